@@ -1,0 +1,1 @@
+"""Settings, the Serve graph, start and stop, observability and the command line."""

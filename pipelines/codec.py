@@ -1,0 +1,25 @@
+"""Dataclasses to JSON bytes and back, validated on the way in."""
+
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+
+T = TypeVar("T")
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def encode(value: object) -> bytes:
+    """Serialise a dataclass of ``pipelines.core`` or ``pipelines.jobs`` as UTF-8 JSON."""
+    return _adapter(type(value)).dump_json(value)
+
+
+def decode(kind: type[T], data: bytes | str) -> T:
+    """Parse what `encode` wrote; raises ``pydantic.ValidationError`` when it is not a ``kind``."""
+    value: T = _adapter(kind).validate_json(data)
+    return value

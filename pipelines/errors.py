@@ -1,0 +1,209 @@
+"""Every error MeetMemo raises on purpose, with its enumerated reason.
+
+    MeetMemoError
+    ├── InputError                the recording cannot be used
+    │   ├── UnsupportedFormat     unsupported_format
+    │   ├── NoAudioStream         no_audio_stream
+    │   ├── EmptyAudio            empty_audio
+    │   ├── CorruptAudio          corrupt_audio
+    │   └── TooLong               too_long
+    ├── SourceUnreachable         source_unreachable
+    ├── OptionError               invalid_option
+    ├── ModelError
+    │   ├── ModelUnknown          model_unknown
+    │   └── ModelUnavailable      model_unavailable
+    ├── TranscriptionFailed       transcription_failed
+    ├── StorageError
+    │   ├── BlobMissing           blob_missing
+    │   └── StoreUnavailable      store_unavailable
+    ├── LedgerError
+    │   ├── LedgerUnavailable     ledger_unavailable
+    │   ├── JobUnknown            job_unknown
+    │   ├── Fenced                fenced
+    │   └── IdempotencyConflict   idempotency_conflict
+    ├── IllegalTransition         illegal_transition
+    ├── Overloaded                overloaded
+    ├── MinutesError              minutes_failed
+    └── ConfigurationError        invalid_configuration
+
+Errors cross process boundaries, so every argument goes to ``super().__init__`` and they pickle.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Reason(StrEnum):
+    """Why a job failed or a request was refused; part of the public API."""
+
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    NO_AUDIO_STREAM = "no_audio_stream"
+    EMPTY_AUDIO = "empty_audio"
+    CORRUPT_AUDIO = "corrupt_audio"
+    TOO_LONG = "too_long"
+    TOO_LARGE = "too_large"
+    SOURCE_UNREACHABLE = "source_unreachable"
+    INVALID_OPTION = "invalid_option"
+    MODEL_UNKNOWN = "model_unknown"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    TRANSCRIPTION_FAILED = "transcription_failed"
+    BLOB_MISSING = "blob_missing"
+    STORE_UNAVAILABLE = "store_unavailable"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    JOB_UNKNOWN = "job_unknown"
+    FENCED = "fenced"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    ILLEGAL_TRANSITION = "illegal_transition"
+    OVERLOADED = "overloaded"
+    MINUTES_FAILED = "minutes_failed"
+    INVALID_CONFIGURATION = "invalid_configuration"
+    INTERNAL = "internal"
+
+
+class MeetMemoError(Exception):
+    """Root of all errors raised on purpose; ``reason`` is enumerated, the text is for people."""
+
+    reason: ClassVar[Reason] = Reason.INTERNAL
+
+
+class InputError(MeetMemoError):
+    """The recording cannot be used as it is."""
+
+
+class UnsupportedFormat(InputError):
+    """The bytes are in no accepted audio or video format."""
+
+    reason = Reason.UNSUPPORTED_FORMAT
+
+
+class NoAudioStream(InputError):
+    """The container holds no audio stream."""
+
+    reason = Reason.NO_AUDIO_STREAM
+
+
+class EmptyAudio(InputError):
+    """There is nothing to transcribe: no bytes, or not one decoded sample."""
+
+    reason = Reason.EMPTY_AUDIO
+
+
+class CorruptAudio(InputError):
+    """The format was recognised but nothing in it could be decoded."""
+
+    reason = Reason.CORRUPT_AUDIO
+
+
+class TooLong(InputError):
+    """The recording decodes to more seconds than the limit allows."""
+
+    reason = Reason.TOO_LONG
+
+
+class SourceUnreachable(MeetMemoError):
+    """A source URL or key could not be read."""
+
+    reason = Reason.SOURCE_UNREACHABLE
+
+
+class OptionError(MeetMemoError):
+    """A job option is unknown, unsupported or out of range."""
+
+    reason = Reason.INVALID_OPTION
+
+
+class ModelError(MeetMemoError):
+    """A Whisper model cannot be used."""
+
+
+class ModelUnknown(ModelError):
+    """No model of that name is configured."""
+
+    reason = Reason.MODEL_UNKNOWN
+
+
+class ModelUnavailable(ModelError):
+    """The model's weights are missing, damaged or cannot be fetched."""
+
+    reason = Reason.MODEL_UNAVAILABLE
+
+
+class TranscriptionFailed(MeetMemoError):
+    """A chunk could not be transcribed."""
+
+    reason = Reason.TRANSCRIPTION_FAILED
+
+
+class StorageError(MeetMemoError):
+    """The blob store did not do what it was asked."""
+
+
+class BlobMissing(StorageError):
+    """No blob has that key."""
+
+    reason = Reason.BLOB_MISSING
+
+
+class StoreUnavailable(StorageError):
+    """The blob store cannot be reached, is full or read-only."""
+
+    reason = Reason.STORE_UNAVAILABLE
+
+
+class LedgerError(MeetMemoError):
+    """The ledger did not do what it was asked."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger cannot be reached or is locked."""
+
+    reason = Reason.LEDGER_UNAVAILABLE
+
+
+class JobUnknown(LedgerError):
+    """No job of this tenant has that id."""
+
+    reason = Reason.JOB_UNKNOWN
+
+
+class Fenced(LedgerError):
+    """Another coordinator holds a newer lease; this one must stop writing."""
+
+    reason = Reason.FENCED
+
+
+class IdempotencyConflict(LedgerError):
+    """The idempotency key was used before with a different request."""
+
+    reason = Reason.IDEMPOTENCY_CONFLICT
+
+
+class IllegalTransition(MeetMemoError):
+    """The event does not apply to the job's state; the text holds the job's history."""
+
+    reason = Reason.ILLEGAL_TRANSITION
+
+
+class Overloaded(MeetMemoError):
+    """A bounded queue is full; try again after ``retry_after_s`` seconds."""
+
+    reason = Reason.OVERLOADED
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MinutesError(MeetMemoError):
+    """The minutes could not be written; the transcript is unaffected."""
+
+    reason = Reason.MINUTES_FAILED
+
+
+class ConfigurationError(MeetMemoError):
+    """A setting is missing, unknown or contradictory."""
+
+    reason = Reason.INVALID_CONFIGURATION

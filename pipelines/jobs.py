@@ -1,0 +1,310 @@
+"""The life of a job as a pure state machine: ``transition(job, event) -> (job, actions)``.
+
+    queued ──Claimed──▶ transcribing ──TranscriptStored──▶ summarizing ──ResultsStored──▶ succeeded
+       │                     │                                  │
+       └─────────────────────┴──── Failed / CancelRequested ────┴──▶ failed / cancelled
+
+No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger and runs the actions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+from pipelines.core import BlobRef, Chunk
+from pipelines.errors import IllegalTransition, Reason
+
+
+class JobState(StrEnum):
+    """Where a job stands; the last three are final."""
+
+    QUEUED = "queued"
+    TRANSCRIBING = "transcribing"
+    SUMMARIZING = "summarizing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+RESULT_FORMATS = (
+    "transcript.json",
+    "transcript.txt",
+    "transcript.srt",
+    "transcript.vtt",
+    "minutes.json",
+    "minutes.md",
+    "minutes.docx",
+    "minutes.pdf",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """What the submitter chose. ``language`` None means: vote. ``channels`` "split" transcribes each on its own."""
+
+    model: str
+    language: str | None = None
+    channels: Literal["mix", "split"] = "mix"
+    word_timestamps: bool = False
+    beam_size: int = 1
+    minutes: Literal["auto", "extractive", "none"] = "auto"
+    minutes_language: str | None = None
+    priority: int = 0
+    speakers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Seconds of audio found so far, and how many of them are transcribed, silent or given up.
+
+    Split channels count once each. ``audio_s`` grows until segmentation ends; ``done_s`` never shrinks.
+    """
+
+    audio_s: float = 0.0
+    done_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One recording's way through the system; what the ledger stores.
+
+    ``finished`` holds the indices of chunks that have a stored outcome. It is kept in memory only: after a
+    restart the Coordinator rebuilds it from the chunk results in the blob store.
+    """
+
+    id: str
+    tenant: str
+    options: JobOptions
+    source: BlobRef
+    filename: str
+    created_at_s: float
+    state: JobState = JobState.QUEUED
+    progress: Progress = field(default=Progress())
+    n_chunks: int | None = None
+    n_failed_chunks: int = 0
+    finished: frozenset[int] = frozenset()
+    reason: Reason | None = None
+    detail: str = ""
+    results: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+
+
+# Events: what happened.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """The Coordinator took the job from the ledger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanStored:
+    """The Segmenter stored a span: ``audio_s`` seconds of one channel, of which ``silence_s`` need no decoding."""
+
+    audio_s: float
+    silence_s: float
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmented:
+    """The Segmenter reached the end; ``n_chunks`` were cut over all channels."""
+
+    n_chunks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkFinished:
+    """A chunk's outcome is stored; ``failed`` when it was given up after the last attempt."""
+
+    index: int
+    audio_s: float
+    failed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscriptStored:
+    """The stitched transcript is in the blob store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsStored:
+    """Minutes and documents are in the blob store under these names."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The job cannot succeed."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelRequested:
+    """Its owner does not want it any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """A new Coordinator took over; work that lived in the old one's memory starts again."""
+
+
+Event = (
+    Claimed
+    | SpanStored
+    | Segmented
+    | ChunkFinished
+    | TranscriptStored
+    | ResultsStored
+    | Failed
+    | CancelRequested
+    | Recovered
+)
+
+
+# Actions: what to do next.
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartSegmentation:
+    """Ask the Segmenter to split the source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnqueueChunks:
+    """Put these chunks into the fair queue."""
+
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartStitching:
+    """Stitch the chunk results and store the transcript."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartMinutes:
+    """Write minutes, render documents, store them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanUp:
+    """Drop queued chunks and delete the working data; results stay."""
+
+
+Action = StartSegmentation | EnqueueChunks | StartStitching | StartMinutes | CleanUp
+Step = tuple[Job, tuple[Action, ...]]
+
+
+def transition(job: Job, event: Event) -> Step:
+    """Apply one event.
+
+    Raises `IllegalTransition`, with the job's history in its text, when the event does not belong to the state.
+    Events that arrive twice (a chunk finished by two replicas) change nothing.
+    """
+    rule = _RULES.get((job.state, type(event)))
+    if rule is None:
+        raise IllegalTransition(
+            f"{type(event).__name__} does not apply to job {job.id} in state {job.state}; "
+            f"history: {' → '.join(job.history) or 'none'}"
+        )
+    after, actions = rule(job, event)
+    if after.state is not job.state:
+        after = replace(after, history=(*job.history, f"{type(event).__name__}:{after.state}"))
+    return after, actions
+
+
+def _claimed(job: Job, event: Claimed) -> Step:
+    return replace(job, state=JobState.TRANSCRIBING), (StartSegmentation(),)
+
+
+def _span_stored(job: Job, event: SpanStored) -> Step:
+    progress = Progress(
+        audio_s=job.progress.audio_s + event.audio_s,
+        done_s=job.progress.done_s + event.silence_s,
+    )
+    todo = tuple(chunk for chunk in event.chunks if chunk.index not in job.finished)
+    return replace(job, progress=progress), (EnqueueChunks(chunks=todo),) if todo else ()
+
+
+def _segmented(job: Job, event: Segmented) -> Step:
+    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks))
+
+
+def _chunk_finished(job: Job, event: ChunkFinished) -> Step:
+    if event.index in job.finished:
+        return job, ()
+    return _stitch_when_complete(
+        replace(
+            job,
+            finished=job.finished | {event.index},
+            n_failed_chunks=job.n_failed_chunks + event.failed,
+            progress=replace(job.progress, done_s=job.progress.done_s + event.audio_s),
+        )
+    )
+
+
+def _stitch_when_complete(job: Job) -> Step:
+    complete = job.n_chunks is not None and len(job.finished) >= job.n_chunks
+    return job, (StartStitching(),) if complete else ()
+
+
+def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
+    done = replace(job.progress, done_s=job.progress.audio_s)
+    return replace(job, state=JobState.SUMMARIZING, progress=done), (StartMinutes(),)
+
+
+def _results_stored(job: Job, event: ResultsStored) -> Step:
+    return replace(job, state=JobState.SUCCEEDED, results=event.names), (CleanUp(),)
+
+
+def _failed(job: Job, event: Failed) -> Step:
+    return replace(job, state=JobState.FAILED, reason=event.reason, detail=event.detail), (CleanUp(),)
+
+
+def _cancelled(job: Job, event: CancelRequested) -> Step:
+    return replace(job, state=JobState.CANCELLED), (CleanUp(),)
+
+
+def _recover_transcribing(job: Job, event: Recovered) -> Step:
+    fresh = replace(job, progress=Progress(), n_chunks=None, n_failed_chunks=0, finished=frozenset())
+    return fresh, (StartSegmentation(),)
+
+
+def _recover_summarizing(job: Job, event: Recovered) -> Step:
+    return job, (StartMinutes(),)
+
+
+def _unchanged(job: Job, event: Event) -> Step:
+    return job, ()
+
+
+_LIVE = (JobState.QUEUED, JobState.TRANSCRIBING, JobState.SUMMARIZING)
+_FINAL = tuple(state for state in JobState if state.final)
+_LATE_EVENTS = (SpanStored, Segmented, ChunkFinished, Failed, CancelRequested)
+
+# Rules are keyed by the event's type, which mypy cannot tie to the parameter of each rule.
+_RULES: dict[tuple[JobState, type], Callable[[Job, object], Step]] = {  # type: ignore[assignment]
+    (JobState.QUEUED, Claimed): _claimed,
+    (JobState.QUEUED, Recovered): _unchanged,
+    (JobState.TRANSCRIBING, SpanStored): _span_stored,
+    (JobState.TRANSCRIBING, Segmented): _segmented,
+    (JobState.TRANSCRIBING, ChunkFinished): _chunk_finished,
+    (JobState.TRANSCRIBING, TranscriptStored): _transcript_stored,
+    (JobState.TRANSCRIBING, Recovered): _recover_transcribing,
+    (JobState.SUMMARIZING, ChunkFinished): _unchanged,
+    (JobState.SUMMARIZING, ResultsStored): _results_stored,
+    (JobState.SUMMARIZING, Recovered): _recover_summarizing,
+    **{(state, Failed): _failed for state in _LIVE},
+    **{(state, CancelRequested): _cancelled for state in _LIVE},
+    # Work that was in flight when a job ended reports late; that is no error and changes nothing.
+    **{(state, event): _unchanged for state in _FINAL for event in _LATE_EVENTS},
+}
