@@ -1,16 +1,16 @@
 """Dataclasses to JSON bytes and back, validated on the way in."""
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-
 T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

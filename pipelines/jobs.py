@@ -10,7 +10,7 @@ No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pipelines.core import BlobRef, Chunk
 from pipelines.errors import IllegalTransition, Reason
@@ -291,8 +291,8 @@ _LIVE = (JobState.QUEUED, JobState.TRANSCRIBING, JobState.SUMMARIZING)
 _FINAL = tuple(state for state in JobState if state.final)
 _LATE_EVENTS = (SpanStored, Segmented, ChunkFinished, Failed, CancelRequested)
 
-# Rules are keyed by the event's type, which mypy cannot tie to the parameter of each rule.
-_RULES: dict[tuple[JobState, type], Callable[[Job, object], Step]] = {  # type: ignore[assignment]
+# Each rule takes the event type of its key, which a dict cannot express: hence Any.
+_RULES: dict[tuple[JobState, type], Callable[[Job, Any], Step]] = {
     (JobState.QUEUED, Claimed): _claimed,
     (JobState.QUEUED, Recovered): _unchanged,
     (JobState.TRANSCRIBING, SpanStored): _span_stored,

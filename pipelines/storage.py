@@ -18,7 +18,7 @@ class BlobStore(Protocol):
         """Store ``data`` durably, replacing what was there."""
 
     def put_file(self, key: str, path: Path) -> BlobRef:
-        """Store a file's content with bounded memory; the file stays (or is moved when ``path`` is on the same disk)."""
+        """Store a file's content with bounded memory; the store may move the file."""
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`."""
