@@ -1,6 +1,5 @@
 """Dataclasses to JSON bytes and back, validated on the way in."""
 
-from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -10,13 +9,14 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
 def encode(value: object) -> bytes:
     """Serialise a dataclass of ``pipelines.core`` or ``pipelines.jobs`` as UTF-8 JSON."""
-    return _adapter(type(value)).dump_json(value)
+    data: bytes = _adapter(type(value)).dump_json(value)
+    return data
 
 
 def decode(kind: type[T], data: bytes | str) -> T:

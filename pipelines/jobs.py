@@ -74,7 +74,8 @@ class Job:
     """One recording's way through the system; what the ledger stores.
 
     ``finished`` holds the indices of chunks that have a stored outcome. It is kept in memory only: after a
-    restart the Coordinator rebuilds it from the chunk results in the blob store.
+    restart the Coordinator rebuilds it from the chunk results in the blob store. ``version`` is the ledger's:
+    it grows with every write of the job. Times are Unix seconds.
     """
 
     id: str
@@ -83,6 +84,8 @@ class Job:
     source: BlobRef
     filename: str
     created_at_s: float
+    updated_at_s: float = 0.0
+    version: int = 0
     state: JobState = JobState.QUEUED
     progress: Progress = field(default=Progress())
     n_chunks: int | None = None
