@@ -1,0 +1,1 @@
+"""Developer tools; the extensionless files beside this one are their commands."""
