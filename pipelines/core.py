@@ -2,12 +2,14 @@
 
 Clocks: ``start_s``/``end_s`` are seconds on the recording's clock unless a docstring says
 "window": the clock of one packed chunk, which starts at 0 where its first piece starts.
-Sample positions are counted at ``pipelines.audio.SAMPLE_RATE`` (16 kHz) from the start of the recording.
+Sample positions are counted at `SAMPLE_RATE` from the start of the recording.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
+
+SAMPLE_RATE = 16_000  # Hz: what Whisper hears
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,3 +249,12 @@ class Span:
     end: int
     pcm: BlobRef
     chunks: tuple[Chunk, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSummary:
+    """What decoding a whole source found: its length on the recording's clock, its channels, its chunks."""
+
+    duration_s: float
+    n_channels: int
+    n_chunks: int

@@ -1,0 +1,64 @@
+"""Blob keys of a job: always generated, never taken from outside."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobKeys:
+    """Where the parts of one job lie in the blob store.
+
+    ``results/`` stays until retention removes it; everything under ``work/`` and the source go when the job ends.
+    """
+
+    tenant: str
+    job_id: str
+
+    @property
+    def root(self) -> str:
+        return f"{self.tenant}/{self.job_id}/"
+
+    @property
+    def source(self) -> str:
+        return f"{self.root}source"
+
+    @property
+    def work(self) -> str:
+        return f"{self.root}work/"
+
+    @property
+    def spans(self) -> str:
+        return f"{self.work}spans/"
+
+    @property
+    def chunks(self) -> str:
+        return f"{self.work}chunks/"
+
+    def pcm(self, channel: int, span: int) -> str:
+        """Samples of a span: int16 mono little-endian at 16 kHz."""
+        return f"{self.work}pcm/{channel}-{span:06d}"
+
+    def span(self, index: int) -> str:
+        """Chunk table of a span: `pipelines.core.Span` as JSON."""
+        return f"{self.spans}{index:06d}.json"
+
+    @property
+    def summary(self) -> str:
+        """What the Segmenter found at the end: `pipelines.core.SourceSummary` as JSON."""
+        return f"{self.work}summary.json"
+
+    def chunk(self, index: int) -> str:
+        """Outcome of a chunk: `pipelines.core.ChunkResult` as JSON."""
+        return f"{self.chunks}{index:06d}.json"
+
+    def language(self, channel: int) -> str:
+        """Language of a channel: `pipelines.core.LanguageVote` as JSON."""
+        return f"{self.work}languages/{channel}.json"
+
+    @property
+    def transcript(self) -> str:
+        """The stitched transcript: `pipelines.core.Transcript` as JSON, kept so that minutes can be written anew."""
+        return f"{self.root}results/.transcript"
+
+    def result(self, name: str) -> str:
+        """A result as users fetch it, by its name in `pipelines.jobs.RESULT_FORMATS`."""
+        return f"{self.root}results/{name}"
