@@ -6,7 +6,15 @@
     │   ├── NoAudioStream         no_audio_stream
     │   ├── EmptyAudio            empty_audio
     │   ├── CorruptAudio          corrupt_audio
-    │   └── TooLong               too_long
+    │   ├── TooLong               too_long
+    │   └── TooLarge              too_large
+    ├── RequestError              the request cannot be read, or not be answered yet
+    │   ├── InvalidRequest        invalid_request
+    │   ├── UnsupportedMediaType  unsupported_media_type
+    │   ├── UploadStalled         upload_stalled
+    │   ├── NotFound              not_found
+    │   ├── MethodNotAllowed      method_not_allowed
+    │   └── ResultPending         result_pending
     ├── SourceUnreachable         source_unreachable
     ├── OptionError               invalid_option
     ├── ModelError
@@ -57,6 +65,12 @@ class Reason(StrEnum):
     OVERLOADED = "overloaded"
     MINUTES_FAILED = "minutes_failed"
     INVALID_CONFIGURATION = "invalid_configuration"
+    INVALID_REQUEST = "invalid_request"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UPLOAD_STALLED = "upload_stalled"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    RESULT_PENDING = "result_pending"
     INTERNAL = "internal"
 
 
@@ -98,6 +112,52 @@ class TooLong(InputError):
     """The recording decodes to more seconds than the limit allows."""
 
     reason = Reason.TOO_LONG
+
+
+class TooLarge(InputError):
+    """The source has more bytes than the limit allows."""
+
+    reason = Reason.TOO_LARGE
+
+
+class RequestError(MeetMemoError):
+    """A request cannot be read, or not be answered yet."""
+
+
+class InvalidRequest(RequestError):
+    """The request is malformed: broken JSON, a torn multipart body, a bad cursor."""
+
+    reason = Reason.INVALID_REQUEST
+
+
+class UnsupportedMediaType(RequestError):
+    """The body's content type or content encoding is not accepted."""
+
+    reason = Reason.UNSUPPORTED_MEDIA_TYPE
+
+
+class UploadStalled(RequestError):
+    """The client stopped sending in the middle of the body."""
+
+    reason = Reason.UPLOAD_STALLED
+
+
+class NotFound(RequestError):
+    """There is nothing at this address."""
+
+    reason = Reason.NOT_FOUND
+
+
+class MethodNotAllowed(RequestError):
+    """The address exists but does not take this method."""
+
+    reason = Reason.METHOD_NOT_ALLOWED
+
+
+class ResultPending(RequestError):
+    """The job has not produced this result yet."""
+
+    reason = Reason.RESULT_PENDING
 
 
 class SourceUnreachable(MeetMemoError):

@@ -75,7 +75,8 @@ class Job:
 
     ``finished`` holds the indices of chunks that have a stored outcome. It is kept in memory only: after a
     restart the Coordinator rebuilds it from the chunk results in the blob store. ``version`` is the ledger's:
-    it grows with every write of the job. Times are Unix seconds.
+    it grows with every write of the job. Times are Unix seconds. A job with a ``source_url`` was submitted by
+    reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Job:
     options: JobOptions
     source: BlobRef
     filename: str
+    source_url: str = ""
     created_at_s: float
     updated_at_s: float = 0.0
     version: int = 0
