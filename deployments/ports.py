@@ -4,10 +4,13 @@ A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objec
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
 """
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.jobs import Job
+from pipelines.scheduling import WorkItem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +60,69 @@ class CoordinatorPort(Protocol):
 
     async def status(self) -> ClusterStatus:
         """Describe the cluster for readiness checks and operators."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one claimed item: its result is in the blob store, or ``error`` says why not.
+
+    For a language question ``languages`` holds the window's probabilities. ``retry`` says that the fault
+    was not the item's (a store that did not answer), so that another attempt makes sense.
+    """
+
+    item: WorkItem
+    error: str = ""
+    retry: bool = False
+    languages: Mapping[str, float] = field(default_factory=dict)
+
+
+class WorkSource(Protocol):
+    """What a Transcriber asks of the Coordinator."""
+
+    async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Take the next batch for the replica's model, leased to the ticket; empty when nothing waits."""
+
+    async def complete(self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...]) -> None:
+        """Report one outcome per claimed item, after their results are stored."""
+
+
+class TranscriberPort(Protocol):
+    """What the Coordinator asks of the Transcribers of one model."""
+
+    async def work(self, ticket: str) -> int:
+        """Claim one batch once the device is free, transcribe it, report it; return the number of rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRequest:
+    """Which source to split, and how; ``source_url`` says where to fetch it from when it is not stored yet."""
+
+    tenant: str
+    job_id: str
+    split_channels: bool
+    source_url: str = ""
+
+
+class SegmenterPort(Protocol):
+    """What the Coordinator asks of the Segmenters."""
+
+    def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+        """Split the stored source: yield each span once it is stored, at last the summary. Raises `InputError`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinutesRequest:
+    """Whose transcript to turn into minutes and documents."""
+
+    tenant: str
+    job_id: str
+    title: str
+    minutes: str
+    language: str | None
+
+
+class MinutesPort(Protocol):
+    """What the Coordinator asks of the MinutesWriter."""
+
+    async def write(self, request: MinutesRequest) -> tuple[str, ...]:
+        """Write minutes, render every document, store them; return the names of the results."""

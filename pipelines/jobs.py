@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from pipelines.core import BlobRef, Chunk
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk
 from pipelines.errors import IllegalTransition, Reason
 
 
@@ -109,10 +109,9 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True)
 class SpanStored:
-    """The Segmenter stored a span: ``audio_s`` seconds of one channel, of which ``silence_s`` need no decoding."""
+    """The Segmenter stored a span of one channel: ``audio_s`` seconds, of which its chunks need decoding."""
 
     audio_s: float
-    silence_s: float
     chunks: tuple[Chunk, ...]
 
 
@@ -159,7 +158,9 @@ class CancelRequested:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """A new Coordinator took over; work that lived in the old one's memory starts again."""
+    """Work that lived in a dead process starts again; ``finished`` chunks have a stored outcome and do not."""
+
+    finished: frozenset[int] = frozenset()
 
 
 Event = (
@@ -232,11 +233,12 @@ def _claimed(job: Job, event: Claimed) -> Step:
 
 
 def _span_stored(job: Job, event: SpanStored) -> Step:
+    todo = tuple(chunk for chunk in event.chunks if chunk.index not in job.finished)
+    todo_s = sum(chunk.n_samples for chunk in todo) / SAMPLE_RATE
     progress = Progress(
         audio_s=job.progress.audio_s + event.audio_s,
-        done_s=job.progress.done_s + event.silence_s,
+        done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s),
     )
-    todo = tuple(chunk for chunk in event.chunks if chunk.index not in job.finished)
     return replace(job, progress=progress), (EnqueueChunks(chunks=todo),) if todo else ()
 
 
@@ -280,7 +282,7 @@ def _cancelled(job: Job, event: CancelRequested) -> Step:
 
 
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
-    fresh = replace(job, progress=Progress(), n_chunks=None, n_failed_chunks=0, finished=frozenset())
+    fresh = replace(job, progress=Progress(), n_chunks=None, n_failed_chunks=0, finished=event.finished)
     return fresh, (StartSegmentation(),)
 
 

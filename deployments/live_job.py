@@ -1,0 +1,93 @@
+"""`LiveJob`: what the Coordinator keeps in memory about a job that has not ended."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipelines.core import Chunk, LanguageVote
+from pipelines.jobs import Job
+from pipelines.keys import JobKeys
+from pipelines.language_vote import Ballot
+from pipelines.scheduling import WorkItem
+
+DETECTION_PRIORITY = 1_000  # a language question holds up its whole job and costs one encoder pass
+
+
+@dataclass
+class LiveJob:
+    """A job's state machine, the tasks that work for it, and the languages of its channels.
+
+    Everything here can be rebuilt from the ledger and the blob store. ``changed`` is set and replaced at
+    every change, so that any number of watchers can wait for the next one.
+    """
+
+    job: Job
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    languages: dict[int, str] = field(default_factory=dict)
+    ballots: dict[int, Ballot] = field(default_factory=dict)
+    stored: Job | None = None
+
+    @property
+    def keys(self) -> JobKeys:
+        return JobKeys(tenant=self.job.tenant, job_id=self.job.id)
+
+    def announce(self) -> None:
+        """Wake everybody who waits for a change of this job."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def items_for(self, chunks: tuple[Chunk, ...]) -> list[WorkItem]:
+        """Turn new chunks into work: rows to transcribe where the language is known, else questions."""
+        items = []
+        for chunk in chunks:
+            if chunk.channel in self.languages:
+                items.append(self._transcription(chunk))
+            else:
+                ballot = self.ballots.setdefault(chunk.channel, Ballot(channel=chunk.channel))
+                ballot.hold(chunk)
+                items += self._questions(ballot, complete=False)
+        return items
+
+    def close_ballots(self) -> list[WorkItem]:
+        """No more chunks will come: ask about channels that had too few windows so far."""
+        return [item for ballot in self.ballots.values() for item in self._questions(ballot, complete=True)]
+
+    def hear(self, chunk: Chunk, probabilities: Mapping[str, float]) -> LanguageVote | None:
+        """Count one window's answer; the channel's vote once it is complete."""
+        ballot = self.ballots.get(chunk.channel)
+        if ballot is None or not ballot.hear(chunk.index, probabilities):
+            return None
+        return ballot.result() or LanguageVote(channel=chunk.channel, language="en", probability=0.0)
+
+    def decide(self, vote: LanguageVote) -> list[WorkItem]:
+        """Fix a channel's language and release the chunks that waited for it."""
+        self.languages[vote.channel] = vote.language
+        ballot = self.ballots.pop(vote.channel, None)
+        return [self._transcription(chunk) for chunk in ballot.held] if ballot else []
+
+    def _transcription(self, chunk: Chunk) -> WorkItem:
+        options = self.job.options
+        return WorkItem(
+            task="transcribe",
+            tenant=self.job.tenant,
+            job_id=self.job.id,
+            chunk=chunk,
+            language=self.languages[chunk.channel],
+            word_timestamps=options.word_timestamps,
+            beam_size=options.beam_size,
+            priority=options.priority,
+        )
+
+    def _questions(self, ballot: Ballot, *, complete: bool) -> list[WorkItem]:
+        return [
+            WorkItem(
+                task="detect_language",
+                tenant=self.job.tenant,
+                job_id=self.job.id,
+                chunk=chunk,
+                priority=DETECTION_PRIORITY,
+            )
+            for chunk in ballot.ask(complete=complete)
+        ]

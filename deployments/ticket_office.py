@@ -1,0 +1,125 @@
+"""`TicketOffice`: empty calls that draw work to the replicas of one Whisper model.
+
+A ticket is a call of `Transcriber.work` without payload. A replica that runs it claims its batch only then,
+so batches form late, over all jobs, by the fair queue's order; Serve's autoscaler still sees the load as
+ongoing requests. Items are leased to the ticket that claimed them: when its call fails, they come back.
+"""
+
+import asyncio
+import math
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from deployments.ports import TranscriberPort
+from pipelines.core import ModelInfo
+from pipelines.scheduling import FairQueue, WorkItem
+
+log = structlog.get_logger()
+
+
+class TicketOffice:
+    """The queue, the leases and the open tickets of one model. Belongs to one event loop.
+
+    ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        transcriber: TranscriberPort,
+        *,
+        give_up: Callable[[WorkItem, str], None],
+        max_tickets: int,
+        batch_size: int,
+        max_attempts: int,
+        pause_s: float = 1.0,
+    ) -> None:
+        self.model = model
+        self.queue = FairQueue()
+        self.replica = ModelInfo(name=model)  # the last replica that claimed: what transcripts name
+        self._transcriber = transcriber
+        self._give_up = give_up
+        self._max_tickets = max_tickets
+        self._batch_size = batch_size
+        self._max_attempts = max_attempts
+        self._pause_s = pause_s
+        self._leases: dict[str, dict[tuple[str, int, str], WorkItem]] = {}
+        self._tickets: set[asyncio.Task[None]] = set()
+
+    @property
+    def leased_s(self) -> float:
+        """Audio seconds that replicas work on now."""
+        return sum(item.audio_s for lease in self._leases.values() for item in lease.values())
+
+    def add(self, items: list[WorkItem]) -> None:
+        """Queue items and open as many tickets as they need."""
+        for item in items:
+            self.queue.add(item)
+        self._open_tickets()
+
+    def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Lease the next batch to a ticket; nothing for a ticket this office does not know (an older Coordinator's)."""
+        if ticket not in self._leases:
+            return ()
+        items = self.queue.take(max_items)
+        self._leases[ticket].update({_key(item): item for item in items})
+        self.replica = replica
+        self._batch_size = max_items
+        return tuple(items)
+
+    def settle(self, ticket: str, item: WorkItem) -> bool:
+        """End an item's lease; False when the ticket no longer holds it, so that its outcome must be ignored."""
+        return self._leases.get(ticket, {}).pop(_key(item), None) is not None
+
+    def retry(self, item: WorkItem, why: str) -> None:
+        """Queue an item again before its job's others, or give it up after the last attempt."""
+        if item.attempt + 1 >= self._max_attempts:
+            self._give_up(item, why)
+        else:
+            self.queue.add(replace(item, attempt=item.attempt + 1), first=True)
+            self._open_tickets()
+
+    def drop(self, tenant: str, job_id: str) -> None:
+        """Forget a job: its waiting items go, its leased ones will be ignored."""
+        self.queue.drop(tenant, job_id)
+        for lease in self._leases.values():
+            for key in [key for key in lease if key[0] == job_id]:
+                del lease[key]
+
+    async def close(self) -> None:
+        """Cancel the open tickets."""
+        for task in self._tickets:
+            task.cancel()
+        await asyncio.gather(*self._tickets, return_exceptions=True)
+
+    def _open_tickets(self) -> None:
+        wanted = min(self._max_tickets, math.ceil(len(self.queue) / self._batch_size))
+        idle = sum(1 for lease in self._leases.values() if not lease)
+        for _ in range(min(wanted - idle, self._max_tickets - len(self._tickets))):
+            ticket = uuid.uuid4().hex
+            self._leases[ticket] = {}
+            task = asyncio.create_task(self._run(ticket), name=f"ticket {self.model}")
+            self._tickets.add(task)
+            task.add_done_callback(self._tickets.discard)
+
+    async def _run(self, ticket: str) -> None:
+        why = ""
+        try:
+            await self._transcriber.work(ticket)
+        except Exception as error:  # whatever ended the call, the ticket's items must come back
+            why = f"{type(error).__name__}: {error}"
+            log.warning("ticket failed", action="ticket", model=self.model, error=why)
+            await asyncio.sleep(self._pause_s)
+        finally:
+            lost = self._leases.pop(ticket)
+        for item in lost.values():
+            self.retry(item, why or "the replica returned without an outcome")
+        # The ticket's own task still counts until it ends; successors open right after.
+        asyncio.get_running_loop().call_soon(self._open_tickets)
+
+
+def _key(item: WorkItem) -> tuple[str, int, str]:
+    return (item.job_id, item.chunk.index, item.task)

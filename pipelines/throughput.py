@@ -1,0 +1,49 @@
+"""How fast the cluster transcribes, and when a job will be done at that speed."""
+
+from collections import deque
+
+
+class SpeedMeter:
+    """Audio seconds per wall second over the last ``window_s`` seconds in which there was work.
+
+    Pure: the caller gives monotonic times. Idle stretches do not count, or the first job after a
+    quiet night would be promised for next week.
+    """
+
+    def __init__(self, window_s: float = 120.0) -> None:
+        self._window_s = window_s
+        self._samples: deque[tuple[float, float]] = deque()  # busy seconds, audio seconds
+        self._busy_since: float | None = None
+
+    def start(self, now: float) -> None:
+        """Work arrived, or goes on."""
+        if self._busy_since is None:
+            self._busy_since = now
+
+    def stop(self) -> None:
+        """No work is left."""
+        self._busy_since = None
+
+    def done(self, now: float, audio_s: float) -> None:
+        """``audio_s`` seconds were transcribed since the last call."""
+        since = now if self._busy_since is None else self._busy_since
+        self._samples.append((max(0.0, now - since), audio_s))
+        self._busy_since = now
+        while sum(busy for busy, _ in self._samples) > self._window_s and len(self._samples) > 1:
+            self._samples.popleft()
+
+    @property
+    def speed(self) -> float:
+        """Audio seconds per wall second; 0 before the first measurement."""
+        busy = sum(busy for busy, _ in self._samples)
+        return sum(audio for _, audio in self._samples) / busy if busy > 0 else 0.0
+
+
+def eta_s(job_remaining_s: float, backlog_s: float, n_live_jobs: int, speed: float) -> float | None:
+    """Seconds until a job ends when live jobs share the machine fairly; None while the speed is unknown.
+
+    ``job_remaining_s`` and ``backlog_s`` (all jobs, this one included) are audio seconds.
+    """
+    if speed <= 0:
+        return None
+    return min(max(backlog_s, job_remaining_s), job_remaining_s * max(1, n_live_jobs)) / speed
