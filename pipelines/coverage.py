@@ -1,0 +1,112 @@
+"""The coverage ledger: what became of every second of every channel.
+
+Each channel's intervals tile ``[0, duration_s]``. Inside a span, what no chunk covers was judged
+silent; what lies in no span at all was never looked at, which counts as failed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pipelines.audio import SAMPLE_RATE
+from pipelines.core import ChunkResult, Coverage, Health, Span
+
+NO_WORDS = "no words"
+NO_RESULT = "no result"
+NOT_SEGMENTED = "not segmented"
+
+_GAP_TOLERANCE = SAMPLE_RATE // 10
+"""Samples between spans, or after the last, that rounding and resampling explain."""
+
+
+class _Stretch(NamedTuple):
+    """Half-open sample range with its verdict."""
+
+    start: int
+    end: int
+    health: Health
+    note: str
+
+
+def coverage_ledger(
+    spans: Sequence[Span], results: Mapping[int, ChunkResult], *, duration_s: float, n_channels: int
+) -> tuple[Coverage, ...]:
+    """Tile every channel of a recording with verdicts, ordered by (channel, start).
+
+    Neighbours of equal health and note are one interval. The note of a failed interval says why; that of
+    a suspect one lists the quality rules it fails; transcribed speech in which no word was heard says so.
+    """
+    n_samples = round(duration_s * SAMPLE_RATE)
+    return tuple(
+        Coverage(
+            channel=channel,
+            start_s=_seconds(stretch.start, n_samples, duration_s),
+            end_s=_seconds(stretch.end, n_samples, duration_s),
+            health=stretch.health,
+            note=stretch.note,
+        )
+        for channel in range(n_channels)
+        for stretch in _merged(_tiled(_verdicts(spans, results, channel), n_samples))
+    )
+
+
+def verdict(result: ChunkResult | None) -> tuple[Health, str]:
+    """Judge a chunk by its result: health and note."""
+    if result is None:
+        return Health.FAILED, NO_RESULT
+    if result.error:
+        return Health.FAILED, result.error
+    if result.suspect:
+        return Health.SUSPECT, ", ".join(result.suspect)
+    heard = any(segment.text.strip() or segment.words for segment in result.segments)
+    return Health.TRANSCRIBED, "" if heard else NO_WORDS
+
+
+def _verdicts(spans: Sequence[Span], results: Mapping[int, ChunkResult], channel: int) -> Iterator[_Stretch]:
+    """Yield the judged stretches of a channel by start: pieces of speech and, between them, silence within spans."""
+    for span in sorted((span for span in spans if span.channel == channel), key=lambda span: span.start):
+        at = span.start
+        pieces = [(piece, verdict(results.get(chunk.index))) for chunk in span.chunks for piece in chunk.pieces]
+        for piece, (health, note) in sorted(pieces, key=lambda judged: judged[0].start):
+            yield _Stretch(at, piece.start, Health.SILENCE, "")
+            yield _Stretch(piece.start, piece.end, health, note)
+            at = max(at, piece.end)
+        yield _Stretch(at, span.end, Health.SILENCE, "")
+
+
+def _tiled(stretches: Iterator[_Stretch], n_samples: int) -> Iterator[_Stretch]:
+    """Yield stretches that tile ``[0, n_samples]``: overlaps go to the earlier one, gaps become failed."""
+    at = 0
+    for stretch in stretches:
+        start, end = min(stretch.start, n_samples), min(stretch.end, n_samples)
+        if start > at:
+            yield _gap(at, start)
+            at = start
+        if end > at:
+            yield stretch._replace(start=at, end=end)
+            at = end
+    if at < n_samples:
+        yield _gap(at, n_samples)
+
+
+def _gap(start: int, end: int) -> _Stretch:
+    if end - start <= _GAP_TOLERANCE:
+        return _Stretch(start, end, Health.SILENCE, "")
+    return _Stretch(start, end, Health.FAILED, NOT_SEGMENTED)
+
+
+def _merged(stretches: Iterator[_Stretch]) -> Iterator[_Stretch]:
+    held: _Stretch | None = None
+    for stretch in stretches:
+        if held is not None and (held.health, held.note) == (stretch.health, stretch.note):
+            held = held._replace(end=stretch.end)
+            continue
+        if held is not None:
+            yield held
+        held = stretch
+    if held is not None:
+        yield held
+
+
+def _seconds(sample: int, n_samples: int, duration_s: float) -> float:
+    """Seconds of a boundary; the last one is the duration itself, whatever fraction of a sample it holds."""
+    return duration_s if sample == n_samples else min(sample / SAMPLE_RATE, duration_s)
