@@ -18,16 +18,18 @@ class LiveJob:
     """A job's state machine, the tasks that work for it, and the languages of its channels.
 
     Everything here can be rebuilt from the ledger and the blob store. ``changed`` is set and replaced at
-    every change, so that any number of watchers can wait for the next one.
+    every change, so that any number of watchers can wait for the next one. ``given_language`` is the job's
+    option, or the only language its model knows; ``stored`` is the job as the ledger last took it.
     """
 
     job: Job
+    stored: Job
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    languages: dict[int, str] = field(default_factory=dict)
+    given_language: str | None = None
+    votes: dict[int, LanguageVote] = field(default_factory=dict)
     ballots: dict[int, Ballot] = field(default_factory=dict)
-    stored: Job | None = None
 
     @property
     def keys(self) -> JobKeys:
@@ -38,11 +40,16 @@ class LiveJob:
         self.changed.set()
         self.changed = asyncio.Event()
 
+    def language_of(self, channel: int) -> str | None:
+        """The language given for the job, or voted for the channel; None while it is not known."""
+        vote = self.votes.get(channel)
+        return self.given_language or (vote.language if vote else None)
+
     def items_for(self, chunks: tuple[Chunk, ...]) -> list[WorkItem]:
         """Turn new chunks into work: rows to transcribe where the language is known, else questions."""
         items = []
         for chunk in chunks:
-            if chunk.channel in self.languages:
+            if self.language_of(chunk.channel):
                 items.append(self._transcription(chunk))
             else:
                 ballot = self.ballots.setdefault(chunk.channel, Ballot(channel=chunk.channel))
@@ -63,7 +70,7 @@ class LiveJob:
 
     def decide(self, vote: LanguageVote) -> list[WorkItem]:
         """Fix a channel's language and release the chunks that waited for it."""
-        self.languages[vote.channel] = vote.language
+        self.votes[vote.channel] = vote
         ballot = self.ballots.pop(vote.channel, None)
         return [self._transcription(chunk) for chunk in ballot.held] if ballot else []
 
@@ -74,7 +81,7 @@ class LiveJob:
             tenant=self.job.tenant,
             job_id=self.job.id,
             chunk=chunk,
-            language=self.languages[chunk.channel],
+            language=self.language_of(chunk.channel),
             word_timestamps=options.word_timestamps,
             beam_size=options.beam_size,
             priority=options.priority,

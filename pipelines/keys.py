@@ -50,9 +50,13 @@ class JobKeys:
         """Outcome of a chunk: `pipelines.core.ChunkResult` as JSON."""
         return f"{self.chunks}{index:06d}.json"
 
+    @property
+    def languages(self) -> str:
+        return f"{self.work}languages/"
+
     def language(self, channel: int) -> str:
         """Language of a channel: `pipelines.core.LanguageVote` as JSON."""
-        return f"{self.work}languages/{channel}.json"
+        return f"{self.languages}{channel}.json"
 
     @property
     def transcript(self) -> str:

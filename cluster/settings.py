@@ -1,0 +1,217 @@
+"""Settings: every value an operator may choose, read once at the edge and handed on resolved.
+
+`load_settings` merges, each over the one before: the defaults below, a YAML file, ``.env``, the environment
+(``MEETMEMO_HTTP__PORT=9000``: sections joined by two underscores), flags. Secrets never come from YAML.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
+
+from pipelines.errors import ConfigurationError
+
+PREFIX = "MEETMEMO_"
+SECRETS = {"DEEPSEEK_API_KEY": "deepseek_api_key"}
+BUNDLED_MODEL = "mini-en"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(_Section):
+    """Where the ingestion endpoint listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
+
+
+class ModelSettings(_Section):
+    """One Whisper model; each gets its own Transcriber deployment. 0 and "auto" are chosen on the machine."""
+
+    name: str = BUNDLED_MODEL
+    path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
+    compute_type: str = "auto"
+    batch_size: Annotated[int, Field(ge=0, le=512)] = 0
+    gpus_per_replica: Annotated[float, Field(gt=0, le=8)] = 1.0
+    min_replicas: Annotated[int, Field(ge=1)] = 1
+    max_replicas: Annotated[int, Field(ge=0)] = 0
+
+
+class MinutesSettings(_Section):
+    """Who writes minutes when a job says ``auto``."""
+
+    writer: Literal["extractive"] = "extractive"
+
+
+class LimitSettings(_Section):
+    """What is refused."""
+
+    max_upload_mb: Annotated[int, Field(ge=1)] = 4096
+    max_concurrent_uploads: Annotated[int, Field(ge=1)] = 16
+    max_duration_h: Annotated[float, Field(gt=0)] = 24.0
+    max_waiting_jobs: Annotated[int, Field(ge=1)] = 10_000
+    source_files_below: tuple[Path, ...] = Field(default=(), description="folders that file: sources may name")
+    private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
+
+
+class CoordinatorSettings(_Section):
+    """How much is in hand at once, how often a chunk is tried, how long a lease lasts."""
+
+    max_live_jobs: Annotated[int, Field(ge=1)] = 32
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    lease_s: Annotated[float, Field(ge=1)] = 15.0
+
+
+class RaySettings(_Section):
+    """The cluster: one of our own on this machine, or an existing one by ``address``."""
+
+    address: str = ""
+    num_cpus: Annotated[int, Field(ge=0)] = 0
+
+
+class LogSettings(_Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(_Section):
+    """All settings of a cluster. Empty URLs and folders lie under ``home``."""
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("meetmemo")))
+    ledger_url: str = ""
+    store_url: str = ""
+    models_dir: Path = Path()
+    models: tuple[ModelSettings, ...] = (ModelSettings(),)
+    default_model: str = ""
+    http: HttpSettings = HttpSettings()
+    minutes: MinutesSettings = MinutesSettings()
+    limits: LimitSettings = LimitSettings()
+    coordinator: CoordinatorSettings = CoordinatorSettings()
+    ray: RaySettings = RaySettings()
+    log: LogSettings = LogSettings()
+    deepseek_api_key: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Fill what depends on ``home`` and on the list of models."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        home = Path(values.get("home") or platformdirs.user_data_dir("meetmemo")).expanduser().absolute()
+        values["home"] = home
+        values["ledger_url"] = values.get("ledger_url") or f"sqlite:///{home / 'ledger.sqlite3'}"
+        values["store_url"] = values.get("store_url") or f"file://{home / 'store'}"
+        if Path(values.get("models_dir") or "") == Path():
+            values["models_dir"] = home / "models"
+        return values
+
+    @model_validator(mode="after")
+    def _check_models(self) -> "Settings":
+        names = [model.name for model in self.models]
+        if not names:
+            raise ValueError("at least one model is needed")
+        if len(set(names)) < len(names):
+            raise ValueError("two models have the same name")
+        if self.default_model and self.default_model not in names:
+            raise ValueError(f"default_model {self.default_model!r} is not among the models: {', '.join(names)}")
+        return self
+
+    @field_serializer("deepseek_api_key", when_used="always")
+    def _keep_secret(self, secret: SecretStr | None) -> str | None:
+        return "**********" if secret else None
+
+    @property
+    def first_model(self) -> str:
+        """The model of jobs that name none."""
+        return self.default_model or self.models[0].name
+
+    @property
+    def run_dir(self) -> Path:
+        """Where a running cluster keeps its state file and log."""
+        return self.home / "run"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where uploads lie until they are in the blob store."""
+        return self.home / "spool"
+
+    @property
+    def url(self) -> str:
+        """Where this machine's users reach the endpoint."""
+        host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.http.port}"
+
+
+def load_settings(
+    path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings; see the module's docstring for the order. Raises `ConfigurationError`, all mistakes named.
+
+    ``env`` defaults to the process environment, over what ``./.env`` sets. ``flags`` are nested like the settings.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = _read_yaml(path)
+    environment = dict(_read_dotenv(Path(".env")), **os.environ) if env is None else env
+    _merge(values, _from_environment(environment))
+    _merge(values, flags or {})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+        raise ConfigurationError("The settings are wrong. " + "; ".join(lines)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"The settings file {path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"The settings file {path} must hold names and values.")
+    secrets = set(SECRETS.values()) & set(values)
+    if secrets:
+        raise ConfigurationError(f"{', '.join(sorted(secrets))}: secrets come from the environment, not from {path}.")
+    return values
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    lines = (line.strip().removeprefix("export ") for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals}
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in env.items():
+        if name in SECRETS and text:
+            values[SECRETS[name]] = text
+        elif name.startswith(PREFIX):
+            *sections, last = name.removeprefix(PREFIX).lower().split("__")
+            target = values
+            for section in sections:
+                target = target.setdefault(section, {})
+            target[last] = yaml.safe_load(text) if text[:1] in "[{" else text
+    return values
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for name, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(name), dict):
+            _merge(below[name], value)
+        elif value is not None:
+            below[name] = dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,413 @@
+"""The Coordinator: one actor that takes jobs from the ledger and sees each of them through.
+
+The life of a job here:
+ 1. `_claim_jobs` takes queued jobs under the lease; `_advance` feeds events to the state machine,
+    writes the new job to the ledger and starts the actions it asks for.
+ 2. `_segment` reads the Segmenter's stream; every span's chunks go to the model's `TicketOffice`.
+ 3. `claim` and `complete` are called by Transcribers; a finished chunk is an event again.
+ 4. `_stitch` stores the transcript, `_write_minutes` has minutes and documents made, `clean_up` ends it.
+
+The ledger is the truth: everything in memory is rebuilt from it and the blob store at the next start.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TypeVar
+
+import structlog
+
+from deployments import stages
+from deployments.leadership import Leadership
+from deployments.live_job import LiveJob
+from deployments.ports import (
+    ClusterStatus,
+    JobView,
+    MinutesPort,
+    MinutesRequest,
+    ModelStatus,
+    Outcome,
+    SegmenterPort,
+    SegmentRequest,
+    TranscriberPort,
+)
+from deployments.ticket_office import TicketOffice
+from pipelines.core import SAMPLE_RATE, ModelInfo, Span
+from pipelines.errors import Fenced, LedgerUnavailable, MeetMemoError, Reason, StoreUnavailable
+from pipelines.jobs import (
+    CancelRequested,
+    ChunkFinished,
+    Claimed,
+    CleanUp,
+    EnqueueChunks,
+    Event,
+    Failed,
+    Job,
+    JobState,
+    Recovered,
+    ResultsStored,
+    Segmented,
+    SpanStored,
+    StartMinutes,
+    StartSegmentation,
+    StartStitching,
+    TranscriptStored,
+    transition,
+)
+from pipelines.ledger import Ledger
+from pipelines.scheduling import WorkItem
+from pipelines.storage import BlobStore
+from pipelines.throughput import SpeedMeter, eta_s
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinatorOptions:
+    """Bounds and intervals, in seconds where named so.
+
+    ``languages`` holds, by model, the only languages it knows; a model with one needs no detection.
+    """
+
+    owner: str
+    languages: Mapping[str, tuple[str, ...]]
+    max_live_jobs: int = 32
+    max_tickets: int = 16
+    batch_size: int = 16
+    max_attempts: int = 3
+    lease_s: float = 15.0
+    idle_poll_s: float = 5.0
+    progress_interval_s: float = 0.5
+
+
+class Coordinator:
+    """Claims jobs, drives their state machines, hands out batches. Exactly one holds the lease."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        segmenter: SegmenterPort,
+        transcribers: Mapping[str, TranscriberPort],
+        minutes_writer: MinutesPort,
+        options: CoordinatorOptions,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._segmenter = segmenter
+        self._minutes_writer = minutes_writer
+        self._options = options
+        self._jobs: dict[str, LiveJob] = {}
+        self._offices = {
+            model: TicketOffice(
+                model,
+                transcriber,
+                give_up=self._give_up,
+                max_tickets=options.max_tickets,
+                batch_size=options.batch_size,
+                max_attempts=options.max_attempts,
+            )
+            for model, transcriber in transcribers.items()
+        }
+        self._meter = SpeedMeter()
+        self._leadership = Leadership(ledger, options.owner, options.lease_s)
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+        self._background: set[asyncio.Task[None]] = set()
+        self._ledger_ok = True
+        self._store_ok = True
+
+    # Start and stop
+
+    async def start(self) -> None:
+        """Take the lease (waiting for a dead predecessor's to run out), recover live jobs, begin to claim."""
+        await self._leadership.win()
+        for job in await asyncio.to_thread(self._ledger.live, self._leadership.lease):
+            await self._recover(job)
+        self._loops = [
+            asyncio.create_task(self._claim_loop(), name="claim"),
+            asyncio.create_task(self._progress_loop(), name="progress"),
+        ]
+        log.info("coordinator ready", action="start", recovered=len(self._jobs))
+
+    async def stop(self) -> None:
+        """Stop all work and give the lease back; unfinished jobs go on at the next start."""
+        tasks = [*self._loops, *self._background, *(task for live in self._jobs.values() for task in live.tasks)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for office in self._offices.values():
+            await office.close()
+        with contextlib.suppress(MeetMemoError):
+            await self._save_progress()
+        await self._leadership.resign()
+
+    def check(self) -> None:
+        """Raise `Fenced` once another Coordinator holds the lease: this one must be replaced."""
+        _ = self._leadership.lease
+
+    # What Ingestion asks
+
+    async def wake(self) -> None:
+        """Look into the ledger now."""
+        self._wake.set()
+
+    async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
+        """Return the job once it changed after ``seen_version``, or when the time is up; raises `JobUnknown`."""
+        live = self._jobs.get(job_id)
+        if live is not None and live.job.tenant == tenant and live.job.version <= seen_version:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(live.changed.wait(), timeout_s)
+        elif live is None:
+            job = await asyncio.to_thread(self._ledger.get, tenant, job_id)
+            if job.state is JobState.QUEUED and job.version <= seen_version:
+                await asyncio.sleep(min(timeout_s, self._options.idle_poll_s))
+        live = self._jobs.get(job_id)
+        if live is not None and live.job.tenant == tenant:
+            return JobView(job=live.job, eta_s=self._eta(live))
+        return JobView(job=await asyncio.to_thread(self._ledger.get, tenant, job_id), eta_s=None)
+
+    async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
+        """Estimate the seconds each live job still needs."""
+        return {job_id: self._eta(self._jobs[job_id]) for job_id in job_ids if job_id in self._jobs}
+
+    async def status(self) -> ClusterStatus:
+        """Describe models, backlog and speed."""
+        return ClusterStatus(
+            models=tuple(
+                ModelStatus(
+                    name=name, ready=True, detail=f"{office.replica.device} {office.replica.compute_type}".strip()
+                )
+                for name, office in self._offices.items()
+            ),
+            backlog_audio_s=self._backlog_s,
+            speed=self._meter.speed,
+            ledger_ok=self._ledger_ok,
+            store_ok=self._store_ok,
+        )
+
+    # What Transcribers ask
+
+    async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Lease the next batch of the replica's model to a ticket."""
+        return self._offices[replica.name].claim(ticket, replica, max_items)
+
+    async def complete(self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...]) -> None:
+        """Take in a batch's outcomes; those whose lease was lost meanwhile are ignored."""
+        office = self._offices[replica.name]
+        for outcome in outcomes:
+            item = outcome.item
+            live = self._jobs.get(item.job_id)
+            if not office.settle(ticket, item) or live is None:
+                continue
+            if outcome.error and (outcome.retry or item.attempt + 1 < self._options.max_attempts):
+                office.retry(item, outcome.error)
+            elif outcome.error:
+                self._give_up(item, outcome.error)
+            elif item.task == "detect_language":
+                await self._hear_language(live, outcome)
+            else:
+                self._meter.done(time.monotonic(), item.audio_s)
+                await self._advance(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
+        if not self._backlog_s:
+            self._meter.stop()
+
+    # The state machine's shell
+
+    async def _advance(self, live: LiveJob, event: Event) -> None:
+        """Apply an event, make a changed state durable, then start the actions."""
+        async with live.lock:
+            after, actions = transition(live.job, event)
+            if after.state is not live.job.state:
+                after = await self._patiently(lambda: asyncio.to_thread(self._write, live, after))
+                log.info("job", action=after.state, job_id=after.id, reason=after.reason, detail=after.detail)
+            live.job = after
+        live.announce()
+        for action in actions:
+            match action:
+                case StartSegmentation():
+                    self._spawn(live, self._segment(live))
+                case EnqueueChunks(chunks=chunks):
+                    self._enqueue(live, live.items_for(chunks))
+                case StartStitching():
+                    self._spawn(live, self._stitch(live))
+                case StartMinutes():
+                    self._spawn(live, self._write_minutes(live))
+                case CleanUp():
+                    await self._end(live)
+
+    def _write(self, live: LiveJob, after: Job) -> Job:
+        """Write the job to the ledger under the lease; returns it with its new version. Blocks."""
+        live.stored = self._ledger.apply(self._leadership.lease, after, live.stored.version)
+        return replace(after, version=live.stored.version, updated_at_s=live.stored.updated_at_s)
+
+    def _enqueue(self, live: LiveJob, items: list[WorkItem]) -> None:
+        self._meter.start(time.monotonic())
+        self._offices[live.job.options.model].add(items)
+
+    # The steps
+
+    async def _segment(self, live: LiveJob) -> None:
+        """Read the Segmenter's stream. If the stream breaks, it starts again and skips what has an outcome."""
+        request = SegmentRequest(
+            tenant=live.job.tenant,
+            job_id=live.job.id,
+            split_channels=live.job.options.channels == "split",
+            source_url=live.job.source_url,
+        )
+        async for found in self._segmenter.segment(request):
+            if isinstance(found, Span):
+                audio_s = (found.end - found.start) / SAMPLE_RATE
+                await self._advance(live, SpanStored(audio_s=audio_s, chunks=found.chunks))
+            else:
+                self._enqueue(live, live.close_ballots())
+                await self._advance(live, Segmented(n_chunks=found.n_chunks))
+
+    async def _hear_language(self, live: LiveJob, outcome: Outcome) -> None:
+        vote = live.hear(outcome.item.chunk, outcome.languages)
+        if vote is not None:
+            await self._patiently(lambda: asyncio.to_thread(stages.store_language, self._store, live.keys, vote))
+            self._enqueue(live, live.decide(vote))
+
+    async def _stitch(self, live: LiveJob) -> None:
+        model = self._offices[live.job.options.model].replica
+        await self._patiently(lambda: asyncio.to_thread(stages.stitch_job, self._store, live.job, model, live.votes))
+        await self._advance(live, TranscriptStored())
+
+    async def _write_minutes(self, live: LiveJob) -> None:
+        request = MinutesRequest(
+            tenant=live.job.tenant,
+            job_id=live.job.id,
+            title=PurePath(live.job.filename).stem,
+            minutes=live.job.options.minutes,
+            language=live.job.options.minutes_language,
+        )
+        names = await self._patiently(lambda: self._minutes_writer.write(request))
+        await self._advance(live, ResultsStored(names=names))
+
+    async def _end(self, live: LiveJob) -> None:
+        """Forget an ended job and delete its working data."""
+        self._offices[live.job.options.model].drop(live.job.tenant, live.job.id)
+        self._jobs.pop(live.job.id, None)
+        live.announce()
+        current = asyncio.current_task()
+        for task in live.tasks:
+            if task is not current:
+                task.cancel()
+        with contextlib.suppress(StoreUnavailable):
+            await asyncio.to_thread(stages.clean_up, self._store, live.keys)
+        self._wake.set()
+
+    def _give_up(self, item: WorkItem, why: str) -> None:
+        """A chunk failed for the last time: the job goes on without it."""
+        live = self._jobs.get(item.job_id)
+        if live is None:
+            return
+        log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
+        self._spawn(live, self._finish_without(live, item, why))
+
+    async def _finish_without(self, live: LiveJob, item: WorkItem, why: str) -> None:
+        if item.task == "detect_language":
+            await self._hear_language(live, Outcome(item=item))
+            return
+        await self._patiently(lambda: asyncio.to_thread(stages.store_failure, self._store, item, why))
+        await self._advance(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
+
+    # Loops
+
+    async def _claim_loop(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._options.idle_poll_s)
+            self._wake.clear()
+            try:
+                await self._claim_jobs()
+                self._ledger_ok = True
+            except Fenced:
+                self._leadership.lose()
+                return
+            except LedgerUnavailable as error:
+                self._ledger_ok = False
+                log.error("ledger unavailable", action="claim", error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def _claim_jobs(self) -> None:
+        for job in await asyncio.to_thread(self._ledger.cancel_requests, self._leadership.lease):
+            await self._advance(self._jobs.get(job.id) or self._admit(job), CancelRequested())
+        room = self._options.max_live_jobs - len(self._jobs)
+        if room > 0:
+            for job in await asyncio.to_thread(self._ledger.claim, self._leadership.lease, room):
+                await self._advance(self._admit(job), Claimed())
+
+    async def _progress_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.progress_interval_s)
+            with contextlib.suppress(MeetMemoError):  # progress is no truth: the next round writes it
+                await self._save_progress()
+
+    async def _save_progress(self) -> None:
+        for live in list(self._jobs.values()):
+            async with live.lock:
+                if live.job.progress != live.stored.progress and not live.job.state.final:
+                    live.job = await asyncio.to_thread(self._write, live, live.job)
+            live.announce()
+
+    # Small parts
+
+    def _admit(self, job: Job) -> LiveJob:
+        known = self._options.languages.get(job.options.model, ())
+        given = job.options.language or (known[0] if len(known) == 1 else None)
+        live = self._jobs[job.id] = LiveJob(job=job, stored=job, given_language=given)
+        return live
+
+    async def _recover(self, job: Job) -> None:
+        live = self._admit(job)
+        finished = await asyncio.to_thread(stages.stored_chunks, self._store, live.keys)
+        for vote in await asyncio.to_thread(stages.stored_languages, self._store, live.keys):
+            live.votes[vote.channel] = vote
+        await self._advance(live, Recovered(finished=finished))
+
+    def _spawn(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
+        """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""
+        task = asyncio.create_task(self._guard(live, step))
+        live.tasks.add(task)
+        task.add_done_callback(live.tasks.discard)
+
+    async def _guard(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
+        try:
+            await step
+        except Fenced:
+            self._leadership.lose()
+        except MeetMemoError as error:
+            await self._advance(live, Failed(reason=error.reason, detail=str(error)))
+        except Exception as error:  # a fault of ours must end this job visibly, not hang it
+            log.exception("step failed", action="step", job_id=live.job.id)
+            await self._advance(live, Failed(reason=Reason.INTERNAL, detail=f"{type(error).__name__}: {error}"))
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeat an attempt while the store or the ledger is away: work waits, nothing is lost."""
+        pause_s = 0.5
+        while True:
+            try:
+                result = await attempt()
+            except (StoreUnavailable, LedgerUnavailable) as error:
+                self._store_ok = self._store_ok and not isinstance(error, StoreUnavailable)
+                log.warning("waiting for storage", action="wait", error=str(error), pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 15.0)
+            else:
+                self._store_ok = True
+                return result
+
+    @property
+    def _backlog_s(self) -> float:
+        return sum(office.queue.backlog_s + office.leased_s for office in self._offices.values())
+
+    def _eta(self, live: LiveJob) -> float | None:
+        remaining = live.job.progress.audio_s - live.job.progress.done_s
+        return eta_s(remaining, self._backlog_s, len(self._jobs), self._meter.speed)
