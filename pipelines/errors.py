@@ -28,6 +28,7 @@
     │   ├── LedgerUnavailable     ledger_unavailable
     │   ├── JobUnknown            job_unknown
     │   ├── Fenced                fenced
+    │   ├── VersionConflict       version_conflict
     │   └── IdempotencyConflict   idempotency_conflict
     ├── IllegalTransition         illegal_transition
     ├── Overloaded                overloaded
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     JOB_UNKNOWN = "job_unknown"
     FENCED = "fenced"
+    VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     ILLEGAL_TRANSITION = "illegal_transition"
     OVERLOADED = "overloaded"
@@ -230,6 +232,12 @@ class Fenced(LedgerError):
     """Another coordinator holds a newer lease; this one must stop writing."""
 
     reason = Reason.FENCED
+
+
+class VersionConflict(LedgerError):
+    """The job was written since this copy of it was read; read it again."""
+
+    reason = Reason.VERSION_CONFLICT
 
 
 class IdempotencyConflict(LedgerError):

@@ -75,7 +75,8 @@ class Job:
 
     ``finished`` holds the indices of chunks that have a stored outcome. It is kept in memory only: after a
     restart the Coordinator rebuilds it from the chunk results in the blob store. ``version`` is the ledger's:
-    it grows with every write of the job. Times are Unix seconds. A job with a ``source_url`` was submitted by
+    it grows with every write of the job; ``cancel_requested`` is its owner's wish, which the Coordinator turns into
+    `CancelRequested`. Times are Unix seconds. A job with a ``source_url`` was submitted by
     reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0.
     """
 
@@ -88,6 +89,7 @@ class Job:
     created_at_s: float
     updated_at_s: float = 0.0
     version: int = 0
+    cancel_requested: bool = False
     state: JobState = JobState.QUEUED
     progress: Progress = field(default=Progress())
     n_chunks: int | None = None

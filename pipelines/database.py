@@ -1,0 +1,150 @@
+"""Transactions on SQLite or PostgreSQL with one tree of errors; knows nothing of jobs."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from pipelines.errors import ConfigurationError, LedgerError, LedgerUnavailable
+
+LOCK_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5
+POOL_SIZE = 8
+MAX_OVERFLOW = 16
+
+_WRITE = "meetmemo_write"
+
+
+class Database:
+    """An engine and its transactions.
+
+    ``reading`` and ``writing`` raise `LedgerUnavailable` for whatever the server, the file or the network did, and
+    let ``IntegrityError`` through, which says that another writer was first. On SQLite a writing transaction
+    takes the lock when it begins: one that reads first and then writes could otherwise not wait for another writer.
+    Raises `ConfigurationError` for a URL that is neither a SQLite file nor PostgreSQL.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise ConfigurationError("the ledger's URL cannot be read") from None  # it may hold a password
+        if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+            if parsed.database in (None, "", ":memory:") or parsed.query:
+                raise ConfigurationError("a ledger in SQLite is written sqlite:////absolute/path")
+            self._path: Path | None = Path(str(parsed.database))
+            # SQLite lets one writer in at a time, and its own waiting is a poll that starves threads.
+            self._turn: Any = threading.Lock()
+            self._engine = _sqlite(str(parsed.database))
+        elif parsed.drivername in ("postgresql", "postgresql+psycopg"):
+            self._path = None
+            self._turn = nullcontext()
+            self._engine = _postgresql(parsed.set(drivername="postgresql+psycopg"))
+        else:
+            raise ConfigurationError(f"a ledger lives in sqlite or postgresql+psycopg, not in {parsed.drivername}")
+        self._where = parsed.render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._path is not None
+
+    def prepare(self) -> None:
+        """Make the folder of a SQLite file and switch the file to write-ahead logging, which it remembers."""
+        if self._path is None:
+            return
+        deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with self._mapped(), self._engine.connect() as connection:
+                    raw = connection.connection.dbapi_connection
+                    assert raw is not None, "a connection in use has its raw connection"
+                    raw.cursor().execute("PRAGMA journal_mode=WAL")
+                return
+            except OSError as error:
+                raise LedgerUnavailable(f"{self._where}: {error.strerror or error}") from error
+            except LedgerUnavailable:
+                # This switch does not wait for other connections by itself.
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._mapped(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is durable when the block ends, and undone when it raises."""
+        writer = self._engine.execution_options(**{_WRITE: True})
+        with self._turn, self._mapped(), writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DataError as error:
+            raise LedgerError(f"{self._where} refuses a value: {error.orig}") from error
+        except DBAPIError as error:
+            raise LedgerUnavailable(f"{self._where}: {error.orig}") from error
+        except PoolTimeout as error:
+            raise LedgerUnavailable(f"{self._where}: no free connection") from error
+        except SQLAlchemyError as error:
+            raise LedgerError(f"{self._where}: {error}") from error
+
+
+def _sqlite(path: str) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=POOL_SIZE,
+        max_overflow=MAX_OVERFLOW,
+        pool_timeout=LOCK_TIMEOUT_S,
+        connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
+    )
+
+    def configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get(_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgresql(url: Any) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=MAX_OVERFLOW,
+        pool_timeout=LOCK_TIMEOUT_S,
+        pool_pre_ping=True,  # a restarted server leaves dead connections in the pool
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "keepalives_idle": 30, "tcp_user_timeout": 15_000},
+    )
+
+    def configure(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET lock_timeout = {int(LOCK_TIMEOUT_S * 1000)}")
+        connection.commit()
+
+    event.listen(engine, "connect", configure)
+    return engine

@@ -1,0 +1,177 @@
+"""The ledger, MeetMemo's truth about jobs: what it promises, and `open_ledger`.
+
+One Coordinator at a time holds the lease. Every acquisition raises the fence number, every write of a Coordinator
+carries it, and a write whose fence is not the newest changes nothing and raises `Fenced`. Ingestion needs no
+lease: it creates jobs, asks for their cancellation and deletes them.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.errors import LedgerError
+from pipelines.jobs import Job, JobState
+
+Clock = Callable[[], float]
+"""Returns Unix seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to write as the Coordinator until ``expires_at_s``, and afterwards until somebody else acquires it."""
+
+    owner: str
+    fence: int
+    ttl_s: float
+    expires_at_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job to create; ``fingerprint`` identifies the request that the idempotency key, unique per tenant, names."""
+
+    job: Job
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some jobs, newest first; ``next_cursor`` continues after the last one and is None at the end."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent:
+    """An entry of a job's history; ``seq`` counts from 1 without gaps."""
+
+    seq: int
+    at_s: float
+    name: str
+    detail: str
+
+
+class Ledger(Protocol):
+    """Jobs, made durable before each call returns. Methods block and are thread-safe.
+
+    All raise `LedgerUnavailable` when the ledger cannot be reached, is locked, full or read-only. It is not known
+    then whether a write happened; repeating the call with the same arguments does no harm.
+    A write of a job raises ``version`` by one; ``updated_at_s`` comes from the ledger's clock. The state
+    changes that writes bring are entered in the job's events.
+    """
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; several processes may do so at once."""
+
+    def check(self) -> None:
+        """Raise `LedgerUnavailable` unless a small write succeeds."""
+
+    def close(self) -> None:
+        """Give up all connections; the ledger opens new ones if it is used again."""
+
+    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+        """Store a new job; return it and True, or the job created before under the same key or id and False.
+
+        Raises `IdempotencyConflict` when the key was used with another fingerprint.
+        """
+
+    def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
+        """Store new jobs in one transaction; return per request what `create` would return or raise."""
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        """Return a job; raises `JobUnknown`."""
+
+    def list(
+        self,
+        tenant: str | None,
+        *,
+        states: Collection[JobState] = (),
+        filename_contains: str = "",
+        created_from_s: float | None = None,
+        created_before_s: float | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """Return one page of a tenant's jobs (of all tenants for None), newest first.
+
+        No ``states`` means all. The part of a file name is compared without case. ``after`` is the cursor of the
+        page before; raises `InvalidRequest` when it is none.
+        """
+
+    def counts(self, tenant: str | None = None) -> dict[JobState, int]:
+        """Count a tenant's jobs (everybody's for None) by state; every state is there."""
+
+    def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
+        """Return a job's history, oldest first; raises `JobUnknown`."""
+
+    def request_cancel(self, tenant: str, job_id: str) -> Job:
+        """Note durably that the owner does not want the job any more; raises `JobUnknown`.
+
+        The Coordinator sees it in `cancel_requests`. Does not touch ``version``, so that it never collides with the
+        Coordinator's writes; an ended job stays as it is.
+        """
+
+    def delete(self, tenant: str, job_id: str) -> None:
+        """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
+
+    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
+        """Become the Coordinator under a new fence; None while another owner's lease is alive.
+
+        The same owner gets it at once: its earlier self, if it still runs, is fenced out.
+        """
+
+    def heartbeat(self, lease: Lease) -> Lease:
+        """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
+
+    def release(self, lease: Lease) -> None:
+        """Let the next owner acquire at once; does nothing when the lease was lost."""
+
+    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+        """Take queued jobs, highest priority first, then oldest; each one once per lease. Raises `Fenced`.
+
+        They stay in state queued until `apply` stores the transition, so a Coordinator that dies in between loses
+        nothing: its successor claims them again. Jobs with a wish to cancel are left out.
+        """
+
+    def live(self, lease: Lease) -> Sequence[Job]:
+        """Return the jobs some Coordinator has begun and not ended, oldest first; raises `Fenced`.
+
+        Those that this lease claimed and did not write yet are among them.
+        """
+
+    def cancel_requests(self, lease: Lease) -> Sequence[Job]:
+        """Return the live jobs, queued ones included, whose owner asked to cancel; raises `Fenced`."""
+
+    def apply(self, lease: Lease, job: Job, expected_version: int) -> Job:
+        """Replace the job if the ledger holds ``expected_version``; return it as stored, with the next version.
+
+        Raises `Fenced`, `JobUnknown` when it was deleted, `VersionConflict`. A repetition of the write that made
+        the next version is no conflict: it returns the job as stored.
+        """
+
+    def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
+        """Apply pairs of job and expected version in one transaction; return per pair what `apply` returns or raises.
+
+        Raises `Fenced`.
+        """
+
+    def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
+        """Enter something besides a change of state in a job's history; raises `Fenced` and `JobUnknown`."""
+
+
+def open_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
+    """Open a ledger and bring its tables up to date.
+
+    ``sqlite:///relative/path`` or ``sqlite:////absolute/path`` is a file (WAL, every commit synced to disk),
+    ``postgresql+psycopg://user@host/database`` a server. Raises `ConfigurationError` for another URL or tables of
+    a newer MeetMemo, `LedgerUnavailable` when it cannot be reached.
+    """
+    # SQLAlchemy takes a while to import, and the parts that only name these types do not need it.
+    from pipelines.sql_ledger import SqlLedger
+
+    ledger = SqlLedger(url, clock=clock)
+    ledger.migrate()
+    return ledger

@@ -1,0 +1,109 @@
+"""What every form of the ledger decides alike: which writes count, how pages continue, what text can be stored."""
+
+import base64
+import binascii
+from dataclasses import replace
+
+from pipelines.errors import IdempotencyConflict, InvalidRequest, JobUnknown, LedgerError, VersionConflict
+from pipelines.jobs import Job
+from pipelines.ledger import NewJob
+
+MAX_IDEMPOTENCY_KEY = 255
+_UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+
+
+def storable(text: str) -> str:
+    """Replace what a database cannot hold as text: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
+    return text.encode("utf-8", "replace").decode().replace("\0", _UNKNOWN_CHARACTER)
+
+
+def storable_job(job: Job) -> Job:
+    """The job as a ledger keeps it: texts from outside cleaned, ``finished`` left out (it is kept in memory only)."""
+    return replace(
+        job,
+        filename=storable(job.filename),
+        source_url=storable(job.source_url),
+        detail=storable(job.detail),
+        finished=frozenset(),
+    )
+
+
+def fold(text: str) -> str:
+    """Prepare a file name, or a part of one, for comparison without case."""
+    return storable(text).casefold()
+
+
+def check_new(request: NewJob) -> None:
+    """Raise `InvalidRequest` when the idempotency key is empty, too long or not printable ASCII."""
+    key = request.idempotency_key
+    if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
+        raise InvalidRequest(f"an idempotency key is 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters")
+
+
+def first_version(job: Job, now_s: float) -> Job:
+    """A new job as it is stored."""
+    return replace(storable_job(job), version=1, updated_at_s=now_s, cancel_requested=False)
+
+
+def judge_creation(
+    request: NewJob, same_key: tuple[str, Job] | None, same_id: Job | None
+) -> tuple[Job, bool] | LedgerError | None:
+    """Say what became of a request that was seen before; None when it is new.
+
+    ``same_key`` is fingerprint and job stored under the request's key, ``same_id`` the job stored under its id.
+    A caller that got no answer repeats the call with the same id, which must not fail.
+    """
+    if same_key is not None:
+        fingerprint, job = same_key
+        if fingerprint == request.fingerprint:
+            return job, False
+        return IdempotencyConflict(f"idempotency key {request.idempotency_key!r} was used for another request")
+    if same_id is not None:
+        if same_id.tenant == request.job.tenant:
+            return same_id, False
+        return LedgerError(f"the id {request.job.id} is in use")
+    return None
+
+
+def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float, *, ours: bool) -> Job | LedgerError:
+    """Say what a write makes of the job that the ledger holds: the next version, or an error.
+
+    ``ours``: the lease that writes was also the last to write. Then a job that already is one version ahead with
+    the same content is the writer's own repetition, and comes back as held. ``finished`` is handed through.
+    """
+    if held is None or held.tenant != job.tenant:
+        return JobUnknown(f"no job {job.id}")
+    after = replace(
+        storable_job(job),
+        version=expected_version + 1,
+        updated_at_s=now_s,
+        cancel_requested=held.cancel_requested,
+    )
+    if held.version == expected_version:
+        return replace(after, finished=job.finished)
+    if ours and held == replace(after, updated_at_s=held.updated_at_s):
+        return replace(held, finished=job.finished)
+    return VersionConflict(f"job {job.id} is at version {held.version}, not {expected_version}")
+
+
+def check_limit(limit: int) -> None:
+    """Raise `InvalidRequest` unless a page holds at least one job."""
+    if limit < 1:
+        raise InvalidRequest(f"a page holds at least one job, not {limit}")
+
+
+def next_cursor(found: list[Job], limit: int) -> str | None:
+    """The cursor after the first ``limit`` jobs; None when there are no more than these."""
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return base64.urlsafe_b64encode(f"{last.created_at_s!r} {last.id}".encode()).decode()
+
+
+def parse_cursor(cursor: str) -> tuple[float, str]:
+    """Return the creation time and id that a page ended with; raises `InvalidRequest`."""
+    try:
+        created_at_s, job_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii").split(" ")
+        return float(created_at_s), job_id
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("the cursor is not one of a page before") from error

@@ -1,0 +1,111 @@
+"""The ledger's tables. What is queried is a column; the whole job is JSON in ``jobs.body``.
+
+Each change here needs a migration in ``pipelines/migrations/versions`` and its name in `SCHEMA_REVISION`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from pipelines.jobs import JobState
+
+SCHEMA_REVISION = "0001"
+
+FINAL_STATES = tuple(state.value for state in JobState if state.final)
+STARTED_STATES = (JobState.TRANSCRIBING.value, JobState.SUMMARIZING.value)
+COORDINATOR = "coordinator"
+HEALTH = "health"  # the row of ``leases`` that `check` writes
+
+metadata = MetaData()
+
+# Python, SQLite and PostgreSQL then agree on the order of ids.
+Ascii = Text().with_variant(Text(collation="C"), "postgresql")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("updated_at_s", Double, nullable=False),
+    Column("filename_folded", Text, nullable=False),
+    Column("audio_s", Double, nullable=False),
+    Column("done_s", Double, nullable=False),
+    Column("reason", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),  # of the last Coordinator that claimed or wrote the job; 0: none
+    Column("body", Text, nullable=False),
+)
+
+
+def queued() -> ColumnElement[bool]:
+    """Jobs that wait to be claimed."""
+    return jobs.c.state == JobState.QUEUED.value
+
+
+def started() -> ColumnElement[bool]:
+    """Jobs that a Coordinator has begun and not ended."""
+    return jobs.c.state.in_(STARTED_STATES)
+
+
+def to_cancel() -> ColumnElement[bool]:
+    """Jobs that have not ended and whose owner asked to cancel."""
+    return and_(jobs.c.cancel_requested, jobs.c.state.not_in(FINAL_STATES))
+
+
+Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
+Index("ix_jobs_newest", jobs.c.created_at_s, jobs.c.id)
+Index("ix_jobs_tenant_state", jobs.c.tenant, jobs.c.state)
+Index("ix_jobs_state", jobs.c.state)
+Index(
+    "ix_jobs_queue",
+    jobs.c.priority.desc(),
+    jobs.c.created_at_s,
+    jobs.c.id,
+    sqlite_where=queued(),
+    postgresql_where=queued(),
+)
+Index("ix_jobs_to_cancel", jobs.c.id, sqlite_where=jobs.c.cancel_requested, postgresql_where=jobs.c.cancel_requested)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires_at_s", Double, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""One file per change of the tables, in the order of their ``down_revision``."""
