@@ -12,16 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.stream import Discard
 
-from pipelines.errors import CorruptAudio, EmptyAudio, NoAudioStream, SourceUnreachable, TooLong, UnsupportedFormat
-
-Pcm = npt.NDArray[np.int16]
-
-SAMPLE_RATE = 16_000
-"""Samples per second of everything after decoding, as Whisper and Silero VAD expect it."""
+from pipelines.errors import CorruptAudio, EmptyAudio, NoAudioStream, SourceUnreachable, UnsupportedFormat
+from pipelines.pcm import SAMPLE_RATE as SAMPLE_RATE
+from pipelines.pcm import Blocks, Pcm, Resampler
 
 FORMATS = (
     *("wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "matroska", "webm"),
@@ -30,10 +25,8 @@ FORMATS = (
 """FFmpeg's names of the containers that are tried, nothing else."""
 
 MAX_CHANNELS = 16
-SOURCE_RATES = range(2_000, 768_001)  # a header that claims 1 Hz turns a small file into days of samples
 MAX_BLIND_GAP_S = 600.0  # longest hole filled with silence when the declared duration does not bear it out
 GAP_TOLERANCE_S = 0.1  # containers round timestamps; smaller steps are no gaps
-BATCH_S = 0.5  # decoded audio resampled at a time: one call per codec frame costs more than the decoding
 MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost
 IO_BUFFER_BYTES = 1 << 17
 
@@ -92,8 +85,8 @@ def decode_audio(
     with _opened(source) as container:
         stream = _best_stream(container)
         decoder = _Decoder(container, stream)
-        blocks = _Blocks(n_samples=max(1, round(block_s * SAMPLE_RATE)), limit=round(max_duration_s * SAMPLE_RATE))
-        resampler: _Resampler | None = None
+        blocks = Blocks(n_samples=max(1, round(block_s * SAMPLE_RATE)), limit=round(max_duration_s * SAMPLE_RATE))
+        resampler: Resampler | None = None
         n_out_channels = 0
         for gap_s, frame in _with_gaps(decoder, _declared_duration_s(container)):
             if resampler is None or gap_s or not resampler.accepts(frame):
@@ -102,7 +95,7 @@ def decode_audio(
                 if not n_out_channels:
                     _check_limits(frame, max_channels)
                     n_out_channels = 1 if channels == "mix" else frame.layout.nb_channels
-                resampler = _Resampler(frame, n_out_channels)
+                resampler = Resampler(frame, n_out_channels)
                 yield from blocks.push_silence(n_out_channels, round(gap_s * SAMPLE_RATE))
             yield from blocks.push(resampler.feed(frame))
         if resampler is not None:
@@ -237,87 +230,3 @@ def _with_gaps(decoder: _Decoder, declared_s: float | None) -> Iterator[tuple[fl
         yield 0.0, frame
     if held is not None:
         yield 0.0, held[2]
-
-
-class _Resampler:
-    """Brings frames of one kind to int16 at `SAMPLE_RATE`, `BATCH_S` at a time."""
-
-    def __init__(self, frame: Any, n_channels: int) -> None:
-        if frame.sample_rate not in SOURCE_RATES:
-            raise UnsupportedFormat(f"the sample rate of {frame.sample_rate} Hz is out of range")
-        self._kind = self._kind_of(frame)
-        self._n_channels = n_channels
-        # Channels of unknown position cannot be mixed by FFmpeg's matrix: it takes the third of three for a subwoofer.
-        n_in, name = frame.layout.nb_channels, frame.layout.name
-        self._average = n_channels == 1 and n_in > 1 and name == f"{n_in} channels"
-        same = self._average or n_channels == n_in
-        layout = name if same else "mono" if n_channels == 1 else f"{n_channels} channels"
-        self._n_resampled = n_in if same else n_channels
-        self._resample = av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE).resample
-        self._fifo = av.AudioFifo()
-        self._batch = max(1, round(BATCH_S * frame.sample_rate))
-
-    @staticmethod
-    def _kind_of(frame: Any) -> tuple[int, str, str]:
-        return frame.sample_rate, frame.format.name, frame.layout.name
-
-    def accepts(self, frame: Any) -> bool:
-        return self._kind_of(frame) == self._kind
-
-    def feed(self, frame: Any) -> list[Pcm]:
-        frame.pts = None  # the clock is kept in `_with_gaps`
-        self._fifo.write(frame)
-        if self._fifo.samples < self._batch:
-            return []
-        return self._arrays(self._fifo.read(self._batch))
-
-    def drain(self) -> list[Pcm]:
-        rest = self._fifo.read(0)
-        return [*(self._arrays(rest) if rest is not None else []), *self._arrays(None)]
-
-    def _arrays(self, frame: Any) -> list[Pcm]:
-        # Packed samples, because PyAV reads past the end of eight and more planes.
-        return [self._shape(out.to_ndarray()) for out in self._resample(frame) if out.samples]
-
-    def _shape(self, packed: npt.NDArray[Any]) -> Pcm:
-        pcm: Pcm = packed.astype(np.int16, copy=False).reshape(-1, self._n_resampled)
-        if self._average:
-            return np.rint(pcm.mean(axis=1, dtype=np.float32)).astype(np.int16)[None, :]
-        return pcm.T
-
-
-class _Blocks:
-    """Cuts a stream of arrays into blocks of one length and enforces the limit of decoded samples."""
-
-    def __init__(self, *, n_samples: int, limit: int) -> None:
-        self._n_samples = n_samples
-        self._limit = limit
-        self._waiting: list[Pcm] = []
-        self._n_waiting = 0
-        self.n_pushed = 0
-
-    def push(self, arrays: list[Pcm]) -> Iterator[Pcm]:
-        for array in arrays:
-            self.n_pushed += array.shape[1]
-            if self.n_pushed > self._limit:
-                raise TooLong(f"the recording is longer than the limit of {self._limit / SAMPLE_RATE:g} s")
-            self._waiting.append(array)
-            self._n_waiting += array.shape[1]
-        if self._n_waiting >= self._n_samples:
-            joined = np.concatenate(self._waiting, axis=1)
-            n_blocks = joined.shape[1] // self._n_samples
-            for i in range(n_blocks):
-                yield np.ascontiguousarray(joined[:, i * self._n_samples : (i + 1) * self._n_samples])
-            self._waiting = [joined[:, n_blocks * self._n_samples :].copy()]
-            self._n_waiting = self._waiting[0].shape[1]
-
-    def push_silence(self, n_channels: int, n_samples: int) -> Iterator[Pcm]:
-        while n_samples > 0:
-            n = min(n_samples, self._n_samples)
-            yield from self.push([np.zeros((n_channels, n), np.int16)])
-            n_samples -= n
-
-    def finish(self) -> Iterator[Pcm]:
-        if self._n_waiting:
-            yield np.ascontiguousarray(np.concatenate(self._waiting, axis=1))
-            self._waiting, self._n_waiting = [], 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.audio import SAMPLE_RATE, Pcm
+from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.core import Chunk, Piece
 from pipelines.errors import OptionError
 from pipelines.vad import FRAME_SAMPLES, SileroVad, Speech, SpeechModel, VadOptions, VoiceActivity

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import get_vad_model
 
-from pipelines.audio import SAMPLE_RATE, Pcm
+from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.core import Piece
 from pipelines.errors import OptionError
 
