@@ -33,6 +33,11 @@ class WindowClock:
         for piece in pieces:
             self._offsets.append(self._offsets[-1] + piece.n_samples)
 
+    @property
+    def n_samples(self) -> int:
+        """Length of the window in samples."""
+        return self._offsets[-1]
+
     def start(self, window_s: float) -> int:
         """Sample where something that starts at ``window_s`` starts; at a join, in the later piece."""
         position = self._position(window_s)
