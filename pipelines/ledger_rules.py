@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.errors import IdempotencyConflict, InvalidRequest, JobUnknown, LedgerError, VersionConflict
@@ -92,7 +93,7 @@ def check_limit(limit: int) -> None:
         raise InvalidRequest(f"a page holds at least one job, not {limit}")
 
 
-def next_cursor(found: list[Job], limit: int) -> str | None:
+def next_cursor(found: Sequence[Job], limit: int) -> str | None:
     """The cursor after the first ``limit`` jobs; None when there are no more than these."""
     if len(found) <= limit:
         return None

@@ -65,7 +65,9 @@ def open_store(url: str) -> BlobStore:
             raise ConfigurationError(f"a folder as blob store is written file:///path, not {url!r}")
         return LocalStore(Path(unquote(parts.path)))
     if parts.scheme == "s3":
-        if not parts.netloc or {"@", ":"} & set(parts.netloc) or set(query) - {"endpoint", "region"} or parts.fragment:
+        endpoint = query.get("endpoint")
+        known = set(query) <= {"endpoint", "region"} and not parts.fragment
+        if not known or not parts.netloc or {"@", ":"} & set(parts.netloc) or not _is_endpoint(endpoint):
             raise ConfigurationError(
                 "a bucket as blob store is written s3://bucket/prefix?endpoint=https://host&region=name, "
                 "with the credentials in the environment"
@@ -76,7 +78,14 @@ def open_store(url: str) -> BlobStore:
         return S3Store(
             parts.netloc,
             prefix=unquote(parts.path).strip("/"),
-            endpoint=query.get("endpoint"),
+            endpoint=endpoint,
             region=query.get("region"),
         )
     raise ConfigurationError(f"the blob store's URL starts with file:// or s3://, not {parts.scheme or url!r}")
+
+
+def _is_endpoint(url: str | None) -> bool:
+    if url is None:
+        return True
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc

@@ -1,0 +1,256 @@
+"""A blob store in an S3 bucket, or in whatever speaks its protocol."""
+
+import hashlib
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from pipelines.blob_keys import PRIVATE_MARK, deletable_prefix, validated_key, validated_prefix, validated_range
+from pipelines.core import BlobRef
+from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+from pipelines.local_store import hash_file
+from pipelines.s3_reader import open_blob
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DEFAULT_REGION = "us-east-1"
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 60
+REQUEST_ATTEMPTS = 4
+READ_ATTEMPTS = 3  # botocore repeats requests, but not the reading of a body that breaks off
+PART_BYTES = 16 * 2**20  # a file of 10,000 parts, S3's limit, has 156 GiB; boto3 enlarges the parts beyond that
+UPLOAD_THREADS = 3  # a file's upload holds at most this many parts in memory
+DELETE_THREADS = 8
+POOL_CONNECTIONS = 32
+
+_MISSING = ("NoSuchKey", "404", "NotFound")
+_CHECKSUM = "sha256"  # the name of the user metadata that holds it
+
+T = TypeVar("T")
+
+
+class S3Store:
+    """`BlobStore` under ``prefix`` of a bucket; ``endpoint`` is the URL of a store other than AWS.
+
+    Credentials come from boto3's own sources. The client is made at the first use in a process, because clients
+    can be shared between threads but neither pickled nor carried over a fork. Blobs carry their SHA-256 as
+    metadata, and reading a whole blob verifies it.
+    """
+
+    def __init__(
+        self, bucket: str, *, prefix: str = "", endpoint: str | None = None, region: str | None = None
+    ) -> None:
+        self.bucket = bucket
+        self.prefix = f"{validated_key(prefix)}/" if prefix else ""
+        self.endpoint = endpoint
+        self.region = region
+        self._lock = threading.Lock()
+        self._client: S3Client | None = None
+        self._client_pid = 0
+
+    def __reduce__(self) -> tuple[Callable[..., "S3Store"], tuple[Any, ...]]:
+        return _rebuild, (self.bucket, self.prefix.rstrip("/"), self.endpoint, self.region)
+
+    def put(self, key: str, data: bytes) -> BlobRef:
+        """Store ``data``, replacing what was there."""
+        name, sha256 = self._name(key), hashlib.sha256(data).hexdigest()
+        with self._mapped(key):
+            self._s3().put_object(Bucket=self.bucket, Key=name, Body=data, Metadata={_CHECKSUM: sha256})
+        return BlobRef(key=key, n_bytes=len(data), sha256=sha256)
+
+    def put_file(self, key: str, path: Path) -> BlobRef:
+        """Store a file's content, in parts read one by one; raises `StorageError` when ``path`` cannot be read."""
+        name = self._name(key)
+        n_bytes, sha256 = hash_file(path)
+        transfer = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOAD_THREADS
+        )
+        with self._mapped(key):
+            self._s3().upload_file(
+                str(path), self.bucket, name, ExtraArgs={"Metadata": {_CHECKSUM: sha256}}, Config=transfer
+            )
+        return BlobRef(key=key, n_bytes=n_bytes, sha256=sha256)
+
+    def get(self, key: str) -> bytes:
+        """Return the whole blob; raises `BlobMissing`, `StoreUnavailable` when it differs from its checksum."""
+        name = self._name(key)
+
+        def attempt() -> bytes:
+            reply = self._s3().get_object(Bucket=self.bucket, Key=name)
+            data = reply["Body"].read()
+            expected = reply.get("Metadata", {}).get(_CHECKSUM)
+            if expected and hashlib.sha256(data).hexdigest() != expected:
+                raise StoreUnavailable(f"blob {key} in {self.bucket} differs from its checksum")
+            return data
+
+        return self._repeated(key, attempt)
+
+    def get_range(self, key: str, offset: int, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` from ``offset``; raises `BlobMissing`, `StorageError` where the blob ends earlier."""
+        validated_range(key, offset, n_bytes)
+        name = self._name(key)
+        too_short = StorageError(f"blob {key} ends before byte {offset + n_bytes}")
+        if n_bytes == 0:
+            if not self.exists(key):
+                raise BlobMissing(f"no blob {key}")
+            return b""
+
+        def attempt() -> bytes:
+            wanted = f"bytes={offset}-{offset + n_bytes - 1}"
+            try:
+                reply = self._s3().get_object(Bucket=self.bucket, Key=name, Range=wanted)
+            except ClientError as error:
+                if _code(error) in ("InvalidRange", "416"):
+                    raise too_short from error
+                raise
+            data = reply["Body"].read(n_bytes + 1)
+            reply["Body"].close()
+            if len(data) > n_bytes:
+                raise StoreUnavailable(f"{self.bucket} ignores the byte range asked for")
+            if len(data) < n_bytes:
+                raise too_short
+            return data
+
+        return self._repeated(key, attempt)
+
+    def open(self, key: str) -> BinaryIO:
+        """Open the blob as a seekable binary stream that reads ahead; raises `BlobMissing`.
+
+        Reads raise `StoreUnavailable`, also when the blob is replaced or deleted in the meantime.
+        """
+        name = self._name(key)
+        with self._mapped(key):
+            head = self._s3().head_object(Bucket=self.bucket, Key=name)
+        return open_blob(head["ContentLength"], lambda start, n: self._read_version(key, name, head["ETag"], start, n))
+
+    def exists(self, key: str) -> bool:
+        """Say whether the key holds a blob."""
+        name = self._name(key)
+        try:
+            with self._mapped(key):
+                self._s3().head_object(Bucket=self.bucket, Key=name)
+        except BlobMissing:
+            return False
+        return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending."""
+        start = self.prefix + validated_prefix(prefix)
+        with self._mapped(prefix):
+            for page in self._s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
+                for item in page.get("Contents", ()):
+                    key = item["Key"][len(self.prefix) :]
+                    if PRIVATE_MARK not in key:
+                        yield key
+
+    def delete(self, key: str) -> None:
+        """Remove the blob; a missing one is no error."""
+        self._delete(self._name(key), key)
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove all blobs whose key starts with ``prefix``; return how many."""
+        keys = [*self.list(deletable_prefix(prefix))]
+        # One request per key: deleting many at once needs a checksum that other stores than AWS refuse.
+        with ThreadPoolExecutor(DELETE_THREADS) as pool:
+            for _ in pool.map(self.delete, keys):
+                pass
+        return len(keys)
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless a small write and read succeed."""
+        name, probe = f"{self.prefix}{PRIVATE_MARK}check/{uuid.uuid4().hex}", uuid.uuid4().bytes
+        try:
+            with self._mapped("the write probe"):
+                self._s3().put_object(Bucket=self.bucket, Key=name, Body=probe)
+                found = self._s3().get_object(Bucket=self.bucket, Key=name)["Body"].read()
+        except BlobMissing as error:
+            raise StoreUnavailable(f"{self.bucket} does not return what was written") from error
+        self._delete(name, "the write probe")
+        if found != probe:
+            raise StoreUnavailable(f"{self.bucket} does not return what was written")
+
+    def _name(self, key: str) -> str:
+        return self.prefix + validated_key(key)
+
+    def _delete(self, name: str, key: str) -> None:
+        with self._mapped(key):
+            self._s3().delete_object(Bucket=self.bucket, Key=name)
+
+    def _read_version(self, key: str, name: str, etag: str, start: int, n_bytes: int) -> bytes:
+        def attempt() -> bytes:
+            reply = self._s3().get_object(
+                Bucket=self.bucket, Key=name, IfMatch=etag, Range=f"bytes={start}-{start + n_bytes - 1}"
+            )
+            data = reply["Body"].read(n_bytes)
+            reply["Body"].close()
+            return data
+
+        try:
+            return self._repeated(key, attempt)
+        except BlobMissing as error:
+            raise StoreUnavailable(f"blob {key} was deleted while it was read") from error
+
+    def _s3(self) -> "S3Client":
+        with self._lock:
+            if self._client is None or self._client_pid != os.getpid():
+                self._client = self._connect()
+                self._client_pid = os.getpid()
+            return self._client
+
+    def _connect(self) -> "S3Client":
+        config = Config(
+            signature_version="s3v4",
+            # Other stores than AWS refuse the checksums that newer clients send and ask for by default.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if self.endpoint else "auto"},
+            retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            max_pool_connections=POOL_CONNECTIONS,
+        )
+        session = boto3.session.Session()
+        region = self.region or session.region_name or DEFAULT_REGION
+        return session.client("s3", region_name=region, endpoint_url=self.endpoint, config=config)
+
+    def _repeated(self, key: str, attempt: Callable[[], T]) -> T:
+        for _ in range(READ_ATTEMPTS - 1):
+            try:
+                with self._mapped(key):
+                    return attempt()
+            except StoreUnavailable:
+                continue
+        with self._mapped(key):
+            return attempt()
+
+    @contextmanager
+    def _mapped(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                raise BlobMissing(f"no blob {key}") from error
+            raise StoreUnavailable(f"{key} in bucket {self.bucket}: {error}") from error
+        except (BotoCoreError, Boto3Error, HTTPError, OSError) as error:
+            raise StoreUnavailable(f"{key} in bucket {self.bucket}: {error}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _rebuild(bucket: str, prefix: str, endpoint: str | None, region: str | None) -> S3Store:
+    return S3Store(bucket, prefix=prefix, endpoint=endpoint, region=region)

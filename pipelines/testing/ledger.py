@@ -1,0 +1,251 @@
+"""`MemoryLedger`: a ledger that forgets everything, and `ManualClock` to drive it."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
+from pipelines.jobs import Job, JobState
+from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page
+from pipelines.ledger_rules import (
+    check_limit,
+    check_new,
+    first_version,
+    fold,
+    judge_creation,
+    judge_write,
+    next_cursor,
+    parse_cursor,
+    storable,
+    storable_job,
+)
+
+
+class ManualClock:
+    """A clock that stands still until told otherwise, in Unix seconds."""
+
+    def __init__(self, now_s: float = 1_800_000_000.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward."""
+        self.now_s += seconds
+
+
+class MemoryLedger:
+    """`pipelines.ledger.Ledger` in dicts. While ``outage`` holds a text, every call raises `LedgerUnavailable`."""
+
+    def __init__(self, *, clock: Clock = time.time) -> None:
+        self.outage = ""
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._jobs: dict[str, Job] = {}
+        self._fences: dict[str, int] = {}
+        self._keys: dict[tuple[str, str | None], tuple[str, str]] = {}
+        self._events: dict[str, list[JobEvent]] = {}
+        self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
+
+    def migrate(self) -> None:
+        """There are no tables to bring up to date."""
+        self.check()
+
+    def check(self) -> None:
+        """Raise `LedgerUnavailable` during an outage."""
+        if self.outage:
+            raise LedgerUnavailable(self.outage)
+
+    def close(self) -> None:
+        """There are no connections to give up."""
+
+    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+        """Store a new job; see `pipelines.ledger.Ledger.create`."""
+        (outcome,) = self.create_many([NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint)])
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
+        """Store new jobs; see `pipelines.ledger.Ledger.create_many`."""
+        for request in requests:
+            check_new(request)
+        with self._using():
+            return [self._create(request) for request in requests]
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        """Return a job; raises `JobUnknown`."""
+        with self._using():
+            job = self._jobs.get(job_id)
+            if job is None or job.tenant != tenant:
+                raise JobUnknown(f"no job {job_id}")
+            return job
+
+    def list(
+        self,
+        tenant: str | None,
+        *,
+        states: Collection[JobState] = (),
+        filename_contains: str = "",
+        created_from_s: float | None = None,
+        created_before_s: float | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """Return one page of jobs, newest first; see `pipelines.ledger.Ledger.list`."""
+        check_limit(limit)
+        end = parse_cursor(after) if after is not None else None
+
+        def wanted(job: Job) -> bool:
+            return (
+                (tenant is None or job.tenant == tenant)
+                and (not states or job.state in states)
+                and fold(filename_contains) in fold(job.filename)
+                and (created_from_s is None or job.created_at_s >= created_from_s)
+                and (created_before_s is None or job.created_at_s < created_before_s)
+                and (end is None or (job.created_at_s, job.id) < end)
+            )
+
+        found = self._matching(wanted, key=lambda job: (job.created_at_s, job.id))[::-1]
+        return Page(jobs=tuple(found[:limit]), next_cursor=next_cursor(found, limit))
+
+    def counts(self, tenant: str | None = None) -> dict[JobState, int]:
+        """Count jobs by state; see `pipelines.ledger.Ledger.counts`."""
+        found = [job.state for job in self._matching(lambda job: tenant is None or job.tenant == tenant)]
+        return {state: found.count(state) for state in JobState}
+
+    def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
+        """Return a job's history, oldest first; raises `JobUnknown`."""
+        with self._using():
+            return tuple(self._events[self.get(tenant, job_id).id])
+
+    def request_cancel(self, tenant: str, job_id: str) -> Job:
+        """Note the wish to cancel; see `pipelines.ledger.Ledger.request_cancel`."""
+        with self._using():
+            job = self.get(tenant, job_id)
+            if not job.state.final and not job.cancel_requested:
+                job = replace(job, cancel_requested=True, updated_at_s=self._clock())
+                self._jobs[job_id] = job
+                self._enter(job_id, "cancel_requested")
+            return job
+
+    def delete(self, tenant: str, job_id: str) -> None:
+        """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
+        with self._using():
+            job = self.get(tenant, job_id)
+            del self._jobs[job.id], self._events[job.id], self._fences[job.id]
+            self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
+
+    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
+        """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""
+        with self._using():
+            now_s, held = self._clock(), self._lease
+            if held.expires_at_s > now_s and held.owner != owner:
+                return None
+            self._lease = Lease(owner=owner, fence=held.fence + 1, ttl_s=ttl_s, expires_at_s=now_s + ttl_s)
+            return self._lease
+
+    def heartbeat(self, lease: Lease) -> Lease:
+        """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
+        with self._using(lease):
+            self._lease = replace(lease, expires_at_s=self._clock() + lease.ttl_s)
+            return self._lease
+
+    def release(self, lease: Lease) -> None:
+        """Let the next owner acquire at once; does nothing when the lease was lost."""
+        with self._using():
+            if self._lease.fence == lease.fence:
+                self._lease = replace(self._lease, expires_at_s=0.0)
+
+    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+        """Take queued jobs; see `pipelines.ledger.Ledger.claim`."""
+        with self._using(lease):
+            waiting = self._matching(
+                lambda job: (
+                    job.state is JobState.QUEUED and not job.cancel_requested and self._fences[job.id] < lease.fence
+                ),
+                key=lambda job: (-job.options.priority, job.created_at_s, job.id),
+            )[:limit]
+            self._fences |= {job.id: lease.fence for job in waiting}
+            return waiting
+
+    def live(self, lease: Lease) -> Sequence[Job]:
+        """Return the jobs begun and not ended; see `pipelines.ledger.Ledger.live`."""
+        with self._using(lease):
+            return self._matching(
+                lambda job: (
+                    not job.state.final and (job.state is not JobState.QUEUED or self._fences[job.id] == lease.fence)
+                )
+            )
+
+    def cancel_requests(self, lease: Lease) -> Sequence[Job]:
+        """Return the live jobs whose owner asked to cancel; raises `Fenced`."""
+        with self._using(lease):
+            return self._matching(lambda job: job.cancel_requested and not job.state.final)
+
+    def apply(self, lease: Lease, job: Job, expected_version: int) -> Job:
+        """Replace the job; see `pipelines.ledger.Ledger.apply`."""
+        (outcome,) = self.apply_many(lease, [(job, expected_version)])
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
+        """Replace several jobs; see `pipelines.ledger.Ledger.apply_many`."""
+        with self._using(lease):
+            return [self._apply(lease, job, expected_version) for job, expected_version in updates]
+
+    def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
+        """Enter something in a job's history; raises `Fenced` and `JobUnknown`."""
+        with self._using(lease):
+            self._enter(self.get(job.tenant, job.id).id, name, detail)
+
+    @contextmanager
+    def _using(self, lease: Lease | None = None) -> Iterator[None]:
+        with self._lock:
+            self.check()
+            if lease is not None and lease.fence != self._lease.fence:
+                raise Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
+            yield
+
+    def _matching(
+        self,
+        wanted: Callable[[Job], bool],
+        key: Callable[[Job], tuple[float | str, ...]] = lambda job: (job.created_at_s, job.id),
+    ) -> Sequence[Job]:
+        with self._using():
+            return sorted(filter(wanted, self._jobs.values()), key=key)
+
+    def _create(self, request: NewJob) -> tuple[Job, bool] | LedgerError:
+        name = (request.job.tenant, request.idempotency_key)
+        same_key = None
+        if name in self._keys:
+            fingerprint, job_id = self._keys[name]
+            same_key = (fingerprint, self._jobs[job_id])
+        seen = judge_creation(request, same_key, self._jobs.get(request.job.id))
+        if seen is not None:
+            return seen
+        job = first_version(request.job, self._clock())
+        self._jobs[job.id], self._fences[job.id], self._events[job.id] = job, 0, []
+        if request.idempotency_key is not None:
+            self._keys[name] = (request.fingerprint, job.id)
+        self._enter(job.id, "created")
+        return job, True
+
+    def _apply(self, lease: Lease, job: Job, expected_version: int) -> Job | LedgerError:
+        before = self._jobs.get(job.id)
+        ours = self._fences.get(job.id) == lease.fence
+        after = judge_write(before, job, expected_version, self._clock(), ours=ours)
+        if isinstance(after, LedgerError) or before is None or after.version == before.version:
+            return after
+        self._jobs[job.id], self._fences[job.id] = storable_job(after), lease.fence
+        if after.state is not before.state:
+            self._enter(job.id, after.state.value, after.detail)
+        return after
+
+    def _enter(self, job_id: str, name: str, detail: str = "") -> None:
+        history = self._events[job_id]
+        history.append(JobEvent(seq=len(history) + 1, at_s=self._clock(), name=storable(name), detail=storable(detail)))

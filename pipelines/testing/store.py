@@ -1,0 +1,86 @@
+"""`MemoryStore`: a blob store that forgets everything."""
+
+import hashlib
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.blob_keys import deletable_prefix, validated_key, validated_prefix, validated_range
+from pipelines.core import BlobRef
+from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+
+
+class MemoryStore:
+    """`pipelines.storage.BlobStore` in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
+
+    def __init__(self) -> None:
+        self.outage = ""
+        self._blobs: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def put(self, key: str, data: bytes) -> BlobRef:
+        """Store ``data``, replacing what was there."""
+        self.check()
+        with self._lock:
+            self._blobs[validated_key(key)] = bytes(data)
+        return BlobRef(key=key, n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    def put_file(self, key: str, path: Path) -> BlobRef:
+        """Store a file's content; raises `StorageError` when ``path`` cannot be read."""
+        validated_key(key)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+        return self.put(key, data)
+
+    def get(self, key: str) -> bytes:
+        """Return the whole blob; raises `BlobMissing`."""
+        self.check()
+        try:
+            return self._blobs[validated_key(key)]
+        except KeyError:
+            raise BlobMissing(f"no blob {key}") from None
+
+    def get_range(self, key: str, offset: int, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` from ``offset``; raises `BlobMissing`, `StorageError` where the blob ends earlier."""
+        validated_range(key, offset, n_bytes)
+        data = self.get(key)[offset : offset + n_bytes]
+        if len(data) < n_bytes:
+            raise StorageError(f"blob {key} ends before byte {offset + n_bytes}")
+        return data
+
+    def open(self, key: str) -> BinaryIO:
+        """Open the blob as a seekable binary stream; raises `BlobMissing`."""
+        return io.BytesIO(self.get(key))
+
+    def exists(self, key: str) -> bool:
+        """Say whether the key holds a blob."""
+        self.check()
+        return validated_key(key) in self._blobs
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending."""
+        self.check()
+        with self._lock:
+            found = sorted(key for key in self._blobs if key.startswith(validated_prefix(prefix)))
+        yield from found
+
+    def delete(self, key: str) -> None:
+        """Remove the blob; a missing one is no error."""
+        self.check()
+        with self._lock:
+            self._blobs.pop(validated_key(key), None)
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove all blobs whose key starts with ``prefix``; return how many."""
+        keys = list(self.list(deletable_prefix(prefix)))
+        with self._lock:
+            return sum(self._blobs.pop(key, None) is not None for key in keys)
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` during an outage."""
+        if self.outage:
+            raise StoreUnavailable(self.outage)
