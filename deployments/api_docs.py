@@ -1,0 +1,89 @@
+"""Words of the OpenAPI document that code cannot tell: what `POST /v1/jobs` reads by itself."""
+
+from typing import Any
+
+from deployments.schemas import Options, SourceRequest
+
+DESCRIPTION = """
+Recordings in, transcripts and minutes out.
+
+Send a recording to `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}` or its events, fetch what it brought under
+`results`. Every error is a problem document (RFC 9457) with an enumerated `reason`; 429 and 503 say in `Retry-After`
+when to come again.
+"""
+
+TAGS = [
+    {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
+    {"name": "results", "description": "What a job has brought."},
+    {"name": "service", "description": "What this server offers and how it is."},
+]
+
+SUBMIT_DESCRIPTION = """
+Accepts a recording in one of three forms, stores it durably and answers 202; transcription goes on by itself.
+
+- **multipart/form-data**: the recording in the field `file`, options as form fields or as JSON in the field `options`;
+- **the recording itself** as `audio/*`, `video/*` or `application/octet-stream`, its name in `X-Filename`
+  (percent-encoded UTF-8) or `Content-Disposition`;
+- **application/json** with a `source` URL, which is pulled later.
+
+Options may also come as query parameters; each option at most once. The format is found by content, not by name.
+
+With an `Idempotency-Key` a repeated request (same bytes or URL, same options) answers 200 with the job of the first;
+a different request under the same key is refused. Keys live as long as their job.
+"""
+
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A name of the request, unique per tenant, that makes repeating it harmless.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_FILENAME = {
+    "name": "X-Filename",
+    "in": "header",
+    "description": "Name of a recording sent as raw body, percent-encoded UTF-8.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+
+
+def _option_schemas() -> dict[str, Any]:
+    schemas: dict[str, Any] = Options.model_json_schema()["properties"]
+    return schemas
+
+
+def submit_openapi() -> dict[str, Any]:
+    """Parameters and bodies of ``POST /v1/jobs``."""
+    options = _option_schemas()
+    recording = {"type": "string", "format": "binary"}
+    filename = {"type": "string", "maxLength": 255, "description": "Name to show for the recording."}
+    query = [
+        {"name": name, "in": "query", "description": schema.get("description", ""), "schema": schema}
+        for name, schema in {**options, "filename": filename}.items()
+    ]
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "additionalProperties": False,
+        "properties": {
+            "file": recording,
+            "filename": filename,
+            "options": {"type": "string", "description": "Options as a JSON object, instead of single fields."},
+            **options,
+        },
+    }
+    source = SourceRequest.model_json_schema()
+    source["properties"]["options"] = {"$ref": "#/components/schemas/Options"}
+    source["examples"] = [{"source": "https://example.org/meeting.mp3", "options": {"language": "en"}}]
+    return {
+        "parameters": [_IDEMPOTENCY, _FILENAME, *query],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": form},
+                "application/json": {"schema": source},
+                "application/octet-stream": {"schema": recording},
+                "audio/*": {"schema": recording},
+                "video/*": {"schema": recording},
+            },
+        },
+    }

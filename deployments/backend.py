@@ -1,0 +1,140 @@
+"""`Backend`: jobs as the HTTP routes see them; every blocking call runs in a thread."""
+
+import functools
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import BinaryIO, ParamSpec, TypeVar
+
+import anyio.to_thread
+
+from deployments.coordinator_line import CoordinatorLine
+from deployments.limits import IngestionLimits
+from deployments.schemas import JobBody, JobQuery
+from deployments.submission import Intake, Offer, Submission
+from pipelines.errors import BlobMissing, IllegalTransition, NotFound, ResultPending
+from pipelines.jobs import RESULT_FORMATS, Job, JobState
+from pipelines.keys import JobKeys
+from pipelines.ledger import Ledger, Page
+from pipelines.storage import BlobStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READ_BYTES = 256 << 10
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a blocking call off the event loop; it runs to its end even if the caller is cancelled."""
+    return await anyio.to_thread.run_sync(functools.partial(function, *args, **kwargs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultStream:
+    """An open result: read ``blocks()`` to the end or call ``close()``."""
+
+    stream: BinaryIO
+    n_bytes: int
+    etag: str
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        try:
+            while block := await in_thread(self.stream.read, READ_BYTES):
+                yield block
+        finally:
+            self.stream.close()
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """The ledger, the store and the Coordinator behind the API of one tenant.
+
+    ``public_url`` ("" or scheme and host) goes before every URL in an answer.
+    """
+
+    ledger: Ledger
+    store: BlobStore
+    line: CoordinatorLine
+    intake: Intake
+    offer: Offer
+    limits: IngestionLimits
+    tenant: str
+    public_url: str
+
+    async def check_backlog(self) -> None:
+        """Raise `Overloaded` when no job more can be taken."""
+        await in_thread(self.intake.check_backlog, self.tenant)
+
+    async def accept(self, submission: Submission) -> tuple[Job, bool]:
+        """Make a submission durable; see `Intake.accept`."""
+        job, created = await in_thread(self.intake.accept, self.tenant, submission)
+        if created:
+            self.line.wake()
+        return job, created
+
+    async def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobUnknown`."""
+        return await in_thread(self.ledger.get, self.tenant, job_id)
+
+    async def show(self, *jobs: Job) -> list[JobBody]:
+        """Turn jobs into their wire form, with estimates for the live ones."""
+        eta_s = await self.line.eta(tuple(job.id for job in jobs if not job.state.final))
+        return [JobBody.from_domain(job, eta_s.get(job.id), self.public_url) for job in jobs]
+
+    async def page(self, query: JobQuery) -> Page:
+        """List jobs, newest first; raises `InvalidRequest` for a cursor that is none."""
+        return await in_thread(
+            self.ledger.list,
+            self.tenant,
+            states=frozenset(query.state),
+            filename_contains=query.filename or "",
+            created_from_s=query.created_after.timestamp() if query.created_after else None,
+            created_before_s=query.created_before.timestamp() if query.created_before else None,
+            limit=query.limit,
+            after=query.cursor,
+        )
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""
+        job = await in_thread(self.ledger.request_cancel, self.tenant, job_id)
+        if not job.state.final:
+            self.line.wake()
+        return job
+
+    async def purge(self, job_id: str) -> list[str]:
+        """Erase an ended job and all its blobs; return their keys. Raises `IllegalTransition` for a live job."""
+        job = await self.get(job_id)
+        if not job.state.final:
+            raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
+        return await in_thread(self._purge, job)
+
+    def _purge(self, job: Job) -> list[str]:
+        # Blobs first: while the ledger still has the job, a purge that failed half-way can be repeated.
+        root = JobKeys(tenant=job.tenant, job_id=job.id).root
+        keys = list(self.store.list(root))
+        self.store.delete_prefix(root)
+        self.ledger.delete(job.tenant, job.id)
+        return keys
+
+    async def open_result(self, job: Job, name: str) -> ResultStream:
+        """Open a result; raises `NotFound` for no name of a result, `ResultPending`, `BlobMissing`."""
+        if name not in RESULT_FORMATS:
+            raise NotFound(f"There is no result {name!r}; there are: {', '.join(RESULT_FORMATS)}.")
+        if job.state in (JobState.QUEUED, JobState.TRANSCRIBING):
+            raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.")
+        try:
+            return await in_thread(self._open, job, name)
+        except BlobMissing:
+            if not job.state.final:
+                raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.") from None
+            raise BlobMissing(f"Job {job.id} is {job.state} and has no {name}.") from None
+
+    def _open(self, job: Job, name: str) -> ResultStream:
+        stream = self.store.open(JobKeys(tenant=job.tenant, job_id=job.id).result(name))
+        n_bytes = stream.seek(0, 2)
+        stream.seek(0)
+        digest = hashlib.sha256(f"{job.id}/{name}/{job.version}".encode()).hexdigest()
+        return ResultStream(stream=stream, n_bytes=n_bytes, etag=f'"{digest[:32]}"')

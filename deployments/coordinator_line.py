@@ -1,0 +1,103 @@
+"""`CoordinatorLine`: asks the Coordinator, but never depends on it; the ledger stays the truth."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import anyio.to_thread
+import structlog
+
+from deployments.ports import ClusterStatus, CoordinatorPort, JobView
+from pipelines.errors import JobUnknown, LedgerUnavailable
+from pipelines.jobs import Job
+from pipelines.ledger import Ledger
+
+T = TypeVar("T")
+
+ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being replaced holds calls for seconds
+RETRY_S = 5.0  # after a call failed, do not try again before
+POLL_S = 1.0  # between looks into the ledger while the Coordinator does not answer
+
+log = structlog.get_logger(__name__)
+
+
+class CoordinatorLine:
+    """Calls with a time-out and a way out. Belongs to one event loop."""
+
+    def __init__(self, coordinator: CoordinatorPort, ledger: Ledger) -> None:
+        self._coordinator = coordinator
+        self._ledger = ledger
+        self._silent_until_s = 0.0  # monotonic
+        self._waking: asyncio.Task[None] | None = None
+        self._wake_again = False
+
+    def wake(self) -> None:
+        """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one."""
+        if self._waking is not None and not self._waking.done():
+            self._wake_again = True
+            return
+        self._waking = asyncio.get_running_loop().create_task(self._wake())
+
+    async def _wake(self) -> None:
+        self._wake_again = True
+        while self._wake_again:
+            self._wake_again = False
+            await self._ask(self._coordinator.wake(), ANSWER_TIMEOUT_S)
+
+    async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
+        """Estimate seconds to the end for live jobs; empty when nobody answers."""
+        if not job_ids or self._silent:
+            return {}
+        return await self._ask(self._coordinator.eta(job_ids), ANSWER_TIMEOUT_S) or {}
+
+    async def status(self) -> ClusterStatus | None:
+        """Describe the cluster; None when nobody answers."""
+        return await self._ask(self._coordinator.status(), ANSWER_TIMEOUT_S)
+
+    async def watch(self, known: Job, timeout_s: float) -> JobView | None:
+        """Return the job once it is not as ``known`` any more; None when the time is up. Raises `JobUnknown`.
+
+        Progress is news even within a version: the Coordinator knows it before the ledger does.
+        """
+        end_s = time.monotonic() + timeout_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            view = await self._look(known, left_s)
+            if view is not None and _is_news(known, view.job):
+                return view
+            await asyncio.sleep(min(POLL_S, max(0.0, end_s - time.monotonic())))
+        return None
+
+    async def _look(self, known: Job, timeout_s: float) -> JobView | None:
+        if not self._silent:
+            view = await self._ask(
+                self._coordinator.watch(known.tenant, known.id, known.version, timeout_s), timeout_s + ANSWER_TIMEOUT_S
+            )
+            if view is not None:
+                return view
+        try:
+            return JobView(job=await anyio.to_thread.run_sync(self._ledger.get, known.tenant, known.id), eta_s=None)
+        except LedgerUnavailable:
+            return None
+
+    @property
+    def _silent(self) -> bool:
+        return time.monotonic() < self._silent_until_s
+
+    async def _ask(self, call: Awaitable[T], timeout_s: float) -> T | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await call
+        except JobUnknown:
+            raise
+        except Exception as error:  # Ray raises many kinds for a replica that is gone, and none may fail a request
+            self._silent_until_s = time.monotonic() + RETRY_S
+            log.warning("coordinator does not answer", action="coordinator_silent", error=repr(error))
+            return None
+
+
+def _is_news(known: Job, job: Job) -> bool:
+    """Say whether ``job`` is later than ``known``; the ledger may lag behind what the Coordinator told."""
+    if job.version != known.version:
+        return job.version > known.version
+    return job.progress.done_s > known.progress.done_s or job.progress.audio_s > known.progress.audio_s

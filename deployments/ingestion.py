@@ -1,0 +1,106 @@
+"""Ingestion: the HTTP endpoint. `build_api` wires the routes, `Ingestion` builds it inside a Serve replica."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from deployments.api_docs import DESCRIPTION, TAGS
+from deployments.backend import Backend
+from deployments.coordinator_line import CoordinatorLine
+from deployments.job_routes import job_routes
+from deployments.limits import IngestionLimits, SourceLimits
+from deployments.ports import CoordinatorPort
+from deployments.problems import install
+from deployments.readiness import service_routes
+from deployments.submission import Intake, Offer
+from deployments.uploads import sweep
+from pipelines.errors import ConfigurationError
+from pipelines.ids import new_id as random_id
+from pipelines.ledger import Ledger
+from pipelines.storage import BlobStore
+
+__all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "build_api"]
+
+
+def build_api(
+    ledger: Ledger,
+    store: BlobStore,
+    coordinator: CoordinatorPort,
+    *,
+    models: Sequence[str],
+    default_model: str,
+    limits: IngestionLimits,
+    tenant: str = "default",
+    clock: Callable[[], float] = time.time,
+    new_id: Callable[[], str] = random_id,
+    llm_configured: bool,
+    version: str,
+    public_url: str = "",
+) -> FastAPI:
+    """Build the application; call it where its event loop runs.
+
+    ``clock`` gives Unix seconds, ``new_id`` an id that was never used. ``public_url`` is scheme and host as clients
+    see them, "" for URLs that begin with the path. Raises `ConfigurationError` when the default model is not among
+    ``models``.
+    """
+    if default_model not in models:
+        raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
+    sweep(limits.spool_dir)
+    backend = Backend(
+        ledger=ledger,
+        store=store,
+        line=CoordinatorLine(coordinator, ledger),
+        intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id, max_live_jobs=limits.max_live_jobs),
+        offer=Offer(models=tuple(models), default_model=default_model),
+        limits=limits,
+        tenant=tenant,
+        public_url=public_url.rstrip("/"),
+    )
+    app = FastAPI(title="MeetMemo", version=version, description=DESCRIPTION, openapi_tags=TAGS)
+    app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
+    app.include_router(job_routes(backend))
+    install(app)
+    return app
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestionConfig:
+    """The resolved settings of `Ingestion`; see `build_api`."""
+
+    models: tuple[str, ...]
+    default_model: str
+    limits: IngestionLimits
+    llm_configured: bool
+    version: str
+    tenant: str = "default"
+    public_url: str = ""
+
+
+class Ingestion:
+    """The deployment. It must not have a ``__call__``: ``serve.ingress()`` adds one that serves the application."""
+
+    def __init__(
+        self, *, ledger: Ledger, store: BlobStore, coordinator: CoordinatorPort, config: IngestionConfig
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._coordinator = coordinator
+        self._config = config
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Ray Serve calls this once in the replica, after the constructor, where ``serve.ingress()`` got no app."""
+        config = self._config
+        return build_api(
+            self._ledger,
+            self._store,
+            self._coordinator,
+            models=config.models,
+            default_model=config.default_model,
+            limits=config.limits,
+            tenant=config.tenant,
+            llm_configured=config.llm_configured,
+            version=config.version,
+            public_url=config.public_url,
+        )

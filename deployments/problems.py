@@ -1,0 +1,204 @@
+"""The one place where errors become answers: problem details (RFC 9457) with an enumerated reason."""
+
+import math
+import uuid
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.schemas import FieldProblem, InvalidOptions, Problem
+from pipelines.errors import MeetMemoError, Overloaded, Reason
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5.0  # for outages whose end nobody knows; a store or database restarts within seconds
+
+STATUS: dict[Reason, int] = {
+    Reason.UNSUPPORTED_FORMAT: 422,
+    Reason.NO_AUDIO_STREAM: 422,
+    Reason.EMPTY_AUDIO: 422,
+    Reason.CORRUPT_AUDIO: 422,
+    Reason.TOO_LONG: 422,
+    Reason.TOO_LARGE: 413,
+    Reason.SOURCE_UNREACHABLE: 422,
+    Reason.INVALID_OPTION: 422,
+    Reason.MODEL_UNKNOWN: 422,
+    Reason.MODEL_UNAVAILABLE: 503,
+    Reason.TRANSCRIPTION_FAILED: 500,
+    Reason.BLOB_MISSING: 404,
+    Reason.STORE_UNAVAILABLE: 503,
+    Reason.LEDGER_UNAVAILABLE: 503,
+    Reason.JOB_UNKNOWN: 404,
+    Reason.FENCED: 409,
+    Reason.IDEMPOTENCY_CONFLICT: 422,
+    Reason.ILLEGAL_TRANSITION: 409,
+    Reason.OVERLOADED: 429,
+    Reason.MINUTES_FAILED: 500,
+    Reason.INVALID_CONFIGURATION: 500,
+    Reason.INVALID_REQUEST: 400,
+    Reason.UNSUPPORTED_MEDIA_TYPE: 415,
+    Reason.UPLOAD_STALLED: 408,
+    Reason.NOT_FOUND: 404,
+    Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.RESULT_PENDING: 409,
+    Reason.INTERNAL: 500,
+}
+
+log = structlog.get_logger(__name__)
+
+
+def problem_of(error: MeetMemoError) -> Problem:
+    """Describe an error raised on purpose."""
+    errors = error.errors if isinstance(error, InvalidOptions) else ()
+    return _problem(error.reason, str(error), [FieldProblem(field=field, message=message) for field, message in errors])
+
+
+def answer(error: MeetMemoError) -> Response:
+    """Answer with an error raised on purpose; outages and overload say when to come back."""
+    problem = problem_of(error)
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
+    return _response(problem, headers)
+
+
+def _problem(reason: Reason, detail: str, errors: Sequence[FieldProblem] = (), **more: Any) -> Problem:
+    return Problem(
+        type=f"urn:meetmemo:problem:{reason}",
+        title=str(reason).replace("_", " ").capitalize(),
+        status=more.pop("status", STATUS[reason]),
+        detail=detail,
+        reason=reason,
+        errors=list(errors),
+        **more,
+    )
+
+
+def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(
+        problem.model_dump(mode="json", exclude_none=True),
+        status_code=problem.status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _internal() -> Response:
+    """Answer 500 without a word about the cause; the log holds it under the same number."""
+    instance = uuid.uuid4().urn
+    log.exception("request failed", action="http_error", instance=instance)
+    return _response(
+        _problem(Reason.INTERNAL, "Something went wrong inside MeetMemo; its log has the details.", instance=instance)
+    )
+
+
+async def _on_known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MeetMemoError)
+    return answer(error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        FieldProblem(
+            field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            message=item["msg"].replace("Extra inputs are not permitted", "there is no such parameter"),
+        )
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item.field}: {item.message}" for item in errors)
+    return _response(_problem(Reason.INVALID_OPTION, detail, errors))
+
+
+_HTTP_REASONS = {
+    404: (Reason.NOT_FOUND, "There is nothing at this address."),
+    405: (Reason.METHOD_NOT_ALLOWED, "This address does not take this method."),
+}
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reason, detail = _HTTP_REASONS.get(error.status_code, (Reason.INVALID_REQUEST, str(error.detail)))
+    return _response(_problem(reason, detail, status=error.status_code), dict(error.headers or {}))
+
+
+class _CatchAll:
+    """Turns what no handler knows into a 500 that tells nothing; an answer that has begun is cut off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except ClientDisconnect:
+            log.info("client went away", action="http_disconnect", path=scope["path"])
+        except Exception:
+            if started:
+                raise  # the server closes the connection, so that the client sees a torn answer
+            await _internal()(scope, receive, send)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+    app.add_middleware(_CatchAll)
+    app.add_exception_handler(MeetMemoError, _on_known)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+_EXAMPLES = {
+    Reason.OVERLOADED: "16 uploads are already under way; try again in 5 seconds.",
+    Reason.JOB_UNKNOWN: "There is no job 0198c0de.",
+    Reason.INVALID_OPTION: "beam_size: Input should be less than or equal to 10",
+}
+
+
+def documented(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
+    """Describe the problem answers of a route for OpenAPI, grouped by status; 500 is always among them."""
+    by_status: dict[int, list[Reason]] = {}
+    for reason in (*reasons, Reason.INTERNAL):
+        by_status.setdefault(STATUS[reason], []).append(reason)
+    return {status: _documented_answer(status, among) for status, among in sorted(by_status.items())}
+
+
+def _documented_answer(status: int, reasons: Iterable[Reason]) -> dict[str, Any]:
+    among = list(reasons)
+    answer: dict[str, Any] = {
+        "description": ", ".join(f"`{reason}`" for reason in among),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {
+                    str(reason): {
+                        "value": _problem(
+                            reason, _EXAMPLES.get(reason, "What is wrong, in words."), status=status
+                        ).model_dump(mode="json", exclude_none=True)
+                    }
+                    for reason in among
+                },
+            }
+        },
+    }
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        answer["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return answer

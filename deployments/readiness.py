@@ -1,0 +1,134 @@
+"""Is the process alive, is the whole ready, and what can it do: ``/healthz``, ``/readyz``, ``/v1/models``."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Response
+
+from deployments.backend import Backend
+from deployments.ports import ClusterStatus
+from deployments.problems import documented
+from deployments.schemas import AliveBody, ComponentBody, ModelBody, ModelList, ReadyBody, Status
+from pipelines.errors import MeetMemoError
+
+CHECK_TIMEOUT_S = 5.0
+_WORST_FIRST: tuple[Status, ...] = ("down", "degraded", "ok")
+FRESH_S = 2.0  # several probes at once share one check, which writes to the store and the ledger
+
+
+class Readiness:
+    """Checks every component, each within a time-out. Belongs to one event loop."""
+
+    def __init__(self, backend: Backend, *, llm_configured: bool, version: str) -> None:
+        self._backend = backend
+        self._llm_configured = llm_configured
+        self._version = version
+        self._lock = asyncio.Lock()
+        self._latest: ReadyBody | None = None
+        self._latest_s = 0.0
+        # A store that hangs holds its threads: these checks must not take those of the other requests.
+        self._threads = anyio.CapacityLimiter(4)
+
+    async def check(self) -> ReadyBody:
+        """Describe every component; ``down`` as soon as one that jobs need is down."""
+        async with self._lock:
+            if self._latest is None or time.monotonic() - self._latest_s > FRESH_S:
+                self._latest = await self._check()
+                self._latest_s = time.monotonic()
+            return self._latest
+
+    async def _check(self) -> ReadyBody:
+        ledger, store, status = await asyncio.gather(
+            self._answers(self._backend.ledger.check),
+            self._answers(self._backend.store.check),
+            self._backend.line.status(),
+        )
+        components = {"ledger": ledger, "store": store, **_cluster(status), "llm_key": self._llm_key()}
+        found = {component.status for component in components.values()}
+        overall = next((status for status in _WORST_FIRST if status in found), _WORST_FIRST[-1])
+        return ReadyBody(status=overall, version=self._version, components=components)
+
+    async def _answers(self, check: Callable[[], None]) -> ComponentBody:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await anyio.to_thread.run_sync(check, limiter=self._threads, abandon_on_cancel=True)
+        except MeetMemoError as error:
+            return ComponentBody(status="down", detail=str(error))
+        except TimeoutError:
+            return ComponentBody(status="down", detail=f"no answer within {CHECK_TIMEOUT_S:g} seconds")
+        return ComponentBody(status="ok")
+
+    def _llm_key(self) -> ComponentBody:
+        if self._llm_configured:
+            return ComponentBody(status="ok")
+        return ComponentBody(status="degraded", detail="no key is set: minutes are extractive")
+
+
+def _cluster(status: ClusterStatus | None) -> dict[str, ComponentBody]:
+    if status is None:
+        unknown = ComponentBody(status="down", detail="unknown while the coordinator does not answer")
+        return {
+            "coordinator": ComponentBody(status="down", detail="does not answer"),
+            "model": unknown,
+            "device": unknown,
+        }
+    coordinator = ComponentBody(status="ok", detail=f"{status.backlog_audio_s:.0f} s of audio wait")
+    if status.draining:
+        coordinator = ComponentBody(status="down", detail="draining")
+    elif not (status.ledger_ok and status.store_ok):
+        missing = [name for name, ok in (("ledger", status.ledger_ok), ("store", status.store_ok)) if not ok]
+        coordinator = ComponentBody(status="down", detail=f"cannot reach the {' and the '.join(missing)}")
+    ready = [model for model in status.models if model.ready]
+    waiting = [model for model in status.models if not model.ready]
+    words = "; ".join(
+        f"{model.name}: {'ready' if model.ready else 'not ready'}{f' ({model.detail})' if model.detail else ''}"
+        for model in status.models
+    )
+    devices = sorted({model.detail for model in ready if model.detail})
+    return {
+        "coordinator": coordinator,
+        "model": ComponentBody(status="down" if not ready else "degraded" if waiting else "ok", detail=words),
+        "device": ComponentBody(status="ok" if ready else "down", detail=", ".join(devices)),
+    }
+
+
+def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
+    """Build the routes that describe the service."""
+    router = APIRouter(tags=["service"])
+    readiness = Readiness(backend, llm_configured=llm_configured, version=version)
+
+    @router.get("/healthz", summary="Is the process alive")
+    async def alive() -> AliveBody:
+        return AliveBody(version=version)
+
+    @router.get(
+        "/readyz",
+        summary="Are all components ready",
+        description="`degraded` still takes jobs and answers 200; `down` answers 503.",
+        responses={503: {"model": ReadyBody, "description": "A component that jobs need is down."}},
+    )
+    async def ready(response: Response) -> ReadyBody:
+        body = await readiness.check()
+        response.status_code = 503 if body.status == "down" else 200
+        return body
+
+    @router.get("/v1/models", summary="List the models a job may name", responses=documented())
+    async def models() -> ModelList:
+        status = await backend.line.status()
+        known = {model.name: model for model in status.models} if status else {}
+        return ModelList(
+            models=[
+                ModelBody(
+                    name=name,
+                    default=name == backend.offer.default_model,
+                    ready=known[name].ready if name in known else None,
+                    detail=known[name].detail if name in known else "",
+                )
+                for name in backend.offer.models
+            ]
+        )
+
+    return router

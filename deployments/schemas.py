@@ -1,0 +1,274 @@
+"""What travels over HTTP: pydantic models of requests and answers, to and from the domain's dataclasses."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from pipelines.errors import OptionError, Reason
+from pipelines.jobs import Job, JobOptions, JobState
+from pipelines.languages import LANGUAGES
+
+JOBS_PATH = "/v1/jobs"
+
+LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+SpeakerName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class InvalidOptions(OptionError):
+    """Options that failed validation; ``errors`` holds (field, message) pairs."""
+
+    def __init__(self, message: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message, errors)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Wire(BaseModel):
+    """Base of all wire models: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Options(Wire):
+    """What a submitter may choose about a job."""
+
+    model: str | None = Field(None, description="Name of a configured model; the default model when left out.")
+    language: str | None = Field(
+        None, description="Whisper's language code, such as `en` or `zh`; `auto` or nothing: detected."
+    )
+    channels: Literal["mix", "split"] = Field(
+        "mix", description="`mix` transcribes all channels as one, `split` each channel on its own."
+    )
+    word_timestamps: bool = Field(False, description="Give every word its own times.")
+    beam_size: int = Field(1, ge=1, le=10, description="Beams of the decoder; 1 is greedy and fastest.")
+    minutes: Literal["auto", "extractive", "none"] = Field(
+        "auto", description="`auto` takes the language model where one is configured, else the extractive writer."
+    )
+    minutes_language: LanguageTag | None = Field(
+        None, description="Language of the minutes as a BCP 47 tag; that of the transcript when left out."
+    )
+    priority: int = Field(0, ge=-100, le=100, description="Jobs of higher priority are decoded first.")
+    speakers: tuple[SpeakerName, ...] = Field(
+        (), max_length=16, description="Names of the speakers, in the order of the channels."
+    )
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str | None) -> str | None:
+        if value is None or value == "auto":
+            return None
+        if value not in LANGUAGES:
+            raise ValueError("not a language code of Whisper, such as en, de or zh")
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        if self.minutes == "none" and self.minutes_language is not None:
+            raise ValueError("minutes_language is given, but minutes is none")
+        return self
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            errors = tuple((_field(item["loc"]), _message(item["msg"])) for item in error.errors())
+            raise InvalidOptions(
+                "; ".join(f"{field}: {message}" if field else message for field, message in errors), errors
+            ) from None
+
+    def to_domain(self, default_model: str) -> JobOptions:
+        return JobOptions(**{**self.model_dump(), "model": self.model or default_model})
+
+    @classmethod
+    def from_domain(cls, options: JobOptions) -> Self:
+        return cls(**{name: getattr(options, name) for name in cls.model_fields})
+
+
+def _field(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such option")
+
+
+class SourceRequest(Wire):
+    """A job whose recording is pulled from a URL instead of being uploaded."""
+
+    source: str = Field(min_length=1, max_length=4096, description="Where the recording is: an `https` URL.")
+    filename: str | None = Field(None, max_length=255, description="Name to show; the URL's last part when left out.")
+    options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")
+
+
+class ProgressBody(Wire):
+    """Seconds of audio found so far, and how many of them are done; split channels count once each."""
+
+    audio_s: float
+    done_s: float
+
+
+class SourceBody(Wire):
+    """The recording as received. ``url`` is shown without its query, which may hold a signature."""
+
+    n_bytes: int
+    sha256: str
+    url: str | None
+
+
+class JobBody(Wire):
+    """One recording's way through the system."""
+
+    id: str
+    state: JobState
+    progress: ProgressBody
+    eta_s: float | None = Field(description="Seconds to the expected end; null while unknown or when ended.")
+    reason: Reason | None = Field(description="Why the job failed.")
+    detail: str
+    filename: str
+    source: SourceBody
+    options: Options
+    n_chunks: int | None
+    n_failed_chunks: int
+    version: int = Field(description="Grows with every change of the job.")
+    created_at: datetime
+    updated_at: datetime
+    results: dict[str, str] = Field(description="URL of each result by name.")
+
+    @classmethod
+    def from_domain(cls, job: Job, eta_s: float | None, base_url: str) -> Self:
+        """Show a job; ``base_url`` ("" or scheme and host) goes before the path of each result."""
+        return cls(
+            id=job.id,
+            state=job.state,
+            progress=ProgressBody(audio_s=round(job.progress.audio_s, 3), done_s=round(job.progress.done_s, 3)),
+            eta_s=None if job.state.final or eta_s is None else round(eta_s, 1),
+            reason=job.reason,
+            detail=job.detail,
+            filename=job.filename,
+            source=SourceBody(
+                n_bytes=job.source.n_bytes, sha256=job.source.sha256, url=public_part(job.source_url) or None
+            ),
+            options=Options.from_domain(job.options),
+            n_chunks=job.n_chunks,
+            n_failed_chunks=job.n_failed_chunks,
+            version=job.version,
+            created_at=datetime.fromtimestamp(job.created_at_s, UTC),
+            updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),
+            results={name: f"{base_url}{result_path(job.id, name)}" for name in job.results},
+        )
+
+
+def job_path(job_id: str) -> str:
+    return f"{JOBS_PATH}/{quote(job_id, safe='')}"
+
+
+def result_path(job_id: str, name: str) -> str:
+    return f"{job_path(job_id)}/results/{quote(name, safe='')}"
+
+
+def public_part(url: str) -> str:
+    """Drop what may be secret from a URL: user, password, query and fragment."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class JobPage(Wire):
+    """Jobs, newest first, and where the list goes on."""
+
+    jobs: list[JobBody]
+    next: str | None = Field(description="URL of the next page; null on the last.")
+
+
+class JobQuery(Wire):
+    """Filters of the list of jobs."""
+
+    state: list[JobState] = Field(default_factory=list, description="Only jobs in these states; may be repeated.")
+    filename: str | None = Field(None, max_length=255, description="Only recordings whose name contains this.")
+    created_after: AwareDatetime | None = Field(None, description="Only jobs created at this time or later (ISO 8601).")
+    created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")
+    limit: int = Field(50, ge=1, le=500, description="Jobs per page.")
+    cursor: str | None = Field(None, max_length=500, description="Position, from the `next` of the page before.")
+
+
+class Purged(Wire):
+    """What was erased of a job."""
+
+    id: str
+    deleted: list[str] = Field(description="Keys of the blobs that were deleted.")
+
+
+class ModelBody(Wire):
+    """A configured model; ``ready`` is null while the Coordinator does not answer."""
+
+    name: str
+    default: bool
+    ready: bool | None
+    detail: str
+
+
+class ModelList(Wire):
+    """The models a job may name."""
+
+    models: list[ModelBody]
+
+
+Status = Literal["ok", "degraded", "down"]
+
+
+class ComponentBody(Wire):
+    """State of one component."""
+
+    status: Status
+    detail: str = ""
+
+
+class ReadyBody(Wire):
+    """Readiness of the whole and of each component."""
+
+    status: Status
+    version: str
+    components: dict[str, ComponentBody]
+
+
+class AliveBody(Wire):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class FieldProblem(Wire):
+    """One thing that is wrong, and where."""
+
+    field: str
+    message: str
+
+
+class Problem(Wire):
+    """Problem details (RFC 9457) with an enumerated ``reason``."""
+
+    type: str = Field(description="`urn:meetmemo:problem:` and the reason.")
+    title: str
+    status: int
+    detail: str
+    reason: Reason
+    errors: list[FieldProblem] = Field(default_factory=list)
+    instance: str | None = Field(None, description="For internal errors: what to look for in the logs.")

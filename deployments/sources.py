@@ -1,0 +1,242 @@
+"""Recordings that are pulled: from a web server, or from a folder the operator has opened for it.
+
+A source URL comes from outside, so it must not become a way to look into the operator's network: every host,
+also that of every redirect, is resolved here, its addresses are checked, and the connection goes to a checked address.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urljoin, urlsplit
+
+import anyio.to_thread
+import httpx
+
+from deployments.forms import disposition, filename_of, text_of
+from deployments.limits import SourceLimits
+from deployments.schemas import InvalidOptions, public_part
+from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
+
+BLOCK_BYTES = 1 << 20
+RETRY_DELAYS_S = (1.0, 4.0)  # an upload server's restart or a lost connection; longer outages fail the job
+NAMELESS = "recording"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class _Passing(Exception):
+    """A fault that may be gone at the next attempt."""
+
+
+def check_url(url: str, limits: SourceLimits) -> None:
+    """Refuse a source URL that can never be pulled; raises `InvalidOptions`. Looks at the text only."""
+    complaint = _complaint(url, limits)
+    if complaint:
+        raise InvalidOptions(f"source: {complaint}", (("source", complaint),))
+
+
+def _complaint(url: str, limits: SourceLimits) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if any(char.isspace() or not char.isprintable() for char in url):
+        return "holds spaces or control characters"
+    if parts.scheme == "s3":
+        return "s3: is not accepted; give a presigned https URL"
+    if parts.scheme == "file":
+        return "" if limits.file_roots else "file: sources are not allowed on this server"
+    if parts.scheme not in limits.schemes:
+        return f"must begin with {' or '.join(f'{scheme}://' for scheme in sorted(limits.schemes))}"
+    if not host:
+        return "has no host"
+    if "@" in parts.netloc:
+        return "must not hold a user or password"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    return "" if limits.allow_private or is_public(address) else "points to an address that is not public"
+
+
+def is_public(address: IPAddress) -> bool:
+    """Say whether an address is reachable from the internet, looking through IPv4 wrapped in IPv6."""
+    if isinstance(address, ipaddress.IPv6Address):
+        wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if any(inner is not None and not is_public(inner) for inner in wrapped):
+            return False
+        if address.ipv4_mapped is not None:
+            return True
+    return address.is_global and not address.is_multicast
+
+
+async def fetch(url: str, destination: Path, limits: SourceLimits) -> str:
+    """Pull a source into ``destination`` with bounded memory; return the name the source gives itself.
+
+    Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`, and `InvalidOptions` for URLs `check_url` refuses. Passing
+    faults are tried again twice. When it raises, ``destination`` does not exist.
+    """
+    check_url(url, limits)
+    complete = False
+    try:
+        async with asyncio.timeout(limits.total_timeout_s):
+            if urlsplit(url).scheme == "file":
+                name = await anyio.to_thread.run_sync(_copy_file, url, destination, limits)
+            else:
+                name = await _fetch_with_retries(url, destination, limits)
+        complete = True
+        return name
+    except TimeoutError:
+        raise SourceUnreachable(f"{public_part(url)} was not read within {limits.total_timeout_s:g} seconds.") from None
+    finally:
+        if not complete:
+            destination.unlink(missing_ok=True)  # noqa: ASYNC240 - must also happen while being cancelled
+
+
+async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits) -> str:
+    for delay_s in (*RETRY_DELAYS_S, None):
+        try:
+            return await _fetch_once(url, destination, limits)
+        except (_Passing, httpx.TransportError) as error:
+            if delay_s is None:
+                cause = str(error) or type(error).__name__
+                raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}") from error
+            await asyncio.sleep(delay_s)
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _fetch_once(url: str, destination: Path, limits: SourceLimits) -> str:
+    timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
+    # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
+    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+        for _ in range(limits.max_redirects + 1):
+            request = await _pinned_request(client, url, limits)
+            response = await client.send(request, stream=True)
+            try:
+                if response.status_code not in _REDIRECTS:
+                    return await _save(response, url, destination, limits)
+                url = _redirected(url, response.headers.get("location", ""), limits)
+            finally:
+                await response.aclose()
+    raise SourceUnreachable(f"{public_part(url)} redirects more than {limits.max_redirects} times.")
+
+
+async def _pinned_request(client: httpx.AsyncClient, url: str, limits: SourceLimits) -> httpx.Request:
+    """Address the request to a checked IP address, so that a second look-up cannot lead elsewhere."""
+    parsed = httpx.URL(url)
+    address = await _resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80), limits)
+    return client.build_request(
+        "GET",
+        parsed.copy_with(host=str(address), fragment=None),
+        headers={"host": parsed.netloc.decode("ascii"), "accept": "*/*", "accept-encoding": "identity"},
+        extensions={"sni_hostname": parsed.raw_host.decode("ascii")},  # also what the certificate is checked against
+    )
+
+
+async def _resolve(host: str, port: int, limits: SourceLimits) -> IPAddress:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _Passing(f"the name {host} cannot be resolved") from error
+    addresses = [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+    if not limits.allow_private and not all(is_public(address) for address in addresses):
+        raise SourceUnreachable(f"The host {host} has an address that is not public.")
+    ipv4 = [address for address in addresses if address.version == 4]
+    return (ipv4 or addresses)[0]  # IPv4 first: hosts without IPv6 connectivity are still common
+
+
+def _redirected(url: str, location: str, limits: SourceLimits) -> str:
+    if not location:
+        raise SourceUnreachable(f"{public_part(url)} redirects to nowhere.")
+    target = urljoin(url, location)
+    scheme = urlsplit(target).scheme
+    complaint = _complaint(target, limits)
+    if scheme == "file" or (urlsplit(url).scheme == "https" and scheme != "https"):
+        complaint = f"{scheme}: is not a safe place to be led to"
+    if complaint:
+        raise SourceUnreachable(f"{public_part(url)} redirects to a URL that cannot be used: {complaint}.")
+    return target
+
+
+async def _save(response: httpx.Response, url: str, destination: Path, limits: SourceLimits) -> str:
+    if response.status_code in _PASSING:
+        raise _Passing(f"the server answered {response.status_code}")
+    if response.status_code != httpx.codes.OK:
+        raise SourceUnreachable(f"{public_part(url)} cannot be read: the server answered {response.status_code}.")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise SourceUnreachable(f"{public_part(url)} is sent compressed although that was not asked for.")
+    announced = response.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limits.max_bytes:
+        raise _too_large(url, limits)
+    file = await anyio.to_thread.run_sync(_create, destination)
+    n_bytes = 0
+    try:
+        async for block in _blocks(response):
+            n_bytes += len(block)
+            if n_bytes > limits.max_bytes:
+                raise _too_large(url, limits)
+            await anyio.to_thread.run_sync(file.write, block)
+    finally:
+        await anyio.to_thread.run_sync(file.close)
+    if n_bytes == 0:
+        raise EmptyAudio(f"{public_part(url)} has no bytes.")
+    given = filename_of(disposition(text_of(response.headers.get("content-disposition", "").encode("latin-1"))))
+    return given or name_in(url)
+
+
+async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Join network reads, so that a hop to the writing thread pays."""
+    waiting = bytearray()
+    async for block in response.aiter_raw():
+        waiting += block
+        if len(waiting) >= BLOCK_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+def _create(path: Path) -> BinaryIO:
+    return path.open("wb")
+
+
+def _copy_file(url: str, destination: Path, limits: SourceLimits) -> str:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise SourceUnreachable(f"{public_part(url)} names another machine.")
+    try:
+        path = Path(unquote(parts.path)).resolve(strict=True)
+        if not any(path.is_relative_to(root.resolve()) for root in limits.file_roots):
+            raise SourceUnreachable(f"{public_part(url)} is outside the folders sources may be read from.")
+        if not path.is_file():
+            raise SourceUnreachable(f"{public_part(url)} is not a file.")
+        n_bytes = 0
+        with path.open("rb") as source, destination.open("wb") as copy:
+            while block := source.read(BLOCK_BYTES):
+                n_bytes += len(block)
+                if n_bytes > limits.max_bytes:
+                    raise _too_large(url, limits)
+                copy.write(block)
+    except (OSError, ValueError) as error:
+        raise SourceUnreachable(f"{public_part(url)} cannot be read: {error}") from error
+    if n_bytes == 0:
+        raise EmptyAudio(f"{public_part(url)} has no bytes.")
+    return path.name
+
+
+def _too_large(url: str, limits: SourceLimits) -> TooLarge:
+    return TooLarge(f"{public_part(url)} is larger than the {limits.max_bytes} bytes this server takes.")
+
+
+def name_in(url: str) -> str:
+    """The last part of a URL's path, as a name for the recording."""
+    return unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2] or NAMELESS

@@ -1,0 +1,307 @@
+"""From a request to an accepted job: `read_submission` reads it, `Intake` makes it durable."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+import structlog
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from deployments.forms import disposition, filename_of, read_form, text_of
+from deployments.limits import IngestionLimits
+from deployments.schemas import InvalidOptions, Options, SourceRequest, public_part
+from deployments.sources import NAMELESS, check_url, name_in
+from deployments.uploads import Spool, body_of
+from pipelines.codec import encode
+from pipelines.core import BlobRef
+from pipelines.errors import (
+    EmptyAudio,
+    InvalidRequest,
+    MeetMemoError,
+    ModelUnknown,
+    Overloaded,
+    UnsupportedMediaType,
+)
+from pipelines.jobs import Job, JobOptions, JobState
+from pipelines.keys import JobKeys
+from pipelines.ledger import Ledger
+from pipelines.storage import BlobStore
+
+MAX_JSON_BYTES = 64 << 10
+MAX_FILENAME_CHARS = 255
+MAX_KEY_CHARS = 255
+BACKLOG_RETRY_AFTER_S = 60.0
+RAW_TYPES = ("audio/", "video/", "application/octet-stream", "application/ogg", "application/mp4")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A request to transcribe one recording: spooled bytes, or a URL to pull."""
+
+    options: JobOptions
+    filename: str
+    spool: Spool | None
+    source_url: str
+    idempotency_key: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes a repeated request the same one: the bytes or the URL, and the options (SHA-256, hex)."""
+        source = self.spool.sha256 if self.spool else self.source_url
+        return hashlib.sha256(source.encode() + b"\n" + encode(self.options)).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """The models a job may name."""
+
+    models: tuple[str, ...]
+    default_model: str
+
+    def check(self, options: Options) -> JobOptions:
+        """Fill in the default model; raises `ModelUnknown` with the names there are."""
+        chosen = options.to_domain(self.default_model)
+        if chosen.model not in self.models:
+            raise ModelUnknown(f"There is no model {chosen.model!r}; there are: {', '.join(self.models)}.")
+        return chosen
+
+
+async def read_submission(request: Request, spool: Spool, offer: Offer, limits: IngestionLimits) -> Submission:
+    """Read a submission in any of its three forms: multipart, JSON with a source, raw bytes.
+
+    Options may come in the query, as form fields and as JSON, each at most once. Raises `UnsupportedMediaType`,
+    `InvalidRequest`, `UploadStalled`, `InvalidOptions`, `ModelUnknown`, `EmptyAudio`, `TooLarge`, `StoreUnavailable`.
+    """
+    key = _idempotency_key(request.headers)
+    query = dict(_values_by_name(request.query_params.multi_items()))
+    query_filename = query.pop("filename", [""])[-1]
+    content_type = request.headers.get("content-type", "application/octet-stream")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not accepted; send the recording as it is.")
+    length = _content_length(request.headers)
+    body = body_of(request.stream(), length, limits.upload_idle_timeout_s)
+
+    if media_type == "application/json":
+        source = await _read_source(body, length)
+        check_url(source.source, limits.sources)
+        return Submission(
+            options=offer.check(Options.parse(merge_options(query, {}, source.options))),
+            filename=clean_filename(source.filename or query_filename or name_in(source.source)),
+            spool=None,
+            source_url=source.source,
+            idempotency_key=key,
+        )
+    if length is not None:
+        spool.expect(length)
+    if media_type == "multipart/form-data":
+        form = await read_form(body, content_type, spool)
+        fields = dict(form.fields)
+        given = _json_options(fields.pop("options", []))
+        name: str | None = fields.pop("filename", [""])[-1] or form.filename or query_filename
+        chosen = offer.check(Options.parse(merge_options(query, fields, given)))
+        if not form.has_file:
+            raise InvalidRequest("The form has no field 'file'.")
+    elif media_type.startswith(RAW_TYPES):
+        chosen = offer.check(Options.parse(merge_options(query, {}, {})))
+        name = query_filename or _header_filename(request.headers)
+        async for block in body:
+            await spool.write(block)
+    else:
+        raise UnsupportedMediaType(
+            f"Content type {media_type} is not accepted: send multipart/form-data with a field 'file', "
+            "application/json with a source, or the recording itself as audio/*, video/* or application/octet-stream."
+        )
+    await spool.finish()
+    if spool.n_bytes == 0:
+        raise EmptyAudio("The recording has no bytes.")
+    return Submission(
+        options=chosen, filename=clean_filename(name or NAMELESS), spool=spool, source_url="", idempotency_key=key
+    )
+
+
+def merge_options(
+    query: Mapping[str, Sequence[str]], fields: Mapping[str, Sequence[str]], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Bring options from three places together; an empty form field counts as left out.
+
+    Raises `InvalidOptions` when a place repeats an option (but ``speakers``) or two places give the same one.
+    """
+    merged = dict(given)
+    for place in (query, fields):
+        for name, values in place.items():
+            filled = [value for value in values if value != ""]
+            if not filled:
+                continue
+            if name in merged or (len(filled) > 1 and name != "speakers"):
+                raise InvalidOptions(f"{name}: given more than once", ((name, "given more than once"),))
+            merged[name] = filled if name == "speakers" else filled[0]
+    return merged
+
+
+def clean_filename(name: str) -> str:
+    """The last part of a name from outside, without control characters, short enough to keep; it is only shown."""
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    printable = "".join(char for char in last if char.isprintable()).strip()
+    if len(printable) > MAX_FILENAME_CHARS:
+        path = PurePosixPath(printable)
+        suffix = path.suffix[:16]
+        printable = printable[: MAX_FILENAME_CHARS - len(suffix)] + suffix
+    return printable if printable.strip(".") else NAMELESS
+
+
+def _values_by_name(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in items:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _content_length(headers: Mapping[str, str]) -> int | None:
+    raw = headers.get("content-length")
+    if raw is None:
+        return None
+    if not (raw.isascii() and raw.isdigit()):
+        raise InvalidRequest("Content-Length is not a number.")
+    return int(raw)
+
+
+def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("idempotency-key")
+    if key is None:
+        return None
+    key = key.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':  # the draft's structured string; bare keys are common
+        key = key[1:-1]
+    if not 1 <= len(key) <= MAX_KEY_CHARS:
+        raise InvalidRequest(f"Idempotency-Key must have 1 to {MAX_KEY_CHARS} characters.")
+    return key
+
+
+def _header_filename(headers: Mapping[str, str]) -> str | None:
+    if "x-filename" in headers:
+        return unquote(text_of(headers["x-filename"].encode("latin-1")))
+    if "content-disposition" in headers:
+        return filename_of(disposition(text_of(headers["content-disposition"].encode("latin-1"))))
+    return None
+
+
+def _json_options(values: Sequence[str]) -> dict[str, Any]:
+    if not values:
+        return {}
+    if len(values) > 1:
+        raise InvalidOptions("options: given more than once", (("options", "given more than once"),))
+    try:
+        given = json.loads(values[0])
+    except ValueError as error:
+        raise InvalidRequest(f"The field 'options' is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise InvalidOptions("options: must be a JSON object", (("options", "must be a JSON object"),))
+    return given
+
+
+async def _read_source(body: AsyncIterator[bytes], length: int | None) -> SourceRequest:
+    too_long = InvalidRequest(f"A JSON body may have {MAX_JSON_BYTES} bytes at most.")
+    if length is not None and length > MAX_JSON_BYTES:
+        raise too_long
+    data = bytearray()
+    async for block in body:
+        data += block
+        if len(data) > MAX_JSON_BYTES:
+            raise too_long
+    try:
+        return SourceRequest.model_validate_json(bytes(data))
+    except ValidationError as error:
+        problems = error.errors()
+        if problems[0]["type"] == "json_invalid":
+            raise InvalidRequest(f"The body is not JSON: {problems[0]['msg']}.") from None
+        errors = tuple((".".join(map(str, item["loc"])), item["msg"]) for item in problems)
+        raise InvalidOptions("; ".join(f"{field}: {message}" for field, message in errors), errors) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Puts submissions into the store and the ledger. All methods block: call them in a thread."""
+
+    ledger: Ledger
+    store: BlobStore
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    max_live_jobs: int
+
+    def check_backlog(self, tenant: str) -> None:
+        """Raise `Overloaded` when the tenant has as many jobs waiting or running as it may."""
+        counts = self.ledger.counts(tenant)
+        n_live = sum(counts.get(state, 0) for state in JobState if not state.final)
+        if n_live >= self.max_live_jobs:
+            raise Overloaded(
+                f"{n_live} jobs wait or run already; try again in {BACKLOG_RETRY_AFTER_S:.0f} seconds.",
+                BACKLOG_RETRY_AFTER_S,
+            )
+
+    def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
+        """Store the source, write the job; (job, False) when the idempotency key had brought one already.
+
+        Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
+        Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`.
+        """
+        now_s = self.clock()
+        job_id = self.new_id()
+        key = JobKeys(tenant=tenant, job_id=job_id).source
+        spool = submission.spool
+        try:
+            source = BlobRef(key=key, n_bytes=0)
+            if spool:
+                n_bytes, sha256 = spool.n_bytes, spool.sha256
+                source = replace(self.store.put_file(key, spool.path), n_bytes=n_bytes, sha256=sha256)
+            job = Job(
+                id=job_id,
+                tenant=tenant,
+                options=submission.options,
+                source=source,
+                filename=submission.filename,
+                source_url=submission.source_url,
+                created_at_s=now_s,
+                updated_at_s=now_s,
+            )
+            stored_job, created = self.ledger.create(
+                job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
+            )
+        except BaseException:
+            if spool and not self._holds(tenant, job_id):
+                self._forget(key)
+            raise
+        finally:
+            if spool:
+                spool.discard()
+        if spool and not created:
+            self._forget(key)
+        log.info(
+            "job accepted" if created else "job repeated",
+            action="job_accepted" if created else "job_repeated",
+            job_id=stored_job.id,
+            n_bytes=source.n_bytes,
+            source_url=public_part(submission.source_url),
+        )
+        return stored_job, created
+
+    def _holds(self, tenant: str, job_id: str) -> bool:
+        """Say whether the ledger has the job after all: a commit may succeed although its answer is lost."""
+        try:
+            self.ledger.get(tenant, job_id)
+        except MeetMemoError:
+            return False  # the client is told to send again, and then the bytes come again too
+        return True
+
+    def _forget(self, key: str) -> None:
+        try:
+            self.store.delete(key)
+        except MeetMemoError:
+            log.warning("blob left behind", action="blob_orphaned", key=key)
