@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.core import Chunk, Piece
 from pipelines.errors import OptionError
+from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.vad import FRAME_SAMPLES, SileroVad, Speech, SpeechModel, VadOptions, VoiceActivity
 
 STEP_SAMPLES = 312 * FRAME_SAMPLES

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import get_vad_model
 
-from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.core import Piece
 from pipelines.errors import OptionError
+from pipelines.pcm import SAMPLE_RATE, Pcm
 
 Probabilities = npt.NDArray[np.float32]
 
