@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
-from scripts.speech.catalogue import LONG_MEETING_VOICES, SEED, Sample, all_samples
+from scripts.speech.catalogue import GROUPS, LONG_MEETING_VOICES, SEED
 from scripts.speech.containers import FORMATS, encode_audio
 from scripts.speech.long_meeting import PEOPLE, long_meeting
 from scripts.speech.truth import save_truth
@@ -29,16 +29,20 @@ examples:
   scripts/make-samples --minutes 5 --count 20 --seed 7 --format opus --voices slt,awb,en-gb --out /tmp/meetings"""
 
 
-def write_samples(folder: Path, samples: Iterable[Sample]) -> None:
-    """Write files, their truths (``<stem>.truth.json``) and ``expectations.json`` into ``folder``."""
-    expectations = {}
-    for sample in samples:
+def write_samples(folder: Path, groups: Iterable[str]) -> None:
+    """Write the files of `GROUPS`, their truths (``<stem>.truth.json``) and ``expectations.json`` into ``folder``.
+
+    Expectations of other groups that are there already stay.
+    """
+    table = folder / "expectations.json"
+    expectations = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
+    for sample in (sample for group in groups for sample in GROUPS[group]()):
         (folder / sample.name).write_bytes(sample.data)
         if sample.truth is not None:
             save_truth(sample.truth, folder / f"{Path(sample.name).stem}.truth.json")
         expectations[sample.name] = {"outcome": sample.outcome, "speech": sample.speech, "note": sample.note}
         print(f"{sample.name}: {len(sample.data):,} bytes, {sample.note}")
-    (folder / "expectations.json").write_text(json.dumps(expectations, indent=1) + "\n", encoding="utf-8")
+    table.write_text(json.dumps(expectations, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def write_meetings(folder: Path, *, minutes: float, voices: Sequence[str], seed: int, count: int, format: str) -> None:
@@ -61,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     more = parser.add_argument_group("further meetings")
     parser.add_argument("--out", type=Path, default=DATA, help="folder to write to (default: tests/data)")
+    parser.add_argument("--only", choices=tuple(GROUPS), help="write one group of files again")
     more.add_argument("--minutes", type=float, help="length of each meeting, within some 30 s")
     more.add_argument("--count", type=int, default=1, help="how many meetings (default: 1)")
     more.add_argument("--seed", type=int, default=SEED, help=f"what is said and when (default: {SEED})")
@@ -81,12 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"{', '.join(changed)} needs --minutes")
     elif options.minutes <= 0 or options.count < 1:
         parser.error("--minutes and --count must be positive")
+    elif options.only:
+        parser.error("--only and --minutes exclude each other")
     elif options.out.resolve() == DATA.resolve():
         parser.error("--minutes needs --out: tests/data holds only its own files")
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         if options.minutes is None:
-            write_samples(options.out, all_samples())
+            write_samples(options.out, [options.only] if options.only else GROUPS)
         else:
             write_meetings(
                 options.out,

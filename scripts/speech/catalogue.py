@@ -1,6 +1,6 @@
 """The catalogue of sample recordings: what each file of ``tests/data`` holds and what a transcription of it must do."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
@@ -36,34 +36,26 @@ class Sample:
     note: str
 
 
-def all_samples() -> Iterable[Sample]:
-    """Every file of ``tests/data``, in the order in which its README lists them; the same bytes on every call.
-
-    Raises `SpeechError` when a speech program is missing.
-    """
-    yield from _conversations()
-    yield from _containers()
-    yield from _without_speech()
-    yield from _damaged()
-    yield from _disguised()
-
-
 def _conversations() -> Iterable[Sample]:
-    def spoken(name: str, recording: Recording, form: Format, note: str) -> Sample:
-        data = encode_audio(recording.pcm, form)
-        return Sample(name=name, data=data, speech=True, truth=recording.truth, note=note)
-
     meeting_3 = _perform(meeting.CAST, meeting.SCRIPT)
-    yield spoken("meeting-3min.flac", meeting_3, FORMATS["flac"], "a product meeting of four people, one channel")
+    yield _spoken("meeting-3min.flac", meeting_3, FORMATS["flac"], "a product meeting of four people, one channel")
     call = _perform(calls.CALL_CAST, calls.CALL)
     form = replace(FORMATS["opus"], bit_rate=64_000)
-    yield spoken("call-stereo.opus", call, form, "agent left, customer right, who talk over each other")
-    meeting_12 = long_meeting(12, LONG_MEETING_VOICES, Random(SEED))
-    yield spoken("meeting-12min.mp3", meeting_12, FORMATS["mp3"], "a meeting of five people about many topics")
+    yield _spoken("call-stereo.opus", call, form, "agent left, customer right, who talk over each other")
     message = _perform(calls.VOICEMAIL_CAST, calls.VOICEMAIL)
     narrow = Recording(pcm=sounds.telephone_band(message.pcm), truth=message.truth)
     form = Format(container="wav", codec="pcm_mulaw", rate=8_000)
-    yield spoken("call-8khz-ulaw.wav", narrow, form, "a message on an answering machine, telephone band")
+    yield _spoken("call-8khz-ulaw.wav", narrow, form, "a message on an answering machine, telephone band")
+
+
+def _long() -> Iterable[Sample]:
+    recording = long_meeting(12, LONG_MEETING_VOICES, Random(SEED))
+    yield _spoken("meeting-12min.mp3", recording, FORMATS["mp3"], "a meeting of five people about many topics")
+
+
+def _spoken(name: str, recording: Recording, form: Format, note: str) -> Sample:
+    data = encode_audio(recording.pcm, form)
+    return Sample(name=name, data=data, speech=True, truth=recording.truth, note=note)
 
 
 def _containers() -> Iterable[Sample]:
@@ -118,8 +110,11 @@ def _damaged() -> Iterable[Sample]:
     yield usable("corrupt-middle.mp3", damage.overwritten(mp3, 0.45, 0.55, rng), edges, "random bytes in the middle")
     video = damage.truncated(encode_video(4, whole.pcm[:, : 4 * SAMPLE_RATE], index_first=False), 0.6)
     yield useless("no-index.mp4", video, "corrupt_audio", "the recorder died before it wrote the index (moov)")
+    body = encode_audio(whole.pcm[:, : 4 * SAMPLE_RATE], Format(container="mp4", codec="flac"))
+    body = damage.overwritten(body, (body.index(b"mdat") + 4) / len(body), 1.0, rng)
+    yield useless("corrupt-body.m4a", body, "corrupt_audio", "a good index, then random bytes")
     body = damage.overwritten(flac[:20_000], 0.01, 1.0, rng)
-    yield useless("corrupt-body.flac", body, "corrupt_audio", "a good header, then random bytes")
+    yield useless("corrupt-body.flac", body, "corrupt_audio", "a good header that promises 20 s, then random bytes")
     yield useless("corrupt.mp3", rng.randbytes(20_000), "unsupported_format", "random bytes")
     yield useless("empty.wav", b"", "empty_audio", "no bytes")
     header = damage.wav_with_sizes(encode_audio(sounds.silence(0.1), FORMATS["wav"])[:44], 0)
@@ -149,3 +144,14 @@ def _heard(truth: Truth, *, until: float, again_from: float = 1.0) -> Truth:
     end_s, start_s = truth.duration_s * until, truth.duration_s * again_from
     segments = tuple(part for part in truth.segments if part.end_s <= end_s or part.start_s >= start_s)
     return replace(truth, segments=segments, duration_s=round(end_s + truth.duration_s - start_s, 4))
+
+
+GROUPS: dict[str, Callable[[], Iterable[Sample]]] = {
+    "conversations": _conversations,
+    "long": _long,
+    "containers": _containers,
+    "without-speech": _without_speech,
+    "damaged": _damaged,
+    "disguised": _disguised,
+}
+"""Every file of ``tests/data``; the same bytes on every call. They raise `SpeechError` without the speech programs."""

@@ -1,0 +1,1 @@
+"""Tests of MeetMemo; a package so that `tests.recordings` has one name everywhere."""
