@@ -1,0 +1,30 @@
+"""What every writer of minutes takes and gives."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.core import Minutes, Transcript
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinutesOptions:
+    """What the submitter wants of the minutes.
+
+    ``language`` is an ISO 639-1 code, None for the language that was spoken. ``title`` replaces the one the
+    writer would choose. ``instructions`` are wishes for a language model ("name every amount").
+    """
+
+    language: str | None = None
+    title: str | None = None
+    instructions: str = ""
+
+
+class Writer(Protocol):
+    """Writes minutes from a transcript; one instance serves many calls at once."""
+
+    async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
+        """Write the minutes of one meeting, verified by `pipelines.minutes.verification.verify`.
+
+        Raises ``MinutesError`` when they cannot be written; an empty transcript is no error, its minutes are empty.
+        """
+        ...

@@ -1,0 +1,97 @@
+"""Which sentences say most of what a meeting was about."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.minutes.sentences import Sentence
+from pipelines.minutes.terms import inverse_document_frequency, terms
+from pipelines.minutes.wording import tokens
+
+Scores = npt.NDArray[np.float64]
+
+DAMPING = 0.85
+MAX_ITERATIONS = 50
+TOLERANCE = 1e-6
+# A sentence is at its best between these many tokens: shorter ones lack context, longer ones ramble.
+SHORT, LONG = 12, 40
+MAX_OVERLAP = 0.5
+
+
+def rank(sentences: Sequence[Sentence]) -> Scores:
+    """A score per sentence, shape ``(n_sentences,)``, 0 for one without content, higher is more central.
+
+    The product of two views and a penalty for short sentences: LexRank (Erkan and Radev 2004) with continuous
+    weights, and the likeness to the meeting's centroid. The similarity matrix is never formed, so time and memory
+    grow with the number of words, not with the square of the number of sentences.
+    """
+    documents = [terms(sentence.clean) for sentence in sentences]
+    if not any(documents):
+        return np.zeros(len(sentences))
+    rows, columns, weights, n_terms = _sparse(documents)
+    n_sentences = len(sentences)
+
+    def spread(values: Scores) -> Scores:
+        """Multiply by the matrix of cosine similarities."""
+        by_term = np.bincount(columns, weights * values[rows], n_terms)
+        by_sentence: Scores = np.bincount(rows, weights * by_term[columns], n_sentences).astype(np.float64)
+        return by_sentence
+
+    degree = spread(np.ones(n_sentences))
+    safe = np.where(degree > 0, degree, 1.0)
+    scores = np.full(n_sentences, 1.0 / n_sentences)
+    for _ in range(MAX_ITERATIONS):
+        updated = (1 - DAMPING) / n_sentences + DAMPING * spread(scores / safe)
+        settled = float(np.abs(updated - scores).sum()) < TOLERANCE
+        scores = updated
+        if settled:
+            break
+    lengths = np.array([len(tokens(sentence.clean)) for sentence in sentences], dtype=np.float64)
+    fit = np.minimum(1.0, lengths / SHORT) * np.minimum(1.0, LONG / np.maximum(lengths, 1.0))
+    result: Scores = np.where(degree > 0, scores * n_sentences * fit, 0.0)
+    return result
+
+
+def _sparse(
+    documents: Sequence[Sequence[str]],
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Scores, int]:
+    """Rows, columns and values of the unit-length tf-idf vectors, and the number of terms."""
+    idf = inverse_document_frequency(documents)
+    column_of = {term: column for column, term in enumerate(idf)}
+    rows: list[int] = []
+    columns: list[int] = []
+    weights: list[float] = []
+    for row, document in enumerate(documents):
+        counts = Counter(document)
+        values = [(1 + math.log(count)) * idf[term] for term, count in counts.items()]
+        norm = math.sqrt(sum(value * value for value in values)) or 1.0
+        rows.extend([row] * len(counts))
+        columns.extend(column_of[term] for term in counts)
+        weights.extend(value / norm for value in values)
+    return np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp), np.array(weights), len(idf)
+
+
+def select(sentences: Sequence[Sentence], scores: Scores, max_tokens: int) -> list[Sentence]:
+    """The best sentences of at most ``max_tokens`` tokens together, in the order of speaking.
+
+    A sentence most of whose terms are already there is passed over.
+    """
+    chosen: list[Sentence] = []
+    covered: set[str] = set()
+    n_left = max_tokens
+    for index in sorted(range(len(sentences)), key=lambda index: (-scores[index], index)):
+        sentence = sentences[index]
+        if scores[index] <= 0:
+            break
+        content, size = set(terms(sentence.clean)), len(tokens(sentence.clean))
+        if size > n_left or len(content & covered) > MAX_OVERLAP * len(content):
+            continue
+        chosen.append(sentence)
+        covered |= content
+        n_left -= size
+    if not chosen and len(sentences) and scores.max() > 0:
+        chosen.append(sentences[int(scores.argmax())])
+    return sorted(chosen, key=lambda sentence: sentence.index)

@@ -1,0 +1,77 @@
+"""The spoken text as strings: how segments are joined, and what is left when hesitations are taken out."""
+
+import re
+from collections.abc import Iterable
+
+from pipelines.core import Segment
+
+# Ideographs, kana and the full-width punctuation between them: written without spaces.
+CJK = "\u3001-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff65"
+IDEOGRAPH = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+
+_CJK = re.compile(f"[{CJK}]")
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPH}]")
+_TOKEN = re.compile(f"[{IDEOGRAPH}]|(?:(?![{IDEOGRAPH}])[^\\W_])+(?:['’-](?:(?![{IDEOGRAPH}])[^\\W_])+)*")
+_NOTE = re.compile(r"\[[^\[\]]{0,40}\]|\{[^{}]{0,40}\}")
+_HESITATION = re.compile(r",?\s*\b(?:um+|uh+|erm?|eh|hm+|mm+|mm-?hmm|uh-?huh)\b[,.…]*(?=\s|$)", re.IGNORECASE)
+_HESITATION_ZH = re.compile(r"(?:^|(?<=[，。？！、\s]))[呃嗯额唔]+[，、,\s]*")
+# Only function words: "five five five" is a number, "the the" is not.
+_STUTTER = re.compile(r"\b(the|a|an|i|we|you|it|to|of|in|on|and|so|is|that's|it's)(?:,? \1\b)+", re.IGNORECASE)
+_SPACE = re.compile(r"\s+")
+_CURLY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."})
+
+
+def is_chinese(text: str) -> bool:
+    """Whether at least a third of the letters are ideographs."""
+    n_ideographs = len(_IDEOGRAPH.findall(text))
+    return n_ideographs > 0 and 3 * n_ideographs >= sum(character.isalpha() for character in text)
+
+
+def joint(left: str, right: str) -> str:
+    """What stands between two pieces of text: nothing between two ideographic ones, else a space."""
+    return "" if not left or not right or (_CJK.match(left[-1]) and _CJK.match(right[0])) else " "
+
+
+def join(pieces: Iterable[str]) -> str:
+    """Join pieces of text in their order, each stripped, the empty ones left out."""
+    text = ""
+    for piece in (piece.strip() for piece in pieces):
+        text += joint(text, piece) + piece
+    return text
+
+
+def joined_text(segments: Iterable[Segment]) -> str:
+    """The text that a quote must be a part of: the cited segments, in the order in which they are cited."""
+    return join(segment.text for segment in segments)
+
+
+def clean(text: str) -> str:
+    """The text without hesitations, stutters and bracketed notes, with plain quotation marks and single spaces."""
+    text = _NOTE.sub(" ", text.translate(_CURLY))
+    text = _HESITATION_ZH.sub("", _HESITATION.sub("", text))
+    text = _STUTTER.sub(r"\1", _SPACE.sub(" ", text))
+    return re.sub(r"\s+([,.?!;:])(?=\s|$)", r"\1", text).strip(" ,;，、")
+
+
+def tokens(text: str) -> list[str]:
+    """Words in lower case and single ideographs, punctuation left out."""
+    return [match.group().casefold().replace("’", "'") for match in _TOKEN.finditer(text)]
+
+
+def token_ends(text: str, start: int, end: int) -> list[int]:
+    """Where each token of ``text[start:end]`` ends, as positions in ``text``."""
+    return [match.end() for match in _TOKEN.finditer(text, start, end)]
+
+
+def sentence_case(text: str) -> str:
+    """The text with its first letter in upper case and no loose punctuation at its ends."""
+    text = text.strip(" \t,;:-–—，、；：")
+    return text[:1].upper() + text[1:]
+
+
+def as_sentence(text: str) -> str:
+    """The text in sentence case, ended by a full stop where the recogniser left the end open."""
+    text = sentence_case(text)
+    if not text or text[-1] in '.?!…。？！；)"”':
+        return text
+    return text + ("。" if _IDEOGRAPH.match(text[-1]) else ".")
