@@ -211,7 +211,9 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
     for name, value in above.items():
-        if isinstance(value, Mapping) and isinstance(below.get(name), dict):
+        if isinstance(value, Mapping):
+            if not isinstance(below.get(name), dict):
+                below[name] = {}
             _merge(below[name], value)
         elif value is not None:
-            below[name] = dict(value) if isinstance(value, Mapping) else value
+            below[name] = value

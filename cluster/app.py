@@ -1,0 +1,110 @@
+"""`build_app`: the Serve graph. The only place that knows how many replicas there are and what each may use.
+
+Ingestion ──▶ Coordinator ──▶ Segmenter, MinutesWriter
+                  ▲   │
+          claim,  │   │ tickets
+         complete │   ▼
+              Transcriber (one deployment per model)
+"""
+
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve import Application, Deployment
+
+from cluster.devices import share_of
+from cluster.replicas import (
+    COORDINATOR,
+    CoordinatorReplica,
+    IngestionReplica,
+    MinutesWriterReplica,
+    SegmenterReplica,
+    TranscriberReplica,
+)
+from cluster.settings import ModelSettings, Settings
+
+# The Coordinator and Ingestion mostly wait: long polls of watchers, uploads. Their own limits refuse what is too much.
+_MANY = 10_000
+# A replica that is stopped may finish its batch: 2–3 times the longest batch of a large model on a slow device.
+_DRAIN_S = 120.0
+
+
+def build_app(args: dict[str, Any]) -> Application:
+    """Build the application from settings as `Settings.model_dump` gives them (also from ``serve deploy``)."""
+    settings = Settings.model_validate(args)
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+    n_cpus, n_gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
+
+    segmenter = _deployment(
+        SegmenterReplica,
+        name="Segmenter",
+        max_ongoing_requests=2,
+        autoscaling_config={
+            "min_replicas": 1,
+            "max_replicas": max(1, int(n_cpus // 2)),
+            "target_ongoing_requests": 2,
+            "metrics_interval_s": 2,
+            "look_back_period_s": 4,
+            "upscale_delay_s": 4,
+            "downscale_delay_s": 60,
+        },
+        ray_actor_options={"num_cpus": 0.5},
+        health_check_period_s=5,
+        graceful_shutdown_timeout_s=_DRAIN_S,
+    ).bind(settings)
+    minutes_writer = _deployment(
+        MinutesWriterReplica,
+        name="MinutesWriter",
+        max_ongoing_requests=100,
+        ray_actor_options={"num_cpus": 0},
+        health_check_period_s=5,
+    ).bind(settings)
+    transcribers = {
+        model.name: _transcriber(settings, model, n_gpus=n_gpus, n_cpus=n_cpus) for model in settings.models
+    }
+    coordinator = _deployment(
+        CoordinatorReplica,
+        name=COORDINATOR,
+        num_replicas=1,
+        max_ongoing_requests=_MANY,
+        ray_actor_options={"num_cpus": 0},
+        health_check_period_s=2,
+        graceful_shutdown_wait_loop_s=0.5,
+        graceful_shutdown_timeout_s=10,
+    ).bind(settings, segmenter, minutes_writer, transcribers)
+    ingestion = _deployment(
+        serve.ingress()(IngestionReplica),
+        name="Ingestion",
+        max_ongoing_requests=_MANY,
+        ray_actor_options={"num_cpus": 0},
+        health_check_period_s=5,
+    )
+    return ingestion.bind(settings, coordinator)
+
+
+def _transcriber(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus: float) -> Application:
+    share = share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus)
+    return _deployment(
+        TranscriberReplica,
+        name=f"Transcriber-{model.name}",
+        # Two tickets: while one batch decodes, the next one is claimed and its samples are read.
+        max_ongoing_requests=2,
+        autoscaling_config={
+            "min_replicas": model.min_replicas,
+            "max_replicas": share.max_replicas,
+            "target_ongoing_requests": 2,
+            "metrics_interval_s": 2,
+            "look_back_period_s": 4,
+            "upscale_delay_s": 4,
+            "downscale_delay_s": 120,
+        },
+        ray_actor_options={"num_cpus": share.num_cpus, "num_gpus": share.num_gpus},
+        health_check_period_s=5,
+        graceful_shutdown_timeout_s=_DRAIN_S,
+    ).bind(settings, model, share)
+
+
+def _deployment(replica: type, **options: Any) -> Deployment:
+    deployment: Deployment = serve.deployment(**options)(replica)
+    return deployment

@@ -1,0 +1,116 @@
+"""A small client of MeetMemo's own HTTP API, for the command line."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from pipelines.errors import MeetMemoError, Reason
+
+FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+_BLOCK = 1 << 20
+_TIMEOUT = httpx.Timeout(connect=5.0, read=120.0, write=120.0, pool=None)
+
+
+class ApiError(MeetMemoError):
+    """The endpoint refused a request, or did not answer; the text says why, ``reason`` is the server's."""
+
+    def __init__(self, detail: str, reason: str = Reason.INTERNAL, status: int = 0) -> None:
+        super().__init__(detail, reason, status)
+        self.detail = detail
+        self.code = reason
+        self.status = status
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class Client:
+    """Talks to one endpoint; use it as an async context manager. Every method raises `ApiError`."""
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def submit(self, path: Path, options: Mapping[str, str]) -> dict[str, Any]:
+        """Upload a file as a new job; ``options`` are those of ``POST /v1/jobs``."""
+        n_bytes = (await asyncio.to_thread(path.stat)).st_size
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(n_bytes),
+            "X-Filename": quote(path.name),
+        }
+        return await self._json("POST", "/v1/jobs", params=options, headers=headers, content=_read(path))
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """Return one job."""
+        return await self._json("GET", f"/v1/jobs/{quote(job_id)}")
+
+    async def jobs(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of jobs."""
+        return await self._json("GET", "/v1/jobs", params=params)
+
+    async def cancel(self, job_id: str, *, purge: bool = False) -> dict[str, Any]:
+        """Cancel a job, or remove everything of it."""
+        return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params={"purge": "true"} if purge else {})
+
+    async def ready(self) -> dict[str, Any]:
+        """Return ``/readyz``, whether it is ready or not."""
+        try:
+            answer = await self._http.get("/readyz")
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self.url} does not answer: {error or type(error).__name__}") from None
+        components: dict[str, Any] = answer.json()
+        return components
+
+    async def save_result(self, url: str, path: Path) -> None:
+        """Download a result to a file, whole or not at all."""
+        temporary = path.with_name(path.name + ".part")
+        try:
+            async with self._http.stream("GET", url) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise _refusal(answer)
+                with temporary.open("wb") as file:
+                    async for block in answer.aiter_bytes():
+                        file.write(block)
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self.url} does not answer: {error or type(error).__name__}") from None
+        temporary.replace(path)
+
+    async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer = await self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self.url} does not answer: {error or type(error).__name__}") from None
+        if answer.is_error:
+            raise _refusal(answer)
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _refusal(answer: httpx.Response) -> ApiError:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    detail = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
+    return ApiError(detail, problem.get("reason", Reason.INTERNAL), answer.status_code)

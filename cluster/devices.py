@@ -1,0 +1,52 @@
+"""Shares: which part of a node each replica gets, by one rule."""
+
+from dataclasses import dataclass
+
+from cluster.settings import ModelSettings, Settings
+from pipelines.devices import DeviceKind, choose_compute_type
+from pipelines.whisper import EngineOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineShare:
+    """What one Transcriber replica owns: a GPU, a part of one, or some CPU cores."""
+
+    num_gpus: float
+    num_cpus: float
+    threads: int
+    max_replicas: int
+
+    def engine_options(self, model: ModelSettings) -> EngineOptions:
+        """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""
+        kind: DeviceKind = "cuda" if self.num_gpus else "cpu"
+        return EngineOptions(
+            device=kind,
+            device_index=0,
+            compute_type=choose_compute_type(kind, 0, model.compute_type),
+            batch_size=model.batch_size,
+            intra_threads=self.threads,
+            inter_threads=1,
+        )
+
+
+def share_of(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus: float) -> EngineShare:
+    """Divide the cluster among the models: with GPUs a replica owns one (or its fraction), without, CPU cores.
+
+    One core is left to decoding, voice activity and everything else; it is shared, not reserved, so on the
+    CPU a replica still starts a thread for every core it may use.
+    """
+    if n_gpus:
+        fits = max(1, int(n_gpus / model.gpus_per_replica / len(settings.models)))
+        return EngineShare(
+            num_gpus=model.gpus_per_replica,
+            num_cpus=0.5,
+            threads=max(1, int(n_cpus / max(1, n_gpus / model.gpus_per_replica))),
+            max_replicas=max(model.min_replicas, model.max_replicas or fits),
+        )
+    cores = max(1.0, n_cpus - 1) / len(settings.models)
+    return EngineShare(
+        num_gpus=0,
+        num_cpus=cores / max(model.min_replicas, model.max_replicas, 1),
+        threads=max(1, int(n_cpus / max(model.min_replicas, model.max_replicas, 1))),
+        max_replicas=max(model.min_replicas, model.max_replicas, 1),
+    )

@@ -1,0 +1,146 @@
+"""``meetmemo doctor``: what this machine has, what is missing, and how to mend it."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from cluster.lifecycle import find_running
+from cluster.settings import Settings
+from pipelines.catalogue import resolve, verify
+from pipelines.devices import find_devices, memory_limit_bytes, usable_cores
+from pipelines.errors import MeetMemoError
+from pipelines.ledger import open_ledger
+from pipelines.storage import open_store
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; ``mend`` says what to do when it is not ok."""
+
+    subject: str
+    status: Literal["ok", "note", "bad"]
+    detail: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything a cluster of these settings needs; one finding after the other, none raises."""
+    yield _python()
+    yield _cores()
+    yield _memory()
+    yield from _devices()
+    yield from _models(settings)
+    yield _key(settings)
+    yield _part("blob store", settings.store_url, lambda: open_store(settings.store_url).check())
+    yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
+    yield _disk(settings)
+    yield _port(settings)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        subject="Python", status="ok" if good else "bad", detail=version, mend="" if good else "Install Python 3.11."
+    )
+
+
+def _cores() -> Finding:
+    n_cores = usable_cores()
+    few = n_cores < 2
+    return Finding(
+        subject="CPU cores",
+        status="note" if few else "ok",
+        detail=str(n_cores),
+        mend="Two or more keep decoding and transcription apart." if few else "",
+    )
+
+
+def _memory() -> Finding:
+    gib = memory_limit_bytes() / GIB
+    low = gib < 4
+    return Finding(
+        subject="memory",
+        status="bad" if low else "ok",
+        detail=f"{gib:.1f} GiB",
+        mend="A cluster with a small model wants 4 GiB, one with large-v3 on the CPU 8 GiB." if low else "",
+    )
+
+
+def _devices() -> Iterator[Finding]:
+    gpus = [device for device in find_devices() if device.kind == "cuda"]
+    for gpu in gpus:
+        yield Finding(subject=f"GPU {gpu.index}", status="ok", detail=f"{gpu.name}, {gpu.memory_bytes / GIB:.0f} GiB")
+    if not gpus:
+        import torch
+
+        built_for = torch.version.cuda
+        yield Finding(
+            subject="GPU",
+            status="note",
+            detail=f"none usable; torch is built for {'CUDA ' + built_for if built_for else 'the CPU'}",
+            mend=(
+                "Transcription runs on the CPU. With an NVIDIA GPU: "
+                + ("check its driver with nvidia-smi." if built_for else "install a CUDA build of torch (see README).")
+            ),
+        )
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    for model in settings.models:
+        try:
+            files = resolve(model.path or model.name, settings.models_dir)
+            verify(files.path)
+        except MeetMemoError as error:
+            yield Finding(subject=f"model {model.name}", status="bad", detail=error.reason, mend=str(error))
+        else:
+            yield Finding(subject=f"model {model.name}", status="ok", detail=str(files.path))
+
+
+def _key(settings: Settings) -> Finding:
+    if settings.deepseek_api_key:
+        return Finding(
+            subject="language model", status="note", detail="a key is set; this version writes extractive minutes"
+        )
+    return Finding(subject="language model", status="note", detail="no key is set; minutes are extractive")
+
+
+def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:
+    try:
+        check()
+    except MeetMemoError as error:
+        return Finding(subject=subject, status="bad", detail=str(error), mend=f"Check {url}.")
+    return Finding(subject=subject, status="ok", detail=url)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.home
+    while not folder.exists():
+        folder = folder.parent
+    gib = shutil.disk_usage(folder).free / GIB
+    low = gib < 5
+    return Finding(
+        subject="disk",
+        status="bad" if low else "ok",
+        detail=f"{gib:.0f} GiB free under {folder}",
+        mend="An hour of audio in work takes 115 MB per channel; free some space or set MEETMEMO_HOME." if low else "",
+    )
+
+
+def _port(settings: Settings) -> Finding:
+    running = find_running(settings)
+    if running is not None:
+        return Finding(subject="port", status="ok", detail=f"in use by this home's cluster, {running.url}")
+    with socket.socket() as probe:
+        taken = probe.connect_ex((settings.http.host, settings.http.port)) == 0
+    return Finding(
+        subject="port",
+        status="bad" if taken else "ok",
+        detail=f"{settings.http.host}:{settings.http.port} is {'taken by another program' if taken else 'free'}",
+        mend="Choose another with --port or MEETMEMO_HTTP__PORT." if taken else "",
+    )

@@ -1,0 +1,221 @@
+"""Start a cluster, wait until it is ready, stop it; find the one that runs.
+
+A cluster started here belongs to the process that started it: ``meetmemo up`` in the foreground, or the process
+``--detach`` leaves behind. ``<home>/run/cluster.json`` names that process and the endpoint.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from cluster.settings import Settings
+from pipelines.devices import usable_cores
+from pipelines.errors import ConfigurationError
+
+READY_TIMEOUT_S = 300.0
+STOP_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningCluster:
+    """A cluster that was started from this home: its process and where it listens."""
+
+    pid: int
+    url: str
+    log: str
+
+
+def find_running(settings: Settings) -> RunningCluster | None:
+    """Return the cluster of this home whose process lives, else None."""
+    try:
+        found = RunningCluster(**json.loads(_state_file(settings).read_text()))
+        os.kill(found.pid, 0)
+    except (OSError, ValueError, TypeError):
+        return None
+    return found
+
+
+def run_until_stopped(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Start a cluster, ``announce`` its URL once it is ready, serve until SIGTERM or SIGINT, stop it.
+
+    Raises `ConfigurationError` when this home's cluster runs already or the port is taken.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with serving(settings):
+        announce(settings.url)
+        stop.wait()
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[None]:
+    """A cluster for the duration of the block."""
+    running = find_running(settings)
+    if running is not None:
+        raise ConfigurationError(f"A cluster of {settings.home} runs already (process {running.pid}, {running.url}).")
+    _check_port(settings)
+    _prepare_home(settings)
+    _prepare_environment(settings)
+    # Ray reads its environment when it is imported, so it comes after that was prepared.
+    import ray
+    from ray import serve
+
+    from cluster.app import build_app
+    from cluster.replicas import APP_NAME, stop_coordinator
+
+    _connect(settings)
+    try:
+        serve.start(http_options={"host": settings.http.host, "port": settings.http.port}, proxy_location="EveryNode")
+        serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
+        wait_until_ready(settings.url)
+        _write_state(settings)
+        yield
+    finally:
+        _state_file(settings).unlink(missing_ok=True)
+        with contextlib.suppress(Exception):  # whatever fails here, the cluster must still go down
+            stop_coordinator()
+        if settings.ray.address:
+            serve.delete(APP_NAME)
+        ray.shutdown()
+
+
+def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
+    """Start ``meetmemo up`` with these arguments in a process of its own; return once it is ready.
+
+    Raises `ConfigurationError` with the end of its log when it does not get ready.
+    """
+    _check_port(settings)
+    _prepare_home(settings)
+    log = settings.run_dir / "cluster.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
+            [sys.executable, "-m", "cluster.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        running = find_running(settings)
+        if running is not None and running.pid == process.pid:
+            return running
+        if process.poll() is not None:
+            break
+        time.sleep(0.2)
+    process.terminate()
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise ConfigurationError(f"The cluster did not start; the end of {log}:\n{tail}")
+
+
+def stop_running(running: RunningCluster) -> bool:
+    """Ask a cluster to stop and wait; False when its process had to be killed."""
+    os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if not _alive(running.pid):
+            return True
+        time.sleep(0.1)
+    os.kill(running.pid, signal.SIGKILL)
+    return False
+
+
+def wait_until_ready(url: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+    """Wait until ``/readyz`` says 200; raises `ConfigurationError` with its last answer when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    last = "no answer"
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=10.0)
+        except httpx.HTTPError as error:
+            last = str(error)
+        else:
+            if answer.status_code == httpx.codes.OK:
+                return
+            last = answer.text
+        time.sleep(0.2)
+    raise ConfigurationError(f"{url} did not get ready in {timeout_s:.0f} s: {last}")
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.http.host, settings.http.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot listen on {settings.http.host}:{settings.http.port}: {error.strerror}. "
+                "Choose another port with --port or MEETMEMO_HTTP__PORT."
+            ) from None
+
+
+def _prepare_home(settings: Settings) -> None:
+    try:
+        for folder in (settings.home, settings.run_dir, settings.spool_dir, settings.models_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"The home {settings.home} cannot be written: {error.strerror}.") from None
+
+
+def _prepare_environment(settings: Settings) -> None:
+    """Ray's own switches; what the operator set wins."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
+    os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1" if settings.http.haproxy else "0")
+
+
+def _ray_token(settings: Settings) -> Path:
+    """A token of our own: only processes of this home may talk to this cluster's Ray."""
+    path = settings.run_dir / "ray-token"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(os.urandom(32).hex())
+    return path
+
+
+def _connect(settings: Settings) -> None:
+    import ray
+
+    if settings.ray.address:
+        ray.init(address=settings.ray.address, namespace="meetmemo", log_to_driver=False)
+    else:
+        ray.init(
+            num_cpus=settings.ray.num_cpus or usable_cores(),
+            namespace="meetmemo",
+            include_dashboard=False,
+            log_to_driver=True,
+        )
+
+
+def _write_state(settings: Settings) -> None:
+    state = RunningCluster(pid=os.getpid(), url=settings.url, log=str(settings.run_dir / "cluster.log"))
+    temporary = _state_file(settings).with_suffix(".new")
+    temporary.write_text(json.dumps(asdict(state)))
+    temporary.replace(_state_file(settings))
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.run_dir / "cluster.json"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

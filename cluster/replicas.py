@@ -1,0 +1,167 @@
+"""The deployments' classes with their collaborators opened inside the replica's process.
+
+Stores, ledgers and models hold connections and memory that cannot travel; what travels are the resolved settings.
+"""
+
+import os
+import socket
+from typing import Any
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from cluster import __version__
+from cluster.devices import EngineShare
+from cluster.observability import configure_logging
+from cluster.settings import ModelSettings, Settings
+from deployments.coordinator import Coordinator, CoordinatorOptions
+from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.ingestion import Ingestion, IngestionConfig
+from deployments.limits import IngestionLimits, SourceLimits
+from deployments.minutes_writer import MinutesWriter
+from deployments.segmenter import Segmenter, SegmenterOptions
+from deployments.transcriber import Transcriber
+from pipelines.catalogue import ModelFiles, read_profile, resolve
+from pipelines.ledger import open_ledger
+from pipelines.minutes.extractive import ExtractiveWriter
+from pipelines.storage import open_store
+from pipelines.whisper import WhisperEngine
+
+APP_NAME = "meetmemo"
+COORDINATOR = "Coordinator"
+MIB = 1 << 20
+
+
+def coordinator_handle() -> CoordinatorHandle:
+    """The Coordinator of the running application, looked up when it is first called."""
+    return CoordinatorHandle(lambda: serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME))
+
+
+def source_limits(settings: Settings) -> SourceLimits:
+    """What may be pulled from a source URL."""
+    schemes = {"http", "https"} | ({"file"} if settings.limits.source_files_below else set())
+    return SourceLimits(
+        max_bytes=settings.limits.max_upload_mb * MIB,
+        schemes=frozenset(schemes),
+        file_roots=settings.limits.source_files_below,
+        allow_private=settings.limits.private_sources,
+    )
+
+
+def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
+    """Find a configured model; raises `ModelUnknown` and `ModelUnavailable`."""
+    return resolve(model.path or model.name, settings.models_dir)
+
+
+def known_languages(files: ModelFiles) -> tuple[str, ...]:
+    """The only languages a model speaks; empty when there are too many to name."""
+    return read_profile(files.path).languages or (("en",) if files.name.endswith(".en") else ())
+
+
+def stop_coordinator() -> None:
+    """Make the running Coordinator give its lease back, so that the next start need not wait for it to run out."""
+    serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME).stop.remote().result(timeout_s=10)
+
+
+class CoordinatorReplica(Coordinator):
+    """A Coordinator that starts before its first health check passes, and gives its lease back when it is stopped."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        segmenter: DeploymentHandle[Any],
+        minutes_writer: DeploymentHandle[Any],
+        transcribers: dict[str, DeploymentHandle[Any]],
+    ) -> None:
+        configure_logging(settings.log)
+        super().__init__(
+            ledger=open_ledger(settings.ledger_url),
+            store=open_store(settings.store_url),
+            segmenter=SegmenterHandle(segmenter),
+            transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
+            minutes_writer=MinutesHandle(minutes_writer),
+            options=CoordinatorOptions(
+                owner=f"{socket.gethostname()}-{os.getpid()}",
+                languages={model.name: known_languages(model_files(settings, model)) for model in settings.models},
+                max_live_jobs=settings.coordinator.max_live_jobs,
+                max_attempts=settings.coordinator.max_attempts,
+                lease_s=settings.coordinator.lease_s,
+            ),
+        )
+        self._started = False
+
+    async def check_health(self) -> None:
+        if not self._started:
+            await self.start()
+            self._started = True
+        self.check()
+
+    async def __del__(self) -> None:
+        await self.stop()
+
+
+class SegmenterReplica(Segmenter):
+    """A Segmenter over the configured store."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logging(settings.log)
+        super().__init__(
+            store=open_store(settings.store_url),
+            options=SegmenterOptions(
+                max_duration_s=settings.limits.max_duration_h * 3600,
+                sources=source_limits(settings),
+            ),
+        )
+
+
+class TranscriberReplica(Transcriber):
+    """A Transcriber whose model is loaded and warm before the replica is ready."""
+
+    def __init__(self, settings: Settings, model: ModelSettings, share: EngineShare) -> None:
+        configure_logging(settings.log)
+        engine = WhisperEngine.load(model_files(settings, model).path, share.engine_options(model))
+        engine.warm_up()
+        super().__init__(
+            name=model.name,
+            engine=engine,
+            store=open_store(settings.store_url),
+            source=coordinator_handle(),
+            max_rows=engine.batch_size,
+        )
+
+
+class MinutesWriterReplica(MinutesWriter):
+    """A MinutesWriter with the writers that are configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logging(settings.log)
+        extractive = ExtractiveWriter()
+        super().__init__(
+            store=open_store(settings.store_url),
+            writers={"auto": extractive, "extractive": extractive},
+        )
+
+
+class IngestionReplica(Ingestion):
+    """The HTTP endpoint over the configured ledger and store."""
+
+    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
+        configure_logging(settings.log)
+        super().__init__(
+            ledger=open_ledger(settings.ledger_url),
+            store=open_store(settings.store_url),
+            coordinator=CoordinatorHandle(lambda: coordinator),
+            config=IngestionConfig(
+                models=tuple(model.name for model in settings.models),
+                default_model=settings.first_model,
+                limits=IngestionLimits(
+                    spool_dir=settings.spool_dir,
+                    max_upload_bytes=settings.limits.max_upload_mb * MIB,
+                    max_concurrent_uploads=settings.limits.max_concurrent_uploads,
+                    max_live_jobs=settings.limits.max_waiting_jobs,
+                    sources=source_limits(settings),
+                ),
+                llm_configured=settings.deepseek_api_key is not None,
+                version=__version__,
+            ),
+        )

@@ -1,0 +1,117 @@
+"""The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from deployments.ports import Outcome, WorkSource
+from pipelines.codec import decode, encode
+from pipelines.core import ChunkResult, ModelInfo, Span
+from pipelines.decoding import DecodeOptions, Row
+from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable
+from pipelines.keys import JobKeys
+from pipelines.scheduling import WorkItem
+from pipelines.storage import BlobStore
+
+_SAMPLE_BYTES = 2
+_READERS = 8
+
+
+class Engine(Protocol):
+    """What a Transcriber needs of `pipelines.whisper.WhisperEngine`."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]: ...
+
+    def detect_language(self, rows: Sequence[Row]) -> list[dict[str, float]]: ...
+
+
+class Transcriber:
+    """Runs the batches of one device, one at a time; the next one is claimed and read while one decodes."""
+
+    def __init__(self, *, name: str, engine: Engine, store: BlobStore, source: WorkSource, max_rows: int) -> None:
+        self._engine = engine
+        self._store = store
+        self._source = source
+        self._max_rows = max_rows
+        self._info = ModelInfo(
+            name=name,
+            sha256=engine.info.sha256,
+            compute_type=engine.info.compute_type,
+            device=engine.info.device,
+        )
+        self._device = asyncio.Lock()
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
+        # A span's chunks mostly come in one batch; its table is read once.
+        self._span = lru_cache(maxsize=64)(self._read_span)
+
+    async def work(self, ticket: str) -> int:
+        """Claim one batch, transcribe it, store each result, report; return the number of rows."""
+        items = await self._source.claim(ticket, self._info, self._max_rows)
+        if not items:
+            return 0
+        heard = await asyncio.gather(*(self._in_pool(item) for item in items))
+        outcomes = [Outcome(item=item, error=pcm, retry=True) for item, pcm in heard if isinstance(pcm, str)]
+        ready = [(item, pcm) for item, pcm in heard if not isinstance(pcm, str)]
+        async with self._device:
+            outcomes += await asyncio.to_thread(self._decode, ready)
+        await self._source.complete(ticket, self._info, tuple(outcomes))
+        return len(items)
+
+    async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16] | str]:
+        """Read an item's samples; a text instead says why they could not be read."""
+        try:
+            return item, await asyncio.get_running_loop().run_in_executor(self._pool, self._read_pcm, item)
+        except StorageError as error:
+            return item, str(error)
+
+    def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> list[Outcome]:
+        if not ready:
+            return []
+        rows = [Row(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
+        items = [item for item, _ in ready]
+        try:
+            if items[0].task == "detect_language":
+                return [
+                    Outcome(item=item, languages=languages)
+                    for item, languages in zip(items, self._engine.detect_language(rows), strict=True)
+                ]
+            results = self._engine.transcribe(rows)
+        except MeetMemoError as error:
+            return [Outcome(item=item, error=str(error)) for item in items]
+        return list(self._pool.map(self._keep, items, results))
+
+    def _keep(self, item: WorkItem, result: ChunkResult) -> Outcome:
+        """Store a result before it is reported; what is reported is never lost."""
+        if result.error:
+            return Outcome(item=item, error=result.error)
+        keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
+        try:
+            self._store.put(keys.chunk(item.chunk.index), encode(result))
+        except StoreUnavailable as error:
+            return Outcome(item=item, error=str(error), retry=True)
+        return Outcome(item=item)
+
+    def _read_pcm(self, item: WorkItem) -> npt.NDArray[np.int16]:
+        """The chunk's pieces joined end to end: int16 ``[n_samples]``."""
+        span = self._span(JobKeys(tenant=item.tenant, job_id=item.job_id).span(item.chunk.span))
+        chunk = item.chunk
+        data = self._store.get_range(
+            span.pcm.key, (chunk.start - span.start) * _SAMPLE_BYTES, (chunk.end - chunk.start) * _SAMPLE_BYTES
+        )
+        pcm = np.frombuffer(data, dtype="<i2")
+        return np.concatenate([pcm[piece.start - chunk.start : piece.end - chunk.start] for piece in chunk.pieces])
+
+    def _read_span(self, key: str) -> Span:
+        return decode(Span, self._store.get(key))
+
+
+def _options(item: WorkItem) -> DecodeOptions:
+    return DecodeOptions(language=item.language, word_timestamps=item.word_timestamps, beam_size=item.beam_size)
