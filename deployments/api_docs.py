@@ -1,8 +1,10 @@
-"""Words of the OpenAPI document that code cannot tell: what `POST /v1/jobs` reads by itself."""
+"""The OpenAPI document: what the routes cannot tell by their types, and problems instead of FastAPI's own errors."""
 
 from typing import Any
 
-from deployments.schemas import Options, SourceRequest
+from fastapi import FastAPI
+
+from deployments.schemas import Options, Problem, SourceRequest
 
 DESCRIPTION = """
 Recordings in, transcripts and minutes out.
@@ -87,3 +89,20 @@ def submit_openapi() -> dict[str, Any]:
             },
         },
     }
+
+
+class DocumentedApi(FastAPI):
+    """FastAPI whose OpenAPI document knows that every error is a `Problem`."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, built once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document["components"]["schemas"]
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(problem.pop("$defs"))
+            schemas["Problem"] = problem
+            self.openapi_schema = document
+        return self.openapi_schema

@@ -12,7 +12,7 @@ from deployments.coordinator_line import CoordinatorLine
 from deployments.limits import IngestionLimits
 from deployments.schemas import JobBody, JobQuery
 from deployments.submission import Intake, Offer, Submission
-from pipelines.errors import BlobMissing, IllegalTransition, NotFound, ResultPending
+from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger, Page
@@ -77,6 +77,7 @@ class Backend:
 
     async def get(self, job_id: str) -> Job:
         """Return a job; raises `JobUnknown`."""
+        _check_id(job_id)
         return await in_thread(self.ledger.get, self.tenant, job_id)
 
     async def show(self, *jobs: Job) -> list[JobBody]:
@@ -99,6 +100,7 @@ class Backend:
 
     async def cancel(self, job_id: str) -> Job:
         """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""
+        _check_id(job_id)
         job = await in_thread(self.ledger.request_cancel, self.tenant, job_id)
         if not job.state.final:
             self.line.wake()
@@ -138,3 +140,9 @@ class Backend:
         stream.seek(0)
         digest = hashlib.sha256(f"{job.id}/{name}/{job.version}".encode()).hexdigest()
         return ResultStream(stream=stream, n_bytes=n_bytes, etag=f'"{digest[:32]}"')
+
+
+def _check_id(job_id: str) -> None:
+    """Refuse what no job is called before a database sees it; PostgreSQL takes no NUL in a text."""
+    if not (job_id.isascii() and job_id.isprintable()):
+        raise JobUnknown(f"There is no job {job_id!r}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from deployments.api_docs import DESCRIPTION, TAGS
+from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
 from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
 from deployments.job_routes import job_routes
@@ -58,7 +58,7 @@ def build_api(
         tenant=tenant,
         public_url=public_url.rstrip("/"),
     )
-    app = FastAPI(title="MeetMemo", version=version, description=DESCRIPTION, openapi_tags=TAGS)
+    app = DocumentedApi(title="MeetMemo", version=version, description=DESCRIPTION, openapi_tags=TAGS)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(job_routes(backend))
     install(app)

@@ -28,7 +28,7 @@ CONTENT_TYPES = {
 }
 
 _LEDGER = (Reason.LEDGER_UNAVAILABLE,)
-_ONE_JOB = (Reason.JOB_UNKNOWN, *_LEDGER)
+_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, *_LEDGER)
 _SUBMIT = (
     Reason.INVALID_REQUEST,
     Reason.UPLOAD_STALLED,
@@ -114,7 +114,7 @@ def job_routes(backend: Backend) -> APIRouter:
         ),
         responses={
             202: {"model": JobBody, "description": "The job will be cancelled."},
-            **documented(Reason.INVALID_OPTION, Reason.ILLEGAL_TRANSITION, Reason.STORE_UNAVAILABLE, *_ONE_JOB),
+            **documented(Reason.ILLEGAL_TRANSITION, Reason.STORE_UNAVAILABLE, *_ONE_JOB),
         },
     )
     async def end_job(job_id: str, response: Response, purge: bool = False) -> JobBody | Purged:

@@ -15,10 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.schemas import FieldProblem, InvalidOptions, Problem
-from pipelines.errors import MeetMemoError, Overloaded, Reason
+from pipelines.errors import InvalidRequest, MeetMemoError, MethodNotAllowed, ModelUnknown, NotFound, Overloaded, Reason
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5.0  # for outages whose end nobody knows; a store or database restarts within seconds
+MAX_SHOWN_CHARS = 1000
+MAX_ERRORS = 20
 
 STATUS: dict[Reason, int] = {
     Reason.UNSUPPORTED_FORMAT: 422,
@@ -56,8 +58,12 @@ log = structlog.get_logger(__name__)
 
 def problem_of(error: MeetMemoError) -> Problem:
     """Describe an error raised on purpose."""
-    errors = error.errors if isinstance(error, InvalidOptions) else ()
-    return _problem(error.reason, str(error), [FieldProblem(field=field, message=message) for field, message in errors])
+    errors: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, InvalidOptions):
+        errors = error.errors
+    elif isinstance(error, ModelUnknown):
+        errors = (("model", str(error)),)
+    return _problem(error.reason, str(error), errors)
 
 
 def answer(error: MeetMemoError) -> Response:
@@ -71,16 +77,22 @@ def answer(error: MeetMemoError) -> Response:
     return _response(problem, headers)
 
 
-def _problem(reason: Reason, detail: str, errors: Sequence[FieldProblem] = (), **more: Any) -> Problem:
+def _problem(reason: Reason, detail: str, errors: Sequence[tuple[str, str]] = (), **more: Any) -> Problem:
     return Problem(
         type=f"urn:meetmemo:problem:{reason}",
         title=str(reason).replace("_", " ").capitalize(),
         status=more.pop("status", STATUS[reason]),
-        detail=detail,
+        detail=_shown(detail),
         reason=reason,
-        errors=list(errors),
+        errors=[FieldProblem(field=_shown(field), message=_shown(message)) for field, message in errors[:MAX_ERRORS]],
         **more,
     )
+
+
+def _shown(text: str) -> str:
+    """Make what came from outside safe to echo: valid UTF-8, and not long."""
+    valid = text.encode("utf-8", "replace").decode()
+    return valid if len(valid) <= MAX_SHOWN_CHARS else f"{valid[:MAX_SHOWN_CHARS]}…"
 
 
 def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
@@ -109,26 +121,28 @@ async def _on_known(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldProblem(
-            field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-            message=item["msg"].replace("Extra inputs are not permitted", "there is no such parameter"),
+        (
+            ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            item["msg"].replace("Extra inputs are not permitted", "there is no such parameter"),
         )
         for item in error.errors()
     ]
-    detail = "; ".join(f"{item.field}: {item.message}" for item in errors)
-    return _response(_problem(Reason.INVALID_OPTION, detail, errors))
+    return _response(
+        _problem(Reason.INVALID_OPTION, "; ".join(f"{field}: {message}" for field, message in errors), errors)
+    )
 
 
-_HTTP_REASONS = {
-    404: (Reason.NOT_FOUND, "There is nothing at this address."),
-    405: (Reason.METHOD_NOT_ALLOWED, "This address does not take this method."),
+_HTTP_ERRORS: dict[int, MeetMemoError] = {
+    404: NotFound("There is nothing at this address."),
+    405: MethodNotAllowed("This address does not take this method."),
 }
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    reason, detail = _HTTP_REASONS.get(error.status_code, (Reason.INVALID_REQUEST, str(error.detail)))
-    return _response(_problem(reason, detail, status=error.status_code), dict(error.headers or {}))
+    known = _HTTP_ERRORS.get(error.status_code, InvalidRequest(str(error.detail)))
+    problem = problem_of(known).model_copy(update={"status": error.status_code})
+    return _response(problem, dict(error.headers or {}))
 
 
 class _CatchAll:

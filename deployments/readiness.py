@@ -46,7 +46,12 @@ class Readiness:
             self._answers(self._backend.store.check),
             self._backend.line.status(),
         )
-        components = {"ledger": ledger, "store": store, **_cluster(status), "llm_key": self._llm_key()}
+        components = {
+            "ledger": ledger,
+            "store": store,
+            **_cluster(status, self._backend.offer.models),
+            "llm_key": self._llm_key(),
+        }
         found = {component.status for component in components.values()}
         overall = next((status for status in _WORST_FIRST if status in found), _WORST_FIRST[-1])
         return ReadyBody(status=overall, version=self._version, components=components)
@@ -67,7 +72,7 @@ class Readiness:
         return ComponentBody(status="degraded", detail="no key is set: minutes are extractive")
 
 
-def _cluster(status: ClusterStatus | None) -> dict[str, ComponentBody]:
+def _cluster(status: ClusterStatus | None, configured: tuple[str, ...]) -> dict[str, ComponentBody]:
     if status is None:
         unknown = ComponentBody(status="down", detail="unknown while the coordinator does not answer")
         return {
@@ -81,16 +86,16 @@ def _cluster(status: ClusterStatus | None) -> dict[str, ComponentBody]:
     elif not (status.ledger_ok and status.store_ok):
         missing = [name for name, ok in (("ledger", status.ledger_ok), ("store", status.store_ok)) if not ok]
         coordinator = ComponentBody(status="down", detail=f"cannot reach the {' and the '.join(missing)}")
-    ready = [model for model in status.models if model.ready]
-    waiting = [model for model in status.models if not model.ready]
+    ready = {model.name: model.detail for model in status.models if model.ready}
     words = "; ".join(
-        f"{model.name}: {'ready' if model.ready else 'not ready'}{f' ({model.detail})' if model.detail else ''}"
-        for model in status.models
+        f"{name}: {'ready' if name in ready else 'not ready'}{f' ({ready[name]})' if ready.get(name) else ''}"
+        for name in configured
     )
-    devices = sorted({model.detail for model in ready if model.detail})
+    complete = ready.keys() >= set(configured)
+    devices = sorted(set(ready.values()) - {""})
     return {
         "coordinator": coordinator,
-        "model": ComponentBody(status="down" if not ready else "degraded" if waiting else "ok", detail=words),
+        "model": ComponentBody(status="down" if not ready else "ok" if complete else "degraded", detail=words),
         "device": ComponentBody(status="ok" if ready else "down", detail=", ".join(devices)),
     }
 

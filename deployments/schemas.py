@@ -23,7 +23,10 @@ from pipelines.languages import LANGUAGES
 JOBS_PATH = "/v1/jobs"
 
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
-SpeakerName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+SpeakerName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)
+]
 
 
 class InvalidOptions(OptionError):
@@ -201,7 +204,9 @@ class JobQuery(Wire):
     """Filters of the list of jobs."""
 
     state: list[JobState] = Field(default_factory=list, description="Only jobs in these states; may be repeated.")
-    filename: str | None = Field(None, max_length=255, description="Only recordings whose name contains this.")
+    filename: str | None = Field(
+        None, max_length=255, pattern=NO_CONTROLS, description="Only recordings whose name contains this."
+    )
     created_after: AwareDatetime | None = Field(None, description="Only jobs created at this time or later (ISO 8601).")
     created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")
     limit: int = Field(50, ge=1, le=500, description="Jobs per page.")

@@ -7,12 +7,14 @@ also that of every redirect, is resolved here, its addresses are checked, and th
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
 
 import anyio.to_thread
+import certifi
 import httpx
 
 from deployments.forms import disposition, filename_of, text_of
@@ -116,8 +118,9 @@ async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits)
 
 async def _fetch_once(url: str, destination: Path, limits: SourceLimits) -> str:
     timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
+    trusted = await anyio.to_thread.run_sync(_trusted_certificates)
     # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
-    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=timeout, verify=trusted, trust_env=False) as client:
         for _ in range(limits.max_redirects + 1):
             request = await _pinned_request(client, url, limits)
             response = await client.send(request, stream=True)
@@ -128,6 +131,13 @@ async def _fetch_once(url: str, destination: Path, limits: SourceLimits) -> str:
             finally:
                 await response.aclose()
     raise SourceUnreachable(f"{public_part(url)} redirects more than {limits.max_redirects} times.")
+
+
+def _trusted_certificates() -> ssl.SSLContext:
+    """Trust the system's certificates, to which operators add their own, and certifi's where there are none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 async def _pinned_request(client: httpx.AsyncClient, url: str, limits: SourceLimits) -> httpx.Request:

@@ -200,7 +200,7 @@ def _json_options(values: Sequence[str]) -> dict[str, Any]:
         raise InvalidOptions("options: given more than once", (("options", "given more than once"),))
     try:
         given = json.loads(values[0])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"The field 'options' is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise InvalidOptions("options: must be a JSON object", (("options", "must be a JSON object"),))
