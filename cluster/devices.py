@@ -6,6 +6,10 @@ from cluster.settings import ModelSettings, Settings
 from pipelines.devices import DeviceKind, choose_compute_type
 from pipelines.whisper import EngineOptions
 
+# Rows per batch where the settings choose none: a GPU wants many, a CPU's decoder gains little beyond sixteen.
+GPU_BATCH = 64
+CPU_BATCH = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineShare:
@@ -15,6 +19,7 @@ class EngineShare:
     num_cpus: float
     threads: int
     max_replicas: int
+    batch_size: int
 
     def engine_options(self, model: ModelSettings) -> EngineOptions:
         """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""
@@ -23,7 +28,7 @@ class EngineShare:
             device=kind,
             device_index=0,
             compute_type=choose_compute_type(kind, 0, model.compute_type),
-            batch_size=model.batch_size,
+            batch_size=self.batch_size,
             intra_threads=self.threads,
             inter_threads=1,
         )
@@ -42,6 +47,7 @@ def share_of(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus:
             num_cpus=0.5,
             threads=max(1, int(n_cpus / max(1, n_gpus / model.gpus_per_replica))),
             max_replicas=max(model.min_replicas, model.max_replicas or fits),
+            batch_size=model.batch_size or GPU_BATCH,
         )
     cores = max(1.0, n_cpus - 1) / len(settings.models)
     return EngineShare(
@@ -49,4 +55,5 @@ def share_of(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus:
         num_cpus=cores / max(model.min_replicas, model.max_replicas, 1),
         threads=max(1, int(n_cpus / max(model.min_replicas, model.max_replicas, 1))),
         max_replicas=max(model.min_replicas, model.max_replicas, 1),
+        batch_size=model.batch_size or CPU_BATCH,
     )

@@ -126,7 +126,7 @@ class TranscriberReplica(Transcriber):
             engine=engine,
             store=open_store(settings.store_url),
             source=coordinator_handle(),
-            max_rows=engine.batch_size,
+            max_rows=share.batch_size,
         )
 
 

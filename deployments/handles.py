@@ -1,10 +1,10 @@
 """Ray Serve handles behind the ports: calls go out, MeetMemo's own errors come back as they were raised."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ray.exceptions import RayActorError, RayTaskError
-from ray.serve.handle import DeploymentHandle
+from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from deployments.ports import ClusterStatus, JobView, MinutesRequest, Outcome, SegmentRequest
 from pipelines.core import ModelInfo, SourceSummary, Span
@@ -79,7 +79,7 @@ class SegmenterHandle:
     """Calls the Segmenters. A stream whose replica dies starts again: spans are cut and named the same every time."""
 
     def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 3) -> None:
-        self._handle = handle.options(stream=True)
+        self._handle: DeploymentHandle[Any] = handle.options(stream=True)
         self._max_attempts = max_attempts
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
@@ -87,7 +87,8 @@ class SegmenterHandle:
         for attempt in range(1, self._max_attempts + 1):
             try:
                 position = 0
-                async for found in self._handle.segment.remote(request):
+                stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
+                async for found in stream:
                     position += 1
                     if position > n_seen:
                         n_seen = position

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +16,10 @@ from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable
 from pipelines.keys import JobKeys
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
+from pipelines.whisper import Engine
 
 _SAMPLE_BYTES = 2
 _READERS = 8
-
-
-class Engine(Protocol):
-    """What a Transcriber needs of `pipelines.whisper.WhisperEngine`."""
-
-    @property
-    def info(self) -> ModelInfo: ...
-
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]: ...
-
-    def detect_language(self, rows: Sequence[Row]) -> list[dict[str, float]]: ...
 
 
 class Transcriber:
