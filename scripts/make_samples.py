@@ -9,7 +9,7 @@ from random import Random
 
 from scripts.speech.catalogue import GROUPS, LONG_MEETING_VOICES, SEED
 from scripts.speech.containers import FORMATS, encode_audio
-from scripts.speech.long_meeting import PEOPLE, long_meeting
+from scripts.speech.long_meeting import PEOPLE, check_voices, long_meeting
 from scripts.speech.truth import save_truth
 from scripts.speech.voices import SpeechError, missing_programs
 
@@ -77,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     more.add_argument("--format", choices=sorted(FORMATS), default="mp3", help="file format (default: mp3)")
     options = parser.parse_args(arguments)
 
-    if missing := missing_programs():
-        print(f"make-samples: install the speech programs first: apt-get install {' '.join(missing)}", file=sys.stderr)
-        return 1
+    voices = options.voices.split(",")
     if options.minutes is None:
         changed = [f"--{name}" for name in _MEETING_OPTIONS if getattr(options, name) != parser.get_default(name)]
         if changed:
@@ -90,6 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--only and --minutes exclude each other")
     elif options.out.resolve() == DATA.resolve():
         parser.error("--minutes needs --out: tests/data holds only its own files")
+    try:
+        check_voices(voices)
+    except ValueError as error:
+        parser.error(str(error))
+
+    if missing := missing_programs():
+        print(f"make-samples: install the speech programs first: apt-get install {' '.join(missing)}", file=sys.stderr)
+        return 1
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         if options.minutes is None:
@@ -98,13 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_meetings(
                 options.out,
                 minutes=options.minutes,
-                voices=options.voices.split(","),
+                voices=voices,
                 seed=options.seed,
                 count=options.count,
                 format=options.format,
             )
-    except ValueError as error:
-        parser.error(str(error))
     except SpeechError as error:
         print(f"make-samples: {error}", file=sys.stderr)
         return 1

@@ -43,16 +43,21 @@ _AGREEMENT = (
 )
 
 
-def long_meeting(minutes: float, voices: Sequence[str], rng: Random) -> Recording:
-    """Speak a meeting of about ``minutes`` (within half a topic, some 20 s) with two or more different ``voices``.
-
-    The first voice leads. Topics come in random order and again in another one when all are used up.
-    Raises ``ValueError`` for fewer than two voices, voices given twice and unknown ones.
-    """
+def check_voices(voices: Sequence[str]) -> None:
+    """Raise ``ValueError`` for fewer than two voices, voices given twice and unknown ones."""
     if len(set(voices)) < max(2, len(voices)):
         raise ValueError("a meeting needs at least two different voices")
     if unknown := [voice for voice in voices if voice not in PEOPLE]:
         raise ValueError(f"unknown voices: {', '.join(unknown)}; there are {', '.join(PEOPLE)}")
+
+
+def long_meeting(minutes: float, voices: Sequence[str], rng: Random) -> Recording:
+    """Speak a meeting of about ``minutes`` (within half a topic, some 20 s) with two or more different ``voices``.
+
+    The first voice leads. Topics come in random order and again in another one when all are used up.
+    Raises what `check_voices` raises.
+    """
+    check_voices(voices)
     names = [PEOPLE[voice][0] for voice in voices]
     cast = {
         name: Role(voice=voice, rate=PEOPLE[voice][2], gain=rng.uniform(0.55, 0.95))
