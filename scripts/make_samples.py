@@ -25,8 +25,8 @@ Needs the Debian packages flite and espeak-ng, and the Python packages av and nu
 EPILOG = """\
 examples:
   scripts/make-samples                                   write tests/data again
-  scripts/make-samples --minutes 60 --out /tmp/meetings  one hour, meeting-1.mp3
-  scripts/make-samples --minutes 5 --count 20 --seed 7 --format opus --voices slt,awb,en-gb --out /tmp/meetings"""
+  scripts/make-samples --minutes 60 --out meetings       one hour, meeting-1.mp3
+  scripts/make-samples --minutes 5 --count 20 --seed 7 --format opus --voices slt,awb,en-gb --out meetings"""
 
 
 def write_samples(folder: Path, groups: Iterable[str]) -> None:

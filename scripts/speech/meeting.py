@@ -64,9 +64,11 @@ SCRIPT = (
     Line(speaker="Victor", text="The phone line was stable, but the recording service was slow."),
     Line(speaker="Victor", text="We have forty support calls this week."),
     Line(speaker="Victor", text="The support team needs two more people."),
+    Line(speaker="Victor", text="We have three new customers this month."),
     Line(speaker="Thomas", text="How much does the recording service cost?"),
     Line(speaker="Victor", text="It costs twelve dollars per seat."),
     Line(speaker="Thomas", text="I don't think the recording service is expensive."),
+    Line(speaker="David", text="If we upgrade the recording service, we can archive the transcript too."),
     Line(
         speaker="Alice",
         text="We decided to upgrade the recording service.",
@@ -94,6 +96,7 @@ SCRIPT = (
     Line(speaker="Thomas", text="Our budget grew by six percent in April."),
     Line(speaker="Thomas", text="The cost of the data center fell by eleven percent."),
     Line(speaker="Thomas", text="We spent five thousand dollars on the cluster last quarter."),
+    Line(speaker="Victor", text="Sales in Berlin went up by nine percent."),
     Line(speaker="David", text="The engineering team needs four more machines."),
     Line(speaker="Thomas", text="No, that is not possible."),
     Line(speaker="Thomas", text="The power supply was cheap, but the graphics card was expensive."),
@@ -114,6 +117,7 @@ SCRIPT = (
         text="Action item for Thomas, present the forecast with the sales team.",
         action=_do("Thomas", "present the forecast", None),
     ),
+    Line(speaker="Thomas", text="Okay, that sounds good.", pause_s=0.3),
     Line(speaker="Alice", text="The deadline for the forecast is May fifteenth."),
     Line(
         speaker="David",
