@@ -5,7 +5,7 @@ otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and host
 is skipped, lost packets become silence where the timestamps say so, and a truncated end is simply the end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ def decode_audio(
         blocks = Blocks(n_samples=max(1, round(block_s * SAMPLE_RATE)), limit=round(max_duration_s * SAMPLE_RATE))
         resampler: Resampler | None = None
         n_out_channels = 0
-        for gap_s, frame in _with_gaps(decoder, _declared_duration_s(container)):
+        for gap_s, frame in _with_gaps(decoder, decoder.start_s, _declared_duration_s(container)):
             if resampler is None or gap_s or not resampler.accepts(frame):
                 if resampler is not None:
                     yield from blocks.push(resampler.drain())
@@ -102,7 +102,7 @@ def decode_audio(
             yield from blocks.push(resampler.drain())
         yield from blocks.finish()
         if blocks.n_pushed == 0:
-            if decoder.n_failures:
+            if decoder.n_packets or decoder.n_failures or _declared_duration_s(container):
                 raise CorruptAudio("the format was recognised but nothing in it could be decoded")
             raise EmptyAudio("the recording holds no samples")
 
@@ -167,6 +167,7 @@ class _Decoder:
     def __init__(self, container: Any, stream: Any) -> None:
         self._container = container
         self._stream = stream
+        self.n_packets = 0
         self.n_failures = 0
         self.start_s = float((container.start_time or 0) / av.time_base)
 
@@ -182,6 +183,7 @@ class _Decoder:
                 for packet in self._container.demux(self._stream):
                     failed_reads = 0
                     if packet.size:  # the empty packet at the end flushes; `__iter__` does that, whatever the end
+                        self.n_packets += 1
                         yield packet
                 return
             except av.error.EOFError:
@@ -198,8 +200,8 @@ class _Decoder:
             return []
 
 
-def _with_gaps(decoder: _Decoder, declared_s: float | None) -> Iterator[tuple[float, Any]]:
-    """Pair each frame with the seconds of silence that belong before it.
+def _with_gaps(frames: Iterable[Any], start_s: float, declared_s: float | None) -> Iterator[tuple[float, Any]]:
+    """Pair each frame with the seconds of silence that belong before it, ``start_s`` being the recording's start.
 
     A step of the timestamps is believed when the frame after it confirms it and when it is no longer than
     `MAX_BLIND_GAP_S` or ends within the declared duration. Other steps, and all steps back, move the clock instead.
@@ -207,7 +209,7 @@ def _with_gaps(decoder: _Decoder, declared_s: float | None) -> Iterator[tuple[fl
     clock_s = 0.0  # end of what was yielded
     origin_s: float | None = None  # timestamp of clock 0
     held: tuple[float, float, Any] | None = None  # gap, timestamp at its end and the frame that waits to be confirmed
-    for frame in decoder:
+    for frame in frames:
         stamp_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
         length_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
         if held is not None:
@@ -218,7 +220,7 @@ def _with_gaps(decoder: _Decoder, declared_s: float | None) -> Iterator[tuple[fl
             yield (gap_s if confirmed else 0.0), earlier
         if stamp_s is not None:
             if origin_s is None:
-                origin_s = min(decoder.start_s, stamp_s)
+                origin_s = min(start_s, stamp_s)
             gap_s = stamp_s - origin_s - clock_s
             believable = gap_s <= MAX_BLIND_GAP_S or (declared_s is not None and clock_s + gap_s <= declared_s)
             if gap_s > GAP_TOLERANCE_S and believable:
