@@ -119,6 +119,11 @@ def count_letters(text: str) -> int:
     return letters + (LETTERS_PER_UNSPACED_CHARACTER - 1) * len(_UNSPACED_CHARACTER.findall(text))
 
 
+def is_unspaced(character: str) -> bool:
+    """Say whether a character belongs to a script that is written without spaces between words."""
+    return _UNSPACED_CHARACTER.fullmatch(character) is not None
+
+
 def split_units(text: str) -> tuple[str, ...]:
     """Words without case and punctuation; single characters in scripts without spaces."""
     return tuple(_UNIT.findall(text.casefold()))

@@ -1,0 +1,228 @@
+"""CTranslate2's Whisper model as plain calls on rows: encode, generate, align, detect the language.
+
+Facts about CTranslate2 4.8 that shape this file (each checked by a test):
+
+- all prompts of a ``generate`` call need ``<|startoftranscript|>`` at the same place and equally many task tokens;
+- ``max_length`` is halved, and lowered by the prompt's length: see `_max_length`;
+- the random generator of a worker is seeded when the worker first samples, so a later seed changes nothing;
+- ``is_multilingual`` is a guess from the vocabulary's size, and ``detect_language`` refuses small vocabularies.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import ctranslate2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipelines.decoding import Attempt
+from pipelines.devices import DeviceKind, choose_compute_type, find_devices, usable_cores
+from pipelines.errors import ConfigurationError, ModelUnavailable
+
+Encoding = npt.NDArray[np.float32] | torch.Tensor
+"""Encoder output of one row, ``[1500, width]``, in the memory of the model's device."""
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+FRAMES_PER_SAMPLE = 1 / 160
+_MIN_ALIGNED_FRAMES = 16  # the median filter of the alignment is 7 encoder steps of 2 frames wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Where and how to run a model.
+
+    ``device`` auto: the first GPU, else the CPU. ``compute_type``: see `choose_compute_type`. ``inter_threads``
+    workers share the weights and run at the same time, each with ``intra_threads`` threads on a CPU (0: the usable
+    cores divided among the workers). ``batch_size`` rows are decoded at once.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device_index: int = 0
+    compute_type: str = "auto"
+    inter_threads: int = 1
+    intra_threads: int = 0
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigurationError` for what is out of range."""
+        if min(self.inter_threads, self.batch_size) < 1 or min(self.intra_threads, self.device_index) < 0:
+            raise ConfigurationError(f"engine options out of range: {self}")
+        if "bfloat16" in self.compute_type:
+            raise ConfigurationError("bfloat16 is not supported: encoder outputs in it cannot be joined")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """Tokens of a row's best hypothesis, its score (mean nats per token) and the probability of no speech."""
+
+    tokens: tuple[int, ...]
+    score: float
+    no_speech_prob: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aligned:
+    """Path of (text token, encoder step of 20 ms) pairs, and each text token's probability."""
+
+    path: tuple[tuple[int, int], ...]
+    probabilities: tuple[float, ...]
+
+
+class RowFailure(Exception):
+    """Why one row failed on the device; a value in the lists of outcomes, never raised by them."""
+
+
+class WhisperModel:
+    """A loaded model. Thread-safe: CTranslate2 queues calls from several threads onto its workers."""
+
+    def __init__(self, path: Path, options: EngineOptions) -> None:
+        """Load the weights. Raises `ModelUnavailable` for bad weights, `ConfigurationError` for a bad device."""
+        gpus = [device for device in find_devices() if device.kind == "cuda"]
+        self.kind: DeviceKind = ("cuda" if gpus else "cpu") if options.device == "auto" else options.device
+        self.index = options.device_index if self.kind == "cuda" else 0
+        compute_type = choose_compute_type(self.kind, self.index, options.compute_type)
+        self.n_workers = options.inter_threads
+        try:
+            self._model = ctranslate2.models.Whisper(
+                str(path),
+                device=self.kind,
+                device_index=self.index,
+                compute_type=compute_type,
+                inter_threads=options.inter_threads,
+                intra_threads=options.intra_threads or max(1, usable_cores() // options.inter_threads),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ModelUnavailable(f"the model in {path} cannot be loaded on {self.device_name}: {error}") from error
+        self._workers = ThreadPoolExecutor(options.inter_threads, thread_name_prefix="encode")
+
+    @property
+    def device_name(self) -> str:
+        return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
+
+    @property
+    def compute_type(self) -> str:
+        return str(self._model.compute_type)
+
+    @property
+    def n_mels(self) -> int:
+        return int(self._model.n_mels)
+
+    @property
+    def guesses_multilingual(self) -> bool:
+        """CTranslate2's guess from the vocabulary's size; language detection works only if it is true."""
+        return bool(self._model.is_multilingual)
+
+    def encode(self, features: torch.Tensor) -> list[Encoding | RowFailure]:
+        """Encode features ``[rows, n_mels, 3000]``: one by one on a CPU, at once on a GPU."""
+        rows = [features[i : i + 1] for i in range(len(features))]
+        if self.kind == "cpu":
+            return list(self._workers.map(lambda row: isolate([row], self._encode)[0], rows))
+        return isolate(rows, self._encode)
+
+    def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
+        batch = torch.cat(list(rows)).contiguous()
+        if self.kind == "cpu":
+            output = self._model.encode(ctranslate2.StorageView.from_array(batch.numpy()))
+            return list(np.array(output))
+        batch = batch.half() if "float16" in self.compute_type else batch
+        torch.cuda.synchronize(self.index)
+        output = self._model.encode(ctranslate2.StorageView.from_array(batch))
+        torch.cuda.synchronize(self.index)
+        return list(torch.as_tensor(output, device=self.device_name))
+
+    def generate(
+        self, encodings: Sequence[Encoding], prompts: Sequence[Sequence[int]], attempt: Attempt, budget: int
+    ) -> list[Generated | RowFailure]:
+        """Decode rows whose prompts have one shape, at most ``budget`` new tokens each."""
+        options = {
+            "beam_size": attempt.beam_size,
+            "num_hypotheses": attempt.best_of,
+            "sampling_topk": 0 if attempt.temperature > 0 else 1,
+            "sampling_temperature": attempt.temperature if attempt.temperature > 0 else 1.0,
+            "max_length": _max_length(budget, len(prompts[0])),
+            "return_scores": True,
+            "return_no_speech_prob": True,
+        }
+
+        def run(rows: Sequence[tuple[Encoding, Sequence[int]]]) -> list[Generated]:
+            share = -(-len(rows) // self.n_workers)
+            parts = [rows[i : i + share] for i in range(0, len(rows), share)]
+            joined = [
+                self._join([encoding for encoding, _ in part]) for part in parts
+            ]  # alive until the results are in
+            pending = [
+                self._model.generate(view, [list(prompt) for _, prompt in part], asynchronous=True, **options)
+                for view, part in zip(joined, parts, strict=True)
+            ]
+            return [_generated(result.result()) for part in pending for result in part]
+
+        return isolate(list(zip(encodings, prompts, strict=True)), run)
+
+    def align(
+        self,
+        encodings: Sequence[Encoding],
+        start: Sequence[int],
+        texts: Sequence[Sequence[int]],
+        n_samples: Sequence[int],
+    ) -> list[Aligned | RowFailure]:
+        """Align each row's text tokens with its audio; ``start`` is the prompt they all share."""
+
+        def run(rows: Sequence[tuple[Encoding, Sequence[int], int]]) -> list[Aligned]:
+            joined = self._join([encoding for encoding, _, _ in rows])
+            frames = [max(_MIN_ALIGNED_FRAMES, round(n * FRAMES_PER_SAMPLE)) for _, _, n in rows]
+            results = self._model.align(joined, list(start), [list(text) for _, text, _ in rows], frames)
+            return [
+                Aligned(path=tuple(result.alignments), probabilities=tuple(result.text_token_probs))
+                for result in results
+            ]
+
+        return isolate(list(zip(encodings, texts, n_samples, strict=True)), run)
+
+    def detect_language(self, encodings: Sequence[Encoding]) -> list[dict[str, float] | RowFailure]:
+        """Probability of each language, by code, from the model's guess after ``<|startoftranscript|>``."""
+
+        def run(rows: Sequence[Encoding]) -> list[dict[str, float]]:
+            results = self._model.detect_language(self._join(rows))
+            return [{token.strip("<|>"): probability for token, probability in result} for result in results]
+
+        return isolate(list(encodings), run)
+
+    def _join(self, encodings: Sequence[Encoding]) -> Any:
+        if self.kind == "cpu":
+            return ctranslate2.StorageView.from_array(np.stack(cast("list[npt.NDArray[np.float32]]", encodings)))
+        batch = torch.stack(cast("list[torch.Tensor]", list(encodings))).contiguous()
+        torch.cuda.synchronize(self.index)
+        return ctranslate2.StorageView.from_array(batch)
+
+
+def isolate(items: Sequence[Item], run: Callable[[Sequence[Item]], Sequence[Outcome]]) -> list[Outcome | RowFailure]:
+    """Run over all items at once; when that fails, over halves, until what fails stands alone.
+
+    The same treatment serves a device that is short of memory and a row that the model chokes on.
+    """
+    if not items:
+        return []
+    try:
+        return list(run(items))
+    except (RuntimeError, ValueError) as error:
+        if len(items) == 1:
+            return [RowFailure(str(error))]
+    half = len(items) // 2
+    return isolate(items[:half], run) + isolate(items[half:], run)
+
+
+def _max_length(budget: int, n_prompt: int) -> int:
+    """The ``max_length`` for ``budget`` new tokens: CTranslate2 makes min(max_length / 2, max_length - n_prompt)."""
+    return max(2 * budget, budget + n_prompt)
+
+
+def _generated(result: Any) -> Generated:
+    return Generated(
+        tokens=tuple(result.sequences_ids[0]), score=result.scores[0], no_speech_prob=result.no_speech_prob
+    )
