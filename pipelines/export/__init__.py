@@ -1,0 +1,62 @@
+"""Renders a transcript and its minutes in every result format.
+
+The names are those of ``pipelines.jobs.RESULT_FORMATS``. Rendering is pure and deterministic: the same
+values give the same bytes, and nothing reads a clock.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from pipelines.core import Minutes, Transcript
+from pipelines.errors import OptionError
+from pipelines.export.cleaning import cleaned
+from pipelines.export.docx import minutes_docx
+from pipelines.export.json_layout import minutes_json, transcript_json
+from pipelines.export.markdown import minutes_md
+from pipelines.export.pdf import minutes_pdf
+from pipelines.export.plain_text import transcript_txt
+from pipelines.export.srt import transcript_srt
+from pipelines.export.webvtt import transcript_vtt
+
+Renderer = Callable[[Transcript, Minutes | None, str], bytes]
+"""Takes the transcript, the minutes (None where the job wants none) and the recording's title."""
+
+
+def render(name: str, transcript: Transcript, minutes: Minutes | None, title: str) -> bytes:
+    """Render one result; ``title`` names the recording.
+
+    Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` when ``minutes`` is None.
+    """
+    if name not in RENDERERS:
+        raise OptionError(f"{name!r} is no result format; known are {', '.join(RENDERERS)}")
+    return RENDERERS[name](transcript, minutes, title)
+
+
+def _for_transcript(renderer: Callable[[Transcript, str], bytes]) -> Renderer:
+    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str) -> bytes:
+        return renderer(cleaned(transcript), cleaned(title))
+
+    return render_clean
+
+
+def _for_minutes(renderer: Callable[[Transcript, Minutes, str], bytes]) -> Renderer:
+    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str) -> bytes:
+        if minutes is None:
+            raise OptionError("this recording has no minutes to render")
+        return renderer(cleaned(transcript), cleaned(minutes), cleaned(title))
+
+    return render_clean
+
+
+RENDERERS: Mapping[str, Renderer] = MappingProxyType(
+    {
+        "transcript.json": _for_transcript(transcript_json),
+        "transcript.txt": _for_transcript(lambda transcript, title: transcript_txt(transcript)),
+        "transcript.srt": _for_transcript(lambda transcript, title: transcript_srt(transcript)),
+        "transcript.vtt": _for_transcript(lambda transcript, title: transcript_vtt(transcript)),
+        "minutes.json": _for_minutes(lambda transcript, minutes, title: minutes_json(transcript, minutes)),
+        "minutes.md": _for_minutes(minutes_md),
+        "minutes.docx": _for_minutes(minutes_docx),
+        "minutes.pdf": _for_minutes(minutes_pdf),
+    }
+)

@@ -1,0 +1,46 @@
+"""Makes text from outside fit for every format: no control characters, no lone surrogates, no hidden reordering.
+
+XML refuses most control characters, UTF-8 refuses lone surrogates, and bidirectional overrides can make a
+document show other words than it holds. Everything that is rendered passes through here once.
+"""
+
+import re
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SUSPICIOUS = re.compile(f"{_LINE_BREAKS.pattern}|{_UNWANTED.pattern}|{_SURROGATE.pattern}")
+
+
+def clean_text(text: str) -> str:
+    """Drop control and reordering characters, write line breaks as newlines and lone surrogates as U+FFFD."""
+    if not _SUSPICIOUS.search(text):
+        return text
+    return _SURROGATE.sub("\ufffd", _UNWANTED.sub("", _LINE_BREAKS.sub("\n", text)))
+
+
+def one_line(text: str) -> str:
+    """Clean text and write every run of whitespace as one space."""
+    return " ".join(clean_text(text).split())
+
+
+def cleaned(value: T) -> T:
+    """Clean every string inside nested dataclasses and tuples; returns the same object when all were clean."""
+    result: Any = value
+    if type(value) is str:  # an enumeration's member is a str too, but never dirty
+        result = clean_text(str(value))
+    elif isinstance(value, tuple):
+        items = tuple(cleaned(item) for item in value)
+        result = value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    elif is_dataclass(value) and not isinstance(value, type):
+        old = {field.name: getattr(value, field.name) for field in fields(value)}
+        new = {name: cleaned(item) for name, item in old.items()}
+        changed = {name: item for name, item in new.items() if item is not old[name]}
+        result = replace(value, **changed) if changed else value
+    return result  # type: ignore[no-any-return]  # each branch returns the type it was given

@@ -1,0 +1,87 @@
+"""The JSON results: ``transcript.json`` and ``minutes.json``, a stable layout for programs.
+
+``transcript.json``::
+
+    version          1; grows when a field changes its meaning or goes
+    title            name of the recording as submitted
+    duration_s       seconds
+    language         main language, ISO 639-1 ("" when unknown)
+    languages        [{channel, language, probability}]
+    model            {name, sha256, compute_type, device}
+    n_channels
+    text             all segments, one a line
+    segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
+                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
+    coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
+    health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
+
+``minutes.json``: version, title, language, writer (``extractive`` or ``llm``), model, summary,
+participants, topics, decisions, action_items, open_questions. Each entry's ``evidence`` holds the
+``segment_ids`` of ``transcript.json``, the literal ``quote``, and ``start_s``/``end_s`` of those segments
+(null when it names none).
+
+Times are rounded to milliseconds. Numbers that are not finite, which JSON cannot hold, are written as 0.
+Both files decode back with `pipelines.codec.decode`, which skips the fields added for other readers.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from pipelines.core import Minutes, Segment, Transcript
+
+VERSION = 1
+
+
+def transcript_json(transcript: Transcript, title: str) -> bytes:
+    """Render ``transcript.json``."""
+    fields = asdict(transcript)
+    layout = {
+        "version": VERSION,
+        "title": title,
+        "duration_s": fields.pop("duration_s"),
+        "language": fields.pop("language"),
+        "languages": fields.pop("languages"),
+        "model": fields.pop("model"),
+        "n_channels": fields.pop("n_channels"),
+        "text": transcript.text,
+        **fields,
+    }
+    return _dump(layout)
+
+
+def minutes_json(transcript: Transcript, minutes: Minutes) -> bytes:
+    """Render ``minutes.json``."""
+    segments = {segment.id: segment for segment in transcript.segments}
+    layout: dict[str, Any] = {"version": VERSION, **asdict(minutes)}
+    for kind in ("topics", "decisions", "action_items", "open_questions"):
+        for entry in layout[kind]:
+            entry["evidence"] |= _evidence_times(entry["evidence"]["segment_ids"], segments)
+    return _dump(layout)
+
+
+def _evidence_times(segment_ids: tuple[int, ...], segments: Mapping[int, Segment]) -> dict[str, float | None]:
+    cited = [segments[i] for i in segment_ids if i in segments]
+    return {
+        "start_s": min((segment.start_s for segment in cited), default=None),
+        "end_s": max((segment.end_s for segment in cited), default=None),
+    }
+
+
+def _dump(layout: Mapping[str, Any]) -> bytes:
+    text = json.dumps(_rounded(layout), ensure_ascii=False, indent=1, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def _rounded(value: Any, name: str = "") -> Any:
+    if isinstance(value, float):
+        if not isfinite(value):
+            return 0.0
+        return round(value, 3 if name.endswith("_s") else 6)
+    if isinstance(value, dict):
+        return {key: _rounded(item, key) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item, name) for item in value]
+    return value

@@ -1,0 +1,240 @@
+"""``minutes.pdf``: the minutes as an A4 PDF, built on reportlab.
+
+Times in tables lead to the transcript, sections are in the outline. The file carries no clock: equal minutes
+give equal bytes.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import cm
+from reportlab.pdfbase.pdfdoc import PDFDictionary, PDFDocument, PDFInfo, PDFString
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageBreak, PageTemplate
+from reportlab.platypus import Table as PdfTable
+
+from pipelines.core import Minutes, Transcript
+from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table, minutes_content
+from pipelines.export.pdf_fonts import font_for, register_fonts
+from pipelines.export.pdf_text import Ink, Styled, TextBlock, TextStyle
+
+INK = HexColor("#1F2A37")
+ACCENT = HexColor("#1F4E79")
+FAINT = HexColor("#5F6B7A")
+ALERT = HexColor("#9A3412")
+RULE = HexColor("#C5CDD6")
+HEADER_FILL = HexColor("#EAF0F6")
+MARGIN = 2.2 * cm
+TIME_COLUMN = 1.7 * cm
+FACT_COLUMN = 3.4 * cm
+FOOTER_HEIGHT = 1.1 * cm
+FOOTER_CHARS = 60
+
+KICKER = TextStyle(size=10, leading=14, colour=FAINT)
+TITLE = TextStyle(size=21, leading=28, colour=ACCENT, space_after=8)
+HEADING = TextStyle(size=13, leading=18, colour=ACCENT, space_before=14, space_after=4, keep_with_next=True)
+BODY = TextStyle(size=9.5, leading=14, colour=INK, space_after=5)
+BULLET = TextStyle(size=9.5, leading=14, colour=INK, space_after=3, indent=12)
+NOTE = TextStyle(size=8.5, leading=12.5, colour=FAINT, space_before=8, space_after=4, indent=9, bar=RULE)
+WARNING = TextStyle(size=8.5, leading=12.5, colour=ALERT, space_before=4, space_after=4, indent=9, bar=ALERT)
+CELL = TextStyle(size=9, leading=13, colour=INK)
+TURN = TextStyle(size=9, leading=13.5, colour=INK, space_after=5, indent=TIME_COLUMN)
+FOOTER = TextStyle(size=8, leading=10, colour=FAINT)
+
+_STYLES = {"body": BODY, "bullet": BULLET, "note": NOTE, "warning": WARNING}
+_PADDING = (
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("LEFTPADDING", (0, 0), (-1, -1), 4),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+    ("TOPPADDING", (0, 0), (-1, -1), 3),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+)
+
+
+def minutes_pdf(transcript: Transcript, minutes: Minutes, title: str) -> bytes:
+    """Render the minutes with the transcript as an appendix, page numbers in the footer."""
+    register_fonts()
+    content = minutes_content(transcript, minutes, title)
+    buffer = io.BytesIO()
+    document = BaseDocTemplate(
+        buffer,
+        pagesize=A4,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
+        topMargin=MARGIN,
+        bottomMargin=MARGIN,
+        title=content.title,
+        author="MeetMemo",
+        creator="MeetMemo",
+        subject=content.labels.minutes_of_meeting,
+        lang=content.language or None,
+        invariant=1,
+    )
+    frame = Frame(MARGIN, MARGIN, document.width, document.height, 0, 0, 0, 0)
+    document.addPageTemplates(PageTemplate(frames=[frame], onPage=_place_footer))
+    document.build(list(_Composer(content, document.width).flowables()), canvasmaker=partial(_Canvas, content=content))
+    return buffer.getvalue()
+
+
+class _Composer:
+    """Turns the blocks of a document into reportlab's flowables."""
+
+    def __init__(self, content: Content, width: float) -> None:
+        self._content = content
+        self._width = width
+
+    def flowables(self) -> Iterator[Flowable]:
+        yield from self._title_block()
+        for n, block in enumerate(self._content.blocks):
+            match block:
+                case Heading():
+                    if block.new_page:
+                        yield PageBreak()
+                    yield self._text([[(block.text, Ink(bold=True))]], HEADING, f"section_{n}", outline=block.text)
+                case Paragraph():
+                    label = [("•", Ink(colour=ACCENT))] if block.kind == "bullet" else []
+                    yield self._text([_styled(line) for line in block.lines], _STYLES[block.kind], label=label)
+                case Table():
+                    yield self._table(block)
+                case SpokenTurn():
+                    yield self._turn(block)
+
+    def _title_block(self) -> Iterator[Flowable]:
+        content = self._content
+        if content.title != content.labels.minutes_of_meeting:
+            yield self._text([[(content.labels.minutes_of_meeting, Ink())]], KICKER)
+        yield self._text([[(content.title, Ink(bold=True))]], TITLE)
+        rows = [
+            [self._text([[(name, Ink(colour=FAINT))]], CELL), self._text([[(value, Ink())]], CELL)]
+            for name, value in content.facts
+        ]
+        if rows:
+            table = PdfTable(rows, colWidths=[FACT_COLUMN, self._width - FACT_COLUMN], splitInRow=1)
+            table.setStyle([*_PADDING, ("LEFTPADDING", (0, 0), (0, -1), 0), ("LINEABOVE", (0, 0), (-1, 0), 0.6, RULE)])
+            yield table
+        if _unshown(content):
+            yield self._text([[(content.labels.unshown, Ink())]], WARNING)
+
+    def _table(self, block: Table) -> Flowable:
+        header = [self._text([[(name, Ink(bold=True))]], CELL) for name in block.header]
+        rows = [[self._text([_styled(line) for line in cell], CELL) for cell in row] for row in block.rows]
+        table = PdfTable(
+            [header, *rows],
+            colWidths=[self._width * share for share in block.shares],
+            repeatRows=1,
+            splitInRow=1,
+            spaceAfter=8,
+        )
+        table.setStyle(
+            [
+                *_PADDING,
+                ("BACKGROUND", (0, 0), (-1, 0), HEADER_FILL),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.5, RULE),
+                ("LINEABOVE", (0, 0), (-1, 0), 0.5, RULE),
+            ]
+        )
+        return table
+
+    def _turn(self, block: SpokenTurn) -> TextBlock:
+        speaker = [(f"{block.speaker}{self._content.labels.colon}", Ink(bold=True))] if block.speaker else []
+        label = [(block.time, Ink(colour=FAINT))]
+        return self._text([[*speaker, *_styled(block.text)]], TURN, block.anchor, label=label)
+
+    def _text(
+        self,
+        lines: Sequence[Sequence[Styled]],
+        style: TextStyle,
+        anchor: str = "",
+        *,
+        label: Sequence[Styled] = (),
+        outline: str = "",
+    ) -> TextBlock:
+        return TextBlock(lines, style, language=self._content.language, label=label, anchor=anchor, outline=outline)
+
+
+class _Canvas(Canvas):  # type: ignore[misc]  # reportlab is untyped
+    """A canvas that fills in the footers at the end, when the number of pages is known."""
+
+    def __init__(self, *args: Any, content: Content, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._content = content
+        self._doc.info = _UndatedInfo()
+
+    def save(self) -> None:
+        n_pages = self.getPageNumber() - 1  # reportlab has begun the page after the last
+        for page in range(1, n_pages + 1):
+            self.beginForm(_footer_name(page))
+            self._draw_footer(page, n_pages)
+            self.endForm()
+        super().save()
+
+    def _draw_footer(self, page: int, n_pages: int) -> None:
+        content = self._content
+        label = content.labels.page.format(page=page, total=n_pages)
+        title = content.title if len(content.title) <= FOOTER_CHARS else f"{content.title[:FOOTER_CHARS].rstrip()}…"
+        right = A4[0] - MARGIN
+        self.setStrokeColor(RULE)
+        self.setLineWidth(0.5)
+        self.line(MARGIN, FOOTER_HEIGHT + 14, right, FOOTER_HEIGHT + 14)
+        for text, on_right in ((title, False), (label, True)):
+            block = TextBlock([[(text, Ink())]], FOOTER, language=content.language)
+            width = block.natural_width()
+            block.wrapOn(self, width + 1, FOOTER.leading)
+            block.drawOn(self, right - width if on_right else MARGIN, FOOTER_HEIGHT)
+
+
+class _UndatedInfo(PDFInfo):  # type: ignore[misc]  # reportlab is untyped
+    """Document information without the dates, which would be either false or different each time."""
+
+    def format(self, document: PDFDocument) -> bytes:
+        entries = {
+            "Title": self.title,
+            "Author": self.author,
+            "Subject": self.subject,
+            "Creator": self.creator,
+            "Producer": self.producer,
+        }
+        formatted: bytes = PDFDictionary({k: PDFString(v) for k, v in entries.items()}).format(document)
+        return formatted
+
+
+def _place_footer(canvas: Canvas, document: BaseDocTemplate) -> None:
+    canvas.doForm(_footer_name(document.page))
+
+
+def _footer_name(page: int) -> str:
+    return f"footer-{page}"
+
+
+def _styled(line: Line) -> list[Styled]:
+    return [(run.text, _ink(run)) for run in line]
+
+
+def _ink(run: Run) -> Ink:
+    colour = ACCENT if run.link else FAINT if run.look == "faint" else None
+    return Ink(bold=run.look == "strong", colour=colour, link=run.link)
+
+
+def _unshown(content: Content) -> bool:
+    """Say whether some character of the document has no font."""
+    return any(not font_for(character, content.language) for character in set("".join(_texts(content))) - {" "})
+
+
+def _texts(content: Content) -> Iterator[str]:
+    yield content.title
+    yield from (value for _, value in content.facts)
+    for block in content.blocks:
+        match block:
+            case Paragraph():
+                yield from (run.text for line in block.lines for run in line)
+            case Table():
+                yield from (run.text for row in block.rows for cell in row for line in cell for run in line)
+            case SpokenTurn():
+                yield block.speaker
+                yield from (run.text for run in block.text)
+            case Heading():
+                yield block.text
