@@ -111,6 +111,8 @@ class LocalStore:
         """Yield the keys that start with ``prefix``, ascending in byte order."""
         folder, _, start = validated_prefix(prefix).rpartition("/")
         with self._reading(prefix):
+            if not self._mounted():
+                raise FileNotFoundError(errno.ENOENT, "the folder is gone")
             yield from self._walk(self.root / folder, f"{folder}/" if folder else "", start)
 
     def delete(self, key: str) -> None:
@@ -267,8 +269,6 @@ class LocalStore:
                     if entry.name.startswith(start) and not entry.name.startswith(PRIVATE_MARK)
                 )
         except (FileNotFoundError, NotADirectoryError):
-            if not self._mounted():
-                raise
             return
         for name in names:
             if name.endswith("/"):

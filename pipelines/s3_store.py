@@ -4,11 +4,11 @@ import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -30,7 +30,7 @@ DEFAULT_REGION = "us-east-1"
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
 REQUEST_ATTEMPTS = 4
-READ_ATTEMPTS = 3  # botocore repeats requests, but not the reading of a body that breaks off
+READ_ATTEMPTS = 3
 PART_BYTES = 16 * 2**20  # a file of 10,000 parts, S3's limit, has 156 GiB; boto3 enlarges the parts beyond that
 UPLOAD_THREADS = 3  # a file's upload holds at most this many parts in memory
 DELETE_THREADS = 8
@@ -38,8 +38,6 @@ POOL_CONNECTIONS = 32
 
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _CHECKSUM = "sha256"  # the name of the user metadata that holds it
-
-T = TypeVar("T")
 
 
 class S3Store:
@@ -90,10 +88,10 @@ class S3Store:
 
         def attempt() -> bytes:
             reply = self._s3().get_object(Bucket=self.bucket, Key=name)
-            data = reply["Body"].read()
+            data = _body(reply)
             expected = reply.get("Metadata", {}).get(_CHECKSUM)
             if expected and hashlib.sha256(data).hexdigest() != expected:
-                raise StoreUnavailable(f"blob {key} in {self.bucket} differs from its checksum")
+                raise _Torn(f"blob {key} in {self.bucket} differs from its checksum")
             return data
 
         return self._repeated(key, attempt)
@@ -109,17 +107,12 @@ class S3Store:
             return b""
 
         def attempt() -> bytes:
-            wanted = f"bytes={offset}-{offset + n_bytes - 1}"
             try:
-                reply = self._s3().get_object(Bucket=self.bucket, Key=name, Range=wanted)
+                data = self._range(name, offset, n_bytes)
             except ClientError as error:
                 if _code(error) in ("InvalidRange", "416"):
                     raise too_short from error
                 raise
-            data = reply["Body"].read(n_bytes + 1)
-            reply["Body"].close()
-            if len(data) > n_bytes:
-                raise StoreUnavailable(f"{self.bucket} ignores the byte range asked for")
             if len(data) < n_bytes:
                 raise too_short
             return data
@@ -175,7 +168,7 @@ class S3Store:
         try:
             with self._mapped("the write probe"):
                 self._s3().put_object(Bucket=self.bucket, Key=name, Body=probe)
-                found = self._s3().get_object(Bucket=self.bucket, Key=name)["Body"].read()
+                found = _body(self._s3().get_object(Bucket=self.bucket, Key=name))
         except BlobMissing as error:
             raise StoreUnavailable(f"{self.bucket} does not return what was written") from error
         self._delete(name, "the write probe")
@@ -189,19 +182,18 @@ class S3Store:
         with self._mapped(key):
             self._s3().delete_object(Bucket=self.bucket, Key=name)
 
-    def _read_version(self, key: str, name: str, etag: str, start: int, n_bytes: int) -> bytes:
-        def attempt() -> bytes:
-            reply = self._s3().get_object(
-                Bucket=self.bucket, Key=name, IfMatch=etag, Range=f"bytes={start}-{start + n_bytes - 1}"
-            )
-            data = reply["Body"].read(n_bytes)
-            reply["Body"].close()
-            return data
-
+    def _read_version(self, key: str, name: str, etag: str, offset: int, n_bytes: int) -> bytes:
         try:
-            return self._repeated(key, attempt)
+            return self._repeated(key, lambda: self._range(name, offset, n_bytes, IfMatch=etag))
         except BlobMissing as error:
             raise StoreUnavailable(f"blob {key} was deleted while it was read") from error
+
+    def _range(self, name: str, offset: int, n_bytes: int, **conditions: Any) -> bytes:
+        wanted = f"bytes={offset}-{offset + n_bytes - 1}"
+        data = _body(self._s3().get_object(Bucket=self.bucket, Key=name, Range=wanted, **conditions), n_bytes)
+        if len(data) > n_bytes:
+            raise StoreUnavailable(f"{self.bucket} ignores the byte range asked for")
+        return data
 
     def _s3(self) -> "S3Client":
         with self._lock:
@@ -226,15 +218,16 @@ class S3Store:
         region = self.region or session.region_name or DEFAULT_REGION
         return session.client("s3", region_name=region, endpoint_url=self.endpoint, config=config)
 
-    def _repeated(self, key: str, attempt: Callable[[], T]) -> T:
-        for _ in range(READ_ATTEMPTS - 1):
+    def _repeated(self, key: str, attempt: Callable[[], bytes]) -> bytes:
+        """Call ``attempt`` again when the reply broke off: botocore repeats requests, but not the reading of bodies."""
+        for n_left in reversed(range(READ_ATTEMPTS)):
             try:
                 with self._mapped(key):
                     return attempt()
-            except StoreUnavailable:
-                continue
-        with self._mapped(key):
-            return attempt()
+            except _Torn:
+                if not n_left:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
     def _mapped(self, key: str) -> Iterator[None]:
@@ -246,6 +239,24 @@ class S3Store:
             raise StoreUnavailable(f"{key} in bucket {self.bucket}: {error}") from error
         except (BotoCoreError, Boto3Error, HTTPError, OSError) as error:
             raise StoreUnavailable(f"{key} in bucket {self.bucket}: {error}") from error
+
+
+class _Torn(StoreUnavailable):
+    """A reply began well and did not arrive whole."""
+
+
+def _body(reply: Mapping[str, Any], n_bytes: int | None = None) -> bytes:
+    """Read a reply's body; at most one byte more than ``n_bytes``, which tells that the store sends too much."""
+    body = reply["Body"]
+    try:
+        with body:
+            data: bytes = body.read() if n_bytes is None else body.read(n_bytes + 1)
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise _Torn(f"the reply of the store broke off: {error}") from error
+    promised = reply["ContentLength"] if n_bytes is None else min(reply["ContentLength"], n_bytes + 1)
+    if len(data) < promised:
+        raise _Torn(f"the reply of the store broke off after {len(data)} bytes")
+    return data
 
 
 def _code(error: ClientError) -> str:

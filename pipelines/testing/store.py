@@ -64,8 +64,9 @@ class MemoryStore:
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with ``prefix``, ascending."""
         self.check()
+        validated_prefix(prefix)
         with self._lock:
-            found = sorted(key for key in self._blobs if key.startswith(validated_prefix(prefix)))
+            found = sorted(key for key in self._blobs if key.startswith(prefix))
         yield from found
 
     def delete(self, key: str) -> None:

@@ -1,0 +1,211 @@
+"""What every blob store must do."""
+
+import hashlib
+import os
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipelines.errors import BlobMissing, StorageError
+
+CONTENT = bytes(range(256)) * 8
+
+
+class StoreContract:
+    """Needs a fixture ``store`` that gives an empty store."""
+
+    def test_put_then_get(self, store):
+        """What was put comes back, and the reference tells its size and SHA-256."""
+        ref = store.put("acme/j1/source", CONTENT)
+        assert store.get("acme/j1/source") == CONTENT
+        assert (ref.key, ref.n_bytes) == ("acme/j1/source", len(CONTENT))
+        assert ref.sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+    def test_put_replaces(self, store):
+        """A second put under the same key wins, also when it is shorter."""
+        store.put("a/b", b"long content")
+        store.put("a/b", b"new")
+        assert store.get("a/b") == b"new"
+
+    def test_empty_blob(self, store):
+        """A blob of no bytes exists and reads as no bytes."""
+        store.put("a/empty", b"")
+        assert store.exists("a/empty")
+        assert store.get("a/empty") == b""
+        assert store.get_range("a/empty", 0, 0) == b""
+        with store.open("a/empty") as stream:
+            assert stream.read() == b""
+
+    def test_put_file(self, store, tmp_path):
+        """A file's content is stored with its size and SHA-256."""
+        path = tmp_path / "spool"
+        path.write_bytes(CONTENT * 100)
+        ref = store.put_file("acme/j1/source", path)
+        assert store.get("acme/j1/source") == CONTENT * 100
+        assert ref.n_bytes == len(CONTENT) * 100
+        assert ref.sha256 == hashlib.sha256(CONTENT * 100).hexdigest()
+
+    def test_put_file_that_is_not_there(self, store, tmp_path):
+        """A file that cannot be read is an error and leaves no blob."""
+        with pytest.raises(StorageError, match="cannot read"):
+            store.put_file("a/b", tmp_path / "missing")
+        assert not store.exists("a/b")
+
+    @pytest.mark.parametrize(("offset", "n_bytes"), [(0, 1), (0, 2048), (100, 700), (2047, 1), (2048, 0)])
+    def test_get_range(self, store, offset, n_bytes):
+        """A range inside the blob comes back exactly."""
+        store.put("a/b", CONTENT)
+        assert store.get_range("a/b", offset, n_bytes) == CONTENT[offset : offset + n_bytes]
+
+    @pytest.mark.parametrize(("offset", "n_bytes"), [(2047, 2), (2048, 1), (5000, 10), (-1, 5), (5, -1)])
+    def test_range_outside_the_blob(self, store, offset, n_bytes):
+        """A range that leaves the blob is an error, never a silently shorter answer."""
+        store.put("a/b", CONTENT)
+        with pytest.raises(StorageError) as caught:
+            store.get_range("a/b", offset, n_bytes)
+        assert not isinstance(caught.value, BlobMissing)
+
+    def test_missing_blob(self, store):
+        """Every way to read a key that holds nothing says so."""
+        store.put("a/b", CONTENT)
+        for key in ("a/c", "x/y/z", "a", "a/b/c"):
+            assert not store.exists(key)
+            for read in (store.get, store.open, lambda key: store.get_range(key, 0, 1)):
+                with pytest.raises(BlobMissing):
+                    read(key)
+            with pytest.raises(BlobMissing):
+                store.get_range(key, 0, 0)
+
+    def test_open_is_seekable(self, store):
+        """The stream reads, seeks from all three origins and tells where it is, as decoders need."""
+        store.put("a/b", CONTENT)
+        with store.open("a/b") as stream:
+            assert stream.seekable()
+            assert stream.read(10) == CONTENT[:10]
+            assert stream.tell() == 10
+            assert stream.seek(-16, os.SEEK_END) == len(CONTENT) - 16
+            assert stream.read(100) == CONTENT[-16:]
+            assert stream.read(100) == b""
+            assert stream.seek(500) == 500
+            assert stream.seek(5, os.SEEK_CUR) == 505
+            buffer = bytearray(7)
+            assert stream.readinto(buffer) == 7
+            assert bytes(buffer) == CONTENT[505:512]
+            assert stream.read() == CONTENT[512:]
+            stream.seek(len(CONTENT) + 100)
+            assert stream.read(1) == b""
+
+    def test_list_is_ordered_by_key(self, store):
+        """Keys come in byte order of the whole key, where ``-`` sorts before ``/`` and ``/`` before ``0``."""
+        keys = ["t/a-b", "t/a/1", "t/a/10", "t/a/2", "t/a0", "t/b/c/d", "u/x"]
+        for key in reversed(keys):
+            store.put(key, b"x")
+        assert list(store.list("")) == keys
+        assert list(store.list("t/")) == keys[:-1]
+        assert list(store.list("t/a/")) == ["t/a/1", "t/a/10", "t/a/2"]
+
+    def test_list_takes_any_prefix(self, store):
+        """A prefix may end in the middle of a name, and one that nothing starts with yields nothing."""
+        for key in ("t/job1/a", "t/job10/a", "t/job2/a"):
+            store.put(key, b"x")
+        assert list(store.list("t/job1")) == ["t/job1/a", "t/job10/a"]
+        assert list(store.list("t/job1/")) == ["t/job1/a"]
+        assert list(store.list("nobody/")) == []
+        assert list(store.list("t/job1/a/")) == []
+
+    def test_delete(self, store):
+        """A deleted blob is gone, and deleting again is no error."""
+        store.put("a/b/c", b"x")
+        store.delete("a/b/c")
+        store.delete("a/b/c")
+        store.delete("never/was")
+        assert not store.exists("a/b/c")
+        assert list(store.list("")) == []
+
+    def test_delete_prefix(self, store):
+        """All blobs under the prefix go, all others stay, and the number is told."""
+        for key in ("t/j1/pcm/0", "t/j1/pcm/1", "t/j1/source", "t/j10/source", "t/j2/source"):
+            store.put(key, b"x")
+        assert store.delete_prefix("t/j1/") == 3
+        assert list(store.list("")) == ["t/j10/source", "t/j2/source"]
+        assert store.delete_prefix("t/j1/") == 0
+
+    def test_empty_prefix_is_not_deleted(self, store):
+        """No slip of a caller empties the whole store."""
+        store.put("a/b", b"x")
+        with pytest.raises(StorageError, match="empty prefix"):
+            store.delete_prefix("")
+        assert store.exists("a/b")
+
+    @pytest.mark.parametrize(
+        "key",
+        ["", "/", "/a", "a/", "a//b", "..", "a/../b", ".", "a/./b", "a b", "a\\b", "ä", "a\nb", "a\0b", "~a", "a" * 256,
+         "/".join(["a" * 200] * 6)],
+    )  # fmt: skip
+    def test_what_is_no_key(self, store, key):
+        """Keys that could leave the store, collide with its own files or differ between stores are refused."""
+        for call in (store.get, store.open, store.exists, store.delete, lambda key: store.put(key, b"x")):
+            with pytest.raises(StorageError, match="not a blob key"):
+                call(key)
+
+    @pytest.mark.parametrize("prefix", ["/", "/a", "a//", "../", "a/../b", "ä", "~"])
+    def test_what_is_no_prefix(self, store, prefix):
+        """Prefixes follow the rules of keys."""
+        with pytest.raises(StorageError, match="not a prefix"):
+            list(store.list(prefix))
+
+    def test_hidden_names_are_keys(self, store):
+        """A name may start with a dot and is listed like any other."""
+        store.put("t/j/results/.transcript", b"x")
+        assert list(store.list("t/j/")) == ["t/j/results/.transcript"]
+        assert list(store.list("t/j/results/.")) == ["t/j/results/.transcript"]
+
+    def test_writes_are_atomic(self, store):
+        """A reader sees one whole version while writers replace the blob all the time."""
+        versions = [bytes([value]) * 100_000 for value in range(4)]
+        store.put("a/b", versions[0])
+        stop = threading.Event()
+
+        def write(version):
+            while not stop.is_set():
+                store.put("a/b", version)
+
+        with ThreadPoolExecutor(4) as pool:
+            writers = [pool.submit(write, version) for version in versions[1:]]
+            try:
+                seen = {store.get("a/b") for _ in range(30)}
+            finally:
+                stop.set()
+        for writer in writers:
+            writer.result()
+        assert seen <= set(versions)
+
+    def test_puts_and_deletes_at_once(self, store):
+        """Removing one blob never disturbs the writing of its neighbours."""
+
+        def churn(n):
+            for i in range(20):
+                store.put(f"t/j/{n}/x", b"x")
+                store.delete(f"t/j/{n}/x")
+                store.put(f"t/j/kept/{n}-{i:02d}", b"y")
+
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(churn, n) for n in range(6)]:
+                done.result()
+        assert list(store.list("t/")) == [f"t/j/kept/{n}-{i:02d}" for n in range(6) for i in range(20)]
+
+    def test_check(self, store):
+        """A store that works passes its check and keeps nothing of it."""
+        store.check()
+        assert list(store.list("")) == []
+
+
+class DurableStoreContract(StoreContract):
+    """Also for stores that other processes use."""
+
+    def test_pickles(self, store):
+        """A store travels to another process, even after it was used, and finds the same blobs there."""
+        store.put("a/b", CONTENT)
+        assert pickle.loads(pickle.dumps(store)).get("a/b") == CONTENT

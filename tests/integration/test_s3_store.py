@@ -1,0 +1,214 @@
+"""The blob store in a bucket, against a real S3 server, also one that misbehaves."""
+
+import io
+import pickle
+import subprocess
+import sys
+import uuid
+import wave
+
+import av
+import boto3
+import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+from pipelines.errors import BlobMissing, StoreUnavailable
+from pipelines.s3_reader import READ_AHEAD_BYTES
+from pipelines.s3_store import PART_BYTES
+from pipelines.storage import open_store
+from tests.contracts.store import CONTENT, DurableStoreContract
+from tests.servers import free_port
+from tests.servers.s3 import Fault, FaultyProxy, s3_server
+
+
+@pytest.fixture(scope="module")
+def server():
+    with pytest.MonkeyPatch.context() as environment, s3_server() as port:
+        environment.setenv("AWS_ACCESS_KEY_ID", "test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield port
+
+
+@pytest.fixture(scope="module")
+def proxy(server):
+    with FaultyProxy(server) as proxy:
+        yield proxy
+        assert proxy.n_faults == 0, "a fault was asked for and did not happen"
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{server}", region_name="us-east-1")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(client):
+    name = f"meetmemo-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def store(proxy, bucket):
+    return open_store(f"s3://{bucket}/some/prefix?endpoint={proxy.url}&region=us-east-1")
+
+
+class TestS3Store(DurableStoreContract):
+    """The contract of every store, in a bucket."""
+
+
+def test_stays_under_its_prefix(store, client, bucket):
+    """Two stores in one bucket do not see or delete each other's blobs."""
+    client.put_object(Bucket=bucket, Key="elsewhere/a/b", Body=b"x")
+    store.put("a/b", b"y")
+    assert list(store.list("")) == ["a/b"]
+    store.delete_prefix("a/")
+    assert [item["Key"] for item in client.list_objects_v2(Bucket=bucket)["Contents"]] == ["elsewhere/a/b"]
+
+
+def test_lists_more_than_a_page(store, bucket):
+    """A listing goes on after the thousand keys that one reply holds."""
+    keys = [f"t/j/chunks/{i:06d}.json" for i in range(1_005)]
+    for key in keys:  # past the network, which would take most of a minute
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, f"some/prefix/{key}", b"{}")
+    assert list(store.list("t/j/")) == keys
+
+
+def test_large_file_goes_in_parts(store, client, bucket, tmp_path):
+    """A file larger than a part is uploaded in parts and comes back identical, with its checksum."""
+    path = tmp_path / "spool"
+    block = bytes(range(251)) * 4_096
+    with open(path, "wb") as file:
+        while file.tell() < 2 * PART_BYTES:
+            file.write(block)
+    ref = store.put_file("t/j/source", path)
+    assert ref.n_bytes == path.stat().st_size
+    assert client.head_object(Bucket=bucket, Key="some/prefix/t/j/source")["ETag"].endswith('-3"')
+    assert store.get("t/j/source") == path.read_bytes()
+    with store.open("t/j/source") as stream:
+        stream.seek(PART_BYTES - 5)
+        assert stream.read(10) == store.get_range("t/j/source", PART_BYTES - 5, 10)
+
+
+def test_upload_memory_is_bounded(bucket, server, tmp_path):
+    """Uploading a file takes a few parts of memory, not the file's size."""
+    path = tmp_path / "spool"
+    store = open_store(f"s3://{bucket}?endpoint=http://127.0.0.1:{server}&region=us-east-1")
+    n_bytes = 12 * PART_BYTES
+    with open(path, "wb") as file:
+        file.truncate(n_bytes)
+    script = f"""
+import pickle, resource, sys
+from pathlib import Path
+store = pickle.loads({pickle.dumps(store)!r})
+store.check()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+store.put_file("t/j/source", Path({str(path)!r}))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 6 * PART_BYTES
+    assert store.exists("t/j/source")
+
+
+def test_decoder_reads_from_the_stream(store):
+    """PyAV decodes a recording that is fetched while it is read."""
+    recording = io.BytesIO()
+    with wave.open(recording, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * 16_000 * 180))
+    assert len(recording.getvalue()) > READ_AHEAD_BYTES
+    store.put("t/j/source", recording.getvalue())
+    with store.open("t/j/source") as stream, av.open(stream) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == 16_000 * 180
+
+
+def test_replaced_while_read(store):
+    """A stream never mixes two versions of a blob."""
+    store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
+    with store.open("a/b") as stream:
+        assert stream.read(1) == b"1"
+        store.put("a/b", b"2" * (READ_AHEAD_BYTES + 10))
+        with pytest.raises(StoreUnavailable):
+            stream.read()
+
+
+def test_deleted_while_read(store):
+    """A blob that goes away under a reader is an error, not an early end."""
+    store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
+    with store.open("a/b") as stream:
+        assert stream.read(1) == b"1"
+        store.delete("a/b")
+        with pytest.raises(StoreUnavailable):
+            stream.read()
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.RESET, Fault.TRUNCATE, Fault.CORRUPT])
+def test_reading_survives_a_fault(store, proxy, fault):
+    """A reply that fails, breaks off or differs from its checksum is fetched again."""
+    store.put("a/b", CONTENT)
+    proxy.misbehave(fault, 1, ("GET",))
+    assert store.get("a/b") == CONTENT
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.RESET, Fault.TRUNCATE])
+def test_range_survives_a_fault(store, proxy, fault):
+    """A range that fails or breaks off is fetched again."""
+    store.put("a/b", CONTENT)
+    proxy.misbehave(fault, 1, ("GET",))
+    assert store.get_range("a/b", 100, 500) == CONTENT[100:600]
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.RESET])
+def test_writing_survives_a_fault(store, proxy, tmp_path, fault):
+    """A write that gets no answer is repeated, for bytes and for files."""
+    proxy.misbehave(fault, 1, ("PUT",))
+    store.put("a/b", CONTENT)
+    path = tmp_path / "spool"
+    path.write_bytes(CONTENT)
+    proxy.misbehave(fault, 1, ("PUT",))
+    store.put_file("a/c", path)
+    assert store.get("a/b") == store.get("a/c") == CONTENT
+
+
+def test_lasting_corruption(store, proxy):
+    """A blob that never matches its checksum is not handed out."""
+    store.put("a/b", CONTENT)
+    proxy.misbehave(Fault.CORRUPT, 3, ("GET",))
+    with pytest.raises(StoreUnavailable, match="checksum"):
+        store.get("a/b")
+
+
+def test_lasting_errors(store, proxy):
+    """A store that keeps failing is unavailable; the blob is not reported as missing."""
+    store.put("a/b", CONTENT)
+    proxy.misbehave(Fault.ERROR_500, 4, ("GET",))
+    with pytest.raises(StoreUnavailable):
+        store.get("a/b")
+    assert store.get("a/b") == CONTENT
+
+
+def test_nobody_listens():
+    """A store that cannot be reached is unavailable to its check."""
+    with pytest.raises(StoreUnavailable):
+        open_store(f"s3://bucket?endpoint=http://127.0.0.1:{free_port()}&region=us-east-1").check()
+
+
+def test_bucket_that_does_not_exist(store, server):
+    """A missing bucket makes the store unavailable; it is no missing blob."""
+    nowhere = open_store(f"s3://no-such-bucket?endpoint=http://127.0.0.1:{server}&region=us-east-1")
+    for call in (
+        nowhere.check,
+        lambda: nowhere.get("a/b"),
+        lambda: nowhere.put("a/b", b""),
+        lambda: [*nowhere.list("")],
+    ):
+        with pytest.raises(StoreUnavailable) as caught:
+            call()
+        assert not isinstance(caught.value, BlobMissing)

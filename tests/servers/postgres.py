@@ -1,0 +1,129 @@
+"""A PostgreSQL server in a temporary directory."""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from tests.servers import free_port
+
+START_TIMEOUT_S = 60.0
+
+
+def find_binaries() -> Path | None:
+    """Return the folder that holds ``initdb`` and ``postgres``, the newest if there are several."""
+    on_path = shutil.which("initdb")
+    folders = [os.path.dirname(os.path.realpath(on_path))] if on_path else []
+    folders += sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: float(path.split("/")[4]), reverse=True)
+    return next((Path(folder) for folder in folders if os.access(f"{folder}/postgres", os.X_OK)), None)
+
+
+class PostgresServer:
+    """Starts when entered, stops and removes its files when left; `stop` and `start` in between restart it.
+
+    PostgreSQL refuses to run as root, so root runs it as the user ``postgres`` (or ``nobody``).
+    """
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        # Not pytest's tmp_path: that one lies in a folder only its own user may enter.
+        self._home = Path(tempfile.mkdtemp(prefix="meetmemo-postgres-"))
+        self._as_user = {}
+        if os.geteuid() == 0:
+            user = _unprivileged_user()
+            os.chown(self._home, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def __enter__(self) -> "PostgresServer":
+        try:
+            self._run("initdb", "-D", "data", "-U", "meetmemo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with open(self._home / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._binaries / "postgres",
+                    *("-D", "data", "-p", str(self._port)),
+                    *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._home}"),
+                    *("-c", "fsync=off"),  # no power failure is tested, and the disk is shared
+                ],
+                cwd=self._home,
+                stdout=log,
+                stderr=log,
+                env=_environment(),
+                **self._as_user,
+            )
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
+                return
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline_s:
+                    raise RuntimeError(f"PostgreSQL does not start: {(self._home / 'log').read_text()}") from None
+                time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server; SIGINT ends its sessions first, SIGQUIT leaves recovery to the next start."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=60)
+            self._process = None
+
+    def dsn(self, database: str) -> str:
+        """Address of a database for psycopg."""
+        return f"postgresql://meetmemo@127.0.0.1:{self._port}/{database}"
+
+    def url(self, database: str) -> str:
+        """Address of a database for the ledger."""
+        return self.dsn(database).replace("postgresql:", "postgresql+psycopg:")
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database; return its address for the ledger."""
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        return self.url(name)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._binaries / program, *arguments],
+            cwd=self._home,
+            capture_output=True,
+            text=True,
+            env=_environment(),
+            **self._as_user,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr}")
+
+
+def _unprivileged_user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("root needs a user named postgres or nobody to run PostgreSQL as")
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}

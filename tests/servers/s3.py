@@ -1,0 +1,124 @@
+"""An S3 server, and a proxy before it that misbehaves on demand."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from moto.server import ThreadedMotoServer
+
+
+@contextmanager
+def s3_server() -> Iterator[int]:
+    """Run moto's server; yields its port on 127.0.0.1."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield server.get_host_and_port()[1]
+    finally:
+        server.stop()
+
+
+class Fault(Enum):
+    """What the proxy does to a request."""
+
+    ERROR_500 = auto()  # answers 500 in place of the server
+    RESET = auto()  # closes the connection without an answer
+    TRUNCATE = auto()  # passes on half of the body, then closes the connection
+    CORRUPT = auto()  # flips the bits of the body's first byte
+
+
+class FaultyProxy:
+    """Passes requests on to 127.0.0.1:``upstream``, the next ``n_faults`` of them with ``fault``.
+
+    ``methods`` limits the faults to some HTTP methods.
+    """
+
+    def __init__(self, upstream: int) -> None:
+        self.fault = Fault.ERROR_500
+        self.n_faults = 0
+        self.methods = ("GET", "PUT", "POST", "HEAD", "DELETE")
+        self._upstream = upstream
+        self._lock = threading.Lock()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:
+                    self.close_connection = True
+
+            def pass_on(self) -> None:
+                proxy._pass_on(self)
+
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Tests fail by assertions, not by logs."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> "FaultyProxy":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def misbehave(self, fault: Fault, n_faults: int, methods: tuple[str, ...] = ("GET", "PUT", "POST", "HEAD")) -> None:
+        """Apply ``fault`` to the next ``n_faults`` requests."""
+        with self._lock:
+            self.fault, self.n_faults, self.methods = fault, n_faults, methods
+
+    def _next_fault(self, method: str) -> Fault | None:
+        with self._lock:
+            if self.n_faults == 0 or method not in self.methods:
+                return None
+            self.n_faults -= 1
+            return self.fault
+
+    def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        fault = self._next_fault(request.command)
+        if fault is Fault.RESET:
+            request.close_connection = True
+            return
+        if fault is Fault.ERROR_500:
+            request.send_response(500)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
+        upstream = http.client.HTTPConnection("127.0.0.1", self._upstream, timeout=60)
+        try:
+            upstream.request(request.command, request.path, body=body, headers=dict(request.headers.items()))
+            reply = upstream.getresponse()
+            data = reply.read()
+        finally:
+            upstream.close()
+        if fault is Fault.CORRUPT and data:
+            data = bytes([data[0] ^ 0xFF]) + data[1:]
+        request.send_response(reply.status)
+        for name, value in reply.getheaders():
+            if name.lower() not in ("transfer-encoding", "content-length", "connection", "server", "date"):
+                request.send_header(name, value)
+        length = reply.getheader("Content-Length") if request.command == "HEAD" else str(len(data))
+        request.send_header("Content-Length", length or "0")
+        request.end_headers()
+        if fault is Fault.TRUNCATE:
+            data = data[: len(data) // 2]
+            request.close_connection = True
+        if request.command != "HEAD":
+            request.wfile.write(data)
