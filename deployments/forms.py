@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
@@ -68,9 +69,14 @@ def disposition(value: str) -> Message:
 
 
 def filename_of(message: Message) -> str | None:
-    """The file name of a content disposition; browsers write a quotation mark in it as %22."""
-    name = message.get_filename()
-    return None if name is None else name.replace("%22", '"')
+    """The file name of a content disposition: ``filename*`` before ``filename`` (RFC 6266, section 4.3)."""
+    params = message.get_params(header="content-disposition") or []
+    names = [value for name, value in params if name.lower() == "filename"]
+    encoded = [name for name in names if isinstance(name, tuple)]
+    if not names:
+        return None
+    # browsers write a quotation mark in a name as %22
+    return collapse_rfc2231_value((encoded or names)[0]).replace("%22", '"')
 
 
 def text_of(raw: bytes) -> str:
@@ -126,7 +132,7 @@ class _FormReader:
             self.form.has_file = True
             self.form.filename = filename_of(message)
             self._field = None
-        elif message.get_filename() is not None and name != "options":
+        elif filename_of(message) is not None and name != "options":
             raise InvalidOptions(
                 f"The recording belongs in the field {FILE_FIELD!r}, not in {name!r}.",
                 ((name, "there is no such file field"),),

@@ -1,0 +1,154 @@
+"""The HTTP application with its collaborators at hand, and a raw ASGI connection for clients that misbehave."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from deployments.ports import ClusterStatus, JobView, ModelStatus
+from pipelines.jobs import Event, Job, transition
+from pipelines.ledger import Ledger
+
+MODELS = ("mini-en", "base")
+
+
+class SteeredCoordinator:
+    """A Coordinator that says what the test tells it; ``broken`` makes every call fail as a dead replica does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.broken: Exception | None = None
+        self.n_wakes = 0
+        self.eta_s: float | None = 12.5
+        self.views: dict[str, Job] = {}
+        self.changed = asyncio.Event()
+        self.cluster = ClusterStatus(
+            models=tuple(ModelStatus(name=name, ready=True, detail="cpu int8") for name in MODELS),
+            backlog_audio_s=90.0,
+            speed=2.0,
+        )
+
+    async def wake(self) -> None:
+        self._answer()
+        self.n_wakes += 1
+
+    async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
+        self._answer()
+        job = self.views.get(job_id) or self.ledger.get(tenant, job_id)
+        if job.version <= seen_version:
+            changed = self.changed
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), timeout_s)
+            self._answer()
+        return JobView(job=self.views.get(job_id) or self.ledger.get(tenant, job_id), eta_s=self.eta_s)
+
+    async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
+        self._answer()
+        return dict.fromkeys(job_ids, self.eta_s)
+
+    async def status(self) -> ClusterStatus:
+        self._answer()
+        return self.cluster
+
+    def announce(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def _answer(self) -> None:
+        if self.broken:
+            raise self.broken
+
+
+@dataclass
+class Api:
+    """An application under test."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    ledger: Any  # a fake or a real one: tests reach for the fake's outage
+    store: Any
+    coordinator: SteeredCoordinator
+    spool_dir: Path
+
+    @property
+    def spooled(self) -> list[Path]:
+        """What lies in the spool folder."""
+        return list(self.spool_dir.iterdir())
+
+    @property
+    def blobs(self) -> list[str]:
+        return list(self.store.list(""))
+
+    async def submit(self, content: bytes = b"RIFF", **params: str) -> str:
+        """Upload and return the job's id."""
+        answer = await self.client.post("/v1/jobs", content=content, params=params)
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["id"]
+        return job_id
+
+    def advance(self, job_id: str, *events: Event) -> Job:
+        """Let events happen to a job, as the Coordinator would."""
+        lease = self.ledger.acquire_lease("test", 60.0)
+        job: Job = self.ledger.get("default", job_id)
+        for event in events:
+            after, _ = transition(job, event)
+            job = self.ledger.apply(lease, after, job.version)
+        self.coordinator.announce()
+        return job
+
+
+@dataclass
+class Connection:
+    """One request driven by hand: the body comes when the test sends it, the answer is seen as it comes."""
+
+    app: FastAPI
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    query: str = ""
+
+    def __post_init__(self) -> None:
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": self.method,
+            "scheme": "http",
+            "path": self.path,
+            "raw_path": self.path.encode(),
+            "query_string": self.query.encode(),
+            "root_path": "",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in self.headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        self.task = asyncio.create_task(self.app(scope, self._incoming.get, self._outgoing.put))
+
+    def send(self, data: bytes = b"", *, more: bool = True) -> None:
+        self._incoming.put_nowait({"type": "http.request", "body": data, "more_body": more})
+
+    def disconnect(self) -> None:
+        self._incoming.put_nowait({"type": "http.disconnect"})
+
+    async def next(self, timeout_s: float = 30.0) -> dict[str, Any]:
+        """The next message of the answer."""
+        async with asyncio.timeout(timeout_s):
+            return await self._outgoing.get()
+
+    async def done(self, timeout_s: float = 30.0) -> None:
+        """Wait until the application has finished with the request."""
+        async with asyncio.timeout(timeout_s):
+            await self.task
+
+
+async def until(predicate: Any, timeout_s: float = 30.0) -> None:
+    """Wait until ``predicate()`` is true."""
+    async with asyncio.timeout(timeout_s):
+        while not predicate():  # noqa: ASYNC110 - what is waited for has no event to offer
+            await asyncio.sleep(0.005)
