@@ -103,7 +103,7 @@ class TicketOffice:
             self._leases[ticket] = {}
             task = asyncio.create_task(self._run(ticket), name=f"ticket {self.model}")
             self._tickets.add(task)
-            task.add_done_callback(self._tickets.discard)
+            task.add_done_callback(self._ended)
 
     async def _run(self, ticket: str) -> None:
         why = ""
@@ -117,8 +117,11 @@ class TicketOffice:
             lost = self._leases.pop(ticket)
         for item in lost.values():
             self.retry(item, why or "the replica returned without an outcome")
-        # The ticket's own task still counts until it ends; successors open right after.
-        asyncio.get_running_loop().call_soon(self._open_tickets)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tickets.discard(task)
+        if not task.cancelled():
+            self._open_tickets()
 
 
 def _key(item: WorkItem) -> tuple[str, int, str]:

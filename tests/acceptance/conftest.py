@@ -1,0 +1,135 @@
+"""A whole cluster as a user starts it: ``meetmemo up`` in a process of its own, talked to over HTTP."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.recordings import RECORDINGS
+from tests.servers import free_port
+
+START_TIMEOUT_S = 240.0
+JOB_TIMEOUT_S = 300.0
+
+
+@dataclass
+class RunningMeetMemo:
+    """A cluster under test; start it again after `kill` to see it recover."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "MEETMEMO_HOME": str(self.home), "MEETMEMO_HTTP__PORT": str(self.port)}
+
+    def start(self) -> None:
+        """Start it and wait until ``/readyz`` answers 200."""
+        with (self.home / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cluster.cli", "up"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200 and self._announced():
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        tail = "\n".join((self.home / "up.log").read_text(errors="replace").splitlines()[-30:])
+        raise AssertionError(f"meetmemo up did not get ready:\n{tail}")
+
+    def stop(self) -> int:
+        """SIGTERM; return the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=90)
+
+    def kill(self) -> None:
+        """Kill -9 of the whole process group and everything Ray started for it: a power cut."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+    def cli(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command line against this home."""
+        return subprocess.run(
+            [sys.executable, "-m", "cluster.cli", *arguments],
+            env={**self.environment, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=JOB_TIMEOUT_S,
+            check=False,
+        )
+
+    def submit(self, name: str | Path, **options: str) -> dict[str, Any]:
+        """Upload a sample recording (or any path) as multipart."""
+        path = RECORDINGS / name
+        with path.open("rb") as file:
+            answer = httpx.post(f"{self.url}/v1/jobs", files={"file": (path.name, file)}, data=options, timeout=60)
+        assert answer.status_code == 202, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        answer = httpx.get(f"{self.url}/v1/jobs/{job_id}", timeout=30)
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def finished(self, job_id: str, timeout_s: float = JOB_TIMEOUT_S) -> dict[str, Any]:
+        """Wait until the job has ended."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            job = self.job(job_id)
+            if job["state"] in ("succeeded", "failed", "cancelled"):
+                return job
+            time.sleep(0.2)
+        raise AssertionError(f"job did not end in {timeout_s:.0f} s: {job}")
+
+    def result(self, job: dict[str, Any], name: str) -> bytes:
+        answer = httpx.get(self.url + job["results"][name], timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    def _announced(self) -> bool:
+        return (self.home / "run" / "cluster.json").exists()
+
+
+@pytest.fixture(scope="session")
+def meetmemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMeetMemo]:
+    """One cluster for all acceptance tests; at the end it must stop cleanly on SIGTERM."""
+    running = RunningMeetMemo(home=tmp_path_factory.mktemp("home"), port=free_port())
+    running.start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def own_meetmemo(tmp_path: Path) -> Iterator[RunningMeetMemo]:
+    """A cluster for one test that breaks it."""
+    running = RunningMeetMemo(home=tmp_path, port=free_port())
+    running.start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
