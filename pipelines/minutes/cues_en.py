@@ -25,7 +25,7 @@ _WORK = (
     r"handle|provide|discuss)"
 )
 _WEAK_WORK = r"(?:get|make|bring|do|have|give|put|take|run|try|come|go|look|let you know|be done|be ready)"
-_OBJECT = r" (?!(?:you|it|that|this|them|him|her|us)\b[ .!?]*$)\w.+"
+_OBJECT = r" (?!(?:(?:you|it|that|this|them|him|her|us|one|some|to|email)\b[ .,!?]*)+$)\w.+"
 
 EN = Cues(
     chinese=False,

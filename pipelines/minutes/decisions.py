@@ -1,5 +1,7 @@
 """Decisions that were spoken as such."""
 
+# ruff: noqa: SIM905  (lists of words are easier to read as text)
+
 from collections.abc import Iterator, Sequence
 from re import Match
 

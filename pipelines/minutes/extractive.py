@@ -16,7 +16,7 @@ from pipelines.minutes.decisions import find_decisions
 from pipelines.minutes.languages import cues_for, spoken_language
 from pipelines.minutes.people import find_participants, name_finder, named_speakers
 from pipelines.minutes.protocol import MinutesOptions
-from pipelines.minutes.questions import find_open_questions
+from pipelines.minutes.questions import asks, find_open_questions
 from pipelines.minutes.ranking import Scores, rank, select
 from pipelines.minutes.sentences import Sentence, split_sentences
 from pipelines.minutes.topics import split_topics, topic_titles
@@ -25,6 +25,9 @@ from pipelines.minutes.wording import as_sentence, join
 
 MODEL = "extractive-1"
 TOPIC_SUMMARY_TOKENS = 45
+# In a summary: a question tells little, a decision much.
+QUESTION_WEIGHT = 0.7
+DECISION_WEIGHT = 1.5
 # Chinese tokens are characters, of which a sentence needs more than of words.
 TOKENS_PER_WORD_ZH = 1.6
 
@@ -56,7 +59,11 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     names = name_finder(sentences, participants, cues)
     actions = find_actions(sentences, cues, names)
     requests = frozenset(action.sentence for action in actions)
-    scores = rank(sentences)
+    decisions = find_decisions(sentences, cues)
+    decided = {decision.evidence.quote for decision in decisions}
+    weights = {sentence.index: QUESTION_WEIGHT for sentence in sentences if asks(sentence, cues)}
+    weights |= {sentence.index: DECISION_WEIGHT for sentence in sentences if sentence.text in decided}
+    scores = rank(sentences, weights)
     stretches = split_topics(sentences, cues)
     fallback = "会议" if cues.chinese else "Meeting"
     titles = topic_titles(stretches, fallback, participants)
@@ -75,7 +82,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
         summary=join(as_sentence(sentence.clean) for sentence in summary),
         participants=participants,
         topics=topics,
-        decisions=find_decisions(sentences, cues),
+        decisions=decisions,
         action_items=tuple(action.item for action in actions),
         open_questions=find_open_questions(sentences, cues, requests),
     )

@@ -1,5 +1,7 @@
 """People: who takes part, and whose name stands at an end of a phrase."""
 
+# ruff: noqa: SIM905, E501  (lists of words are easier to read as text; ideographs count double)
+
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -64,9 +66,13 @@ class EnglishNames:
         capitalised = {
             word
             for word, count in upper.items()
-            if trusted and count > 2 * lower[word] and word not in ENGLISH and word not in _NOT_NAMES
+            if trusted
+            and count > max(1, 2 * lower[word])
+            and len(word) > 2
+            and word not in ENGLISH
+            and word not in _NOT_NAMES
         }
-        words = {word.casefold() for name in known for word in _TOKEN.findall(name)}
+        words = {word.casefold() for name in known for word in _TOKEN.findall(name) if len(word) > 1}
         return cls(known=frozenset(words - ENGLISH), capitalised=frozenset(capitalised))
 
     def _is_name(self, word: str) -> bool:
@@ -144,6 +150,7 @@ _AFTER_NAME_ZH = re.compile(
     "发|联系|检查|审核|确认|安排|组织|编写|撰写|起草|制定|制作|设计|开发|测试|上线|部署|修复|调研|调查|评估|统计|汇总|落实|推进|沟通|协调|"
     "通知|采购|购买|预订|签|翻译|培训|招聘|分析|优化|解决|处理|写|做|查|改|买|订|需要|必须|应该|尽快|马上|您|你|请|能|可以"
 )
+_BEFORE_NAME_ZH = re.compile("^(?:那么|那|然后|所以|就|请|由|让|另外|还有|，| )+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +172,8 @@ class ChineseNames:
         return None
 
     def at_end(self, phrase: str) -> str | None:
-        phrase = phrase.rstrip(" ，、")
+        phrase = _BEFORE_NAME_ZH.sub("", phrase.rstrip(" ，、"))
         for name in sorted(self.known, key=len, reverse=True):
             if name and phrase.endswith(name):
                 return name
-        for size in range(min(10, len(phrase)), 1, -1):
-            tail = phrase[-size:]
-            if _PERSON_ZH.fullmatch(tail) and not _WORDS_ZH.match(tail):
-                return tail
-        return None
+        return phrase if _PERSON_ZH.fullmatch(phrase) and not _WORDS_ZH.match(phrase) else None

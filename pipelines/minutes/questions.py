@@ -10,7 +10,8 @@ from pipelines.minutes.wording import sentence_case, tokens
 
 N_ANSWER_SENTENCES = 4
 MIN_TERMS = 2
-MAX_QUESTIONS = 12
+MAX_TOKENS = 40
+MAX_QUESTIONS = 10
 
 
 def asks(sentence: Sentence, cues: Cues) -> bool:
@@ -48,6 +49,7 @@ def find_open_questions(
 def _is_substantial(sentence: Sentence, cues: Cues) -> bool:
     return (
         len(set(terms(sentence.clean))) >= MIN_TERMS
+        and len(tokens(sentence.clean)) <= MAX_TOKENS
         and not first_match(cues.tag_question, sentence.clean)
         and not first_match(cues.procedural_question, sentence.clean)
     )
@@ -57,7 +59,10 @@ def _answered(sentences: Sequence[Sentence], index: int, cues: Cues) -> bool:
     """Whether one of the next sentences replies: another voice that says something, or the question's own words."""
     question = sentences[index]
     asked = set(terms(question.clean))
-    for position, reply in enumerate(sentences[index + 1 : index + 1 + N_ANSWER_SENTENCES]):
+    following = sentences[index + 1 : index + 1 + N_ANSWER_SENTENCES]
+    if question.speaker and len(following) > 1 and all(reply.speaker == question.speaker for reply in following):
+        return True  # one who goes on speaking asks for effect
+    for position, reply in enumerate(following):
         if first_match(cues.no_answer, reply.clean):
             return False
         if asks(reply, cues):

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,22 +17,40 @@ DAMPING = 0.85
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-6
 # A sentence is at its best between these many tokens: shorter ones lack context, longer ones ramble.
-SHORT, LONG = 12, 40
+SHORT, LONG = 20, 50
+EARLY_GAIN = 0.6
+EARLY_SHARE = 0.1
+LENGTH_DISCOUNT = 0.65
+FLOOR = 0.02
 MAX_OVERLAP = 0.5
 
 
-def rank(sentences: Sequence[Sentence]) -> Scores:
+def rank(sentences: Sequence[Sentence], weights: Mapping[int, float] | None = None) -> Scores:
     """A score per sentence, shape ``(n_sentences,)``, 0 for one without content, higher is more central.
 
-    The product of two views and a penalty for short sentences: LexRank (Erkan and Radev 2004) with continuous
-    weights, and the likeness to the meeting's centroid. The similarity matrix is never formed, so time and memory
-    grow with the number of words, not with the square of the number of sentences.
+    The product of LexRank, likeness to what the whole meeting repeats, an early position (meetings open with their
+    purpose), a good length, and the caller's ``weights`` by ``Sentence.index``, 1 where absent.
     """
     documents = [terms(sentence.clean) for sentence in sentences]
     if not any(documents):
         return np.zeros(len(sentences))
+    lengths = np.array([max(1, len(tokens(sentence.clean))) for sentence in sentences], dtype=np.float64)
+    fit = np.minimum(1.0, lengths / SHORT) * np.minimum(1.0, LONG / lengths)
+    position = np.arange(len(sentences)) / len(sentences)
+    early = 1 + EARLY_GAIN * np.exp(-position / EARLY_SHARE)
+    given = np.array([(weights or {}).get(sentence.index, 1.0) for sentence in sentences])
+    result: Scores = _lex_rank(documents) * _centrality(documents, lengths) * early * fit * given
+    return result
+
+
+def _lex_rank(documents: Sequence[Sequence[str]]) -> Scores:
+    """LexRank (Erkan and Radev 2004) with continuous weights.
+
+    The similarity matrix is never formed, so time and memory grow with the number of words, not with the square of
+    the number of sentences.
+    """
     rows, columns, weights, n_terms = _sparse(documents)
-    n_sentences = len(sentences)
+    n_sentences = len(documents)
 
     def spread(values: Scores) -> Scores:
         """Multiply by the matrix of cosine similarities."""
@@ -49,9 +67,19 @@ def rank(sentences: Sequence[Sentence]) -> Scores:
         scores = updated
         if settled:
             break
-    lengths = np.array([len(tokens(sentence.clean)) for sentence in sentences], dtype=np.float64)
-    fit = np.minimum(1.0, lengths / SHORT) * np.minimum(1.0, LONG / np.maximum(lengths, 1.0))
-    result: Scores = np.where(degree > 0, scores * n_sentences * fit, 0.0)
+    result: Scores = np.where(degree > 0, scores * n_sentences, 0.0)
+    return result
+
+
+def _centrality(documents: Sequence[Sequence[str]], lengths: Scores) -> Scores:
+    """Share in the terms that the meeting repeats, between `FLOOR` and 1; long sentences get a discount."""
+    idf = inverse_document_frequency(documents)
+    counts = Counter(term for document in documents for term in document)
+    spread = Counter(term for document in documents for term in set(document))
+    worth = {term: count * (idf[term] - 1) for term, count in counts.items() if spread[term] > 1}
+    sums = np.array([sum(worth.get(term, 0.0) for term in set(document)) for document in documents])
+    shares = sums / lengths**LENGTH_DISCOUNT
+    result: Scores = FLOOR + (1 - FLOOR) * shares / (shares.max() or 1.0)
     return result
 
 
