@@ -1,0 +1,109 @@
+"""`FakeEngine`: an engine without weights whose text tells which samples it heard.
+
+`coded_pcm` writes numbers into PCM as stretches of constant amplitude with silence between them; the engine reads
+them back as words ``w7 w8 w9``. A lost chunk is a missing number, a chunk decoded twice a doubled one.
+"""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.core import ChunkResult, DecodedSegment, ModelInfo, Word
+from pipelines.decoding import Pcm, Row, row_fault
+from pipelines.pcm import SAMPLE_RATE
+from pipelines.window_decoder import failed, silent
+
+WORD_S = 0.4
+PAUSE_S = 0.1
+MAX_CODE = 32_767
+_MIN_CODE_SAMPLES = 160  # 10 ms; recorded sound is never constant for so long
+
+
+def coded_pcm(numbers: Sequence[int]) -> npt.NDArray[np.int16]:
+    """Samples in which each number (1 to `MAX_CODE`) sounds for `WORD_S`, followed by `PAUSE_S` of silence."""
+    word, pause = round(WORD_S * SAMPLE_RATE), round(PAUSE_S * SAMPLE_RATE)
+    pcm = np.zeros((len(numbers), word + pause), np.int16)
+    pcm[:, :word] = np.array(numbers, np.int16).reshape(-1, 1)
+    return pcm.reshape(-1)
+
+
+class FakeEngine:
+    """`pipelines.whisper.Engine` that reads coded numbers; PCM of any other kind has a word per second.
+
+    Rows that hold a number of ``poison`` fail, alone. ``batch_sizes`` records the rows of each call. While ``gate``
+    is not set, calls wait.
+    """
+
+    def __init__(self, *, languages: tuple[str, ...] = ("en",), poison: Collection[int] = ()) -> None:
+        self.languages = languages
+        self.info = ModelInfo(name="fake", sha256="0" * 64, compute_type="none", device="cpu")
+        self.poison = frozenset(poison)
+        self.batch_sizes: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def warm_up(self) -> None:
+        """There is nothing to warm up."""
+
+    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+        """One segment per row with its numbers as words, timed to the sample."""
+        self.gate.wait()
+        self.batch_sizes.append(len(rows))
+        return [self._transcribe(row) for row in rows]
+
+    def detect_language(self, rows: Sequence[Row]) -> list[dict[str, float]]:
+        """All languages are equally likely, but for the first, which is three times as likely."""
+        self.gate.wait()
+        total = len(self.languages) + 2
+        probabilities = {code: (3 if i == 0 else 1) / total for i, code in enumerate(self.languages)}
+        return [{} if row_fault(row) else dict(probabilities) for row in rows]
+
+    def _transcribe(self, row: Row) -> ChunkResult:
+        if fault := row_fault(row):
+            return failed(row, fault)
+        language = row.options.language or self.languages[0]
+        if language not in self.languages:
+            return failed(row, f"model 'fake' does not speak {language!r}")
+        words = tuple(_read(row.pcm))
+        if poison := [word.text for word in words if int(word.text[2:]) in self.poison]:
+            return failed(row, f"poisoned by{poison[0]}")
+        if not words:
+            return silent(row, language)
+        text = "".join(word.text for word in words)
+        segment = DecodedSegment(
+            start_s=words[0].start_s,
+            end_s=words[-1].end_s,
+            text=text,
+            words=words if row.options.word_timestamps else (),
+        )
+        return ChunkResult(
+            index=row.index,
+            language=language,
+            segments=(segment,),
+            avg_logprob=-0.1,
+            no_speech_prob=0.0,
+            compression_ratio=1.0,
+            temperature=0.0,
+        )
+
+
+def _read(pcm: Pcm) -> Iterator[Word]:
+    """A word for every stretch of equal non-zero samples; where there is none, one for every second with sound."""
+    values = pcm if pcm.dtype == np.int16 else np.round(pcm * 32_768).astype(np.int32)
+    edges = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
+    coded = [(start, end) for start, end in pairwise(edges) if end - start >= _MIN_CODE_SAMPLES and values[start]]
+    if coded:
+        yield from (_word(abs(int(values[start])), start, end) for start, end in coded)
+        return
+    for start in range(0, len(values), SAMPLE_RATE):
+        second = values[start : start + SAMPLE_RATE]
+        if second.any():
+            yield _word(crc32(second.tobytes()) % MAX_CODE, start, start + len(second))
+
+
+def _word(number: int, start: int, end: int) -> Word:
+    return Word(text=f" w{number}", start_s=start / SAMPLE_RATE, end_s=end / SAMPLE_RATE, probability=1.0)
