@@ -5,6 +5,7 @@ Markdown, docx and pdf print the same blocks in the same order, so they cannot c
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from pipelines.core import Evidence, Health, Minutes, Segment, Topic, Transcript
@@ -30,7 +31,7 @@ Line = tuple[Run, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """A section's heading; ``new_page`` starts the appendix."""
+    """A section's heading; ``new_page`` starts the appendices: quality notes, if any, and the transcript."""
 
     text: str
     new_page: bool = False
@@ -138,11 +139,16 @@ class _Composer:
         labels = self._labels
         note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
         yield Paragraph(lines=((Run(text=note),),), kind="note")
-        suspect_s, failed_s = (health_s(self._transcript, health) for health in (Health.SUSPECT, Health.FAILED))
-        if suspect_s or failed_s:
-            warning = labels.warning.format(
-                suspect=self._clock(suspect_s), failed=self._clock(failed_s), quality=labels.quality
+        losses = labels.list_separator.join(
+            phrase.format(self._clock(ceil(seconds)))
+            for phrase, seconds in (
+                (labels.suspect_s, health_s(self._transcript, Health.SUSPECT)),
+                (labels.failed_s, health_s(self._transcript, Health.FAILED)),
             )
+            if seconds
+        )
+        if losses:
+            warning = labels.warning.format(losses, labels.quality)
             yield Paragraph(lines=((Run(text=warning),),), kind="warning")
         yield Heading(text=labels.summary)
         written = list(_prose(self._minutes.summary))
@@ -214,7 +220,7 @@ class _Composer:
         if not found:
             return
         labels = self._labels
-        yield Heading(text=labels.quality)
+        yield Heading(text=labels.quality, new_page=True)
         yield Paragraph(lines=((Run(text=labels.quality_intro),),))
         split = self._transcript.n_channels > 1
         rows = tuple(
@@ -237,7 +243,7 @@ class _Composer:
 
     def _appendix(self) -> Iterator[Block]:
         labels = self._labels
-        yield Heading(text=labels.transcript, new_page=True)
+        yield Heading(text=labels.transcript, new_page=not troubles(self._transcript))
         if not self._turns:
             yield Paragraph(lines=((Run(text=labels.no_speech, look="faint"),),))
         for n, turn in enumerate(self._turns):

@@ -7,6 +7,7 @@ zip format's first date and its properties no creation time, so equal minutes gi
 import io
 import re
 import zipfile
+from copy import deepcopy
 
 from docx import Document
 from docx.document import Document as DocxDocument
@@ -24,6 +25,7 @@ from pipelines.export.docx_styles import HEADER_FILL, RULE_COLOUR, apply_styles
 
 MAX_PROPERTY_CHARS = 255  # Word's own limit, which python-docx enforces
 
+_CELL_PADDING_TWIPS = 108  # Word's default, by which it hangs tables out to the left
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = (  # parts of python-docx's template that would describe its own author's document, or are never read
     RELATIONSHIP_TYPE.THUMBNAIL,
@@ -51,6 +53,7 @@ class _Writer:
         self._document = document
         self._content = content
         self._n_bookmarks = 0
+        self._turn = _empty_paragraph(document.styles["Turn"].style_id)
         section = document.sections[0]
         width = (section.page_width or 0) - (section.left_margin or 0) - (section.right_margin or 0)
         self._width = Emu(width)
@@ -113,20 +116,21 @@ class _Writer:
         self._document.add_paragraph(style="Gap")
 
     def _write_turn(self, block: SpokenTurn) -> None:
-        paragraph = self._document.add_paragraph(style="Turn")
+        paragraph = deepcopy(self._turn)  # asking python-docx for a style ten thousand times takes half a minute
         self._n_bookmarks += 1
         start, end = OxmlElement("w:bookmarkStart"), OxmlElement("w:bookmarkEnd")
         for element in (start, end):
             element.set(qn("w:id"), str(self._n_bookmarks))
         start.set(qn("w:name"), block.anchor)
-        paragraph._p.append(start)
-        _add_run(paragraph._p, Run(text=block.time, look="faint"))
-        paragraph._p.append(end)
-        _add_run(paragraph._p, Run(text="\t"))
+        paragraph.append(start)
+        _add_run(paragraph, Run(text=block.time, look="faint"))
+        paragraph.append(end)
+        _add_run(paragraph, Run(text="\t"))
         if block.speaker:
-            _add_run(paragraph._p, Run(text=f"{block.speaker}{self._content.labels.colon}", look="strong"))
+            _add_run(paragraph, Run(text=f"{block.speaker}{self._content.labels.colon}", look="strong"))
         for run in block.text:
-            _add_run(paragraph._p, run)
+            _add_run(paragraph, run)
+        self._document.element.body.sectPr.addprevious(paragraph)
 
     def _write_footer(self) -> None:
         footer = self._document.sections[0].footer.paragraphs[0]
@@ -140,6 +144,14 @@ class _Writer:
         _add_field(footer._p, "NUMPAGES")
         if after:
             _add_run(footer._p, Run(text=after))
+
+
+def _empty_paragraph(style_id: str) -> BaseOxmlElement:
+    paragraph, properties, style = OxmlElement("w:p"), OxmlElement("w:pPr"), OxmlElement("w:pStyle")
+    style.set(qn("w:val"), style_id)
+    properties.append(style)
+    paragraph.append(properties)
+    return paragraph
 
 
 def _fill_cell(cell: _Cell, lines: tuple[Line, ...]) -> None:
@@ -157,7 +169,7 @@ def _add_lines(paragraph: DocxParagraph, lines: tuple[Line, ...]) -> None:
 
 
 def _add_run(parent: BaseOxmlElement, run: Run) -> None:
-    """Append a run; a tab and a newline become Word's own elements. Written by hand: ten thousand turns are common."""
+    """Append a run; a tab and a newline become Word's own elements."""
     element = OxmlElement("w:r")
     if run.look != "plain" or run.link:
         properties = OxmlElement("w:rPr")
@@ -190,15 +202,18 @@ def _add_field(parent: BaseOxmlElement, instruction: str) -> None:
 
 
 def _rule(table: BaseOxmlElement) -> None:
-    """Give a table thin horizontal rules only."""
+    """Give a table thin horizontal rules only, and bring its edge in line with the text."""
     borders = OxmlElement("w:tblBorders")
     for side in ("top", "bottom", "insideH"):
         border = OxmlElement(f"w:{side}")
         for name, value in (("val", "single"), ("sz", "4"), ("space", "0"), ("color", RULE_COLOUR)):
             border.set(qn(f"w:{name}"), value)
         borders.append(border)
-    properties = table.tblPr
-    properties.insert_element_before(borders, "w:shd", "w:tblLayout", "w:tblCellMar", "w:tblLook")
+    indent = OxmlElement("w:tblInd")
+    indent.set(qn("w:w"), str(_CELL_PADDING_TWIPS))
+    indent.set(qn("w:type"), "dxa")
+    for element in (indent, borders):
+        table.tblPr.insert_element_before(element, "w:shd", "w:tblLayout", "w:tblCellMar", "w:tblLook")
 
 
 def _shade(cell: _Cell) -> None:

@@ -46,6 +46,8 @@ class Labels:
     unverified: str
     suspect: str
     failed: str
+    suspect_s: str
+    failed_s: str
     suspect_here: str
     failed_here: str
     warning: str
@@ -114,12 +116,11 @@ ENGLISH = Labels(
     unverified="not verified against the transcript",
     suspect="uncertain",
     failed="not transcribed",
+    suspect_s="{} are uncertain",
+    failed_s="{} could not be transcribed",
     suspect_here="uncertain",
     failed_here="could not be transcribed",
-    warning=(
-        "Of this recording, {suspect} are transcribed with doubt and {failed} could not be transcribed; "
-        "see “{quality}”."
-    ),
+    warning="Of this recording, {} – see “{}”.",
     unshown=(
         "Some characters of this document have no font in PDF and appear as □; "
         "the Word and Markdown files hold the complete text."
@@ -209,9 +210,11 @@ CHINESE = Labels(
     unverified="未经转写文本核实",
     suspect="存疑",
     failed="未转写",
+    suspect_s="{} 的转写存疑",
+    failed_s="{} 未能转写",
     suspect_here="存疑",
     failed_here="未能转写",
-    warning="本录音中有 {suspect} 的转写存疑，{failed} 未能转写，详见“{quality}”。",
+    warning="本录音中，{}，详见“{}”。",
     unshown="本文档中的部分字符在 PDF 中没有可用字体，显示为 □；完整文本见 Word 和 Markdown 文件。",
     page="第 {page} 页，共 {total} 页",
     quote="“{}”",

@@ -24,8 +24,6 @@ MISSING = "\u25a1"
 _EAST_ASIAN = {SIMPLIFIED: "gbk", JAPANESE: "cp932", TRADITIONAL: "big5", KOREAN: "cp949"}
 """The Asian fonts, in the order they are tried, with an encoding of the characters each surely has."""
 _PREFERRED = {"ja": JAPANESE, "ko": KOREAN, "zh-hant": TRADITIONAL, "zh-tw": TRADITIONAL, "zh-hk": TRADITIONAL}
-_EITHER_WIDTH = frozenset("“”‘’…—·×")
-"""Punctuation that Latin fonts draw narrow and Asian fonts draw full-width."""
 
 
 def register_fonts() -> None:
@@ -46,13 +44,13 @@ def is_east_asian(font: str) -> bool:
 
 @cache
 def font_for(character: str, language: str) -> str:
-    """Name the font of a character in a document's language, "" when none has it; fonts must be registered."""
-    asian = _asian_fonts(language)
-    if character in _EITHER_WIDTH and language.lower().startswith(("zh", "yue", "ja")):
-        return asian[0]
+    """Name the font of a character in a document's language, "" when none has it; fonts must be registered.
+
+    Curly quotes and dashes come from the embedded font in Chinese too: readers disagree about their Asian width.
+    """
     if ord(character) in pdfmetrics.getFont(REGULAR).face.charToGlyph:
         return REGULAR
-    return next((font for font in asian if _has(font, character)), "")
+    return next((font for font in _asian_fonts(language) if _has(font, character)), "")
 
 
 def _asian_fonts(language: str) -> list[str]:

@@ -18,6 +18,7 @@ from pipelines.export.pdf_fonts import BOLD, MISSING, REGULAR, font_for, is_east
 from pipelines.writing import is_mark, tokens
 
 _BOLD_STROKE = 0.035  # width of the outline, in ems, that stands in for the bold cut Asian fonts lack
+_SCRIPT_GAP = 0.18  # ems between an ideograph and a Latin letter or digit, as word processors leave
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,15 @@ class _Fragment:
     width: float
 
 
-_Glyphs = list[tuple[str, str, Ink]]  # character, font, ink
+@dataclass(frozen=True, kw_only=True)
+class _Glyph:
+    character: str
+    font: str
+    ink: Ink
+    advance: float
+
+
+_Glyphs = list[_Glyph]
 
 
 class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
@@ -142,49 +151,39 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         glyphs = self._glyphs(source)
         lines: list[_Glyphs] = [[]]
         used, at = 0.0, 0
-        for token in tokens("".join(glyph[0] for glyph in glyphs)):
+        for token in tokens("".join(glyph.character for glyph in glyphs)):
             part, at = glyphs[at : at + len(token)], at + len(token)
-            needed = self._measure(part)
-            if used + needed > width and lines[-1]:
+            if used + _length(part) > width and lines[-1]:
                 lines.append([])
-                used, part = 0.0, part[1:] if part[0][0] == " " else part
-                needed = self._measure(part)
-            if needed <= width:
+                used, part = 0.0, part[1:] if part[0].character == " " else part
+            if used + _length(part) <= width:
                 lines[-1] += part
-                used += needed
+                used += _length(part)
                 continue
             for glyph in part:  # a token longer than a line breaks between characters
-                advance = self._measure([glyph])
-                if used + advance > width and lines[-1] and not is_mark(glyph[0]):
+                if used + glyph.advance > width and lines[-1] and not is_mark(glyph.character):
                     lines.append([])
                     used = 0.0
                 lines[-1].append(glyph)
-                used += advance
-        return [self._fragments(line) for line in lines]
+                used += glyph.advance
+        return [_fragments(line) for line in lines]
 
     def _glyphs(self, source: Sequence[Styled]) -> _Glyphs:
         glyphs: _Glyphs = []
         for text, ink in source:
             for character in text:
                 character = " " if character.isspace() else character
-                if character == " " and (not glyphs or glyphs[-1][0] == " "):
+                if character == " " and (not glyphs or glyphs[-1].character == " "):
                     continue
                 font = font_for(character, self._language)
                 shown = character if font else MISSING
-                glyphs.append((shown, (BOLD if ink.bold else REGULAR) if font in ("", REGULAR) else font, ink))
+                if font in ("", REGULAR):
+                    font = BOLD if ink.bold else REGULAR
+                if glyphs and _scripts_meet(glyphs[-1], shown, font):
+                    glyphs[-1] = replace(glyphs[-1], advance=glyphs[-1].advance + _SCRIPT_GAP * self._style.size)
+                advance = _advance(shown, font) * self._style.size
+                glyphs.append(_Glyph(character=shown, font=font, ink=ink, advance=advance))
         return glyphs
-
-    def _measure(self, glyphs: _Glyphs) -> float:
-        return sum(_advance(character, font) for character, font, _ in glyphs) * self._style.size
-
-    def _fragments(self, glyphs: _Glyphs) -> list[_Fragment]:
-        fragments, x = [], 0.0
-        for (font, ink), group in groupby(glyphs, key=lambda glyph: glyph[1:]):
-            text = "".join(glyph[0] for glyph in group)
-            width = sum(_advance(character, font) for character in text) * self._style.size
-            fragments.append(_Fragment(text=text, font=font, ink=ink, x=x, width=width))
-            x += width
-        return fragments
 
     def _draw_line(self, canvas: Canvas, line: list[_Fragment], x: float, baseline: float) -> None:
         size = self._style.size
@@ -205,6 +204,26 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
             if fragment.ink.link:
                 box = (x + fragment.x, baseline - 0.25 * size, x + fragment.x + fragment.width, baseline + size)
                 canvas.linkRect("", fragment.ink.link, box, relative=1, thickness=0)
+
+
+def _length(glyphs: _Glyphs) -> float:
+    return sum(glyph.advance for glyph in glyphs)
+
+
+def _fragments(glyphs: _Glyphs) -> list[_Fragment]:
+    """Group a line's glyphs by font and ink; script gaps lie between fragments, as the fonts differ there."""
+    fragments, x = [], 0.0
+    for (font, ink), group in groupby(glyphs, key=lambda glyph: (glyph.font, glyph.ink)):
+        members = list(group)
+        text, width = "".join(glyph.character for glyph in members), _length(members)
+        fragments.append(_Fragment(text=text, font=font, ink=ink, x=x, width=width))
+        x += width
+    return fragments
+
+
+def _scripts_meet(left: _Glyph, right: str, right_font: str) -> bool:
+    """Say whether an ideograph touches a Latin letter or digit."""
+    return is_east_asian(left.font) != is_east_asian(right_font) and left.character.isalnum() and right.isalnum()
 
 
 @cache
