@@ -69,9 +69,9 @@ class Database:
                 return
             except OSError as error:
                 raise LedgerUnavailable(f"{self._where}: {error.strerror or error}") from error
-            except LedgerUnavailable:
+            except LedgerUnavailable as error:
                 # This switch does not wait for other connections by itself.
-                if time.monotonic() > deadline_s:
+                if "locked" not in str(error) or time.monotonic() > deadline_s:
                     raise
                 time.sleep(0.02)
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -105,6 +106,8 @@ def parse_cursor(cursor: str) -> tuple[float, str]:
     """Return the creation time and id that a page ended with; raises `InvalidRequest`."""
     try:
         created_at_s, job_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii").split(" ")
-        return float(created_at_s), job_id
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("the cursor is not one of a page before") from error
+        if math.isfinite(float(created_at_s)) and job_id.isprintable():
+            return float(created_at_s), job_id
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidRequest("the cursor is not one of a page before")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    literal_column,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -22,8 +23,6 @@ from pipelines.jobs import JobState
 
 SCHEMA_REVISION = "0001"
 
-FINAL_STATES = tuple(state.value for state in JobState if state.final)
-STARTED_STATES = (JobState.TRANSCRIBING.value, JobState.SUMMARIZING.value)
 COORDINATOR = "coordinator"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
 
@@ -53,25 +52,29 @@ jobs = Table(
 )
 
 
+# Written out in the statements, since SQLite matches no parameter with the condition of a partial index.
+_STATES: dict[JobState, ColumnElement[str]] = {state: literal_column(f"'{state.value}'") for state in JobState}
+_LIVE = [_STATES[state] for state in JobState if not state.final]
+
+
 def queued() -> ColumnElement[bool]:
     """Jobs that wait to be claimed."""
-    return jobs.c.state == JobState.QUEUED.value
+    return jobs.c.state == _STATES[JobState.QUEUED]
 
 
 def started() -> ColumnElement[bool]:
     """Jobs that a Coordinator has begun and not ended."""
-    return jobs.c.state.in_(STARTED_STATES)
+    return jobs.c.state.in_([_STATES[JobState.TRANSCRIBING], _STATES[JobState.SUMMARIZING]])
 
 
 def to_cancel() -> ColumnElement[bool]:
     """Jobs that have not ended and whose owner asked to cancel."""
-    return and_(jobs.c.cancel_requested, jobs.c.state.not_in(FINAL_STATES))
+    return and_(jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
 
 
 Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_newest", jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_tenant_state", jobs.c.tenant, jobs.c.state)
-Index("ix_jobs_state", jobs.c.state)
 Index(
     "ix_jobs_queue",
     jobs.c.priority.desc(),
@@ -80,7 +83,8 @@ Index(
     sqlite_where=queued(),
     postgresql_where=queued(),
 )
-Index("ix_jobs_to_cancel", jobs.c.id, sqlite_where=jobs.c.cancel_requested, postgresql_where=jobs.c.cancel_requested)
+Index("ix_jobs_started", jobs.c.created_at_s, jobs.c.id, sqlite_where=started(), postgresql_where=started())
+Index("ix_jobs_to_cancel", jobs.c.created_at_s, jobs.c.id, sqlite_where=to_cancel(), postgresql_where=to_cancel())
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
@@ -53,7 +54,7 @@ class PostgresServer:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self._home, ignore_errors=True)
 
     def start(self) -> None:
@@ -75,7 +76,7 @@ class PostgresServer:
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
-                psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
+                psycopg.connect(self.dsn, connect_timeout=5).close()
                 return
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline_s:
@@ -89,19 +90,17 @@ class PostgresServer:
             self._process.wait(timeout=60)
             self._process = None
 
-    def dsn(self, database: str) -> str:
-        """Address of a database for psycopg."""
-        return f"postgresql://meetmemo@127.0.0.1:{self._port}/{database}"
+    @property
+    def dsn(self) -> str:
+        """Address of the database, for psycopg."""
+        return f"postgresql://meetmemo@127.0.0.1:{self._port}/postgres"
 
-    def url(self, database: str) -> str:
-        """Address of a database for the ledger."""
-        return self.dsn(database).replace("postgresql:", "postgresql+psycopg:")
-
-    def create_database(self, name: str) -> str:
-        """Make an empty database; return its address for the ledger."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
-        return self.url(name)
+    def url(self, schema: str, *, settings: str = "") -> str:
+        """Address for a ledger with tables of its own in ``schema``, which is made; ``settings`` are the session's."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+        options = quote(f"-csearch_path={schema} {settings}")
+        return f"{self.dsn.replace('postgresql:', 'postgresql+psycopg:')}?options={options}"
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -7,6 +7,16 @@ revision = "0001"
 down_revision = None
 
 
+def _partial_index(name: str, columns: list[str | sa.TextClause], sqlite: str, postgresql: str = "") -> None:
+    op.create_index(
+        name,
+        "jobs",
+        columns,
+        sqlite_where=sa.text(sqlite),
+        postgresql_where=sa.text(postgresql or sqlite),
+    )
+
+
 def upgrade() -> None:
     """Create the tables and the two rows of ``leases``."""
     ascii_text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -28,20 +38,19 @@ def upgrade() -> None:
         sa.Column("fence", sa.BigInteger, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
     )
-    queued = sa.text("state = 'queued'")
-    wanted = sa.text("cancel_requested")
     op.create_index("ix_jobs_tenant_newest", "jobs", ["tenant", "created_at_s", "id"])
     op.create_index("ix_jobs_newest", "jobs", ["created_at_s", "id"])
     op.create_index("ix_jobs_tenant_state", "jobs", ["tenant", "state"])
-    op.create_index("ix_jobs_state", "jobs", ["state"])
-    op.create_index(
-        "ix_jobs_queue",
-        "jobs",
-        [sa.text("priority DESC"), "created_at_s", "id"],
-        sqlite_where=queued,
-        postgresql_where=queued,
+    _partial_index("ix_jobs_queue", [sa.text("priority DESC"), "created_at_s", "id"], "state = 'queued'")
+    started = "state IN ('transcribing', 'summarizing')"
+    _partial_index("ix_jobs_started", ["created_at_s", "id"], started)
+    live = "state IN ('queued', 'transcribing', 'summarizing')"
+    _partial_index(
+        "ix_jobs_to_cancel",
+        ["created_at_s", "id"],
+        sqlite=f"cancel_requested = 1 AND {live}",
+        postgresql=f"cancel_requested AND {live}",
     )
-    op.create_index("ix_jobs_to_cancel", "jobs", ["id"], sqlite_where=wanted, postgresql_where=wanted)
     op.create_table(
         "idempotency_keys",
         sa.Column("tenant", sa.Text, primary_key=True),

@@ -1,0 +1,150 @@
+"""Rows of the ledger's tables, one statement at a time, inside the caller's transaction."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Double, Row, func, insert, literal, select, tuple_
+
+from pipelines import codec
+from pipelines.errors import Fenced, JobUnknown, LedgerError
+from pipelines.jobs import Job
+from pipelines.ledger import Lease, NewJob
+from pipelines.ledger_rules import first_version, fold, judge_creation, storable
+from pipelines.ledger_schema import COORDINATOR, events, idempotency_keys, jobs, leases
+
+T = TypeVar("T")
+
+_ITEMS_PER_QUERY = 500
+
+
+def insert_new(
+    connection: Connection, requests: Sequence[NewJob], now_s: float
+) -> list[tuple[Job, bool] | LedgerError]:
+    """Insert the jobs that were not seen before; return one outcome per request, as `create_many` does."""
+    rows = rows_by_id(connection, {request.job.id for request in requests})
+    by_id = {job_id: job_of(row) for job_id, row in rows.items()}
+    by_key = _by_key(connection, {(request.job.tenant, request.idempotency_key) for request in requests})
+    outcomes: list[tuple[Job, bool] | LedgerError] = []
+    new: list[Job] = []
+    new_keys: list[dict[str, str]] = []
+    for request in requests:
+        name = (request.job.tenant, request.idempotency_key)
+        outcome = judge_creation(request, by_key.get(name), by_id.get(request.job.id))
+        if outcome is None:
+            job = first_version(request.job, now_s)
+            outcome = (job, True)
+            new.append(job)
+            by_id[job.id] = job
+            if request.idempotency_key is not None:
+                by_key[name] = (request.fingerprint, job)
+                new_keys.append(
+                    {
+                        "tenant": job.tenant,
+                        "key": request.idempotency_key,
+                        "fingerprint": request.fingerprint,
+                        "job_id": job.id,
+                    }
+                )
+        outcomes.append(outcome)
+    if new:
+        # In order of their keys, so that two such transactions cannot wait for each other.
+        new.sort(key=lambda job: job.id)
+        new_keys.sort(key=lambda row: (row["tenant"], row["key"]))
+        connection.execute(insert(jobs), [columns_of(job) | {"fence": 0} for job in new])
+        created = {"seq": 1, "at_s": now_s, "name": "created", "detail": ""}
+        connection.execute(insert(events), [{"job_id": job.id} | created for job in new])
+        if new_keys:
+            connection.execute(insert(idempotency_keys), new_keys)
+    return outcomes
+
+
+def rows_by_id(connection: Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, Row[Any]]:
+    """Return the jobs that exist, by id; ``lock`` keeps other writers off them until the transaction ends."""
+    found: dict[str, Row[Any]] = {}
+    for some in _slices(sorted(ids)):
+        query = select(jobs).where(jobs.c.id.in_(some)).order_by(jobs.c.id)
+        rows = connection.execute(query.with_for_update() if lock else query)
+        found |= {row.id: row for row in rows}
+    return found
+
+
+def _by_key(
+    connection: Connection, names: Collection[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], tuple[str, Job]]:
+    found: dict[tuple[str, str | None], tuple[str, Job]] = {}
+    for some in _slices(sorted((tenant, key) for tenant, key in names if key is not None)):
+        query = (
+            select(
+                idempotency_keys.c.tenant.label("key_tenant"), idempotency_keys.c.key, idempotency_keys.c.fingerprint
+            )
+            .add_columns(*jobs.c)
+            .join(jobs, jobs.c.id == idempotency_keys.c.job_id)
+            .where(tuple_(idempotency_keys.c.tenant, idempotency_keys.c.key).in_(some))
+        )
+        found |= {(row.key_tenant, row.key): (row.fingerprint, job_of(row)) for row in connection.execute(query)}
+    return found
+
+
+def _slices(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _ITEMS_PER_QUERY):
+        yield items[start : start + _ITEMS_PER_QUERY]
+
+
+def known_row(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return a tenant's job; raises `JobUnknown`."""
+    query = select(jobs).where(jobs.c.tenant == storable(tenant), jobs.c.id == storable(job_id))
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise JobUnknown(f"no job {job_id}")
+    return row
+
+
+def require_fence(connection: Connection, lease: Lease) -> None:
+    """Raise `Fenced` unless the lease is the newest; on PostgreSQL nobody can acquire until the transaction ends."""
+    query = select(leases.c.fence).where(leases.c.name == COORDINATOR).with_for_update(read=True)
+    if connection.execute(query).scalar_one() != lease.fence:
+        raise fenced(lease)
+
+
+def fenced(lease: Lease) -> Fenced:
+    """The error that tells a Coordinator to stop."""
+    return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
+
+
+def enter_event(connection: Connection, job_id: str, at_s: float, name: str, detail: str = "") -> None:
+    """Append to a job's history; the caller has locked the job's row."""
+    following = select(
+        literal(job_id),
+        func.coalesce(func.max(events.c.seq), 0) + 1,
+        literal(at_s, Double),
+        literal(storable(name)),
+        literal(storable(detail)),
+    ).where(events.c.job_id == job_id)
+    connection.execute(insert(events).from_select(["job_id", "seq", "at_s", "name", "detail"], following))
+
+
+def columns_of(job: Job) -> dict[str, Any]:
+    """The columns of a job's row but ``fence``."""
+    return {
+        "id": job.id,
+        "tenant": job.tenant,
+        "state": job.state.value,
+        "model": job.options.model,
+        "priority": job.options.priority,
+        "created_at_s": job.created_at_s,
+        "updated_at_s": job.updated_at_s,
+        "filename_folded": fold(job.filename),
+        "audio_s": job.progress.audio_s,
+        "done_s": job.progress.done_s,
+        "reason": job.reason.value if job.reason else None,
+        "cancel_requested": job.cancel_requested,
+        "version": job.version,
+        "body": codec.encode(job).decode(),
+    }
+
+
+def job_of(row: Row[Any]) -> Job:
+    """The job that a row of ``jobs`` holds."""
+    job = codec.decode(Job, row.body)
+    return replace(job, updated_at_s=row.updated_at_s, version=row.version, cancel_requested=row.cancel_requested)
