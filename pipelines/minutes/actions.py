@@ -15,6 +15,8 @@ from pipelines.minutes.wording import sentence_case, tokens
 
 MIN_TASK_TOKENS = 2
 MIN_CLAUSE_TOKENS = 3
+# Too common to tell topics apart, yet work is done on them.
+_MEETING_WORDS = frozenset({"agenda", "meeting", "item", "question"})
 _LOOSE = " .?!。？！,，、；;"
 
 
@@ -35,9 +37,8 @@ def find_actions(sentences: Sequence[Sentence], cues: Cues, names: NameFinder) -
     for index, sentence in enumerate(sentences):
         back = _assigned_back(sentence, cues, names)
         if back is not None:
-            previous = sentences[index - 1] if index else None
-            if previous is not None:
-                action = _adopt(found, previous, sentence, back, cues)
+            action = _adopt(found, sentences[index - 1], sentence, back, cues) if index else None
+            if action is not None:
                 found[_key(action.item)] = action
             continue
         for item in _in_sentence(sentence, cues, names):
@@ -59,14 +60,23 @@ def _assigned_back(sentence: Sentence, cues: Cues, names: NameFinder) -> str | N
 
 def _adopt(
     found: dict[str, FoundAction], previous: Sentence, sentence: Sentence, owner: str, cues: Cues
-) -> FoundAction:
-    """Give the task of the sentence before to the owner named now; what it said becomes the task if it held none."""
+) -> FoundAction | None:
+    """Give the task of the sentence before to the owner named now; what it said becomes the task if it held none.
+
+    None where that sentence gave its task to someone else, or only kept the meeting going.
+    """
     cited = tuple(dict.fromkeys(previous.segment_ids + sentence.segment_ids))
     evidence = Evidence(segment_ids=cited, quote=previous.text)
     for key, action in found.items():
-        if action.sentence == previous.index and action.item.owner in (None, owner):
+        if action.sentence == previous.index:
+            if action.item.owner not in (None, owner):
+                return None
             del found[key]
             return replace(action, item=replace(action.item, owner=owner, evidence=evidence))
+    if asks(previous, cues) or first_match(
+        (*cues.introduction, *cues.address, *cues.absent, *cues.topic_shift, *cues.explicit_question), previous.clean
+    ):
+        return None
     due = find_due(previous.clean, chinese=cues.chinese)
     task = sentence_case(without_due(previous.clean, due).rstrip(" .?!。？！"))
     item = ActionItem(
@@ -168,4 +178,8 @@ def _split_vocative(task: str, names: NameFinder) -> tuple[str, str | None]:
 
 
 def _is_task(task: str, cues: Cues) -> bool:
-    return len(tokens(task)) >= MIN_TASK_TOKENS and bool(terms(task)) and not first_match(cues.task_veto, task)
+    return (
+        len(tokens(task)) >= MIN_TASK_TOKENS
+        and bool(terms(task) or _MEETING_WORDS & set(tokens(task)))
+        and not first_match(cues.task_veto, task)
+    )

@@ -158,7 +158,7 @@ EN = Cues(
     task_veto=patterns(
         r"^(?:hear|see|imagine|believe|tell|say|repeat|elaborate|remember|remind|speak|talk|explain (?:that|this|it|what|why|how)|"
         r"give (?:us|me|you)|show (?:us|me|you)|go (?:ahead|first|on|back|to|through)|help|hold|wait|hang|look at|have a look|"
-        r"move on|start with|be\b|come|stop|sit|excuse|forgive|note that|let|do that|do it|think|understand|describe|outline|"
+        r"move on|start with|be\b|come|stop|sit|excuse|forgive|note that|let|do (?:that|it|this|next|is)|have \w+$|think|understand|describe|outline|"
         r"comment|expand|clarify|confirm (?:that|if|whether)|respond|answer|ask (?:you|a|another|one|about)|call you back|take (?:that|this|it)\b|"
         r"welcome|turn to|bring (?:in|us)|add (?:to )?that|add (?:one|something|a few)|pass|skip|join me|open your|start (?:by|off|again)|"
         r"discuss (?:that|this|it)|work (?:on|out) (?:that|this|it)\b|have you|have (?:a|an|the) )",

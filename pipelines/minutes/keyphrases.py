@@ -61,7 +61,7 @@ def key_phrases(counts: Counter[str], idf: Mapping[str, float], n_phrases: int) 
     best: dict[str, float] = {}
     for phrase, count in repeated.items():
         n_units = len(phrase) / 2 if _IDEOGRAPHS.fullmatch(phrase) else 1 + phrase.count(" ")
-        best[phrase] = count * idf.get(phrase, 1.0) * (1 + 0.8 * (n_units - 1))
+        best[phrase] = count * idf.get(phrase, 1.0) * (1 + 1.2 * (n_units - 1))
     ranked = sorted(best, key=lambda phrase: (-best[phrase], phrase))
     chosen: list[str] = []
     for phrase in ranked[:200]:

@@ -153,6 +153,11 @@ _AFTER_NAME_ZH = re.compile(
 _BEFORE_NAME_ZH = re.compile("^(?:那么|那|然后|所以|就|请|由|让|另外|还有|，| )+")
 
 
+def _is_person_zh(phrase: str) -> bool:
+    # A family name said twice is two names for one person: 李明李总.
+    return _PERSON_ZH.fullmatch(phrase) is not None and phrase[0] not in phrase[1:]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChineseNames:
     """Knows names by family name, title, or the ending of a department."""
@@ -167,7 +172,7 @@ class ChineseNames:
         if _WORDS_ZH.match(phrase):
             return None
         for size in range(min(10, len(phrase)), 1, -1):
-            if _PERSON_ZH.fullmatch(phrase[:size]) and _AFTER_NAME_ZH.match(phrase[size:]):
+            if _is_person_zh(phrase[:size]) and _AFTER_NAME_ZH.match(phrase[size:]):
                 return phrase[:size], phrase[size:].lstrip(" ，、：:")
         return None
 
@@ -176,4 +181,4 @@ class ChineseNames:
         for name in sorted(self.known, key=len, reverse=True):
             if name and phrase.endswith(name):
                 return name
-        return phrase if _PERSON_ZH.fullmatch(phrase) and not _WORDS_ZH.match(phrase) else None
+        return phrase if _is_person_zh(phrase) and not _WORDS_ZH.match(phrase) else None

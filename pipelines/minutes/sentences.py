@@ -13,6 +13,8 @@ from pipelines.minutes.wording import clean, joint, token_ends, tokens
 
 MAX_PAUSE_S = 2.5
 MAX_TOKENS = 60
+# No language has such sentences; a recogniser in a loop has.
+MAX_CHARACTERS = 600
 MIN_ENDS_PER_SEGMENT = 0.34
 
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|no|inc|ltd|approx|[a-z])\.$", re.IGNORECASE)
@@ -113,11 +115,13 @@ def _sentence_bounds(text: str, segment_ends: list[int]) -> Iterator[tuple[int, 
 def _bounded(text: str, start: int, end: int, segment_ends: list[int]) -> Iterator[tuple[int, int]]:
     """Cut what is too long for a sentence: between segments first, then at a comma, then between words."""
     ends = token_ends(text, start, end)
-    while len(ends) > MAX_TOKENS:
-        earliest, latest = ends[MAX_TOKENS // 3], ends[MAX_TOKENS - 1]
+    while len(ends) > MAX_TOKENS or end - start > MAX_CHARACTERS:
+        within = [cut for cut in ends[:MAX_TOKENS] if cut <= start + MAX_CHARACTERS]
+        latest = within[-1] if within else start + MAX_CHARACTERS
+        earliest = within[len(within) // 3] if within else latest
         between = [cut for cut in segment_ends if start < cut <= latest]
         commas = [match.end() for match in _COMMA.finditer(text, earliest, min(end, latest + 1))]
-        cut = (between or commas or [latest])[-1]
+        cut = min(end, (between or commas or [latest])[-1])
         yield start, cut
         start = cut
         ends = [token_end for token_end in ends if token_end > cut]

@@ -33,7 +33,7 @@ def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
     """The minutes without what the transcript does not support; what is doubtful has ``verified`` False.
 
     Dropped: items whose segments do not exist or whose quote is not in them, topics outside the recording's time,
-    participants never named, sentences of the summary with numbers nobody said, a title with such numbers is kept.
+    participants never named, sentences of a summary with numbers nobody said.
     Doubtful: a quote that only resembles what was said, segments that decoded badly, numbers or names in the text
     that the cited segments lack. An owner or due date that was not spoken becomes None, and the item doubtful.
     Verifying twice changes nothing more.
@@ -161,24 +161,28 @@ class _Check:
 
 @dataclass(frozen=True)
 class _Said:
-    """What was said in some segments, and by whom."""
+    """What was said in some segments, and by whom (lower case)."""
 
-    tokens: list[str]
-    clean_tokens: list[str]
-    numbers: frozenset[float]
+    text: str
     speakers: frozenset[str]
 
     @classmethod
     def of(cls, segments: Iterable[Segment]) -> "_Said":
         cited = tuple(segments)
-        text = joined_text(cited)
-        cleaned = clean(text)
-        return cls(
-            tokens=tokens(text),
-            clean_tokens=tokens(cleaned),
-            numbers=frozenset(numbers_in(text) | numbers_in(cleaned)),
-            speakers=frozenset(segment.speaker.strip().casefold() for segment in cited if segment.speaker.strip()),
-        )
+        speakers = (segment.speaker.strip().casefold() for segment in cited)
+        return cls(text=joined_text(cited), speakers=frozenset(speaker for speaker in speakers if speaker))
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        return tokens(self.text)
+
+    @cached_property
+    def clean_tokens(self) -> list[str]:
+        return tokens(clean(self.text))
+
+    @cached_property
+    def numbers(self) -> frozenset[float]:
+        return frozenset(numbers_in(self.text) | numbers_in(clean(self.text)))
 
     def says(self, text: str) -> bool:
         """Whether the text was said word by word, hesitations aside, or all its numbers and content words were."""
@@ -197,7 +201,8 @@ class _Said:
         )
 
     def supports_numbers(self, text: str) -> bool:
-        return numbers_in(text) <= self.numbers or contains(self.clean_tokens, tokens(text))
+        wanted = numbers_in(text)
+        return not wanted or wanted <= self.numbers or contains(self.clean_tokens, tokens(text))
 
     def supports(self, text: str) -> bool:
         """Whether every number and every name in the text was said."""

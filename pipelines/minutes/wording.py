@@ -17,6 +17,8 @@ _HESITATION = re.compile(r",?\s*\b(?:um+|uh+|erm?|eh|hm+|mm+|mm-?hmm|uh-?huh)\b[
 _HESITATION_ZH = re.compile(r"(?:^|(?<=[，。？！、\s]))[呃嗯额唔]+[，、,\s]*")
 # Only function words: "five five five" is a number, "the the" is not.
 _STUTTER = re.compile(r"\b(the|a|an|i|we|you|it|to|of|in|on|and|so|is|that's|it's)(?:,? \1\b)+", re.IGNORECASE)
+# Nobody says a word this long; a recogniser in a loop writes it, and patterns would take long over it.
+_NO_WORD = re.compile(f"(?:(?![{CJK}])\\S){{60,}}")
 _SPACE = re.compile(r"\s+")
 _CURLY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."})
 
@@ -47,7 +49,7 @@ def joined_text(segments: Iterable[Segment]) -> str:
 
 def clean(text: str) -> str:
     """The text without hesitations, stutters and bracketed notes, with plain quotation marks and single spaces."""
-    text = _NOTE.sub(" ", text.translate(_CURLY))
+    text = _NO_WORD.sub(" ", _NOTE.sub(" ", text.translate(_CURLY)))
     text = _HESITATION_ZH.sub("", _HESITATION.sub("", text))
     text = _STUTTER.sub(r"\1", _SPACE.sub(" ", text))
     return re.sub(r"\s+([,.?!;:])(?=\s|$)", r"\1", text).strip(" ,;，、")

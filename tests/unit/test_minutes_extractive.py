@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -225,14 +226,14 @@ def test_what_is_no_task(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "task"),
     [
-        ("Carol, could you please review the contract by the end of June?", ("Review the contract", "Carol", "the end of June")),
+        ("Carol, could you please sign it all by the end of June?", ("Sign it all", "Carol", "the end of June")),
         ("Can you send the invoice, Carol?", ("Send the invoice", "Carol", None)),
         ("So, um, Bob is going to repair the printer tomorrow.", ("Repair the printer", "Bob", "tomorrow")),
         ("Bob will repair the printer, and Alice will order paper.", ("Repair the printer", "Bob", None)),
         ("I need to submit the tax return by the fifteenth.", ("Submit the tax return", None, "the fifteenth")),
         ("The audit must be done by the end of March.", ("The audit must be done", None, "the end of March")),
         ("We need to finish the report by next week.", ("Finish the report", None, "next week")),
-        ("Wei Ming will translate the manual within two weeks.", ("Translate the manual", "Wei Ming", "within two weeks")),
+        ("Wei Ming will translate the text within two weeks.", ("Translate the text", "Wei Ming", "within two weeks")),
         ("To-do for the design team: update the logo.", ("Update the logo", "design team", None)),
         ("这份报告由王工来负责。", ("这份报告", "王工", None)),
         ("麻烦陈华明天把数据发给客户。", ("把数据发给客户", "陈华", "明天")),
@@ -295,7 +296,7 @@ def test_each_topic_has_its_time() -> None:
     topics = write_minutes(meeting(MEETING), MinutesOptions()).topics
     assert topics[0].start_s == 0
     assert topics[-1].end_s == pytest.approx(3.5 * len(MEETING) - 0.5)
-    assert all(one.end_s <= other.start_s for one, other in zip(topics, topics[1:], strict=False))
+    assert all(one.end_s <= other.start_s for one, other in pairwise(topics))
 
 
 def test_topics_are_told_apart_by_their_words() -> None:
@@ -407,7 +408,7 @@ def transcripts(draw: st.DrawFn) -> Transcript:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(transcripts())
 def test_evidence_is_always_literal(transcript: Transcript) -> None:
     """Whatever is said: ids exist, quotes are parts of the cited text, owners are spoken there or speak there."""
@@ -422,9 +423,27 @@ def test_evidence_is_always_literal(transcript: Transcript) -> None:
             assert set(tokens(item.owner)) <= said or item.owner in {segment.speaker for segment in cited}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(transcripts())
 def test_verification_changes_nothing(transcript: Transcript) -> None:
     """What the extractive writer drafts passes the checks that every writer's minutes must pass."""
     draft = draft_minutes(transcript, MinutesOptions())
     assert verify(draft, transcript) == draft
+
+
+def test_a_recogniser_in_a_loop_is_no_trouble() -> None:
+    """Very long text without spaces or stops is cut into pieces of bounded length, quoted literally."""
+    for text in ("a" * 20_000, "we decided to " * 3_000, "决定" * 10_000, "9" * 5_000):
+        transcript = meeting([text])
+        draft = draft_minutes(transcript, MinutesOptions())
+        assert verify(draft, transcript) == draft
+        assert all(len(topic.evidence.quote) <= 600 for topic in draft.topics)
+
+
+@pytest.mark.parametrize(
+    "before", ["Thank you, Alice.", "When can we close the parking lot?", "Bob will order the paper.", ""]
+)
+def test_no_task_is_made_of_what_is_none(before: str) -> None:
+    """An assignment that points back at thanks, a question or another's task makes no task."""
+    minutes = minutes_of(before, "Please write that down as an action item for Emma.")
+    assert all(item.owner != "Emma" for item in minutes.action_items)
