@@ -15,6 +15,7 @@ from pipelines.export.times import clock
 from pipelines.export.turns import Turn, health_s, troubles, turns
 
 MAX_CITED_TIMES = 3
+MAX_TITLE_CHARS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class _Composer:
     def content(self) -> Content:
         labels = self._labels
         return Content(
-            title=one_line(self._minutes.title) or self._title or labels.minutes_of_meeting,
+            title=_shortened(one_line(self._minutes.title) or self._title or labels.minutes_of_meeting),
             language=self._minutes.language,
             labels=labels,
             facts=tuple(self._facts()),
@@ -300,6 +301,10 @@ class _Composer:
 
 def _anchor(turn_number: int) -> str:
     return f"turn_{turn_number + 1}"
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
 
 
 def _number(n: int) -> tuple[Line, ...]:

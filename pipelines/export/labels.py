@@ -122,7 +122,7 @@ ENGLISH = Labels(
     failed_here="could not be transcribed",
     warning="Of this recording, {} – see “{}”.",
     unshown=(
-        "Some characters of this document have no font in PDF and appear as □; "
+        "Some characters of this document have no font in PDF and appear as �; "
         "the Word and Markdown files hold the complete text."
     ),
     page="Page {page} of {total}",
@@ -215,7 +215,7 @@ CHINESE = Labels(
     suspect_here="存疑",
     failed_here="未能转写",
     warning="本录音中，{}，详见“{}”。",
-    unshown="本文档中的部分字符在 PDF 中没有可用字体，显示为 □；完整文本见 Word 和 Markdown 文件。",
+    unshown="本文档中的部分字符在 PDF 中没有可用字体，显示为 �；完整文本见 Word 和 Markdown 文件。",
     page="第 {page} 页，共 {total} 页",
     quote="“{}”",
     list_separator="、",

@@ -18,7 +18,7 @@ SIMPLIFIED = "STSong-Light"
 TRADITIONAL = "MSung-Light"
 JAPANESE = "HeiseiMin-W3"
 KOREAN = "HYSMyeongJo-Medium"
-MISSING = "\u25a1"
+MISSING = "\ufffd"
 """Shown for a character that no font has."""
 
 _EAST_ASIAN = {SIMPLIFIED: "gbk", JAPANESE: "cp932", TRADITIONAL: "big5", KOREAN: "cp949"}

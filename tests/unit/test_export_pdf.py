@@ -1,0 +1,169 @@
+"""minutes.pdf, read back with pypdf."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from pypdf import PageObject, PdfReader
+
+from pipelines.core import Minutes, Transcript
+from pipelines.export import render
+from pipelines.export.pdf_fonts import BOLD, JAPANESE, KOREAN, REGULAR, SIMPLIFIED, font_for, register_fonts
+from tests.unit.export_samples import call, hostile, meeting_in_chinese, nothing
+
+Sample = Callable[[], tuple[Transcript, Minutes, str]]
+
+
+def opened(sample: Sample) -> PdfReader:
+    return PdfReader(io.BytesIO(render("minutes.pdf", *sample())))
+
+
+def text_of(reader: PdfReader) -> str:
+    """All text without spaces, which extraction places by guess."""
+    return "".join("".join(page.extract_text().split()) for page in reader.pages)
+
+
+def heights(page: PageObject, *texts: str) -> list[float]:
+    """Heights of the baselines of texts on a page, in points from its foot."""
+    found: dict[str, float] = {}
+
+    def visit(text: str, cm: list[float], tm: list[float], *_: object) -> None:
+        found.setdefault(text.strip(), tm[5] * cm[3] + cm[5])
+
+    page.extract_text(visitor_text=visit)
+    return [found[text] for text in texts]
+
+
+def test_every_part_of_the_minutes_is_in_the_text() -> None:
+    """Facts, decisions, action items, topics, questions, quality notes and the transcript can be searched."""
+    text = text_of(opened(call))
+    for expected in (
+        "Lostorder",
+        "call-0001.wav",
+        "extractivewriter(nolanguagemodel)",
+        "Theorderissentagain.",
+        "“Wewillsenditagainatnocost.”",
+        "[notverifiedagainstthetranscript]",
+        "Callthecourier",
+        "Friday",
+        "Whereistheparcel?",
+        "repeatedphrases,lowconfidence",
+        "Customer:Thankyou,thankyou.[uncertain]",
+        "[0:30–0:40couldnotbetranscribed]",
+    ):
+        assert expected in text
+
+
+def test_chinese_text_can_be_searched() -> None:
+    """Chinese is text in a font every reader has, not pictures or boxes."""
+    reader = opened(meeting_in_chinese)
+    text = text_of(reader)
+    for expected in (
+        "会议纪要",
+        "发布推迟到三月十四号。",
+        "玛丽亚、Ben",
+        "周五之前",
+        "语言模型deepseek-chat",
+        "第1页，共2页",
+    ):
+        assert expected in text
+    assert "\ufffd" not in text
+    fonts = {font["/BaseFont"] for page in reader.pages for font in page["/Resources"]["/Font"].values()}
+    assert any(SIMPLIFIED in name for name in fonts)
+
+
+def test_latin_fonts_are_embedded() -> None:
+    """The document looks the same everywhere; characters beyond Latin-1 have glyphs."""
+    transcript, minutes, title = call()
+    reader = opened(lambda: (transcript, replace(minutes, summary="Żółć, Ελλάδα, Москва, Việt Nam"), title))
+    assert "Żółć,Ελλάδα,Москва,ViệtNam" in text_of(reader)
+    descriptors = [
+        font.get_object()["/FontDescriptor"]
+        for page in reader.pages
+        for font in page["/Resources"]["/Font"].values()
+        if "Noto" in font.get_object()["/BaseFont"]
+    ]
+    assert descriptors
+    assert all("/FontFile2" in descriptor for descriptor in descriptors)
+
+
+def test_pages_are_numbered_out_of_their_total() -> None:
+    """Each page says its number and how many there are."""
+    transcript, minutes, title = call()
+    many = tuple(
+        replace(transcript.segments[i % 2], id=i, start_s=i / 4, end_s=(i + 1) / 4, words=()) for i in range(120)
+    )
+    reader = opened(lambda: (replace(transcript, segments=many), minutes, title))
+    n_pages = len(reader.pages)
+    assert n_pages > 3
+    for number, page in enumerate(reader.pages, start=1):
+        assert f"Page{number}of{n_pages}" in "".join(page.extract_text().split())
+
+
+def test_times_lead_into_the_transcript() -> None:
+    """Links have destinations on a page of the transcript, and sections are in the outline."""
+    reader = opened(call)
+    targets = {
+        (destination[0].idnum, float(destination[3]))
+        for page in reader.pages
+        for destination in (annotation.get_object()["/Dest"] for annotation in page.get("/Annots", []))
+    }
+    page = reader.pages[-1]
+    assert page.indirect_reference is not None
+    assert {number for number, _ in targets} == {page.indirect_reference.idnum}
+    baselines = heights(page, "0:04", "0:09")  # the turns that hold what the minutes cite
+    for (_, top), baseline in zip(sorted(targets, reverse=True), baselines, strict=True):
+        assert 0 < top - baseline < 30
+    assert [entry.title for entry in reader.outline][-2:] == ["Quality of the transcript", "Transcript"]
+
+
+def test_properties_tell_nothing_false() -> None:
+    """Title, author and language are set; there is no date that would be made up."""
+    reader = opened(meeting_in_chinese)
+    assert reader.metadata is not None
+    assert (reader.metadata.title, reader.metadata.author) == ("发布会议", "MeetMemo")
+    assert "/CreationDate" not in reader.metadata
+    assert reader.trailer["/Root"]["/Lang"] == "zh"
+
+
+def test_characters_without_a_font_are_marked_and_the_document_says_so() -> None:
+    """A reader is told to look into the Word file; nothing is dropped silently."""
+    transcript, minutes, title = call()
+    text = text_of(opened(lambda: (transcript, replace(minutes, summary="שלום 👍"), title)))
+    assert "havenofontinPDF" in text
+    assert "\ufffd" * 5 in text
+    assert "havenofontinPDF" not in text_of(opened(call))
+
+
+@pytest.mark.parametrize(
+    ("character", "language", "font"),
+    [
+        ("é", "zh", REGULAR),
+        ("“", "zh", REGULAR),
+        ("字", "en", SIMPLIFIED),
+        ("。", "zh", SIMPLIFIED),
+        ("字", "ja", JAPANESE),
+        ("あ", "en", SIMPLIFIED),
+        ("한", "en", KOREAN),
+        ("\U00020000", "zh", ""),
+        ("ع", "ar", ""),
+    ],
+)
+def test_fonts_follow_script_and_language(character: str, language: str, font: str) -> None:
+    """Han characters take the font of the document's language; the rest that of their script."""
+    register_fonts()
+    assert font_for(character, language) == font
+
+
+def test_bold_latin_has_its_own_cut() -> None:
+    """Headings use the bold font."""
+    fonts = {font["/BaseFont"] for font in opened(call).pages[0]["/Resources"]["/Font"].values()}
+    assert any(BOLD in name for name in fonts)
+
+
+def test_nothing_and_hostile_text_make_valid_files() -> None:
+    """pypdf reads every page, strictly."""
+    for sample in (nothing, hostile):
+        reader = PdfReader(io.BytesIO(render("minutes.pdf", *sample())), strict=True)
+        assert all(page.extract_text() for page in reader.pages)
