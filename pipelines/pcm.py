@@ -7,12 +7,10 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.core import SAMPLE_RATE as SAMPLE_RATE
 from pipelines.errors import TooLong, UnsupportedFormat
 
 Pcm = npt.NDArray[np.int16]
-
-SAMPLE_RATE = 16_000
-"""Samples per second of everything after decoding, as Whisper and Silero VAD expect it."""
 
 SOURCE_RATES = range(2_000, 768_001)  # a header that claims 1 Hz turns a small file into days of samples
 _LAYOUTS = {1: "mono", 2: "stereo"}  # FFmpeg mixes only into layouts with positions

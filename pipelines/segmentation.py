@@ -15,7 +15,8 @@ import numpy.typing as npt
 from pipelines.core import Chunk, Piece
 from pipelines.errors import OptionError
 from pipelines.pcm import SAMPLE_RATE, Pcm
-from pipelines.vad import FRAME_SAMPLES, SileroVad, Speech, SpeechModel, VadOptions, VoiceActivity
+from pipelines.silero import FRAME_SAMPLES, SileroVad
+from pipelines.vad import Speech, SpeechModel, VadOptions, VoiceActivity
 
 STEP_SAMPLES = 312 * FRAME_SAMPLES
 """Samples per channel judged at a time (about 10 s)."""

@@ -8,19 +8,13 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from faster_whisper.vad import get_vad_model
 
 from pipelines.core import Piece
 from pipelines.errors import OptionError
 from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.silero import FRAME_SAMPLES, SileroVad
 
 Probabilities = npt.NDArray[np.float32]
-
-FRAME_SAMPLES = 512
-"""Samples per probability (32 ms), fixed by the model."""
-
-CONTEXT_SAMPLES = 64  # samples before a frame that the model also hears
-LSTM_SIZE = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,31 +55,6 @@ class SpeechModel(Protocol):
 
     def __call__(self, frames: Pcm) -> Probabilities:
         """Take int16 ``[n_frames, FRAME_SAMPLES]``, the stream's next frames; return float32 ``[n_frames]``."""
-
-
-class SileroVad:
-    """Silero VAD v6 as shipped by faster-whisper, for one stream (one channel of one recording).
-
-    A call runs the encoder over all its frames at once and the LSTM through them.
-    """
-
-    def __init__(self) -> None:
-        self._session = get_vad_model().session
-        self._h = np.zeros((1, 1, LSTM_SIZE), np.float32)
-        self._c = np.zeros((1, 1, LSTM_SIZE), np.float32)
-        self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
-
-    def __call__(self, frames: Pcm) -> Probabilities:
-        if not len(frames):
-            return np.zeros(0, np.float32)
-        rows = np.empty((len(frames), CONTEXT_SAMPLES + FRAME_SAMPLES), np.float32)
-        rows[:, CONTEXT_SAMPLES:] = frames
-        rows[:, CONTEXT_SAMPLES:] /= 32768.0
-        rows[0, :CONTEXT_SAMPLES] = self._context
-        rows[1:, :CONTEXT_SAMPLES] = rows[:-1, -CONTEXT_SAMPLES:]
-        self._context = rows[-1, -CONTEXT_SAMPLES:].copy()
-        probabilities, self._h, self._c = self._session.run(None, {"input": rows, "h": self._h, "c": self._c})
-        return np.asarray(probabilities, np.float32).reshape(-1)
 
 
 @dataclass(kw_only=True)

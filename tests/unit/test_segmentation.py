@@ -13,7 +13,8 @@ from pipelines.core import Piece
 from pipelines.errors import OptionError
 from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.segmentation import STEP_SAMPLES, SegmentationOptions, SpanDraft, split_audio
-from pipelines.vad import FRAME_SAMPLES, Probabilities, Speech, VadOptions, VoiceActivity
+from pipelines.silero import FRAME_SAMPLES
+from pipelines.vad import Probabilities, Speech, VadOptions, VoiceActivity
 from tests.recordings import RECORDINGS, truth
 
 LOUD = 9000

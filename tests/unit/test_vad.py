@@ -1,17 +1,20 @@
 """Voice activity: the streamed model, and the state machine from probabilities to speech."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
-from faster_whisper.vad import get_speech_timestamps
+from faster_whisper.vad import get_speech_timestamps, get_vad_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines import silero
 from pipelines.audio import decode_audio
-from pipelines.errors import OptionError
+from pipelines.errors import ModelUnavailable, OptionError
 from pipelines.pcm import SAMPLE_RATE
-from pipelines.vad import FRAME_SAMPLES, SileroVad, Speech, SpeechDetector, VadOptions, VoiceActivity
+from pipelines.silero import CONTEXT_SAMPLES, FRAME_SAMPLES, SileroVad
+from pipelines.vad import Speech, SpeechDetector, VadOptions, VoiceActivity
 from tests.recordings import RECORDINGS, truth
 
 OPTIONS = VadOptions()
@@ -180,3 +183,27 @@ def test_contradictory_options_are_refused(wrong: dict[str, float]) -> None:
     """Thresholds in the wrong order and negative durations are named before any audio is read."""
     with pytest.raises(OptionError):
         VadOptions(**wrong)
+
+
+def test_network_is_that_of_the_onnx_file(voice: np.ndarray, whole: np.ndarray) -> None:
+    """ONNX Runtime gives the same probabilities for the file whose weights run here on torch."""
+    n_frames = len(whole)
+    rows = np.zeros((n_frames, CONTEXT_SAMPLES + FRAME_SAMPLES), np.float32)
+    rows[:, CONTEXT_SAMPLES:] = voice[: n_frames * FRAME_SAMPLES].reshape(n_frames, FRAME_SAMPLES) / 32768
+    rows[1:, :CONTEXT_SAMPLES] = rows[:-1, -CONTEXT_SAMPLES:]
+    state = np.zeros((1, 1, 128), np.float32)
+    expected, *_ = get_vad_model().session.run(None, {"input": rows, "h": state, "c": state})
+    np.testing.assert_allclose(whole, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x3a\x05\x2a\x03\x0a\x01\x01", b"\x07"])
+def test_another_model_file_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing or foreign model file is an enumerated error, not wrong probabilities."""
+    monkeypatch.setattr(silero, "get_assets_path", lambda: str(tmp_path))
+    silero._network.cache_clear()
+    with pytest.raises(ModelUnavailable):
+        SileroVad()
+    (tmp_path / silero.ASSET).write_bytes(content)
+    with pytest.raises(ModelUnavailable):
+        SileroVad()
+    silero._network.cache_clear()
