@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+import numpy.typing as npt
+
 TICKS_PER_S = 50
 SAMPLES_PER_TICK = 320
 """16 kHz over 50 ticks."""
 
 MAX_MEDIAN_WORD_TICKS = 35  # 0.7 s: slower speech than this is a wrong alignment
 MAX_WORD_MEDIANS = 2  # a word next to a pause may last this many median words, the rest is the pause
+LOUD_QUANTILE = 0.9
+AUDIBLE_POWER = 1e-4  # 40 dB below the loud parts: speech fades to there, recorded silence mostly does not
 SEGMENT_SLACK_TICKS = 25  # 0.5 s: how far the alignment may leave the segment that the model itself gave
 
 
@@ -35,29 +40,43 @@ class Interval:
     end: int
 
 
+def sounding(pcm: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> Interval:
+    """The row from its first to its last audible tick, at least one tick; the whole row where nothing stands out.
+
+    Whisper likes to start the first word at 0, whatever silence there is before it.
+    """
+    n_ticks = max(1, len(pcm) // SAMPLES_PER_TICK)
+    samples = pcm[: n_ticks * SAMPLES_PER_TICK].astype(np.float32)
+    if len(samples) < SAMPLES_PER_TICK:
+        return Interval(start=0, end=n_ticks)
+    power = np.square(samples).reshape(n_ticks, SAMPLES_PER_TICK).mean(axis=1)
+    audible = np.flatnonzero(power > AUDIBLE_POWER * np.quantile(power, LOUD_QUANTILE))
+    return Interval(start=int(audible[0]), end=int(audible[-1]) + 1) if len(audible) else Interval(start=0, end=n_ticks)
+
+
 def to_seconds(ticks: int) -> float:
     """Ticks as seconds, exact to the hundredth."""
     return ticks * 2 / 100
 
 
-def split_segments(tokens: Sequence[int], *, eot: int, timestamp_begin: int, n_ticks: int) -> list[TokenSegment]:
+def split_segments(tokens: Sequence[int], *, eot: int, timestamp_begin: int, sound: Interval) -> list[TokenSegment]:
     """Cut decoded tokens at timestamp tokens.
 
-    Times are clamped to the row's ``n_ticks`` and never run backwards. Text after the last timestamp, or without
-    any, lasts to the end of the row. Text that the model puts behind the row's end joins the segment before it.
+    Times are clamped to ``sound`` (see `sounding`) and never run backwards. Text after the last timestamp, or without
+    any, lasts to its end. Text that the model puts behind its end joins the segment before.
     Every text token lands in exactly one segment, in order.
     """
     segments: list[TokenSegment] = []
     text: list[int] = []
-    start = 0
+    start = sound.start
 
     def close(end: int, closed: bool) -> None:
-        since = max(start, segments[-1].end if segments else 0)
-        if segments and since >= n_ticks:
+        since = max(start, segments[-1].end if segments else sound.start)
+        if segments and since >= sound.end:
             last = segments.pop()
             segments.append(TokenSegment(start=last.start, end=last.end, tokens=(*last.tokens, *text)))
         else:
-            since = min(since, max(n_ticks - 1, 0))
+            since = min(since, sound.end - 1)
             segments.append(TokenSegment(start=since, end=max(end, since + 1), tokens=tuple(text), closed=closed))
         text.clear()
 
@@ -65,12 +84,12 @@ def split_segments(tokens: Sequence[int], *, eot: int, timestamp_begin: int, n_t
         if token < eot:
             text.append(token)
         elif token >= timestamp_begin:
-            tick = min(token - timestamp_begin, n_ticks)
+            tick = min(token - timestamp_begin, sound.end)
             if text:
                 close(tick, closed=True)
             start = tick
     if text:
-        close(n_ticks, closed=False)
+        close(sound.end, closed=False)
     return segments
 
 
@@ -83,22 +102,22 @@ def token_starts(alignment: Sequence[tuple[int, int]]) -> list[int]:
     return starts
 
 
-def place_words(spans: Sequence[Interval], *, start: int, end: int, first: int, n_ticks: int) -> list[Interval]:
+def place_words(spans: Sequence[Interval], *, start: int, end: int, sound: Interval) -> list[Interval]:
     """Turn aligned intervals of a segment's words into disjoint, ascending ones of at least one tick.
 
-    The segment is ``[start, end)``; ``first`` is where the words before it ended. The first word is cut short when it
-    reaches back into a pause, the last when it reaches forward. Words stay within ``[first, n_ticks)``, and within
-    half a second of the segment. More words than ticks share the room evenly, some with no length.
+    The segment is ``[start, end)``. The first word is cut short when it reaches back into a pause, the last when it
+    reaches forward. Words stay within ``sound``, which starts where the words before ended, and within half a second
+    of the segment. More words than ticks share the room evenly, some with no length.
     """
     if not spans:
         return []
     longest = MAX_WORD_MEDIANS * min(
         MAX_MEDIAN_WORD_TICKS, max(1, round(median(max(1, span.end - span.start) for span in spans)))
     )
-    low = max(first, start - SEGMENT_SLACK_TICKS)
-    high = min(n_ticks, end + SEGMENT_SLACK_TICKS)
+    low = max(sound.start, start - SEGMENT_SLACK_TICKS)
+    high = min(sound.end, end + SEGMENT_SLACK_TICKS)
     if high - low < len(spans):
-        low, high = first, n_ticks
+        low, high = sound.start, sound.end
     if high - low < len(spans):
         edges = [low + (high - low) * i // len(spans) for i in range(len(spans) + 1)]
         return [Interval(start=left, end=right) for left, right in pairwise(edges)]

@@ -194,7 +194,7 @@ class WhisperEngine:
             for i, tick in tails
         ]
         for (i, tick), heard in zip(tails, self._transcribe(rows, continuations - 1), strict=True):
-            results[i] = join_tail(results[i], heard, tick, windows[i].n_ticks)
+            results[i] = join_tail(results[i], heard, tick, windows[i].sound.end)
         return results
 
     def _without_decoding(self, row: Row) -> ChunkResult | None:

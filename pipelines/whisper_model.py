@@ -99,6 +99,7 @@ class WhisperModel:
             )
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable(f"the model in {path} cannot be loaded on {self.device_name}: {error}") from error
+        self._isolator = Isolator(options.batch_size)
         self._workers = ThreadPoolExecutor(options.inter_threads, thread_name_prefix="encode")
 
     @property
@@ -122,8 +123,8 @@ class WhisperModel:
         """Encode features ``[rows, n_mels, 3000]``: one by one on a CPU, at once on a GPU."""
         rows = [features[i : i + 1] for i in range(len(features))]
         if self.kind == "cpu":
-            return list(self._workers.map(lambda row: isolate([row], self._encode)[0], rows))
-        return isolate(rows, self._encode)
+            return list(self._workers.map(lambda row: self._isolator.run([row], self._encode)[0], rows))
+        return self._isolator.run(rows, self._encode)
 
     def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
         batch = torch.cat(list(rows)).contiguous()
@@ -162,7 +163,7 @@ class WhisperModel:
             ]
             return [_generated(result.result()) for part in pending for result in part]
 
-        return isolate(list(zip(encodings, prompts, strict=True)), run)
+        return self._isolator.run(list(zip(encodings, prompts, strict=True)), run)
 
     def align(
         self,
@@ -182,7 +183,7 @@ class WhisperModel:
                 for result in results
             ]
 
-        return isolate(list(zip(encodings, texts, n_samples, strict=True)), run)
+        return self._isolator.run(list(zip(encodings, texts, n_samples, strict=True)), run)
 
     def detect_language(self, encodings: Sequence[Encoding]) -> list[dict[str, float] | RowFailure]:
         """Probability of each language, by code, from the model's guess after ``<|startoftranscript|>``."""
@@ -191,7 +192,7 @@ class WhisperModel:
             results = self._model.detect_language(self._join(rows))
             return [{token.strip("<|>"): probability for token, probability in result} for result in results]
 
-        return isolate(list(encodings), run)
+        return self._isolator.run(list(encodings), run)
 
     def _join(self, encodings: Sequence[Encoding]) -> Any:
         if self.kind == "cpu":
@@ -201,20 +202,38 @@ class WhisperModel:
         return ctranslate2.StorageView.from_array(batch)
 
 
-def isolate(items: Sequence[Item], run: Callable[[Sequence[Item]], Sequence[Outcome]]) -> list[Outcome | RowFailure]:
-    """Run over all items at once; when that fails, over halves, until what fails stands alone.
+class Isolator:
+    """Runs calls over many rows so that what fails is found, and found to fail alone. Thread-safe.
 
-    The same treatment serves a device that is short of memory and a row that the model chokes on.
+    ``limit`` is the number of rows that a call may have. It is halved when the device runs out of memory, and stays
+    so: the next batch would fail the same way.
     """
-    if not items:
-        return []
-    try:
-        return list(run(items))
-    except (RuntimeError, ValueError) as error:
-        if len(items) == 1:
-            return [RowFailure(str(error))]
-    half = len(items) // 2
-    return isolate(items[:half], run) + isolate(items[half:], run)
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def run(
+        self, items: Sequence[Item], call: Callable[[Sequence[Item]], Sequence[Outcome]]
+    ) -> list[Outcome | RowFailure]:
+        """One outcome per item: where a call fails, it is made again for each half, down to single items."""
+        outcomes: list[Outcome | RowFailure] = []
+        while len(outcomes) < len(items):
+            outcomes += self._halve(items[len(outcomes) : len(outcomes) + self.limit], call)
+        return outcomes
+
+    def _halve(
+        self, items: Sequence[Item], call: Callable[[Sequence[Item]], Sequence[Outcome]]
+    ) -> list[Outcome | RowFailure]:
+        try:
+            return list(call(items))
+        except (RuntimeError, ValueError) as error:
+            if len(items) == 1:
+                return [RowFailure(str(error))]
+            half = len(items) // 2
+            if "out of memory" in str(error):
+                self.limit = max(1, min(self.limit, half))
+                torch.cuda.empty_cache()
+        return self._halve(items[:half], call) + self._halve(items[half:], call)
 
 
 def _max_length(budget: int, n_prompt: int) -> int:

@@ -7,6 +7,7 @@ many rows run as wide as first ones.
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from pipelines.decoding import (
     token_budget,
 )
 from pipelines.quality import Decoding, compression_ratio, failed_rules, is_silence
-from pipelines.timing import SAMPLES_PER_TICK, TokenSegment, split_segments, to_seconds
+from pipelines.timing import Interval, TokenSegment, sounding, split_segments, to_seconds
 from pipelines.vocabulary import Vocabulary
 from pipelines.whisper_model import Encoding, Generated, RowFailure, WhisperModel
 from pipelines.word_timing import time_words
@@ -46,9 +47,10 @@ class Window:
     candidates: list[Candidate] = field(default_factory=list)
     error: str = ""
 
-    @property
-    def n_ticks(self) -> int:
-        return max(1, len(self.row.pcm) // SAMPLES_PER_TICK)
+    @cached_property
+    def sound(self) -> Interval:
+        """Where the row sounds at all."""
+        return sounding(self.row.pcm)
 
     @property
     def next_attempt(self) -> Attempt | None:
@@ -138,7 +140,7 @@ class WindowDecoder:
             tokens,
             eot=self._vocabulary.eot,
             timestamp_begin=self._vocabulary.timestamp_begin,
-            n_ticks=window.n_ticks,
+            sound=window.sound,
         )
         return [segment for segment in segments if self._vocabulary.decode(segment.tokens).strip()]
 
@@ -180,7 +182,7 @@ class WindowDecoder:
                 if isinstance(outcome, RowFailure):
                     windows[i].error = f"the words could not be aligned: {outcome}"
                     continue
-                words = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, windows[i].n_ticks)
+                words = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, windows[i].sound)
                 decoded[i] = tuple(
                     replace(segment, start_s=timed[0].start_s, end_s=timed[-1].end_s, words=timed)
                     for segment, timed in zip(decoded[i], words, strict=True)

