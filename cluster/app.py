@@ -21,6 +21,7 @@ from cluster.replicas import (
     MinutesWriterReplica,
     SegmenterReplica,
     TranscriberReplica,
+    transcriber_name,
 )
 from cluster.settings import ModelSettings, Settings
 
@@ -87,7 +88,7 @@ def _transcriber(settings: Settings, model: ModelSettings, *, n_gpus: float, n_c
     share = share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus)
     return _deployment(
         TranscriberReplica,
-        name=f"Transcriber-{model.name}",
+        name=transcriber_name(model.name),
         # Two tickets: while one batch decodes, the next one is claimed and its samples are read.
         max_ongoing_requests=2,
         autoscaling_config={
@@ -106,5 +107,8 @@ def _transcriber(settings: Settings, model: ModelSettings, *, n_gpus: float, n_c
 
 
 def _deployment(replica: type, **options: Any) -> Deployment:
-    deployment: Deployment = serve.deployment(**options)(replica)
+    # Our own logs tell what matters; a line per call, polls included, buries it.
+    deployment: Deployment = serve.deployment(
+        **options, logging_config={"enable_access_log": False, "log_level": "WARNING"}
+    )(replica)
     return deployment

@@ -63,6 +63,23 @@ def stop_coordinator() -> None:
     serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME).stop.remote().result(timeout_s=10)
 
 
+def transcriber_name(model: str) -> str:
+    """The deployment that runs a model."""
+    return f"Transcriber-{model}"
+
+
+def count_transcribers() -> dict[str, int]:
+    """How many replicas of each model's Transcriber are running, as Serve's controller knows it."""
+    application = serve.status().applications.get(APP_NAME)
+    deployments = application.deployments if application else {}
+    prefix = transcriber_name("")
+    return {
+        name.removeprefix(prefix): sum(n for state, n in status.replica_states.items() if state.value == "RUNNING")
+        for name, status in deployments.items()
+        if name.startswith(prefix)
+    }
+
+
 class CoordinatorReplica(Coordinator):
     """A Coordinator that starts before its first health check passes, and gives its lease back when it is stopped."""
 
@@ -80,6 +97,7 @@ class CoordinatorReplica(Coordinator):
             segmenter=SegmenterHandle(segmenter),
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             minutes_writer=MinutesHandle(minutes_writer),
+            count_replicas=count_transcribers,
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 languages={model.name: known_languages(model_files(settings, model)) for model in settings.models},

@@ -95,12 +95,15 @@ class Coordinator:
         segmenter: SegmenterPort,
         transcribers: Mapping[str, TranscriberPort],
         minutes_writer: MinutesPort,
+        count_replicas: Callable[[], Mapping[str, int]],
         options: CoordinatorOptions,
     ) -> None:
+        """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
         self._ledger = ledger
         self._store = store
         self._segmenter = segmenter
         self._minutes_writer = minutes_writer
+        self._count_replicas = count_replicas
         self._options = options
         self._jobs: dict[str, LiveJob] = {}
         self._offices = {
@@ -162,7 +165,8 @@ class Coordinator:
         live = self._jobs.get(job_id)
         if live is not None and live.job.tenant == tenant and live.job.version <= seen_version:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(live.changed.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await live.changed.wait()
         elif live is None:
             job = await asyncio.to_thread(self._ledger.get, tenant, job_id)
             if job.state is JobState.QUEUED and job.version <= seen_version:
@@ -178,11 +182,10 @@ class Coordinator:
 
     async def status(self) -> ClusterStatus:
         """Describe models, backlog and speed."""
+        replicas = await asyncio.to_thread(self._count_replicas)
         return ClusterStatus(
             models=tuple(
-                ModelStatus(
-                    name=name, ready=True, detail=f"{office.replica.device} {office.replica.compute_type}".strip()
-                )
+                ModelStatus(name=name, ready=replicas.get(name, 0) > 0, detail=office.describe(replicas.get(name, 0)))
                 for name, office in self._offices.items()
             ),
             backlog_audio_s=self._backlog_s,
@@ -205,10 +208,10 @@ class Coordinator:
             live = self._jobs.get(item.job_id)
             if not office.settle(ticket, item) or live is None:
                 continue
-            if outcome.error and (outcome.retry or item.attempt + 1 < self._options.max_attempts):
-                office.retry(item, outcome.error)
+            if outcome.error and outcome.retry:
+                office.postpone(item)
             elif outcome.error:
-                self._give_up(item, outcome.error)
+                office.retry(item, outcome.error)
             elif item.task == "detect_language":
                 await self._hear_language(live, outcome)
             else:
@@ -323,7 +326,8 @@ class Coordinator:
     async def _claim_loop(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._options.idle_poll_s)
+                async with asyncio.timeout(self._options.idle_poll_s):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self._claim_jobs()

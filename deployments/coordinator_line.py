@@ -61,17 +61,20 @@ class CoordinatorLine:
         Progress is news even within a version: the Coordinator knows it before the ledger does.
         """
         end_s = time.monotonic() + timeout_s
+        seen = known.version - 1  # answered at once, and tells progress made since the last answer
         while (left_s := end_s - time.monotonic()) > 0:
-            view = await self._look(known, left_s)
+            view = await self._look(known, seen, left_s)
             if view is not None and _is_news(known, view.job):
                 return view
-            await asyncio.sleep(min(POLL_S, max(0.0, end_s - time.monotonic())))
+            if seen == known.version:
+                await asyncio.sleep(min(POLL_S, max(0.0, end_s - time.monotonic())))
+            seen = known.version
         return None
 
-    async def _look(self, known: Job, timeout_s: float) -> JobView | None:
+    async def _look(self, known: Job, seen: int, timeout_s: float) -> JobView | None:
         if not self._silent:
             view = await self._ask(
-                self._coordinator.watch(known.tenant, known.id, known.version, timeout_s), timeout_s + ANSWER_TIMEOUT_S
+                self._coordinator.watch(known.tenant, known.id, seen, timeout_s), timeout_s + ANSWER_TIMEOUT_S
             )
             if view is not None:
                 return view

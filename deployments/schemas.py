@@ -148,6 +148,7 @@ class JobBody(Wire):
     options: Options
     n_chunks: int | None
     n_failed_chunks: int
+    cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime
     updated_at: datetime
@@ -170,6 +171,7 @@ class JobBody(Wire):
             options=Options.from_domain(job.options),
             n_chunks=job.n_chunks,
             n_failed_chunks=job.n_failed_chunks,
+            cancel_requested=job.cancel_requested and not job.state.final,
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
-
 from deployments.limits import SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
@@ -15,6 +13,7 @@ from pipelines.audio import decode_audio
 from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.keys import JobKeys
+from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.storage import BlobStore
 
 

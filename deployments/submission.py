@@ -252,7 +252,7 @@ class Intake:
         Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
         Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`.
         """
-        now_s = self.clock()
+        now_s = round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
         job_id = self.new_id()
         key = JobKeys(tenant=tenant, job_id=job_id).source
         spool = submission.spool

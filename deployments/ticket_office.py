@@ -48,11 +48,17 @@ class TicketOffice:
         self._pause_s = pause_s
         self._leases: dict[str, dict[tuple[str, int, str], WorkItem]] = {}
         self._tickets: set[asyncio.Task[None]] = set()
+        self._postponed: set[asyncio.Task[None]] = set()
 
     @property
     def leased_s(self) -> float:
         """Audio seconds that replicas work on now."""
         return sum(item.audio_s for lease in self._leases.values() for item in lease.values())
+
+    def describe(self, n_replicas: int) -> str:
+        """How many replicas there are, and on what they compute once one of them has claimed."""
+        kind = f" on {self.replica.device} ({self.replica.compute_type})" if self.replica.device else ""
+        return f"{n_replicas} replica{'' if n_replicas == 1 else 's'}{kind}"
 
     def add(self, items: list[WorkItem]) -> None:
         """Queue items and open as many tickets as they need."""
@@ -82,6 +88,12 @@ class TicketOffice:
             self.queue.add(replace(item, attempt=item.attempt + 1), first=True)
             self._open_tickets()
 
+    def postpone(self, item: WorkItem) -> None:
+        """Queue an item again after a pause: what failed was not the item's fault, so it does not count."""
+        task = asyncio.create_task(self._add_later(item))
+        self._postponed.add(task)
+        task.add_done_callback(self._postponed.discard)
+
     def drop(self, tenant: str, job_id: str) -> None:
         """Forget a job: its waiting items go, its leased ones will be ignored."""
         self.queue.drop(tenant, job_id)
@@ -91,9 +103,10 @@ class TicketOffice:
 
     async def close(self) -> None:
         """Cancel the open tickets."""
-        for task in self._tickets:
+        tasks = self._tickets | self._postponed
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tickets, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open_tickets(self) -> None:
         wanted = min(self._max_tickets, math.ceil(len(self.queue) / self._batch_size))
@@ -117,6 +130,11 @@ class TicketOffice:
             lost = self._leases.pop(ticket)
         for item in lost.values():
             self.retry(item, why or "the replica returned without an outcome")
+
+    async def _add_later(self, item: WorkItem) -> None:
+        await asyncio.sleep(self._pause_s)
+        self.queue.add(item, first=True)
+        self._open_tickets()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tickets.discard(task)

@@ -47,19 +47,19 @@ class Transcriber:
         if not items:
             return 0
         heard = await asyncio.gather(*(self._in_pool(item) for item in items))
-        outcomes = [Outcome(item=item, error=pcm, retry=True) for item, pcm in heard if isinstance(pcm, str)]
-        ready = [(item, pcm) for item, pcm in heard if not isinstance(pcm, str)]
+        outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
+        ready = [read for read in heard if not isinstance(read, Outcome)]
         async with self._device:
             outcomes += await asyncio.to_thread(self._decode, ready)
         await self._source.complete(ticket, self._info, tuple(outcomes))
         return len(items)
 
-    async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16] | str]:
-        """Read an item's samples; a text instead says why they could not be read."""
+    async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16]] | Outcome:
+        """Read an item's samples; an outcome instead says why they could not be read."""
         try:
             return item, await asyncio.get_running_loop().run_in_executor(self._pool, self._read_pcm, item)
         except StorageError as error:
-            return item, str(error)
+            return Outcome(item=item, error=str(error), retry=isinstance(error, StoreUnavailable))
 
     def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> list[Outcome]:
         if not ready:

@@ -1,0 +1,168 @@
+"""The whole house in one process: real Coordinator, Transcriber and MinutesWriter, no Ray, coded audio.
+
+Recordings are made of numbers (`pipelines.testing.engine.coded_pcm`): a lost chunk is a missing word in the
+transcript, a chunk transcribed twice a doubled one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from deployments.coordinator import Coordinator, CoordinatorOptions
+from deployments.minutes_writer import MinutesWriter
+from deployments.ports import MinutesRequest, SegmentRequest, TranscriberPort
+from deployments.transcriber import Transcriber
+from pipelines.codec import decode, encode
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, SourceSummary, Span, Transcript
+from pipelines.jobs import Job, JobOptions, JobState
+from pipelines.keys import JobKeys
+from pipelines.ledger import Ledger
+from pipelines.minutes.extractive import ExtractiveWriter
+from pipelines.storage import BlobStore
+from pipelines.testing.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
+
+MODEL = "fake"
+WORDS_PER_CHUNK = 10
+CHUNKS_PER_SPAN = 3
+_NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
+
+
+class CodedSegmenter:
+    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+        self.fail: Exception | None = None
+        self.n_calls = 0
+
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+        self.n_calls += 1
+        if self.fail:
+            raise self.fail
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        numbers = [int(word) for word in self._store.get(keys.source).split()]
+        n_chunks = 0
+        per_span = WORDS_PER_CHUNK * CHUNKS_PER_SPAN
+        for index, first in enumerate(range(0, len(numbers), per_span)):
+            await asyncio.sleep(0)
+            start = first * _NUMBER
+            part = numbers[first : first + per_span]
+            chunks = tuple(
+                Chunk(
+                    index=n_chunks + i,
+                    channel=0,
+                    span=index,
+                    pieces=(
+                        Piece(
+                            start=start + offset * _NUMBER,
+                            end=start + min(offset + WORDS_PER_CHUNK, len(part)) * _NUMBER,
+                        ),
+                    ),
+                )
+                for i, offset in enumerate(range(0, len(part), WORDS_PER_CHUNK))
+            )
+            n_chunks += len(chunks)
+            pcm = self._store.put(keys.pcm(0, index), coded_pcm(part).tobytes())
+            span = Span(index=index, channel=0, start=start, end=start + len(part) * _NUMBER, pcm=pcm, chunks=chunks)
+            self._store.put(keys.span(index), encode(span))
+            yield span
+        summary = SourceSummary(duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_chunks=n_chunks)
+        self._store.put(keys.summary, encode(summary))
+        yield summary
+
+
+class Unanswered:
+    """A Transcriber or MinutesWriter nobody reaches: every call fails."""
+
+    async def work(self, ticket: str) -> int:
+        raise ConnectionError("no replica")
+
+    async def write(self, request: MinutesRequest) -> tuple[str, ...]:
+        raise ConnectionError("no replica")
+
+
+class House:
+    """One Coordinator with everything around it, over the given ledger and store."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: BlobStore,
+        *,
+        engine: FakeEngine | None = None,
+        owner: str = "house",
+        languages: tuple[str, ...] = ("en",),
+        n_transcribers: int = 1,
+        transcriber: TranscriberPort | None = None,
+        max_attempts: int = 3,
+    ) -> None:
+        self.ledger = ledger
+        self.store = store
+        self.engine = engine or FakeEngine(languages=languages)
+        self.segmenter = CodedSegmenter(store)
+        extractive = ExtractiveWriter()
+        self._replicas = [
+            Transcriber(name=MODEL, engine=self.engine, store=store, source=self, max_rows=4)
+            for _ in range(n_transcribers)
+        ]
+        self._next = 0
+        self.coordinator = Coordinator(
+            ledger=ledger,
+            store=store,
+            segmenter=self.segmenter,
+            transcribers={MODEL: transcriber or self},
+            minutes_writer=MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}),
+            count_replicas=lambda: {MODEL: n_transcribers},
+            options=CoordinatorOptions(
+                owner=owner,
+                languages={MODEL: languages},
+                batch_size=4,
+                max_attempts=max_attempts,
+                lease_s=3.0,
+                idle_poll_s=0.05,
+                progress_interval_s=0.02,
+            ),
+        )
+        self.claim = self.coordinator.claim
+        self.complete = self.coordinator.complete
+
+    async def work(self, ticket: str) -> int:
+        """Serve's part: the next replica in turn takes the ticket."""
+        self._next += 1
+        return await self._replicas[self._next % len(self._replicas)].work(ticket)
+
+    def submit(self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", language: str | None = None) -> Job:
+        """What Ingestion does: source first, then the job."""
+        source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())
+        job = Job(
+            id=job_id,
+            tenant=tenant,
+            options=JobOptions(model=MODEL, language=language),
+            source=BlobRef(key=source.key, n_bytes=source.n_bytes),
+            filename=f"{job_id}.wav",
+            created_at_s=1.0,
+        )
+        return self.ledger.create(job)[0]
+
+    async def ended(self, *jobs: Job, timeout_s: float = 60.0) -> list[Job]:
+        """Wait until these jobs have ended; return them as the ledger has them."""
+        await until(lambda: all(self.ledger.get(job.tenant, job.id).state.final for job in jobs), timeout_s)
+        return [self.ledger.get(job.tenant, job.id) for job in jobs]
+
+    def transcript(self, job: Job) -> Transcript:
+        return decode(Transcript, self.store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))
+
+    def words(self, job: Job) -> list[int]:
+        """The numbers that were heard, in order."""
+        words = " ".join(segment.text for segment in self.transcript(job).segments).split()
+        return [int(word.lstrip("w")) for word in words]
+
+
+async def until(predicate: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Poll until something is true."""
+    async with asyncio.timeout(timeout_s):
+        while not predicate():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+def succeeded(jobs: Sequence[Job]) -> bool:
+    return all(job.state is JobState.SUCCEEDED for job in jobs)

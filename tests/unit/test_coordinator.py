@@ -1,0 +1,198 @@
+"""The Coordinator with everything around it but Ray: what happens to jobs when things go well, and when not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pipelines.core import Health
+from pipelines.errors import Fenced, Reason, StoreUnavailable, UnsupportedFormat
+from pipelines.jobs import JobState
+from pipelines.keys import JobKeys
+from pipelines.testing.engine import FakeEngine
+from pipelines.testing.ledger import MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.unit.house import House, Unanswered, succeeded, until
+
+
+@asynccontextmanager
+async def running(house: House) -> AsyncIterator[House]:
+    await house.coordinator.start()
+    try:
+        yield house
+    finally:
+        await house.coordinator.stop()
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+async def test_every_word_arrives_once_and_in_order(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """Several jobs over several replicas: each transcript holds exactly what its recording said."""
+    async with running(House(ledger, store, n_transcribers=3)) as house:
+        jobs = [house.submit(f"j{n}", range(1 + 100 * n, 88 + 100 * n)) for n in range(5)]
+        assert succeeded(await house.ended(*jobs))
+    for n, job in enumerate(jobs):
+        assert house.words(job) == list(range(1 + 100 * n, 88 + 100 * n))
+
+
+async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """After a job only its results are left in the store."""
+    async with running(House(ledger, store)) as house:
+        job = house.submit("j", range(1, 50))
+        (ended,) = await house.ended(job)
+        await until(lambda: not list(store.list(JobKeys(tenant="t", job_id="j").work)))
+    left = set(store.list("t/j/"))
+    assert left == {f"t/j/results/{name}" for name in (*ended.results, ".transcript")}
+    assert ended.progress.done_s == pytest.approx(ended.progress.audio_s) == pytest.approx(49 * 0.5)
+
+
+async def test_a_bad_recording_fails_with_its_reason(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """What the Segmenter cannot read ends the job with the enumerated reason, not with a traceback."""
+    async with running(House(ledger, store)) as house:
+        house.segmenter.fail = UnsupportedFormat("that is no audio")
+        (job,) = await house.ended(house.submit("j", [1]))
+    assert (job.state, job.reason, job.detail) == (
+        JobState.FAILED,
+        Reason.UNSUPPORTED_FORMAT,
+        "that is no audio",
+    )
+
+
+async def test_a_poison_chunk_fails_alone(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A chunk that never decodes is given up; its job succeeds with that interval marked failed."""
+    engine = FakeEngine(poison=[15])
+    async with running(House(ledger, store, engine=engine)) as house:
+        (job,) = await house.ended(house.submit("j", range(1, 31)))
+    assert job.state is JobState.SUCCEEDED
+    assert job.n_failed_chunks == 1
+    assert house.words(job) == [*range(1, 11), *range(21, 31)]
+    failed = [interval for interval in house.transcript(job).coverage if interval.health is Health.FAILED]
+    assert [(interval.start_s, interval.end_s) for interval in failed] == [(5.0, 10.0)]
+
+
+async def test_cancel_is_final_even_while_rows_decode(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A cancel takes effect at once; what a replica still decodes for the job is ignored."""
+    engine = FakeEngine()
+    engine.gate.clear()
+    async with running(House(ledger, store, engine=engine)) as house:
+        job = house.submit("j", range(1, 50))
+        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+        ledger.request_cancel("t", "j")
+        await house.coordinator.wake()
+        (ended,) = await house.ended(job)
+        engine.gate.set()
+        later = house.submit("k", range(1, 20))
+        assert succeeded(await house.ended(later))
+    assert ended.state is JobState.CANCELLED
+    assert ledger.get("t", "j").state is JobState.CANCELLED
+
+
+async def test_a_queued_job_can_be_cancelled(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A wish to cancel that was noted before any Coordinator looked is not lost."""
+    house = House(ledger, store)
+    job = house.submit("j", range(1, 10))
+    ledger.request_cancel("t", "j")
+    async with running(house):
+        (ended,) = await house.ended(job)
+    assert ended.state is JobState.CANCELLED
+
+
+async def test_a_successor_finishes_what_was_begun(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A Coordinator that stops in mid-job leaves it to the next, which decodes only what has no outcome yet."""
+    engine = FakeEngine()
+    first = House(ledger, store, engine=engine, owner="first")
+    await first.coordinator.start()
+    job = first.submit("j", range(1, 401))
+    keys = JobKeys(tenant="t", job_id="j")
+    await until(lambda: len(list(store.list(keys.chunks))) >= 8)
+    engine.gate.clear()
+    stopping = asyncio.create_task(first.coordinator.stop())
+    engine.gate.set()
+    await stopping
+    assert ledger.get("t", "j").state is JobState.TRANSCRIBING
+    n_stored = len(list(store.list(keys.chunks)))
+    async with running(House(ledger, store, owner="second")) as second:
+        assert succeeded(await second.ended(job))
+    assert second.words(job) == list(range(1, 401))
+    assert sum(second.engine.batch_sizes) == 40 - n_stored
+
+
+async def test_a_deposed_coordinator_changes_nothing(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """When another takes the lease, the first one's writes are refused and its health check fails."""
+    engine = FakeEngine()
+    engine.gate.clear()
+    old = House(ledger, store, engine=engine, owner="same")
+    await old.coordinator.start()
+    job = old.submit("j", range(1, 40))
+    await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+    async with running(House(ledger, store, owner="same")) as new:
+        engine.gate.set()
+        assert succeeded(await new.ended(job))
+        with pytest.raises(Fenced):
+            await until(lambda: old.coordinator.check() is not None)
+    assert new.words(job) == list(range(1, 40))
+    await old.coordinator.stop()
+
+
+async def test_work_waits_while_the_store_is_away(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A store that refuses for a while delays a job; it neither fails nor loses anything."""
+
+    class Flaky(MemoryStore):
+        n_refusals = 25
+
+        def put(self, key: str, data: bytes):  # type: ignore[no-untyped-def]  # as in MemoryStore
+            if ("/work/chunks/" in key or "/results/" in key) and self.n_refusals:
+                self.n_refusals -= 1
+                raise StoreUnavailable("away")
+            return super().put(key, data)
+
+    async with running(House(ledger, Flaky(), max_attempts=2)) as house:
+        job = house.submit("j", range(1, 60))
+        assert succeeded(await house.ended(job))
+    assert house.words(job) == list(range(1, 60))
+
+
+async def test_a_multilingual_model_is_asked_once_per_channel(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """Without a given language several windows vote, then the whole channel is decoded in that language."""
+    async with running(House(ledger, store, languages=("de", "en", "zh"))) as house:
+        job = house.submit("j", range(1, 100))
+        given = house.submit("k", range(1, 30), language="zh")
+        assert succeeded(await house.ended(job, given))
+    vote = house.transcript(job).languages[0]
+    assert (vote.language, house.transcript(job).language) == ("de", "de")
+    assert 0 < vote.probability < 1
+    assert house.transcript(given).languages[0].probability == 1.0
+    assert house.words(job) == list(range(1, 100))
+
+
+async def test_watchers_hear_of_progress(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """`watch` returns as soon as a job has changed, and its progress never shrinks."""
+    async with running(House(ledger, store)) as house:
+        job = house.submit("j", range(1, 400))
+        seen = [job]
+        while not seen[-1].state.final:
+            view = await house.coordinator.watch("t", "j", seen[-1].version, 10.0)
+            seen.append(view.job)
+    done = [job.progress.done_s for job in seen]
+    assert done == sorted(done)
+    assert [job.version for job in seen] == sorted(job.version for job in seen)
+
+
+async def test_no_replica_means_waiting(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """While no Transcriber answers a job waits: only chunks that replicas held count as attempts."""
+    async with running(House(ledger, store, transcriber=Unanswered())) as house:
+        house.submit("j", range(1, 20))
+        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+        await asyncio.sleep(0.2)
+        assert ledger.get("t", "j").state is JobState.TRANSCRIBING
+        status = await house.coordinator.status()
+    assert status.backlog_audio_s == pytest.approx(19 * 0.5)
