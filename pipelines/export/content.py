@@ -125,7 +125,7 @@ class _Composer:
             (labels.transcribed_with, one_line(transcript.model.name)),
             (
                 labels.written_by,
-                labels.extractive_writer if extractive else labels.model_writer.format(one_line(minutes.model)),
+                labels.extractive_writer if extractive else labels.model_writer.format(one_line(minutes.model)).strip(),
             ),
         ]
         yield from (fact for fact in facts if fact[1])

@@ -14,7 +14,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import cm
 from reportlab.pdfbase.pdfdoc import PDFDictionary, PDFDocument, PDFInfo, PDFString
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageBreak, PageTemplate
+from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, PageBreak, PageTemplate
 from reportlab.platypus import Table as PdfTable
 
 from pipelines.core import Minutes, Transcript
@@ -31,12 +31,14 @@ HEADER_FILL = HexColor("#EAF0F6")
 MARGIN = 2.2 * cm
 TIME_COLUMN = 1.7 * cm
 FACT_COLUMN = 3.4 * cm
+HEADING_ROOM = 3.2 * cm
+"""A heading with less room below it begins the next page, so that it never stands alone."""
 FOOTER_HEIGHT = 1.1 * cm
 FOOTER_CHARS = 60
 
 KICKER = TextStyle(size=10, leading=14, colour=FAINT)
 TITLE = TextStyle(size=21, leading=28, colour=ACCENT, space_after=8)
-HEADING = TextStyle(size=13, leading=18, colour=ACCENT, space_before=14, space_after=4, keep_with_next=True)
+HEADING = TextStyle(size=13, leading=18, colour=ACCENT, space_before=14, space_after=4)
 BODY = TextStyle(size=9.5, leading=14, colour=INK, space_after=5)
 BULLET = TextStyle(size=9.5, leading=14, colour=INK, space_after=3, indent=12)
 NOTE = TextStyle(size=8.5, leading=12.5, colour=FAINT, space_before=8, space_after=4, indent=9, bar=RULE)
@@ -92,8 +94,7 @@ class _Composer:
         for n, block in enumerate(self._content.blocks):
             match block:
                 case Heading():
-                    if block.new_page:
-                        yield PageBreak()
+                    yield PageBreak() if block.new_page else CondPageBreak(HEADING_ROOM)
                     yield self._text([[(block.text, Ink(bold=True))]], HEADING, f"section_{n}", outline=block.text)
                 case Paragraph():
                     label = [("•", Ink(colour=ACCENT))] if block.kind == "bullet" else []

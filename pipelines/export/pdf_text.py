@@ -35,7 +35,7 @@ Styled = tuple[str, Ink]
 
 @dataclass(frozen=True, kw_only=True)
 class TextStyle:
-    """Measures in points. ``hang`` is how far lines after a label are indented; ``colour`` is the text's own."""
+    """Measures in points. ``indent`` leaves room for a label or bar; an ink may override ``colour``."""
 
     size: float
     leading: float
@@ -44,7 +44,6 @@ class TextStyle:
     space_after: float = 0.0
     indent: float = 0.0
     bar: Color | None = None
-    keep_with_next: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,6 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         self._outline = outline
         self._lines: list[list[_Fragment]] = []
         self._laid_out_for = -1.0
-        self.keepWithNext = style.keep_with_next
 
     def natural_width(self) -> float:
         """Width in points of the longest line when none is broken."""
@@ -116,8 +114,9 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
     def split(self, available_width: float, available_height: float) -> list[Flowable]:
         self.wrap(available_width, available_height)
         n_fitting = int(available_height // self._style.leading)
-        if n_fitting >= len(self._lines):
-            return [self]
+        n_fitting = min(n_fitting, len(self._lines) - 1)  # a table that asks for a split needs two parts
+        if len(self._lines) > 2 and n_fitting == len(self._lines) - 1:
+            n_fitting -= 1  # no single last line at the head of a page
         if n_fitting < min(2, len(self._lines)):  # no single first line at the foot of a page
             return []
         first = self._part(self._lines[:n_fitting], self._style, label=self._label)
