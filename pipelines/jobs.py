@@ -62,7 +62,8 @@ class JobOptions:
 class Progress:
     """Seconds of audio found so far, and how many of them are transcribed, silent or given up.
 
-    Split channels count once each. ``audio_s`` grows until segmentation ends; ``done_s`` never shrinks.
+    Split channels count once each. ``audio_s`` grows until segmentation ends; ``done_s`` never shrinks. Both are
+    counted anew after `Recovered`.
     """
 
     audio_s: float = 0.0
@@ -220,14 +221,18 @@ def transition(job: Job, event: Event) -> Step:
     """
     rule = _RULES.get((job.state, type(event)))
     if rule is None:
-        raise IllegalTransition(
-            f"{type(event).__name__} does not apply to job {job.id} in state {job.state}; "
-            f"history: {' → '.join(job.history) or 'none'}"
-        )
+        raise _illegal(job, event)
     after, actions = rule(job, event)
     if after.state is not job.state:
         after = replace(after, history=(*job.history, f"{type(event).__name__}:{after.state}"))
     return after, actions
+
+
+def _illegal(job: Job, event: Event) -> IllegalTransition:
+    return IllegalTransition(
+        f"{type(event).__name__} does not apply to job {job.id} in state {job.state}; "
+        f"history: {' → '.join(job.history) or 'none'}"
+    )
 
 
 def _claimed(job: Job, event: Claimed) -> Step:
@@ -262,13 +267,21 @@ def _chunk_finished(job: Job, event: ChunkFinished) -> Step:
 
 
 def _stitch_when_complete(job: Job) -> Step:
-    complete = job.n_chunks is not None and len(job.finished) >= job.n_chunks
-    return job, (StartStitching(),) if complete else ()
+    return job, (StartStitching(),) if _complete(job) else ()
+
+
+def _complete(job: Job) -> bool:
+    # Outcomes that an earlier, different segmentation left in the store complete nothing.
+    return job.n_chunks is not None and job.finished.issuperset(range(job.n_chunks))
 
 
 def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
-    done = replace(job.progress, done_s=job.progress.audio_s)
-    return replace(job, state=JobState.SUMMARIZING, progress=done), (StartMinutes(),)
+    if not _complete(job):
+        raise _illegal(job, event)
+    total_s = max(job.progress.audio_s, job.progress.done_s)
+    return replace(job, state=JobState.SUMMARIZING, progress=Progress(audio_s=total_s, done_s=total_s)), (
+        StartMinutes(),
+    )
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
@@ -284,7 +297,8 @@ def _cancelled(job: Job, event: CancelRequested) -> Step:
 
 
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
-    fresh = replace(job, progress=Progress(), n_chunks=None, n_failed_chunks=0, finished=event.finished)
+    # Chunks that were given up have an outcome as well: they are not tried again, and their number stays.
+    fresh = replace(job, progress=Progress(), n_chunks=None, finished=event.finished)
     return fresh, (StartSegmentation(),)
 
 
@@ -298,7 +312,7 @@ def _unchanged(job: Job, event: Event) -> Step:
 
 _LIVE = (JobState.QUEUED, JobState.TRANSCRIBING, JobState.SUMMARIZING)
 _FINAL = tuple(state for state in JobState if state.final)
-_LATE_EVENTS = (SpanStored, Segmented, ChunkFinished, Failed, CancelRequested)
+_LATE_EVENTS = (SpanStored, Segmented, ChunkFinished, TranscriptStored, ResultsStored, Failed, CancelRequested)
 
 # Each rule takes the event type of its key, which a dict cannot express: hence Any.
 _RULES: dict[tuple[JobState, type], Callable[[Job, Any], Step]] = {

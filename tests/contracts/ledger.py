@@ -25,12 +25,14 @@ from pipelines.jobs import (
     JobState,
     Progress,
     ResultsStored,
+    Segmented,
     TranscriptStored,
     transition,
 )
 from pipelines.ledger import NewJob
 
 TTL_S = 30.0
+TRANSCRIBED = (Segmented(n_chunks=0), TranscriptStored())
 
 
 def make_job(job_id="j1", *, tenant="acme", created_at_s=1_000.0, filename="call.wav", priority=0):
@@ -262,8 +264,8 @@ class LedgerContract:
         [
             lambda ledger, lease, job: ledger.heartbeat(lease),
             lambda ledger, lease, job: ledger.claim(lease, 1),
-            lambda ledger, lease, job: ledger.apply(lease, after(job, TranscriptStored()), job.version),
-            lambda ledger, lease, job: ledger.apply_many(lease, [(after(job, TranscriptStored()), job.version)]),
+            lambda ledger, lease, job: ledger.apply(lease, after(job, *TRANSCRIBED), job.version),
+            lambda ledger, lease, job: ledger.apply_many(lease, [(after(job, *TRANSCRIBED), job.version)]),
             lambda ledger, lease, job: ledger.record(lease, job, "note"),
             lambda ledger, lease, job: ledger.live(lease),
             lambda ledger, lease, job: ledger.cancel_requests(lease),
@@ -332,7 +334,7 @@ class LedgerContract:
 
     def test_stale_write(self, ledger, lease, running):
         """A write that is based on an older version changes nothing."""
-        newer = ledger.apply(lease, after(running, TranscriptStored()), running.version)
+        newer = ledger.apply(lease, after(running, *TRANSCRIBED), running.version)
         for version in (running.version, newer.version + 1, 0):
             with pytest.raises(VersionConflict):
                 ledger.apply(lease, replace(running, detail="stale"), version)
@@ -340,7 +342,7 @@ class LedgerContract:
 
     def test_repeated_write(self, ledger, lease, running, clock):
         """A writer that got no answer may write again: nothing happens twice."""
-        job = after(running, TranscriptStored())
+        job = after(running, *TRANSCRIBED)
         stored = ledger.apply(lease, job, running.version)
         clock.advance(5)
         assert ledger.apply(lease, job, running.version) == stored
@@ -349,7 +351,7 @@ class LedgerContract:
 
     def test_write_of_another_lease_is_no_repetition(self, ledger, another, lease, running):
         """The same content written under an older lease does not count as one's own write."""
-        job = after(running, TranscriptStored())
+        job = after(running, *TRANSCRIBED)
         ledger.apply(lease, job, running.version)
         ledger.release(lease)
         successor = another.acquire_lease("coordinator-2", TTL_S)
@@ -377,7 +379,7 @@ class LedgerContract:
 
     def test_two_writes_of_a_job_at_once(self, ledger, lease, running):
         """One batch may carry a job forward twice; a second write that is based on the old version conflicts."""
-        second = after(running, TranscriptStored())
+        second = after(running, *TRANSCRIBED)
         third = after(second, ResultsStored(names=("transcript.json",)))
         outcomes = ledger.apply_many(lease, [(second, 2), (third, 3), (second, 2)])
         assert [outcome.version for outcome in outcomes[:2]] == [3, 4]
@@ -444,7 +446,7 @@ class LedgerContract:
         assert [event.seq for event in ledger.events("acme", "j1")] == [1]
         ledger.delete("acme", "running")
         with pytest.raises(JobUnknown):
-            ledger.apply(lease, after(running, TranscriptStored()), running.version)
+            ledger.apply(lease, after(running, *TRANSCRIBED), running.version)
         with pytest.raises(JobUnknown):
             ledger.record(lease, running, "note")
 
