@@ -149,7 +149,8 @@ def _spread_tokens(segment: Segment, speech: _Speech) -> list[_Token]:
     spread = []
     for text, (start_s, end_s) in zip(texts, pairwise(at_s), strict=True):
         start, end = clock.interval(start_s, end_s)
-        spread.append(_Token(text=text, start_ms=_ms(start / SAMPLE_RATE), end_ms=_ms(end / SAMPLE_RATE)))
+        start_ms, end_ms = (_ms(min(max(at / SAMPLE_RATE, segment.start_s), segment.end_s)) for at in (start, end))
+        spread.append(_Token(text=text, start_ms=start_ms, end_ms=end_ms))
     return spread
 
 
