@@ -93,7 +93,7 @@ layouts = st.lists(stretch, max_size=30).map(draw)
 
 
 @given(one=layouts, other=layouts, seed=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_spans_tile_and_chunks_hold_speech_once(one: Pcm, other: Pcm, seed: int) -> None:
     """Whatever is spoken: spans tile each channel, chunks hold every sample of speech once, in windows, in order."""
     n_samples = max(len(one), len(other))
@@ -107,7 +107,7 @@ def test_spans_tile_and_chunks_hold_speech_once(one: Pcm, other: Pcm, seed: int)
 
 
 @given(one=layouts)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_channel_is_cut_as_if_alone(one: Pcm) -> None:
     """A channel's spans and pieces do not depend on what the other channel holds."""
     pair = np.stack([one, np.full_like(one, LOUD)])
@@ -116,10 +116,10 @@ def test_channel_is_cut_as_if_alone(one: Pcm) -> None:
     ]
 
 
-@given(sentences=st.lists(st.tuples(st.floats(0.3, 3.0), st.floats(0.12, 2.0)), min_size=1, max_size=60))
-@settings(max_examples=40, deadline=None)
+@given(sentences=st.lists(st.tuples(st.floats(0.3, 3.0), st.floats(0.17, 2.0)), min_size=1, max_size=40))
+@settings(max_examples=20, deadline=None)
 def test_sentences_are_never_cut(sentences: list[tuple[float, float]]) -> None:
-    """When every sentence is shorter than the window and pauses part them, no cut of chunk or span falls into one."""
+    """When sentences shorter than the window are parted by pauses that frames can show, no cut falls into one."""
     layout = [(length, level) for spoken, pause in sentences for length, level in ((spoken, LOUD), (pause, 0))]
     pcm = draw(layout)[None]
     spans = split(pcm)
@@ -234,7 +234,7 @@ def test_every_spoken_sentence_of_a_meeting_is_in_one_chunk() -> None:
             owner[piece.start : piece.end] = chunk.index
     for segment in spoken.segments:
         held = owner[round(segment.start_s * SAMPLE_RATE) : round(segment.end_s * SAMPLE_RATE)]
-        assert (held >= 0).mean() > 0.9, segment.text
+        assert (held >= 0).mean() > 0.98, segment.text
         assert len(np.unique(held[held >= 0])) == 1, segment.text
 
 
