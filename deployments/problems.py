@@ -40,6 +40,7 @@ STATUS: dict[Reason, int] = {
     Reason.JOB_UNKNOWN: 404,
     Reason.FENCED: 409,
     Reason.IDEMPOTENCY_CONFLICT: 422,
+    Reason.VERSION_CONFLICT: 409,
     Reason.ILLEGAL_TRANSITION: 409,
     Reason.OVERLOADED: 429,
     Reason.MINUTES_FAILED: 500,
