@@ -208,27 +208,28 @@ def _with_gaps(frames: Iterable[Any], start_s: float, declared_s: float | None) 
     """
     clock_s = 0.0  # end of what was yielded
     origin_s: float | None = None  # timestamp of clock 0
-    held: tuple[float, float, Any] | None = None  # gap, timestamp at its end and the frame that waits to be confirmed
+    held: tuple[float, float, float, Any] | None = None  # gap, timestamp, length and frame that wait to be confirmed
     for frame in frames:
         stamp_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
         length_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
         if held is not None:
-            gap_s, end_s, earlier = held
+            gap_s, held_s, held_length_s, held_frame = held
             held = None
-            confirmed = stamp_s is not None and abs(stamp_s - end_s) < GAP_TOLERANCE_S
-            clock_s += (gap_s if confirmed else 0.0) + earlier.samples / earlier.sample_rate
-            yield (gap_s if confirmed else 0.0), earlier
+            confirmed = stamp_s is not None and abs(stamp_s - held_s - held_length_s) < GAP_TOLERANCE_S
+            gap_s = gap_s if confirmed else 0.0
+            clock_s += gap_s + held_length_s
+            yield gap_s, held_frame
         if stamp_s is not None:
             if origin_s is None:
                 origin_s = min(start_s, stamp_s)
             gap_s = stamp_s - origin_s - clock_s
             believable = gap_s <= MAX_BLIND_GAP_S or (declared_s is not None and clock_s + gap_s <= declared_s)
             if gap_s > GAP_TOLERANCE_S and believable:
-                held = gap_s, stamp_s + length_s, frame
+                held = gap_s, stamp_s, length_s, frame
                 continue
             if abs(gap_s) > GAP_TOLERANCE_S:
                 origin_s = stamp_s - clock_s
         clock_s += length_s
         yield 0.0, frame
     if held is not None:
-        yield 0.0, held[2]
+        yield 0.0, held[3]
