@@ -11,6 +11,7 @@ from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
 from deployments.job_routes import job_routes
 from deployments.limits import IngestionLimits, SourceLimits
+from deployments.metrics import metrics_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
 from deployments.readiness import service_routes
@@ -60,6 +61,7 @@ def build_api(
     )
     app = DocumentedApi(title="MeetMemo", version=version, description=DESCRIPTION, openapi_tags=TAGS)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
+    app.include_router(metrics_routes(backend, version=version))
     app.include_router(job_routes(backend))
     install(app)
     return app

@@ -1,0 +1,106 @@
+"""A long recording in chunks, decoded in batches and stitched, against faster-whisper on the whole of it."""
+
+import statistics
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from faster_whisper import WhisperModel
+
+from pipelines.audio import decode_audio
+from pipelines.catalogue import BUNDLED_DIR, BUNDLED_MODEL
+from pipelines.core import BlobRef, Segment, Span, Transcript
+from pipelines.decoding import DecodeOptions, Row
+from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.segmentation import split_audio
+from pipelines.stitching import stitch
+from pipelines.whisper import WhisperEngine
+from tests.recordings import RECORDINGS, Truth, truth, word_error_rate
+
+NAME = "meeting-12min.mp3"
+ONE_POINT = 0.01
+
+
+@pytest.fixture(scope="module")
+def pcm() -> Pcm:
+    """The recording as int16 ``[1, n_samples]``."""
+    return np.concatenate(list(decode_audio(RECORDINGS / NAME, max_duration_s=3600)), axis=1)
+
+
+@pytest.fixture(scope="module")
+def stitched(pcm: Pcm) -> Transcript:
+    """What the house makes of it: spans, chunks, batches of 16 rows, word times, stitching."""
+    engine = WhisperEngine.load(BUNDLED_DIR / BUNDLED_MODEL)
+    drafts = list(split_audio(iter([pcm])))
+    chunks = [chunk for draft in drafts for chunk in draft.chunks]
+    rows = [
+        Row(
+            pcm=np.concatenate(
+                [draft.pcm[piece.start - draft.start : piece.end - draft.start] for piece in chunk.pieces]
+            ),
+            index=chunk.index,
+            options=DecodeOptions(language="en", word_timestamps=True),
+        )
+        for draft, chunk in chunks
+    ]
+    results = [result for first in range(0, len(rows), 16) for result in engine.transcribe(rows[first : first + 16])]
+    spans = [
+        Span(
+            index=draft.index,
+            channel=draft.channel,
+            start=draft.start,
+            end=draft.end,
+            pcm=BlobRef(key="none", n_bytes=0),
+            chunks=draft.chunks,
+        )
+        for draft in drafts
+    ]
+    return stitch(
+        spans,
+        {result.index: result for result in results},
+        duration_s=pcm.shape[1] / SAMPLE_RATE,
+        n_channels=1,
+        languages=(),
+        model=engine.info,
+    )
+
+
+@pytest.fixture(scope="module")
+def said() -> Truth:
+    return truth(NAME)
+
+
+def test_stitched_is_as_good_as_sequential(pcm: Pcm, stitched: Transcript, said: Truth) -> None:
+    """The word error rate is at most a point above that of faster-whisper's own sequential decoding, greedy as ours."""
+    whole = WhisperModel(str(BUNDLED_DIR / BUNDLED_MODEL), device="cpu", compute_type="int8", cpu_threads=2)
+    segments, _ = whole.transcribe(
+        pcm[0].astype(np.float32) / 32768, language="en", beam_size=1, condition_on_previous_text=False, vad_filter=True
+    )
+    sequential = " ".join(segment.text for segment in segments)
+    reference = " ".join(segment.text for segment in said.segments)
+    assert word_error_rate(reference, stitched.text) <= word_error_rate(reference, sequential) + ONE_POINT
+
+
+def matched(stitched: Transcript, said: Truth) -> Iterator[tuple[Segment, float, float]]:
+    """Segments whose text is exactly a true sentence, with that sentence's true start and end."""
+    true = {segment.text.lower(): segment for segment in said.segments}
+    for segment in stitched.segments:
+        sentence = true.get(segment.text.strip().lower())
+        if sentence is not None:
+            yield segment, sentence.start_s, sentence.end_s
+
+
+def test_segment_times_are_right(stitched: Transcript, said: Truth) -> None:
+    """Segments begin and end within 0.3 s of the truth, in the median over all that were heard exactly."""
+    pairs = list(matched(stitched, said))
+    assert len(pairs) >= 10
+    assert statistics.median(abs(segment.start_s - start) for segment, start, _ in pairs) <= 0.3
+    assert statistics.median(abs(segment.end_s - end) for segment, _, end in pairs) <= 0.3
+
+
+def test_word_times_are_right(stitched: Transcript, said: Truth) -> None:
+    """A sentence's first word begins and its last word ends within 0.3 s of the truth, in the median."""
+    pairs = [(segment.words, start, end) for segment, start, end in matched(stitched, said)]
+    assert all(words for words, _, _ in pairs)
+    assert statistics.median(abs(words[0].start_s - start) for words, start, _ in pairs) <= 0.3
+    assert statistics.median(abs(words[-1].end_s - end) for words, _, end in pairs) <= 0.3
