@@ -49,6 +49,7 @@ class Cues:
     task_veto: tuple[Pattern[str], ...]  # talk, not work: "can you hear me"
 
     topic_shift: tuple[Pattern[str], ...]  # what: "let's move on to the budget"
+    meeting_name: tuple[Pattern[str], ...]  # what: "welcome to the product meeting"
     introduction: tuple[Pattern[str], ...]  # person: "this is Alice from"
     address: tuple[Pattern[str], ...]  # person: "thank you, Bob"
     absent: tuple[Pattern[str], ...]  # person: "Bob cannot join"
@@ -79,6 +80,7 @@ OTHER = Cues(
     deadline=_NONE,
     task_veto=_NONE,
     topic_shift=_NONE,
+    meeting_name=_NONE,
     introduction=_NONE,
     address=_NONE,
     absent=_NONE,

@@ -37,7 +37,7 @@ EN = Cues(
     ),
     question=patterns(
         r"\?[\"')]*$",
-        r"^(?:(?:so|and|but|okay|ok|well|then|now|right|\w+),? )?(?:is|are|was|were|do|does|did|have|has|can|could|should|"
+        r"^(?:(?:so|and|but|okay|ok|well|then|now|right),? |\w+, )?(?:is|are|was|were|do|does|did|have|has|can|could|should|"
         r"would|will|shall) (?:we|you|i|they|he|she|it|there|the|this|that|these|those|any|anyone|anybody|everyone|"
         r"everybody|somebody|someone|our|your)\b",
         r"^(?:(?:so|and|but|okay|ok|well|then|now),? )?(?:who|when|where|why|how(?: \w+)?|which \w+|what(?: \w+)?) (?:is|are|was|"
@@ -164,13 +164,17 @@ EN = Cues(
         r"discuss (?:that|this|it)|work (?:on|out) (?:that|this|it)\b|have you|have (?:a|an|the) )",
     ),
     topic_shift=patterns(
-        r"\b(?:let's|let us|we(?:'ll| will| can| should| now)?|i(?:'d| would) like to|can we|shall we|now|we're going to|i'll) "
-        r"(?:now |then |quickly )?(?:move on to|move on,? to|turn to|go on to|go to|start with|begin with|continue with|"
-        r"come to|proceed to|talk about|switch to|jump to|get to|look at) (?:discuss(?:ing)? )?(?P<what>(?!that\b|it\b|this\b)\w.+)",
-        r"\b(?:the|our|my) (?:first|second|third|fourth|fifth|next|last|final|other|only) (?:point|item|topic|thing|subject|question|issue)"
+        r"\b(?:let's|let us|we(?:'ll| will| can| should)|i(?:'d| would) like to|shall we|i'll) (?:now |then |quickly )?"
+        r"(?:move on to|move on,? to|turn to|go on to|start with|begin with|continue with|come to|proceed to|switch to) "
+        r"(?:discuss(?:ing)? )?(?P<what>(?!that\b|it\b|this\b)\w.+)",
+        r"\b(?:the|our|my) (?:first|second|third|fourth|fifth|next|last|final) (?:point|item|topic|subject|issue)"
         r"(?: on (?:the|our|my|today's) (?:agenda|list))?(?: today| for today| here)? (?:is|was|concerns|will be)[ ,:]+(?P<what>\w.+)",
         r"^(?:(?:so|okay|ok|right|now|and),? )*(?:next|next up|moving on to|on to|turning to)[ ,:]+(?P<what>(?:the|our) \w.+)",
         r"\b(?:item|point|topic) (?:number )?(?:one|two|three|four|five|six|seven|eight|nine|\d+)(?: is|:|,| on the agenda is)+ (?P<what>\w.+)",
+    ),
+    meeting_name=patterns(
+        r"\bwelcome (?:everyone |everybody |all )?(?:back )?to (?:the|our|this|today's) "
+        r"(?P<what>(?:[\w'-]+ ){1,5}?(?:meeting|call|sync|stand-?up|committee|workshop|board|review|seminar|conference))\b",
     ),
     introduction=patterns(
         r"\b(?:this is|my name is|my name's|i am called) (?P<person>\w.+)",

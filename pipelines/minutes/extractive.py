@@ -19,7 +19,7 @@ from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.questions import asks, find_open_questions
 from pipelines.minutes.ranking import Scores, rank, select
 from pipelines.minutes.sentences import Sentence, split_sentences
-from pipelines.minutes.topics import split_topics, topic_titles
+from pipelines.minutes.topics import meeting_name, split_topics, topic_titles
 from pipelines.minutes.verification import verify
 from pipelines.minutes.wording import as_sentence, join
 
@@ -75,7 +75,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     main = max(topics, key=lambda topic: topic.end_s - topic.start_s, default=None)
     summary = select(sentences, scores, summary_tokens(transcript.duration_s, chinese=cues.chinese))
     return Minutes(
-        title=options.title or (main.title if main else fallback),
+        title=options.title or meeting_name(sentences, cues) or (main.title if main else fallback),
         language=language,
         writer="extractive",
         model=MODEL,

@@ -23,6 +23,8 @@ EARLY_SHARE = 0.1
 LENGTH_DISCOUNT = 0.65
 FLOOR = 0.02
 MAX_OVERLAP = 0.5
+# "Yes, I agree" stands for nothing.
+MIN_TERMS = 2
 
 
 def rank(sentences: Sequence[Sentence], weights: Mapping[int, float] | None = None) -> Scores:
@@ -115,7 +117,7 @@ def select(sentences: Sequence[Sentence], scores: Scores, max_tokens: int) -> li
         if scores[index] <= 0:
             break
         content, size = set(terms(sentence.clean)), len(tokens(sentence.clean))
-        if size > n_left or len(content & covered) > MAX_OVERLAP * len(content):
+        if len(content) < MIN_TERMS or size > n_left or len(content & covered) > MAX_OVERLAP * len(content):
             continue
         chosen.append(sentence)
         covered |= content

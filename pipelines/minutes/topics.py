@@ -17,12 +17,14 @@ from pipelines.minutes.stopwords import ENGLISH
 from pipelines.minutes.terms import inverse_document_frequency, terms
 from pipelines.minutes.wording import sentence_case, tokens
 
-TERMS_PER_BLOCK = 20
-BLOCKS_PER_WINDOW = 8
+TERMS_PER_BLOCK = 40
+BLOCKS_PER_WINDOW = 6
 MAX_VOCABULARY = 1500
 MIN_BLOCKS = 2 * BLOCKS_PER_WINDOW
 MIN_SENTENCES = 3
+# Announced topics are the chair's own; those found by their words are guesses, and fewer.
 MAX_TOPICS = 15
+MAX_ANNOUNCED = 60
 MAX_TITLE_WORDS = 6
 MAX_TITLE_IDEOGRAPHS = 16
 
@@ -46,7 +48,11 @@ def split_topics(sentences: Sequence[Sentence], cues: Cues) -> tuple[Stretch, ..
     }
     starts = [0]
     for index in sorted(announced):
-        if index - starts[-1] >= MIN_SENTENCES and len(sentences) - index >= MIN_SENTENCES and len(starts) < MAX_TOPICS:
+        if (
+            index - starts[-1] >= MIN_SENTENCES
+            and len(sentences) - index >= MIN_SENTENCES
+            and len(starts) < MAX_ANNOUNCED
+        ):
             starts.append(index)
     for index in _lexical_starts(sentences):
         if len(starts) >= MAX_TOPICS:
@@ -151,6 +157,15 @@ def _depths(similarities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     edge = min(BLOCKS_PER_WINDOW // 2, len(depths) // 4)
     depths[:edge] = depths[len(depths) - edge :] = 0.0
     return depths
+
+
+def meeting_name(sentences: Iterable[Sentence], cues: Cues) -> str:
+    """What the chair calls the meeting when it opens, "" if nobody says."""
+    for sentence in sentences:
+        match = first_match(cues.meeting_name, sentence.clean)
+        if match:
+            return sentence_case(match.group("what"))
+    return ""
 
 
 def topic_titles(stretches: Sequence[Stretch], fallback: str, people: Iterable[str] = ()) -> list[str]:

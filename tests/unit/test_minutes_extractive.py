@@ -314,6 +314,26 @@ def test_the_options_choose_title_and_language() -> None:
     assert (minutes.title, minutes.language) == ("Monday call", "en-GB")
 
 
+@pytest.mark.parametrize(
+    ("line", "language", "title"),
+    [("Welcome to the product meeting.", "en", "Product meeting"), ("欢迎大家参加今天的产品例会。", "zh", "产品例会")],
+)
+def test_the_chair_names_the_meeting(line: str, language: str, title: str) -> None:
+    """What the meeting is called at its opening is its title."""
+    assert minutes_of(line, line, language=language).title == title
+
+
+def test_every_announced_topic_is_kept() -> None:
+    """A long agenda is not cut short."""
+    things = ["budget", "contract", "website", "network", "factory", "printer", "survey", "lease", "audit", "router"]
+    lines = [
+        line
+        for thing in things * 2
+        for line in (f"Let's move on to the {thing}.", f"The {thing} was late.", f"We bought a new {thing}.")
+    ]
+    assert [topic.title.lower() for topic in minutes_of(*lines).topics] == things * 2
+
+
 def test_another_language_is_refused() -> None:
     """Sentences can be chosen, not translated: a clear error, no silent neglect of the option."""
     with pytest.raises(MinutesError, match="language model"):
