@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.store", "tests.contracts.ledger")
+pytest.register_assert_rewrite(
+    "tests.contracts.store", "tests.contracts.ledger_jobs", "tests.contracts.ledger_coordination"
+)

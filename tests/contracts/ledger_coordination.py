@@ -1,0 +1,266 @@
+"""What a Coordinator may ask of every ledger: the lease, claims and fenced writes, also by many at once."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from pipelines.errors import (
+    Fenced,
+    JobUnknown,
+    Reason,
+    VersionConflict,
+)
+from pipelines.jobs import Claimed, Failed, Job, JobState, Progress, ResultsStored
+from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
+
+
+class CoordinationContract(LedgerBase):
+    """Leases, claims, writes and rivals."""
+
+    # The lease
+
+    def test_one_coordinator(self, ledger, another, clock):
+        """While a lease is alive nobody else gets one; once it has run out somebody does, with a higher fence."""
+        first = ledger.acquire_lease("coordinator-1", TTL_S)
+        assert first.expires_at_s == clock() + TTL_S
+        clock.advance(TTL_S - 1)
+        assert another.acquire_lease("coordinator-2", TTL_S) is None
+        first = ledger.heartbeat(first)
+        clock.advance(TTL_S - 1)
+        assert another.acquire_lease("coordinator-2", TTL_S) is None
+        clock.advance(2)
+        second = another.acquire_lease("coordinator-2", TTL_S)
+        assert second.fence > first.fence
+
+    def test_release(self, ledger, another, lease):
+        """A released lease is free at once; releasing a lost one takes nothing from its successor."""
+        ledger.release(lease)
+        second = another.acquire_lease("coordinator-2", TTL_S)
+        ledger.release(lease)
+        assert another.acquire_lease("coordinator-3", TTL_S) is None
+        assert another.heartbeat(second).fence == second.fence
+
+    def test_restarted_owner(self, ledger, another, lease):
+        """An owner that restarts need not wait for its own lease, and its earlier self is fenced out."""
+        again = another.acquire_lease(lease.owner, TTL_S)
+        assert again.fence > lease.fence
+        with pytest.raises(Fenced):
+            ledger.heartbeat(lease)
+
+    def test_late_heartbeat(self, ledger, lease, clock):
+        """A lease that ran out and that nobody took goes on."""
+        clock.advance(10 * TTL_S)
+        assert ledger.heartbeat(lease).expires_at_s == clock() + TTL_S
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda ledger, lease, job: ledger.heartbeat(lease),
+            lambda ledger, lease, job: ledger.claim(lease, 1),
+            lambda ledger, lease, job: ledger.apply(lease, after(job, *TRANSCRIBED), job.version),
+            lambda ledger, lease, job: ledger.apply_many(lease, [(after(job, *TRANSCRIBED), job.version)]),
+            lambda ledger, lease, job: ledger.record(lease, job, "note"),
+            lambda ledger, lease, job: ledger.live(lease),
+            lambda ledger, lease, job: ledger.cancel_requests(lease),
+        ],
+        ids=["heartbeat", "claim", "apply", "apply_many", "record", "live", "cancel_requests"],
+    )
+    def test_fenced_coordinator_changes_nothing(self, ledger, another, lease, running, clock, write):
+        """Whatever an old Coordinator still does after a new one took over, the ledger stays as it is."""
+        ledger.create(make_job("waiting"))
+        clock.advance(TTL_S + 1)
+        successor = another.acquire_lease("coordinator-2", TTL_S)
+        before = (another.list(None), another.events("acme", "running"), another.live(successor))
+        with pytest.raises(Fenced):
+            write(ledger, lease, running)
+        assert (another.list(None), another.events("acme", "running"), another.live(successor)) == before
+        assert [job.id for job in another.claim(successor, 10)] == ["waiting"]
+
+    # Claiming
+
+    def test_claim_order(self, ledger, lease):
+        """Higher priorities go first, older jobs before younger ones, and each is claimed once."""
+        ledger.create(make_job("young", created_at_s=3.0))
+        ledger.create(make_job("old", created_at_s=1.0))
+        ledger.create(make_job("urgent", created_at_s=4.0, priority=5))
+        ledger.create(make_job("later", created_at_s=0.0, priority=-1))
+        assert [job.id for job in ledger.claim(lease, 3)] == ["urgent", "old", "young"]
+        assert [job.id for job in ledger.claim(lease, 3)] == ["later"]
+        assert ledger.claim(lease, 3) == []
+
+    def test_claim_survives_its_coordinator(self, ledger, another, lease, clock):
+        """A job that was claimed and never written again is claimed by the next Coordinator, unchanged."""
+        stored, _ = ledger.create(make_job("j1"))
+        assert ledger.claim(lease, 1) == [stored]
+        clock.advance(TTL_S + 1)
+        successor = another.acquire_lease("coordinator-2", TTL_S)
+        assert list(another.live(successor)) == []
+        assert another.claim(successor, 1) == [stored]
+
+    def test_live(self, ledger, another, lease, running, clock):
+        """A Coordinator finds what was begun and not ended, and what it has itself claimed; a successor the former."""
+        for job_id in ("claimed", "ended"):
+            ledger.create(make_job(job_id, created_at_s=2_000.0))
+        ledger.claim(lease, 10)
+        ended = ledger.get("acme", "ended")
+        ledger.apply(lease, after(ended, Claimed(), Failed(reason=Reason.TOO_LONG, detail="")), ended.version)
+        ledger.create(make_job("queued", created_at_s=3_000.0))
+        assert [job.id for job in ledger.live(lease)] == ["running", "claimed"]
+        clock.advance(TTL_S + 1)
+        assert [job.id for job in another.live(another.acquire_lease("coordinator-2", TTL_S))] == ["running"]
+
+    # Writing
+
+    def test_apply(self, ledger, another, lease, running, clock):
+        """A write replaces the job under the next version and the ledger's time."""
+        clock.advance(5)
+        job = replace(running, progress=Progress(audio_s=60.5, done_s=0.25), n_chunks=3)
+        stored = ledger.apply(lease, job, running.version)
+        assert stored == replace(job, version=running.version + 1, updated_at_s=clock())
+        assert another.get("acme", "running") == stored
+
+    def test_finished_chunks_stay_in_memory(self, ledger, lease, running):
+        """The set of finished chunks is handed back to the writer and not stored."""
+        stored = ledger.apply(lease, replace(running, finished=frozenset({1, 2})), running.version)
+        assert stored.finished == {1, 2}
+        assert ledger.get("acme", "running").finished == frozenset()
+
+    def test_stale_write(self, ledger, lease, running):
+        """A write that is based on an older version changes nothing."""
+        newer = ledger.apply(lease, after(running, *TRANSCRIBED), running.version)
+        for version in (running.version, newer.version + 1, 0):
+            with pytest.raises(VersionConflict):
+                ledger.apply(lease, replace(running, detail="stale"), version)
+        assert ledger.get("acme", "running") == newer
+
+    def test_repeated_write(self, ledger, lease, running, clock):
+        """A writer that got no answer may write again: nothing happens twice."""
+        job = after(running, *TRANSCRIBED)
+        stored = ledger.apply(lease, job, running.version)
+        clock.advance(5)
+        assert ledger.apply(lease, job, running.version) == stored
+        assert ledger.get("acme", "running") == stored
+        assert [event.name for event in ledger.events("acme", "running")].count("summarizing") == 1
+
+    def test_write_of_another_lease_is_no_repetition(self, ledger, another, lease, running):
+        """The same content written under an older lease does not count as one's own write."""
+        job = after(running, *TRANSCRIBED)
+        ledger.apply(lease, job, running.version)
+        ledger.release(lease)
+        successor = another.acquire_lease("coordinator-2", TTL_S)
+        with pytest.raises(VersionConflict):
+            another.apply(successor, job, running.version)
+
+    def test_apply_many(self, ledger, lease):
+        """Many jobs are written at once; each gets its own outcome."""
+        for i in range(5):
+            ledger.create(make_job(f"j{i}"))
+        jobs = [after(job, Claimed()) for job in ledger.claim(lease, 10)]
+        ledger.delete("acme", "j3")
+        updates = [(job, job.version + (job.id == "j2")) for job in jobs]
+        outcomes = ledger.apply_many(lease, updates)
+        assert [outcome.version if isinstance(outcome, Job) else type(outcome) for outcome in outcomes] == [
+            2,
+            2,
+            VersionConflict,
+            JobUnknown,
+            2,
+        ]
+        states = {job.id: job.state for job in ledger.list("acme").jobs}
+        assert states == dict.fromkeys(["j0", "j1", "j4"], JobState.TRANSCRIBING) | {"j2": JobState.QUEUED}
+        assert ledger.apply_many(lease, []) == []
+
+    def test_two_writes_of_a_job_at_once(self, ledger, lease, running):
+        """One batch may carry a job forward twice; a second write that is based on the old version conflicts."""
+        second = after(running, *TRANSCRIBED)
+        third = after(second, ResultsStored(names=("transcript.json",)))
+        outcomes = ledger.apply_many(lease, [(second, 2), (third, 3), (second, 2)])
+        assert [outcome.version for outcome in outcomes[:2]] == [3, 4]
+        assert isinstance(outcomes[2], VersionConflict)
+        assert ledger.get("acme", "running").results == ("transcript.json",)
+        names = [event.name for event in ledger.events("acme", "running")]
+        assert names == ["created", "transcribing", "summarizing", "succeeded"]
+
+    def test_job_cannot_change_its_tenant(self, ledger, lease, running):
+        """A write under another tenant's name does not find the job."""
+        with pytest.raises(JobUnknown):
+            ledger.apply(lease, replace(running, tenant="umbrella"), running.version)
+
+    # Many at once
+
+    def test_threads_lose_nothing(self, ledger, another, lease):
+        """Eight threads create while others claim: every job is claimed exactly once."""
+        n_threads, n_jobs = 8, 12
+        claimed: list[str] = []
+
+        def create(thread):
+            for i in range(n_jobs):
+                ledger.create(make_job(f"j{thread}-{i}", created_at_s=float(i)), idempotency_key=f"{thread}-{i}")
+
+        def claim():
+            return [job.id for job in another.claim(lease, 5)]
+
+        with ThreadPoolExecutor(n_threads) as pool:
+            creators = [pool.submit(create, thread) for thread in range(n_threads)]
+            while not all(creator.done() for creator in creators):
+                with ThreadPoolExecutor(4) as claimers:
+                    for found in [claimers.submit(claim) for _ in range(4)]:
+                        claimed += found.result()
+            for creator in creators:
+                creator.result()
+        while found := claim():
+            claimed += found
+        assert Counter(claimed) == Counter(f"j{thread}-{i}" for thread in range(n_threads) for i in range(n_jobs))
+        assert ledger.counts()[JobState.QUEUED] == n_threads * n_jobs
+
+    def test_threads_share_a_key(self, ledger, another):
+        """Of eight simultaneous requests under one key one creates the job and the others get it."""
+        requests = [make_job(f"j{i}") for i in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            results = list(
+                pool.map(
+                    lambda job: (another if job.id > "j3" else ledger).create(
+                        job, idempotency_key="k", fingerprint="f"
+                    ),
+                    requests,
+                )
+            )
+        assert [created for _, created in results].count(True) == 1
+        assert len({job.id for job, _ in results}) == 1
+
+    def test_cancels_and_writes_at_once(self, ledger, another, lease):
+        """Wishes to cancel and writes of the Coordinator hit the same jobs: both are kept, the history has no gap."""
+        for i in range(10):
+            ledger.create(make_job(f"j{i}"))
+        jobs = [after(job, Claimed()) for job in ledger.claim(lease, 10)]
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(another.request_cancel, "acme", job.id) for job in jobs]
+            written = [pool.submit(ledger.apply, lease, job, job.version) for job in jobs]
+            for done in (*asked, *written):
+                done.result()
+        for job in jobs:
+            stored = ledger.get("acme", job.id)
+            assert (stored.state, stored.cancel_requested) == (JobState.TRANSCRIBING, True)
+            history = ledger.events("acme", job.id)
+            assert [event.seq for event in history] == [1, 2, 3]
+            assert {event.name for event in history} == {"created", "transcribing", "cancel_requested"}
+
+    def test_rival_coordinators(self, ledger, another, clock):
+        """Two owners that keep grabbing the lease from each other never write a job's same version twice."""
+        ledger.create(make_job("j1"))
+        for round_no in range(6):
+            mine, theirs = (ledger, another) if round_no % 2 else (another, ledger)
+            old = mine.acquire_lease(f"owner-{round_no % 2}", TTL_S)
+            clock.advance(TTL_S + 1)
+            new = theirs.acquire_lease(f"owner-{1 - round_no % 2}", TTL_S)
+            job = mine.get("acme", "j1")
+            with ThreadPoolExecutor(2) as pool:
+                loser = pool.submit(mine.apply, old, replace(job, detail=f"loser {round_no}"), job.version)
+                winner = pool.submit(theirs.apply, new, replace(job, detail=f"winner {round_no}"), job.version)
+                with pytest.raises(Fenced):
+                    loser.result()
+                assert winner.result().version == job.version + 1
+            assert ledger.get("acme", "j1").detail == f"winner {round_no}"
+            clock.advance(TTL_S + 1)
