@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
 from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
+from deployments.docs_page import serve_docs
 from deployments.job_routes import job_routes
 from deployments.limits import IngestionLimits, SourceLimits
 from deployments.metrics import metrics_routes
@@ -59,7 +60,15 @@ def build_api(
         tenant=tenant,
         public_url=public_url.rstrip("/"),
     )
-    app = DocumentedApi(title="MeetMemo", version=version, description=DESCRIPTION, openapi_tags=TAGS)
+    app = DocumentedApi(
+        title="MeetMemo",
+        version=version,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+    )
+    serve_docs(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(metrics_routes(backend, version=version))
     app.include_router(job_routes(backend))

@@ -78,3 +78,13 @@ async def test_statuses(document, method, path, statuses):
 async def test_docs_page(api):
     """The interactive page is served."""
     assert (await api.client.get("/docs")).status_code == 200
+
+
+async def test_docs_need_no_other_server(api):
+    """The documentation page loads nothing from elsewhere, so that it works on a closed network."""
+    page = (await api.client.get("/docs")).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    assert all(source.startswith("/") for source in sources)
+    for source in sources:
+        assert (await api.client.get(source)).status_code == 200
