@@ -159,12 +159,15 @@ def _without_overlap(segments: Iterable[Segment], duration_s: float) -> Iterator
     following = [*ordered[1:], None] if ordered else []
     for segment, after in zip(ordered, following, strict=True):
         limit_s = min(after.start_s, duration_s) if after else duration_s
-        yield replace(
-            segment,
-            start_s=min(segment.start_s, limit_s),
-            end_s=min(segment.end_s, limit_s),
-            words=tuple(
-                replace(word, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s))
-                for word in segment.words
-            ),
-        )
+        yield segment if segment.end_s <= limit_s else _clipped(segment, limit_s)
+
+
+def _clipped(segment: Segment, limit_s: float) -> Segment:
+    return replace(
+        segment,
+        start_s=min(segment.start_s, limit_s),
+        end_s=limit_s,
+        words=tuple(
+            replace(word, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s)) for word in segment.words
+        ),
+    )
