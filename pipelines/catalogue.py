@@ -66,11 +66,13 @@ class ModelProfile:
 
     ``languages``: codes of the languages it really speaks, where its vocabulary has more.
     ``language_tokens``: whether it was trained with language and task tokens after ``<|startoftranscript|>``.
-    CTranslate2 guesses that from the size of the vocabulary, wrongly for small ones.
+    CTranslate2 guesses that from the size of the vocabulary, wrongly for small ones. ``short_windows``: whether it was
+    trained on windows of any length, so that rows need not be filled up to 30 s; OpenAI's models were not.
     """
 
     languages: tuple[str, ...] | None = None
     language_tokens: bool | None = None
+    short_windows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

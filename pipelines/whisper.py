@@ -15,6 +15,7 @@ An outcome at temperature 0 does not depend on the row's neighbours; one at a hi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -25,12 +26,12 @@ from pipelines.continuation import join_tail
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.decoding import WINDOW_S, DecodeOptions, Row, row_fault
 from pipelines.errors import ModelUnavailable
-from pipelines.features import LogMel
+from pipelines.features import FRAMES_PER_S, WINDOW_FRAMES, LogMel
 from pipelines.pcm import SAMPLE_RATE
 from pipelines.timing import SAMPLES_PER_TICK
 from pipelines.vocabulary import Vocabulary
 from pipelines.whisper_model import Encoding, EngineOptions, RowFailure, WhisperModel
-from pipelines.window_decoder import Window, WindowDecoder, failed, silent
+from pipelines.window_decoder import Window, WindowDecoder, failed, grouped, silent
 
 __all__ = ["DecodeOptions", "Engine", "EngineOptions", "Row", "WhisperEngine"]
 
@@ -39,6 +40,8 @@ STANDARD_VOCABULARY_SIZE = 51_864
 
 MAX_CONTINUATIONS = 4
 _WARM_UP_S = 2
+_WINDOW_STEP_S = 5  # of shorter windows: few different lengths, so that rows still share decoding batches
+_QUIET_END_S = 0.5  # of silence at least, after which the model knows that the row has ended
 
 T = TypeVar("T")
 
@@ -75,6 +78,7 @@ class WhisperEngine:
         self._vocabulary = vocabulary
         self._log_mel = LogMel(model.n_mels, model.device_name)
         self._batch_size = batch_size
+        self._short_windows = profile.short_windows
         self._info = info
         small = vocabulary.size < STANDARD_VOCABULARY_SIZE and bool(vocabulary.languages)
         language_tokens = profile.language_tokens
@@ -210,7 +214,18 @@ class WhisperEngine:
         return silent(row, options.language or self._languages[0]) if not row.pcm.any() else None
 
     def _encode(self, rows: Sequence[Row]) -> list[Encoding | RowFailure]:
-        return self._model.encode(self._log_mel([row.pcm for row in rows]))
+        encodings: dict[int, Encoding | RowFailure] = {}
+        for n_frames, places in grouped(range(len(rows)), lambda place: self._n_frames(rows[place])).items():
+            features = self._log_mel([rows[place].pcm for place in places], pad_to=n_frames)
+            encodings.update(zip(places, self._model.encode(features), strict=True))
+        return [encodings[place] for place in range(len(rows))]
+
+    def _n_frames(self, row: Row) -> int:
+        """Frames to fill a row up to; it depends on the row alone, and so does what is heard in it."""
+        if not self._short_windows:
+            return WINDOW_FRAMES
+        steps = ceil((row.duration_s + _QUIET_END_S) / _WINDOW_STEP_S)
+        return min(WINDOW_FRAMES, steps * _WINDOW_STEP_S * FRAMES_PER_S)
 
     def _open(self, rows: Sequence[Row]) -> list[Window]:
         """Encode rows, and settle their languages."""

@@ -24,7 +24,7 @@ from pipelines.devices import DeviceKind, choose_compute_type, find_devices, usa
 from pipelines.errors import ConfigurationError, ModelUnavailable
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
-"""Encoder output of one row, ``[1500, width]``, in the memory of the model's device."""
+"""Encoder output of one row, ``[n_frames / 2, width]``, in the memory of the model's device."""
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -120,7 +120,7 @@ class WhisperModel:
         return bool(self._model.is_multilingual)
 
     def encode(self, features: torch.Tensor) -> list[Encoding | RowFailure]:
-        """Encode features ``[rows, n_mels, 3000]``: one by one on a CPU, at once on a GPU."""
+        """Encode features ``[rows, n_mels, n_frames]``: one by one on a CPU, at once on a GPU."""
         rows = [features[i : i + 1] for i in range(len(features))]
         if self.kind == "cpu":
             return list(self._workers.map(lambda row: self._isolator.run([row], self._encode)[0], rows))

@@ -72,16 +72,18 @@ class WindowDecoder:
     def decode(self, windows: Sequence[Window]) -> None:
         """Try each window's attempts in turn; windows that try the same go through the decoder together."""
         while True:
-            groups = _grouped(windows, self._call)
+            groups = grouped(windows, self._call)
             if not groups:
                 return
-            for (attempt, _, _), group in groups.items():
+            for (attempt, *_), group in groups.items():
                 self._decode_once(group, attempt)
 
-    def _call(self, window: Window) -> tuple[Attempt, int, bool] | None:
+    def _call(self, window: Window) -> tuple[Attempt, int, bool, int] | None:
         """The call a window wants next: the attempt, and what CTranslate2 needs equal among rows; None when done."""
         attempt = window.next_attempt
-        return None if attempt is None else (attempt, len(self._prompt(window)), window.row.options.timestamps)
+        if attempt is None:
+            return None
+        return attempt, len(self._prompt(window)), window.row.options.timestamps, len(window.encoding)
 
     def _prompt(self, window: Window) -> list[int]:
         """Prompt text on the first attempt, then the task."""
@@ -173,7 +175,7 @@ class WindowDecoder:
             for segments in cut
         ]
         wanted = [i for i, window in enumerate(windows) if window.row.options.word_timestamps and cut[i]]
-        for task, group in _grouped(wanted, lambda i: self._task(windows[i])).items():
+        for (task, _), group in grouped(wanted, lambda i: (self._task(windows[i]), len(windows[i].encoding))).items():
             texts = [[token for segment in cut[i] for token in segment.tokens] for i in group]
             aligned = self._model.align(
                 [windows[i].encoding for i in group], task, texts, [len(windows[i].row.pcm) for i in group]
@@ -221,7 +223,7 @@ def silent(row: Row, language: str) -> ChunkResult:
     )
 
 
-def _grouped(items: Iterable[T], key: Callable[[T], K | None]) -> dict[K, list[T]]:
+def grouped(items: Iterable[T], key: Callable[[T], K | None]) -> dict[K, list[T]]:
     """Items by key, without those whose key is None."""
     groups: defaultdict[K, list[T]] = defaultdict(list)
     for item in items:

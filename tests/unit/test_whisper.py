@@ -165,6 +165,20 @@ def test_several_workers_give_the_same(engine: WhisperEngine, speech: list[Pcm])
     assert texts(workers, speech[:2]) == texts(engine, speech[:2])
 
 
+def test_models_of_short_windows_hear_the_same_for_less(speech: list[Pcm]) -> None:
+    """Rows that are not filled up to 30 s are heard as well, and each still as it is alone."""
+    profile = ModelProfile(languages=("en",), language_tokens=True)
+    long, short = (WhisperEngine.load(MINI_EN, profile=replace(profile, short_windows=s)) for s in (False, True))
+    rows = [Row(pcm=pcm, options=replace(GREEDY, word_timestamps=True)) for pcm in (*speech, speech[0][:40_000])]
+    assert len({len(encoding) for encoding in short._encode(rows)}) == 3  # type: ignore[arg-type]  # none of them fails
+    results = short.transcribe(rows)
+    assert results == [short.transcribe([row])[0] for row in rows]
+    said = truth("meeting-3min").segments
+    reference = " ".join(segment.text for i, j in SENTENCES for segment in said[i:j])
+    heard = ["".join(segment.text for segment in result.segments) for result in results[:-1]]
+    assert word_error_rate(reference, " ".join(heard)) < word_error_rate(reference, " ".join(texts(long, speech))) + 0.2
+
+
 def test_warm_up_decodes(engine: WhisperEngine) -> None:
     """Warm-up passes on a model that works."""
     engine.warm_up()
