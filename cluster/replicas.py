@@ -5,6 +5,7 @@ Stores, ledgers and models hold connections and memory that cannot travel; what 
 
 import os
 import socket
+from dataclasses import replace
 from typing import Any
 
 from ray import serve
@@ -21,7 +22,7 @@ from deployments.limits import IngestionLimits, SourceLimits
 from deployments.minutes_writer import MinutesWriter
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.transcriber import Transcriber
-from pipelines.catalogue import ModelFiles, read_profile, resolve
+from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
 from pipelines.ledger import open_ledger
 from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.storage import open_store
@@ -53,9 +54,11 @@ def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
     return resolve(model.path or model.name, settings.models_dir)
 
 
-def known_languages(files: ModelFiles) -> tuple[str, ...]:
-    """The only languages a model speaks; empty when there are too many to name."""
-    return read_profile(files.path).languages or (("en",) if files.name.endswith(".en") else ())
+def profile_of(files: ModelFiles) -> ModelProfile:
+    """What is known about a model; published models named ``….en`` speak English only and carry no profile."""
+    profile = read_profile(files.path)
+    english = profile.languages is None and files.name.endswith(".en")
+    return replace(profile, languages=("en",)) if english else profile
 
 
 def stop_coordinator() -> None:
@@ -100,7 +103,7 @@ class CoordinatorReplica(Coordinator):
             count_replicas=count_transcribers,
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
-                languages={model.name: known_languages(model_files(settings, model)) for model in settings.models},
+                profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 max_live_jobs=settings.coordinator.max_live_jobs,
                 max_attempts=settings.coordinator.max_attempts,
                 lease_s=settings.coordinator.lease_s,

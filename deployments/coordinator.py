@@ -13,7 +13,7 @@ The ledger is the truth: everything in memory is rebuilt from it and the blob st
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TypeVar
@@ -23,6 +23,7 @@ import structlog
 from deployments import stages
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
+from deployments.patience import Patience
 from deployments.ports import (
     ClusterStatus,
     JobView,
@@ -35,8 +36,9 @@ from deployments.ports import (
     TranscriberPort,
 )
 from deployments.ticket_office import TicketOffice
+from pipelines.catalogue import ModelProfile
 from pipelines.core import SAMPLE_RATE, ModelInfo, Span
-from pipelines.errors import Fenced, LedgerUnavailable, MeetMemoError, Reason, StoreUnavailable
+from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, StoreUnavailable, VersionConflict
 from pipelines.jobs import (
     CancelRequested,
     ChunkFinished,
@@ -70,11 +72,12 @@ T = TypeVar("T")
 class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
-    ``languages`` holds, by model, the only languages it knows; a model with one needs no detection.
+    ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
+    with one needs no detection.
     """
 
     owner: str
-    languages: Mapping[str, tuple[str, ...]]
+    profiles: Mapping[str, ModelProfile]
     max_live_jobs: int = 32
     max_tickets: int = 16
     batch_size: int = 16
@@ -122,8 +125,7 @@ class Coordinator:
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
-        self._ledger_ok = True
-        self._store_ok = True
+        self._patience = Patience()
 
     # Start and stop
 
@@ -190,8 +192,8 @@ class Coordinator:
             ),
             backlog_audio_s=self._backlog_s,
             speed=self._meter.speed,
-            ledger_ok=self._ledger_ok,
-            store_ok=self._store_ok,
+            ledger_ok=self._patience.ledger_ok,
+            store_ok=self._patience.store_ok,
         )
 
     # What Transcribers ask
@@ -206,17 +208,19 @@ class Coordinator:
         for outcome in outcomes:
             item = outcome.item
             live = self._jobs.get(item.job_id)
-            if not office.settle(ticket, item) or live is None:
+            if live is None:
+                await self._patience.in_thread(stages.discard, self._store, item)
+            elif not office.settle(ticket, item):
                 continue
-            if outcome.error and outcome.retry:
+            elif outcome.error and outcome.retry:
                 office.postpone(item)
             elif outcome.error:
                 office.retry(item, outcome.error)
             elif item.task == "detect_language":
-                await self._hear_language(live, outcome)
+                await self._guard(live, self._hear_language(live, outcome))
             else:
                 self._meter.done(time.monotonic(), item.audio_s)
-                await self._advance(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
+                await self._report(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
         if not self._backlog_s:
             self._meter.stop()
 
@@ -226,10 +230,11 @@ class Coordinator:
         """Apply an event, make a changed state durable, then start the actions."""
         async with live.lock:
             after, actions = transition(live.job, event)
-            if after.state is not live.job.state:
-                after = await self._patiently(lambda: asyncio.to_thread(self._write, live, after))
+            if after.state is live.job.state:
+                live.job = after
+            else:
+                self._accept(live, after, await self._patience.in_thread(self._write, live, after))
                 log.info("job", action=after.state, job_id=after.id, reason=after.reason, detail=after.detail)
-            live.job = after
         live.announce()
         for action in actions:
             match action:
@@ -245,9 +250,14 @@ class Coordinator:
                     await self._end(live)
 
     def _write(self, live: LiveJob, after: Job) -> Job:
-        """Write the job to the ledger under the lease; returns it with its new version. Blocks."""
-        live.stored = self._ledger.apply(self._leadership.lease, after, live.stored.version)
-        return replace(after, version=live.stored.version, updated_at_s=live.stored.updated_at_s)
+        """Write the job to the ledger under the lease; returns what it stored. Blocks."""
+        return self._ledger.apply(self._leadership.lease, after, live.stored.version)
+
+    @staticmethod
+    def _accept(live: LiveJob, after: Job, stored: Job) -> None:
+        """Take over version and time that the ledger gave; what it does not store stays as it is in memory."""
+        live.stored = stored
+        live.job = replace(after, version=stored.version, updated_at_s=stored.updated_at_s)
 
     def _enqueue(self, live: LiveJob, items: list[WorkItem]) -> None:
         self._meter.start(time.monotonic())
@@ -261,6 +271,7 @@ class Coordinator:
             tenant=live.job.tenant,
             job_id=live.job.id,
             split_channels=live.job.options.channels == "split",
+            window_s=self._profile(live.job).window_s,
             source_url=live.job.source_url,
         )
         async for found in self._segmenter.segment(request):
@@ -274,12 +285,12 @@ class Coordinator:
     async def _hear_language(self, live: LiveJob, outcome: Outcome) -> None:
         vote = live.hear(outcome.item.chunk, outcome.languages)
         if vote is not None:
-            await self._patiently(lambda: asyncio.to_thread(stages.store_language, self._store, live.keys, vote))
+            await self._patience.in_thread(stages.store_language, self._store, live.keys, vote)
             self._enqueue(live, live.decide(vote))
 
     async def _stitch(self, live: LiveJob) -> None:
         model = self._offices[live.job.options.model].replica
-        await self._patiently(lambda: asyncio.to_thread(stages.stitch_job, self._store, live.job, model, live.votes))
+        await self._patience.in_thread(stages.stitch_job, self._store, live.job, model, live.votes)
         await self._advance(live, TranscriptStored())
 
     async def _write_minutes(self, live: LiveJob) -> None:
@@ -290,8 +301,8 @@ class Coordinator:
             minutes=live.job.options.minutes,
             language=live.job.options.minutes_language,
         )
-        names = await self._patiently(lambda: self._minutes_writer.write(request))
-        await self._advance(live, ResultsStored(names=names))
+        written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
+        await self._advance(live, ResultsStored(names=written.names, note=written.note))
 
     async def _end(self, live: LiveJob) -> None:
         """Forget an ended job and delete its working data."""
@@ -318,7 +329,7 @@ class Coordinator:
         if item.task == "detect_language":
             await self._hear_language(live, Outcome(item=item))
             return
-        await self._patiently(lambda: asyncio.to_thread(stages.store_failure, self._store, item, why))
+        await self._patience.in_thread(stages.store_failure, self._store, item, why)
         await self._advance(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
 
     # Loops
@@ -330,23 +341,18 @@ class Coordinator:
                     await self._wake.wait()
             self._wake.clear()
             try:
-                await self._claim_jobs()
-                self._ledger_ok = True
+                await self._patience.repeat(self._claim_jobs)
             except Fenced:
                 self._leadership.lose()
                 return
-            except LedgerUnavailable as error:
-                self._ledger_ok = False
-                log.error("ledger unavailable", action="claim", error=str(error))
-                await asyncio.sleep(1.0)
 
     async def _claim_jobs(self) -> None:
         for job in await asyncio.to_thread(self._ledger.cancel_requests, self._leadership.lease):
-            await self._advance(self._jobs.get(job.id) or self._admit(job), CancelRequested())
+            await self._report(self._jobs.get(job.id) or self._admit(job), CancelRequested())
         room = self._options.max_live_jobs - len(self._jobs)
         if room > 0:
             for job in await asyncio.to_thread(self._ledger.claim, self._leadership.lease, room):
-                await self._advance(self._admit(job), Claimed())
+                await self._report(self._admit(job), Claimed())
 
     async def _progress_loop(self) -> None:
         while True:
@@ -355,16 +361,33 @@ class Coordinator:
                 await self._save_progress()
 
     async def _save_progress(self) -> None:
-        for live in list(self._jobs.values()):
-            async with live.lock:
-                if live.job.progress != live.stored.progress and not live.job.state.final:
-                    live.job = await asyncio.to_thread(self._write, live, live.job)
-            live.announce()
+        """Write the progress of all live jobs in one transaction; a job that is just changing state is left out."""
+        stale = [
+            live
+            for live in self._jobs.values()
+            if live.job.progress != live.stored.progress and not live.job.state.final and not live.lock.locked()
+        ]
+        for live in stale:
+            await live.lock.acquire()
+        try:
+            updates = [(live.job, live.stored.version) for live in stale]
+            if updates:
+                stored = await asyncio.to_thread(self._ledger.apply_many, self._leadership.lease, updates)
+                for live, job in zip(stale, stored, strict=True):
+                    if isinstance(job, Job):
+                        self._accept(live, live.job, job)
+        finally:
+            for live in stale:
+                live.lock.release()
+                live.announce()
 
     # Small parts
 
+    def _profile(self, job: Job) -> ModelProfile:
+        return self._options.profiles[job.options.model]
+
     def _admit(self, job: Job) -> LiveJob:
-        known = self._options.languages.get(job.options.model, ())
+        known = self._profile(job).languages or ()
         given = job.options.language or (known[0] if len(known) == 1 else None)
         live = self._jobs[job.id] = LiveJob(job=job, stored=job, given_language=given)
         return live
@@ -382,31 +405,35 @@ class Coordinator:
         live.tasks.add(task)
         task.add_done_callback(live.tasks.discard)
 
+    async def _report(self, live: LiveJob, event: Event) -> None:
+        """Advance a job from outside its own tasks; its troubles stay its own."""
+        await self._guard(live, self._advance(live, event))
+
     async def _guard(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
+        """Await a step; an error ends its job, a job that vanished from the ledger is forgotten."""
         try:
-            await step
+            failure = await self._failure_of(live, step)
+            if failure is not None:
+                await self._advance(live, failure)
         except Fenced:
             self._leadership.lose()
+        except (JobUnknown, VersionConflict) as error:
+            log.warning("job is not ours any more", action="forget", job_id=live.job.id, error=str(error))
+            await self._end(live)
+            if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
+                await self._patience.in_thread(self._store.delete_prefix, live.keys.root)
+
+    async def _failure_of(self, live: LiveJob, step: Coroutine[None, None, None]) -> Failed | None:
+        try:
+            await step
+        except (Fenced, JobUnknown, VersionConflict):
+            raise
         except MeetMemoError as error:
-            await self._advance(live, Failed(reason=error.reason, detail=str(error)))
+            return Failed(reason=error.reason, detail=str(error))
         except Exception as error:  # a fault of ours must end this job visibly, not hang it
             log.exception("step failed", action="step", job_id=live.job.id)
-            await self._advance(live, Failed(reason=Reason.INTERNAL, detail=f"{type(error).__name__}: {error}"))
-
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Repeat an attempt while the store or the ledger is away: work waits, nothing is lost."""
-        pause_s = 0.5
-        while True:
-            try:
-                result = await attempt()
-            except (StoreUnavailable, LedgerUnavailable) as error:
-                self._store_ok = self._store_ok and not isinstance(error, StoreUnavailable)
-                log.warning("waiting for storage", action="wait", error=str(error), pause_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 15.0)
-            else:
-                self._store_ok = True
-                return result
+            return Failed(reason=Reason.INTERNAL, detail=f"{type(error).__name__}: {error}")
+        return None
 
     @property
     def _backlog_s(self) -> float:

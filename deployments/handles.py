@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
-from deployments.ports import ClusterStatus, JobView, MinutesRequest, Outcome, SegmentRequest
+from deployments.ports import ClusterStatus, JobView, MinutesRequest, Outcome, SegmentRequest, WrittenResults
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import MeetMemoError
 from pipelines.scheduling import WorkItem
@@ -109,7 +109,7 @@ class MinutesHandle:
         self._handle = handle
         self._max_attempts = max_attempts
 
-    async def write(self, request: MinutesRequest) -> tuple[str, ...]:
+    async def write(self, request: MinutesRequest) -> WrittenResults:
         for _ in range(self._max_attempts - 1):
             try:
                 return await self._write(request)
@@ -117,6 +117,6 @@ class MinutesHandle:
                 continue
         return await self._write(request)
 
-    async def _write(self, request: MinutesRequest) -> tuple[str, ...]:
-        names: tuple[str, ...] = await _answer(self._handle.write.remote(request))
-        return names
+    async def _write(self, request: MinutesRequest) -> WrittenResults:
+        written: WrittenResults = await _answer(self._handle.write.remote(request))
+        return written

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 
-from deployments.ports import MinutesRequest
+from deployments.ports import MinutesRequest, WrittenResults
 from pipelines.codec import decode
 from pipelines.core import Minutes, Transcript
+from pipelines.errors import MinutesError
 from pipelines.export import render
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
@@ -20,15 +21,23 @@ class MinutesWriter:
         self._store = store
         self._writers = writers
 
-    async def write(self, request: MinutesRequest) -> tuple[str, ...]:
-        """Write minutes (unless the job wants none), render every document, store them; return their names."""
+    async def write(self, request: MinutesRequest) -> WrittenResults:
+        """Write minutes (unless the job wants none), render every document, store them.
+
+        Minutes that cannot be written never cost a transcript: its documents are there, and the note says why.
+        """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
-        minutes = None
+        minutes, note = None, ""
         if request.minutes != "none":
-            options = MinutesOptions(language=request.language)
-            minutes = await self._writers[request.minutes].write(transcript, options)
-        return await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
+            try:
+                minutes = await self._writers[request.minutes].write(
+                    transcript, MinutesOptions(language=request.language)
+                )
+            except MinutesError as error:
+                note = f"There are no minutes: {error}"
+        names = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
+        return WrittenResults(names=names, note=note)
 
     def _render_all(
         self, keys: JobKeys, transcript: Transcript, minutes: Minutes | None, title: str

@@ -100,6 +100,7 @@ class SegmentRequest:
     tenant: str
     job_id: str
     split_channels: bool
+    window_s: float = 30.0
     source_url: str = ""
 
 
@@ -121,8 +122,16 @@ class MinutesRequest:
     language: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WrittenResults:
+    """Names of the stored results; ``note`` says why there are no minutes although the job wanted some."""
+
+    names: tuple[str, ...]
+    note: str = ""
+
+
 class MinutesPort(Protocol):
     """What the Coordinator asks of the MinutesWriter."""
 
-    async def write(self, request: MinutesRequest) -> tuple[str, ...]:
-        """Write minutes, render every document, store them; return the names of the results."""
+    async def write(self, request: MinutesRequest) -> WrittenResults:
+        """Write minutes, render every document, store them."""

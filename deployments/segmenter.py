@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deployments.limits import SourceLimits
@@ -41,7 +41,7 @@ class Segmenter:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         if request.source_url:
             await self._fetch(request.source_url, keys)
-        steps = self._split(keys, split_channels=request.split_channels)
+        steps = self._split(keys, request)
         while (found := await asyncio.to_thread(next, steps, None)) is not None:
             yield found
 
@@ -54,15 +54,16 @@ class Segmenter:
             await fetch(url, path, self._options.sources)
             await asyncio.to_thread(self._store.put_file, keys.source, path)
 
-    def _split(self, keys: JobKeys, *, split_channels: bool) -> Iterator[Span | SourceSummary]:
+    def _split(self, keys: JobKeys, request: SegmentRequest) -> Iterator[Span | SourceSummary]:
+        segmentation = replace(self._options.segmentation, window_s=request.window_s)
         n_chunks = n_channels = end = 0
         with self._store.open(keys.source) as source:
             blocks = decode_audio(
                 source,
-                channels="split" if split_channels else "mix",
+                channels="split" if request.split_channels else "mix",
                 max_duration_s=self._options.max_duration_s,
             )
-            for draft in split_audio(blocks, self._options.segmentation):
+            for draft in split_audio(blocks, segmentation):
                 span = self._store_span(keys, draft)
                 n_chunks += len(span.chunks)
                 n_channels = max(n_channels, span.channel + 1)

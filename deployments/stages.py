@@ -67,6 +67,11 @@ def stitch_job(store: BlobStore, job: Job, model: ModelInfo, votes: Mapping[int,
     return transcript
 
 
+def discard(store: BlobStore, item: WorkItem) -> None:
+    """Delete the outcome of a chunk whose job ended while it was decoded: nobody else would."""
+    store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index))
+
+
 def clean_up(store: BlobStore, keys: JobKeys) -> None:
     """Delete what a job needed only while it ran."""
     store.delete_prefix(keys.work)

@@ -68,11 +68,13 @@ class ModelProfile:
     ``language_tokens``: whether it was trained with language and task tokens after ``<|startoftranscript|>``.
     CTranslate2 guesses that from the size of the vocabulary, wrongly for small ones. ``short_windows``: whether it was
     trained on windows of any length, so that rows need not be filled up to 30 s; OpenAI's models were not.
+    ``window_s``: most seconds of speech to put into one row, where fewer than 30 give better text.
     """
 
     languages: tuple[str, ...] | None = None
     language_tokens: bool | None = None
     short_windows: bool = False
+    window_s: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

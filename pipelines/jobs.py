@@ -141,9 +141,10 @@ class TranscriptStored:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsStored:
-    """Minutes and documents are in the blob store under these names."""
+    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why."""
 
     names: tuple[str, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +286,7 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
-    return replace(job, state=JobState.SUCCEEDED, results=event.names), (CleanUp(),)
+    return replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note), (CleanUp(),)
 
 
 def _failed(job: Job, event: Failed) -> Step:

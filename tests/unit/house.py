@@ -6,11 +6,13 @@ transcript, a chunk transcribed twice a doubled one.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.minutes_writer import MinutesWriter
-from deployments.ports import MinutesRequest, SegmentRequest, TranscriberPort
+from deployments.ports import MinutesRequest, SegmentRequest, TranscriberPort, WrittenResults
 from deployments.transcriber import Transcriber
+from pipelines.catalogue import ModelProfile
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, SourceSummary, Span, Transcript
 from pipelines.jobs import Job, JobOptions, JobState
@@ -76,7 +78,7 @@ class Unanswered:
     async def work(self, ticket: str) -> int:
         raise ConnectionError("no replica")
 
-    async def write(self, request: MinutesRequest) -> tuple[str, ...]:
+    async def write(self, request: MinutesRequest) -> WrittenResults:
         raise ConnectionError("no replica")
 
 
@@ -114,7 +116,7 @@ class House:
             count_replicas=lambda: {MODEL: n_transcribers},
             options=CoordinatorOptions(
                 owner=owner,
-                languages={MODEL: languages},
+                profiles={MODEL: ModelProfile(languages=languages)},
                 batch_size=4,
                 max_attempts=max_attempts,
                 lease_s=3.0,
@@ -130,13 +132,13 @@ class House:
         self._next += 1
         return await self._replicas[self._next % len(self._replicas)].work(ticket)
 
-    def submit(self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", language: str | None = None) -> Job:
+    def submit(self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", **options: Any) -> Job:
         """What Ingestion does: source first, then the job."""
         source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())
         job = Job(
             id=job_id,
             tenant=tenant,
-            options=JobOptions(model=MODEL, language=language),
+            options=JobOptions(model=MODEL, **options),
             source=BlobRef(key=source.key, n_bytes=source.n_bytes),
             filename=f"{job_id}.wav",
             created_at_s=1.0,

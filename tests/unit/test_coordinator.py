@@ -196,3 +196,27 @@ async def test_no_replica_means_waiting(ledger: MemoryLedger, store: MemoryStore
         assert ledger.get("t", "j").state is JobState.TRANSCRIBING
         status = await house.coordinator.status()
     assert status.backlog_audio_s == pytest.approx(19 * 0.5)
+
+
+async def test_a_job_deleted_under_way_is_forgotten(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """When its record vanishes, a job's work stops and its data goes; other jobs are not touched."""
+    engine = FakeEngine()
+    engine.gate.clear()
+    async with running(House(ledger, store, engine=engine)) as house:
+        house.submit("j", range(1, 50))
+        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+        ledger.delete("t", "j")
+        engine.gate.set()
+        other = house.submit("k", range(1, 30))
+        assert succeeded(await house.ended(other))
+        await until(lambda: not list(store.list("t/j/")))
+        assert (await house.coordinator.eta(("j",))) == {}
+
+
+async def test_minutes_that_cannot_be_written_cost_no_transcript(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A wish the extractive writer cannot fulfil leaves the transcript's documents and a note."""
+    async with running(House(ledger, store)) as house:
+        (job,) = await house.ended(house.submit("j", range(1, 20), minutes_language="zh"))
+    assert job.state is JobState.SUCCEEDED
+    assert all(name.startswith("transcript.") for name in job.results)
+    assert "language model" in job.detail

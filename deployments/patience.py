@@ -1,0 +1,45 @@
+"""`Patience`: repeats what failed because the store or the ledger is away. Work waits, nothing is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from pipelines.errors import LedgerUnavailable, StoreUnavailable
+
+log = structlog.get_logger()
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Patience:
+    """Repeats with growing pauses, for ever; ``store_ok`` and ``ledger_ok`` tell what the last attempts met."""
+
+    def __init__(self, first_pause_s: float = 0.5, longest_pause_s: float = 15.0) -> None:
+        self.store_ok = True
+        self.ledger_ok = True
+        self._first_pause_s = first_pause_s
+        self._longest_pause_s = longest_pause_s
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking call in a thread until it does not raise `StoreUnavailable` or `LedgerUnavailable`."""
+        return await self.repeat(lambda: asyncio.to_thread(function, *args, **kwargs))
+
+    async def repeat(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The same for what can be awaited; ``attempt`` makes a fresh awaitable each time."""
+        pause_s = self._first_pause_s
+        while True:
+            try:
+                result = await attempt()
+            except (StoreUnavailable, LedgerUnavailable) as error:
+                if isinstance(error, StoreUnavailable):
+                    self.store_ok = False
+                else:
+                    self.ledger_ok = False
+                log.warning("waiting for storage", action="wait", error=str(error), pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, self._longest_pause_s)
+            else:
+                self.store_ok = self.ledger_ok = True
+                return result
