@@ -1,0 +1,154 @@
+"""The stages of `scripts/train-mini-model` and their options."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scripts.mini_model import checkpoint, corpus
+from scripts.mini_model.model import Size
+from scripts.mini_model.tokenizer import Vocabulary, train_tokenizer
+
+STAGES = ("corpus", "speak", "tokenizer", "train", "convert", "evaluate")
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "pipelines" / "models" / "mini-en"
+COMMITTED = Path(__file__).parent / "checkpoint" / "mini-en.pt"
+
+_EPILOG = """\
+stages, in this order (default: all of them):
+  corpus     write the sentences: meeting grammar, and Debian's wordnet-base, fortunes and bible-kjv-text
+  speak      say them with flite and espeak-ng
+  tokenizer  learn the pieces, unless the folder has a tokenizer or --start-from brings the committed one
+  train      train; a killed run goes on where it saved last (every two minutes)
+  convert    write the int8 files to --out and find the heads that align words
+  evaluate   print the tables of word error rates
+
+from nothing to the shipped files:
+  apt-get install flite espeak-ng wordnet-base fortunes bible-kjv bible-kjv-text libtcmalloc-minimal4
+  scripts/train-mini-model --hours 24
+
+go on from the committed checkpoint in the background:
+  nice -n 19 scripts/train-mini-model --start-from scripts/mini_model/checkpoint/mini-en.pt --hours 8
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="train-mini-model",
+        description="Train the bundled Whisper checkpoint mini-en from nothing, or go on from the committed one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    cores = os.cpu_count() or 1
+    add = parser.add_argument
+    add("stages", nargs="*", choices=[[], *STAGES], metavar="STAGE", help="only these stages")
+    add("--work", type=Path, default=cache / "meetmemo" / "mini-model", help="text, speech, checkpoint (%(default)s)")
+    add("--out", type=Path, default=SHIPPED, help="the converted model (%(default)s)")
+    add("--start-from", type=Path, help="weights to begin with, for example the committed checkpoint")
+    add("--sentences", type=int, default=100_000, help="meeting sentences to draw (%(default)s)")
+    add("--speech-hours", type=float, default=24, help="speech to make (%(default)s)")
+    add("--open-share", type=float, default=0.35, help="share of open text in it (%(default)s)")
+    add("--seed", type=int, default=1, help="of text and speech (%(default)s)")
+    add("--hours", type=float, default=12, help="training time until the learning rate is zero (%(default)s)")
+    add("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    add("--processes", type=int, help="training processes (one per core on a CPU, one on a GPU)")
+    add("--batch-seconds", type=float, help="sound in a batch (30 on a CPU, 2000 on a GPU)")
+    add("--step-seconds", type=float, help="time between optimizer steps (12 on a CPU, a step per batch on a GPU)")
+    add("--lr", type=float, default=1.5e-3, help="of AdamW (%(default)s; 6e-4 to go on from a good checkpoint)")
+    add("--matrix-lr", type=float, default=1e-2, help="of Muon (%(default)s; 5e-3 to go on)")
+    add("--decoder-only", type=float, default=0, help="share of batches that spare the encoder (%(default)s)")
+    add("--width", type=int, default=Size.width, help="of the network (%(default)s; 320 weighs 12 MB)")
+    add("--test-sentences", type=int, default=12, help="evaluation sentences per voice and kind (%(default)s)")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    on_gpu = options.device != "cpu"
+    options.processes = options.processes or (1 if on_gpu else cores)
+    options.batch_seconds = options.batch_seconds or (2000 if on_gpu else 30)
+    if options.step_seconds is None:
+        options.step_seconds = 0 if on_gpu else 12
+    for stage in STAGES:
+        if not options.stages or stage in options.stages:
+            print(f"{datetime.now(UTC):%H:%M:%S} {stage}", flush=True)
+            _RUN[stage](options)
+
+
+def _corpus(options: argparse.Namespace) -> None:
+    corpus.write_corpus(options.work, options.sentences, options.seed)
+
+
+def _speak(options: argparse.Namespace) -> None:
+    from scripts.mini_model.speak import Speeches, speak_corpus
+
+    shards = os.cpu_count() or 1
+    speeches = Speeches(
+        folder=options.work / "speech",
+        shards=shards,
+        hours=options.speech_hours / shards,
+        open_share=options.open_share,
+        seed=options.seed,
+    )
+    meeting, open_text = (corpus.read_corpus(options.work, kind) for kind in (corpus.MEETING, corpus.OPEN))
+    speak_corpus(meeting, open_text, speeches, processes=shards)
+
+
+def _tokenizer(options: argparse.Namespace) -> None:
+    path = options.work / "tokenizer.json"
+    if options.start_from and not path.exists():
+        path.write_bytes((SHIPPED / "tokenizer.json").read_bytes())
+    if not path.exists():
+        texts = [corpus.read_corpus(options.work, kind) for kind in (corpus.MEETING, corpus.OPEN)]
+        train_tokenizer([*texts[0], *texts[1]], path)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from scripts.mini_model.train import Plan, train
+
+    plan = Plan(
+        speech=options.work / "speech",
+        tokenizer=options.work / "tokenizer.json",
+        out=options.work / "training.pt",
+        start_from=options.start_from,
+        hours=options.hours,
+        device=options.device,
+        processes=options.processes,
+        batch_s=options.batch_seconds,
+        step_s=options.step_seconds,
+        lr=options.lr,
+        matrix_lr=options.matrix_lr,
+        decoder_only=options.decoder_only,
+        size=Size(width=options.width),
+    )
+    train(plan, corpus.all_held_out())
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from scripts.mini_model.align import best_heads
+    from scripts.mini_model.convert import convert
+
+    trained, tokenizer = options.work / "training.pt", options.work / "tokenizer.json"
+    state = checkpoint.load(trained)
+    checkpoint.save_weights(checkpoint.weights_of(state), Size(**state["size"]), options.work / "mini-en.pt")
+    convert(trained, tokenizer, options.out, heads=None)
+    convert(trained, tokenizer, options.out, heads=best_heads(options.out, Size(**state["size"])))
+    print(f"{len(Vocabulary(tokenizer))} tokens, {(options.out / 'model.bin').stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from scripts.mini_model.evaluate import Extent, evaluate
+    from scripts.mini_model.hear import Listener
+
+    print(evaluate(Listener(options.out), Extent(sentences=options.test_sentences)), flush=True)
+
+
+_RUN = {
+    "corpus": _corpus,
+    "speak": _speak,
+    "tokenizer": _tokenizer,
+    "train": _train,
+    "convert": _convert,
+    "evaluate": _evaluate,
+}
+
+if __name__ == "__main__":
+    main()

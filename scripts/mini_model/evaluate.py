@@ -1,0 +1,174 @@
+"""Measures a converted model and prints Markdown tables; every sentence is held out from training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from statistics import median
+
+import numpy as np
+from faster_whisper.audio import decode_audio
+
+from scripts.mini_model.augment import Mix, Samples, harm, noise
+from scripts.mini_model.corpus import MEETING, OPEN, SAMPLES, held_out
+from scripts.mini_model.hear import WAYS, Listener, Way, plain, word_error_rate
+from scripts.mini_model.model import MAX_WINDOW_S, SAMPLE_RATE
+from scripts.mini_model.word_times import LIBRARY_VOICES, timed_sentence
+from scripts.speech.truth import TrueSegment, load_truth
+from scripts.speech.voices import VOICES, speak
+
+_SEED = 7
+_FULL_SCALE = 32768
+_PAUSE_S = (0.25, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much to measure: voices, sentences per voice and kind, clips without speech, sentences with word times."""
+
+    voices: Sequence[str] = tuple(VOICES)
+    sentences: int = 12
+    silent_clips: int = 200
+    timed_sentences: int = 24
+
+
+def evaluate(listener: Listener, extent: Extent) -> str:
+    """All tables as Markdown."""
+    parts = [
+        by_voice(listener, MEETING, extent),
+        by_voice(listener, OPEN, extent),
+        telephone(listener, extent),
+        without_speech(listener, extent.silent_clips),
+        recordings(listener),
+        word_times(listener, extent),
+    ]
+    return "\n\n".join(parts)
+
+
+def by_voice(listener: Listener, kind: str, extent: Extent) -> str:
+    """Word error rates of single sentences (three ways) and of windows packed with several (two ways)."""
+    singles: dict[Way, list[tuple[str, str]]] = {}
+    packs: dict[Way, list[tuple[str, str]]] = {}
+    rows = []
+    for voice in extent.voices:
+        spoken = [(text, _spoken(text, voice)) for text in _sentences(kind, voice, extent.sentences)]
+        row_singles: dict[Way, list[tuple[str, str]]] = {
+            way: [(text, listener.hear(sound, way)) for text, sound in spoken] for way in WAYS if way != "batched"
+        }
+        row_packs: dict[Way, list[tuple[str, str]]] = {
+            way: [(text, listener.hear(sound, way)) for text, sound in pack(spoken, Random(_SEED))]
+            for way in ("padded", "untimed", "unpadded")
+        }
+        cells = [word_error_rate(pairs) for pairs in (*row_singles.values(), *row_packs.values())]
+        rows.append(f"| {voice} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
+        for total, part in ((singles, row_singles), (packs, row_packs)):
+            for way, pairs in part.items():
+                total.setdefault(way, []).extend(pairs)
+    cells = [word_error_rate(pairs) for pairs in (*singles.values(), *packs.values())]
+    rows.append("| **all** | " + " | ".join(f"**{cell:.1f}**" for cell in cells) + " |")
+    head = (
+        f"WER in %, {kind.removesuffix('.txt')} sentences, {extent.sentences} per voice\n\n"
+        "| voice | one, padded to 30 s | one, no timestamps | one, unpadded "
+        "| packed, padded | packed, no timestamps | packed, unpadded |\n"
+        "|---|---|---|---|---|---|---|\n"
+    )
+    return head + "\n".join(rows)
+
+
+def telephone(listener: Listener, extent: Extent) -> str:
+    """Meeting sentences over a µ-law telephone line."""
+    line, rng = Mix(telephone=1, room=0), Random(_SEED)
+    dice = np.random.default_rng(_SEED)
+    pairs = []
+    for voice in extent.voices:
+        for text in _sentences(MEETING, voice + " by telephone", max(2, extent.sentences // 2)):
+            pairs.append((text, listener.hear(harm(_spoken(text, voice), line, rng, dice), "padded")))
+    return f"Telephone band (8 kHz, µ-law), {len(pairs)} meeting sentences: WER {word_error_rate(pairs):.1f} %"
+
+
+def without_speech(listener: Listener, n_clips: int) -> str:
+    """The share of silent and noisy clips without any word."""
+    rng, dice = Random(_SEED), np.random.default_rng(_SEED)
+    quiet: dict[Way, int] = {"padded": 0, "untimed": 0, "unpadded": 0}
+    for number in range(n_clips):
+        n_samples = round(rng.uniform(1, MAX_WINDOW_S) * SAMPLE_RATE)
+        level = 0 if number % 10 == 0 else 10 ** rng.uniform(-4.5, -0.7)
+        clip = noise(n_samples, rng, dice) * np.float32(level)
+        for way in quiet:
+            quiet[way] += not plain(listener.hear(clip, way))
+    cells = ", ".join(f"{way} {100 * count / n_clips:.1f} %" for way, count in quiet.items())
+    return f"No words in {n_clips} clips of silence, noise and tones (1 to 30 s): {cells}"
+
+
+def recordings(listener: Listener) -> str:
+    """The sample recordings with a complete truth, as plain faster-whisper hears them."""
+    head = "| recording | WER %, sequential | WER %, batched | segment start off by, median s |\n|---|---|---|---|"
+    rows = []
+    for name in ("meeting-3min.flac", "meeting-12min.mp3", "call-8khz-ulaw.wav", "short.mp3"):
+        truth = load_truth(SAMPLES / f"{name.partition('.')[0]}.truth.json")
+        samples = decoded(SAMPLES / name)
+        segments = listener.segments(samples, "padded")
+        heard = " ".join(segment.text for segment in segments)
+        sequential = word_error_rate([(truth.text, heard)])
+        batched = word_error_rate([(truth.text, listener.hear(samples, "batched"))])
+        off = start_errors(truth.segments, [segment.start for segment in segments])
+        rows.append(f"| {name} | {sequential:.1f} | {batched:.1f} | {median(off):.2f} |")
+    return "\n".join((head, *rows))
+
+
+def word_times(listener: Listener, extent: Extent) -> str:
+    """How far word starts are from where espeak-ng says that it put them."""
+    off = word_start_errors(listener, extent.timed_sentences)
+    within_s = np.quantile(off, 0.9)
+    return f"Word starts off by {median(off):.3f} s (median of {len(off)} words), 90 % within {within_s:.2f} s"
+
+
+def word_start_errors(listener: Listener, n_sentences: int) -> list[float]:
+    """Seconds between heard and true starts of the words that were heard right."""
+    off = []
+    rng = Random(_SEED)
+    for text in rng.sample(held_out(MEETING), n_sentences):
+        samples, starts_s = timed_sentence(text, rng.choice(LIBRARY_VOICES))
+        segments = listener.segments(samples, "padded", word_timestamps=True)
+        words = [word for segment in segments for word in segment.words]
+        if [plain(word.word) for word in words] == plain(text).split() and len(words) == len(starts_s):
+            off += [abs(word.start - start_s) for word, start_s in zip(words, starts_s, strict=True)]
+    return off
+
+
+def start_errors(truth: Sequence[TrueSegment], starts_s: Sequence[float]) -> list[float]:
+    """Distance of every true sentence to the nearest start of a heard segment."""
+    return [min((abs(start_s - segment.start_s) for start_s in starts_s), default=30.0) for segment in truth]
+
+
+def pack(spoken: Sequence[tuple[str, Samples]], rng: Random) -> list[tuple[str, Samples]]:
+    """Sentences with pauses in windows of at most 30 s, with their joined text."""
+    windows: list[tuple[str, Samples]] = []
+    texts: list[str] = []
+    sounds: list[Samples] = []
+    length = 0
+    for text, sound in spoken:
+        pause = np.zeros(round(rng.uniform(*_PAUSE_S) * SAMPLE_RATE), np.float32)
+        if texts and length + len(sound) + len(pause) > MAX_WINDOW_S * SAMPLE_RATE:
+            windows.append((" ".join(texts), np.concatenate(sounds)))
+            texts, sounds, length = [], [], 0
+        texts.append(text)
+        sounds += [pause, sound]
+        length += len(sound) + len(pause)
+    return [*windows, (" ".join(texts), np.concatenate(sounds))]
+
+
+def decoded(path: Path) -> Samples:
+    """A recording as float32 mono at 16 kHz."""
+    samples: Samples = decode_audio(str(path), sampling_rate=SAMPLE_RATE)
+    return samples
+
+
+@cache
+def _spoken(text: str, voice: str) -> Samples:
+    return (speak(text, voice) / _FULL_SCALE).astype(np.float32)
+
+
+def _sentences(kind: str, voice: str, n: int) -> list[str]:
+    return Random(f"{_SEED} {voice}").sample(held_out(kind), n)

@@ -1,0 +1,74 @@
+"""A converted model as a listener, heard in the ways the product and plain faster-whisper use it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import ctranslate2
+import jiwer
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from scripts.mini_model.augment import Samples
+
+Way = Literal["padded", "untimed", "unpadded", "batched"]
+WAYS: tuple[Way, ...] = ("padded", "untimed", "unpadded", "batched")
+"""padded: faster-whisper, one window after the other, timestamps; untimed: the same without timestamps;
+unpadded: CTranslate2 with no more frames than there is sound; batched: faster-whisper's batched pipeline."""
+
+_NO_SPEECH = 0.6
+_LIKELY = -1.0
+"""faster-whisper's thresholds: silence is what sounds like it and gives no likely text."""
+
+
+class Listener:
+    """Greedy, without temperature fall-back and without the text before, so that numbers are about the model."""
+
+    def __init__(self, model: Path, threads: int = 1) -> None:
+        self.whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
+        self._batched = BatchedInferencePipeline(self.whisper)
+        token = self.whisper.hf_tokenizer.token_to_id
+        self._prompt = [token("<|startoftranscript|>"), token("<|notimestamps|>")]
+
+    def hear(self, samples: Samples, way: Way) -> str:
+        """The text of ``samples`` (float32, 16 kHz)."""
+        if way == "unpadded":
+            return self._unpadded(samples)
+        return " ".join(segment.text.strip() for segment in self.segments(samples, way))
+
+    def segments(self, samples: Samples, way: Way, *, word_timestamps: bool = False) -> list[Any]:
+        """faster-whisper's segments."""
+        options: dict[str, Any] = {
+            "language": "en",
+            "beam_size": 1,
+            "temperature": 0,
+            "word_timestamps": word_timestamps,
+        }
+        if way == "batched":
+            found, _ = self._batched.transcribe(samples, **options, batch_size=4)
+        else:
+            options |= {"condition_on_previous_text": False, "without_timestamps": way == "untimed"}
+            found, _ = self.whisper.transcribe(samples, **options)
+        return list(found)
+
+    def _unpadded(self, samples: Samples) -> str:
+        mel = self.whisper.feature_extractor(samples)[:, :3000]
+        features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None], dtype=np.float32))
+        (said,) = self.whisper.model.generate(
+            features, [self._prompt], beam_size=1, return_scores=True, return_no_speech_prob=True
+        )
+        if said.no_speech_prob > _NO_SPEECH and said.scores[0] < _LIKELY:
+            return ""
+        return str(self.whisper.hf_tokenizer.decode(said.sequences_ids[0])).strip()
+
+
+def plain(text: str) -> str:
+    """Lower-case words without punctuation: what word error rates compare."""
+    return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split())
+
+
+def word_error_rate(pairs: Iterable[Sequence[str]]) -> float:
+    """Percent of wrong words over ``(truth, heard)`` pairs."""
+    said, heard = zip(*((plain(a), plain(b)) for a, b in pairs), strict=True)
+    return 100 * float(jiwer.wer(list(said), list(heard)))

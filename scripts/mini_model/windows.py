@@ -1,0 +1,209 @@
+"""Training windows: sentences of several speakers laid out in time, with the tokens Whisper should say about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scripts.mini_model.augment import Mix, Samples, harm, noise
+from scripts.mini_model.model import MAX_WINDOW_S, SAMPLE_RATE, letters_of
+from scripts.mini_model.pool import Clip, Pool
+from scripts.mini_model.tokenizer import Vocabulary
+
+IGNORED = -100
+_MAX_TOKENS = 320
+"""Of what is said in a window; Whisper has 448 positions, the prompt takes some."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The shape of the windows of one batch."""
+
+    seconds: float
+    max_sentences: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How often windows differ in what they ask for."""
+
+    silent: float = 0.05
+    flush: float = 0.4
+    """Windows that end right after the last word, as unpadded ones do."""
+    with_language: float = 0.35
+    """Prompts with ``<|en|><|transcribe|>``. faster-whisper takes a vocabulary as small as this for an English-only
+    model's and leaves them out; programs that know better do not."""
+    with_past: float = 0.15
+    """Prompts that begin with what was said before."""
+    cut_off: float = 0.7
+    """Full windows with timestamps whose last sentence is cut: only its start is marked, as Whisper does."""
+    mix: Mix = field(default_factory=Mix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What Whisper is asked (``prompt``) and should answer (``target``) about a window."""
+
+    prompt: list[int]
+    target: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """``samples`` with one or two rows; ``letters`` are None where the sound says more than them."""
+
+    samples: Samples
+    rows: list[Row]
+    letters: list[int] | None
+    silent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """``samples (n_windows, n_samples)``, ``tokens`` and ``labels (n_rows, n_tokens)``; row i is about window
+    ``window_of[i]``. ``letters`` holds the labels of the ``lettered`` windows one after the other."""
+
+    samples: Tensor
+    window_of: Tensor
+    tokens: Tensor
+    labels: Tensor
+    lettered: Tensor
+    letters: Tensor
+    n_letters: Tensor
+
+
+LAYOUTS = (
+    # Weight, seconds from, to, most sentences.
+    (3, 2.0, 6.0, 1),
+    (2, 6.0, 10.0, 3),
+    (2, 10.0, 16.0, 5),
+    (1, 16.0, 29.0, 8),
+    (3, 30.0, 30.0, 12),
+    (1, 30.0, 30.0, 1),
+    (1, 30.0, 30.0, 4),
+)
+"""Short, growing and full windows side by side: a length that was not trained gives no text at all."""
+
+
+def draw_layout(rng: Random) -> Layout:
+    _, shortest, longest, sentences = rng.choices(LAYOUTS, weights=[row[0] for row in LAYOUTS])[0]
+    return Layout(seconds=min(MAX_WINDOW_S, rng.uniform(shortest, longest)), max_sentences=sentences)
+
+
+class WindowMaker:
+    """Draws windows from a pool of clips."""
+
+    def __init__(self, pool: Pool, vocabulary: Vocabulary, shares: Shares, seed: int) -> None:
+        self._pool, self._vocabulary, self._shares = pool, vocabulary, shares
+        self.rng = Random(seed)
+        self._dice = np.random.default_rng(seed)
+
+    def window(self, layout: Layout) -> Window:
+        """Sound with two questions about it, with timestamps and without: the encoder's work serves both."""
+        rng, shares = self.rng, self._shares
+        n_samples = round(layout.seconds * SAMPLE_RATE)
+        clean, loudness = rng.random() < shares.mix.clean, 10 ** rng.uniform(-1, 0)
+        samples = np.zeros(n_samples, np.float32)
+        placed = self._arrange(n_samples, layout.max_sentences) if rng.random() >= shares.silent else []
+        for clip, start, _ in placed:
+            gain = 1.0 if clean else min(1.0, loudness * 10 ** rng.uniform(-0.3, 0.3))
+            sound = self._pool.samples(clip)[: n_samples - start]
+            samples[start : start + len(sound)] += sound * np.float32(gain)
+        if not clean:
+            samples = harm(samples, shares.mix, rng, self._dice)
+        samples += self._noise(n_samples, clean=clean, silent=not placed, loudness=loudness)
+        cut = any(not whole for _, _, whole in placed)
+        rows = [self._row(placed, timed) for timed in (True, False) if timed or not cut]
+        letters = None if cut else [label for clip, _, _ in placed for label in letters_of(" " + clip.text)]
+        return Window(samples=samples, rows=rows, letters=letters, silent=not placed)
+
+    def batch(self, layout: Layout, n_windows: int) -> Batch:
+        """Windows side by side; tokens are padded with the end token, labels with `IGNORED`."""
+        windows = [self.window(layout) for _ in range(n_windows)]
+        rows = [(number, window.silent, row) for number, window in enumerate(windows) for row in window.rows]
+        end, start, silence = (self._vocabulary[name] for name in ("endoftext", "startoftranscript", "nospeech"))
+        width = max(len(row.prompt) + len(row.target) for _, _, row in rows)
+        tokens, labels = torch.full((len(rows), width), end), torch.full((len(rows), width), IGNORED)
+        for i, (_, silent, row) in enumerate(rows):
+            line = [*row.prompt, *row.target, end]
+            tokens[i, : len(line) - 1] = torch.tensor(line[:-1])
+            asked = len(row.prompt) - 1
+            labels[i, asked : len(line) - 1] = torch.tensor(line[asked + 1 :])
+            begin = row.prompt.index(start)
+            labels[i, begin] = silence if silent else line[begin + 1]
+        letters = [window.letters for window in windows if window.letters is not None]
+        return Batch(
+            samples=torch.from_numpy(np.stack([window.samples for window in windows])),
+            window_of=torch.tensor([number for number, _, _ in rows]),
+            tokens=tokens,
+            labels=labels,
+            lettered=torch.tensor([window.letters is not None for window in windows]),
+            letters=torch.tensor([label for row in letters for label in row], dtype=torch.long),
+            n_letters=torch.tensor([len(row) for row in letters], dtype=torch.long),
+        )
+
+    def _noise(self, n_samples: int, *, clean: bool, silent: bool, loudness: float) -> Samples | np.float32:
+        rng = self.rng
+        if rng.random() >= (0.5 * silent if clean else self._shares.mix.noise):
+            return np.float32(0)
+        if clean:
+            level = 10 ** rng.uniform(-5, -3)
+        else:
+            level = 10 ** rng.uniform(-4.5, -2.3) * (10 ** rng.uniform(0, 1.8) if silent else loudness**0.5)
+        return noise(n_samples, rng, self._dice) * np.float32(level)
+
+    def _arrange(self, n_samples: int, max_sentences: int) -> list[tuple[Clip, int, bool]]:
+        """Clips with their first sample; the last one is not whole if it reaches beyond the window."""
+        rng, placed = self.rng, list[tuple[Clip, int, bool]]()
+        position = round(rng.choice((0, rng.uniform(0, 0.3), rng.uniform(0, 1.2))) * SAMPLE_RATE)
+        n_tokens = 0
+        while len(placed) < max_sentences and (not placed or position < n_samples - SAMPLE_RATE // 2):
+            drawn = [self._pool.draw(rng) for _ in range(4)]
+            fitting = [clip for clip in drawn if position + clip.n_samples <= n_samples]
+            if not fitting:
+                if placed and rng.random() < self._shares.cut_off:
+                    placed.append((drawn[0], position, False))
+                break
+            # Short windows take the longest one that fits: silence teaches little.
+            clip = max(fitting, key=lambda clip: clip.n_samples) if max_sentences == 1 else fitting[0]
+            n_tokens += len(clip.text) // 2 + 4
+            if n_tokens > _MAX_TOKENS:
+                break
+            placed.append((clip, position, True))
+            pause_s = rng.uniform(0.05, 0.5) if rng.random() < 0.5 else rng.uniform(0.3, 1.8)
+            position += clip.n_samples + round(pause_s * SAMPLE_RATE)
+        if not placed or not placed[-1][2] or rng.random() >= self._shares.flush:
+            return placed
+        end = placed[-1][1] + placed[-1][0].n_samples
+        shift = max(0, n_samples - end - round(rng.choice((0, rng.uniform(0, 0.4))) * SAMPLE_RATE))
+        return [(clip, start + shift, whole) for clip, start, whole in placed] if shift < 3 * SAMPLE_RATE else placed
+
+    def _row(self, placed: Sequence[tuple[Clip, int, bool]], timed: bool) -> Row:
+        vocabulary, rng = self._vocabulary, self.rng
+        target: list[int] = []
+        for clip, start, whole in placed:
+            first, last = (vocabulary.timestamp(at / SAMPLE_RATE) for at in (start, start + clip.n_samples))
+            said = vocabulary.encode(clip.text) if whole else []
+            target += [first, *said, last][: None if whole else 1] if timed else said
+        prompt = [vocabulary["startoftranscript"]]
+        if rng.random() < self._shares.with_language:
+            prompt += [vocabulary["en"], vocabulary["transcribe"]]
+        if not timed:
+            prompt.append(vocabulary["notimestamps"])
+        elif not placed and rng.random() < 0.5:
+            prompt.append(vocabulary.timestamp(rng.uniform(0, 1)))
+        return Row(prompt=[*self._past(timed), *prompt], target=target)
+
+    def _past(self, timed: bool) -> list[int]:
+        """What might have been said before: one to three sentences, or nothing."""
+        rng, vocabulary = self.rng, self._vocabulary
+        if rng.random() >= self._shares.with_past:
+            return []
+        past = [vocabulary["startofprev"]]
+        for _ in range(rng.randint(1, 3)):
+            tokens, start_s = vocabulary.encode(self._pool.draw(rng).text), rng.uniform(0, 24)
+            past += [vocabulary.timestamp(start_s), *tokens, vocabulary.timestamp(start_s + 2)] if timed else tokens
+        return past
