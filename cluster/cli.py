@@ -54,10 +54,10 @@ def main() -> None:
     try:
         app()
     except (ConfigurationError, OptionError) as error:
-        errors.print(f"[red]{escape(str(error))}[/red]")
+        errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
         sys.exit(2)
     except MeetMemoError as error:
-        errors.print(f"[red]{escape(str(error))}[/red] ({error.reason})")
+        errors.print(f"[red]{escape(str(error))}[/red] ({error.reason})", soft_wrap=True, highlight=False)
         sys.exit(1)
 
 

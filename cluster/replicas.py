@@ -77,7 +77,7 @@ def count_transcribers() -> dict[str, int]:
     deployments = application.deployments if application else {}
     prefix = transcriber_name("")
     return {
-        name.removeprefix(prefix): sum(n for state, n in status.replica_states.items() if state.value == "RUNNING")
+        name.removeprefix(prefix): sum(n for state, n in status.replica_states.items() if state == "RUNNING")
         for name, status in deployments.items()
         if name.startswith(prefix)
     }
