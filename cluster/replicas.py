@@ -5,6 +5,7 @@ Stores, ledgers and models hold connections and memory that cannot travel; what 
 
 import os
 import socket
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +21,11 @@ from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandl
 from deployments.ingestion import Ingestion, IngestionConfig
 from deployments.limits import IngestionLimits, SourceLimits
 from deployments.minutes_writer import MinutesWriter
+from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
+from pipelines.errors import InputError
 from pipelines.ledger import open_ledger
 from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.storage import open_store
@@ -133,6 +136,14 @@ class SegmenterReplica(Segmenter):
                 sources=source_limits(settings),
             ),
         )
+
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
+        """As `Segmenter.segment`, but a bad recording is an answer: Serve logs what is raised as a fault of ours."""
+        try:
+            async for found in super().segment(request):
+                yield found
+        except InputError as error:
+            yield error
 
 
 class TranscriberReplica(Transcriber):

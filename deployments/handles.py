@@ -8,7 +8,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from deployments.ports import ClusterStatus, JobView, MinutesRequest, Outcome, SegmentRequest, WrittenResults
 from pipelines.core import ModelInfo, SourceSummary, Span
-from pipelines.errors import MeetMemoError
+from pipelines.errors import InputError, MeetMemoError
 from pipelines.scheduling import WorkItem
 
 T = TypeVar("T")
@@ -76,7 +76,10 @@ class TranscriberHandle:
 
 
 class SegmenterHandle:
-    """Calls the Segmenters. A stream whose replica dies starts again: spans are cut and named the same every time."""
+    """Calls the Segmenters. A stream whose replica dies starts again: spans are cut and named the same every time.
+
+    An `InputError` arrives as the stream's last element and is raised here.
+    """
 
     def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 3) -> None:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
@@ -89,6 +92,8 @@ class SegmenterHandle:
                 position = 0
                 stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
                 async for found in stream:
+                    if isinstance(found, InputError):
+                        raise found
                     position += 1
                     if position > n_seen:
                         n_seen = position
