@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from deployments.ports import Outcome, WorkSource
 from pipelines.codec import decode, encode
@@ -18,6 +19,7 @@ from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 from pipelines.whisper import Engine
 
+log = structlog.get_logger()
 _SAMPLE_BYTES = 2
 _READERS = 8
 
@@ -46,6 +48,9 @@ class Transcriber:
         items = await self._source.claim(ticket, self._info, self._max_rows)
         if not items:
             return 0
+        log.debug(
+            "batch", action="decode", task=items[0].task, chunks=[(item.job_id, item.chunk.index) for item in items]
+        )
         heard = await asyncio.gather(*(self._in_pool(item) for item in items))
         outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
         ready = [read for read in heard if not isinstance(read, Outcome)]
