@@ -1,0 +1,92 @@
+"""What a chaos run does, drawn from a seed: which recordings, which kills, and after how many ended jobs. Pure."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Victim(StrEnum):
+    """What can be killed. `LEDGER` is the database server, restarted without a shutdown."""
+
+    TRANSCRIBER = "Transcriber"
+    SEGMENTER = "Segmenter"
+    MINUTES_WRITER = "MinutesWriter"
+    COORDINATOR = "Coordinator"
+    INGESTION = "Ingestion"
+    CONTROLLER = "ServeController"
+    NODE = "node"
+    LEDGER = "ledger"
+    CLUSTER = "cluster"
+
+
+TITLES = {
+    Victim.TRANSCRIBER: "ray::ServeReplica:meetmemo:Transcriber-",
+    Victim.SEGMENTER: "ray::ServeReplica:meetmemo:Segmenter",
+    Victim.MINUTES_WRITER: "ray::ServeReplica:meetmemo:MinutesWriter",
+    Victim.COORDINATOR: "ray::ServeReplica:meetmemo:Coordinator",
+    Victim.INGESTION: "ray::ServeReplica:meetmemo:Ingestion",
+    Victim.CONTROLLER: "ray::ServeController",
+}
+"""How the command line of each victim that is one process begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kill:
+    """One kill: once ``after_ended`` jobs of the run have ended, and ``pause_s`` seconds later."""
+
+    victim: Victim
+    after_ended: int
+    pause_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """One job: a recording's file name and its form fields; jobs with equal ones have equal transcripts."""
+
+    recording: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+MIX = (
+    (Submission(recording="short.mp3"), 10),
+    (Submission(recording="short.mp3", options=(("word_timestamps", "true"),)), 2),
+    (Submission(recording="call-8khz-ulaw.wav"), 5),
+    (Submission(recording="call-stereo.opus", options=(("channels", "split"),)), 2),
+    (Submission(recording="meeting-3min.flac"), 1),
+)
+"""What is sent, and how often of twenty times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The jobs in the order they are sent and the kills in the order they happen; the last one is the cluster's."""
+
+    seed: int
+    submissions: tuple[Submission, ...]
+    kills: tuple[Kill, ...]
+
+
+def make_plan(seed: int, n_jobs: int, victims: Sequence[Victim], rounds: int = 1) -> Plan:
+    """Draw a plan in which every victim is killed ``rounds`` times, and then, once, the whole cluster.
+
+    Raises ``ValueError`` for fewer than five jobs: their kills would not fall into the run.
+    """
+    if n_jobs < 5:
+        raise ValueError("a plan needs at least five jobs")
+    draw = random.Random(seed)
+    kinds, weights = zip(*MIX, strict=True)
+    n_sure = min(n_jobs, len(kinds))
+    submissions = [*kinds[:n_sure], *draw.choices(kinds, weights, k=n_jobs - n_sure)]
+    draw.shuffle(submissions)
+    singles = [victim for victim in victims if victim is not Victim.CLUSTER] * rounds
+    draw.shuffle(singles)
+    # The cluster dies with at least a fifth of the work undone, everything else before.
+    last = round(n_jobs * draw.uniform(0.7, 0.8))
+    moments = sorted(draw.randrange(last) for _ in singles)
+    kills = [
+        Kill(victim=victim, after_ended=after, pause_s=draw.uniform(0.0, 2.0))
+        for victim, after in zip(singles, moments, strict=True)
+    ]
+    kills.append(Kill(victim=Victim.CLUSTER, after_ended=last, pause_s=draw.uniform(0.0, 2.0)))
+    return Plan(seed=seed, submissions=tuple(submissions), kills=tuple(kills))
