@@ -1,6 +1,7 @@
 """Bulk transcription from the command line: upload files, show progress in audio seconds, fetch the results."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,13 +35,19 @@ class Recording:
 def plan(paths: Sequence[Path], out: Path | None) -> list[Recording]:
     """Give every file the folder for its results: ``<stem>/`` beside it, or under ``out``.
 
-    Files that would share a folder (``call.mp3`` and ``call.wav``) keep their ending in its name.
+    Of files that would share a folder (``call.mp3`` and ``call.wav``) the later ones get ``<stem>-2``, ``<stem>-3`` ….
     """
-    folders = [(out or path.parent) / path.stem for path in paths]
-    return [
-        Recording(path=path, folder=folder if folders.count(folder) == 1 else folder.with_name(path.name + ".results"))
-        for path, folder in zip(paths, folders, strict=True)
-    ]
+    taken: set[Path] = set()
+    recordings = []
+    for path in paths:
+        folder = (out or path.parent) / path.stem
+        for number in itertools.count(2):
+            if folder not in taken:
+                break
+            folder = folder.with_name(f"{path.stem}-{number}")
+        taken.add(folder)
+        recordings.append(Recording(path=path, folder=folder))
+    return recordings
 
 
 async def transcribe(client: Client, recordings: list[Recording], options: Mapping[str, str], console: Console) -> None:

@@ -381,7 +381,7 @@ def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
     if running is not None:
         yield running.url
         return
-    with console.status("Starting a cluster …") as spinner, serving(settings):
+    with console.status("Starting a cluster …") as spinner, serving(settings, quiet=True):
         spinner.stop()
         yield settings.url
 

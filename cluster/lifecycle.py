@@ -6,6 +6,7 @@ A cluster started here belongs to the process that started it: ``meetmemo up`` i
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -16,10 +17,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 
 import httpx
 
 from cluster.settings import Settings
+from pipelines.catalogue import resolve
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError
 
@@ -51,20 +54,36 @@ def run_until_stopped(settings: Settings, announce: Callable[[str], None]) -> No
 
     Raises `ConfigurationError` when this home's cluster runs already or the port is taken.
     """
-    stop = threading.Event()
+    _stop_on_signals()
+    try:
+        # Ray puts handlers of its own in place when it starts; they abort the process.
+        with serving(settings, connected=_stop_on_signals):
+            announce(settings.url)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+
+
+def _stop_on_signals() -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with serving(settings):
-        announce(settings.url)
-        stop.wait()
+        signal.signal(number, interrupt)
 
 
 @contextlib.contextmanager
-def serving(settings: Settings) -> Iterator[None]:
-    """A cluster for the duration of the block."""
+def serving(settings: Settings, *, connected: Callable[[], None] = lambda: None, quiet: bool = False) -> Iterator[None]:
+    """A cluster for the duration of the block.
+
+    ``connected`` is called once Ray runs. ``quiet`` keeps the replicas' logs off this terminal; Ray writes them to
+    files all the same. Raises `ConfigurationError`, and `ModelError` for a configured model that is not there.
+    """
     running = find_running(settings)
     if running is not None:
         raise ConfigurationError(f"A cluster of {settings.home} runs already (process {running.pid}, {running.url}).")
+    for model in settings.models:
+        resolve(model.path or model.name, settings.models_dir)
     _check_port(settings)
     _prepare_home(settings)
     _prepare_environment(settings)
@@ -75,7 +94,8 @@ def serving(settings: Settings) -> Iterator[None]:
     from cluster.app import build_app
     from cluster.replicas import APP_NAME, stop_coordinator
 
-    _connect(settings)
+    _connect(settings, quiet=quiet)
+    connected()
     try:
         serve.start(http_options={"host": settings.http.host, "port": settings.http.port}, proxy_location="EveryNode")
         serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
@@ -176,6 +196,19 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
     os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1" if settings.http.haproxy else "0")
+    # HAProxy's own pages; at Ray's fixed ports a second cluster on the same machine would not start.
+    os.environ.setdefault("RAY_SERVE_HAPROXY_METRICS_PORT", str(_free_port(9101)))
+    os.environ.setdefault("RAY_SERVE_HAPROXY_STATS_PORT", str(_free_port(8404)))
+
+
+def _free_port(wanted: int) -> int:
+    """The wanted port if nobody listens on it, else any free one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise ConfigurationError("This machine has no free port.")
 
 
 def _ray_token(settings: Settings) -> Path:
@@ -188,17 +221,18 @@ def _ray_token(settings: Settings) -> Path:
     return path
 
 
-def _connect(settings: Settings) -> None:
+def _connect(settings: Settings, *, quiet: bool) -> None:
     import ray
 
     if settings.ray.address:
-        ray.init(address=settings.ray.address, namespace="meetmemo", log_to_driver=False)
+        ray.init(address=settings.ray.address, namespace="meetmemo", log_to_driver=not quiet)
     else:
         ray.init(
             num_cpus=settings.ray.num_cpus or usable_cores(),
             namespace="meetmemo",
             include_dashboard=False,
-            log_to_driver=True,
+            log_to_driver=not quiet,
+            logging_level=logging.ERROR if quiet else logging.INFO,
         )
 
 

@@ -1,0 +1,106 @@
+"""The command line without a cluster: usage, settings, models, doctor."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.bulk import plan
+from tests.servers import free_port
+
+
+@pytest.fixture
+def meetmemo(tmp_path: Path):  # type: ignore[no-untyped-def]  # a small function
+    """Run ``meetmemo`` with a home of its own."""
+
+    def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "MEETMEMO_HOME": str(tmp_path / "home"), "COLUMNS": "160", **env}
+        return subprocess.run(
+            [sys.executable, "-m", "cluster.cli", *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    environment_root = str(Path(__file__).parents[2])
+    os.environ.setdefault("PYTHONPATH", environment_root)
+    return run
+
+
+def test_config_show_masks_secrets(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """`config show` prints what results from all sources, and never a key."""
+    shown = meetmemo("config", "show", DEEPSEEK_API_KEY="sk-very-secret", MEETMEMO_HTTP__PORT="9009")
+    assert shown.returncode == 0, shown.stderr
+    assert "port: 9009" in shown.stdout
+    assert "sk-very-secret" not in shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("transcribe",), ("transcribe", "no-such-file.mp3"), ("jobs", "show"), ("nonsense",), ("status",)],
+)
+def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    """What cannot be done as asked exits with 2 and says why."""
+    wrong = meetmemo(*arguments)
+    assert wrong.returncode == 2
+    assert wrong.stderr.strip()
+    assert "Traceback" not in wrong.stderr
+
+
+def test_wrong_settings_exit_2(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """A mistake in the environment is named, on one line, without a traceback."""
+    wrong = meetmemo("config", "show", MEETMEMO_HTTP__PORT="many")
+    assert wrong.returncode == 2
+    assert "http.port" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_model_that_is_not_here_says_what_to_do(meetmemo, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """`transcribe --model base` without weights fails at once and names the command that fetches them."""
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    wrong = meetmemo("transcribe", "--model", "base", "a.wav")
+    assert wrong.returncode == 1
+    assert "meetmemo models pull base" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_models_list_and_verify(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """The bundled model is there and intact; published ones are listed with how to get them."""
+    listed = meetmemo("models", "list").stdout
+    assert "mini-en" in listed
+    assert "large-v3-turbo" in listed
+    assert "intact" in meetmemo("models", "verify", "mini-en").stdout
+
+
+def test_doctor_names_a_taken_port(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """Doctor looks at everything and exits 1 when something needs mending, with the mend beside it."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        sick = meetmemo("doctor", MEETMEMO_HTTP__PORT=port)
+    assert sick.returncode == 1
+    assert "taken by another program" in sick.stdout
+    assert "MEETMEMO_HTTP__PORT" in sick.stdout
+    healthy = meetmemo("doctor", MEETMEMO_HTTP__PORT=str(free_port()))
+    assert healthy.returncode == 0, healthy.stdout
+
+
+def test_results_of_equal_stems_do_not_collide(tmp_path: Path) -> None:
+    """``call.mp3`` and ``call.wav`` get folders of their own; so do equal names from two places under one ``--out``."""
+    paths = [
+        tmp_path / "a" / "call.mp3",
+        tmp_path / "a" / "call.wav",
+        tmp_path / "a" / "other.mp3",
+        tmp_path / "b" / "other.mp3",
+    ]
+    folders = [recording.folder for recording in plan(paths, tmp_path / "out")]
+    assert len(set(folders)) == len(folders)
+    assert plan(paths[2:3], None)[0].folder == tmp_path / "a" / "other"
