@@ -8,6 +8,7 @@ from typing import BinaryIO, ParamSpec, TypeVar
 
 import anyio.to_thread
 
+from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
 from deployments.limits import IngestionLimits
 from deployments.schemas import JobBody, JobQuery
@@ -111,15 +112,7 @@ class Backend:
         job = await self.get(job_id)
         if not job.state.final:
             raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
-        return await in_thread(self._purge, job)
-
-    def _purge(self, job: Job) -> list[str]:
-        # Blobs first: while the ledger still has the job, a purge that failed half-way can be repeated.
-        root = JobKeys(tenant=job.tenant, job_id=job.id).root
-        keys = list(self.store.list(root))
-        self.store.delete_prefix(root)
-        self.ledger.delete(job.tenant, job.id)
-        return keys
+        return await in_thread(stages.purge, self.ledger, self.store, job)
 
     async def open_result(self, job: Job, name: str) -> ResultStream:
         """Open a result; raises `NotFound` for no name of a result, `ResultPending`, `BlobMissing`."""

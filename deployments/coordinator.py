@@ -12,20 +12,23 @@ The ledger is the truth: everything in memory is rebuilt from it and the blob st
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TypeVar
 
 import structlog
 
-from deployments import stages
+from deployments import quarantine, stages
+from deployments.housekeeping import Retention, keep_house
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
 from deployments.patience import Patience
 from deployments.ports import (
     ClusterStatus,
+    DrainStatus,
     JobView,
     MinutesPort,
     MinutesRequest,
@@ -35,10 +38,19 @@ from deployments.ports import (
     SegmentRequest,
     TranscriberPort,
 )
+from deployments.segment_stream import spans_of
 from deployments.ticket_office import TicketOffice
 from pipelines.catalogue import ModelProfile
-from pipelines.core import SAMPLE_RATE, ModelInfo, Span
-from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, StoreUnavailable, VersionConflict
+from pipelines.core import ModelInfo, Span
+from pipelines.errors import (
+    Fenced,
+    JobUnknown,
+    LedgerUnavailable,
+    MeetMemoError,
+    Reason,
+    StoreUnavailable,
+    VersionConflict,
+)
 from pipelines.jobs import (
     CancelRequested,
     ChunkFinished,
@@ -52,7 +64,6 @@ from pipelines.jobs import (
     Recovered,
     ResultsStored,
     Segmented,
-    SpanStored,
     StartMinutes,
     StartSegmentation,
     StartStitching,
@@ -73,7 +84,7 @@ class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
-    with one needs no detection.
+    with one needs no detection. A Segmenter's or a batch's time is limited; see `segment_stream` and `TicketOffice`.
     """
 
     owner: str
@@ -81,10 +92,14 @@ class CoordinatorOptions:
     max_live_jobs: int = 32
     max_tickets: int = 16
     batch_size: int = 16
-    max_attempts: int = 3
+    max_attempts: int = 5
+    pause_s: float = 1.0
+    batch_patience_s: float = 120.0
     lease_s: float = 15.0
     idle_poll_s: float = 5.0
     progress_interval_s: float = 0.5
+    housekeeping_interval_s: float = 3600.0
+    retention: Retention = field(default=Retention())
 
 
 class Coordinator:
@@ -117,6 +132,8 @@ class Coordinator:
                 max_tickets=options.max_tickets,
                 batch_size=options.batch_size,
                 max_attempts=options.max_attempts,
+                pause_s=options.pause_s,
+                patience_s=options.batch_patience_s,
             )
             for model, transcriber in transcribers.items()
         }
@@ -126,22 +143,37 @@ class Coordinator:
         self._loops: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
         self._patience = Patience()
+        self._draining = self._refusing = False
 
     # Start and stop
 
     async def start(self) -> None:
-        """Take the lease (waiting for a dead predecessor's to run out), recover live jobs, begin to claim."""
+        """Take the lease (waiting for a dead predecessor's to run out), recover live jobs, begin to claim.
+
+        Waits for a ledger or a store that is away.
+        """
+        await self._patience.in_thread(self._ledger.migrate)
         await self._leadership.win()
-        for job in await asyncio.to_thread(self._ledger.live, self._leadership.lease):
-            await self._recover(job)
+        for job in await self._patience.in_thread(self._live_jobs):
+            await self._patience.repeat(functools.partial(self._recover, job))
         self._loops = [
+            asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
             asyncio.create_task(self._claim_loop(), name="claim"),
             asyncio.create_task(self._progress_loop(), name="progress"),
         ]
         log.info("coordinator ready", action="start", recovered=len(self._jobs))
 
-    async def stop(self) -> None:
-        """Stop all work and give the lease back; unfinished jobs go on at the next start."""
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """Stop all work and give the lease back; unfinished jobs go on at the next start.
+
+        What is in hand gets ``drain_s`` seconds to end by itself first.
+        """
+        if drain_s > 0:
+            await self.drain(begin=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain_s):
+                    while self._jobs:
+                        await next(iter(self._jobs.values())).changed.wait()
         tasks = [*self._loops, *self._background, *(task for live in self._jobs.values() for task in live.tasks)]
         for task in tasks:
             task.cancel()
@@ -194,7 +226,17 @@ class Coordinator:
             speed=self._meter.speed,
             ledger_ok=self._patience.ledger_ok,
             store_ok=self._patience.store_ok,
+            draining=self._draining,
         )
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
+        """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case."""
+        if begin is not None:
+            if begin != self._draining:
+                log.info("draining" if begin else "no longer draining", action="drain", live_jobs=len(self._jobs))
+            self._draining, self._refusing = begin, begin and refuse
+            self._wake.set()
+        return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._jobs))
 
     # What Transcribers ask
 
@@ -209,7 +251,7 @@ class Coordinator:
             item = outcome.item
             live = self._jobs.get(item.job_id)
             if live is None:
-                await self._patience.in_thread(stages.discard, self._store, item)
+                await self._patience.in_thread(self._discard, item)
             elif not office.settle(ticket, item):
                 continue
             elif outcome.error and outcome.retry:
@@ -266,7 +308,10 @@ class Coordinator:
     # The steps
 
     async def _segment(self, live: LiveJob) -> None:
-        """Read the Segmenter's stream. If the stream breaks, it starts again and skips what has an outcome."""
+        """Read the Segmenter's stream, or what a replay's origin kept."""
+        if live.job.replay_of:
+            await self._replay(live)
+            return
         request = SegmentRequest(
             tenant=live.job.tenant,
             job_id=live.job.id,
@@ -274,13 +319,28 @@ class Coordinator:
             window_s=self._profile(live.job).window_s,
             source_url=live.job.source_url,
         )
-        async for found in self._segmenter.segment(request):
+        stream = spans_of(
+            self._segmenter,
+            request,
+            self._patience,
+            max_attempts=self._options.max_attempts,
+            pause_s=self._options.pause_s,
+        )
+        async for found in stream:
             if isinstance(found, Span):
-                audio_s = (found.end - found.start) / SAMPLE_RATE
-                await self._advance(live, SpanStored(audio_s=audio_s, chunks=found.chunks))
+                await self._advance(live, live.span_stored(found))
             else:
                 self._enqueue(live, live.close_ballots())
                 await self._advance(live, Segmented(n_chunks=found.n_chunks))
+
+    async def _replay(self, live: LiveJob) -> None:
+        """Lay out the chunks to decode again; everything else has an outcome in the origin."""
+        spans, kept = await self._patience.in_thread(quarantine.prepare_replay, self._store, live.job)
+        live.votes = {vote.channel: vote for vote in kept.votes}
+        live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
+        for span in spans:
+            await self._advance(live, live.span_stored(span))
+        await self._advance(live, Segmented(n_chunks=kept.summary.n_chunks))
 
     async def _hear_language(self, live: LiveJob, outcome: Outcome) -> None:
         vote = live.hear(outcome.item.chunk, outcome.languages)
@@ -290,7 +350,8 @@ class Coordinator:
 
     async def _stitch(self, live: LiveJob) -> None:
         model = self._offices[live.job.options.model].replica
-        await self._patience.in_thread(stages.stitch_job, self._store, live.job, model, live.votes)
+        await self._patience.repeat(self._leadership.confirm)
+        await self._patience.in_thread(stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions)
         await self._advance(live, TranscriptStored())
 
     async def _write_minutes(self, live: LiveJob) -> None:
@@ -301,21 +362,32 @@ class Coordinator:
             minutes=live.job.options.minutes,
             language=live.job.options.minutes_language,
         )
+        await self._patience.repeat(self._leadership.confirm)
         written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
         await self._advance(live, ResultsStored(names=written.names, note=written.note))
 
     async def _end(self, live: LiveJob) -> None:
         """Forget an ended job and delete its working data."""
-        self._offices[live.job.options.model].drop(live.job.tenant, live.job.id)
+        if office := self._offices.get(live.job.options.model):
+            office.drop(live.job.tenant, live.job.id)
         self._jobs.pop(live.job.id, None)
         live.announce()
         current = asyncio.current_task()
         for task in live.tasks:
             if task is not current:
                 task.cancel()
-        with contextlib.suppress(StoreUnavailable):
-            await asyncio.to_thread(stages.clean_up, self._store, live.keys)
+        with contextlib.suppress(StoreUnavailable):  # housekeeping comes by later
+            await asyncio.to_thread(stages.clean_up, self._store, live.job)
         self._wake.set()
+
+    def _discard(self, item: WorkItem) -> None:
+        """Delete a late outcome unless its job lives and is only not recovered yet. Blocks."""
+        try:
+            if not self._ledger.get(item.tenant, item.job_id).state.final:
+                return
+        except JobUnknown:
+            pass
+        stages.discard(self._store, item)
 
     def _give_up(self, item: WorkItem, why: str) -> None:
         """A chunk failed for the last time: the job goes on without it."""
@@ -329,7 +401,19 @@ class Coordinator:
         if item.task == "detect_language":
             await self._hear_language(live, Outcome(item=item))
             return
+        await self._patience.repeat(self._leadership.confirm)
+        await self._patience.in_thread(
+            quarantine.keep_chunk,
+            self._store,
+            item,
+            why,
+            model=self._offices[live.job.options.model].replica,
+            at_s=time.time(),
+        )
         await self._patience.in_thread(stages.store_failure, self._store, item, why)
+        await self._record(
+            live.job, "chunk_given_up", f"chunk {item.chunk.index}: {why.strip().rpartition(chr(10))[2][:200]}"
+        )
         await self._advance(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
 
     # Loops
@@ -350,9 +434,19 @@ class Coordinator:
         for job in await asyncio.to_thread(self._ledger.cancel_requests, self._leadership.lease):
             await self._report(self._jobs.get(job.id) or self._admit(job), CancelRequested())
         room = self._options.max_live_jobs - len(self._jobs)
-        if room > 0:
+        if room > 0 and not self._draining:
             for job in await asyncio.to_thread(self._ledger.claim, self._leadership.lease, room):
-                await self._report(self._admit(job), Claimed())
+                await self._begin(self._admit(job), Claimed())
+
+    async def _housekeeping_loop(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(
+                    keep_house, self._ledger, self._store, self._options.retention, now_s=time.time()
+                )
+            except MeetMemoError as error:
+                log.warning("housekeeping put off", action="sweep", error=str(error))
+            await asyncio.sleep(self._options.housekeeping_interval_s)
 
     async def _progress_loop(self) -> None:
         while True:
@@ -384,7 +478,7 @@ class Coordinator:
     # Small parts
 
     def _profile(self, job: Job) -> ModelProfile:
-        return self._options.profiles[job.options.model]
+        return self._options.profiles.get(job.options.model, ModelProfile())
 
     def _admit(self, job: Job) -> LiveJob:
         known = self._profile(job).languages or ()
@@ -392,12 +486,28 @@ class Coordinator:
         live = self._jobs[job.id] = LiveJob(job=job, stored=job, given_language=given)
         return live
 
+    def _live_jobs(self) -> Sequence[Job]:
+        return self._ledger.live(self._leadership.lease)
+
     async def _recover(self, job: Job) -> None:
         live = self._admit(job)
-        finished = await asyncio.to_thread(stages.stored_chunks, self._store, live.keys)
+        live.outcomes = await asyncio.to_thread(stages.stored_outcomes, self._store, live.keys)
         for vote in await asyncio.to_thread(stages.stored_languages, self._store, live.keys):
             live.votes[vote.channel] = vote
-        await self._advance(live, Recovered(finished=finished))
+        await self._record(job, "recovered", f"{len(live.outcomes.done)} chunks were transcribed")
+        await self._begin(live, Recovered())
+
+    async def _begin(self, live: LiveJob, event: Event) -> None:
+        """Start or go on with a job, unless its model is not there any more."""
+        model = live.job.options.model
+        if model not in self._offices and live.job.state is not JobState.SUMMARIZING:
+            event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
+        await self._report(live, event)
+
+    async def _record(self, job: Job, name: str, detail: str) -> None:
+        """Enter something in a job's history; that alone is no reason to stop."""
+        with contextlib.suppress(LedgerUnavailable, JobUnknown):
+            await asyncio.to_thread(self._ledger.record, self._leadership.lease, job, name, detail)
 
     def _spawn(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
         """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""

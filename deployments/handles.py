@@ -1,14 +1,24 @@
 """Ray Serve handles behind the ports: calls go out, MeetMemo's own errors come back as they were raised."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
-from deployments.ports import ClusterStatus, JobView, MinutesRequest, Outcome, SegmentRequest, WrittenResults
+from deployments.ports import (
+    ClusterStatus,
+    DrainStatus,
+    JobView,
+    MinutesRequest,
+    Outcome,
+    SegmentRequest,
+    WrittenResults,
+)
 from pipelines.core import ModelInfo, SourceSummary, Span
-from pipelines.errors import InputError, MeetMemoError
+from pipelines.errors import InputError, MeetMemoError, ReplicaLost
 from pipelines.scheduling import WorkItem
 
 T = TypeVar("T")
@@ -21,11 +31,17 @@ def _as_raised(error: RayTaskError) -> BaseException:
     return cause if isinstance(cause, MeetMemoError) else error
 
 
+def _lost(error: RayError | RayServeException) -> ReplicaLost:
+    return ReplicaLost(f"{type(error).__name__}: {error}".splitlines()[0])
+
+
 async def _answer(response: Awaitable[T]) -> T:
     try:
         return await response
     except RayTaskError as error:
         raise _as_raised(error) from None
+    except (RayError, RayServeException) as error:
+        raise _lost(error) from error
 
 
 class CoordinatorHandle:
@@ -56,6 +72,10 @@ class CoordinatorHandle:
         status: ClusterStatus = await _answer(self._handle.status.remote())
         return status
 
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
+        status: DrainStatus = await _answer(self._handle.drain.remote(begin=begin, refuse=refuse))
+        return status
+
     async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
         items: tuple[WorkItem, ...] = await _answer(self._handle.claim.remote(ticket, replica, max_items))
         return items
@@ -76,50 +96,38 @@ class TranscriberHandle:
 
 
 class SegmenterHandle:
-    """Calls the Segmenters. A stream whose replica dies starts again: spans are cut and named the same every time.
+    """Calls the Segmenters. An `InputError` arrives as the stream's last element and is raised here."""
 
-    An `InputError` arrives as the stream's last element and is raised here.
-    """
-
-    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 3) -> None:
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
-        self._max_attempts = max_attempts
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
-        n_seen = 0
-        for attempt in range(1, self._max_attempts + 1):
-            try:
-                position = 0
-                stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
-                async for found in stream:
-                    if isinstance(found, InputError):
-                        raise found
-                    position += 1
-                    if position > n_seen:
-                        n_seen = position
-                        yield found
-            except RayActorError:
-                if attempt == self._max_attempts:
-                    raise
-            except RayTaskError as error:
-                raise _as_raised(error) from None
-            else:
-                return
+        try:
+            stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
+            async for found in stream:
+                if isinstance(found, InputError):
+                    raise found
+                yield found
+        except RayTaskError as error:
+            raise _as_raised(error) from None
+        except (RayError, RayServeException) as error:
+            raise _lost(error) from error
 
 
 class MinutesHandle:
     """Calls the MinutesWriter; writing is repeatable, so a call whose replica died is made again."""
 
-    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 3) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, pause_s: float = 1.0) -> None:
         self._handle = handle
         self._max_attempts = max_attempts
+        self._pause_s = pause_s
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         for _ in range(self._max_attempts - 1):
             try:
                 return await self._write(request)
-            except RayActorError:
-                continue
+            except ReplicaLost:
+                await asyncio.sleep(self._pause_s)
         return await self._write(request)
 
     async def _write(self, request: MinutesRequest) -> WrittenResults:

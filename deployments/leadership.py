@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 
-from pipelines.errors import Fenced, LedgerUnavailable, MeetMemoError
+from pipelines.errors import Fenced, LedgerError, LedgerUnavailable, MeetMemoError
 from pipelines.ledger import Lease, Ledger
 
 log = structlog.get_logger()
@@ -38,6 +38,10 @@ class Leadership:
                 await asyncio.sleep(min(1.0, self._ttl_s / 10))
         self._beat = asyncio.create_task(self._keep(), name="heartbeat")
 
+    async def confirm(self) -> None:
+        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence."""
+        self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
+
     async def resign(self) -> None:
         """Give the lease back, so that a successor need not wait."""
         if self._beat is not None:
@@ -60,5 +64,5 @@ class Leadership:
                 self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
             except Fenced:
                 self.lose()
-            except LedgerUnavailable as error:
+            except LedgerError as error:
                 log.error("ledger unavailable", action="heartbeat", error=str(error))

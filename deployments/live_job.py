@@ -1,11 +1,12 @@
 """`LiveJob`: what the Coordinator keeps in memory about a job that has not ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.core import Chunk, LanguageVote
-from pipelines.jobs import Job
+from deployments.stages import Outcomes
+from pipelines.core import SAMPLE_RATE, Chunk, LanguageVote, Span
+from pipelines.jobs import Job, SpanStored
 from pipelines.keys import JobKeys
 from pipelines.language_vote import Ballot
 from pipelines.scheduling import WorkItem
@@ -19,7 +20,8 @@ class LiveJob:
 
     Everything here can be rebuilt from the ledger and the blob store. ``changed`` is set and replaced at
     every change, so that any number of watchers can wait for the next one. ``given_language`` is the job's
-    option, or the only language its model knows; ``stored`` is the job as the ledger last took it.
+    option, or the only language its model knows; ``stored`` is the job as the ledger last took it; ``outcomes`` is
+    what an earlier Coordinator left.
     """
 
     job: Job
@@ -30,6 +32,8 @@ class LiveJob:
     given_language: str | None = None
     votes: dict[int, LanguageVote] = field(default_factory=dict)
     ballots: dict[int, Ballot] = field(default_factory=dict)
+    outcomes: Outcomes = field(default=Outcomes())
+    failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
 
     @property
     def keys(self) -> JobKeys:
@@ -50,7 +54,7 @@ class LiveJob:
         items = []
         for chunk in chunks:
             if self.language_of(chunk.channel):
-                items.append(self._transcription(chunk))
+                items.append(self.transcription(chunk))
             else:
                 ballot = self.ballots.setdefault(chunk.channel, Ballot(channel=chunk.channel))
                 ballot.hold(chunk)
@@ -72,9 +76,33 @@ class LiveJob:
         """Fix a channel's language and release the chunks that waited for it."""
         self.votes[vote.channel] = vote
         ballot = self.ballots.pop(vote.channel, None)
-        return [self._transcription(chunk) for chunk in ballot.held] if ballot else []
+        return [self.transcription(chunk) for chunk in ballot.held] if ballot else []
 
-    def _transcription(self, chunk: Chunk) -> WorkItem:
+    def span_stored(self, span: Span) -> SpanStored:
+        """The event that a span brings: which of its chunks have an outcome already, as they are cut now.
+
+        A replay decodes only what it was asked to; the rest has one in its origin.
+        """
+        items = {chunk.index: self.transcription(chunk) for chunk in span.chunks}
+        done = {index for index, item in items.items() if (index, item.cut) in self.outcomes.done}
+        failed = {index for index, item in items.items() if (index, item.cut) in self.outcomes.failed} - done
+        if self.job.replay_of:
+            kept = set(items) - set(self.job.replay_chunks)
+            done |= kept
+            failed |= kept & self.failed_before
+        return SpanStored(
+            audio_s=(span.end - span.start) / SAMPLE_RATE,
+            chunks=span.chunks,
+            finished=frozenset(done | failed),
+            failed=frozenset(failed),
+        )
+
+    def transcriptions(self, chunks: Sequence[Chunk]) -> list[WorkItem]:
+        """The rows that transcribe chunks."""
+        return [self.transcription(chunk) for chunk in chunks]
+
+    def transcription(self, chunk: Chunk) -> WorkItem:
+        """The row that transcribes a chunk."""
         options = self.job.options
         return WorkItem(
             task="transcribe",

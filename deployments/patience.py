@@ -1,6 +1,7 @@
 """`Patience`: repeats what failed because the store or the ledger is away. Work waits, nothing is lost."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
@@ -28,18 +29,22 @@ class Patience:
 
     async def repeat(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The same for what can be awaited; ``attempt`` makes a fresh awaitable each time."""
-        pause_s = self._first_pause_s
-        while True:
+        for n_failures in itertools.count():
             try:
                 result = await attempt()
             except (StoreUnavailable, LedgerUnavailable) as error:
-                if isinstance(error, StoreUnavailable):
-                    self.store_ok = False
-                else:
-                    self.ledger_ok = False
-                log.warning("waiting for storage", action="wait", error=str(error), pause_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, self._longest_pause_s)
+                await self.rest(error, n_failures)
             else:
                 self.store_ok = self.ledger_ok = True
                 return result
+        raise AssertionError("counting does not end")
+
+    async def rest(self, error: StoreUnavailable | LedgerUnavailable, n_failures: int) -> None:
+        """Note what is away, and pause the longer the more failures came before."""
+        if isinstance(error, StoreUnavailable):
+            self.store_ok = False
+        else:
+            self.ledger_ok = False
+        pause_s = min(self._first_pause_s * 2 ** min(n_failures, 16), self._longest_pause_s)
+        log.warning("waiting for storage", action="wait", error=str(error), pause_s=pause_s)
+        await asyncio.sleep(pause_s)

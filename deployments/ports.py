@@ -27,7 +27,7 @@ class ClusterStatus:
     """The Coordinator's view of the cluster.
 
     ``backlog_audio_s`` is audio accepted and cut but not transcribed; ``speed`` is audio seconds per wall second
-    over the last minutes, 0 where nothing was measured yet.
+    over the last minutes, 0 where nothing was measured yet. While it drains, no queued job is begun.
     """
 
     models: tuple[ModelStatus, ...]
@@ -36,6 +36,15 @@ class ClusterStatus:
     ledger_ok: bool = True
     store_ok: bool = True
     draining: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrainStatus:
+    """Whether the Coordinator begins no more jobs, whether Ingestion refuses new ones, and how many are in hand."""
+
+    draining: bool
+    refusing: bool
+    n_live_jobs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +69,9 @@ class CoordinatorPort(Protocol):
 
     async def status(self) -> ClusterStatus:
         """Describe the cluster for readiness checks and operators."""
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
+        """Begin to drain, or end it, or (None) only tell; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)

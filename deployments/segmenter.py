@@ -1,6 +1,7 @@
 """The Segmenter: streams a source through decoding and voice activity, stores spans, names them as they are stored."""
 
 import asyncio
+import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,8 +11,9 @@ from deployments.limits import SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
 from pipelines.audio import decode_audio
-from pipelines.codec import encode
+from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
+from pipelines.errors import BlobMissing, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.storage import BlobStore
@@ -19,9 +21,10 @@ from pipelines.storage import BlobStore
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions:
-    """How to cut, and what is too much to decode."""
+    """How to cut, and what is too much to decode; a span that takes longer than ``span_timeout_s`` hangs."""
 
     max_duration_s: float
+    span_timeout_s: float = 900.0
     segmentation: SegmentationOptions = field(default=SegmentationOptions())
     sources: SourceLimits = field(default=SourceLimits())
 
@@ -34,16 +37,38 @@ class Segmenter:
         self._options = options
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
-        """Yield each span once it is stored, at last the summary. Raises `InputError` and `StoreUnavailable`.
+        """Yield each span once it is stored, at last the summary.
 
-        The same source is cut the same way every time, so a repeated call rewrites what is there.
+        A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
+        and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
         """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        stored = await asyncio.to_thread(self._stored, keys)
+        if stored:
+            for found in stored:
+                yield found
+            return
         if request.source_url:
             await self._fetch(request.source_url, keys)
         steps = self._split(keys, request)
-        while (found := await asyncio.to_thread(next, steps, None)) is not None:
-            yield found
+        while (step := await self._next(steps)) is not None:
+            yield step
+
+    async def _next(self, steps: Iterator[Span | SourceSummary]) -> Span | SourceSummary | None:
+        try:
+            async with asyncio.timeout(self._options.span_timeout_s):
+                return await asyncio.to_thread(next, steps, None)
+        except TimeoutError:
+            raise TimedOut(f"no span was found within {self._options.span_timeout_s:g} seconds") from None
+
+    def _stored(self, keys: JobKeys) -> list[Span | SourceSummary]:
+        """What an earlier call yielded, if it came to its end; else nothing."""
+        try:
+            summary = decode(SourceSummary, self._store.get(keys.summary))
+            spans = [decode(Span, self._store.get(keys.span(index))) for index in range(summary.n_spans)]
+        except BlobMissing:
+            return []
+        return [*spans, summary]
 
     async def _fetch(self, url: str, keys: JobKeys) -> None:
         """Pull the source into the store, unless an earlier call did."""
@@ -56,7 +81,8 @@ class Segmenter:
 
     def _split(self, keys: JobKeys, request: SegmentRequest) -> Iterator[Span | SourceSummary]:
         segmentation = replace(self._options.segmentation, window_s=request.window_s)
-        n_chunks = n_channels = end = 0
+        n_spans = n_chunks = n_channels = end = 0
+        known = frozenset(self._store.list(keys.spans))
         with self._store.open(keys.source) as source:
             blocks = decode_audio(
                 source,
@@ -64,25 +90,33 @@ class Segmenter:
                 max_duration_s=self._options.max_duration_s,
             )
             for draft in split_audio(blocks, segmentation):
-                span = self._store_span(keys, draft)
+                span = self._store_span(keys, draft, known)
+                n_spans += 1
                 n_chunks += len(span.chunks)
                 n_channels = max(n_channels, span.channel + 1)
                 end = max(end, span.end)
                 yield span
-        summary = SourceSummary(duration_s=end / SAMPLE_RATE, n_channels=n_channels, n_chunks=n_chunks)
+        summary = SourceSummary(duration_s=end / SAMPLE_RATE, n_channels=n_channels, n_spans=n_spans, n_chunks=n_chunks)
         self._store.put(keys.summary, encode(summary))
         yield summary
 
-    def _store_span(self, keys: JobKeys, draft: SpanDraft) -> Span:
+    def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str]) -> Span:
+        samples = draft.pcm.tobytes() if draft.chunks else b""
         pcm_key = keys.pcm(draft.channel, draft.index)
-        pcm = self._store.put(pcm_key, draft.pcm.tobytes()) if draft.chunks else BlobRef(key=pcm_key, n_bytes=0)
         span = Span(
             index=draft.index,
             channel=draft.channel,
             start=draft.start,
             end=draft.end,
-            pcm=pcm,
+            pcm=BlobRef(
+                key=pcm_key, n_bytes=len(samples), sha256=hashlib.sha256(samples).hexdigest() if samples else ""
+            ),
             chunks=draft.chunks,
         )
-        self._store.put(keys.span(span.index), encode(span))
+        table, key = encode(span), keys.span(span.index)
+        if key in known and self._store.get(key) == table:
+            return span
+        if samples:
+            self._store.put(pcm_key, samples)
+        self._store.put(key, table)
         return span

@@ -1,13 +1,16 @@
 """The steps of a job that read and write the blob store for the Coordinator. They block: run them in a thread."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
+from deployments import quarantine
 from pipelines.codec import decode, encode
-from pipelines.core import ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
-from pipelines.jobs import Job
-from pipelines.keys import JobKeys
+from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.jobs import Job, JobState
+from pipelines.keys import JobKeys, outcome_of
+from pipelines.ledger import Ledger
 from pipelines.scheduling import WorkItem
 from pipelines.stitching import stitch
 from pipelines.storage import BlobStore
@@ -17,9 +20,20 @@ _READERS = 8  # a remote store answers in milliseconds each; a ten-hour job has 
 T = TypeVar("T")
 
 
-def stored_chunks(store: BlobStore, keys: JobKeys) -> frozenset[int]:
-    """Indices of the chunks whose outcome is stored."""
-    return frozenset(int(key.removeprefix(keys.chunks).removesuffix(".json")) for key in store.list(keys.chunks))
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Chunks with a stored outcome, as (index, cut): ``done`` have a result, ``failed`` were given up."""
+
+    done: frozenset[tuple[int, str]] = frozenset()
+    failed: frozenset[tuple[int, str]] = frozenset()
+
+
+def stored_outcomes(store: BlobStore, keys: JobKeys) -> Outcomes:
+    """What became of a job's chunks before a restart."""
+    return Outcomes(
+        done=frozenset(map(outcome_of, store.list(keys.chunks))),
+        failed=frozenset(map(outcome_of, store.list(keys.failures))),
+    )
 
 
 def stored_languages(store: BlobStore, keys: JobKeys) -> list[LanguageVote]:
@@ -45,15 +59,27 @@ def store_failure(store: BlobStore, item: WorkItem, why: str) -> None:
         temperature=0.0,
         error=why or "unknown",
     )
-    store.put(keys.chunk(item.chunk.index), encode(result))
+    store.put(keys.failure(item.chunk.index, item.cut), encode(result))
 
 
-def stitch_job(store: BlobStore, job: Job, model: ModelInfo, votes: Mapping[int, LanguageVote]) -> Transcript:
-    """Put a job's chunk results on one clock and store the transcript."""
+def stitch_job(
+    store: BlobStore,
+    job: Job,
+    model: ModelInfo,
+    votes: Mapping[int, LanguageVote],
+    items_for: Callable[[Sequence[Chunk]], Sequence[WorkItem]],
+) -> Transcript:
+    """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
+
+    ``items_for`` says how each chunk was decoded: only results of the same cut are used.
+    """
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     summary = decode(SourceSummary, store.get(keys.summary))
-    spans = sorted(_read_all(store, Span, store.list(keys.spans)), key=lambda span: span.index)
-    results = {result.index: result for result in _read_all(store, ChunkResult, store.list(keys.chunks))}
+    spans = list(_read_all(store, Span, map(keys.span, range(summary.n_spans))))
+    results = _results(store, keys, items_for([chunk for span in spans for chunk in span.chunks]))
+    if job.replay_of:
+        kept = quarantine.read_kept(store, JobKeys(tenant=job.tenant, job_id=job.replay_of))
+        results = {**quarantine.results_of(kept, job), **results}
     transcript = stitch(
         spans,
         results,
@@ -63,19 +89,50 @@ def stitch_job(store: BlobStore, job: Job, model: ModelInfo, votes: Mapping[int,
         model=model,
         speakers=job.options.speakers,
     )
+    failed = quarantine.failed_in(results)
+    kept = quarantine.Kept(
+        summary=summary, spans=tuple(spans), results=tuple(results.values()), votes=tuple(votes.values())
+    )
+    quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))
     return transcript
 
 
 def discard(store: BlobStore, item: WorkItem) -> None:
     """Delete the outcome of a chunk whose job ended while it was decoded: nobody else would."""
-    store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index))
+    store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index, item.cut))
 
 
-def clean_up(store: BlobStore, keys: JobKeys) -> None:
-    """Delete what a job needed only while it ran."""
-    store.delete_prefix(keys.work)
+def clean_up(store: BlobStore, job: Job) -> None:
+    """Delete what an ended job needed only while it ran.
+
+    A replay that succeeded takes over its origin's quarantine; of a cancelled job nobody wants any.
+    """
+    keys = JobKeys(tenant=job.tenant, job_id=job.id)
+    if job.replay_of and job.state is JobState.SUCCEEDED:
+        store.delete_prefix(JobKeys(tenant=job.tenant, job_id=job.replay_of).quarantine)
+    if job.state is JobState.CANCELLED:
+        store.delete_prefix(keys.quarantine)
     store.delete(keys.source)
+    store.delete_prefix(keys.work)
+
+
+def purge(ledger: Ledger, store: BlobStore, job: Job) -> list[str]:
+    """Erase an ended job and all its blobs; return their keys."""
+    # Blobs first: while the ledger still has the job, a purge that failed half-way can be repeated.
+    root = JobKeys(tenant=job.tenant, job_id=job.id).root
+    keys = list(store.list(root))
+    store.delete_prefix(root)
+    ledger.delete(job.tenant, job.id)
+    return keys
+
+
+def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict[int, ChunkResult]:
+    """Results of the items; where there is none, what says that the chunk was given up."""
+    there = {*store.list(keys.chunks), *store.list(keys.failures)}
+    candidates = ((keys.chunk(item.chunk.index, item.cut), keys.failure(item.chunk.index, item.cut)) for item in items)
+    found = [next((key for key in keys_ if key in there), "") for keys_ in candidates]
+    return {result.index: result for result in _read_all(store, ChunkResult, filter(None, found))}
 
 
 def _votes(

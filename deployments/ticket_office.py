@@ -2,13 +2,14 @@
 
 A ticket is a call of `Transcriber.work` without payload. A replica that runs it claims its batch only then,
 so batches form late, over all jobs, by the fair queue's order; Serve's autoscaler still sees the load as
-ongoing requests. Items are leased to the ticket that claimed them: when its call fails, they come back.
+ongoing requests. Items are leased to the ticket that claimed them: when its call fails, or takes longer than it may,
+they come back. The last attempt of an item is made alone, so that one that kills its replica takes no other with it.
 """
 
 import asyncio
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -19,11 +20,16 @@ from pipelines.scheduling import FairQueue, WorkItem
 
 log = structlog.get_logger()
 
+_SLOWER = 10.0  # than the slowest batch so far: such a batch hangs
+_MAX_ERROR_CHARS = 4000  # of an attempt: a traceback's end fits
+
 
 class TicketOffice:
     """The queue, the leases and the open tickets of one model. Belongs to one event loop.
 
-    ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up.
+    ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up. A claimed batch may take
+    ``patience_s`` seconds plus its audio at a tenth of the slowest speed met so far; before anything was measured,
+    at ``min_speed`` (audio seconds per second).
     """
 
     def __init__(
@@ -36,6 +42,8 @@ class TicketOffice:
         batch_size: int,
         max_attempts: int,
         pause_s: float = 1.0,
+        patience_s: float = 120.0,
+        min_speed: float = 0.02,
     ) -> None:
         self.model = model
         self.queue = FairQueue()
@@ -46,6 +54,11 @@ class TicketOffice:
         self._batch_size = batch_size
         self._max_attempts = max_attempts
         self._pause_s = pause_s
+        self._patience_s = patience_s
+        self._min_speed = min_speed
+        self._slowest_speed: float | None = None
+        self._limits: dict[str, asyncio.Timeout] = {}
+        self._claimed: dict[str, tuple[float, float]] = {}  # ticket → when (loop's clock), audio seconds
         self._leases: dict[str, dict[tuple[str, int, str], WorkItem]] = {}
         self._tickets: set[asyncio.Task[None]] = set()
         self._postponed: set[asyncio.Task[None]] = set()
@@ -53,7 +66,7 @@ class TicketOffice:
     @property
     def leased_s(self) -> float:
         """Audio seconds that replicas work on now."""
-        return sum(item.audio_s for lease in self._leases.values() for item in lease.values())
+        return sum(_audio_s(lease) for lease in self._leases.values())
 
     def describe(self, n_replicas: int) -> str:
         """How many replicas there are, and on what they compute once one of them has claimed."""
@@ -72,6 +85,8 @@ class TicketOffice:
             return ()
         items = self.queue.take(max_items)
         self._leases[ticket].update({_key(item): item for item in items})
+        if items:
+            self._limit(ticket)
         self.replica = replica
         self._batch_size = max_items
         return tuple(items)
@@ -83,10 +98,16 @@ class TicketOffice:
     def retry(self, item: WorkItem, why: str) -> None:
         """Queue an item again before its job's others, or give it up after the last attempt."""
         if item.attempt + 1 >= self._max_attempts:
-            self._give_up(item, why)
-        else:
-            self.queue.add(replace(item, attempt=item.attempt + 1), first=True)
-            self._open_tickets()
+            self._give_up(replace(item, errors=(*item.errors, why[-_MAX_ERROR_CHARS:])), why)
+            return
+        again = replace(
+            item,
+            attempt=item.attempt + 1,
+            errors=(*item.errors, why[-_MAX_ERROR_CHARS:]),
+            alone=item.attempt + 2 >= self._max_attempts,
+        )
+        self.queue.add(again, first=True)
+        self._open_tickets()
 
     def postpone(self, item: WorkItem) -> None:
         """Queue an item again after a pause: what failed was not the item's fault, so it does not count."""
@@ -118,16 +139,36 @@ class TicketOffice:
             self._tickets.add(task)
             task.add_done_callback(self._ended)
 
+    def _limit(self, ticket: str) -> None:
+        """Start a claimed batch's clock. The device may still decode another batch first."""
+        own_s = _audio_s(self._leases[ticket])
+        before_s = max((_audio_s(lease) for name, lease in self._leases.items() if name != ticket), default=0.0)
+        speed = self._slowest_speed / _SLOWER if self._slowest_speed else self._min_speed
+        now_s = asyncio.get_running_loop().time()
+        self._claimed[ticket] = (now_s, own_s)
+        self._limits[ticket].reschedule(now_s + self._patience_s + (own_s + before_s) / speed)
+
+    def _measure(self, ticket: str) -> None:
+        if ticket in self._claimed:
+            since_s, audio_s = self._claimed[ticket]
+            speed = audio_s / max(asyncio.get_running_loop().time() - since_s, 1e-3)
+            self._slowest_speed = min(speed, self._slowest_speed or speed)
+
     async def _run(self, ticket: str) -> None:
         why = ""
+        limit = self._limits[ticket] = asyncio.timeout(None)
         try:
-            await self._transcriber.work(ticket)
+            async with limit:
+                await self._transcriber.work(ticket)
+            self._measure(ticket)
         except Exception as error:  # whatever ended the call, the ticket's items must come back
-            why = f"{type(error).__name__}: {error}"
+            why = "the batch took longer than it may" if limit.expired() else f"{type(error).__name__}: {error}"
             log.warning("ticket failed", action="ticket", model=self.model, error=why)
             await asyncio.sleep(self._pause_s)
         finally:
             lost = self._leases.pop(ticket)
+            self._limits.pop(ticket)
+            self._claimed.pop(ticket, None)
         for item in lost.values():
             self.retry(item, why or "the replica returned without an outcome")
 
@@ -144,3 +185,7 @@ class TicketOffice:
 
 def _key(item: WorkItem) -> tuple[str, int, str]:
     return (item.job_id, item.chunk.index, item.task)
+
+
+def _audio_s(lease: Mapping[tuple[str, int, str], WorkItem]) -> float:
+    return sum(item.audio_s for item in lease.values())

@@ -1,7 +1,8 @@
 """The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ from deployments.ports import Outcome, WorkSource
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
 from pipelines.decoding import DecodeOptions, Row
-from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable
+from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
@@ -25,9 +26,22 @@ _READERS = 8
 
 
 class Transcriber:
-    """Runs the batches of one device, one at a time; the next one is claimed and read while one decodes."""
+    """Runs the batches of one device, one at a time; the next one is claimed and read while one decodes.
 
-    def __init__(self, *, name: str, engine: Engine, store: BlobStore, source: WorkSource, max_rows: int) -> None:
+    A batch that decodes longer than ``hang_s`` makes `check` fail, so that the replica is replaced.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        engine: Engine,
+        store: BlobStore,
+        source: WorkSource,
+        max_rows: int,
+        hang_s: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._engine = engine
         self._store = store
         self._source = source
@@ -38,7 +52,11 @@ class Transcriber:
             compute_type=engine.info.compute_type,
             device=engine.info.device,
         )
-        self._device = asyncio.Lock()
+        self._hang_s = hang_s
+        self._clock = clock
+        self._decoding_since_s: float | None = None
+        # One thread: a call that was given up still occupies the device until it returns.
+        self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
         # A span's chunks mostly come in one batch; its table is read once.
         self._span = lru_cache(maxsize=64)(self._read_span)
@@ -54,10 +72,22 @@ class Transcriber:
         heard = await asyncio.gather(*(self._in_pool(item) for item in items))
         outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
         ready = [read for read in heard if not isinstance(read, Outcome)]
-        async with self._device:
-            outcomes += await asyncio.to_thread(self._decode, ready)
+        outcomes += await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
         await self._source.complete(ticket, self._info, tuple(outcomes))
         return len(items)
+
+    def check(self) -> None:
+        """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
+        since_s = self._decoding_since_s
+        if since_s is not None and self._clock() - since_s > self._hang_s:
+            raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
+
+    def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> list[Outcome]:
+        self._decoding_since_s = self._clock()
+        try:
+            return self._decode(ready)
+        finally:
+            self._decoding_since_s = None
 
     async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16]] | Outcome:
         """Read an item's samples; an outcome instead says why they could not be read."""
@@ -88,7 +118,7 @@ class Transcriber:
             return Outcome(item=item, error=result.error)
         keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
         try:
-            self._store.put(keys.chunk(item.chunk.index), encode(result))
+            self._store.put(keys.chunk(item.chunk.index, item.cut), encode(result))
         except StoreUnavailable as error:
             return Outcome(item=item, error=str(error), retry=True)
         return Outcome(item=item)

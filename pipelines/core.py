@@ -253,8 +253,9 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSummary:
-    """What decoding a whole source found: its length on the recording's clock, its channels, its chunks."""
+    """What decoding a whole source found: its length on the recording's clock, its channels, spans and chunks."""
 
     duration_s: float
     n_channels: int
+    n_spans: int
     n_chunks: int

@@ -21,6 +21,9 @@
     │   ├── ModelUnknown          model_unknown
     │   └── ModelUnavailable      model_unavailable
     ├── TranscriptionFailed       transcription_failed
+    ├── TimedOut                  timed_out
+    ├── ReplicaLost               replica_lost
+    ├── Draining                  draining
     ├── StorageError
     │   ├── BlobMissing           blob_missing
     │   └── StoreUnavailable      store_unavailable
@@ -33,6 +36,7 @@
     ├── IllegalTransition         illegal_transition
     ├── Overloaded                overloaded
     ├── MinutesError              minutes_failed
+    │   └── MinutesParked         minutes_failed
     └── ConfigurationError        invalid_configuration
 
 Errors cross process boundaries, so every argument goes to ``super().__init__`` and they pickle.
@@ -56,6 +60,9 @@ class Reason(StrEnum):
     MODEL_UNKNOWN = "model_unknown"
     MODEL_UNAVAILABLE = "model_unavailable"
     TRANSCRIPTION_FAILED = "transcription_failed"
+    TIMED_OUT = "timed_out"
+    REPLICA_LOST = "replica_lost"
+    DRAINING = "draining"
     BLOB_MISSING = "blob_missing"
     STORE_UNAVAILABLE = "store_unavailable"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
@@ -196,6 +203,24 @@ class TranscriptionFailed(MeetMemoError):
     reason = Reason.TRANSCRIPTION_FAILED
 
 
+class TimedOut(MeetMemoError):
+    """A step took longer than it may; the same step may succeed elsewhere or later."""
+
+    reason = Reason.TIMED_OUT
+
+
+class ReplicaLost(MeetMemoError):
+    """The process that worked on something died, or cannot be reached."""
+
+    reason = Reason.REPLICA_LOST
+
+
+class Draining(MeetMemoError):
+    """The cluster finishes what it has and takes nothing new."""
+
+    reason = Reason.DRAINING
+
+
 class StorageError(MeetMemoError):
     """The blob store did not do what it was asked."""
 
@@ -269,6 +294,17 @@ class MinutesError(MeetMemoError):
     """The minutes could not be written; the transcript is unaffected."""
 
     reason = Reason.MINUTES_FAILED
+
+
+class MinutesParked(MinutesError):
+    """The minutes cannot be written for now, but later, not before ``not_before_s`` (Unix seconds; 0: any time)."""
+
+    def __init__(self, message: str, not_before_s: float = 0.0) -> None:
+        super().__init__(message, not_before_s)
+        self.not_before_s = not_before_s
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ConfigurationError(MeetMemoError):

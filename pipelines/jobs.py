@@ -75,10 +75,12 @@ class Job:
     """One recording's way through the system; what the ledger stores.
 
     ``finished`` holds the indices of chunks that have a stored outcome. It is kept in memory only: after a
-    restart the Coordinator rebuilds it from the chunk results in the blob store. ``version`` is the ledger's:
+    restart it is rebuilt span by span from the chunk results in the blob store. ``version`` is the ledger's:
     it grows with every write of the job; ``cancel_requested`` is its owner's wish, which the Coordinator turns into
     `CancelRequested`. Times are Unix seconds. A job with a ``source_url`` was submitted by
-    reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0.
+    reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0. A job
+    with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
+    takes everything else from what that job kept.
     """
 
     id: str
@@ -87,6 +89,8 @@ class Job:
     source: BlobRef
     filename: str
     source_url: str = ""
+    replay_of: str = ""
+    replay_chunks: tuple[int, ...] = ()
     created_at_s: float
     updated_at_s: float = 0.0
     version: int = 0
@@ -112,10 +116,16 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True)
 class SpanStored:
-    """The Segmenter stored a span of one channel: ``audio_s`` seconds, of which its chunks need decoding."""
+    """The Segmenter stored a span of one channel: ``audio_s`` seconds, of which its chunks need decoding.
+
+    Those among them that are ``finished`` have a stored outcome from before a restart and do not; those among these
+    that are ``failed`` were given up.
+    """
 
     audio_s: float
     chunks: tuple[Chunk, ...]
+    finished: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +172,7 @@ class CancelRequested:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """Work that lived in a dead process starts again; ``finished`` chunks have a stored outcome and do not."""
-
-    finished: frozenset[int] = frozenset()
+    """Work that lived in a dead process starts again."""
 
 
 Event = (
@@ -241,13 +249,18 @@ def _claimed(job: Job, event: Claimed) -> Step:
 
 
 def _span_stored(job: Job, event: SpanStored) -> Step:
-    todo = tuple(chunk for chunk in event.chunks if chunk.index not in job.finished)
+    found = event.finished - job.finished
+    finished = job.finished | found
+    todo = tuple(chunk for chunk in event.chunks if chunk.index not in finished)
     todo_s = sum(chunk.n_samples for chunk in todo) / SAMPLE_RATE
     progress = Progress(
         audio_s=job.progress.audio_s + event.audio_s,
         done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s),
     )
-    return replace(job, progress=progress), (EnqueueChunks(chunks=todo),) if todo else ()
+    after = replace(
+        job, progress=progress, finished=finished, n_failed_chunks=job.n_failed_chunks + len(event.failed & found)
+    )
+    return after, (EnqueueChunks(chunks=todo),) if todo else ()
 
 
 def _segmented(job: Job, event: Segmented) -> Step:
@@ -298,8 +311,7 @@ def _cancelled(job: Job, event: CancelRequested) -> Step:
 
 
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
-    # Chunks that were given up have an outcome as well: they are not tried again, and their number stays.
-    fresh = replace(job, progress=Progress(), n_chunks=None, finished=event.finished)
+    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0)
     return fresh, (StartSegmentation(),)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class JobKeys:
     """Where the parts of one job lie in the blob store.
 
-    ``results/`` stays until retention removes it; everything under ``work/`` and the source go when the job ends.
+    ``results/`` and ``quarantine/`` stay until retention removes them; everything under ``work/`` and the source go
+    when the job ends.
     """
 
     tenant: str
@@ -46,9 +47,20 @@ class JobKeys:
         """What the Segmenter found at the end: `pipelines.core.SourceSummary` as JSON."""
         return f"{self.work}summary.json"
 
-    def chunk(self, index: int) -> str:
-        """Outcome of a chunk: `pipelines.core.ChunkResult` as JSON."""
-        return f"{self.chunks}{index:06d}.json"
+    def chunk(self, index: int, cut: str) -> str:
+        """Result of a chunk as it was cut (`WorkItem.cut`): `pipelines.core.ChunkResult` as JSON."""
+        return f"{self.chunks}{index:06d}-{cut}.json"
+
+    @property
+    def failures(self) -> str:
+        return f"{self.work}failures/"
+
+    def failure(self, index: int, cut: str) -> str:
+        """Says that a chunk was given up: `pipelines.core.ChunkResult` with an error, as JSON.
+
+        Apart from the results, so that a Coordinator that lost its lease cannot write over one.
+        """
+        return f"{self.failures}{index:06d}-{cut}.json"
 
     @property
     def languages(self) -> str:
@@ -59,10 +71,33 @@ class JobKeys:
         return f"{self.languages}{channel}.json"
 
     @property
+    def quarantine(self) -> str:
+        return f"{self.root}quarantine/"
+
+    def quarantined(self, index: int) -> str:
+        """Folder of a chunk that was given up; see `deployments.quarantine`."""
+        return f"{self.quarantine}{index:06d}/"
+
+    @property
+    def kept(self) -> str:
+        """What stitching a job with quarantined chunks again takes: `deployments.quarantine.Kept` as JSON."""
+        return f"{self.quarantine}kept.json"
+
+    @property
     def transcript(self) -> str:
         """The stitched transcript: `pipelines.core.Transcript` as JSON, kept so that minutes can be written anew."""
         return f"{self.root}results/.transcript"
 
+    def minutes(self, digest: str) -> str:
+        """Minutes that were paid for (`pipelines.minutes.cache.PaidMinutes`), by the digest of what went into them."""
+        return f"{self.root}results/.minutes-{digest}"
+
     def result(self, name: str) -> str:
         """A result as users fetch it, by its name in `pipelines.jobs.RESULT_FORMATS`."""
         return f"{self.root}results/{name}"
+
+
+def outcome_of(key: str) -> tuple[int, str]:
+    """Index and cut of the chunk whose result or failure lies under a key."""
+    index, _, cut = key.rpartition("/")[2].removesuffix(".json").partition("-")
+    return int(index), cut

@@ -5,6 +5,7 @@ the machine, and within a tenant the jobs of the highest priority share what the
 submitted during a long one therefore finishes as if it had its share of the machine. Pure: no clock, no I/O.
 """
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,7 +17,8 @@ from pipelines.core import SAMPLE_RATE, Chunk
 class WorkItem:
     """One row for a Transcriber: transcribe a chunk, or say which languages are heard in it.
 
-    ``attempt`` counts from 0. ``language`` is None only where a language is to be detected.
+    ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
+    with no other. ``language`` is None only where a language is to be detected.
     """
 
     task: Literal["transcribe", "detect_language"]
@@ -28,6 +30,17 @@ class WorkItem:
     beam_size: int = 1
     priority: int = 0
     attempt: int = 0
+    errors: tuple[str, ...] = ()
+    alone: bool = False
+
+    @property
+    def cut(self) -> str:
+        """What decides a chunk's text besides its job's options, as 16 hex digits: its samples and its language.
+
+        Results are stored under it, so that those of another segmentation or another vote are never mistaken.
+        """
+        pieces = ",".join(f"{piece.start}-{piece.end}" for piece in self.chunk.pieces)
+        return hashlib.sha256(f"{self.language}/{self.chunk.channel}/{pieces}".encode()).hexdigest()[:16]
 
     @property
     def audio_s(self) -> float:
@@ -35,9 +48,10 @@ class WorkItem:
         return self.chunk.n_samples / SAMPLE_RATE
 
     @property
-    def group(self) -> tuple[str, bool, int]:
+    def group(self) -> tuple[str, bool, int, str]:
         """Rows of one decoding batch must agree in this: it is what CTranslate2 takes per call, not per row."""
-        return (self.task, self.word_timestamps, self.beam_size)
+        only = f"{self.job_id}/{self.chunk.index}" if self.alone else ""
+        return (self.task, self.word_timestamps, self.beam_size, only)
 
 
 @dataclass
@@ -113,7 +127,7 @@ class FairQueue:
             jobs[job_id] = _Lane(served_s=min((lane.served_s for lane in jobs.values()), default=0.0))
         return jobs[job_id]
 
-    def _next_lane(self, group: tuple[str, bool, int] | None) -> _Lane | None:
+    def _next_lane(self, group: tuple[str, bool, int, str] | None) -> _Lane | None:
         for tenant in sorted(self._jobs, key=lambda name: (self._tenants[name], name)):
             lanes = [lane for lane in self._jobs[tenant].values() if group in (None, lane.items[0].group)]
             if lanes:

@@ -42,7 +42,7 @@ class CodedSegmenter:
             raise self.fail
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         numbers = [int(word) for word in self._store.get(keys.source).split()]
-        n_chunks = 0
+        n_spans = n_chunks = 0
         per_span = WORDS_PER_CHUNK * CHUNKS_PER_SPAN
         for index, first in enumerate(range(0, len(numbers), per_span)):
             await asyncio.sleep(0)
@@ -62,12 +62,14 @@ class CodedSegmenter:
                 )
                 for i, offset in enumerate(range(0, len(part), WORDS_PER_CHUNK))
             )
-            n_chunks += len(chunks)
+            n_spans, n_chunks = n_spans + 1, n_chunks + len(chunks)
             pcm = self._store.put(keys.pcm(0, index), coded_pcm(part).tobytes())
             span = Span(index=index, channel=0, start=start, end=start + len(part) * _NUMBER, pcm=pcm, chunks=chunks)
             self._store.put(keys.span(index), encode(span))
             yield span
-        summary = SourceSummary(duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_chunks=n_chunks)
+        summary = SourceSummary(
+            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_spans=n_spans, n_chunks=n_chunks
+        )
         self._store.put(keys.summary, encode(summary))
         yield summary
 
@@ -120,6 +122,7 @@ class House:
                 batch_size=4,
                 max_attempts=max_attempts,
                 lease_s=3.0,
+                pause_s=0.02,
                 idle_poll_s=0.05,
                 progress_interval_s=0.02,
             ),

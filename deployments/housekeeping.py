@@ -1,0 +1,104 @@
+"""Housekeeping: working data that killed processes left behind, and results whose time is over.
+
+Both block: run them in a thread. Neither touches a job that has not ended, nor a key that MeetMemo did not make.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import structlog
+
+from deployments import stages
+from pipelines.errors import JobUnknown
+from pipelines.ids import created_at_s
+from pipelines.jobs import JobState
+from pipelines.keys import JobKeys
+from pipelines.ledger import Ledger
+from pipelines.storage import BlobStore
+
+log = structlog.get_logger()
+
+MIN_AGE_S = 3600.0  # a source lies in the store before the ledger knows its job
+DAY_S = 86_400.0
+_ENDED = tuple(state for state in JobState if state.final)
+_JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?:source$|work/)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How many days an ended job is kept, by tenant; 0 is for ever. ``results_days`` is for tenants not named."""
+
+    results_days: float = 0.0
+    tenants: Mapping[str, float] = field(default_factory=dict)
+
+    def days_of(self, tenant: str) -> float:
+        """Days for one tenant."""
+        return self.tenants.get(tenant, self.results_days)
+
+    @property
+    def shortest_days(self) -> float:
+        """The least number of days after which anything goes; 0 when nothing ever does."""
+        return min((days for days in (self.results_days, *self.tenants.values()) if days > 0), default=0.0)
+
+
+def sweep(ledger: Ledger, store: BlobStore, *, now_s: float) -> list[str]:
+    """Delete sources and working data of jobs that have ended, or that no ledger knows and are an hour old.
+
+    Returns the roots of the jobs that were cleaned. Raises `StoreUnavailable` and `LedgerUnavailable`.
+    """
+    swept = []
+    for owner, _ in groupby(store.list(""), key=_owner):
+        if owner is None:
+            continue
+        keys = JobKeys(tenant=owner[0], job_id=owner[1])
+        try:
+            job = ledger.get(keys.tenant, keys.job_id)
+        except JobUnknown:
+            born_s = created_at_s(keys.job_id)
+            if born_s is None or now_s - born_s < MIN_AGE_S:
+                continue
+            store.delete(keys.source)
+            store.delete_prefix(keys.work)
+        else:
+            if not job.state.final:
+                continue
+            stages.clean_up(store, job)
+        swept.append(keys.root)
+    if swept:
+        log.info("leftovers deleted", action="sweep", jobs=len(swept))
+    return swept
+
+
+def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> list[str]:
+    """Erase ended jobs whose time is over, records and all; return their ids."""
+    shortest = retention.shortest_days
+    if not shortest:
+        return []
+    expired: list[str] = []
+    after: str | None = None
+    while True:
+        page = ledger.list(None, states=_ENDED, created_before_s=now_s - shortest * DAY_S, limit=500, after=after)
+        for job in page.jobs:
+            days = retention.days_of(job.tenant)
+            if days and job.updated_at_s < now_s - days * DAY_S:
+                stages.purge(ledger, store, job)
+                expired.append(job.id)
+        after = page.next_cursor
+        if after is None:
+            break
+    if expired:
+        log.info("jobs expired", action="expire", jobs=len(expired))
+    return expired
+
+
+def keep_house(ledger: Ledger, store: BlobStore, retention: Retention, now_s: float) -> Sequence[str]:
+    """`sweep`, then `expire`."""
+    return [*sweep(ledger, store, now_s=now_s), *expire(ledger, store, retention, now_s=now_s)]
+
+
+def _owner(key: str) -> tuple[str, str] | None:
+    """Tenant and job of a key that should be gone when the job has ended."""
+    match = _JOB_KEY.match(key)
+    return (match["tenant"], match["job"]) if match else None
