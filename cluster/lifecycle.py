@@ -28,6 +28,7 @@ from pipelines.errors import ConfigurationError
 
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 60.0
+GOING_DOWN_S = 60.0  # what Ray and HAProxy may take to notice that the process that started them was killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,15 +171,26 @@ def wait_until_ready(url: str, timeout_s: float = READY_TIMEOUT_S) -> None:
 
 
 def _check_port(settings: Settings) -> None:
+    """Raise `ConfigurationError` when the port is taken; after a cluster of this home died, wait for its last parts."""
+    patience_s = GOING_DOWN_S if _state_file(settings).exists() else 0.0
+    deadline = time.monotonic() + patience_s
+    while (fault := _port_fault(settings)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    if fault:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.http.host}:{settings.http.port}: {fault}. "
+            "Choose another port with --port or MEETMEMO_HTTP__PORT."
+        )
+
+
+def _port_fault(settings: Settings) -> str:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.http.host, settings.http.port))
         except OSError as error:
-            raise ConfigurationError(
-                f"Cannot listen on {settings.http.host}:{settings.http.port}: {error.strerror}. "
-                "Choose another port with --port or MEETMEMO_HTTP__PORT."
-            ) from None
+            return error.strerror or str(error)
+    return ""
 
 
 def _prepare_home(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """A whole cluster as a user starts it: ``meetmemo up`` in a process of its own, talked to over HTTP."""
 
+import json
 import os
 import signal
 import subprocess
@@ -115,7 +116,9 @@ class RunningMeetMemo:
         return answer.content
 
     def _announced(self) -> bool:
-        return (self.home / "run" / "cluster.json").exists()
+        """Whether this process, not one that was killed, says that it is ready."""
+        state = self.home / "run" / "cluster.json"
+        return self.process is not None and state.exists() and json.loads(state.read_text())["pid"] == self.process.pid
 
 
 @pytest.fixture(scope="session")
