@@ -13,7 +13,7 @@ import ray
 from ray import serve
 from ray.serve import Application, Deployment
 
-from cluster.devices import share_of
+from cluster.devices import EngineShare, share_of
 from cluster.replicas import (
     COORDINATOR,
     CoordinatorReplica,
@@ -36,6 +36,8 @@ def build_app(args: dict[str, Any]) -> Application:
     settings = Settings.model_validate(args)
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
     n_cpus, n_gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # the same
+    node_cpus = max([node.get("CPU", 0.0) for node in alive], default=0.0) or n_cpus
 
     segmenter = _deployment(
         SegmenterReplica,
@@ -62,7 +64,10 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=5,
     ).bind(settings)
     transcribers = {
-        model.name: _transcriber(settings, model, n_gpus=n_gpus, n_cpus=n_cpus) for model in settings.models
+        model.name: _transcriber(
+            settings, model, share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus, node_cpus=node_cpus)
+        )
+        for model in settings.models
     }
     coordinator = _deployment(
         CoordinatorReplica,
@@ -84,8 +89,7 @@ def build_app(args: dict[str, Any]) -> Application:
     return ingestion.bind(settings, coordinator)
 
 
-def _transcriber(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus: float) -> Application:
-    share = share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus)
+def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -> Application:
     return _deployment(
         TranscriberReplica,
         name=transcriber_name(model.name),

@@ -1,6 +1,7 @@
 """Shares: which part of a node each replica gets, by one rule."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from cluster.settings import ModelSettings, Settings
 from pipelines.devices import DeviceKind, choose_compute_type
@@ -34,10 +35,13 @@ class EngineShare:
         )
 
 
-def share_of(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus: float) -> EngineShare:
+def share_of(
+    settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus: float, node_cpus: float
+) -> EngineShare:
     """Divide the cluster among the models: with GPUs a replica owns one (or its fraction), without, CPU cores.
 
-    One core is left to decoding, voice activity and everything else; it is shared, not reserved, so on the
+    ``node_cpus``: cores of the largest node; a replica must fit into one, so several nodes take several replicas.
+    One core of a node is left to decoding, voice activity and everything else; it is shared, not reserved, so on the
     CPU a replica still starts a thread for every core it may use.
     """
     if n_gpus:
@@ -49,11 +53,13 @@ def share_of(settings: Settings, model: ModelSettings, *, n_gpus: float, n_cpus:
             max_replicas=max(model.min_replicas, model.max_replicas or fits),
             batch_size=model.batch_size or GPU_BATCH,
         )
-    cores = max(1.0, n_cpus - 1) / len(settings.models)
+    n_nodes = max(1, int(n_cpus / node_cpus))
+    n_replicas = max(model.min_replicas, model.max_replicas or n_nodes)
+    per_node = ceil(n_replicas / n_nodes)
     return EngineShare(
         num_gpus=0,
-        num_cpus=cores / max(model.min_replicas, model.max_replicas, 1),
-        threads=max(1, int(n_cpus / max(model.min_replicas, model.max_replicas, 1))),
-        max_replicas=max(model.min_replicas, model.max_replicas, 1),
+        num_cpus=max(1.0, node_cpus - 1) / len(settings.models) / per_node,
+        threads=max(1, int(node_cpus / per_node)),
+        max_replicas=n_replicas,
         batch_size=model.batch_size or CPU_BATCH,
     )

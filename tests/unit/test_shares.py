@@ -1,0 +1,40 @@
+"""Which part of a node a Transcriber replica gets."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.devices import share_of
+from cluster.settings import ModelSettings, Settings
+
+
+def _share(model: ModelSettings | None = None, **cluster: float):  # type: ignore[no-untyped-def]  # EngineShare
+    model = model or ModelSettings()
+    return share_of(Settings(models=(model,)), model, **cluster)
+
+
+def test_one_machine_is_one_replica_with_all_threads() -> None:
+    """Without GPUs a machine runs one replica; one core is left to everything else."""
+    share = _share(n_gpus=0, n_cpus=8, node_cpus=8)
+    assert (share.max_replicas, share.num_cpus, share.threads) == (1, 7, 8)
+
+
+def test_several_nodes_are_a_replica_each() -> None:
+    """Three nodes of four cores take three replicas, none larger than a node."""
+    share = _share(n_gpus=0, n_cpus=12, node_cpus=4)
+    assert (share.max_replicas, share.num_cpus, share.threads) == (3, 3, 4)
+
+
+def test_a_gpu_is_a_replica() -> None:
+    """With GPUs their number counts."""
+    share = _share(n_gpus=2, n_cpus=32, node_cpus=16)
+    assert (share.max_replicas, share.num_gpus, share.threads) == (2, 1.0, 16)
+
+
+@given(n_nodes=st.integers(1, 9), node_cpus=st.integers(1, 64), least=st.integers(1, 8), most=st.integers(0, 16))
+def test_every_replica_fits_into_a_node(n_nodes: int, node_cpus: int, least: int, most: int) -> None:
+    """Whatever the cluster, no replica asks for more cores than a node has."""
+    model = ModelSettings(min_replicas=least, max_replicas=max(least, most))
+    share = _share(model, n_gpus=0, n_cpus=n_nodes * node_cpus, node_cpus=node_cpus)
+    assert 0 < share.num_cpus <= node_cpus
+    assert 1 <= share.threads <= node_cpus
+    assert share.max_replicas >= least
