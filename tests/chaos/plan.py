@@ -75,7 +75,7 @@ def make_plan(seed: int, n_jobs: int, victims: Sequence[Victim], rounds: int = 1
     if n_jobs < 5:
         raise ValueError("a plan needs at least five jobs")
     draw = random.Random(seed)
-    kinds, weights = zip(*MIX, strict=True)
+    kinds, weights = [kind for kind, _ in MIX], [weight for _, weight in MIX]
     n_sure = min(n_jobs, len(kinds))
     submissions = [*kinds[:n_sure], *draw.choices(kinds, weights, k=n_jobs - n_sure)]
     draw.shuffle(submissions)

@@ -55,8 +55,8 @@ class ChaosRun:
 
     def run(self) -> Report:
         """Start the cluster, do everything, stop it; the report's findings are what is wrong."""
-        self._cluster.start()
         try:
+            self._cluster.start()
             ledger = open_ledger(self._cluster.ledger_url)
             try:
                 return self._run(ledger)
