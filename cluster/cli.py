@@ -119,10 +119,11 @@ def down(config: ConfigOption = None, home: HomeOption = None) -> None:
     """Stop this home's cluster. Nothing is lost: what is unfinished goes on at the next start."""
     from cluster.lifecycle import find_running, stop_running
 
-    running = find_running(_settings(config, home))
+    settings = _settings(config, home)
+    running = find_running(settings)
     if running is None:
         console.print("No cluster of this home runs.")
-    elif stop_running(running):
+    elif stop_running(running, settings.coordinator.drain_s):
         console.print(f"Stopped {running.url}.")
     else:
         console.print(f"Process {running.pid} did not stop in time and was killed; its jobs go on at the next start.")

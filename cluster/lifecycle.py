@@ -24,10 +24,13 @@ import httpx
 from cluster.settings import Settings
 from pipelines.catalogue import resolve
 from pipelines.devices import usable_cores
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
+from pipelines.ledger import connect_ledger
+from pipelines.storage import open_store
 
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 60.0
+STORAGE_RETRY_S = 2.0
 GOING_DOWN_S = 60.0  # what Ray and HAProxy may take to notice that the process that started them was killed
 
 
@@ -73,9 +76,19 @@ def _stop_on_signals() -> None:
         signal.signal(number, interrupt)
 
 
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
-def serving(settings: Settings, *, connected: Callable[[], None] = lambda: None, quiet: bool = False) -> Iterator[None]:
-    """A cluster for the duration of the block.
+def serving(
+    settings: Settings,
+    *,
+    connected: Callable[[], None] = lambda: None,
+    quiet: bool = False,
+    say: Callable[[str], None] = _to_stderr,
+) -> Iterator[None]:
+    """A cluster for the duration of the block. Waits for a ledger or a store that is away, and says so.
 
     ``connected`` is called once Ray runs. ``quiet`` keeps the replicas' logs off this terminal; Ray writes them to
     files all the same. Raises `ConfigurationError`, and `ModelError` for a configured model that is not there.
@@ -87,6 +100,7 @@ def serving(settings: Settings, *, connected: Callable[[], None] = lambda: None,
         resolve(model.path or model.name, settings.models_dir)
     _check_port(settings)
     _prepare_home(settings)
+    wait_for_storage(settings, say)
     _prepare_environment(settings)
     # Ray reads its environment when it is imported, so it comes after that was prepared.
     import ray
@@ -106,7 +120,7 @@ def serving(settings: Settings, *, connected: Callable[[], None] = lambda: None,
     finally:
         _state_file(settings).unlink(missing_ok=True)
         with contextlib.suppress(Exception):  # whatever fails here, the cluster must still go down
-            stop_coordinator()
+            stop_coordinator(settings.coordinator.drain_s)
         if settings.ray.address:
             serve.delete(APP_NAME)
         ray.shutdown()
@@ -141,10 +155,10 @@ def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
     raise ConfigurationError(f"The cluster did not start; the end of {log}:\n{tail}")
 
 
-def stop_running(running: RunningCluster) -> bool:
-    """Ask a cluster to stop and wait; False when its process had to be killed."""
+def stop_running(running: RunningCluster, drain_s: float = 0.0) -> bool:
+    """Ask a cluster to stop and wait, ``drain_s`` seconds of draining included; False when it had to be killed."""
     os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT_S
+    deadline = time.monotonic() + drain_s + STOP_TIMEOUT_S
     while time.monotonic() < deadline:
         if not _alive(running.pid):
             return True
@@ -168,6 +182,30 @@ def wait_until_ready(url: str, timeout_s: float = READY_TIMEOUT_S) -> None:
             last = answer.text
         time.sleep(0.2)
     raise ConfigurationError(f"{url} did not get ready in {timeout_s:.0f} s: {last}")
+
+
+def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: float = STORAGE_RETRY_S) -> None:
+    """Bring the ledger up to date and check the store, again and again until both answer; ``say`` what is missing.
+
+    Raises `ConfigurationError` for what waiting does not mend.
+    """
+    said = ""
+    while True:
+        try:
+            ledger = connect_ledger(settings.ledger_url)
+            try:
+                ledger.migrate()
+                ledger.check()
+            finally:
+                ledger.close()
+            open_store(settings.store_url).check()
+        except (LedgerUnavailable, StoreUnavailable) as error:
+            if str(error) != said:
+                said = str(error)
+                say(f"Waiting for storage: {said}")
+            time.sleep(pause_s)
+        else:
+            return
 
 
 def _check_port(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from cluster.observability import configure_logging
 from cluster.settings import ModelSettings, Settings
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.housekeeping import Retention
 from deployments.ingestion import Ingestion, IngestionConfig
 from deployments.limits import IngestionLimits, SourceLimits
 from deployments.minutes_writer import MinutesWriter
@@ -26,7 +27,7 @@ from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
 from pipelines.errors import InputError
-from pipelines.ledger import open_ledger
+from pipelines.ledger import connect_ledger
 from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.storage import open_store
 from pipelines.whisper import WhisperEngine
@@ -64,9 +65,13 @@ def profile_of(files: ModelFiles) -> ModelProfile:
     return replace(profile, languages=("en",)) if english else profile
 
 
-def stop_coordinator() -> None:
-    """Make the running Coordinator give its lease back, so that the next start need not wait for it to run out."""
-    serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME).stop.remote().result(timeout_s=10)
+def stop_coordinator(drain_s: float) -> None:
+    """Make the running Coordinator stop: what is in hand gets ``drain_s`` seconds, then it gives its lease back.
+
+    The next start then need not wait for the lease to run out.
+    """
+    handle = serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME)
+    handle.stop.remote(drain_s).result(timeout_s=drain_s + 10)
 
 
 def transcriber_name(model: str) -> str:
@@ -98,7 +103,7 @@ class CoordinatorReplica(Coordinator):
     ) -> None:
         configure_logging(settings.log)
         super().__init__(
-            ledger=open_ledger(settings.ledger_url),
+            ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
             segmenter=SegmenterHandle(segmenter),
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
@@ -110,6 +115,9 @@ class CoordinatorReplica(Coordinator):
                 max_live_jobs=settings.coordinator.max_live_jobs,
                 max_attempts=settings.coordinator.max_attempts,
                 lease_s=settings.coordinator.lease_s,
+                batch_patience_s=settings.coordinator.batch_timeout_s,
+                housekeeping_interval_s=settings.coordinator.housekeeping_s,
+                retention=Retention(results_days=settings.retention.results_days, tenants=settings.retention.tenants),
             ),
         )
         self._started = False
@@ -133,6 +141,7 @@ class SegmenterReplica(Segmenter):
             store=open_store(settings.store_url),
             options=SegmenterOptions(
                 max_duration_s=settings.limits.max_duration_h * 3600,
+                span_timeout_s=settings.coordinator.span_timeout_s,
                 sources=source_limits(settings),
             ),
         )
@@ -161,6 +170,9 @@ class TranscriberReplica(Transcriber):
             max_rows=share.batch_size,
         )
 
+    async def check_health(self) -> None:
+        self.check()
+
 
 class MinutesWriterReplica(MinutesWriter):
     """A MinutesWriter with the writers that are configured."""
@@ -180,7 +192,7 @@ class IngestionReplica(Ingestion):
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
         configure_logging(settings.log)
         super().__init__(
-            ledger=open_ledger(settings.ledger_url),
+            ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
             coordinator=CoordinatorHandle(lambda: coordinator),
             config=IngestionConfig(

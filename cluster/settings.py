@@ -62,11 +62,24 @@ class LimitSettings(_Section):
 
 
 class CoordinatorSettings(_Section):
-    """How much is in hand at once, how often a chunk is tried, how long a lease lasts."""
+    """How much is in hand at once, how often a chunk is tried, how long things may take."""
 
     max_live_jobs: Annotated[int, Field(ge=1)] = 32
-    max_attempts: Annotated[int, Field(ge=1)] = 3
+    max_attempts: Annotated[int, Field(ge=1, description="of a chunk; afterwards it goes into quarantine")] = 5
     lease_s: Annotated[float, Field(ge=1)] = 15.0
+    batch_timeout_s: Annotated[
+        float, Field(gt=0, description="for a batch, beside ten times what batches usually take")
+    ] = 120.0
+    span_timeout_s: Annotated[float, Field(gt=0, description="for cutting some minutes of a recording")] = 900.0
+    drain_s: Annotated[float, Field(ge=0, description="what is in hand may take so long to end at a stop")] = 5.0
+    housekeeping_s: Annotated[float, Field(ge=1, description="between two looks for leftovers")] = 3600.0
+
+
+class RetentionSettings(_Section):
+    """How many days an ended job and its results are kept; 0 is for ever. ``tenants`` overrides it by tenant."""
+
+    results_days: Annotated[float, Field(ge=0)] = 0.0
+    tenants: dict[str, Annotated[float, Field(ge=0)]] = {}
 
 
 class RaySettings(_Section):
@@ -96,6 +109,7 @@ class Settings(_Section):
     minutes: MinutesSettings = MinutesSettings()
     limits: LimitSettings = LimitSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
+    retention: RetentionSettings = RetentionSettings()
     ray: RaySettings = RaySettings()
     log: LogSettings = LogSettings()
     deepseek_api_key: SecretStr | None = None

@@ -169,9 +169,17 @@ def open_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
     ``postgresql+psycopg://user@host/database`` a server. Raises `ConfigurationError` for another URL or tables of
     a newer MeetMemo, `LedgerUnavailable` when it cannot be reached.
     """
+    ledger = connect_ledger(url, clock=clock)
+    ledger.migrate()
+    return ledger
+
+
+def connect_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
+    """The same without a look at the tables, so that it need not be reachable yet.
+
+    Until somebody has brought the tables up to date, its methods raise `LedgerUnavailable`.
+    """
     # SQLAlchemy takes a while to import, and the parts that only name these types do not need it.
     from pipelines.sql_ledger import SqlLedger
 
-    ledger = SqlLedger(url, clock=clock)
-    ledger.migrate()
-    return ledger
+    return SqlLedger(url, clock=clock)

@@ -135,6 +135,11 @@ class House:
         self._next += 1
         return await self._replicas[self._next % len(self._replicas)].work(ticket)
 
+    def let_go(self) -> None:
+        """Wait until what replicas had in hand when their callers left is done. Blocks."""
+        for replica in self._replicas:
+            replica._device.shutdown(wait=True)
+
     def submit(self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", **options: Any) -> Job:
         """What Ingestion does: source first, then the job."""
         source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())

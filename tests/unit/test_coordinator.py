@@ -118,6 +118,7 @@ async def test_a_successor_finishes_what_was_begun(ledger: MemoryLedger, store: 
     stopping = asyncio.create_task(first.coordinator.stop())
     engine.gate.set()
     await stopping
+    await asyncio.to_thread(first.let_go)
     assert ledger.get("t", "j").state is JobState.TRANSCRIBING
     n_stored = len(list(store.list(keys.chunks)))
     async with running(House(ledger, store, owner="second")) as second:
