@@ -58,7 +58,7 @@ def share_of(
     per_node = ceil(n_replicas / n_nodes)
     return EngineShare(
         num_gpus=0,
-        num_cpus=max(1.0, node_cpus - 1) / len(settings.models) / per_node,
+        num_cpus=max(0.5, node_cpus - 1) / len(settings.models) / per_node,
         threads=max(1, int(node_cpus / per_node)),
         max_replicas=n_replicas,
         batch_size=model.batch_size or CPU_BATCH,

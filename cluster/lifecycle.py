@@ -5,7 +5,6 @@ A cluster started here belongs to the process that started it: ``meetmemo up`` i
 """
 
 import contextlib
-import itertools
 import json
 import logging
 import os

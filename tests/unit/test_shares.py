@@ -1,5 +1,6 @@
 """Which part of a node a Transcriber replica gets."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,3 +39,21 @@ def test_every_replica_fits_into_a_node(n_nodes: int, node_cpus: int, least: int
     assert 0 < share.num_cpus <= node_cpus
     assert 1 <= share.threads <= node_cpus
     assert share.max_replicas >= least
+
+
+@pytest.mark.parametrize("node_cpus", [1, 2, 16])
+@pytest.mark.parametrize("n_models", [1, 3])
+def test_a_segmenter_fits_beside_all_models(node_cpus: int, n_models: int) -> None:
+    """On one machine every model's replica and a Segmenter can be placed, even on a single core."""
+    models = tuple(ModelSettings(name=f"m{n}") for n in range(n_models))
+    shares = [
+        share_of(Settings(models=models), model, n_gpus=0, n_cpus=node_cpus, node_cpus=node_cpus) for model in models
+    ]
+    assert sum(share.num_cpus * share.max_replicas for share in shares) + 0.5 <= node_cpus
+
+
+def test_models_divide_the_gpus() -> None:
+    """Two models on four GPUs get two replicas each; half a GPU each doubles that."""
+    models = (ModelSettings(name="a"), ModelSettings(name="b", gpus_per_replica=0.5))
+    settings = Settings(models=models)
+    assert [share_of(settings, m, n_gpus=4, n_cpus=32, node_cpus=32).max_replicas for m in models] == [2, 4]
