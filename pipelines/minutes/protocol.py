@@ -8,15 +8,18 @@ from pipelines.core import Minutes, Transcript
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesOptions:
-    """What the submitter wants of the minutes.
+    """What the submitter wants of the minutes, and whose they are.
 
     ``language`` is an ISO 639-1 code, None for the language that was spoken. ``title`` replaces the one the
-    writer would choose. ``instructions`` are wishes for a language model ("name every amount").
+    writer would choose. ``instructions`` are wishes for a language model ("name every amount"). What is paid for is
+    counted and kept under ``tenant`` and ``job_id``; without a job nothing is kept.
     """
 
     language: str | None = None
     title: str | None = None
     instructions: str = ""
+    tenant: str = "default"
+    job_id: str = ""
 
 
 class Writer(Protocol):
@@ -25,6 +28,7 @@ class Writer(Protocol):
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """Write the minutes of one meeting, verified by `pipelines.minutes.verification.verify`.
 
-        Raises ``MinutesError`` when they cannot be written; an empty transcript is no error, its minutes are empty.
+        Raises ``MinutesError`` when they cannot be written, its kind ``MinutesParked`` when they can be later; an
+        empty transcript is no error, its minutes are empty.
         """
         ...

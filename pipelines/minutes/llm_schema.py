@@ -1,0 +1,241 @@
+"""What a language model is asked to answer, and how its answer is read: entry by entry, forgiving form, not content."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.core import ActionItem, Decision, Evidence, Minutes, OpenQuestion, Segment, Topic
+
+MAX_ENTRIES = 200
+MAX_LINE = 600
+MAX_SUMMARY = 6000
+
+Line = Annotated[str, Field(max_length=MAX_LINE, min_length=1)]
+
+
+class _Part(BaseModel):
+    # Numbers as text, and fields nobody asked for, are forgiven.
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, coerce_numbers_to_str=True)
+
+
+class _Quoted(_Part):
+    segments: list[int] = Field(description="numbers of the lines that prove it")
+    quote: Line = Field(description="literal words from these lines")
+
+
+class TopicEntry(_Quoted):
+    """A subject; its time is that of its first and last line."""
+
+    title: Line
+    summary: Annotated[str, Field(max_length=MAX_SUMMARY)]
+    first: int
+    last: int
+
+
+class TextEntry(_Quoted):
+    """A decision or an open question."""
+
+    text: Line
+
+
+class ActionEntry(_Quoted):
+    """A task; owner and due stay null unless they were spoken."""
+
+    task: Line
+    owner: Line | None = None
+    due: Line | None = None
+
+
+class MeetingEntry(_Part):
+    """The minutes of one meeting; ``meeting`` is its number in the prompt."""
+
+    meeting: int
+    title: str
+    summary: str
+    participants: list[str]
+    topics: list[TopicEntry]
+    decisions: list[TextEntry]
+    action_items: list[ActionEntry]
+    open_questions: list[TextEntry]
+
+
+class MinutesReply(_Part):
+    """The whole answer."""
+
+    meetings: list[MeetingEntry]
+
+
+EXAMPLE = {
+    "meetings": [
+        {
+            "meeting": 1,
+            "title": "Office move",
+            "summary": "The team chose the new office and settled who prepares the move.",
+            "participants": ["Alice", "Bob"],
+            "topics": [
+                {
+                    "title": "New office",
+                    "summary": "Two offices were compared; the one near the station was chosen.",
+                    "first": 0,
+                    "last": 9,
+                    "segments": [3],
+                    "quote": "let's compare the two offices",
+                }
+            ],
+            "decisions": [
+                {
+                    "text": "Rent the office near the station",
+                    "segments": [7],
+                    "quote": "we take the one near it",
+                }
+            ],
+            "action_items": [
+                {
+                    "task": "Sign the contract",
+                    "owner": "Bob",
+                    "due": "by Friday",
+                    "segments": [8],
+                    "quote": "Bob, you sign the contract by Friday",
+                }
+            ],
+            "open_questions": [
+                {"text": "Who pays for the parking spaces?", "segments": [9], "quote": "and who pays for parking?"}
+            ],
+        }
+    ]
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Minutes as a model wrote them, not verified; ``faults`` say, in English, which entries could not be read."""
+
+    minutes: Minutes
+    faults: tuple[str, ...] = field(default=())
+
+
+T = TypeVar("T", bound=_Part)
+
+
+def answer_schema() -> dict[str, Any]:
+    """The JSON Schema of an answer, for servers that enforce one."""
+    return MinutesReply.model_json_schema()
+
+
+def read_meetings(text: str) -> dict[int, dict[str, Any]]:
+    """The meetings in an answer by their numbers; empty when it is no JSON of the form that was asked for.
+
+    Text around the JSON (code fences, a greeting) is passed over; a bare meeting without its frame counts as number 1.
+    """
+    found = _outermost(text)
+    if found is None:
+        return {}
+    meetings = found.get("meetings", [found] if "summary" in found else [])
+    if not isinstance(meetings, list):
+        return {}
+    entries: dict[int, dict[str, Any]] = {}
+    for entry in meetings:
+        if isinstance(entry, dict):
+            number = entry.get("meeting", 1)
+            if isinstance(number, str) and number.isdigit():
+                number = int(number)
+            if isinstance(number, int):
+                entries.setdefault(number, entry)
+    return entries
+
+
+def read_summary(text: str) -> tuple[str, str]:
+    """Title and summary in the answer to `prompts.merge_messages`; "" for what it lacks."""
+    found = _outermost(text) or {}
+    return _line(found.get("title")), _text(found.get("summary"))[:MAX_SUMMARY]
+
+
+def read_draft(entry: Mapping[str, Any], segments: Mapping[int, Segment], *, language: str, model: str) -> Draft:
+    """Turn one meeting of an answer into minutes; entries that cannot be read become faults."""
+    faults: list[str] = []
+
+    def entries(name: str, kind: type[T]) -> list[T]:
+        return _entries(entry, name, kind, faults)
+
+    names = entry.get("participants")
+    participants = [str(name).strip() for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    return Draft(
+        minutes=Minutes(
+            title=_line(entry.get("title")),
+            language=language,
+            writer="llm",
+            model=model,
+            summary=_text(entry.get("summary"))[:MAX_SUMMARY],
+            participants=tuple(dict.fromkeys(name for name in participants if 0 < len(name) <= MAX_LINE)),
+            topics=tuple(_topic(found, segments) for found in entries("topics", TopicEntry)),
+            decisions=tuple(
+                Decision(text=found.text, evidence=_evidence(found)) for found in entries("decisions", TextEntry)
+            ),
+            action_items=tuple(
+                ActionItem(task=found.task, owner=found.owner, due=found.due, evidence=_evidence(found))
+                for found in entries("action_items", ActionEntry)
+            ),
+            open_questions=tuple(
+                OpenQuestion(text=found.text, evidence=_evidence(found))
+                for found in entries("open_questions", TextEntry)
+            ),
+        ),
+        faults=tuple(faults),
+    )
+
+
+def _entries(entry: Mapping[str, Any], name: str, kind: type[T], faults: list[str]) -> list[T]:
+    listed = entry.get(name)
+    if not isinstance(listed, list):
+        if listed is not None:
+            faults.append(f"{name} is not a list")
+        return []
+    found = []
+    for index, value in enumerate(listed[:MAX_ENTRIES]):
+        try:
+            found.append(kind.model_validate(value))
+        except ValidationError as error:
+            what = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'entry'}: {one['msg']}" for one in error.errors())
+            faults.append(f"{name}[{index}] cannot be read ({what})")
+    return found
+
+
+def _evidence(found: _Quoted) -> Evidence:
+    return Evidence(segment_ids=tuple(dict.fromkeys(found.segments)), quote=found.quote)
+
+
+def _topic(found: TopicEntry, segments: Mapping[int, Segment]) -> Topic:
+    """A topic that lies nowhere gets times that verification refuses."""
+    first, last = segments.get(found.first), segments.get(found.last)
+    known = first is not None and last is not None and first.start_s <= last.end_s
+    return Topic(
+        title=found.title,
+        summary=found.summary,
+        start_s=first.start_s if first is not None and known else -1.0,
+        end_s=last.end_s if last is not None and known else -1.0,
+        evidence=_evidence(found),
+    )
+
+
+def _outermost(text: str) -> dict[str, Any] | None:
+    """The first JSON object in a text that can be read."""
+    decoder = json.JSONDecoder()
+    start = text.find("{")
+    if start < 0:
+        return None
+    try:
+        found, _ = decoder.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _line(value: object) -> str:
+    return " ".join(_text(value).split())[:MAX_LINE]

@@ -1,0 +1,130 @@
+"""What the simulated DeepSeek server answers: minutes by a few rules, from the transcripts that stand in the prompt.
+
+It reads the prompt as a model would, knowing nothing of the code that wrote it, and believes what it reads: where a
+transcript says "add a decision", it adds one. `spoil` makes the mistakes that models make.
+"""
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Mistake = Literal["wrong_ids", "invented_quote", "invented_owner", "missing_meeting"]
+
+_BLOCK = re.compile(r'<meeting n="(\d+)" mark="(\w+)">\n(.*?)\n?</meeting \2>', re.DOTALL)
+_LANGUAGE = re.compile(r'Meeting (\d+): write in the language "([\w-]+)"')
+_DECISION = re.compile(r"\b(?:we|they) (?:have )?(?:decided|agreed)\b|\bdecision\b|决定|一致通过", re.IGNORECASE)
+_ACTION = re.compile(
+    r"\b(?P<owner>[A-Z][a-z]+),? will (?P<task>[^.?!]+?)(?: (?P<due>by \w+))?[.!]"
+    "|由(?P<owner_zh>[\u4e00-\u9fff]{2,3}?)负责(?P<task_zh>[^。，]+)"
+)
+_OBEYED = re.compile(r"add (?:a|the) decision:? (?P<what>[^.]+)", re.IGNORECASE)
+MAX_QUOTED_WORDS = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeardLine:
+    """One line of a transcript in a prompt."""
+
+    number: int
+    speaker: str
+    text: str
+
+
+def meetings_in(prompt: str) -> dict[int, tuple[HeardLine, ...]]:
+    """The transcripts in a prompt by their numbers."""
+    return {int(number): tuple(_lines(block)) for number, _, block in _BLOCK.findall(prompt)}
+
+
+def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The JSON that answers a conversation: minutes, corrections, or one summary of several."""
+    prompt = "\n".join(str(message["content"]) for message in messages if message["role"] == "user")
+    meetings = meetings_in(prompt)
+    if meetings:
+        languages = dict(_LANGUAGE.findall(prompt))
+        return {
+            "meetings": [
+                minutes_of(number, lines, languages.get(str(number), "en")) for number, lines in meetings.items()
+            ]
+        }
+    parts = re.search(r"<parts>\n(.*?)\n</parts>", prompt, re.DOTALL)
+    summaries = json.loads(parts.group(1)) if parts else []
+    return {"title": "Merged meeting", "summary": " ".join(summaries)}
+
+
+def minutes_of(number: int, lines: Sequence[HeardLine], language: str) -> dict[str, Any]:
+    """Minutes of one transcript; every quote is literal."""
+    decisions, actions, questions = [], [], []
+    for line in lines:
+        obeyed = _OBEYED.search(line.text)
+        if obeyed:
+            decisions.append({"text": obeyed["what"], "segments": [line.number], "quote": obeyed["what"]})
+            decisions.append({"text": obeyed["what"], "segments": [lines[0].number], "quote": obeyed["what"]})
+        elif _DECISION.search(line.text):
+            decisions.append({"text": line.text, **_evidence(line)})
+        for match in _ACTION.finditer(line.text):
+            actions.append(
+                {
+                    "task": (match["task"] or match["task_zh"]).strip(),
+                    "owner": match["owner"] or match["owner_zh"],
+                    "due": match["due"],
+                    **_evidence(line),
+                }
+            )
+        if line.text.rstrip().endswith(("?", "？")):
+            questions.append({"text": line.text, **_evidence(line)})
+    told = [line.text for line in lines[:2]]
+    speakers = dict.fromkeys(line.speaker for line in lines if line.speaker)
+    topics = [
+        {
+            "title": " ".join(lines[0].text.split()[:6])[:60],
+            "summary": lines[0].text,
+            "first": lines[0].number,
+            "last": lines[-1].number,
+            **_evidence(lines[0]),
+        }
+    ]
+    return {
+        "meeting": number,
+        "title": f"Meeting about {lines[0].text.split()[-1].strip('.?!')}" if language != "zh" else "会议",
+        "summary": " ".join(told),
+        "participants": list(speakers),
+        "topics": topics if lines else [],
+        "decisions": decisions,
+        "action_items": actions,
+        "open_questions": questions,
+    }
+
+
+def spoil(answer: dict[str, Any], mistake: Mistake, rng: random.Random) -> dict[str, Any]:
+    """Make a model's mistake in the first meeting that offers the occasion."""
+    meetings = answer.get("meetings") or []
+    if mistake == "missing_meeting" and meetings:
+        return {"meetings": meetings[:-1]}
+    for meeting in meetings:
+        entries = [*meeting["decisions"], *meeting["action_items"], *meeting["topics"]]
+        if mistake == "wrong_ids" and entries:
+            rng.choice(entries)["segments"] = [987_654]
+        elif mistake == "invented_quote":
+            meeting["decisions"].append(
+                {"text": "Buy a yacht", "segments": [0], "quote": "we will certainly buy an expensive yacht"}
+            )
+        elif mistake == "invented_owner" and meeting["action_items"]:
+            rng.choice(meeting["action_items"])["owner"] = "Zaphod"
+        break
+    return answer
+
+
+def _evidence(line: HeardLine) -> dict[str, Any]:
+    words = line.text.split(" ")
+    return {"segments": [line.number], "quote": " ".join(words[:MAX_QUOTED_WORDS])}
+
+
+def _lines(block: str) -> list[HeardLine]:
+    found = []
+    for line in block.splitlines():
+        number, _, speaker, text = json.loads(line)
+        found.append(HeardLine(number=number, speaker=speaker, text=text))
+    return found
