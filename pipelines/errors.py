@@ -37,7 +37,6 @@
     ├── Overloaded                overloaded
     ├── MinutesError              minutes_failed
     │   └── MinutesParked         minutes_failed
-    │   └── MinutesParked         minutes_failed
     └── ConfigurationError        invalid_configuration
 
 Errors cross process boundaries, so every argument goes to ``super().__init__`` and they pickle.
@@ -295,17 +294,6 @@ class MinutesError(MeetMemoError):
     """The minutes could not be written; the transcript is unaffected."""
 
     reason = Reason.MINUTES_FAILED
-
-
-class MinutesParked(MinutesError):
-    """The minutes cannot be written for now, but later, not before ``not_before_s`` (Unix seconds; 0: any time)."""
-
-    def __init__(self, message: str, not_before_s: float = 0.0) -> None:
-        super().__init__(message, not_before_s)
-        self.not_before_s = not_before_s
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class MinutesParked(MinutesError):

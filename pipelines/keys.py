@@ -92,10 +92,6 @@ class JobKeys:
         """Minutes that were paid for (`pipelines.minutes.cache.PaidMinutes`), by the digest of what went into them."""
         return f"{self.root}results/.minutes-{digest}"
 
-    def minutes(self, digest: str) -> str:
-        """Minutes that were paid for (`pipelines.minutes.cache.PaidMinutes`), by the digest of what went into them."""
-        return f"{self.root}results/.minutes-{digest}"
-
     def result(self, name: str) -> str:
         """A result as users fetch it, by its name in `pipelines.jobs.RESULT_FORMATS`."""
         return f"{self.root}results/{name}"
