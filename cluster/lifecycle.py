@@ -21,6 +21,7 @@ from types import FrameType
 
 import httpx
 
+from cluster.ownership import owning
 from cluster.settings import Settings
 from pipelines.catalogue import resolve
 from pipelines.devices import usable_cores
@@ -31,7 +32,6 @@ from pipelines.storage import open_store
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 60.0
 STORAGE_RETRY_S = 2.0
-GOING_DOWN_S = 60.0  # what Ray and HAProxy may take to notice that the process that started them was killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +98,22 @@ def serving(
         raise ConfigurationError(f"A cluster of {settings.home} runs already (process {running.pid}, {running.url}).")
     for model in settings.models:
         resolve(model.path or model.name, settings.models_dir)
-    _check_port(settings)
     _prepare_home(settings)
-    wait_for_storage(settings, say)
-    _prepare_environment(settings)
+    with owning(settings.home):
+        _check_port(settings)
+        wait_for_storage(settings, say)
+        _prepare_environment(settings)
+        with _deployed(settings, connected=connected, quiet=quiet):
+            _write_state(settings)
+            try:
+                yield
+            finally:
+                _state_file(settings).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool) -> Iterator[None]:
+    """Ray and the application, ready, for the duration of the block."""
     # Ray reads its environment when it is imported, so it comes after that was prepared.
     import ray
     from ray import serve
@@ -115,10 +127,8 @@ def serving(
         serve.start(http_options={"host": settings.http.host, "port": settings.http.port}, proxy_location="EveryNode")
         serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
         wait_until_ready(settings.url)
-        _write_state(settings)
         yield
     finally:
-        _state_file(settings).unlink(missing_ok=True)
         with contextlib.suppress(Exception):  # whatever fails here, the cluster must still go down
             stop_coordinator(settings.coordinator.drain_s)
         if settings.ray.address:
@@ -131,7 +141,6 @@ def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
 
     Raises `ConfigurationError` with the end of its log when it does not get ready.
     """
-    _check_port(settings)
     _prepare_home(settings)
     log = settings.run_dir / "cluster.log"
     with log.open("ab") as output:
@@ -209,12 +218,8 @@ def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: fl
 
 
 def _check_port(settings: Settings) -> None:
-    """Raise `ConfigurationError` when the port is taken; after a cluster of this home died, wait for its last parts."""
-    patience_s = GOING_DOWN_S if _state_file(settings).exists() else 0.0
-    deadline = time.monotonic() + patience_s
-    while (fault := _port_fault(settings)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    if fault:
+    """Raise `ConfigurationError` when the port is taken."""
+    if fault := _port_fault(settings):
         raise ConfigurationError(
             f"Cannot listen on {settings.http.host}:{settings.http.port}: {fault}. "
             "Choose another port with --port or MEETMEMO_HTTP__PORT."
