@@ -17,6 +17,7 @@ when to come again.
 TAGS = [
     {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
     {"name": "results", "description": "What a job has brought."},
+    {"name": "quarantine", "description": "Chunks that were given up, and decoding them again."},
     {"name": "service", "description": "What this server offers and how it is."},
 ]
 

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -11,18 +11,20 @@ import anyio.to_thread
 from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
 from deployments.limits import IngestionLimits
+from deployments.quarantine import Quarantined, chunks_in
 from deployments.schemas import JobBody, JobQuery
 from deployments.submission import Intake, Offer, Submission
-from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, NotFound, ResultPending
+from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
 from pipelines.keys import JobKeys
-from pipelines.ledger import Ledger, Page
+from pipelines.ledger import JobEvent, Ledger, Page
 from pipelines.storage import BlobStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READ_BYTES = 256 << 10
+MAX_EVENTS = 100
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -66,7 +68,9 @@ class Backend:
     public_url: str
 
     async def check_backlog(self) -> None:
-        """Raise `Overloaded` when no job more can be taken."""
+        """Raise `Overloaded` when no job more can be taken, `Draining` when none is to be."""
+        if await self.line.refusing():
+            raise Draining("The cluster is being drained and takes no new jobs.")
         await in_thread(self.intake.check_backlog, self.tenant)
 
     async def accept(self, submission: Submission) -> tuple[Job, bool]:
@@ -113,6 +117,69 @@ class Backend:
         if not job.state.final:
             raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
         return await in_thread(stages.purge, self.ledger, self.store, job)
+
+    async def events(self, job_id: str) -> Sequence[JobEvent]:
+        """A job's history, oldest first, its last `MAX_EVENTS` entries."""
+        return (await in_thread(self.ledger.events, self.tenant, job_id))[-MAX_EVENTS:]
+
+    async def quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
+        """Chunks that were given up, of at most ``max_jobs`` jobs, newest first."""
+        return await in_thread(self._quarantine, max_jobs)
+
+    def _quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
+        found: list[tuple[Job, Quarantined]] = []
+        n_jobs, after = 0, None
+        while True:
+            page = self.ledger.list(self.tenant, limit=500, after=after)
+            for job in page.jobs:
+                chunks = chunks_in(self.store, self._keys(job)) if job.n_failed_chunks else []
+                found += [(job, chunk) for chunk in chunks]
+                n_jobs += bool(chunks)
+                if n_jobs == max_jobs:
+                    return found
+            after = page.next_cursor
+            if after is None:
+                return found
+
+    async def clip(self, job_id: str, index: int) -> bytes:
+        """What a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
+        job = await self.get(job_id)
+        try:
+            return await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
+        except BlobMissing:
+            raise BlobMissing(f"Job {job_id} has no clip of a chunk {index} in quarantine.") from None
+
+    async def replay(self, job_id: str, wanted: Sequence[int] | None, key: str | None) -> tuple[Job, bool]:
+        """Make a job that decodes chunks in quarantine (None: all) again.
+
+        Raises `JobUnknown`, `NotFound` for chunks that are not there, `ModelUnknown`, and `IllegalTransition` when
+        the job has not ended or kept too little.
+        """
+        origin = await self.get(job_id)
+        if not origin.state.final:
+            raise IllegalTransition(f"Job {job_id} is {origin.state}: its chunks can be replayed when it has ended.")
+        self.offer.check_model(origin.options.model)
+        chunks = await in_thread(self._replayable, origin, wanted)
+        job, created = await in_thread(self.intake.replay, origin, chunks, key)
+        if created:
+            self.line.wake()
+        return job, created
+
+    def _replayable(self, origin: Job, wanted: Sequence[int] | None) -> tuple[int, ...]:
+        keys = self._keys(origin)
+        there = {chunk.item.chunk.index: chunk.has_clip for chunk in chunks_in(self.store, keys)}
+        if missing := sorted(set(wanted or ()) - set(there)):
+            raise NotFound(f"Job {origin.id} has no chunk {missing[0]} in quarantine.")
+        if not there:
+            raise NotFound(f"Job {origin.id} has no chunks in quarantine.")
+        chosen = sorted(index for index in wanted or there if there[index])
+        if not chosen or not self.store.exists(keys.kept):
+            raise IllegalTransition(f"Job {origin.id} is {origin.state} and kept too little of itself to be replayed.")
+        return tuple(dict.fromkeys(chosen))
+
+    @staticmethod
+    def _keys(job: Job) -> JobKeys:
+        return JobKeys(tenant=job.tenant, job_id=job.id)
 
     async def open_result(self, job: Job, name: str) -> ResultStream:
         """Open a result; raises `NotFound` for no name of a result, `ResultPending`, `BlobMissing`."""

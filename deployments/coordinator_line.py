@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio.to_thread
 import structlog
 
-from deployments.ports import ClusterStatus, CoordinatorPort, JobView
+from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.jobs import Job
 from pipelines.ledger import Ledger
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being replaced holds calls for seconds
 RETRY_S = 5.0  # after a call failed, do not try again before
+REFUSING_FRESH_S = 1.0
 POLL_S = 1.0  # between looks into the ledger while the Coordinator does not answer
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,8 @@ class CoordinatorLine:
         self._silent_until_s = 0.0  # monotonic
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
+        self._refusing = False
+        self._refusing_until_s = 0.0  # monotonic
 
     def wake(self) -> None:
         """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one."""
@@ -54,6 +57,19 @@ class CoordinatorLine:
     async def status(self) -> ClusterStatus | None:
         """Describe the cluster; None when nobody answers."""
         return await self._ask(self._coordinator.status(), ANSWER_TIMEOUT_S)
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus | None:
+        """Begin or end draining, or tell how far it is; None when nobody answers."""
+        status = await self._ask(self._coordinator.drain(begin=begin, refuse=refuse), ANSWER_TIMEOUT_S)
+        if status is not None:
+            self._refusing, self._refusing_until_s = status.refusing, time.monotonic() + REFUSING_FRESH_S
+        return status
+
+    async def refusing(self) -> bool:
+        """Whether new jobs are to be turned away, as of a second ago; not while nobody answers."""
+        if time.monotonic() > self._refusing_until_s and not self._silent and await self.drain() is None:
+            self._refusing = False
+        return self._refusing
 
     async def watch(self, known: Job, timeout_s: float) -> JobView | None:
         """Return the job once it is not as ``known`` any more; None when the time is up. Raises `JobUnknown`.

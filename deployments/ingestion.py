@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from deployments.admin_routes import admin_routes
 from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
 from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
@@ -15,6 +16,7 @@ from deployments.limits import IngestionLimits, SourceLimits
 from deployments.metrics import metrics_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
+from deployments.quarantine_routes import quarantine_routes
 from deployments.readiness import service_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import sweep
@@ -55,7 +57,7 @@ def build_api(
         store=store,
         line=CoordinatorLine(coordinator, ledger),
         intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id, max_live_jobs=limits.max_live_jobs),
-        offer=Offer(models=tuple(models), default_model=default_model),
+        offer=Offer(models=tuple(models), default_model=default_model, llm_configured=llm_configured),
         limits=limits,
         tenant=tenant,
         public_url=public_url.rstrip("/"),
@@ -72,6 +74,8 @@ def build_api(
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(metrics_routes(backend, version=version))
     app.include_router(job_routes(backend))
+    app.include_router(quarantine_routes(backend))
+    app.include_router(admin_routes(backend))
     install(app)
     return app
 

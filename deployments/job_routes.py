@@ -12,7 +12,7 @@ from deployments.api_docs import SUBMIT_DESCRIPTION, submit_openapi
 from deployments.backend import Backend
 from deployments.job_events import job_events, seen_version
 from deployments.problems import documented
-from deployments.schemas import JOBS_PATH, JobBody, JobPage, JobQuery, Purged, job_path
+from deployments.schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.submission import read_submission
 from deployments.uploads import Gate, Spool
 from pipelines.errors import Reason
@@ -39,6 +39,7 @@ _SUBMIT = (
     Reason.EMPTY_AUDIO,
     Reason.IDEMPOTENCY_CONFLICT,
     Reason.OVERLOADED,
+    Reason.DRAINING,
     Reason.STORE_UNAVAILABLE,
     *_LEDGER,
 )
@@ -98,9 +99,9 @@ def job_routes(backend: Backend) -> APIRouter:
         summary="Show a job",
         responses=documented(*_ONE_JOB),
     )
-    async def show_job(job_id: str) -> JobBody:
+    async def show_job(job_id: str) -> JobDetail:
         (body,) = await backend.show(await backend.get(job_id))
-        return body
+        return JobDetail.of(body, await backend.events(job_id))
 
     @router.delete(
         JOBS_PATH + "/{job_id}",

@@ -19,6 +19,7 @@ from pydantic import (
 from pipelines.errors import OptionError, Reason
 from pipelines.jobs import Job, JobOptions, JobState
 from pipelines.languages import LANGUAGES
+from pipelines.ledger import JobEvent
 
 JOBS_PATH = "/v1/jobs"
 
@@ -58,8 +59,10 @@ class Options(Wire):
     )
     word_timestamps: bool = Field(False, description="Give every word its own times.")
     beam_size: int = Field(1, ge=1, le=10, description="Beams of the decoder; 1 is greedy and fastest.")
-    minutes: Literal["auto", "extractive", "none"] = Field(
-        "auto", description="`auto` takes the language model where one is configured, else the extractive writer."
+    minutes: Literal["auto", "extractive", "llm", "none"] = Field(
+        "auto",
+        description="`auto` takes the language model where one is configured, else the extractive writer; "
+        "`llm` is refused where none is configured.",
     )
     minutes_language: LanguageTag | None = Field(
         None, description="Language of the minutes as a BCP 47 tag; that of the transcript when left out."
@@ -149,6 +152,7 @@ class JobBody(Wire):
     n_chunks: int | None
     n_failed_chunks: int
     cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
+    replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime
     updated_at: datetime
@@ -172,11 +176,35 @@ class JobBody(Wire):
             n_chunks=job.n_chunks,
             n_failed_chunks=job.n_failed_chunks,
             cancel_requested=job.cancel_requested and not job.state.final,
+            replay_of=job.replay_of or None,
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),
             results={name: f"{base_url}{result_path(job.id, name)}" for name in job.results},
         )
+
+
+class EventBody(Wire):
+    """An entry of a job's history."""
+
+    at: datetime
+    name: str
+    detail: str
+
+
+class JobDetail(JobBody):
+    """A job with its history."""
+
+    events: list[EventBody] = Field(description="Its last entries, oldest first.")
+
+    @classmethod
+    def of(cls, body: JobBody, events: Sequence[JobEvent]) -> Self:
+        """Add the history to a job."""
+        shown = [
+            EventBody(at=datetime.fromtimestamp(event.at_s, UTC), name=event.name, detail=event.detail)
+            for event in events
+        ]
+        return cls(**dict(body), events=shown)
 
 
 def job_path(job_id: str) -> str:

@@ -60,17 +60,25 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """The models a job may name."""
+    """The models a job may name, and whether one of them writes minutes."""
 
     models: tuple[str, ...]
     default_model: str
+    llm_configured: bool = False
 
     def check(self, options: Options) -> JobOptions:
-        """Fill in the default model; raises `ModelUnknown` with the names there are."""
+        """Fill in the default model; raises `ModelUnknown` with the names there are, `InvalidOptions`."""
+        if options.minutes == "llm" and not self.llm_configured:
+            why = "no language model is configured; auto and extractive work without one"
+            raise InvalidOptions(f"minutes: {why}", (("minutes", why),))
         chosen = options.to_domain(self.default_model)
-        if chosen.model not in self.models:
-            raise ModelUnknown(f"There is no model {chosen.model!r}; there are: {', '.join(self.models)}.")
+        self.check_model(chosen.model)
         return chosen
+
+    def check_model(self, name: str) -> None:
+        """Raise `ModelUnknown`, with the names there are, for one that is not among them."""
+        if name not in self.models:
+            raise ModelUnknown(f"There is no model {name!r}; there are: {', '.join(self.models)}.")
 
 
 async def read_submission(request: Request, spool: Spool, offer: Offer, limits: IngestionLimits) -> Submission:
@@ -79,7 +87,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     Options may come in the query, as form fields and as JSON, each at most once. Raises `UnsupportedMediaType`,
     `InvalidRequest`, `UploadStalled`, `InvalidOptions`, `ModelUnknown`, `EmptyAudio`, `TooLarge`, `StoreUnavailable`.
     """
-    key = _idempotency_key(request.headers)
+    key = idempotency_key(request.headers)
     query = dict(_values_by_name(request.query_params.multi_items()))
     query_filename = query.pop("filename", [""])[-1]
     content_type = request.headers.get("content-type", "application/octet-stream")
@@ -173,7 +181,8 @@ def _content_length(headers: Mapping[str, str]) -> int | None:
     return int(raw)
 
 
-def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """Read the header ``Idempotency-Key``; raises `InvalidRequest`."""
     key = headers.get("idempotency-key")
     if key is None:
         return None
@@ -290,6 +299,26 @@ class Intake:
             n_bytes=source.n_bytes,
             source_url=public_part(submission.source_url),
         )
+        return stored_job, created
+
+    def replay(self, origin: Job, chunks: tuple[int, ...], key: str | None) -> tuple[Job, bool]:
+        """Write a job that decodes an ended job's chunks again; see `accept`."""
+        now_s = round(self.clock(), 3)
+        job_id = self.new_id()
+        job = Job(
+            id=job_id,
+            tenant=origin.tenant,
+            options=origin.options,
+            source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
+            filename=origin.filename,
+            replay_of=origin.id,
+            replay_chunks=chunks,
+            created_at_s=now_s,
+            updated_at_s=now_s,
+        )
+        fingerprint = hashlib.sha256(f"replay/{origin.id}/{chunks}".encode()).hexdigest()
+        stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
+        log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
         return stored_job, created
 
     def _holds(self, tenant: str, job_id: str) -> bool:

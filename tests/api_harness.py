@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from deployments.ports import ClusterStatus, JobView, ModelStatus
+from deployments.ports import ClusterStatus, DrainStatus, JobView, ModelStatus
 from pipelines.jobs import Event, Job, transition
 from pipelines.ledger import Ledger
 
@@ -26,6 +26,7 @@ class SteeredCoordinator:
         self.eta_s: float | None = 12.5
         self.views: dict[str, Job] = {}
         self.changed = asyncio.Event()
+        self.drained = DrainStatus(draining=False, refusing=False, n_live_jobs=3)
         self.cluster = ClusterStatus(
             models=tuple(ModelStatus(name=name, ready=True, detail="cpu int8") for name in MODELS),
             backlog_audio_s=90.0,
@@ -53,6 +54,12 @@ class SteeredCoordinator:
     async def status(self) -> ClusterStatus:
         self._answer()
         return self.cluster
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
+        self._answer()
+        if begin is not None:
+            self.drained = DrainStatus(draining=begin, refusing=begin and refuse, n_live_jobs=3)
+        return self.drained
 
     def announce(self) -> None:
         self.changed.set()

@@ -1,0 +1,61 @@
+"""The routes under ``/v1/admin``: what an operator does to the whole cluster."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from deployments.backend import Backend
+from deployments.ports import DrainStatus
+from deployments.problems import documented
+from deployments.schemas import Wire
+from pipelines.errors import Reason, ReplicaLost
+
+DRAIN_PATH = "/v1/admin/drain"
+
+
+class DrainBody(Wire):
+    """How far draining is: once ``live_jobs`` is 0 the cluster can be stopped without work in hand."""
+
+    draining: bool
+    refusing: bool = Field(description="New jobs are turned away meanwhile; otherwise they wait in the ledger.")
+    live_jobs: int
+
+    @classmethod
+    def from_domain(cls, status: DrainStatus) -> "DrainBody":
+        return cls(draining=status.draining, refusing=status.refusing, live_jobs=status.n_live_jobs)
+
+
+def admin_routes(backend: Backend) -> APIRouter:
+    """Build the routes for draining the cluster."""
+    router = APIRouter(tags=["service"])
+
+    async def drain(begin: bool | None, refuse: bool = False) -> DrainBody:
+        status = await backend.line.drain(begin=begin, refuse=refuse)
+        if status is None:
+            raise ReplicaLost("The coordinator does not answer; try again in a few seconds.")
+        return DrainBody.from_domain(status)
+
+    @router.post(
+        DRAIN_PATH,
+        summary="Begin to drain",
+        description=(
+            "Queued jobs are not begun any more, those in hand go on to their end. Ends with `DELETE`, or when the "
+            "cluster starts anew. May be repeated."
+        ),
+        responses=documented(Reason.INVALID_OPTION, Reason.REPLICA_LOST),
+    )
+    async def begin(
+        refuse: Annotated[bool, Query(description="Turn new jobs away with 503 meanwhile.")] = False,
+    ) -> DrainBody:
+        return await drain(True, refuse)
+
+    @router.get(DRAIN_PATH, summary="How far draining is", responses=documented(Reason.REPLICA_LOST))
+    async def show() -> DrainBody:
+        return await drain(None)
+
+    @router.delete(DRAIN_PATH, summary="Begin jobs again", responses=documented(Reason.REPLICA_LOST))
+    async def end() -> DrainBody:
+        return await drain(False)
+
+    return router
