@@ -19,6 +19,7 @@ from rich.table import Table
 from cluster import __version__
 from cluster.bulk import plan, transcribe
 from cluster.client import ApiError, Client
+from cluster.quarantine_cli import quarantine_app
 from cluster.settings import Settings, load_settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
@@ -130,6 +131,35 @@ def down(config: ConfigOption = None, home: HomeOption = None) -> None:
 
 
 @app.command()
+def drain(
+    timeout_s: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the jobs in hand.")] = 600.0,
+    refuse: Annotated[
+        bool, typer.Option("--refuse", help="Turn new jobs away meanwhile, instead of queueing.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Begin jobs again.")] = False,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Begin no more jobs and wait until those in hand have ended. `down` afterwards interrupts nothing.
+
+    Exit code 1 when some have not ended in time; draining goes on.
+    """
+    from cluster.draining import drain_cluster
+
+    endpoint = _endpoint(config, home, url)
+    if undo:
+        _ask(endpoint, "end_drain")
+        console.print("Queued jobs are begun again.")
+        return
+    n_left = asyncio.run(drain_cluster(endpoint, timeout_s=timeout_s, refuse=refuse))
+    if n_left:
+        errors.print(f"{n_left} jobs have not ended within {timeout_s:g} s; draining goes on.")
+        raise typer.Exit(1)
+    console.print("No job is in hand.")
+
+
+@app.command()
 def status(
     config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None, as_json: JsonOption = False
 ) -> None:
@@ -169,7 +199,9 @@ def transcribe_command(
         Literal["mix", "split"], typer.Option(help="split: transcribe each channel on its own (calls).")
     ] = "mix",
     words: Annotated[bool, typer.Option("--words", help="Time every word.")] = False,
-    minutes: Annotated[Literal["auto", "extractive", "none"], typer.Option(help="Who writes the minutes.")] = "auto",
+    minutes: Annotated[
+        Literal["auto", "extractive", "llm", "none"], typer.Option(help="Who writes the minutes.")
+    ] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: beside each file.", file_okay=False)
     ] = None,
@@ -394,6 +426,9 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
             return answer
 
     return asyncio.run(ask())
+
+
+app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A small client of MeetMemo's own HTTP API, for the command line."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -65,6 +65,23 @@ class Client:
     async def cancel(self, job_id: str, *, purge: bool = False) -> dict[str, Any]:
         """Cancel a job, or remove everything of it."""
         return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params={"purge": "true"} if purge else {})
+
+    async def quarantine(self, max_jobs: int) -> dict[str, Any]:
+        """Return the chunks in quarantine, of at most so many jobs."""
+        return await self._json("GET", "/v1/quarantine", params={"limit": max_jobs})
+
+    async def replay(self, job_id: str, chunks: Sequence[int]) -> dict[str, Any]:
+        """Decode a job's chunks in quarantine (none named: all) again; return the new job."""
+        body = {"chunks": list(chunks)} if chunks else {}
+        return await self._json("POST", f"/v1/jobs/{quote(job_id)}/replay", json=body)
+
+    async def drain(self, *, refuse: bool = False) -> dict[str, Any]:
+        """Begin to drain; return how many jobs are in hand."""
+        return await self._json("POST", "/v1/admin/drain", params={"refuse": str(refuse).lower()})
+
+    async def end_drain(self) -> dict[str, Any]:
+        """Begin jobs again."""
+        return await self._json("DELETE", "/v1/admin/drain")
 
     async def ready(self) -> dict[str, Any]:
         """Return ``/readyz``, whether it is ready or not."""
