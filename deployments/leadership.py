@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 
@@ -20,6 +21,7 @@ class Leadership:
         self._ttl_s = ttl_s
         self._lease: Lease | None = None
         self._lost = False
+        self._sure_until = 0.0  # time.monotonic(), which also counts while the process is frozen
         self._beat: asyncio.Task[None] | None = None
 
     @property
@@ -29,18 +31,27 @@ class Leadership:
             raise Fenced(f"{self._owner} does not hold the coordinator's lease")
         return self._lease
 
+    async def be_sure(self) -> None:
+        """Wait until nobody else can hold the lease: after a freeze, until the ledger confirms it; raises `Fenced`."""
+        while self.lease and time.monotonic() >= self._sure_until:  # noqa: ASYNC110 - the beat, or time, ends it
+            await asyncio.sleep(self._ttl_s / 30)
+
     async def win(self) -> None:
         """Take the lease, waiting for a dead predecessor's to run out, and keep it alive from now on."""
         while self._lease is None:
+            asked = time.monotonic()
             with contextlib.suppress(LedgerUnavailable):
                 self._lease = await asyncio.to_thread(self._ledger.acquire_lease, self._owner, self._ttl_s)
+                self._sure_until = asked + self._ttl_s
             if self._lease is None:
                 await asyncio.sleep(min(1.0, self._ttl_s / 10))
         self._beat = asyncio.create_task(self._keep(), name="heartbeat")
 
     async def confirm(self) -> None:
         """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence."""
+        asked = time.monotonic()
         self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
+        self._sure_until = asked + self._ttl_s
 
     async def resign(self) -> None:
         """Give the lease back, so that a successor need not wait."""
@@ -61,7 +72,7 @@ class Leadership:
         while not self._lost:
             await asyncio.sleep(self._ttl_s / 3)
             try:
-                self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
+                await self.confirm()
             except Fenced:
                 self.lose()
             except LedgerError as error:

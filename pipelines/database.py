@@ -144,6 +144,8 @@ def _postgresql(url: Any) -> Engine:
 
     def configure(connection: Any, _record: Any) -> None:
         connection.execute(f"SET lock_timeout = {int(LOCK_TIMEOUT_S * 1000)}")
+        # A writer that was frozen inside a transaction must not hold its locks, the lease's among them, for ever.
+        connection.execute(f"SET idle_in_transaction_session_timeout = {int(LOCK_TIMEOUT_S * 1000)}")
         connection.commit()
 
     event.listen(engine, "connect", configure)
