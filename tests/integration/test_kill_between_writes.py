@@ -1,0 +1,64 @@
+"""A process that is killed between any two durable writes of a job leaves something the next one finishes."""
+
+import asyncio
+import itertools
+import signal
+from pathlib import Path
+
+from pipelines.errors import JobUnknown
+from pipelines.jobs import JobState
+from pipelines.ledger import Ledger, open_ledger
+from pipelines.storage import BlobStore, open_store
+from tests.integration.house_process import TENANT, Program, start
+from tests.unit.house import House, until
+
+JOB = "j"
+NUMBERS = range(1, 46)  # five chunks in two spans
+
+
+def test_a_kill_between_any_two_writes_converges(tmp_path: Path) -> None:
+    """For every n: SIGKILL right after the n-th write; the next start ends the job once, whole, with nothing left."""
+    for n in itertools.count(1):
+        home = tmp_path / str(n)
+        home.mkdir()
+        ledger_url, store_url = f"sqlite:///{home / 'ledger.sqlite3'}", f"file://{home / 'store'}"
+        process, messages = start(
+            Program(ledger_url=ledger_url, store_url=store_url, owner="same", jobs={JOB: NUMBERS}, die_after=n)
+        )
+        process.join(timeout=120)
+        messages.close()
+        assert process.exitcode in (0, -signal.SIGKILL), f"after write {n}"
+        ledger, store = open_ledger(ledger_url), open_store(store_url)
+        try:
+            asyncio.run(_finish(ledger, store, f"after write {n}"))
+        finally:
+            ledger.close()
+        if process.exitcode == 0:
+            break
+    assert n > 20, "there were hardly any writes to die after"
+
+
+async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
+    """The next start: whoever was told nothing sends the job again, then everything goes on by itself."""
+    house = House(ledger, store, owner="same")
+    try:
+        job = ledger.get(TENANT, JOB)
+    except JobUnknown:
+        job = house.submit(JOB, NUMBERS, tenant=TENANT)
+    await house.coordinator.start()
+    try:
+        (ended,) = await house.ended(job)
+        assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
+        assert house.words(job) == list(NUMBERS), when
+        names = [event.name for event in ledger.events(TENANT, JOB)]
+        assert [name for name in names if name in set(JobState)] == [
+            *(["queued"] if "queued" in names else []),
+            "transcribing",
+            "summarizing",
+            "succeeded",
+        ], when
+        await until(lambda: all("/results/" in key for key in store.list("")))
+    except TimeoutError:
+        raise AssertionError(f"{when}: {ledger.get(TENANT, JOB)}, stored: {list(store.list(''))}") from None
+    finally:
+        await house.coordinator.stop()

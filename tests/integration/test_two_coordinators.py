@@ -1,0 +1,95 @@
+"""Two Coordinators at once, in processes of their own: the one that lost its lease changes nothing."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployments.housekeeping import sweep
+from pipelines.ledger import Ledger, open_ledger
+from pipelines.storage import BlobStore, open_store
+from tests.integration.house_process import TENANT, Program, start
+from tests.servers.postgres import PostgresServer, find_binaries
+from tests.unit.house import House, succeeded, until
+
+JOBS = {f"j{n}": range(1 + 200 * n, 121 + 200 * n) for n in range(3)}
+FREEZE_AFTER = 45  # durable writes: everything is segmented, some chunks are decoded
+AWAY_S = 60.0
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A ledger that several processes can open."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
+        return
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("there is no PostgreSQL on this machine")
+    with PostgresServer(binaries) as server:
+        yield server.url("two")
+
+
+async def test_a_frozen_leader_that_wakes_up_changes_nothing(ledger_url: str, tmp_path: Path) -> None:
+    """SIGSTOP the leader at work; another takes over and ends all jobs; what the first does on SIGCONT is refused."""
+    store_url = f"file://{tmp_path / 'store'}"
+    ledger, store = open_ledger(ledger_url), open_store(store_url)
+    frozen, messages = start(
+        Program(
+            ledger_url=ledger_url,
+            store_url=store_url,
+            owner="frozen",
+            jobs=JOBS,
+            batch_s=0.2,
+            freeze_after=FREEZE_AFTER,
+        )
+    )
+    pid = frozen.pid
+    assert pid is not None
+    try:
+        await until(lambda: _frozen(pid), AWAY_S)
+        assert any("/work/" in key for key in store.list("")), "the leader was frozen when it had no work in hand"
+        second = House(ledger, store, owner="second")
+        await second.coordinator.start()
+        jobs = await second.ended(*(ledger.get(TENANT, job_id) for job_id in JOBS), timeout_s=AWAY_S)
+        assert succeeded(jobs)
+        await until(lambda: not [key for key in store.list("") if "/results/" not in key])
+        before = _snapshot(ledger, store)
+        os.kill(pid, signal.SIGCONT)
+        assert await asyncio.to_thread(messages.poll, AWAY_S)
+        assert messages.recv() == "fenced"
+        await asyncio.to_thread(frozen.join, AWAY_S)
+        assert frozen.exitcode == 0
+        after = _snapshot(ledger, store)
+        # Rows that were being decoded are stored without a fence, under keys of jobs that are over: litter to sweep.
+        litter = {key for key in after if "/work/chunks/" in key}
+        assert {key: value for key, value in after.items() if key not in litter} == before
+        sweep(ledger, store, now_s=time.time())
+        assert _snapshot(ledger, store) == before
+        second.coordinator.check()
+        await second.coordinator.stop()
+    finally:
+        frozen.kill()
+        frozen.join()
+        messages.close()
+        ledger.close()
+    for job in jobs:
+        assert second.words(job) == list(JOBS[job.id])
+
+
+def _frozen(pid: int) -> bool:
+    """Whether the process is stopped (Linux)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _snapshot(ledger: Ledger, store: BlobStore) -> dict[str, object]:
+    """Everything the ledger says about the jobs and everything the store holds."""
+    jobs: dict[str, object] = {
+        job_id: (ledger.get(TENANT, job_id), tuple(ledger.events(TENANT, job_id))) for job_id in JOBS
+    }
+    return jobs | {key: hashlib.sha256(store.get(key)).hexdigest() for key in store.list("")}
