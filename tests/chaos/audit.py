@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deployments.housekeeping import MIN_AGE_S, sweep
 from pipelines.codec import decode
 from pipelines.core import Transcript
 from pipelines.jobs import JobState
@@ -17,7 +18,7 @@ from tests.chaos.traffic import Accepted
 
 TENANT = "default"
 ONCE = ("transcribing", "summarizing", "succeeded")
-LEFTOVER_PATIENCE_S = 60.0
+LEFTOVER_PATIENCE_S = 10.0
 
 
 def check_ledger(ledger: Ledger, accepted: Sequence[Accepted]) -> list[str]:
@@ -73,14 +74,20 @@ def _difference(here: bytes, there: bytes) -> str:
     return f"its transcript differs from the undisturbed one: {first}"
 
 
-def check_leftovers(store: BlobStore, patience_s: float = LEFTOVER_PATIENCE_S) -> list[str]:
-    """The store holds results and nothing else; cleaning up may take a while."""
-    deadline = time.monotonic() + patience_s
-    while left := [key for key in store.list("") if "/results/" not in key]:
-        if time.monotonic() > deadline:
-            return [f"left in the store: {key}" for key in left]
-        time.sleep(0.5)
-    return []
+def check_leftovers(ledger: Ledger, store: BlobStore) -> tuple[int, list[str]]:
+    """The store holds results and nothing else, once housekeeping has been there an hour later.
+
+    Returns how many keys it had to delete, and the findings.
+    """
+    deadline = time.monotonic() + LEFTOVER_PATIENCE_S
+    while (left := _leftovers(store)) and time.monotonic() < deadline:
+        time.sleep(0.5)  # the last jobs are being cleaned up
+    sweep(ledger, store, now_s=time.time() + MIN_AGE_S)
+    return len(left), [f"left in the store: {key}" for key in _leftovers(store)]
+
+
+def _leftovers(store: BlobStore) -> list[str]:
+    return [key for key in store.list("") if "/results/" not in key]
 
 
 def decodings(logs: Sequence[Path]) -> Counter[tuple[str, int]]:

@@ -27,6 +27,7 @@ class Report:
     n_chunks: int
     n_repeats: int
     n_refused: int
+    n_litter: int
     undisturbed_s: float
     disturbed_s: float
     kills: tuple[Killed, ...]
@@ -51,6 +52,7 @@ class Report:
             f"| chunks decoded | {self.n_chunks} |",
             f"| of these begun more than once | {self.n_repeats} |",
             f"| requests that had to be sent again | {self.n_refused} |",
+            f"| blobs left for housekeeping | {self.n_litter} |",
             f"| undisturbed run | {self.undisturbed_s:.0f} s |",
             f"| this run | {self.disturbed_s:.0f} s |",
             f"| time lost | {self.lost_s:.0f} s |",

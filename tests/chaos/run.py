@@ -73,7 +73,8 @@ class ChaosRun:
         wild, disturbed_s = self._phase("wild", ledger, self._plan.kills)
         findings += audit.check_ledger(ledger, [*calm, *wild])
         findings += audit.check_transcripts(references, audit.transcripts(store, wild), wild)
-        findings += audit.check_leftovers(store)
+        n_litter, left = audit.check_leftovers(ledger, store)
+        findings += left
         of_run = {item.job_id for item in wild}
         begun = {chunk: n for chunk, n in audit.decodings(self._cluster.logs()).items() if chunk[0] in of_run}
         return Report(
@@ -83,6 +84,7 @@ class ChaosRun:
             n_chunks=len(begun),
             n_repeats=sum(1 for n in begun.values() if n > 1),
             n_refused=self._n_refused,
+            n_litter=n_litter,
             undisturbed_s=undisturbed_s,
             disturbed_s=disturbed_s,
             kills=tuple(sorted(self._killed, key=lambda killed: killed.at_s)),
