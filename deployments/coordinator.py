@@ -238,19 +238,6 @@ class Coordinator:
             self._wake.set()
         return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._jobs))
 
-    # What the MinutesWriter tells
-
-    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
-        """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
-        await self._patience.in_thread(self._enter_minutes, tenant, job_id, written)
-
-    def _enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
-        job = self._ledger.get(tenant, job_id)
-        after, _ = transition(job, MinutesFollowed(names=written.names, note=written.note))
-        if after != job:
-            self._ledger.apply(self._leadership.lease, after, job.version)
-            self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
-
     # What Transcribers ask
 
     async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
