@@ -22,7 +22,7 @@ from types import FrameType
 import httpx
 
 from cluster.ownership import owning
-from cluster.settings import Settings
+from cluster.settings import KEY, Settings
 from pipelines.catalogue import resolve
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
@@ -246,6 +246,9 @@ def _prepare_home(settings: Settings) -> None:
 
 def _prepare_environment(settings: Settings) -> None:
     """Ray's own switches; what the operator set wins."""
+    if settings.deepseek_api_key is not None:
+        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.read_key`.
+        os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

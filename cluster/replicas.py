@@ -3,19 +3,23 @@
 Stores, ledgers and models hold connections and memory that cannot travel; what travels are the resolved settings.
 """
 
+import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from cluster import __version__
 from cluster.devices import EngineShare
 from cluster.observability import configure_logging
-from cluster.settings import ModelSettings, Settings
+from cluster.settings import ModelSettings, Settings, read_key
+from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
 from deployments.housekeeping import Retention
@@ -26,15 +30,18 @@ from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
-from pipelines.errors import InputError
+from pipelines.errors import InputError, MeetMemoError
 from pipelines.ledger import connect_ledger
-from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.storage import open_store
 from pipelines.whisper import WhisperEngine
 
 APP_NAME = "meetmemo"
 COORDINATOR = "Coordinator"
 MIB = 1 << 20
+# How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.
+FOLLOW_UP_INTERVAL_S = 15.0
+
+log = structlog.get_logger()
 
 
 def coordinator_handle() -> CoordinatorHandle:
@@ -179,11 +186,23 @@ class MinutesWriterReplica(MinutesWriter):
 
     def __init__(self, settings: Settings) -> None:
         configure_logging(settings.log)
-        extractive = ExtractiveWriter()
-        super().__init__(
-            store=open_store(settings.store_url),
-            writers={"auto": extractive, "extractive": extractive},
-        )
+        store = open_store(settings.store_url)
+        writers = build_writers(settings, read_key(os.environ), store)
+        super().__init__(store=store, writers=writers, clock=time.time)
+        self._coordinator = coordinator_handle()
+        self._follow_ups: asyncio.Task[None] | None = None
+
+    async def check_health(self) -> None:
+        if self._follow_ups is None:
+            self._follow_ups = asyncio.create_task(self._keep_following_up(), name="follow-ups")
+
+    async def _keep_following_up(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_UP_INTERVAL_S)
+            try:
+                await self.follow_up(self._coordinator)
+            except MeetMemoError as error:
+                log.warning("follow-ups postponed", action="follow", detail=str(error))
 
 
 class IngestionReplica(Ingestion):
@@ -205,7 +224,7 @@ class IngestionReplica(Ingestion):
                     max_live_jobs=settings.limits.max_waiting_jobs,
                     sources=source_limits(settings),
                 ),
-                llm_configured=settings.deepseek_api_key is not None,
+                llm_configured=settings.llm_configured,
                 version=__version__,
             ),
         )

@@ -14,9 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
 
 from pipelines.errors import ConfigurationError
+from pipelines.minutes.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking, is_deepseek
 
 PREFIX = "MEETMEMO_"
-SECRETS = {"DEEPSEEK_API_KEY": "deepseek_api_key"}
+KEY = "DEEPSEEK_API_KEY"
+SECRETS = {KEY: "deepseek_api_key"}
 BUNDLED_MODEL = "mini-en"
 
 
@@ -45,9 +47,29 @@ class ModelSettings(_Section):
 
 
 class MinutesSettings(_Section):
-    """Who writes minutes when a job says ``auto``."""
+    """Who writes minutes when a job says ``auto``, and which language model, if any.
 
-    writer: Literal["extractive"] = "extractive"
+    ``auto`` takes the language model where one is configured: a key for DeepSeek, or another server by ``base_url``.
+    Zero tokens and "auto" are chosen by the server.
+    """
+
+    writer: Literal["auto", "extractive", "llm"] = "auto"
+    base_url: str = Field(default=DEEPSEEK_URL, pattern=r"^https?://[^\s@?#]+$")
+    model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
+    thinking: Thinking = "auto"
+    json_mode: Literal["auto", "json_schema", "json_object", "prompt"] = "auto"
+    context_tokens: Annotated[int, Field(ge=0)] = 0
+    max_output_tokens: Annotated[int, Field(ge=0)] = 0
+    concurrency: Annotated[int, Field(ge=1, le=2500, description="calls at once, at most")] = 64
+    window_s: Annotated[float, Field(ge=0, le=60, description="how long short transcripts wait for company")] = 0.5
+    pack_items: Annotated[int, Field(ge=1, le=50, description="transcripts in one call, at most")] = 8
+    pack_tokens: Annotated[int, Field(ge=1, description="their length together, at most")] = 12_000
+    piece_tokens: Annotated[int, Field(ge=500, description="longer transcripts are split")] = 60_000
+    first_payload_timeout_s: Annotated[float, Field(gt=0)] = 630.0
+    idle_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    total_timeout_s: Annotated[float, Field(gt=0)] = 1800.0
+    tokens_per_day: Annotated[int | None, Field(ge=1, description="for each tenant")] = None
+    cost_per_day_usd: Annotated[float | None, Field(gt=0, description="for each tenant")] = None
 
 
 class LimitSettings(_Section):
@@ -140,9 +162,22 @@ class Settings(_Section):
             raise ValueError(f"default_model {self.default_model!r} is not among the models: {', '.join(names)}")
         return self
 
+    @model_validator(mode="after")
+    def _check_minutes(self) -> "Settings":
+        if self.minutes.writer == "llm" and not self.llm_configured:
+            raise ValueError(
+                "minutes.writer is llm, but there is neither DEEPSEEK_API_KEY nor another minutes.base_url"
+            )
+        return self
+
     @field_serializer("deepseek_api_key", when_used="always")
     def _keep_secret(self, secret: SecretStr | None) -> str | None:
         return "**********" if secret else None
+
+    @property
+    def llm_configured(self) -> bool:
+        """Whether a language model can write minutes: DeepSeek needs a key, servers of one's own may need none."""
+        return self.deepseek_api_key is not None or not is_deepseek(self.minutes.base_url)
 
     @property
     def first_model(self) -> str:
@@ -180,12 +215,32 @@ def load_settings(
         values = _read_yaml(path)
     environment = dict(_read_dotenv(Path(".env")), **os.environ) if env is None else env
     _merge(values, _from_environment(environment))
+    key = read_key(environment)
+    if key is not None:
+        values["deepseek_api_key"] = key
     _merge(values, flags or {})
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError("The settings are wrong. " + "; ".join(lines)) from None
+
+
+def read_key(env: Mapping[str, str]) -> str | None:
+    """The language model's key: ``DEEPSEEK_API_KEY``, or what stands in the file that ``DEEPSEEK_API_KEY_FILE`` names.
+
+    Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
+    process reads it from its own environment, which Ray's workers inherit from the machine they run on.
+    """
+    if env.get(KEY):
+        return env[KEY]
+    path = env.get(f"{KEY}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The file {path} that {KEY}_FILE names cannot be read: {error}") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from deployments.ports import (
     SegmenterPort,
     SegmentRequest,
     TranscriberPort,
+    WrittenResults,
 )
 from deployments.segment_stream import spans_of
 from deployments.ticket_office import TicketOffice
@@ -61,6 +62,7 @@ from pipelines.jobs import (
     Failed,
     Job,
     JobState,
+    MinutesFollowed,
     Recovered,
     ResultsStored,
     Segmented,
@@ -237,6 +239,19 @@ class Coordinator:
             self._draining, self._refusing = begin, begin and refuse
             self._wake.set()
         return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._jobs))
+
+    # What the MinutesWriter tells
+
+    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
+        await self._patience.in_thread(self._enter_minutes, tenant, job_id, written)
+
+    def _enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        job = self._ledger.get(tenant, job_id)
+        after, _ = transition(job, MinutesFollowed(names=written.names, note=written.note))
+        if after != job:
+            self._ledger.apply(self._leadership.lease, after, job.version)
+            self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
 
     # What Transcribers ask
 

@@ -60,6 +60,9 @@ class CoordinatorHandle:
     async def wake(self) -> None:
         await _answer(self._handle.wake.remote())
 
+    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        await _answer(self._handle.minutes_followed.remote(tenant, job_id, written))
+
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
         view: JobView = await _answer(self._handle.watch.remote(tenant, job_id, seen_version, timeout_s))
         return view

@@ -1,25 +1,48 @@
-"""The MinutesWriter: turns a stored transcript into minutes and documents."""
+"""The MinutesWriter: turns a stored transcript into minutes and documents, at once or later.
+
+Minutes that a language model cannot write for now are parked: the job has its transcript's documents and a note, and
+`follow_up` writes the minutes when the model answers again, across restarts.
+"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from deployments.ports import MinutesRequest, WrittenResults
+import structlog
+
+from deployments.parking import Parked, Parking
+from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from pipelines.codec import decode
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import MinutesError
+from pipelines.errors import (
+    BlobMissing,
+    IllegalTransition,
+    JobUnknown,
+    MeetMemoError,
+    MinutesError,
+    MinutesParked,
+)
 from pipelines.export import render
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
 from pipelines.minutes.protocol import MinutesOptions, Writer
 from pipelines.storage import BlobStore
 
+log = structlog.get_logger()
+
+PARKED_NOTE = "The minutes are parked and will follow: "
+# What the parking writes at once; the writer's own limit bounds the calls.
+MAX_FOLLOW_UPS = 100
+
 
 class MinutesWriter:
-    """Serves many jobs at once; ``writers`` maps a job's choice (``auto``, ``extractive``) to who writes."""
+    """Serves many jobs at once; ``writers`` maps a job's choice (``auto``, ``extractive``, ``llm``) to who writes."""
 
-    def __init__(self, *, store: BlobStore, writers: Mapping[str, Writer]) -> None:
+    def __init__(self, *, store: BlobStore, writers: Mapping[str, Writer], clock: Callable[[], float]) -> None:
+        """``clock`` gives Unix seconds."""
         self._store = store
         self._writers = writers
+        self._clock = clock
+        self._parking = Parking(store)
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes (unless the job wants none), render every document, store them.
@@ -31,13 +54,76 @@ class MinutesWriter:
         minutes, note = None, ""
         if request.minutes != "none":
             try:
-                minutes = await self._writers[request.minutes].write(
-                    transcript, MinutesOptions(language=request.language)
-                )
+                minutes = await self._ask(transcript, request)
+            except MinutesParked as error:
+                await asyncio.to_thread(self._parking.park, request, str(error), error.not_before_s)
+                log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
+                note = f"{PARKED_NOTE}{error}"
             except MinutesError as error:
                 note = f"There are no minutes: {error}"
         names = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
         return WrittenResults(names=names, note=note)
+
+    async def follow_up(self, coordinator: FollowUpPort) -> int:
+        """Write what is parked, if its time has come and the model answers; returns how many minutes followed.
+
+        Raises ``StoreUnavailable``. What fails for another reason stays parked for the next time.
+        """
+        parked = [entry for entry in await asyncio.to_thread(self._parking.list) if entry.not_before_s <= self._clock()]
+        if not parked:
+            return 0
+        # The first goes alone: while the model does not answer, one call finds that out.
+        followed = await self._follow(parked[0], coordinator)
+        if not followed:
+            return 0
+        places = asyncio.Semaphore(MAX_FOLLOW_UPS)
+
+        async def follow(entry: Parked) -> bool:
+            async with places:
+                return await self._follow(entry, coordinator)
+
+        return 1 + sum(await asyncio.gather(*(follow(entry) for entry in parked[1:])))
+
+    async def _follow(self, entry: Parked, coordinator: FollowUpPort) -> bool:
+        """Write one parked job's minutes; False when they stay parked."""
+        try:
+            written = await self._write_parked(entry.request)
+            if written is not None:
+                await coordinator.minutes_followed(entry.request.tenant, entry.request.job_id, written)
+                log.info("minutes followed", action="follow", job_id=entry.request.job_id)
+        except JobUnknown:
+            log.info("parked job is gone", action="follow", job_id=entry.request.job_id)
+        except (MinutesParked, IllegalTransition):
+            return False  # not yet: neither the model nor, perhaps, the job's own end
+        except MeetMemoError as error:
+            log.warning("follow-up failed", action="follow", job_id=entry.request.job_id, detail=str(error))
+            return False
+        await asyncio.to_thread(self._parking.release, entry.request)
+        return True
+
+    async def _write_parked(self, request: MinutesRequest) -> WrittenResults | None:
+        """Minutes and documents of a parked job; None when the job was deleted meanwhile."""
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        try:
+            transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
+        except BlobMissing:
+            return None
+        minutes, note = None, ""
+        try:
+            minutes = await self._ask(transcript, request)
+        except MinutesParked:
+            raise
+        except MinutesError as error:
+            note = f"There are no minutes: {error}"
+        names = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
+        return WrittenResults(names=names, note=note)
+
+    async def _ask(self, transcript: Transcript, request: MinutesRequest) -> Minutes:
+        writer = self._writers.get(request.minutes)
+        if writer is None:
+            raise MinutesError("no language model is configured where minutes are written")
+        options = MinutesOptions(language=request.language, tenant=request.tenant, job_id=request.job_id)
+        return await writer.write(transcript, options)
 
     def _render_all(
         self, keys: JobKeys, transcript: Transcript, minutes: Minutes | None, title: str

@@ -142,6 +142,13 @@ class WrittenResults:
     note: str = ""
 
 
+class FollowUpPort(Protocol):
+    """What the MinutesWriter asks of the Coordinator."""
+
+    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        """Enter the results of a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition` too early."""
+
+
 class MinutesPort(Protocol):
     """What the Coordinator asks of the MinutesWriter."""
 

@@ -52,7 +52,7 @@ class JobOptions:
     channels: Literal["mix", "split"] = "mix"
     word_timestamps: bool = False
     beam_size: int = 1
-    minutes: Literal["auto", "extractive", "none"] = "auto"
+    minutes: Literal["auto", "extractive", "llm", "none"] = "auto"
     minutes_language: str | None = None
     priority: int = 0
     speakers: tuple[str, ...] = ()
@@ -158,6 +158,14 @@ class ResultsStored:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MinutesFollowed:
+    """Minutes that were parked when the job ended are written, or ``note`` says why there will be none."""
+
+    names: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed:
     """The job cannot succeed."""
 
@@ -182,6 +190,7 @@ Event = (
     | ChunkFinished
     | TranscriptStored
     | ResultsStored
+    | MinutesFollowed
     | Failed
     | CancelRequested
     | Recovered
@@ -302,6 +311,10 @@ def _results_stored(job: Job, event: ResultsStored) -> Step:
     return replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note), (CleanUp(),)
 
 
+def _minutes_followed(job: Job, event: MinutesFollowed) -> Step:
+    return replace(job, results=event.names, detail=event.note), ()
+
+
 def _failed(job: Job, event: Failed) -> Step:
     return replace(job, state=JobState.FAILED, reason=event.reason, detail=event.detail), (CleanUp(),)
 
@@ -339,6 +352,9 @@ _RULES: dict[tuple[JobState, type], Callable[[Job, Any], Step]] = {
     (JobState.SUMMARIZING, ChunkFinished): _unchanged,
     (JobState.SUMMARIZING, ResultsStored): _results_stored,
     (JobState.SUMMARIZING, Recovered): _recover_summarizing,
+    (JobState.SUCCEEDED, MinutesFollowed): _minutes_followed,
+    (JobState.FAILED, MinutesFollowed): _unchanged,
+    (JobState.CANCELLED, MinutesFollowed): _unchanged,
     **{(state, Failed): _failed for state in _LIVE},
     **{(state, CancelRequested): _cancelled for state in _LIVE},
     # Work that was in flight when a job ended reports late; that is no error and changes nothing.

@@ -5,6 +5,7 @@ transcript, a chunk transcribed twice a doubled one.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -114,7 +115,9 @@ class House:
             store=store,
             segmenter=self.segmenter,
             transcribers={MODEL: transcriber or self},
-            minutes_writer=MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}),
+            minutes_writer=MinutesWriter(
+                store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time
+            ),
             count_replicas=lambda: {MODEL: n_transcribers},
             options=CoordinatorOptions(
                 owner=owner,

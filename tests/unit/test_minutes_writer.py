@@ -1,0 +1,164 @@
+"""The MinutesWriter: documents at once, minutes at once or later, and never a transcript lost."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from deployments.minutes_writer import PARKED_NOTE, MinutesWriter
+from deployments.ports import MinutesRequest, WrittenResults
+from pipelines.codec import encode
+from pipelines.core import Minutes, Transcript
+from pipelines.errors import IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
+from pipelines.jobs import RESULT_FORMATS
+from pipelines.keys import JobKeys
+from pipelines.minutes.extractive import write_minutes
+from pipelines.minutes.protocol import MinutesOptions
+from pipelines.testing.store import MemoryStore
+from tests.llm_lab import meeting
+
+REQUEST = MinutesRequest(tenant="acme", job_id="a1", title="Call", minutes="llm", language=None)
+TRANSCRIPTS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))
+
+
+class ScriptedWriter:
+    """Writes minutes by rules, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.error: MinutesError | None = None
+        self.options: list[MinutesOptions] = []
+
+    async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
+        self.options.append(options)
+        await asyncio.sleep(0)
+        if self.error:
+            raise self.error
+        return write_minutes(transcript, options)
+
+
+class Desk:
+    """Stands for the Coordinator: keeps what followed, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.error: MeetMemoError | None = None
+        self.followed: dict[str, WrittenResults] = {}
+
+    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        if self.error:
+            raise self.error
+        self.followed[f"{tenant}/{job_id}"] = written
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    for job_id in ("a1", "a2", "a3"):
+        store.put(JobKeys(tenant="acme", job_id=job_id).transcript, encode(meeting(1)))
+    return store
+
+
+@pytest.fixture
+def llm() -> ScriptedWriter:
+    return ScriptedWriter()
+
+
+@pytest.fixture
+def writer(store: MemoryStore, llm: ScriptedWriter) -> MinutesWriter:
+    return MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: 1000.0)
+
+
+async def test_minutes_and_documents(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Every document is stored, and the writer is told whose meeting it is."""
+    written = await writer.write(REQUEST)
+    assert (written.names, written.note) == (RESULT_FORMATS, "")
+    assert (llm.options[0].tenant, llm.options[0].job_id) == ("acme", "a1")
+
+
+async def test_failed_minutes_cost_no_transcript(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Without minutes the transcript's documents are there, with the reason; nothing is tried again."""
+    llm.error = MinutesError("nonsense")
+    written = await writer.write(REQUEST)
+    assert written.names == TRANSCRIPTS
+    assert written.note == "There are no minutes: nonsense"
+    llm.error = None
+    assert await writer.follow_up(Desk()) == 0
+
+
+async def test_a_writer_that_is_not_there(writer: MinutesWriter) -> None:
+    """A job that asks for a writer this machine lacks gets its transcript and the reason."""
+    written = await writer.write(replace(REQUEST, minutes="auto"))
+    assert written.names == TRANSCRIPTS
+    assert "no language model" in written.note
+
+
+async def test_parked_minutes_follow_after_a_restart(
+    writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore
+) -> None:
+    """While the model is away a job has its transcript and a note; another process writes them once it is back."""
+    llm.error = MinutesParked("no balance")
+    for job_id in ("a1", "a2", "a3"):
+        written = await writer.write(replace(REQUEST, job_id=job_id))
+        assert (written.names, written.note) == (TRANSCRIPTS, f"{PARKED_NOTE}no balance")
+    desk = Desk()
+    assert await writer.follow_up(desk) == 0
+    assert len(llm.options) == 4  # the three jobs, then one call that finds the model still away
+
+    llm.error = None
+    reborn = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: 1000.0)
+    assert await reborn.follow_up(desk) == 3
+    assert {name: found.names for name, found in desk.followed.items()} == dict.fromkeys(
+        ("acme/a1", "acme/a2", "acme/a3"), RESULT_FORMATS
+    )
+    assert store.exists(JobKeys(tenant="acme", job_id="a2").result("minutes.docx"))
+    assert await reborn.follow_up(desk) == 0
+    assert len(llm.options) == 7
+
+
+async def test_a_budget_is_waited_for(store: MemoryStore, llm: ScriptedWriter) -> None:
+    """What is parked until a time is not tried before it."""
+    now = [1000.0]
+    writer = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: now[0])
+    llm.error = MinutesParked("budget", not_before_s=2000.0)
+    await writer.write(REQUEST)
+    llm.error, desk = None, Desk()
+    assert await writer.follow_up(desk) == 0
+    now[0] = 2000.0
+    assert await writer.follow_up(desk) == 1
+
+
+async def test_the_job_ends_first(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Minutes that are ready before the job's end is entered stay parked until it is."""
+    llm.error = MinutesParked("away")
+    await writer.write(REQUEST)
+    llm.error, desk = None, Desk()
+    desk.error = IllegalTransition("still summarizing")
+    assert await writer.follow_up(desk) == 0
+    desk.error = None
+    assert await writer.follow_up(desk) == 1
+
+
+@pytest.mark.parametrize("gone", ["ledger", "store"])
+async def test_a_deleted_job_is_forgotten(
+    writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore, gone: str
+) -> None:
+    """A job that was purged while it was parked is dropped from the parking without a word to anyone."""
+    llm.error = MinutesParked("away")
+    await writer.write(REQUEST)
+    llm.error, desk = None, Desk()
+    if gone == "store":
+        store.delete_prefix(JobKeys(tenant="acme", job_id="a1").root)
+    else:
+        desk.error = JobUnknown("no job")
+    await writer.follow_up(desk)
+    desk.error = None
+    assert await writer.follow_up(desk) == 0
+    assert desk.followed == {}
+
+
+async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Parked minutes that turn out impossible end with the reason in the job."""
+    llm.error = MinutesParked("away")
+    await writer.write(REQUEST)
+    llm.error, desk = MinutesError("too long"), Desk()
+    assert await writer.follow_up(desk) == 1
+    assert desk.followed["acme/a1"] == WrittenResults(names=TRANSCRIPTS, note="There are no minutes: too long")
