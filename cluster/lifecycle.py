@@ -31,6 +31,7 @@ from pipelines.storage import open_store
 
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 60.0
+_RAY_ATTEMPTS = 3
 STORAGE_RETRY_S = 2.0
 
 
@@ -284,14 +285,22 @@ def _connect(settings: Settings, *, quiet: bool) -> None:
 
     if settings.ray.address:
         ray.init(address=settings.ray.address, namespace="meetmemo", log_to_driver=not quiet)
-    else:
-        ray.init(
-            num_cpus=settings.ray.num_cpus or usable_cores(),
-            namespace="meetmemo",
-            include_dashboard=False,
-            log_to_driver=not quiet,
-            logging_level=logging.ERROR if quiet else logging.INFO,
-        )
+        return
+    for attempts_left in range(_RAY_ATTEMPTS - 1, -1, -1):
+        try:
+            ray.init(
+                num_cpus=settings.ray.num_cpus or usable_cores(),
+                namespace="meetmemo",
+                include_dashboard=False,
+                log_to_driver=not quiet,
+                logging_level=logging.ERROR if quiet else logging.INFO,
+            )
+        except Exception as error:  # Ray raises a bare one when its 30 s were not enough for a busy machine
+            ray.shutdown()
+            if "timed out during startup" not in str(error) or not attempts_left:
+                raise
+        else:
+            return
 
 
 def _write_state(settings: Settings) -> None:
