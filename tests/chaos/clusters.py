@@ -15,9 +15,9 @@ from tests.chaos.plan import TITLES, Victim
 from tests.chaos.processes import Process, in_sessions, kill, kill_sessions
 from tests.servers import free_port
 
-START_TIMEOUT_S = 300.0
+START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 NODE_ATTEMPTS = 3
-NODE_TIMEOUT_S = 90.0
+NODE_TIMEOUT_S = 150.0
 LEASE_S = 5.0
 _STARTED = "Ray runtime started"
 
@@ -117,13 +117,16 @@ class Cluster:
 
     def kill_node(self) -> str:
         """Kill every process of a node that runs a Transcriber, start another node; return what ran on the dead one."""
+        self._nodes = [node for node in self._nodes if node.poll() is None]
+        while len(self._nodes) < self._n_nodes:  # an earlier replacement did not come up
+            self._nodes.append(self._ray_start(*self._join))
         held = {process.session for process in self.find(Victim.TRANSCRIBER)}
         node = next((node for node in self._nodes if node.pid in held), self._nodes[0])
         actors = [process.title for process in in_sessions({node.pid}) if "ServeReplica" in process.title]
         kill_sessions({node.pid})
         node.wait(timeout=30)
         self._nodes.remove(node)
-        self._nodes.append(self._start_node())
+        self._nodes.append(self._spawn("node", _ray_command(*self._join)))  # comes up while the others work
         names = sorted(title.split()[0].split(":meetmemo:")[-1].split(".")[0] for title in actors)
         return f"with {', '.join(names) or 'no replica'}"
 
@@ -145,6 +148,7 @@ class Cluster:
             "MEETMEMO_LOG__FORMAT": "json",
             "RAY_TMPDIR": str(self.home / "tmp"),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": "120",
         }
         if self.has_nodes:
             # The nodes' daemons are started outside of `meetmemo up` and know nothing of its settings.
@@ -170,22 +174,18 @@ class Cluster:
             *("--port", str(self._ray_port), "--num-cpus", "0"),
             *("--include-dashboard", "false", "--ray-client-server-port", str(free_port())),
         )
-        self._nodes = [self._start_node() for _ in range(self._n_nodes)]
+        self._nodes = [self._ray_start(*self._join) for _ in range(self._n_nodes)]
         return f"127.0.0.1:{self._ray_port}"
 
-    def _start_node(self) -> subprocess.Popen[bytes]:
-        return self._ray_start("--address", f"127.0.0.1:{self._ray_port}", "--num-cpus", str(self._cpus))
+    @property
+    def _join(self) -> tuple[str, ...]:
+        return ("--address", f"127.0.0.1:{self._ray_port}", "--num-cpus", str(self._cpus))
 
     def _ray_start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Run ``ray start`` until it has started; on a busy machine it may give up, and is tried again."""
-        command = [
-            *(sys.executable, "-m", "ray.scripts.scripts", "start", *arguments),
-            # Ephemeral ports: the default range belongs to one node per machine.
-            *("--node-ip-address", "127.0.0.1", "--min-worker-port", "0", "--max-worker-port", "0", "--block"),
-        ]
         for _ in range(NODE_ATTEMPTS):
             (self.home / "node.log").unlink(missing_ok=True)
-            process = self._spawn("node", command)
+            process = self._spawn("node", _ray_command(*arguments))
             deadline = time.monotonic() + NODE_TIMEOUT_S
             while process.poll() is None and time.monotonic() < deadline:
                 if _STARTED in self._end_of("node"):
@@ -194,3 +194,11 @@ class Cluster:
             kill_sessions({process.pid})
             process.wait(timeout=30)
         raise RuntimeError(f"ray start failed:\n{self._end_of('node')}")
+
+
+def _ray_command(*arguments: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", *arguments),
+        # Ephemeral ports: the default range belongs to one node per machine.
+        *("--node-ip-address", "127.0.0.1", "--min-worker-port", "0", "--max-worker-port", "0", "--block"),
+    ]

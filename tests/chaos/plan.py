@@ -42,27 +42,37 @@ class Kill:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One job: a recording's file name and its form fields; jobs with equal ones have equal transcripts."""
+    """One job: a recording's file name, its seconds of sound over all channels that are transcribed, its form fields.
+
+    Equal jobs have equal transcripts.
+    """
 
     recording: str
+    audio_s: float
     options: tuple[tuple[str, str], ...] = ()
 
 
 MIX = (
-    (Submission(recording="short.mp3"), 10),
-    (Submission(recording="short.mp3", options=(("word_timestamps", "true"),)), 2),
-    (Submission(recording="call-8khz-ulaw.wav"), 5),
-    (Submission(recording="call-stereo.opus", options=(("channels", "split"),)), 2),
-    (Submission(recording="meeting-3min.flac"), 1),
+    (Submission(recording="short.mp3", audio_s=11.3), 24),
+    (Submission(recording="short.mp3", audio_s=11.3, options=(("word_timestamps", "true"),)), 4),
+    (Submission(recording="call-8khz-ulaw.wav", audio_s=21.0), 10),
+    (Submission(recording="call-stereo.opus", audio_s=168.0, options=(("channels", "split"),)), 2),
+    (Submission(recording="meeting-3min.flac", audio_s=185.0), 1),
 )
-"""What is sent, and how often of twenty times."""
+"""What is sent, and how often in proportion; each at least once."""
+
+CALM_SHARE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The jobs in the order they are sent and the kills in the order they happen; the last one is the cluster's."""
+    """The jobs in the order they are sent and the kills in the order they happen; the last one is the cluster's.
+
+    ``calm``: the jobs of the undisturbed run, a quarter of ``submissions`` with each kind among them.
+    """
 
     seed: int
+    calm: tuple[Submission, ...]
     submissions: tuple[Submission, ...]
     kills: tuple[Kill, ...]
 
@@ -70,14 +80,13 @@ class Plan:
 def make_plan(seed: int, n_jobs: int, victims: Sequence[Victim], rounds: int = 1) -> Plan:
     """Draw a plan in which every victim is killed ``rounds`` times, and then, once, the whole cluster.
 
-    Raises ``ValueError`` for fewer than five jobs: their kills would not fall into the run.
+    Raises ``ValueError`` for fewer jobs than there are kinds of them.
     """
-    if n_jobs < 5:
-        raise ValueError("a plan needs at least five jobs")
+    if n_jobs < len(MIX):
+        raise ValueError(f"a plan needs at least {len(MIX)} jobs")
     draw = random.Random(seed)
     kinds, weights = [kind for kind, _ in MIX], [weight for _, weight in MIX]
-    n_sure = min(n_jobs, len(kinds))
-    submissions = [*kinds[:n_sure], *draw.choices(kinds, weights, k=n_jobs - n_sure)]
+    submissions = [*kinds, *draw.choices(kinds, weights, k=n_jobs - len(kinds))]
     draw.shuffle(submissions)
     singles = [victim for victim in victims if victim is not Victim.CLUSTER] * rounds
     draw.shuffle(singles)
@@ -89,4 +98,5 @@ def make_plan(seed: int, n_jobs: int, victims: Sequence[Victim], rounds: int = 1
         for victim, after in zip(singles, moments, strict=True)
     ]
     kills.append(Kill(victim=Victim.CLUSTER, after_ended=last, pause_s=draw.uniform(0.0, 2.0)))
-    return Plan(seed=seed, submissions=tuple(submissions), kills=tuple(kills))
+    calm = (*kinds, *submissions[: max(0, n_jobs // CALM_SHARE - len(kinds))])
+    return Plan(seed=seed, calm=calm, submissions=tuple(submissions), kills=tuple(kills))

@@ -19,7 +19,7 @@ class Killed:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Figures of a run and of the undisturbed run of the same jobs; times in seconds."""
+    """Figures of a run; times in seconds. ``undisturbed_s`` is estimated from the undisturbed run by seconds of audio."""
 
     cluster: str
     seed: int
@@ -53,7 +53,7 @@ class Report:
             f"| of these begun more than once | {self.n_repeats} |",
             f"| requests that had to be sent again | {self.n_refused} |",
             f"| blobs left for housekeeping | {self.n_litter} |",
-            f"| undisturbed run | {self.undisturbed_s:.0f} s |",
+            f"| undisturbed, by a run of a quarter | {self.undisturbed_s:.0f} s |",
             f"| this run | {self.disturbed_s:.0f} s |",
             f"| time lost | {self.lost_s:.0f} s |",
             "",

@@ -1,4 +1,4 @@
-"""One chaos run: the jobs undisturbed, the same jobs again while their cluster is being killed, then the audit."""
+"""One chaos run: some jobs undisturbed, then all jobs while their cluster is being killed, then the audit."""
 
 import signal
 import time
@@ -67,10 +67,10 @@ class ChaosRun:
 
     def _run(self, ledger: Ledger) -> Report:
         store = open_store(self._cluster.store_url)
-        calm, undisturbed_s = self._phase("calm", ledger, ())
+        calm, calm_s = self._phase("calm", ledger, self._plan.calm, ())
         references, findings = _references(audit.transcripts(store, calm), calm)
         self._n_ended_before = len(calm)
-        wild, disturbed_s = self._phase("wild", ledger, self._plan.kills)
+        wild, disturbed_s = self._phase("wild", ledger, self._plan.submissions, self._plan.kills)
         findings += audit.check_ledger(ledger, [*calm, *wild])
         findings += audit.check_transcripts(references, audit.transcripts(store, wild), wild)
         n_litter, left = audit.check_leftovers(ledger, store)
@@ -85,26 +85,28 @@ class ChaosRun:
             n_repeats=sum(1 for n in begun.values() if n > 1),
             n_refused=self._n_refused,
             n_litter=n_litter,
-            undisturbed_s=undisturbed_s,
+            undisturbed_s=calm_s * _audio_s(self._plan.submissions) / _audio_s(self._plan.calm),
             disturbed_s=disturbed_s,
             kills=tuple(sorted(self._killed, key=lambda killed: killed.at_s)),
             findings=tuple(findings),
         )
 
-    def _phase(self, name: str, ledger: Ledger, kills: tuple[Kill, ...]) -> tuple[list[Accepted], float]:
-        """Send all jobs and wait for their ends, with these kills in between; return what was accepted, and seconds."""
+    def _phase(
+        self, name: str, ledger: Ledger, submissions: tuple[Submission, ...], kills: tuple[Kill, ...]
+    ) -> tuple[list[Accepted], float]:
+        """Send jobs and wait for their ends, with these kills in between; return what was accepted, and seconds."""
         self._n_ended = 0
-        traffic = Traffic(self._cluster.url, self._plan.submissions, key=name, n_ended=lambda: self._n_ended)
+        traffic = Traffic(self._cluster.url, submissions, key=name, n_ended=lambda: self._n_ended)
         began = time.monotonic()
         traffic.start()
         try:
             todo = list(kills)
             moved = began
-            while todo or self._open or not traffic.done or self._n_ended < len(self._plan.submissions):
+            while todo or self._open or not traffic.done or self._n_ended < len(submissions):
                 if self._count(ledger):
                     moved = time.monotonic()
                 if time.monotonic() - moved > STALL_S:
-                    raise Stalled(f"{self._n_ended} of {len(self._plan.submissions)} jobs ended, and then no more")
+                    raise Stalled(f"{self._n_ended} of {len(submissions)} jobs ended, and then no more")
                 if todo and self._n_ended >= todo[0].after_ended:
                     self._kill(todo.pop(0), began)
                 self._close_open(began)
@@ -165,6 +167,10 @@ class ChaosRun:
                     ready_after_s=time.monotonic() - began - one.at_s,
                 )
             )
+
+
+def _audio_s(submissions: tuple[Submission, ...]) -> float:
+    return sum(submission.audio_s for submission in submissions)
 
 
 def _references(stored: dict[str, bytes], calm: list[Accepted]) -> tuple[dict[Submission, bytes], list[str]]:
