@@ -38,7 +38,7 @@ log = structlog.get_logger()
 MARGIN_TOKENS = 400
 LEAST_ROOM_TOKENS = 500
 # How often a meeting is asked for alone until the answer has the form that was asked for.
-MAX_MISREADINGS = 3
+MAX_MISREADINGS = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pipelines.core import Minutes, Topic
+from pipelines.minutes.numbers import numbers_in
 from pipelines.minutes.wording import join, tokens
 
 # Two texts say the same when they share this much of their words (Jaccard).
@@ -61,7 +62,9 @@ def distinct(
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two texts say the same, judged by their words."""
+    """Whether two texts say the same, judged by their words; other numbers make another matter."""
+    if numbers_in(one) != numbers_in(other):
+        return False
     ours, theirs = set(tokens(one)), set(tokens(other))
     return bool(ours or theirs) and len(ours & theirs) >= SAME * len(ours | theirs)
 
