@@ -49,7 +49,6 @@ from pipelines.errors import (
     LedgerUnavailable,
     MeetMemoError,
     Reason,
-    StoreUnavailable,
     VersionConflict,
 )
 from pipelines.jobs import (
@@ -146,6 +145,7 @@ class Coordinator:
         self._background: set[asyncio.Task[None]] = set()
         self._patience = Patience()
         self._draining = self._refusing = False
+        self._claim_uncertain = False
 
     # Start and stop
 
@@ -309,7 +309,14 @@ class Coordinator:
 
     def _write(self, live: LiveJob, after: Job) -> Job:
         """Write the job to the ledger under the lease; returns what it stored. Blocks."""
-        return self._ledger.apply(self._leadership.lease, after, live.stored.version)
+        try:
+            return self._ledger.apply(self._leadership.lease, after, live.stored.version)
+        except VersionConflict:
+            # Only the holder of the lease writes versions: it was progress of ours whose answer was lost.
+            held = self._ledger.get(after.tenant, after.id)
+            if held.state is not live.stored.state:
+                raise
+            return self._ledger.apply(self._leadership.lease, after, held.version)
 
     @staticmethod
     def _accept(live: LiveJob, after: Job, stored: Job) -> None:
@@ -392,8 +399,10 @@ class Coordinator:
         for task in live.tasks:
             if task is not current:
                 task.cancel()
-        with contextlib.suppress(StoreUnavailable):  # housekeeping comes by later
-            await asyncio.to_thread(stages.clean_up, self._store, live.job)
+        # Apart from the job's own end, which need not wait for a store that is away.
+        cleaning = asyncio.create_task(self._patience.in_thread(stages.clean_up, self._store, live.job))
+        self._background.add(cleaning)
+        cleaning.add_done_callback(self._background.discard)
         self._wake.set()
 
     def _discard(self, item: WorkItem) -> None:
@@ -451,8 +460,19 @@ class Coordinator:
             await self._report(self._jobs.get(job.id) or self._admit(job), CancelRequested())
         room = self._options.max_live_jobs - len(self._jobs)
         if room > 0 and not self._draining:
-            for job in await asyncio.to_thread(self._ledger.claim, self._leadership.lease, room):
+            for job in await asyncio.to_thread(self._claim, room):
                 await self._begin(self._admit(job), Claimed())
+
+    def _claim(self, room: int) -> Sequence[Job]:
+        """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once. Blocks."""
+        lost: list[Job] = []
+        if self._claim_uncertain:
+            live = self._ledger.live(self._leadership.lease)
+            lost = [job for job in live if job.state is JobState.QUEUED and job.id not in self._jobs]
+        self._claim_uncertain = True
+        claimed = self._ledger.claim(self._leadership.lease, room)
+        self._claim_uncertain = False
+        return [*lost, *claimed]
 
     async def _housekeeping_loop(self) -> None:
         while True:
@@ -484,7 +504,10 @@ class Coordinator:
             if updates:
                 stored = await asyncio.to_thread(self._ledger.apply_many, self._leadership.lease, updates)
                 for live, job in zip(stale, stored, strict=True):
-                    if isinstance(job, Job):
+                    if isinstance(job, VersionConflict):  # an earlier round came through, but its answer did not
+                        job = await asyncio.to_thread(self._ledger.get, live.job.tenant, live.job.id)
+                        live.stored = replace(live.stored, version=job.version)
+                    elif isinstance(job, Job):
                         self._accept(live, live.job, job)
         finally:
             for live in stale:
