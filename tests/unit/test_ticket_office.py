@@ -35,7 +35,9 @@ class ScriptedTranscriber:
 class Desk:
     """A ticket office with everything its tests look at."""
 
-    def __init__(self, max_tickets: int = 2, batch_size: int = 4, max_attempts: int = 3) -> None:
+    def __init__(
+        self, max_tickets: int = 2, batch_size: int = 4, max_attempts: int = 3, patience_s: float = 3600.0
+    ) -> None:
         self.transcriber = ScriptedTranscriber()
         self.given_up: list[tuple[WorkItem, str]] = []
         self.done: list[int] = []
@@ -47,6 +49,8 @@ class Desk:
             batch_size=batch_size,
             max_attempts=max_attempts,
             pause_s=0.0,
+            patience_s=patience_s,
+            min_speed=1e6,
         )
 
     def serve(self, ticket: str, max_items: int = 4) -> list[WorkItem]:
@@ -180,3 +184,68 @@ async def test_batches_are_as_large_as_the_replica_takes(n_rows: int) -> None:
     desk.office.add([item(index) for index in range(32)])
     await until(lambda: len(desk.done) == 32)
     assert [size for size in sizes if size] == [n_rows] * (32 // n_rows)
+
+
+async def test_a_batch_that_hangs_comes_back() -> None:
+    """A replica that answers nothing loses its batch when the time is up; waiting for a replica is no hanging."""
+    desk = Desk(max_tickets=1, patience_s=0.05)
+    hangs = iter([True])
+    cancelled = asyncio.Event()
+
+    async def work(ticket: str) -> int:
+        await asyncio.sleep(0.15)  # until a replica has time: longer than a claimed batch may take
+        if not next(hangs, False):
+            return len(desk.serve(ticket))
+        desk.office.claim(ticket, REPLICA, 4)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            cancelled.set()
+        return 0
+
+    desk.transcriber.run = work
+    desk.office.add([item(index) for index in range(3)])
+    await until(lambda: len(desk.done) == 3)
+    assert cancelled.is_set()
+    assert desk.transcriber.n_calls == 2
+
+
+async def test_slow_hardware_gets_its_time() -> None:
+    """What batches took so far decides how long one may take: ten times the slowest is no hanging."""
+    desk = Desk(max_tickets=1, batch_size=1, patience_s=0.0)
+
+    async def work(ticket: str) -> int:
+        items = desk.office.claim(ticket, REPLICA, 1)
+        slow = desk.done and items
+        await asyncio.sleep(0.2 if slow else 0.1)
+        desk.done += [item.chunk.index for item in items if desk.office.settle(ticket, item)]
+        return len(items)
+
+    desk.transcriber.run = work
+    desk.office._slowest_speed = 10.0  # one second of audio took 0.1 s
+    desk.office.add([item(index) for index in range(4)])
+    await until(lambda: len(desk.done) == 4)
+    assert desk.transcriber.n_calls == 4
+
+
+async def test_the_last_attempt_is_made_alone() -> None:
+    """A chunk that kills every replica takes none of its batch's other chunks into quarantine."""
+    desk = Desk(max_tickets=1, batch_size=8, max_attempts=3)
+    batches: list[list[int]] = []
+
+    async def work(ticket: str) -> int:
+        items = desk.office.claim(ticket, REPLICA, 8)
+        batches.append([item.chunk.index for item in items])
+        if any(item.chunk.index == 5 for item in items):
+            raise RuntimeError("segmentation fault")
+        desk.done += [item.chunk.index for item in items if desk.office.settle(ticket, item)]
+        return len(items)
+
+    desk.transcriber.run = work
+    desk.office.add([item(index) for index in range(8)])
+    await until(lambda: len(desk.done) == 7 and bool(desk.given_up))
+    assert sorted(desk.done) == [0, 1, 2, 3, 4, 6, 7]
+    assert [len(batch) for batch in batches[:2]] == [8, 8]
+    assert all(len(batch) <= 1 for batch in batches[2:])
+    ((given_up, _),) = desk.given_up
+    assert given_up.errors == ("RuntimeError: segmentation fault",) * 3
