@@ -148,7 +148,6 @@ class Cluster:
             "MEETMEMO_LOG__FORMAT": "json",
             "RAY_TMPDIR": str(self.home / "tmp"),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_raylet_start_wait_time_s": "120",
         }
         if self.has_nodes:
             # The nodes' daemons are started outside of `meetmemo up` and know nothing of its settings.

@@ -19,7 +19,7 @@ class Killed:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Figures of a run; times in seconds. ``undisturbed_s`` is estimated from the undisturbed run by seconds of audio."""
+    """Figures of a run; times in seconds. ``undisturbed_s``: that of a part, multiplied by the seconds of audio."""
 
     cluster: str
     seed: int

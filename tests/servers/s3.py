@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -21,6 +22,10 @@ def s3_server() -> Iterator[int]:
         server.stop()
 
 
+HANG_S = 3.0
+SLOW_S = 0.3
+
+
 class Fault(Enum):
     """What the proxy does to a request."""
 
@@ -28,6 +33,9 @@ class Fault(Enum):
     RESET = auto()  # closes the connection without an answer
     TRUNCATE = auto()  # passes on half of the body, then closes the connection
     CORRUPT = auto()  # flips the bits of the body's first byte
+    HANG = auto()  # does nothing for `HANG_S`, then closes the connection
+    SLOW = auto()  # passes on after `SLOW_S`
+    LOST_ANSWER = auto()  # the server does what is asked, and nobody hears of it
 
 
 class FaultyProxy:
@@ -40,6 +48,8 @@ class FaultyProxy:
         self.fault = Fault.ERROR_500
         self.n_faults = 0
         self.methods = ("GET", "PUT", "POST", "HEAD", "DELETE")
+        self.faulted: set[tuple[str, str]] = set()
+        self._each_first: Fault | None = None
         self._upstream = upstream
         self._lock = threading.Lock()
         proxy = self
@@ -83,17 +93,43 @@ class FaultyProxy:
         with self._lock:
             self.fault, self.n_faults, self.methods = fault, n_faults, methods
 
-    def _next_fault(self, method: str) -> Fault | None:
+    @contextmanager
+    def failing_first(self, fault: Fault, methods: tuple[str, ...]) -> Iterator[None]:
+        """Within the block the first request of each method and target fails, and its repetitions succeed.
+
+        ``faulted`` holds them, also afterwards.
+        """
         with self._lock:
-            if self.n_faults == 0 or method not in self.methods:
+            self.faulted, self._each_first, self.methods = set(), fault, methods
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._each_first = None
+
+    def _next_fault(self, method: str, target: str) -> Fault | None:
+        with self._lock:
+            if method not in self.methods:
+                return None
+            if self._each_first is not None:
+                if (method, target) in self.faulted:
+                    return None
+                self.faulted.add((method, target))
+                return self._each_first
+            if self.n_faults == 0:
                 return None
             self.n_faults -= 1
             return self.fault
 
     def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        fault = self._next_fault(request.command)
-        if fault is Fault.RESET:
+        target = f"{request.path} {request.headers.get('Range', '')}"
+        fault = self._next_fault(request.command, target)
+        if fault is Fault.HANG:
+            time.sleep(HANG_S)
+        if fault is Fault.SLOW:
+            time.sleep(SLOW_S)
+        if fault in (Fault.RESET, Fault.HANG):
             request.close_connection = True
             return
         if fault is Fault.ERROR_500:
@@ -108,6 +144,9 @@ class FaultyProxy:
             data = reply.read()
         finally:
             upstream.close()
+        if fault is Fault.LOST_ANSWER:
+            request.close_connection = True
+            return
         if fault is Fault.CORRUPT and data:
             data = bytes([data[0] ^ 0xFF]) + data[1:]
         request.send_response(reply.status)
