@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from pipelines.core import Health
-from pipelines.errors import Fenced, Reason, StoreUnavailable, UnsupportedFormat
+from deployments.ports import DrainStatus, Outcome
+from deployments.transcriber import Transcriber
+from pipelines.core import Chunk, Health, ModelInfo, Piece
+from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, UnsupportedFormat
 from pipelines.jobs import JobState
 from pipelines.keys import JobKeys
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
+from pipelines.scheduling import WorkItem
+from pipelines.testing.engine import FakeEngine, coded_pcm
+from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.unit.house import House, Unanswered, succeeded, until
 
@@ -221,3 +225,102 @@ async def test_minutes_that_cannot_be_written_cost_no_transcript(ledger: MemoryL
     assert job.state is JobState.SUCCEEDED
     assert all(name.startswith("transcript.") for name in job.results)
     assert "language model" in job.detail
+
+
+async def test_draining_begins_nothing_and_ends_what_is_in_hand(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """While it drains, queued jobs wait, those in hand go on, and cancels are heard; afterwards all goes on."""
+    engine = FakeEngine()
+    engine.gate.clear()
+    async with running(House(ledger, store, engine=engine)) as house:
+        begun = house.submit("j", range(1, 30))
+        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+        assert await house.coordinator.drain(begin=True) == DrainStatus(draining=True, refusing=False, n_live_jobs=1)
+        waiting, unwanted = house.submit("k", range(1, 30)), house.submit("l", range(1, 30))
+        ledger.request_cancel("t", "l")
+        await house.coordinator.wake()
+        assert [job.state for job in await house.ended(unwanted)] == [JobState.CANCELLED]
+        engine.gate.set()
+        assert succeeded(await house.ended(begun))
+        assert ledger.get("t", "k").state is JobState.QUEUED
+        assert (await house.coordinator.status()).draining
+        assert (await house.coordinator.drain()).n_live_jobs == 0
+        await house.coordinator.drain(begin=False)
+        assert succeeded(await house.ended(waiting))
+
+
+async def test_a_stop_gives_what_is_in_hand_some_time(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A stop with time to drain lets a short job end; without, it is left to the next start."""
+    house = House(ledger, store)
+    job = house.submit("j", range(1, 30))
+    await house.coordinator.start()
+    await until(lambda: ledger.get("t", "j").state is not JobState.QUEUED)
+    await house.coordinator.stop(drain_s=30.0)
+    assert ledger.get("t", job.id).state is JobState.SUCCEEDED
+
+
+async def test_a_job_whose_model_is_gone_fails_by_name(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A job for a model that is configured no more ends with the reason, and harms no other."""
+    house = House(ledger, store)
+    job = house.submit("j", range(1, 30))
+    lost = replace(job, id="lost", options=replace(job.options, model="base"))
+    ledger.create(lost)
+    async with running(house):
+        ended, failed = await house.ended(job, lost)
+    assert (ended.state, failed.state, failed.reason) == (JobState.SUCCEEDED, JobState.FAILED, Reason.MODEL_UNKNOWN)
+
+
+async def test_a_late_outcome_of_a_live_job_is_not_thrown_away(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A replica that reports to a Coordinator which has not recovered the job yet loses no result."""
+    house = House(ledger, store)
+    job = house.submit("j", range(1, 30))
+    chunk = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=0, end=16_000),))
+    item = WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
+    key = JobKeys(tenant="t", job_id="j").chunk(0, item.cut)
+    store.put(key, b"{}")
+    await house.coordinator.complete("old ticket", ModelInfo(name="fake"), (Outcome(item=item),))
+    assert store.exists(key)
+    lease = ledger.acquire_lease("test", 60.0)
+    assert lease is not None
+    ledger.apply(lease, replace(job, state=JobState.CANCELLED), job.version)
+    await house.coordinator.complete("old ticket", ModelInfo(name="fake"), (Outcome(item=item),))
+    assert not store.exists(key)
+
+
+async def test_results_of_another_cut_are_not_used(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """What an earlier segmentation left, cut otherwise, neither counts as done nor gets into the transcript."""
+    engine = FakeEngine()
+    engine.gate.clear()
+    first = House(ledger, store, engine=engine, owner="first")
+    await first.coordinator.start()
+    job = first.submit("j", range(1, 31))
+    await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+    stopping = asyncio.create_task(first.coordinator.stop())
+    await stopping
+    store.put(JobKeys(tenant="t", job_id="j").chunk(1, "0123456789abcdef"), b'{"not": "read"}')
+    engine.gate.set()
+    async with running(House(ledger, store, owner="second")) as second:
+        assert succeeded(await second.ended(job))
+    assert second.words(job) == list(range(1, 31))
+
+
+async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
+    """A batch that never ends makes the replica's health check fail; an ordinary one does not."""
+    engine = FakeEngine()
+    clock = ManualClock()
+    house = House(MemoryLedger(), store, engine=engine)
+    transcriber = Transcriber(name="fake", engine=engine, store=store, source=house, max_rows=1, hang_s=60, clock=clock)
+    transcriber._timed([])
+    transcriber.check()
+    engine.gate.clear()
+    chunk = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=0, end=16_000),))
+    row = (WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk), coded_pcm([1]))
+    decoding = asyncio.create_task(asyncio.to_thread(transcriber._timed, [row]))
+    await until(lambda: transcriber._decoding_since_s is not None)
+    clock.advance(59)
+    transcriber.check()
+    clock.advance(2)
+    with pytest.raises(TimedOut):
+        transcriber.check()
+    engine.gate.set()
+    await decoding
+    transcriber.check()
