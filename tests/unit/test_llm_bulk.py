@@ -118,24 +118,24 @@ def test_no_time_is_wasted(bad_day: tuple[list[Minutes], Tally, float]) -> None:
 def test_packing_saves_calls() -> None:
     """Two-minute transcripts that arrive together take at most a quarter of the calls, on a bad day as well."""
     server = DeepSeekServer(ServerOptions(latency_s=latency_s, faults=BAD_DAY, seed=6))
-    minutes, tally, _ = bulk(200, server, options(packs=PackLimits()))
+    minutes, tally, _ = bulk(100, server, options(packs=PackLimits()))
     assert all(f"room {number}" in found.decisions[0].text for number, found in enumerate(minutes))
-    assert 4 * tally.calls <= 200
+    assert 4 * tally.calls <= 100
     print(f"\n{tally.calls} calls, {dict(tally.faults)}")
 
 
 def test_a_limit_nobody_told() -> None:
     """A provider that takes fewer calls than we would make is not asked for more again and again."""
     server = DeepSeekServer(ServerOptions(latency_s=latency_s, max_concurrent=20))
-    _, tally, seconds = bulk(200, server, options())
+    _, tally, seconds = bulk(150, server, options())
     assert tally.most_running == 20
     assert tally.faults["429 (limit)"] < 100
     assert seconds <= 1.5 * tally.busy_s / 20
     print(f"\n{seconds:.1f} s, ideal {tally.busy_s / 20:.1f} s, {dict(tally.faults)}")
 
 
-@pytest.mark.parametrize("status", ["402", "503", "500"])
-def test_the_provider_dies_for_ten_minutes(status: Literal["402", "503", "500"]) -> None:
+@pytest.mark.parametrize("status", ["402", "503"])
+def test_the_provider_dies_for_ten_minutes(status: Literal["402", "503"]) -> None:
     """After an outage all minutes follow; while it lasts, the provider is asked now and then only."""
     server = DeepSeekServer(ServerOptions(latency_s=latency_s))
     asked: list[int] = []
@@ -149,7 +149,7 @@ def test_the_provider_dies_for_ten_minutes(status: Literal["402", "503", "500"])
         asked.append(server.tally.calls)
         server.options.down = ""
 
-    minutes, tally, seconds = bulk(200, server, options(), beside=outage)
+    minutes, tally, seconds = bulk(80, server, options(concurrency=10), beside=outage)
     assert all(f"room {number}" in found.decisions[0].text for number, found in enumerate(minutes))
     assert max(tally.answered.values()) == 1
     assert asked[1] - asked[0] <= 20

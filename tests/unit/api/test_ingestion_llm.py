@@ -1,0 +1,24 @@
+"""Asking for a language model's minutes over HTTP."""
+
+import pytest
+
+AUDIO = b"RIFF" + bytes(range(256))
+
+
+async def test_refused_without_a_model(api):
+    """Where no language model is configured, asking for one is refused with what works instead."""
+    answer = await api.client.post("/v1/jobs", content=AUDIO, params={"minutes": "llm"})
+    body = answer.json()
+    assert (answer.status_code, body["reason"]) == (422, "invalid_option")
+    assert [error["field"] for error in body["errors"]] == ["minutes"]
+    assert "extractive" in body["detail"]
+    assert (api.blobs, api.spooled) == ([], [])
+
+
+@pytest.mark.parametrize("choice", ["llm", "auto", "extractive", "none"])
+async def test_accepted_with_a_model(make_api, choice):
+    """Where one is configured, a job may ask for it, for rules, or for nothing."""
+    api = await make_api(llm_configured=True)
+    answer = await api.client.post("/v1/jobs", content=AUDIO, params={"minutes": choice})
+    assert answer.status_code == 202
+    assert answer.json()["options"]["minutes"] == choice
