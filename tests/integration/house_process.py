@@ -104,7 +104,7 @@ class _Watched:
         return call
 
 
-class _SlowEngine(FakeEngine):
+class SlowEngine(FakeEngine):
     """Takes its time for each batch."""
 
     def __init__(self, batch_s: float) -> None:
@@ -125,7 +125,7 @@ async def _live(program: Program, messages: Connection) -> None:
     house = House(
         _Watched(open_ledger(program.ledger_url), LEDGER_WRITES, clockwork, clockwork.transaction),
         _Watched(open_store(program.store_url), STORE_WRITES, clockwork, contextlib.nullcontext()),
-        engine=_SlowEngine(program.batch_s),
+        engine=SlowEngine(program.batch_s),
         owner=program.owner,
     )
     for job_id, numbers in program.jobs.items():
