@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from deployments.limits import SourceLimits
+from deployments.patience import Patience
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from pipelines import s3_store
@@ -16,7 +17,7 @@ from pipelines.codec import encode
 from pipelines.core import SourceSummary, Span
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys
-from pipelines.ledger import open_ledger
+from pipelines.ledger import Ledger, open_ledger
 from pipelines.storage import BlobStore, open_store
 from tests.recordings import RECORDINGS
 from tests.servers.s3 import Fault, FaultyProxy, s3_server
@@ -77,7 +78,7 @@ async def test_a_fault_at_every_call_site(
 ) -> None:
     """Whatever is asked of the store fails the first time; the job succeeds once, whole, and leaves results only."""
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
-    house = House(ledger, store)
+    house = _house(ledger, store)
     job = house.submit("j", NUMBERS)
     try:
         with proxy.failing_first(fault, methods):
@@ -93,7 +94,7 @@ async def test_a_fault_at_every_call_site(
         assert n_sites["GET"] > 15
         assert n_sites.get("PUT", 20) > 15
         # The clean-up met faults as well: the next start's housekeeping brings it to its end.
-        again = House(ledger, store)
+        again = _house(ledger, store)
         await again.coordinator.start()
         await until(lambda: all("/results/" in key for key in store.list("")))
         await again.coordinator.stop()
@@ -109,7 +110,7 @@ async def test_the_segmenter_meets_faults(fault: Fault, store: BlobStore, proxy:
     transcripts = []
     try:
         for job_id in ("calm", "wild"):
-            house = House(ledger, store)
+            house = _house(ledger, store)
             house.coordinator._segmenter = _Recordings(store)
             job = _submit_recording(house, job_id)
             if job_id == "wild":
@@ -131,7 +132,7 @@ async def test_the_segmenter_meets_faults(fault: Fault, store: BlobStore, proxy:
 async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy, tmp_path: Path) -> None:
     """A reply that differs from its checksum counts as no reply."""
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
-    house = House(ledger, store)
+    house = _house(ledger, store)
     job = house.submit("j", NUMBERS)
     keys = JobKeys(tenant="t", job_id="j")
     try:
@@ -145,6 +146,13 @@ async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy
     with pytest.raises(s3_store.StoreUnavailable, match="checksum"):
         await asyncio.to_thread(store.get, keys.transcript)
     assert house.words(job) == list(NUMBERS)
+
+
+def _house(ledger: Ledger, store: BlobStore) -> House:
+    """A house whose pauses are short: here every call meets a fault, and most meet many."""
+    house = House(ledger, store)
+    house.coordinator._patience = Patience(first_pause_s=0.01, longest_pause_s=0.05)
+    return house
 
 
 def _submit_recording(house: House, job_id: str) -> Job:
