@@ -27,9 +27,11 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk."
 )
 jobs_app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
+minutes_app = typer.Typer(no_args_is_help=True, help="Minutes that wait for the language model: show, resume.")
 models_app = typer.Typer(no_args_is_help=True, help="Whisper models: list, fetch, verify.")
 config_app = typer.Typer(no_args_is_help=True, help="The resolved settings.")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(minutes_app, name="minutes")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 
@@ -330,6 +332,27 @@ def jobs_results(
                 console.print(str(out / name))
 
     asyncio.run(fetch())
+
+
+# Minutes
+
+
+@minutes_app.command("parked")
+def minutes_parked(config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+    """Show how many jobs wait for their minutes, and why."""
+    _show_parked(_ask(_endpoint(config, home, url), "parked_minutes"))
+
+
+@minutes_app.command("resume")
+def minutes_resume(config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+    """Have parked minutes written now: the language model works again, or its budget is larger."""
+    _show_parked(_ask(_endpoint(config, home, url), "parked_minutes", resume=True))
+
+
+def _show_parked(parked: dict[str, Any]) -> None:
+    console.print(f"{parked['parked']} jobs wait for their minutes.")
+    for why, n_jobs in parked["reasons"].items():
+        console.print(f"  {n_jobs}: {why}", soft_wrap=True)
 
 
 # Models

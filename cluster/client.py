@@ -75,6 +75,11 @@ class Client:
         body = {"chunks": list(chunks)} if chunks else {}
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/replay", json=body)
 
+    async def parked_minutes(self, *, resume: bool = False) -> dict[str, Any]:
+        """How many jobs wait for their minutes, and why; ``resume`` has them written now."""
+        method, path = ("POST", "/v1/admin/minutes/resume") if resume else ("GET", "/v1/admin/minutes")
+        return await self._json(method, path)
+
     async def drain(self, *, refuse: bool = False) -> dict[str, Any]:
         """Begin to drain; return how many jobs are in hand."""
         return await self._json("POST", "/v1/admin/drain", params={"refuse": str(refuse).lower()})

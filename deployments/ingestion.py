@@ -14,6 +14,7 @@ from deployments.docs_page import serve_docs
 from deployments.job_routes import job_routes
 from deployments.limits import IngestionLimits, SourceLimits
 from deployments.metrics import metrics_routes
+from deployments.minutes_routes import minutes_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
 from deployments.quarantine_routes import quarantine_routes
@@ -73,6 +74,7 @@ def build_api(
     serve_docs(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(metrics_routes(backend, version=version))
+    app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(quarantine_routes(backend))
     app.include_router(admin_routes(backend))

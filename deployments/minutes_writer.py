@@ -24,7 +24,7 @@ from pipelines.errors import (
 from pipelines.export import render
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
-from pipelines.minutes.protocol import MinutesOptions, Writer
+from pipelines.minutes.protocol import MinutesOptions, Resumable, Writer
 from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
@@ -67,9 +67,18 @@ class MinutesWriter:
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write what is parked, if its time has come and the model answers; returns how many minutes followed.
 
+        When somebody asked to resume, the time has come for all.
+
         Raises ``StoreUnavailable``. What fails for another reason stays parked for the next time.
         """
-        parked = [entry for entry in await asyncio.to_thread(self._parking.list) if entry.not_before_s <= self._clock()]
+        resumed = await asyncio.to_thread(self._parking.taken_word)
+        if resumed:
+            for writer in self._writers.values():
+                if isinstance(writer, Resumable):
+                    writer.resume()
+        now_s = self._clock()
+        found = await asyncio.to_thread(self._parking.list)
+        parked = [entry for entry in found if resumed or entry.not_before_s <= now_s]
         if not parked:
             return 0
         # The first goes alone: while the model does not answer, one call finds that out.

@@ -14,6 +14,7 @@ log = structlog.get_logger()
 
 # Beside the tenants: what is parked is looked for often, and by this prefix only.
 PREFIX = "minutes-parked/"
+RESUME = "minutes-resume"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,17 @@ class Parking:
             except ValidationError as error:
                 log.error("parked request cannot be read", action="park", key=key, detail=str(error))
         return found
+
+    def ask_to_resume(self) -> None:
+        """Leave word that what is parked may be tried at once: the model works again, or the budget is larger."""
+        self._store.put(RESUME, b"")
+
+    def taken_word(self) -> bool:
+        """Whether word was left since this was asked last."""
+        if not self._store.exists(RESUME):
+            return False
+        self._store.delete(RESUME)
+        return True
 
     def release(self, request: MinutesRequest) -> None:
         """Forget a request; one that is not parked is no error."""

@@ -93,6 +93,10 @@ class Asker:
                 f"leaves no room for a transcript"
             )
 
+    def resume(self) -> None:
+        """Ask the endpoint at the next call, whatever it said before."""
+        self._provider.breaker.resume()
+
     async def draft(self, asking: Asking) -> Drafted | None:
         """Minutes as the model wrote them, not verified; None when its answer would be too long.
 

@@ -52,6 +52,10 @@ class LlmWriter:
         self._cache = cache
         self._flights: dict[tuple[str, str], asyncio.Task[PaidMinutes]] = {}
 
+    def resume(self) -> None:
+        """Ask the model at the next call, whatever it said before."""
+        self._asker.resume()
+
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """Write minutes; see `Writer.write`."""
         return (await self.write_paid(transcript, options)).minutes

@@ -1,7 +1,7 @@
 """What every writer of minutes takes and gives."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pipelines.core import Minutes, Transcript
 
@@ -20,6 +20,15 @@ class MinutesOptions:
     instructions: str = ""
     tenant: str = "default"
     job_id: str = ""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A writer that stops asking a model that does not answer."""
+
+    def resume(self) -> None:
+        """Somebody says that the model works again: ask it at the next call."""
+        ...
 
 
 class Writer(Protocol):

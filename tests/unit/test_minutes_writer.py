@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from deployments.minutes_writer import PARKED_NOTE, MinutesWriter
+from deployments.parking import Parking
 from deployments.ports import MinutesRequest, WrittenResults
 from pipelines.codec import encode
 from pipelines.core import Minutes, Transcript
@@ -162,3 +163,16 @@ async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter
     llm.error, desk = MinutesError("too long"), Desk()
     assert await writer.follow_up(desk) == 1
     assert desk.followed["acme/a1"] == WrittenResults(names=TRANSCRIPTS, note="There are no minutes: too long")
+
+
+async def test_word_to_resume(writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore) -> None:
+    """When somebody asks to resume, what was parked until a later time is tried at once, and only this once."""
+    llm.error = MinutesParked("budget", not_before_s=2000.0)
+    await writer.write(REQUEST)
+    Parking(store).ask_to_resume()
+    assert await writer.follow_up(Desk()) == 0
+    assert len(llm.options) == 2
+    llm.error, desk = None, Desk()
+    assert await writer.follow_up(desk) == 0
+    Parking(store).ask_to_resume()
+    assert await writer.follow_up(desk) == 1
