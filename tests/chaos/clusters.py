@@ -19,6 +19,12 @@ START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 NODE_ATTEMPTS = 3
 NODE_TIMEOUT_S = 150.0
 LEASE_S = 5.0
+_AGENT_PORTS = (
+    "--metrics-export-port",
+    "--dashboard-agent-grpc-port",
+    "--dashboard-agent-listen-port",
+    "--runtime-env-agent-port",
+)
 _STARTED = "Ray runtime started"
 
 
@@ -200,4 +206,6 @@ def _ray_command(*arguments: str) -> list[str]:
         *(sys.executable, "-m", "ray.scripts.scripts", "start", *arguments),
         # Ephemeral ports: the default range belongs to one node per machine.
         *("--node-ip-address", "127.0.0.1", "--min-worker-port", "0", "--max-worker-port", "0", "--block"),
+        # Ports that are chosen here need not be waited for: raylet aborts when its agents are slow to name theirs.
+        *(word for option in _AGENT_PORTS for word in (option, str(free_port()))),
     ]
