@@ -391,6 +391,15 @@ class Coordinator:
 
     async def _end(self, live: LiveJob) -> None:
         """Forget an ended job and delete its working data."""
+        self._forget(live)
+        # Apart from the job's own end, which need not wait for a store that is away.
+        cleaning = asyncio.create_task(self._patience.in_thread(stages.clean_up, self._store, live.job))
+        self._background.add(cleaning)
+        cleaning.add_done_callback(self._background.discard)
+        self._wake.set()
+
+    def _forget(self, live: LiveJob) -> None:
+        """Stop all work for a job."""
         if office := self._offices.get(live.job.options.model):
             office.drop(live.job.tenant, live.job.id)
         self._jobs.pop(live.job.id, None)
@@ -399,11 +408,6 @@ class Coordinator:
         for task in live.tasks:
             if task is not current:
                 task.cancel()
-        # Apart from the job's own end, which need not wait for a store that is away.
-        cleaning = asyncio.create_task(self._patience.in_thread(stages.clean_up, self._store, live.job))
-        self._background.add(cleaning)
-        cleaning.add_done_callback(self._background.discard)
-        self._wake.set()
 
     def _discard(self, item: WorkItem) -> None:
         """Delete a late outcome unless its job lives and is only not recovered yet. Blocks."""
@@ -568,7 +572,7 @@ class Coordinator:
             self._leadership.lose()
         except (JobUnknown, VersionConflict) as error:
             log.warning("job is not ours any more", action="forget", job_id=live.job.id, error=str(error))
-            await self._end(live)
+            self._forget(live)
             if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
                 await self._patience.in_thread(self._store.delete_prefix, live.keys.root)
 
