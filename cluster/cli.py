@@ -59,6 +59,9 @@ def main() -> None:
     except (ConfigurationError, OptionError) as error:
         errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
         sys.exit(2)
+    except ApiError as error:
+        errors.print(f"[red]{escape(str(error))}[/red] ({error.code})", soft_wrap=True, highlight=False)
+        sys.exit(1)
     except MeetMemoError as error:
         errors.print(f"[red]{escape(str(error))}[/red] ({error.reason})", soft_wrap=True, highlight=False)
         sys.exit(1)

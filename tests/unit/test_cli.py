@@ -104,3 +104,13 @@ def test_results_of_equal_stems_do_not_collide(tmp_path: Path) -> None:
     folders = [recording.folder for recording in plan(paths, tmp_path / "out")]
     assert len(set(folders)) == len(folders)
     assert plan(paths[2:3], None)[0].folder == tmp_path / "a" / "other"
+
+
+def test_an_endpoint_that_does_not_answer(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """Commands that ask a cluster say that it does not answer, and exit with 1."""
+    url = f"http://127.0.0.1:{free_port()}"
+    for arguments in (("drain",), ("quarantine", "list"), ("quarantine", "replay", "j", "1")):
+        lost = meetmemo(*arguments, "--url", url)
+        assert lost.returncode == 1, lost.stdout
+        assert "does not answer" in lost.stderr
+        assert "Traceback" not in lost.stderr
