@@ -1,7 +1,9 @@
 """The quarantine and draining over HTTP."""
 
+import httpx
 import pytest
 
+from cluster.client import ApiError, Client
 from deployments import quarantine
 from pipelines.codec import encode
 from pipelines.core import BlobRef, Chunk, ModelInfo, Piece, SourceSummary, Span
@@ -177,3 +179,18 @@ async def test_a_job_tells_its_history(any_api):
     events = (await any_api.client.get(f"/v1/jobs/{job_id}")).json()["events"]
     assert [event["name"] for event in events] == ["created", "transcribing", "summarizing", "succeeded"]
     assert "events" not in (await any_api.client.get("/v1/jobs")).json()["jobs"][0]
+
+
+async def test_the_command_lines_client(api):
+    """What `meetmemo quarantine` and `meetmemo drain` call does what it says, and refusals keep their reason."""
+    job_id = await given_up(api)
+    async with Client("http://meetmemo.test", transport=httpx.ASGITransport(app=api.app)) as client:
+        (chunk,) = (await client.quarantine(10))["chunks"]
+        assert (chunk["job_id"], chunk["index"]) == (job_id, 0)
+        for chunks in ((), (0,)):
+            assert (await client.replay(job_id, chunks))["replay_of"] == job_id
+        with pytest.raises(ApiError, match="no chunk 3") as refused:
+            await client.replay(job_id, (3,))
+        assert refused.value.code == Reason.NOT_FOUND
+        assert (await client.drain(refuse=True))["refusing"] is True
+        assert (await client.end_drain())["draining"] is False
