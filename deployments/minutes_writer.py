@@ -43,6 +43,7 @@ class MinutesWriter:
         self._writers = writers
         self._clock = clock
         self._parking = Parking(store)
+        self._turn = 0
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes (unless the job wants none), render every document, store them.
@@ -81,9 +82,11 @@ class MinutesWriter:
         parked = [entry for entry in found if resumed or entry.not_before_s <= now_s]
         if not parked:
             return 0
-        # The first goes alone: while the model does not answer, one call finds that out.
-        followed = await self._follow(parked[0], coordinator)
-        if not followed:
+        # One goes alone: while the model does not answer, one call finds that out. Another one each time, for the
+        # fault may be the meeting's.
+        first = parked.pop(self._turn % len(parked))
+        if not await self._follow(first, coordinator):
+            self._turn += 1
             return 0
         places = asyncio.Semaphore(MAX_FOLLOW_UPS)
 
@@ -91,7 +94,7 @@ class MinutesWriter:
             async with places:
                 return await self._follow(entry, coordinator)
 
-        return 1 + sum(await asyncio.gather(*(follow(entry) for entry in parked[1:])))
+        return 1 + sum(await asyncio.gather(*(follow(entry) for entry in parked)))
 
     async def _follow(self, entry: Parked, coordinator: FollowUpPort) -> bool:
         """Write one parked job's minutes; False when they stay parked."""

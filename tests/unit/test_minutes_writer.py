@@ -27,6 +27,7 @@ class ScriptedWriter:
 
     def __init__(self) -> None:
         self.error: MinutesError | None = None
+        self.never = ""
         self.options: list[MinutesOptions] = []
 
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
@@ -34,6 +35,8 @@ class ScriptedWriter:
         await asyncio.sleep(0)
         if self.error:
             raise self.error
+        if options.job_id == self.never:
+            raise MinutesParked("the language model answered 500")
         return write_minutes(transcript, options)
 
 
@@ -163,6 +166,17 @@ async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter
     llm.error, desk = MinutesError("too long"), Desk()
     assert await writer.follow_up(desk) == 1
     assert desk.followed["acme/a1"] == WrittenResults(names=TRANSCRIPTS, note="There are no minutes: too long")
+
+
+async def test_one_meeting_holds_up_no_others(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """A meeting that the model never answers stays parked alone: the others follow all the same."""
+    llm.error = MinutesParked("away")
+    for job_id in ("a1", "a2", "a3"):
+        await writer.write(replace(REQUEST, job_id=job_id))
+    llm.error, llm.never, desk = None, "a1", Desk()
+    assert await writer.follow_up(desk) == 0
+    assert await writer.follow_up(desk) == 2
+    assert set(desk.followed) == {"acme/a2", "acme/a3"}
 
 
 async def test_word_to_resume(writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore) -> None:
