@@ -8,6 +8,7 @@ from pathlib import Path
 from scripts.mini_model import checkpoint, corpus
 from scripts.mini_model.model import Size
 from scripts.mini_model.tokenizer import Vocabulary, train_tokenizer
+from scripts.speech.voices import VOICES
 
 STAGES = ("corpus", "speak", "tokenizer", "train", "convert", "evaluate")
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def main() -> None:
     add("--speech-hours", type=float, default=24, help="speech to make (%(default)s)")
     add("--open-share", type=float, default=0.35, help="share of open text in it (%(default)s)")
     add("--seed", type=int, default=1, help="of text and speech (%(default)s)")
-    add("--hours", type=float, default=12, help="training time until the learning rate is zero (%(default)s)")
+    add("--hours", type=float, default=12, help="training time, all runs of --work together (%(default)s)")
     add("--device", default="cpu", help="cpu or cuda (%(default)s)")
     add("--processes", type=int, help="training processes (one per core on a CPU, one on a GPU)")
     add("--batch-seconds", type=float, help="sound in a batch (30 on a CPU, 2000 on a GPU)")
@@ -60,6 +61,7 @@ def main() -> None:
     add("--decoder-only", type=float, default=0, help="share of batches that spare the encoder (%(default)s)")
     add("--width", type=int, default=Size.width, help="of the network (%(default)s; 320 weighs 12 MB)")
     add("--test-sentences", type=int, default=12, help="evaluation sentences per voice and kind (%(default)s)")
+    add("--voices", nargs="*", choices=list(VOICES), metavar="VOICE", help="to evaluate with (all)")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     on_gpu = options.device != "cpu"
@@ -135,10 +137,13 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from scripts.mini_model.convert import digest
     from scripts.mini_model.evaluate import Extent, evaluate
     from scripts.mini_model.hear import Listener
 
-    print(evaluate(Listener(options.out), Extent(sentences=options.test_sentences)), flush=True)
+    print(f"Measured {datetime.now(UTC):%Y-%m-%d}, model.bin {digest(options.out / 'model.bin')}\n", flush=True)
+    extent = Extent(voices=options.voices or tuple(VOICES), sentences=options.test_sentences)
+    print(evaluate(Listener(options.out), extent), flush=True)
 
 
 _RUN = {

@@ -14,6 +14,7 @@ from scripts.mini_model.augment import Mix, Samples, harm, noise
 from scripts.mini_model.corpus import MEETING, OPEN, SAMPLES, held_out
 from scripts.mini_model.hear import WAYS, Listener, Way, plain, word_error_rate
 from scripts.mini_model.model import MAX_WINDOW_S, SAMPLE_RATE
+from scripts.mini_model.product import product_text
 from scripts.mini_model.word_times import LIBRARY_VOICES, timed_sentence
 from scripts.speech.truth import TrueSegment, load_truth
 from scripts.speech.voices import VOICES, speak
@@ -102,8 +103,11 @@ def without_speech(listener: Listener, n_clips: int) -> str:
 
 
 def recordings(listener: Listener) -> str:
-    """The sample recordings with a complete truth, as plain faster-whisper hears them."""
-    head = "| recording | WER %, sequential | WER %, batched | segment start off by, median s |\n|---|---|---|---|"
+    """The sample recordings with a complete truth, as plain faster-whisper and the product hear them."""
+    head = (
+        "| recording | WER %, faster-whisper sequential | WER %, batched | WER %, MeetMemo "
+        "| segment start off by, median s |\n|---|---|---|---|---|"
+    )
     rows = []
     for name in ("meeting-3min.flac", "meeting-12min.mp3", "call-8khz-ulaw.wav", "short.mp3"):
         truth = load_truth(SAMPLES / f"{name.partition('.')[0]}.truth.json")
@@ -113,7 +117,8 @@ def recordings(listener: Listener) -> str:
         sequential = word_error_rate([(truth.text, heard)])
         batched = word_error_rate([(truth.text, listener.hear(samples, "batched"))])
         off = start_errors(truth.segments, [segment.start for segment in segments])
-        rows.append(f"| {name} | {sequential:.1f} | {batched:.1f} | {median(off):.2f} |")
+        product = word_error_rate([(truth.text, product_text(listener.model, SAMPLES / name))])
+        rows.append(f"| {name} | {sequential:.1f} | {batched:.1f} | {product:.1f} | {median(off):.2f} |")
     return "\n".join((head, *rows))
 
 

@@ -26,6 +26,7 @@ class Listener:
     """Greedy, without temperature fall-back and without the text before, so that numbers are about the model."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
+        self.model = model
         self.whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
         self._batched = BatchedInferencePipeline(self.whisper)
         token = self.whisper.hf_tokenizer.token_to_id

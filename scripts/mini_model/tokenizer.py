@@ -76,7 +76,8 @@ def train_tokenizer(sentences: Sequence[str], path: Path) -> Vocabulary:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     lines = [" " + sentence for sentence in sentences]
-    tokenizer.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=N_PIECES, initial_alphabet=alphabet))
+    trainer = trainers.BpeTrainer(vocab_size=N_PIECES, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(lines, trainer)
     specials = [*SPECIALS, *(f"<|{i * TIMESTAMP_STEP_S:.2f}|>" for i in range(MAX_TIMESTAMP + 1))]
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials])
     joined = Tokenizer.from_str(join_bare_spaces(tokenizer, lines))

@@ -77,13 +77,14 @@ class Batch:
 
 LAYOUTS = (
     # Weight, seconds from, to, most sentences.
-    (3, 2.0, 6.0, 1),
-    (2, 6.0, 10.0, 3),
-    (2, 10.0, 16.0, 5),
-    (1, 16.0, 29.0, 8),
-    (3, 30.0, 30.0, 12),
-    (1, 30.0, 30.0, 1),
+    (3, 2.0, 5.0, 1),
+    (4, 3.5, 7.5, 3),
+    (2, 7.0, 10.0, 4),
+    (3, 9.0, 14.0, 6),
+    (1, 16.0, 29.0, 9),
+    (3, 30.0, 30.0, 14),
     (1, 30.0, 30.0, 4),
+    (1, 30.0, 30.0, 1),
 )
 """Short, growing and full windows side by side: a length that was not trained gives no text at all."""
 
