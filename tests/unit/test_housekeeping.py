@@ -10,6 +10,7 @@ from pipelines.errors import JobUnknown, Reason
 from pipelines.ids import created_at_s, new_id
 from pipelines.jobs import Claimed, Failed, Job, JobOptions, ResultsStored, Segmented, TranscriptStored, transition
 from pipelines.keys import JobKeys
+from pipelines.local_store import LocalStore
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
 
@@ -19,10 +20,10 @@ SUCCESS = (Claimed(), Segmented(n_chunks=0), TranscriptStored(), ResultsStored(n
 class Site:
     """A ledger and a store with jobs in them, and a clock."""
 
-    def __init__(self):
+    def __init__(self, store):
         self.clock = ManualClock()
         self.ledger = MemoryLedger(clock=self.clock)
-        self.store = MemoryStore()
+        self.store = store
 
     def blobs(self, job_id, tenant="t"):
         """One blob of each kind."""
@@ -55,9 +56,9 @@ class Site:
         return {key.removeprefix(root) for key in self.store.list(root)}
 
 
-@pytest.fixture
-def site():
-    return Site()
+@pytest.fixture(params=["memory", "folder"])
+def site(request, tmp_path):
+    return Site(MemoryStore() if request.param == "memory" else LocalStore(tmp_path / "store"))
 
 
 ALL = {"source", "work/summary.json", "work/spans/000000.json", "results/.transcript", "quarantine/kept.json"}
