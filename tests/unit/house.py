@@ -11,7 +11,7 @@ from typing import Any
 
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.minutes_writer import MinutesWriter
-from deployments.ports import MinutesRequest, SegmentRequest, TranscriberPort, WrittenResults
+from deployments.ports import MinutesPort, MinutesRequest, SegmentRequest, TranscriberPort, WrittenResults
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelProfile
 from pipelines.codec import decode, encode
@@ -99,6 +99,7 @@ class House:
         n_transcribers: int = 1,
         transcriber: TranscriberPort | None = None,
         max_attempts: int = 3,
+        minutes_writer: MinutesPort | None = None,
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -115,9 +116,8 @@ class House:
             store=store,
             segmenter=self.segmenter,
             transcribers={MODEL: transcriber or self},
-            minutes_writer=MinutesWriter(
-                store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time
-            ),
+            minutes_writer=minutes_writer
+            or MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time),
             count_replicas=lambda: {MODEL: n_transcribers},
             options=CoordinatorOptions(
                 owner=owner,

@@ -43,8 +43,7 @@ def writer(store: MemoryStore, provider: Provider) -> MinutesWriter:
 async def test_minutes_follow_across_a_restart() -> None:
     """Every job ends with its transcript while the model is away; after a restart of all, its minutes are there."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), Provider()
-    first = House(ledger, store, owner="first")
-    first.coordinator._minutes_writer = writer(store, provider)
+    first = House(ledger, store, owner="first", minutes_writer=writer(store, provider))
     async with running(first) as house:
         jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(3)]
         for ended in await house.ended(*jobs):

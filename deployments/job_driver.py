@@ -1,0 +1,368 @@
+"""`JobDriver`: sees each job through. Events go into the state machine, what it asks for is done here.
+
+1. `advance` feeds an event to `pipelines.jobs.transition`, writes a changed state and starts the actions.
+2. `_segment` reads the Segmenter's stream; every span's chunks go to the model's `TicketOffice`.
+3. `take_outcome` turns what Transcribers report into events again.
+4. `_stitch` stores the transcript, `_write_minutes` has minutes and documents made, `_end` cleans up.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import structlog
+
+from deployments import quarantine, stages
+from deployments.housekeeping import Retention
+from deployments.job_records import JobRecords
+from deployments.leadership import Leadership
+from deployments.live_job import LiveJob
+from deployments.patience import Patience
+from deployments.ports import (
+    MinutesPort,
+    MinutesRequest,
+    Outcome,
+    SegmenterPort,
+    SegmentRequest,
+    TranscriberPort,
+)
+from deployments.segment_stream import spans_of
+from deployments.ticket_office import TicketOffice
+from pipelines.catalogue import ModelProfile
+from pipelines.core import Span
+from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, VersionConflict
+from pipelines.jobs import (
+    ChunkFinished,
+    CleanUp,
+    EnqueueChunks,
+    Event,
+    Failed,
+    Job,
+    JobState,
+    Recovered,
+    ResultsStored,
+    Segmented,
+    StartMinutes,
+    StartSegmentation,
+    StartStitching,
+    TranscriptStored,
+    transition,
+)
+from pipelines.scheduling import WorkItem
+from pipelines.storage import BlobStore
+from pipelines.throughput import SpeedMeter, eta_s
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinatorOptions:
+    """Bounds and intervals, in seconds where named so.
+
+    ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
+    with one needs no detection. A Segmenter's or a batch's time is limited; see `segment_stream` and `TicketOffice`.
+    """
+
+    owner: str
+    profiles: Mapping[str, ModelProfile]
+    max_live_jobs: int = 32
+    max_tickets: int = 16
+    batch_size: int = 16
+    max_attempts: int = 5
+    pause_s: float = 1.0
+    batch_patience_s: float = 120.0
+    lease_s: float = 15.0
+    idle_poll_s: float = 5.0
+    progress_interval_s: float = 0.5
+    housekeeping_interval_s: float = 3600.0
+    retention: Retention = field(default=Retention())
+
+
+class JobDriver:
+    """The live jobs, the queues of their models, and the steps between them. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        *,
+        records: JobRecords,
+        store: BlobStore,
+        segmenter: SegmenterPort,
+        transcribers: Mapping[str, TranscriberPort],
+        minutes_writer: MinutesPort,
+        leadership: Leadership,
+        patience: Patience,
+        options: CoordinatorOptions,
+        ended: Callable[[], None],
+    ) -> None:
+        """Wire the parts; ``ended`` is called whenever a job has ended and makes room for another."""
+        self.jobs: dict[str, LiveJob] = {}
+        self._records = records
+        self._store = store
+        self._segmenter = segmenter
+        self._minutes_writer = minutes_writer
+        self._leadership = leadership
+        self._patience = patience
+        self._options = options
+        self._ended = ended
+        self._background: set[asyncio.Task[None]] = set()
+        self.meter = SpeedMeter()
+        self.offices = {
+            model: TicketOffice(
+                model,
+                transcriber,
+                give_up=self._give_up,
+                max_tickets=options.max_tickets,
+                batch_size=options.batch_size,
+                max_attempts=options.max_attempts,
+                pause_s=options.pause_s,
+                patience_s=options.batch_patience_s,
+            )
+            for model, transcriber in transcribers.items()
+        }
+
+    async def close(self) -> None:
+        """Stop all work; jobs stay as the ledger has them."""
+        tasks = [*self._background, *(task for live in self.jobs.values() for task in live.tasks)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for office in self.offices.values():
+            await office.close()
+
+    # Where jobs come in
+
+    def admit(self, job: Job) -> LiveJob:
+        """Take a job in hand."""
+        known = self._profile(job).languages or ()
+        given = job.options.language or (known[0] if len(known) == 1 else None)
+        live = self.jobs[job.id] = LiveJob(job=job, stored=job, given_language=given)
+        return live
+
+    async def recover(self, job: Job) -> None:
+        """Go on with a job that an earlier Coordinator had begun."""
+        live = self.admit(job)
+        live.outcomes = await asyncio.to_thread(stages.stored_outcomes, self._store, live.keys)
+        for vote in await asyncio.to_thread(stages.stored_languages, self._store, live.keys):
+            live.votes[vote.channel] = vote
+        await self._records.record(job, "recovered", f"{len(live.outcomes.done)} chunks were transcribed")
+        await self.begin(live, Recovered())
+
+    async def begin(self, live: LiveJob, event: Event) -> None:
+        """Start or go on with a job, unless its model is not there any more."""
+        model = live.job.options.model
+        if model not in self.offices and live.job.state is not JobState.SUMMARIZING:
+            event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
+        await self.report(live, event)
+
+    async def take_outcome(self, office: TicketOffice, ticket: str, outcome: Outcome) -> None:
+        """Take in what became of a claimed item; an outcome whose lease was lost meanwhile is ignored."""
+        item = outcome.item
+        live = self.jobs.get(item.job_id)
+        if live is None:
+            await self._patience.in_thread(self._discard, item)
+        elif not office.settle(ticket, item):
+            return
+        elif outcome.error and outcome.retry:
+            office.postpone(item)
+        elif outcome.error:
+            office.retry(item, outcome.error)
+        elif item.task == "detect_language":
+            await self.guard(live, self._hear_language(live, outcome))
+        else:
+            self.meter.done(time.monotonic(), item.audio_s)
+            await self.report(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
+
+    async def report(self, live: LiveJob, event: Event) -> None:
+        """Advance a job from outside its own tasks; its troubles stay its own."""
+        await self.guard(live, self.advance(live, event))
+
+    # The state machine's shell
+
+    async def advance(self, live: LiveJob, event: Event) -> None:
+        """Apply an event, make a changed state durable, then start the actions."""
+        async with live.lock:
+            after, actions = transition(live.job, event)
+            if after.state is live.job.state:
+                live.job = after
+            else:
+                self._records.accept(live, after, await self._patience.in_thread(self._records.write, live, after))
+                log.info("job", action=after.state, job_id=after.id, reason=after.reason, detail=after.detail)
+        live.announce()
+        for action in actions:
+            match action:
+                case StartSegmentation():
+                    self._spawn(live, self._segment(live))
+                case EnqueueChunks(chunks=chunks):
+                    self._enqueue(live, live.items_for(chunks))
+                case StartStitching():
+                    self._spawn(live, self._stitch(live))
+                case StartMinutes():
+                    self._spawn(live, self._write_minutes(live))
+                case CleanUp():
+                    await self._end(live)
+
+    def _enqueue(self, live: LiveJob, items: list[WorkItem]) -> None:
+        self.meter.start(time.monotonic())
+        self.offices[live.job.options.model].add(items)
+
+    # The steps
+
+    async def _segment(self, live: LiveJob) -> None:
+        """Read the Segmenter's stream, or what a replay's origin kept."""
+        if live.job.replay_of:
+            await self._replay(live)
+            return
+        request = SegmentRequest(
+            tenant=live.job.tenant,
+            job_id=live.job.id,
+            split_channels=live.job.options.channels == "split",
+            window_s=self._profile(live.job).window_s,
+            source_url=live.job.source_url,
+        )
+        stream = spans_of(
+            self._segmenter,
+            request,
+            self._patience,
+            max_attempts=self._options.max_attempts,
+            pause_s=self._options.pause_s,
+        )
+        async for found in stream:
+            if isinstance(found, Span):
+                await self.advance(live, live.span_stored(found))
+            else:
+                self._enqueue(live, live.close_ballots())
+                await self.advance(live, Segmented(n_chunks=found.n_chunks))
+
+    async def _replay(self, live: LiveJob) -> None:
+        """Lay out the chunks to decode again; everything else has an outcome in the origin."""
+        spans, kept = await self._patience.in_thread(quarantine.prepare_replay, self._store, live.job)
+        live.votes = {vote.channel: vote for vote in kept.votes}
+        live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
+        for span in spans:
+            await self.advance(live, live.span_stored(span))
+        await self.advance(live, Segmented(n_chunks=kept.summary.n_chunks))
+
+    async def _hear_language(self, live: LiveJob, outcome: Outcome) -> None:
+        vote = live.hear(outcome.item.chunk, outcome.languages)
+        if vote is not None:
+            await self._patience.in_thread(stages.store_language, self._store, live.keys, vote)
+            self._enqueue(live, live.decide(vote))
+
+    async def _stitch(self, live: LiveJob) -> None:
+        model = self.offices[live.job.options.model].replica
+        await self._patience.repeat(self._leadership.confirm)
+        await self._patience.in_thread(stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions)
+        await self.advance(live, TranscriptStored())
+
+    async def _write_minutes(self, live: LiveJob) -> None:
+        request = MinutesRequest(
+            tenant=live.job.tenant,
+            job_id=live.job.id,
+            title=PurePath(live.job.filename).stem,
+            minutes=live.job.options.minutes,
+            language=live.job.options.minutes_language,
+        )
+        await self._patience.repeat(self._leadership.confirm)
+        written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
+        await self.advance(live, ResultsStored(names=written.names, note=written.note))
+
+    async def _end(self, live: LiveJob) -> None:
+        """Forget an ended job and delete its working data."""
+        self._forget(live)
+        # Apart from the job's own end, which need not wait for a store that is away.
+        cleaning = asyncio.create_task(self._patience.in_thread(stages.clean_up, self._store, live.job))
+        self._background.add(cleaning)
+        cleaning.add_done_callback(self._background.discard)
+        self._ended()
+
+    def _forget(self, live: LiveJob) -> None:
+        """Stop all work for a job."""
+        if office := self.offices.get(live.job.options.model):
+            office.drop(live.job.tenant, live.job.id)
+        self.jobs.pop(live.job.id, None)
+        live.announce()
+        current = asyncio.current_task()
+        for task in live.tasks:
+            if task is not current:
+                task.cancel()
+
+    def _discard(self, item: WorkItem) -> None:
+        """Delete a late outcome unless its job lives and is only not recovered yet. Blocks."""
+        if self._records.is_over(item.tenant, item.job_id):
+            stages.discard(self._store, item)
+
+    def _give_up(self, item: WorkItem, why: str) -> None:
+        """A chunk failed for the last time: the job goes on without it."""
+        live = self.jobs.get(item.job_id)
+        if live is None:
+            return
+        log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
+        self._spawn(live, self._finish_without(live, item, why))
+
+    async def _finish_without(self, live: LiveJob, item: WorkItem, why: str) -> None:
+        if item.task == "detect_language":
+            await self._hear_language(live, Outcome(item=item))
+            return
+        await self._patience.repeat(self._leadership.confirm)
+        await self._patience.in_thread(
+            quarantine.keep_chunk,
+            self._store,
+            item,
+            why,
+            model=self.offices[live.job.options.model].replica,
+            at_s=time.time(),
+        )
+        await self._patience.in_thread(stages.store_failure, self._store, item, why)
+        await self._records.record(
+            live.job, "chunk_given_up", f"chunk {item.chunk.index}: {why.strip().rpartition(chr(10))[2][:200]}"
+        )
+        await self.advance(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
+
+    # Small parts
+
+    @property
+    def backlog_s(self) -> float:
+        """Audio seconds that wait or are being transcribed."""
+        return sum(office.queue.backlog_s + office.leased_s for office in self.offices.values())
+
+    def eta(self, live: LiveJob) -> float | None:
+        """Seconds a job still needs, as far as the speed is known."""
+        remaining = live.job.progress.audio_s - live.job.progress.done_s
+        return eta_s(remaining, self.backlog_s, len(self.jobs), self.meter.speed)
+
+    def _profile(self, job: Job) -> ModelProfile:
+        return self._options.profiles.get(job.options.model, ModelProfile())
+
+    def _spawn(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
+        """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""
+        task = asyncio.create_task(self.guard(live, step))
+        live.tasks.add(task)
+        task.add_done_callback(live.tasks.discard)
+
+    async def guard(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
+        """Await a step; an error ends its job, a job that vanished from the ledger is forgotten."""
+        try:
+            failure = await self._failure_of(live, step)
+            if failure is not None:
+                await self.advance(live, failure)
+        except Fenced:
+            self._leadership.lose()
+        except (JobUnknown, VersionConflict) as error:
+            log.warning("job is not ours any more", action="forget", job_id=live.job.id, error=str(error))
+            self._forget(live)
+            if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
+                await self._patience.in_thread(self._store.delete_prefix, live.keys.root)
+
+    async def _failure_of(self, live: LiveJob, step: Coroutine[None, None, None]) -> Failed | None:
+        try:
+            await step
+        except (Fenced, JobUnknown, VersionConflict):
+            raise
+        except MeetMemoError as error:
+            return Failed(reason=error.reason, detail=str(error))
+        except Exception as error:  # a fault of ours must end this job visibly, not hang it
+            log.exception("step failed", action="step", job_id=live.job.id)
+            return Failed(reason=Reason.INTERNAL, detail=f"{type(error).__name__}: {error}")
+        return None

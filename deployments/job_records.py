@@ -1,0 +1,105 @@
+"""`JobRecords`: the Coordinator's side of the ledger: every write under the lease, lost answers made good."""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from deployments.leadership import Leadership
+from deployments.live_job import LiveJob
+from deployments.ports import WrittenResults
+from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
+from pipelines.jobs import Job, JobState, MinutesFollowed, transition
+from pipelines.ledger import Ledger
+
+
+class JobRecords:
+    """Reads and writes jobs for the holder of the lease; what is not async blocks. All may raise `Fenced`."""
+
+    def __init__(self, ledger: Ledger, leadership: Leadership) -> None:
+        self._ledger = ledger
+        self._leadership = leadership
+        self._claim_uncertain = False
+
+    def live(self) -> Sequence[Job]:
+        """Jobs that were begun and have not ended."""
+        return self._ledger.live(self._leadership.lease)
+
+    def cancel_requests(self) -> Sequence[Job]:
+        """Live jobs, queued ones included, whose owner does not want them any more."""
+        return self._ledger.cancel_requests(self._leadership.lease)
+
+    def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
+        """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once.
+
+        ``known`` are the ids of jobs in hand.
+        """
+        lost: list[Job] = []
+        if self._claim_uncertain:
+            live = self._ledger.live(self._leadership.lease)
+            lost = [job for job in live if job.state is JobState.QUEUED and job.id not in known]
+        self._claim_uncertain = True
+        claimed = self._ledger.claim(self._leadership.lease, room)
+        self._claim_uncertain = False
+        return [*lost, *claimed]
+
+    def write(self, live: LiveJob, after: Job) -> Job:
+        """Write the job to the ledger under the lease; return what it stored."""
+        try:
+            return self._ledger.apply(self._leadership.lease, after, live.stored.version)
+        except VersionConflict:
+            # Only the holder of the lease writes versions: it was progress of ours whose answer was lost.
+            held = self._ledger.get(after.tenant, after.id)
+            if held.state is not live.stored.state:
+                raise
+            return self._ledger.apply(self._leadership.lease, after, held.version)
+
+    @staticmethod
+    def accept(live: LiveJob, after: Job, stored: Job) -> None:
+        """Take over version and time that the ledger gave; what it does not store stays as it is in memory."""
+        live.stored = stored
+        live.job = replace(after, version=stored.version, updated_at_s=stored.updated_at_s)
+
+    async def save_progress(self, jobs: Collection[LiveJob]) -> None:
+        """Write the progress of jobs in one transaction; one that is just changing state is left out."""
+        stale = [
+            live
+            for live in jobs
+            if live.job.progress != live.stored.progress and not live.job.state.final and not live.lock.locked()
+        ]
+        for live in stale:
+            await live.lock.acquire()
+        try:
+            updates = [(live.job, live.stored.version) for live in stale]
+            if updates:
+                stored = await asyncio.to_thread(self._ledger.apply_many, self._leadership.lease, updates)
+                for live, job in zip(stale, stored, strict=True):
+                    if isinstance(job, VersionConflict):  # an earlier round came through, but its answer did not
+                        job = await asyncio.to_thread(self._ledger.get, live.job.tenant, live.job.id)
+                        live.stored = replace(live.stored, version=job.version)
+                    elif isinstance(job, Job):
+                        self.accept(live, live.job, job)
+        finally:
+            for live in stale:
+                live.lock.release()
+                live.announce()
+
+    async def record(self, job: Job, name: str, detail: str) -> None:
+        """Enter something in a job's history; that alone is no reason to stop."""
+        with contextlib.suppress(LedgerUnavailable, JobUnknown):
+            await asyncio.to_thread(self._ledger.record, self._leadership.lease, job, name, detail)
+
+    def enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        """Enter what was written for a job that had ended without minutes; raises `JobUnknown`, `IllegalTransition`."""
+        job = self._ledger.get(tenant, job_id)
+        after, _ = transition(job, MinutesFollowed(names=written.names, note=written.note))
+        if after != job:
+            self._ledger.apply(self._leadership.lease, after, job.version)
+            self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
+
+    def is_over(self, tenant: str, job_id: str) -> bool:
+        """Whether a job has ended or is unknown."""
+        try:
+            return self._ledger.get(tenant, job_id).state.final
+        except JobUnknown:
+            return True
