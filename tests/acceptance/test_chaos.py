@@ -17,7 +17,7 @@ N_JOBS = int(os.environ.get("MEETMEMO_CHAOS_JOBS", "60"))
 SEED = int(os.environ.get("MEETMEMO_CHAOS_SEED", "1"))
 TIMEOUT_S = 3600  # a machine that is busy with other things
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(TIMEOUT_S)]
+pytestmark = [pytest.mark.chaos, pytest.mark.cluster, pytest.mark.timeout(TIMEOUT_S)]
 
 
 def test_kill_anything_on_several_nodes() -> None:
