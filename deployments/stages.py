@@ -71,7 +71,8 @@ def stitch_job(
 ) -> Transcript:
     """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
 
-    ``items_for`` says how each chunk was decoded: only results of the same cut are used.
+    ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
+    result says what decoded it.
     """
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     summary = decode(SourceSummary, store.get(keys.summary))
@@ -86,7 +87,7 @@ def stitch_job(
         duration_s=summary.duration_s,
         n_channels=summary.n_channels,
         languages=_votes(votes, results, spans),
-        model=model,
+        model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
         speakers=job.options.speakers,
     )
     failed = quarantine.failed_in(results)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -118,7 +119,8 @@ class Transcriber:
             return Outcome(item=item, error=result.error)
         keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
         try:
-            self._store.put(keys.chunk(item.chunk.index, item.cut), encode(result))
+            named = replace(result, model=self._info)
+            self._store.put(keys.chunk(item.chunk.index, item.cut), encode(named))
         except StoreUnavailable as error:
             return Outcome(item=item, error=str(error), retry=True)
         return Outcome(item=item)

@@ -89,11 +89,21 @@ class DecodedSegment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What decoded: enough to explain why two runs may differ."""
+
+    name: str
+    sha256: str = ""
+    compute_type: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChunkResult:
     """Outcome of decoding one chunk; ``error`` is empty on success.
 
     ``avg_logprob`` is nats per token, ``compression_ratio`` that of the text under zlib, both as in Whisper's paper.
-    ``suspect`` lists the quality rules that still fail after every fallback.
+    ``suspect`` lists the quality rules that still fail after every fallback. ``model`` is what decoded it, if known.
     """
 
     index: int
@@ -105,6 +115,7 @@ class ChunkResult:
     temperature: float
     suspect: tuple[str, ...] = ()
     error: str = ""
+    model: ModelInfo | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,16 +154,6 @@ class LanguageVote:
     channel: int
     language: str
     probability: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelInfo:
-    """What decoded: enough to explain why two runs may differ."""
-
-    name: str
-    sha256: str = ""
-    compute_type: str = ""
-    device: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ Models that are not listed are taken to be free: they run on the user's own mach
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 PER_TOKENS = 1_000_000
@@ -95,11 +95,3 @@ def is_peak(at: datetime) -> bool:
     """Whether prices are double at that time (aware)."""
     utc = at.astimezone(UTC)
     return utc.weekday() <= _FRIDAY and utc.hour in PEAK_HOURS_UTC
-
-
-def next_off_peak(at: datetime) -> datetime:
-    """The first moment from ``at`` on when prices are not double; ``at`` itself off-peak."""
-    moment = at.astimezone(UTC)
-    while is_peak(moment):
-        moment = moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return moment

@@ -324,3 +324,17 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
     engine.gate.set()
     await decoding
     transcriber.check()
+
+
+async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A Coordinator that only has to stitch names the model as the one before would have."""
+    engine = FakeEngine()
+    first = House(ledger, store, engine=engine, owner="first")
+    await first.coordinator.start()
+    job = first.submit("j", range(1, 200))
+    keys = JobKeys(tenant="t", job_id="j")
+    await until(lambda: len(list(store.list(keys.chunks))) == 20 or ledger.get("t", "j").state.final)
+    await first.coordinator.stop()
+    async with running(House(ledger, store, owner="second", transcriber=Unanswered())) as second:
+        assert succeeded(await second.ended(job))
+    assert second.transcript(job).model.sha256 == engine.info.sha256

@@ -19,7 +19,7 @@ from pipelines.minutes.injection import addresses_machine
 from pipelines.minutes.llm_schema import read_draft, read_meetings
 from pipelines.minutes.merging import merge
 from pipelines.minutes.packing import PackLimits, Parcel, pack
-from pipelines.minutes.pricing import Usage, is_peak, next_off_peak, price_of
+from pipelines.minutes.pricing import Usage, price_of
 from pipelines.minutes.prompts import Question, first_messages, meeting_block, segment_line, tenant_name
 from pipelines.minutes.repair import combine, find_faults
 from pipelines.minutes.retries import CallFailed, Fault, RetryPolicy, fault_of_status
@@ -250,14 +250,6 @@ def test_prices() -> None:
     assert price_of("deepseek-flash").cost_usd(used, tuesday) == pytest.approx(1.50)
     assert price_of("deepseek-flash").cost_usd(used, sunday) == pytest.approx(0.75)
     assert price_of("llama3").cost_usd(used, tuesday) == 0.0
-
-
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)))
-def test_waiting_for_off_peak(at: datetime) -> None:
-    """The next cheap moment is cheap, not past, and at most four hours away."""
-    cheap = next_off_peak(at)
-    assert not is_peak(cheap)
-    assert 0 <= (cheap - at).total_seconds() <= 4 * 3600
 
 
 @given(st.text(max_size=200), st.text(max_size=20))
