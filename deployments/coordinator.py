@@ -54,6 +54,7 @@ class Coordinator:
         minutes_writer: MinutesPort,
         count_replicas: Callable[[], Mapping[str, int]],
         options: CoordinatorOptions,
+        patience: Patience | None = None,
     ) -> None:
         """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
         self._ledger = ledger
@@ -61,7 +62,7 @@ class Coordinator:
         self._count_replicas = count_replicas
         self._options = options
         self._leadership = Leadership(ledger, options.owner, options.lease_s)
-        self._patience = Patience()
+        self._patience = patience or Patience()
         self._records = JobRecords(ledger, self._leadership)
         self._wake = asyncio.Event()
         self._driver = JobDriver(

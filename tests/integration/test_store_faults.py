@@ -10,7 +10,7 @@ import pytest
 
 from deployments.limits import SourceLimits
 from deployments.patience import Patience
-from deployments.ports import SegmentRequest
+from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from pipelines import s3_store
 from pipelines.codec import encode
@@ -110,8 +110,7 @@ async def test_the_segmenter_meets_faults(fault: Fault, store: BlobStore, proxy:
     transcripts = []
     try:
         for job_id in ("calm", "wild"):
-            house = _house(ledger, store)
-            house.coordinator._segmenter = _Recordings(store)
+            house = _house(ledger, store, segmenter=_Recordings(store))
             job = _submit_recording(house, job_id)
             if job_id == "wild":
                 with proxy.failing_first(fault, READS if fault is Fault.TRUNCATE else ALL):
@@ -148,11 +147,9 @@ async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy
     assert house.words(job) == list(NUMBERS)
 
 
-def _house(ledger: Ledger, store: BlobStore) -> House:
+def _house(ledger: Ledger, store: BlobStore, segmenter: SegmenterPort | None = None) -> House:
     """A house whose pauses are short: here every call meets a fault, and most meet many."""
-    house = House(ledger, store)
-    house.coordinator._patience = Patience(first_pause_s=0.01, longest_pause_s=0.05)
-    return house
+    return House(ledger, store, segmenter=segmenter, patience=Patience(first_pause_s=0.01, longest_pause_s=0.05))
 
 
 def _submit_recording(house: House, job_id: str) -> Job:

@@ -11,7 +11,15 @@ from typing import Any
 
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.minutes_writer import MinutesWriter
-from deployments.ports import MinutesPort, MinutesRequest, SegmentRequest, TranscriberPort, WrittenResults
+from deployments.patience import Patience
+from deployments.ports import (
+    MinutesPort,
+    MinutesRequest,
+    SegmenterPort,
+    SegmentRequest,
+    TranscriberPort,
+    WrittenResults,
+)
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelProfile
 from pipelines.codec import decode, encode
@@ -100,6 +108,8 @@ class House:
         transcriber: TranscriberPort | None = None,
         max_attempts: int = 3,
         minutes_writer: MinutesPort | None = None,
+        segmenter: SegmenterPort | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -114,7 +124,8 @@ class House:
         self.coordinator = Coordinator(
             ledger=ledger,
             store=store,
-            segmenter=self.segmenter,
+            segmenter=segmenter or self.segmenter,
+            patience=patience,
             transcribers={MODEL: transcriber or self},
             minutes_writer=minutes_writer
             or MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time),
