@@ -79,11 +79,6 @@ class FairQueue:
         """Audio seconds that wait."""
         return self._backlog_s if self._n_items else 0.0
 
-    def job_backlog_s(self, tenant: str, job_id: str) -> float:
-        """Audio seconds of one job that wait."""
-        lane = self._jobs.get(tenant, {}).get(job_id)
-        return sum(item.audio_s for item in lane.items) if lane else 0.0
-
     def add(self, item: WorkItem, *, first: bool = False) -> None:
         """Queue an item behind its job's others, or before them (``first``) when it comes back after a failure."""
         lane = self._lane(item.tenant, item.job_id)
