@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -261,13 +262,17 @@ def _prepare_environment(settings: Settings) -> None:
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port if nobody listens on it, else any free one."""
-    for port in (wanted, 0):
+    """The wanted port, or one below those that systems hand out to outgoing connections.
+
+    HAProxy binds it only seconds later: a port that the system may give to the next outgoing connection could be gone
+    by then.
+    """
+    others = random.sample(range(20_000, 30_000), 200)
+    for port in (wanted, *others):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("", port))
-            found: int = probe.getsockname()[1]
-            return found
-    raise ConfigurationError("This machine has no free port.")
+            return port
+    raise ConfigurationError("This machine has no free port between 20000 and 30000.")
 
 
 def _ray_token(settings: Settings) -> Path:
