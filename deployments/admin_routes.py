@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from deployments.access import Admin
 from deployments.backend import Backend
 from deployments.ports import DrainStatus
 from deployments.problems import documented
@@ -46,16 +47,17 @@ def admin_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.INVALID_OPTION, Reason.REPLICA_LOST),
     )
     async def begin(
+        operator: Admin,
         refuse: Annotated[bool, Query(description="Turn new jobs away with 503 meanwhile.")] = False,
     ) -> DrainBody:
         return await drain(True, refuse)
 
     @router.get(DRAIN_PATH, summary="How far draining is", responses=documented(Reason.REPLICA_LOST))
-    async def show() -> DrainBody:
+    async def show(operator: Admin) -> DrainBody:
         return await drain(None)
 
     @router.delete(DRAIN_PATH, summary="Begin jobs again", responses=documented(Reason.REPLICA_LOST))
-    async def end() -> DrainBody:
+    async def end(operator: Admin) -> DrainBody:
         return await drain(False)
 
     return router

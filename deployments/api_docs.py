@@ -1,10 +1,13 @@
 """The OpenAPI document: what the routes cannot tell by their types, and problems instead of FastAPI's own errors."""
 
+import copy
 from typing import Any
 
 from fastapi import FastAPI
 
+from deployments.problems import MEDIA_TYPE, documented
 from deployments.schemas import Options, Problem, SourceRequest
+from pipelines.errors import Reason
 
 DESCRIPTION = """
 Recordings in, transcripts and minutes out.
@@ -92,8 +95,22 @@ def submit_openapi() -> dict[str, Any]:
     }
 
 
+# What any route behind a key may answer.
+_GUARDED = documented(Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.LEDGER_UNAVAILABLE)
+
+
+def _document_guard(operation: dict[str, Any]) -> None:
+    """Add to an operation's answers those of the door before it."""
+    answers = operation["responses"]
+    for status, guard in _GUARDED.items():
+        known = answers.setdefault(str(status), copy.deepcopy(guard))
+        examples = known["content"][MEDIA_TYPE]["examples"]
+        examples.update(guard["content"][MEDIA_TYPE]["examples"])
+        known["description"] = ", ".join(f"`{reason}`" for reason in examples)
+
+
 class DocumentedApi(FastAPI):
-    """FastAPI whose OpenAPI document knows that every error is a `Problem`."""
+    """FastAPI whose OpenAPI document knows that every error is a `Problem`, and what a key that is missing brings."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, built once."""
@@ -105,5 +122,9 @@ class DocumentedApi(FastAPI):
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
+            for path in document["paths"].values():
+                for operation in path.values():
+                    if "security" in operation:
+                        _document_guard(operation)
             self.openapi_schema = document
         return self.openapi_schema

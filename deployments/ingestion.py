@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from deployments.admin_routes import admin_routes
 from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
+from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
 from deployments.docs_page import serve_docs
@@ -37,7 +38,7 @@ def build_api(
     models: Sequence[str],
     default_model: str,
     limits: IngestionLimits,
-    tenant: str = "default",
+    doorkeeper: Doorkeeper | None = None,
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
     llm_configured: bool,
@@ -46,9 +47,9 @@ def build_api(
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
-    ``clock`` gives Unix seconds, ``new_id`` an id that was never used. ``public_url`` is scheme and host as clients
-    see them, "" for URLs that begin with the path. Raises `ConfigurationError` when the default model is not among
-    ``models``.
+    Without a ``doorkeeper`` everybody may do everything. ``clock`` gives Unix seconds, ``new_id`` an id that was never
+    used. ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. Raises
+    `ConfigurationError` when the default model is not among ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -60,7 +61,6 @@ def build_api(
         intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id, max_live_jobs=limits.max_live_jobs),
         offer=Offer(models=tuple(models), default_model=default_model, llm_configured=llm_configured),
         limits=limits,
-        tenant=tenant,
         public_url=public_url.rstrip("/"),
     )
     app = DocumentedApi(
@@ -71,6 +71,8 @@ def build_api(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.backend = backend
+    app.state.doorkeeper = doorkeeper or OpenDoor()
     serve_docs(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(metrics_routes(backend, version=version))
@@ -91,7 +93,6 @@ class IngestionConfig:
     limits: IngestionLimits
     llm_configured: bool
     version: str
-    tenant: str = "default"
     public_url: str = ""
 
 
@@ -116,7 +117,6 @@ class Ingestion:
             models=config.models,
             default_model=config.default_model,
             limits=config.limits,
-            tenant=config.tenant,
             llm_configured=config.llm_configured,
             version=config.version,
             public_url=config.public_url,

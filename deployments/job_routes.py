@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from deployments.access import Reader, Writer
 from deployments.api_docs import SUBMIT_DESCRIPTION, submit_openapi
 from deployments.backend import Backend
 from deployments.job_events import job_events, seen_version
@@ -66,14 +67,14 @@ def job_routes(backend: Backend) -> APIRouter:
             **documented(*_SUBMIT),
         },
     )
-    async def submit(request: Request) -> Response:
+    async def submit(request: Request, jobs: Writer) -> Response:
         limits = backend.limits
         with uploads:
-            await backend.check_backlog()
+            await jobs.check_backlog()
             with Spool(limits.spool_dir, limits.max_upload_bytes, limits.min_free_bytes) as spool:
                 submission = await read_submission(request, spool, backend.offer, limits)
-                job, created = await backend.accept(submission)
-        (body,) = await backend.show(job)
+                job, created = await jobs.accept(submission)
+        (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         if not created:
             headers["idempotent-replayed"] = "true"
@@ -85,13 +86,13 @@ def job_routes(backend: Backend) -> APIRouter:
         summary="List jobs, newest first",
         responses=documented(Reason.INVALID_REQUEST, Reason.INVALID_OPTION, *_LEDGER),
     )
-    async def list_jobs(query: Annotated[JobQuery, Query()]) -> JobPage:
-        page = await backend.page(query)
+    async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Reader) -> JobPage:
+        page = await jobs.page(query)
         following = None
         if page.next_cursor is not None:
             same = query.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
             following = f"{backend.public_url}{JOBS_PATH}?{urlencode({**same, 'cursor': page.next_cursor}, doseq=True)}"
-        return JobPage(jobs=await backend.show(*page.jobs), next=following)
+        return JobPage(jobs=await jobs.show(*page.jobs), next=following)
 
     @router.get(
         JOBS_PATH + "/{job_id}",
@@ -99,9 +100,9 @@ def job_routes(backend: Backend) -> APIRouter:
         summary="Show a job",
         responses=documented(*_ONE_JOB),
     )
-    async def show_job(job_id: str) -> JobDetail:
-        (body,) = await backend.show(await backend.get(job_id))
-        return JobDetail.of(body, await backend.events(job_id))
+    async def show_job(job_id: str, jobs: Reader) -> JobDetail:
+        (body,) = await jobs.show(await jobs.get(job_id))
+        return JobDetail.of(body, await jobs.events(job_id))
 
     @router.delete(
         JOBS_PATH + "/{job_id}",
@@ -118,12 +119,12 @@ def job_routes(backend: Backend) -> APIRouter:
             **documented(Reason.ILLEGAL_TRANSITION, Reason.STORE_UNAVAILABLE, *_ONE_JOB),
         },
     )
-    async def end_job(job_id: str, response: Response, purge: bool = False) -> JobBody | Purged:
+    async def end_job(job_id: str, response: Response, jobs: Writer, purge: bool = False) -> JobBody | Purged:
         if purge:
-            return Purged(id=job_id, deleted=await backend.purge(job_id))
-        job = await backend.cancel(job_id)
+            return Purged(id=job_id, deleted=await jobs.purge(job_id))
+        job = await jobs.cancel(job_id)
         response.status_code = 200 if job.state.final else 202
-        (body,) = await backend.show(job)
+        (body,) = await jobs.show(job)
         return body
 
     @router.get(
@@ -142,10 +143,10 @@ def job_routes(backend: Backend) -> APIRouter:
             **documented(Reason.INVALID_REQUEST, Reason.OVERLOADED, *_ONE_JOB),
         },
     )
-    async def follow_job(job_id: str, last_event_id: Annotated[str | None, Header()] = None) -> Response:
+    async def follow_job(job_id: str, jobs: Reader, last_event_id: Annotated[str | None, Header()] = None) -> Response:
         seen = seen_version(last_event_id)
         streams.check()
-        job = await backend.get(job_id)
+        job = await jobs.get(job_id)
         if job.state.final and seen >= job.version:
             return Response(status_code=204)
         eta_s = (await backend.line.eta((job.id,))).get(job.id) if not job.state.final else None
@@ -182,9 +183,11 @@ def job_routes(backend: Backend) -> APIRouter:
             ),
         },
     )
-    async def fetch_result(job_id: str, name: str, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        job = await backend.get(job_id)
-        result = await backend.open_result(job, name)
+    async def fetch_result(
+        job_id: str, name: str, jobs: Reader, if_none_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        job = await jobs.get(job_id)
+        result = await jobs.open_result(job, name)
         headers = {"etag": result.etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
         if if_none_match and _matches(if_none_match, result.etag):
             result.close()

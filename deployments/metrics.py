@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
-from deployments.backend import Backend, in_thread
+from deployments.access import Scraper
+from deployments.backend import Backend
 from deployments.ports import ClusterStatus
+from deployments.tenant_jobs import in_thread
 from pipelines.jobs import JobState
 
 
@@ -35,7 +37,7 @@ def metrics_routes(backend: Backend, *, version: str) -> APIRouter:
     router = APIRouter(tags=["service"])
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(scraper: Scraper) -> Response:
         counts = await in_thread(backend.ledger.counts)
         text = render_metrics(counts, await backend.line.status(), version)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

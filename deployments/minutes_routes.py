@@ -6,6 +6,7 @@ import anyio
 from fastapi import APIRouter
 from pydantic import Field
 
+from deployments.access import Admin
 from deployments.backend import Backend
 from deployments.parking import Parking
 from deployments.problems import documented
@@ -28,7 +29,7 @@ def minutes_routes(backend: Backend) -> APIRouter:
     parking = Parking(backend.store)
 
     @router.get(MINUTES_PATH, summary="What is parked", responses=documented(Reason.STORE_UNAVAILABLE))
-    async def show() -> ParkedBody:
+    async def show(operator: Admin) -> ParkedBody:
         parked = await anyio.to_thread.run_sync(parking.list)
         return ParkedBody(parked=len(parked), reasons=dict(Counter(entry.why for entry in parked)))
 
@@ -39,8 +40,8 @@ def minutes_routes(backend: Backend) -> APIRouter:
         status_code=202,
         responses=documented(Reason.STORE_UNAVAILABLE),
     )
-    async def resume() -> ParkedBody:
+    async def resume(operator: Admin) -> ParkedBody:
         await anyio.to_thread.run_sync(parking.ask_to_resume)
-        return await show()
+        return await show(operator)
 
     return router

@@ -15,11 +15,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.schemas import FieldProblem, InvalidOptions, Problem
-from pipelines.errors import InvalidRequest, MeetMemoError, MethodNotAllowed, ModelUnknown, NotFound, Overloaded, Reason
+from pipelines.errors import (
+    Forbidden,
+    InvalidRequest,
+    MeetMemoError,
+    MethodNotAllowed,
+    ModelUnknown,
+    NotFound,
+    Overloaded,
+    Reason,
+    Unauthenticated,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5.0  # for outages whose end nobody knows; a store or database restarts within seconds
 MAX_SHOWN_CHARS = 1000
+REALM = 'Bearer realm="meetmemo"'
 MAX_ERRORS = 20
 
 STATUS: dict[Reason, int] = {
@@ -49,6 +60,8 @@ STATUS: dict[Reason, int] = {
     Reason.MINUTES_FAILED: 500,
     Reason.INVALID_CONFIGURATION: 500,
     Reason.INVALID_REQUEST: 400,
+    Reason.UNAUTHENTICATED: 401,
+    Reason.FORBIDDEN: 403,
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
     Reason.UPLOAD_STALLED: 408,
     Reason.NOT_FOUND: 404,
@@ -76,6 +89,10 @@ def answer(error: MeetMemoError) -> Response:
     headers = {}
     if isinstance(error, Overloaded):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = REALM
+    elif isinstance(error, Forbidden):  # RFC 6750, section 3.1
+        headers["www-authenticate"] = f'{REALM}, error="insufficient_scope", scope="{error.scope}"'
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
     return _response(problem, headers)
@@ -186,6 +203,8 @@ def install(app: FastAPI) -> None:
 
 _EXAMPLES = {
     Reason.OVERLOADED: "16 uploads are already under way; try again in 5 seconds.",
+    Reason.UNAUTHENTICATED: "The key is unknown, expired or revoked.",
+    Reason.FORBIDDEN: "This needs the scope jobs:write, which the key does not have.",
     Reason.JOB_UNKNOWN: "There is no job 0198c0de.",
     Reason.INVALID_OPTION: "beam_size: Input should be less than or equal to 10",
 }

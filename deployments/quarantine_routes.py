@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from deployments.access import Reader, Writer
 from deployments.backend import Backend
 from deployments.problems import documented
 from deployments.quarantine import Quarantined
@@ -83,9 +84,10 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE),
     )
     async def list_quarantine(
+        jobs: Reader,
         limit: Annotated[int, Query(ge=1, le=1000, description="Jobs to show at most.")] = 100,
     ) -> QuarantineList:
-        return QuarantineList(chunks=bodies(await backend.quarantine(limit)))
+        return QuarantineList(chunks=bodies(await jobs.quarantine(limit)))
 
     @router.get(
         JOBS_PATH + "/{job_id}/quarantine/{index}/clip",
@@ -99,8 +101,8 @@ def quarantine_routes(backend: Backend) -> APIRouter:
             **documented(Reason.BLOB_MISSING, *_ONE_JOB),
         },
     )
-    async def clip(job_id: str, index: int) -> Response:
-        return Response(await backend.clip(job_id, index), media_type="audio/wav")
+    async def clip(job_id: str, index: int, jobs: Reader) -> Response:
+        return Response(await jobs.clip(job_id, index), media_type="audio/wav")
 
     @router.post(
         JOBS_PATH + "/{job_id}/replay",
@@ -129,13 +131,14 @@ def quarantine_routes(backend: Backend) -> APIRouter:
     async def replay(
         job_id: str,
         request: Request,
+        jobs: Writer,
         body: ReplayRequest | None = None,
         idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     ) -> Response:
-        await backend.check_backlog()
+        await jobs.check_backlog()
         wanted = body.chunks if body else None
-        job, created = await backend.replay(job_id, wanted, idempotency_key(request.headers))
-        (shown,) = await backend.show(job)
+        job, created = await jobs.replay(job_id, wanted, idempotency_key(request.headers))
+        (shown,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         if not created:
             headers["idempotent-replayed"] = "true"

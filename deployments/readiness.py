@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Response
 
+from deployments.access import Reader
 from deployments.backend import Backend
 from deployments.ports import ClusterStatus
 from deployments.problems import documented
@@ -121,7 +122,7 @@ def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
         return body
 
     @router.get("/v1/models", summary="List the models a job may name", responses=documented())
-    async def models() -> ModelList:
+    async def models(reader: Reader) -> ModelList:
         status = await backend.line.status()
         known = {model.name: model for model in status.models} if status else {}
         return ModelList(

@@ -10,6 +10,8 @@
     │   └── TooLarge              too_large
     ├── RequestError              the request cannot be read, or not be answered yet
     │   ├── InvalidRequest        invalid_request
+    │   ├── Unauthenticated       unauthenticated
+    │   ├── Forbidden             forbidden
     │   ├── UnsupportedMediaType  unsupported_media_type
     │   ├── UploadStalled         upload_stalled
     │   ├── NotFound              not_found
@@ -75,6 +77,8 @@ class Reason(StrEnum):
     MINUTES_FAILED = "minutes_failed"
     INVALID_CONFIGURATION = "invalid_configuration"
     INVALID_REQUEST = "invalid_request"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UPLOAD_STALLED = "upload_stalled"
     NOT_FOUND = "not_found"
@@ -137,6 +141,25 @@ class InvalidRequest(RequestError):
     """The request is malformed: broken JSON, a torn multipart body, a bad cursor."""
 
     reason = Reason.INVALID_REQUEST
+
+
+class Unauthenticated(RequestError):
+    """The request brings no key, or one that is unknown, expired or revoked."""
+
+    reason = Reason.UNAUTHENTICATED
+
+
+class Forbidden(RequestError):
+    """The key may not do this: it lacks ``scope``."""
+
+    reason = Reason.FORBIDDEN
+
+    def __init__(self, message: str, scope: str = "") -> None:
+        super().__init__(message, scope)
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class UnsupportedMediaType(RequestError):

@@ -20,7 +20,9 @@ async def make_api(tmp_path):
     """Build applications; keywords that are not named in ``make`` are limits."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(*, ledger=None, store=None, sources=None, public_url="", llm_configured=False, **limits):
+        async def make(
+            *, ledger=None, store=None, sources=None, public_url="", llm_configured=False, doorkeeper=None, **limits
+        ):
             ledger = MemoryLedger() if ledger is None else ledger
             store = MemoryStore() if store is None else store
             coordinator = SteeredCoordinator(ledger)
@@ -37,6 +39,7 @@ async def make_api(tmp_path):
                 llm_configured=llm_configured,
                 version="1.2.3",
                 public_url=public_url,
+                doorkeeper=doorkeeper,
             )
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)

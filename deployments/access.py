@@ -1,0 +1,30 @@
+"""How a route says what it needs: a parameter with one of these annotations, and nothing of another tenant is there.
+
+async def show_job(job_id: str, jobs: Reader) -> JobDetail: ...
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+
+from deployments.auth import Principal, Scope, authorized
+from deployments.backend import Backend
+from deployments.tenant_jobs import TenantJobs
+
+
+async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantJobs:
+    backend: Backend = request.app.state.backend
+    return backend.for_tenant(principal.tenant)
+
+
+Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]
+"""The jobs of the tenant who asks, to look at."""
+
+Writer = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_WRITE])]
+"""The same, to submit, cancel, replay and erase."""
+
+Scraper = Annotated[Principal, Security(authorized, scopes=[Scope.METRICS])]
+"""Who may read what is counted over all tenants."""
+
+Admin = Annotated[Principal, Security(authorized, scopes=[Scope.ADMIN])]
+"""Who may do something to the whole cluster."""

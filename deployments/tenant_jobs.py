@@ -1,0 +1,206 @@
+"""`TenantJobs`: one tenant's jobs as the HTTP routes see them; every blocking call runs in a thread."""
+
+import functools
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, ParamSpec, TypeVar
+
+import anyio.to_thread
+
+from deployments import stages
+from deployments.coordinator_line import CoordinatorLine
+from deployments.quarantine import Quarantined, chunks_in
+from deployments.schemas import JobBody, JobQuery
+from deployments.submission import Intake, Offer, Submission
+from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
+from pipelines.jobs import RESULT_FORMATS, Job, JobState
+from pipelines.keys import JobKeys
+from pipelines.ledger import JobEvent, Ledger, Page
+from pipelines.storage import BlobStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READ_BYTES = 256 << 10
+MAX_EVENTS = 100
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a blocking call off the event loop; it runs to its end even if the caller is cancelled."""
+    return await anyio.to_thread.run_sync(functools.partial(function, *args, **kwargs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultStream:
+    """An open result: read ``blocks()`` to the end or call ``close()``."""
+
+    stream: BinaryIO
+    n_bytes: int
+    etag: str
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        try:
+            while block := await in_thread(self.stream.read, READ_BYTES):
+                yield block
+        finally:
+            self.stream.close()
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantJobs:
+    """What one tenant may see and do; another tenant's jobs are unknown here.
+
+    ``public_url`` ("" or scheme and host) goes before every URL in an answer.
+    """
+
+    tenant: str
+    ledger: Ledger
+    store: BlobStore
+    line: CoordinatorLine
+    intake: Intake
+    offer: Offer
+    public_url: str
+
+    async def check_backlog(self) -> None:
+        """Raise `Overloaded` when no job more can be taken, `Draining` when none is to be."""
+        if await self.line.refusing():
+            raise Draining("The cluster is being drained and takes no new jobs.")
+        await in_thread(self.intake.check_backlog, self.tenant)
+
+    async def accept(self, submission: Submission) -> tuple[Job, bool]:
+        """Make a submission durable; see `Intake.accept`."""
+        job, created = await in_thread(self.intake.accept, self.tenant, submission)
+        if created:
+            self.line.wake()
+        return job, created
+
+    async def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobUnknown`."""
+        _check_id(job_id)
+        return await in_thread(self.ledger.get, self.tenant, job_id)
+
+    async def show(self, *jobs: Job) -> list[JobBody]:
+        """Turn jobs into their wire form, with estimates for the live ones."""
+        eta_s = await self.line.eta(tuple(job.id for job in jobs if not job.state.final))
+        return [JobBody.from_domain(job, eta_s.get(job.id), self.public_url) for job in jobs]
+
+    async def page(self, query: JobQuery) -> Page:
+        """List jobs, newest first; raises `InvalidRequest` for a cursor that is none."""
+        return await in_thread(
+            self.ledger.list,
+            self.tenant,
+            states=frozenset(query.state),
+            filename_contains=query.filename or "",
+            created_from_s=query.created_after.timestamp() if query.created_after else None,
+            created_before_s=query.created_before.timestamp() if query.created_before else None,
+            limit=query.limit,
+            after=query.cursor,
+        )
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""
+        _check_id(job_id)
+        job = await in_thread(self.ledger.request_cancel, self.tenant, job_id)
+        if not job.state.final:
+            self.line.wake()
+        return job
+
+    async def purge(self, job_id: str) -> list[str]:
+        """Erase an ended job and all its blobs; return their keys. Raises `IllegalTransition` for a live job."""
+        job = await self.get(job_id)
+        if not job.state.final:
+            raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
+        return await in_thread(stages.purge, self.ledger, self.store, job)
+
+    async def events(self, job_id: str) -> Sequence[JobEvent]:
+        """A job's history, oldest first, its last `MAX_EVENTS` entries."""
+        return (await in_thread(self.ledger.events, self.tenant, job_id))[-MAX_EVENTS:]
+
+    async def quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
+        """Chunks that were given up, of at most ``max_jobs`` jobs, newest first."""
+        return await in_thread(self._quarantine, max_jobs)
+
+    def _quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
+        found: list[tuple[Job, Quarantined]] = []
+        n_jobs, after = 0, None
+        while True:
+            page = self.ledger.list(self.tenant, limit=500, after=after)
+            for job in page.jobs:
+                chunks = chunks_in(self.store, self._keys(job)) if job.n_failed_chunks else []
+                found += [(job, chunk) for chunk in chunks]
+                n_jobs += bool(chunks)
+                if n_jobs == max_jobs:
+                    return found
+            after = page.next_cursor
+            if after is None:
+                return found
+
+    async def clip(self, job_id: str, index: int) -> bytes:
+        """What a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
+        job = await self.get(job_id)
+        try:
+            return await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
+        except BlobMissing:
+            raise BlobMissing(f"Job {job_id} has no clip of a chunk {index} in quarantine.") from None
+
+    async def replay(self, job_id: str, wanted: Sequence[int] | None, key: str | None) -> tuple[Job, bool]:
+        """Make a job that decodes chunks in quarantine (None: all) again.
+
+        Raises `JobUnknown`, `NotFound` for chunks that are not there, `ModelUnknown`, and `IllegalTransition` when
+        the job has not ended or kept too little.
+        """
+        origin = await self.get(job_id)
+        if not origin.state.final:
+            raise IllegalTransition(f"Job {job_id} is {origin.state}: its chunks can be replayed when it has ended.")
+        self.offer.check_model(origin.options.model)
+        chunks = await in_thread(self._replayable, origin, wanted)
+        job, created = await in_thread(self.intake.replay, origin, chunks, key)
+        if created:
+            self.line.wake()
+        return job, created
+
+    def _replayable(self, origin: Job, wanted: Sequence[int] | None) -> tuple[int, ...]:
+        keys = self._keys(origin)
+        there = {chunk.item.chunk.index: chunk.has_clip for chunk in chunks_in(self.store, keys)}
+        if missing := sorted(set(wanted or ()) - set(there)):
+            raise NotFound(f"Job {origin.id} has no chunk {missing[0]} in quarantine.")
+        if not there:
+            raise NotFound(f"Job {origin.id} has no chunks in quarantine.")
+        chosen = sorted(index for index in wanted or there if there[index])
+        if not chosen or not self.store.exists(keys.kept):
+            raise IllegalTransition(f"Job {origin.id} is {origin.state} and kept too little of itself to be replayed.")
+        return tuple(dict.fromkeys(chosen))
+
+    @staticmethod
+    def _keys(job: Job) -> JobKeys:
+        return JobKeys(tenant=job.tenant, job_id=job.id)
+
+    async def open_result(self, job: Job, name: str) -> ResultStream:
+        """Open a result; raises `NotFound` for no name of a result, `ResultPending`, `BlobMissing`."""
+        if name not in RESULT_FORMATS:
+            raise NotFound(f"There is no result {name!r}; there are: {', '.join(RESULT_FORMATS)}.")
+        if job.state in (JobState.QUEUED, JobState.TRANSCRIBING):
+            raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.")
+        try:
+            return await in_thread(self._open, job, name)
+        except BlobMissing:
+            if not job.state.final:
+                raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.") from None
+            raise BlobMissing(f"Job {job.id} is {job.state} and has no {name}.") from None
+
+    def _open(self, job: Job, name: str) -> ResultStream:
+        stream = self.store.open(JobKeys(tenant=job.tenant, job_id=job.id).result(name))
+        n_bytes = stream.seek(0, 2)
+        stream.seek(0)
+        digest = hashlib.sha256(f"{job.id}/{name}/{job.version}".encode()).hexdigest()
+        return ResultStream(stream=stream, n_bytes=n_bytes, etag=f'"{digest[:32]}"')
+
+
+def _check_id(job_id: str) -> None:
+    """Refuse what no job is called before a database sees it; PostgreSQL takes no NUL in a text."""
+    if not (job_id.isascii() and job_id.isprintable()):
+        raise JobUnknown(f"There is no job {job_id!r}.")
