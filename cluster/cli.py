@@ -19,6 +19,7 @@ from rich.table import Table
 from cluster import __version__
 from cluster.bulk import plan, transcribe
 from cluster.client import ApiError, Client
+from cluster.keys_cli import keys_app
 from cluster.quarantine_cli import quarantine_app
 from cluster.settings import Settings, load_settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
@@ -455,6 +456,7 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
 
 
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
+app.add_typer(keys_app(_settings, console), name="keys")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
+from cluster.settings import CLIENT_KEY, process_environment, read_secret
 from pipelines.errors import MeetMemoError, Reason
 
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
@@ -30,11 +31,16 @@ class ApiError(MeetMemoError):
 
 
 class Client:
-    """Talks to one endpoint; use it as an async context manager. Every method raises `ApiError`."""
+    """Talks to one endpoint; use it as an async context manager. Every method raises `ApiError`.
+
+    Sends the key that MEETMEMO_API_KEY holds, or the file that MEETMEMO_API_KEY_FILE names, where there is one.
+    """
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.url = url
-        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, transport=transport)
+        key = read_secret(CLIENT_KEY, process_environment())
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, transport=transport, headers=headers)
 
     async def __aenter__(self) -> Self:
         return self

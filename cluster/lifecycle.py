@@ -23,8 +23,9 @@ from types import FrameType
 import httpx
 
 from cluster.ownership import owning
-from cluster.settings import KEY, Settings
+from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
 from pipelines.catalogue import resolve
+from pipelines.credentials import connect_keys
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
 from pipelines.ledger import connect_ledger
@@ -105,6 +106,7 @@ def serving(
         _check_port(settings)
         wait_for_storage(settings, say)
         _prepare_environment(settings)
+        _check_door(settings, say)
         with _deployed(settings, connected=connected, quiet=quiet):
             _write_state(settings)
             try:
@@ -219,6 +221,16 @@ def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: fl
             return
 
 
+def _check_door(settings: Settings, say: Callable[[str], None]) -> None:
+    """Raise `ConfigurationError` for a door that cannot be built; say so when nobody has a key to it."""
+    from cluster.doors import build_doorkeeper  # not for every command: it takes the web framework
+
+    keys = connect_keys(settings.ledger_url)
+    build_doorkeeper(settings, keys)
+    if settings.auth.mode == "keys" and not keys.list():
+        say("There is no API key yet: make one with `meetmemo keys create`.")
+
+
 def _check_port(settings: Settings) -> None:
     """Raise `ConfigurationError` when the port is taken."""
     if fault := _port_fault(settings):
@@ -251,6 +263,9 @@ def _prepare_environment(settings: Settings) -> None:
     if settings.deepseek_api_key is not None:
         # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.read_key`.
         os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
+    for name in SERVER_SECRETS:
+        if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):
+            os.environ[name] = secret
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

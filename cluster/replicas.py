@@ -17,6 +17,7 @@ from ray.serve.handle import DeploymentHandle
 
 from cluster import __version__
 from cluster.devices import EngineShare
+from cluster.doors import build_doorkeeper
 from cluster.observability import configure_logging
 from cluster.settings import ModelSettings, Settings, read_key
 from cluster.writers import build_writers
@@ -30,6 +31,7 @@ from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
+from pipelines.credentials import connect_keys
 from pipelines.errors import InputError, MeetMemoError
 from pipelines.ledger import connect_ledger
 from pipelines.storage import open_store
@@ -210,9 +212,12 @@ class IngestionReplica(Ingestion):
 
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
         configure_logging(settings.log)
+        keys = connect_keys(settings.ledger_url)
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
+            doorkeeper=build_doorkeeper(settings, keys),
+            keys=keys,
             coordinator=CoordinatorHandle(lambda: coordinator),
             config=IngestionConfig(
                 models=tuple(model.name for model in settings.models),

@@ -4,6 +4,7 @@
 (``MEETMEMO_HTTP__PORT=9000``: sections joined by two underscores), flags. Secrets never come from YAML.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,16 @@ from typing import Annotated, Any, Literal
 
 import platformdirs
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
 from pipelines.errors import ConfigurationError
 from pipelines.minutes.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking, is_deepseek
@@ -19,6 +29,11 @@ from pipelines.minutes.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking, i
 PREFIX = "MEETMEMO_"
 KEY = "DEEPSEEK_API_KEY"
 SECRETS = {KEY: "deepseek_api_key"}
+JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
+METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
+CLIENT_KEY = "MEETMEMO_API_KEY"
+SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
+_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
 BUNDLED_MODEL = "mini-en"
 
 
@@ -32,6 +47,23 @@ class HttpSettings(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
+
+
+class AuthSettings(_Section):
+    """Who may use the endpoint. ``off``: everybody who reaches it, which is refused where others than this machine can.
+
+    ``keys``: API keys (`meetmemo keys create`). ``jwt``: JSON Web Tokens, signed with the secret in
+    MEETMEMO_JWT_SECRET (HS256) or with the keys published at ``jwks_url``. A token in MEETMEMO_METRICS_TOKEN may read
+    ``/metrics`` in every mode.
+    """
+
+    mode: Annotated[Literal["off", "keys", "jwt", "both"], BeforeValidator(lambda word: word or "off")] = "off"
+    allow_off_anywhere: bool = Field(default=False, description="something in front of the endpoint authenticates")
+    jwks_url: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_tenant_claim: Annotated[str, Field(min_length=1)] = "tenant"
+    jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
 
 
 class ModelSettings(_Section):
@@ -128,6 +160,7 @@ class Settings(_Section):
     models: tuple[ModelSettings, ...] = (ModelSettings(),)
     default_model: str = ""
     http: HttpSettings = HttpSettings()
+    auth: AuthSettings = AuthSettings()
     minutes: MinutesSettings = MinutesSettings()
     limits: LimitSettings = LimitSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
@@ -167,6 +200,15 @@ class Settings(_Section):
         if self.minutes.writer == "llm" and not self.llm_configured:
             raise ValueError(
                 "minutes.writer is llm, but there is neither DEEPSEEK_API_KEY nor another minutes.base_url"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_auth(self) -> "Settings":
+        if self.auth.mode == "off" and not _is_loopback(self.http.host) and not self.auth.allow_off_anywhere:
+            raise ValueError(
+                f"http.host is {self.http.host}, which others can reach, but auth.mode is off: set it to keys, jwt or "
+                "both, or auth.allow_off_anywhere if something in front of the endpoint authenticates"
             )
         return self
 
@@ -213,7 +255,7 @@ def load_settings(
     values: dict[str, Any] = {}
     if path is not None:
         values = _read_yaml(path)
-    environment = dict(_read_dotenv(Path(".env")), **os.environ) if env is None else env
+    environment = process_environment() if env is None else env
     _merge(values, _from_environment(environment))
     key = read_key(environment)
     if key is not None:
@@ -226,21 +268,40 @@ def load_settings(
         raise ConfigurationError("The settings are wrong. " + "; ".join(lines)) from None
 
 
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def process_environment() -> dict[str, str]:
+    """This process's environment, over what ``./.env`` sets."""
+    return dict(_read_dotenv(Path(".env")), **os.environ)
+
+
 def read_key(env: Mapping[str, str]) -> str | None:
-    """The language model's key: ``DEEPSEEK_API_KEY``, or what stands in the file that ``DEEPSEEK_API_KEY_FILE`` names.
+    """The language model's key; see `read_secret`."""
+    return read_secret(KEY, env)
+
+
+def read_secret(name: str, env: Mapping[str, str]) -> str | None:
+    """A secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
 
     Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
     process reads it from its own environment, which Ray's workers inherit from the machine they run on.
     """
-    if env.get(KEY):
-        return env[KEY]
-    path = env.get(f"{KEY}_FILE")
+    if env.get(name):
+        return env[name]
+    path = env.get(f"{name}_FILE")
     if not path:
         return None
     try:
         return Path(path).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The file {path} that {KEY}_FILE names cannot be read: {error}") from None
+        raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -269,7 +330,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     for name, text in env.items():
         if name in SECRETS and text:
             values[SECRETS[name]] = text
-        elif name.startswith(PREFIX):
+        elif name.startswith(PREFIX) and name not in _NO_SETTINGS:
             *sections, last = name.removeprefix(PREFIX).lower().split("__")
             target = values
             for section in sections:

@@ -96,7 +96,7 @@ def submit_openapi() -> dict[str, Any]:
 
 
 # What any route behind a key may answer.
-_GUARDED = documented(Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.LEDGER_UNAVAILABLE)
+_GUARDED = documented(Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.LEDGER_UNAVAILABLE, Reason.TIMED_OUT)
 
 
 def _document_guard(operation: dict[str, Any]) -> None:

@@ -4,28 +4,19 @@ A route names the scope it needs by one of the annotations in `deployments.acces
 turns the token of a request into a principal.
 """
 
+import hmac
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
+from pipelines.credentials import ALL_SCOPES as ALL_SCOPES
+from pipelines.credentials import Scope as Scope
+from pipelines.credentials import key_id_of
 from pipelines.errors import Forbidden, Unauthenticated
 
 DEFAULT_TENANT = "default"
-
-
-class Scope(StrEnum):
-    """What a principal may do within its tenant; ``metrics`` and ``admin`` concern the whole cluster."""
-
-    JOBS_READ = "jobs:read"
-    JOBS_WRITE = "jobs:write"
-    METRICS = "metrics"
-    ADMIN = "admin"
-
-
-ALL_SCOPES = frozenset(Scope)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +44,32 @@ class OpenDoor:
     async def admit(self, token: str | None) -> Principal:
         """Whatever a request brings, it is let in."""
         return self._everybody
+
+
+class EitherDoor:
+    """Takes API keys and JSON Web Tokens; a key is known by its form."""
+
+    def __init__(self, *, keys: Doorkeeper, tokens: Doorkeeper) -> None:
+        self._keys = keys
+        self._tokens = tokens
+
+    async def admit(self, token: str | None) -> Principal:
+        """Ask the one that knows this kind of token."""
+        return await (self._tokens if token and key_id_of(token) is None else self._keys).admit(token)
+
+
+class ScraperDoor:
+    """Lets Prometheus in by a token of its own, everybody else by the door behind."""
+
+    def __init__(self, token: str, behind: Doorkeeper) -> None:
+        self._token = token.encode()
+        self._behind = behind
+
+    async def admit(self, token: str | None) -> Principal:
+        """The scraper may read metrics and nothing else."""
+        if token and hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
+            return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics")
+        return await self._behind.admit(token)
 
 
 _BEARER = HTTPBearer(scheme_name="bearer", auto_error=False, description="An API key or a JWT.")

@@ -13,6 +13,7 @@ from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
 from deployments.docs_page import serve_docs
 from deployments.job_routes import job_routes
+from deployments.key_routes import key_routes
 from deployments.limits import IngestionLimits, SourceLimits
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
@@ -22,6 +23,7 @@ from deployments.quarantine_routes import quarantine_routes
 from deployments.readiness import service_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import sweep
+from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
 from pipelines.ids import new_id as random_id
 from pipelines.ledger import Ledger
@@ -39,6 +41,7 @@ def build_api(
     default_model: str,
     limits: IngestionLimits,
     doorkeeper: Doorkeeper | None = None,
+    keys: KeyStore | None = None,
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
     llm_configured: bool,
@@ -47,9 +50,9 @@ def build_api(
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
-    Without a ``doorkeeper`` everybody may do everything. ``clock`` gives Unix seconds, ``new_id`` an id that was never
-    used. ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. Raises
-    `ConfigurationError` when the default model is not among ``models``.
+    Without a ``doorkeeper`` everybody may do everything, without ``keys`` there are no routes for them. ``clock`` gives
+    Unix seconds, ``new_id`` an id that was never used. ``public_url`` is scheme and host as clients see them, "" for
+    URLs that begin with the path. Raises `ConfigurationError` when the default model is not among ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -80,6 +83,8 @@ def build_api(
     app.include_router(job_routes(backend))
     app.include_router(quarantine_routes(backend))
     app.include_router(admin_routes(backend))
+    if keys is not None:
+        app.include_router(key_routes(keys, clock))
     install(app)
     return app
 
@@ -100,12 +105,21 @@ class Ingestion:
     """The deployment. It must not have a ``__call__``: ``serve.ingress()`` adds one that serves the application."""
 
     def __init__(
-        self, *, ledger: Ledger, store: BlobStore, coordinator: CoordinatorPort, config: IngestionConfig
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        coordinator: CoordinatorPort,
+        config: IngestionConfig,
+        doorkeeper: Doorkeeper | None = None,
+        keys: KeyStore | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._coordinator = coordinator
         self._config = config
+        self._doorkeeper = doorkeeper
+        self._keys = keys
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Ray Serve calls this once in the replica, after the constructor, where ``serve.ingress()`` got no app."""
@@ -117,6 +131,8 @@ class Ingestion:
             models=config.models,
             default_model=config.default_model,
             limits=config.limits,
+            doorkeeper=self._doorkeeper,
+            keys=self._keys,
             llm_configured=config.llm_configured,
             version=config.version,
             public_url=config.public_url,

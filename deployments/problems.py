@@ -52,6 +52,7 @@ STATUS: dict[Reason, int] = {
     Reason.STORE_UNAVAILABLE: 503,
     Reason.LEDGER_UNAVAILABLE: 503,
     Reason.JOB_UNKNOWN: 404,
+    Reason.KEY_UNKNOWN: 404,
     Reason.FENCED: 409,
     Reason.IDEMPOTENCY_CONFLICT: 422,
     Reason.VERSION_CONFLICT: 409,

@@ -32,6 +32,7 @@
     ├── LedgerError
     │   ├── LedgerUnavailable     ledger_unavailable
     │   ├── JobUnknown            job_unknown
+    │   ├── KeyUnknown            key_unknown
     │   ├── Fenced                fenced
     │   ├── VersionConflict       version_conflict
     │   └── IdempotencyConflict   idempotency_conflict
@@ -69,6 +70,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     JOB_UNKNOWN = "job_unknown"
+    KEY_UNKNOWN = "key_unknown"
     FENCED = "fenced"
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
@@ -274,6 +276,12 @@ class JobUnknown(LedgerError):
     """No job of this tenant has that id."""
 
     reason = Reason.JOB_UNKNOWN
+
+
+class KeyUnknown(LedgerError):
+    """No API key has that id."""
+
+    reason = Reason.KEY_UNKNOWN
 
 
 class Fenced(LedgerError):

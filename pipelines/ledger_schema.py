@@ -21,7 +21,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.jobs import JobState
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 COORDINATOR = "coordinator"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
@@ -103,6 +103,20 @@ events = Table(
     Column("at_s", Double, nullable=False),
     Column("name", Text, nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("digest", Text, nullable=False),  # SHA-256 of the whole key, hex
+    Column("tenant", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # separated by spaces
+    Column("name", Text, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("expires_at_s", Double),
+    Column("last_used_at_s", Double),
+    Column("revoked_at_s", Double),
 )
 
 leases = Table(

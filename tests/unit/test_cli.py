@@ -114,3 +114,19 @@ def test_an_endpoint_that_does_not_answer(meetmemo) -> None:  # type: ignore[no-
         assert lost.returncode == 1, lost.stdout
         assert "does not answer" in lost.stderr
         assert "Traceback" not in lost.stderr
+
+
+def test_keys_are_made_listed_and_revoked(meetmemo):
+    """The key is printed once, alone; the list shows what it is for and never the key itself."""
+    made = meetmemo("keys", "create", "--tenant", "acme", "--name", "recorder", "--scope", "jobs:write")
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    key_id = token.split("_")[1]
+    listed = meetmemo("keys", "list")
+    assert "recorder" in listed.stdout
+    assert "valid" in listed.stdout
+    assert token not in listed.stdout
+    assert meetmemo("keys", "revoke", key_id).returncode == 0
+    assert "revoked" in meetmemo("keys", "list", "--tenant", "acme").stdout
+    assert meetmemo("keys", "create", "--scope", "root").returncode == 2
+    assert "key_unknown" in meetmemo("keys", "revoke", "0" * 16).stderr

@@ -89,3 +89,19 @@ def test_the_shipped_configuration_is_the_default() -> None:
     """``configs/local.yaml`` spells out the defaults."""
     shipped = Path(__file__).parents[2] / "configs" / "local.yaml"
     assert load_settings(shipped, env={}) == load_settings(env={})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "transcripts.example"])
+def test_an_open_endpoint_stays_on_this_machine(tmp_path, host):
+    """Without authentication only this machine may reach it, unless that is forced."""
+    env = {"MEETMEMO_HOME": str(tmp_path), "MEETMEMO_HTTP__HOST": host}
+    with pytest.raises(ConfigurationError, match=r"auth\.mode"):
+        load_settings(env=env)
+    assert load_settings(env={**env, "MEETMEMO_AUTH__MODE": "keys"}).auth.mode == "keys"
+    assert load_settings(env={**env, "MEETMEMO_AUTH__ALLOW_OFF_ANYWHERE": "true"}).auth.mode == "off"
+
+
+def test_off_is_a_word_in_yaml(tmp_path):
+    """YAML takes a bare off for false."""
+    (tmp_path / "config.yaml").write_text("auth:\n  mode: off\n")
+    assert load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}).auth.mode == "off"

@@ -21,7 +21,15 @@ async def make_api(tmp_path):
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(
-            *, ledger=None, store=None, sources=None, public_url="", llm_configured=False, doorkeeper=None, **limits
+            *,
+            ledger=None,
+            store=None,
+            sources=None,
+            public_url="",
+            llm_configured=False,
+            doorkeeper=None,
+            keys=None,
+            **limits,
         ):
             ledger = MemoryLedger() if ledger is None else ledger
             store = MemoryStore() if store is None else store
@@ -40,6 +48,7 @@ async def make_api(tmp_path):
                 version="1.2.3",
                 public_url=public_url,
                 doorkeeper=doorkeeper,
+                keys=keys,
             )
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)

@@ -1,0 +1,46 @@
+"""Who is let in, by the settings."""
+
+import os
+from collections.abc import Mapping
+
+from cluster.settings import JWT_SECRET, METRICS_TOKEN, Settings, read_secret
+from deployments.auth import Doorkeeper, EitherDoor, OpenDoor, ScraperDoor
+from deployments.jwt_door import JwtDoor, JwtRules, PublishedKeys, SharedSecret
+from deployments.key_door import KeyDoor
+from pipelines.credentials import KeyStore
+from pipelines.errors import ConfigurationError
+
+
+def build_doorkeeper(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Doorkeeper:
+    """The doorkeeper of the chosen mode; raises `ConfigurationError` for a secret that is missing or too short."""
+    door = _door(settings, keys, env)
+    token = read_secret(METRICS_TOKEN, env)
+    return door if token is None else ScraperDoor(token, door)
+
+
+def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Doorkeeper:
+    if settings.auth.mode == "off":
+        return OpenDoor()
+    if settings.auth.mode == "keys":
+        return KeyDoor(keys)
+    tokens = JwtDoor(
+        _signing_keys(settings, env),
+        JwtRules(
+            issuer=settings.auth.jwt_issuer,
+            audience=settings.auth.jwt_audience,
+            tenant_claim=settings.auth.jwt_tenant_claim,
+            scope_claim=settings.auth.jwt_scope_claim,
+        ),
+    )
+    return tokens if settings.auth.mode == "jwt" else EitherDoor(keys=KeyDoor(keys), tokens=tokens)
+
+
+def _signing_keys(settings: Settings, env: Mapping[str, str]) -> SharedSecret | PublishedKeys:
+    secret = read_secret(JWT_SECRET, env)
+    if settings.auth.jwks_url and secret is not None:
+        raise ConfigurationError(f"auth.jwks_url and {JWT_SECRET} are both set; tokens are signed in one way only.")
+    if settings.auth.jwks_url:
+        return PublishedKeys(settings.auth.jwks_url)
+    if secret is None:
+        raise ConfigurationError(f"auth.mode is {settings.auth.mode}: set auth.jwks_url or {JWT_SECRET}(_FILE).")
+    return SharedSecret(secret)
