@@ -68,10 +68,15 @@ def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
 
 
 def profile_of(files: ModelFiles) -> ModelProfile:
-    """What is known about a model; published models named ``….en`` speak English only and carry no profile."""
+    """What is known about a model; published models carry no profile, but their names tell.
+
+    Those named ``….en`` speak English only; the turbo and distilled ones were not trained to translate.
+    """
     profile = read_profile(files.path)
-    english = profile.languages is None and files.name.endswith(".en")
-    return replace(profile, languages=("en",)) if english else profile
+    if profile.languages is None and files.name.endswith(".en"):
+        profile = replace(profile, languages=("en",))
+    trained = not (files.name.startswith("distil-") or files.name.endswith("turbo"))
+    return replace(profile, translates=profile.translates and trained)
 
 
 def stop_coordinator(drain_s: float) -> None:
@@ -222,6 +227,7 @@ class IngestionReplica(Ingestion):
             config=IngestionConfig(
                 models=tuple(model.name for model in settings.models),
                 default_model=settings.first_model,
+                profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 limits=IngestionLimits(
                     spool_dir=settings.spool_dir,
                     max_upload_bytes=settings.limits.max_upload_mb * MIB,

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from deployments.openai_errors import speaks_openai
 from deployments.problems import MEDIA_TYPE, documented
 from deployments.schemas import Options, Problem, SourceRequest
 from pipelines.errors import Reason
@@ -20,6 +21,7 @@ when to come again.
 TAGS = [
     {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
     {"name": "results", "description": "What a job has brought."},
+    {"name": "openai", "description": "The dialect of OpenAI's clients."},
     {"name": "quarantine", "description": "Chunks that were given up, and decoding them again."},
     {"name": "service", "description": "What this server offers and how it is."},
 ]
@@ -122,9 +124,11 @@ class DocumentedApi(FastAPI):
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
-            for path in document["paths"].values():
-                for operation in path.values():
-                    if "security" in operation:
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    if speaks_openai(path):
+                        operation["responses"].pop("422", None)  # FastAPI's own; OpenAI has 400 for that
+                    elif "security" in operation:
                         _document_guard(operation)
             self.openapi_schema = document
         return self.openapi_schema

@@ -1,8 +1,9 @@
 """Ingestion: the HTTP endpoint. `build_api` wires the routes, `Ingestion` builds it inside a Serve replica."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from fastapi import FastAPI
 
@@ -17,12 +18,14 @@ from deployments.key_routes import key_routes
 from deployments.limits import IngestionLimits, SourceLimits
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
+from deployments.openai_api import speech_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
 from deployments.quarantine_routes import quarantine_routes
 from deployments.readiness import service_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import sweep
+from pipelines.catalogue import ModelProfile
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
 from pipelines.ids import new_id as random_id
@@ -47,12 +50,14 @@ def build_api(
     llm_configured: bool,
     version: str,
     public_url: str = "",
+    profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
     Without a ``doorkeeper`` everybody may do everything, without ``keys`` there are no routes for them. ``clock`` gives
     Unix seconds, ``new_id`` an id that was never used. ``public_url`` is scheme and host as clients see them, "" for
-    URLs that begin with the path. Raises `ConfigurationError` when the default model is not among ``models``.
+    URLs that begin with the path. ``profiles`` tells by model what it can. Raises `ConfigurationError` when the default
+    model is not among ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -62,7 +67,9 @@ def build_api(
         store=store,
         line=CoordinatorLine(coordinator, ledger),
         intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id, max_live_jobs=limits.max_live_jobs),
-        offer=Offer(models=tuple(models), default_model=default_model, llm_configured=llm_configured),
+        offer=Offer(
+            models=tuple(models), default_model=default_model, llm_configured=llm_configured, profiles=profiles
+        ),
         limits=limits,
         public_url=public_url.rstrip("/"),
     )
@@ -81,6 +88,7 @@ def build_api(
     app.include_router(metrics_routes(backend, version=version))
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
+    app.include_router(speech_routes(backend))
     app.include_router(quarantine_routes(backend))
     app.include_router(admin_routes(backend))
     if keys is not None:
@@ -99,6 +107,7 @@ class IngestionConfig:
     llm_configured: bool
     version: str
     public_url: str = ""
+    profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
 
 
 class Ingestion:
@@ -136,4 +145,5 @@ class Ingestion:
             llm_configured=config.llm_configured,
             version=config.version,
             public_url=config.public_url,
+            profiles=config.profiles,
         )

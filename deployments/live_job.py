@@ -9,6 +9,7 @@ from pipelines.core import SAMPLE_RATE, Chunk, LanguageVote, Span
 from pipelines.jobs import Job, SpanStored
 from pipelines.keys import JobKeys
 from pipelines.language_vote import Ballot
+from pipelines.priming import priming_text
 from pipelines.scheduling import WorkItem
 
 DETECTION_PRIORITY = 1_000  # a language question holds up its whole job and costs one encoder pass
@@ -112,6 +113,9 @@ class LiveJob:
             language=self.language_of(chunk.channel),
             word_timestamps=options.word_timestamps,
             beam_size=options.beam_size,
+            translate=options.task == "translate",
+            prompt=priming_text(options.prompt, options.vocabulary),
+            temperature=options.temperature,
             priority=options.priority,
         )
 

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.openai_errors import openai_status, speaks_openai, speech_error
 from deployments.schemas import FieldProblem, InvalidOptions, Problem
 from pipelines.errors import (
     Forbidden,
@@ -84,7 +85,12 @@ def problem_of(error: MeetMemoError) -> Problem:
     return _problem(error.reason, str(error), errors)
 
 
-def answer(error: MeetMemoError) -> Response:
+def problem_for(reason: Reason, detail: str) -> Problem:
+    """Describe a reason that no exception carries."""
+    return _problem(reason, detail)
+
+
+def answer(error: MeetMemoError, path: str = "") -> Response:
     """Answer with an error raised on purpose; outages and overload say when to come back."""
     problem = problem_of(error)
     headers = {}
@@ -96,7 +102,7 @@ def answer(error: MeetMemoError) -> Response:
         headers["www-authenticate"] = f'{REALM}, error="insufficient_scope", scope="{error.scope}"'
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
-    return _response(problem, headers)
+    return _response(problem, headers, path=path)
 
 
 def _problem(reason: Reason, detail: str, errors: Sequence[tuple[str, str]] = (), **more: Any) -> Problem:
@@ -117,7 +123,10 @@ def _shown(text: str) -> str:
     return valid if len(valid) <= MAX_SHOWN_CHARS else f"{valid[:MAX_SHOWN_CHARS]}…"
 
 
-def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+def _response(problem: Problem, headers: dict[str, str] | None = None, *, path: str) -> Response:
+    if speaks_openai(path):
+        status = openai_status(problem.reason, problem.status)
+        return JSONResponse(speech_error(problem).model_dump(mode="json"), status_code=status, headers=headers)
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         status_code=problem.status,
@@ -126,18 +135,19 @@ def _response(problem: Problem, headers: dict[str, str] | None = None) -> Respon
     )
 
 
-def _internal() -> Response:
+def _internal(path: str) -> Response:
     """Answer 500 without a word about the cause; the log holds it under the same number."""
     instance = uuid.uuid4().urn
     log.exception("request failed", action="http_error", instance=instance)
     return _response(
-        _problem(Reason.INTERNAL, "Something went wrong inside MeetMemo; its log has the details.", instance=instance)
+        _problem(Reason.INTERNAL, "Something went wrong inside MeetMemo; its log has the details.", instance=instance),
+        path=path,
     )
 
 
 async def _on_known(request: Request, error: Exception) -> Response:
     assert isinstance(error, MeetMemoError)
-    return answer(error)
+    return answer(error, request.url.path)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -150,7 +160,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         for item in error.errors()
     ]
     return _response(
-        _problem(Reason.INVALID_OPTION, "; ".join(f"{field}: {message}" for field, message in errors), errors)
+        _problem(Reason.INVALID_OPTION, "; ".join(f"{field}: {message}" for field, message in errors), errors),
+        path=request.url.path,
     )
 
 
@@ -164,7 +175,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = _HTTP_ERRORS.get(error.status_code, InvalidRequest(str(error.detail)))
     problem = problem_of(known).model_copy(update={"status": error.status_code})
-    return _response(problem, dict(error.headers or {}))
+    return _response(problem, dict(error.headers or {}), path=request.url.path)
 
 
 class _CatchAll:
@@ -191,7 +202,7 @@ class _CatchAll:
         except Exception:
             if started:
                 raise  # the server closes the connection, so that the client sees a torn answer
-            await _internal()(scope, receive, send)
+            await _internal(scope["path"])(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Response
 
 from deployments.access import Reader
 from deployments.backend import Backend
+from deployments.openai_docs import documented_speech
 from deployments.ports import ClusterStatus
 from deployments.problems import documented
-from deployments.schemas import AliveBody, ComponentBody, ModelBody, ModelList, ReadyBody, Status
-from pipelines.errors import MeetMemoError
+from deployments.schemas import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
+from pipelines.errors import MeetMemoError, Reason
 
 CHECK_TIMEOUT_S = 5.0
 _WORST_FIRST: tuple[Status, ...] = ("down", "degraded", "ok")
@@ -134,7 +135,13 @@ def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
                     detail=known[name].detail if name in known else "",
                 )
                 for name in backend.offer.models
-            ]
+            ],
+            data=[ModelCard(id=name) for name in backend.offer.models],
         )
+
+    @router.get("/v1/models/{name:path}", summary="Show a model", responses=documented_speech(Reason.MODEL_UNKNOWN))
+    async def model(name: str, reader: Reader) -> ModelCard:
+        backend.offer.check_model(name)
+        return ModelCard(id=name)
 
     return router

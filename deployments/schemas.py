@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import (
@@ -29,6 +29,9 @@ SpeakerName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)
 ]
 
+Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
+LIST_OPTIONS = frozenset({"speakers", "vocabulary"})
+
 
 class InvalidOptions(OptionError):
     """Options that failed validation; ``errors`` holds (field, message) pairs."""
@@ -41,10 +44,18 @@ class InvalidOptions(OptionError):
         return str(self.args[0])
 
 
+def refused_option(name: str, why: str) -> InvalidOptions:
+    """The error for one option."""
+    return InvalidOptions(f"{name}: {why}", ((name, why),))
+
+
 class Wire(BaseModel):
     """Base of all wire models: unknown fields are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+W = TypeVar("W", bound=Wire)
 
 
 class Options(Wire):
@@ -71,6 +82,18 @@ class Options(Wire):
     speakers: tuple[SpeakerName, ...] = Field(
         (), max_length=16, description="Names of the speakers, in the order of the channels."
     )
+    task: Literal["transcribe", "translate"] = Field(
+        "transcribe", description="`translate` writes English whatever is spoken; refused where the model cannot."
+    )
+    prompt: str = Field(
+        "", max_length=2000, description="Text that might have come before: names and spelling to go by."
+    )
+    vocabulary: tuple[Term, ...] = Field(
+        (), max_length=200, description="Words the decoder should know: names, products, abbreviations."
+    )
+    temperature: float = Field(
+        0.0, ge=0, le=1, description="Where decoding begins; what fails the quality rules is tried at higher ones."
+    )
 
     @field_validator("language")
     @classmethod
@@ -90,13 +113,7 @@ class Options(Wire):
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
         """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            errors = tuple((_field(item["loc"]), _message(item["msg"])) for item in error.errors())
-            raise InvalidOptions(
-                "; ".join(f"{field}: {message}" if field else message for field, message in errors), errors
-            ) from None
+        return parsed(cls, values)
 
     def to_domain(self, default_model: str) -> JobOptions:
         return JobOptions(**{**self.model_dump(), "model": self.model or default_model})
@@ -104,6 +121,17 @@ class Options(Wire):
     @classmethod
     def from_domain(cls, options: JobOptions) -> Self:
         return cls(**{name: getattr(options, name) for name in cls.model_fields})
+
+
+def parsed(kind: type[W], values: dict[str, Any]) -> W:
+    """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        errors = tuple((_field(item["loc"]), _message(item["msg"])) for item in error.errors())
+        raise InvalidOptions(
+            "; ".join(f"{field}: {message}" if field else message for field, message in errors), errors
+        ) from None
 
 
 def _field(location: Sequence[int | str]) -> str:
@@ -259,10 +287,21 @@ class ModelBody(Wire):
     detail: str
 
 
+class ModelCard(Wire):
+    """A model as OpenAI's clients expect it; ``created`` is unknown and therefore 0."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "meetmemo"
+
+
 class ModelList(Wire):
-    """The models a job may name."""
+    """The models a job may name; ``object`` and ``data`` are what OpenAI's clients read."""
 
     models: list[ModelBody]
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
 
 
 Status = Literal["ok", "degraded", "down"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from deployments import quarantine
@@ -90,6 +90,8 @@ def stitch_job(
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
         speakers=job.options.speakers,
     )
+    if job.options.task == "translate":
+        transcript = replace(transcript, language="en")
     failed = quarantine.failed_in(results)
     kept = quarantine.Kept(
         summary=summary, spans=tuple(spans), results=tuple(results.values()), votes=tuple(votes.values())
@@ -148,6 +150,16 @@ def _votes(
                 given = LanguageVote(channel=chunk.channel, language=result.language, probability=1.0)
                 found[chunk.channel] = votes.get(chunk.channel, given)
     return [found[channel] for channel in sorted(found)]
+
+
+def read_results(store: BlobStore, keys: Iterable[str]) -> Iterator[ChunkResult]:
+    """Chunk results by their keys."""
+    return _read_all(store, ChunkResult, keys)
+
+
+def read_transcript(store: BlobStore, job: Job) -> Transcript:
+    """The stitched transcript of a job; raises `BlobMissing` before it is stored."""
+    return decode(Transcript, store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))
 
 
 def _read_all(store: BlobStore, kind: type[T], keys: Iterable[str]) -> Iterator[T]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -14,9 +14,10 @@ from starlette.requests import Request
 
 from deployments.forms import disposition, filename_of, read_form, text_of
 from deployments.limits import IngestionLimits
-from deployments.schemas import InvalidOptions, Options, SourceRequest, public_part
+from deployments.schemas import LIST_OPTIONS, InvalidOptions, Options, SourceRequest, public_part, refused_option
 from deployments.sources import NAMELESS, check_url, name_in
 from deployments.uploads import Spool, body_of
+from pipelines.catalogue import ModelProfile
 from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import (
@@ -60,19 +61,27 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """The models a job may name, and whether one of them writes minutes."""
+    """The models a job may name with what they can, and whether a language model writes minutes."""
 
     models: tuple[str, ...]
     default_model: str
     llm_configured: bool = False
+    profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
 
     def check(self, options: Options) -> JobOptions:
-        """Fill in the default model; raises `ModelUnknown` with the names there are, `InvalidOptions`."""
+        """Fill in the default model; raises `ModelUnknown` with the names there are, `InvalidOptions`.
+
+        What the model cannot do is refused here, not found out when every chunk has failed.
+        """
         if options.minutes == "llm" and not self.llm_configured:
-            why = "no language model is configured; auto and extractive work without one"
-            raise InvalidOptions(f"minutes: {why}", (("minutes", why),))
+            raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
         chosen = options.to_domain(self.default_model)
         self.check_model(chosen.model)
+        profile = self.profiles.get(chosen.model, ModelProfile())
+        if chosen.language and profile.languages is not None and chosen.language not in profile.languages:
+            raise refused_option("language", f"the model {chosen.model} speaks only {', '.join(profile.languages)}")
+        if chosen.task == "translate" and not profile.can_translate:
+            raise refused_option("task", f"the model {chosen.model} cannot translate")
         return chosen
 
     def check_model(self, name: str) -> None:
@@ -94,7 +103,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     media_type = content_type.partition(";")[0].strip().lower()
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Compressed bodies are not accepted; send the recording as it is.")
-    length = _content_length(request.headers)
+    length = content_length(request.headers)
     body = body_of(request.stream(), length, limits.upload_idle_timeout_s)
 
     if media_type == "application/json":
@@ -140,7 +149,7 @@ def merge_options(
 ) -> dict[str, Any]:
     """Bring options from three places together; an empty form field counts as left out.
 
-    Raises `InvalidOptions` when a place repeats an option (but ``speakers``) or two places give the same one.
+    Raises `InvalidOptions` when a place repeats an option that is no list, or two places give the same one.
     """
     merged = dict(given)
     for place in (query, fields):
@@ -148,9 +157,9 @@ def merge_options(
             filled = [value for value in values if value != ""]
             if not filled:
                 continue
-            if name in merged or (len(filled) > 1 and name != "speakers"):
+            if name in merged or (len(filled) > 1 and name not in LIST_OPTIONS):
                 raise InvalidOptions(f"{name}: given more than once", ((name, "given more than once"),))
-            merged[name] = filled if name == "speakers" else filled[0]
+            merged[name] = filled if name in LIST_OPTIONS else filled[0]
     return merged
 
 
@@ -172,7 +181,8 @@ def _values_by_name(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     return values
 
 
-def _content_length(headers: Mapping[str, str]) -> int | None:
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Read the header ``Content-Length``; raises `InvalidRequest`."""
     raw = headers.get("content-length")
     if raw is None:
         return None

@@ -14,7 +14,7 @@ import structlog
 from deployments.ports import Outcome, WorkSource
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
-from pipelines.decoding import DecodeOptions, Row
+from pipelines.decoding import DecodeOptions, Row, temperatures_from
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.scheduling import WorkItem
@@ -140,4 +140,11 @@ class Transcriber:
 
 
 def _options(item: WorkItem) -> DecodeOptions:
-    return DecodeOptions(language=item.language, word_timestamps=item.word_timestamps, beam_size=item.beam_size)
+    return DecodeOptions(
+        language=item.language,
+        task="translate" if item.translate else "transcribe",
+        word_timestamps=item.word_timestamps,
+        beam_size=item.beam_size,
+        temperatures=temperatures_from(item.temperature),
+        prompt=item.prompt,
+    )

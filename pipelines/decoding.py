@@ -28,6 +28,14 @@ _MAX_BEAM_SIZE = 16
 Pcm = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 
 
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def temperatures_from(first: float) -> tuple[float, ...]:
+    """The ladder of temperatures that begins at ``first``; 0 is the whole one."""
+    return (first, *(temperature for temperature in TEMPERATURES if temperature > first))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecodeOptions:
     """How to decode one row.
@@ -44,7 +52,7 @@ class DecodeOptions:
     word_timestamps: bool = False
     beam_size: int = 1
     fallback_beam_size: int = 5
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    temperatures: tuple[float, ...] = TEMPERATURES
     best_of: int = 5
     prompt: str = ""
     thresholds: Thresholds = field(default=DEFAULT_THRESHOLDS)

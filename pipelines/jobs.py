@@ -45,7 +45,12 @@ RESULT_FORMATS = (
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """What the submitter chose. ``language`` None means: vote. ``channels`` "split" transcribes each on its own."""
+    """What the submitter chose.
+
+    ``language`` None means: vote. ``channels`` "split" transcribes each on its own. ``task`` "translate" writes English
+    whatever is spoken. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.priming`). ``temperature`` is where
+    the decoder's ladder of second tries begins.
+    """
 
     model: str
     language: str | None = None
@@ -56,6 +61,10 @@ class JobOptions:
     minutes_language: str | None = None
     priority: int = 0
     speakers: tuple[str, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
+    prompt: str = ""
+    vocabulary: tuple[str, ...] = ()
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ class WorkItem:
     """One row for a Transcriber: transcribe a chunk, or say which languages are heard in it.
 
     ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
-    with no other. ``language`` is None only where a language is to be detected.
+    with no other. ``language`` is None only where a language is to be detected. ``translate`` writes English,
+    ``prompt`` primes the decoder, ``temperature`` is the first it tries.
     """
 
     task: Literal["transcribe", "detect_language"]
@@ -28,6 +29,9 @@ class WorkItem:
     language: str | None = None
     word_timestamps: bool = False
     beam_size: int = 1
+    translate: bool = False
+    prompt: str = ""
+    temperature: float = 0.0
     priority: int = 0
     attempt: int = 0
     errors: tuple[str, ...] = ()

@@ -40,24 +40,40 @@ def stitch(
     an index or something lies on a channel outside ``range(n_channels)``.
     """
     chunks = _checked_chunks(spans, n_channels)
+    return Transcript(
+        duration_s=duration_s,
+        language=main_language(chunks, results, languages),
+        languages=tuple(languages),
+        segments=tuple(segments_of(spans, results, duration_s=duration_s, n_channels=n_channels, speakers=speakers)),
+        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels),
+        model=model,
+        n_channels=n_channels,
+    )
+
+
+def segments_of(
+    spans: Sequence[Span],
+    results: Mapping[int, ChunkResult],
+    *,
+    duration_s: float,
+    n_channels: int,
+    speakers: Sequence[str] = (),
+) -> list[Segment]:
+    """The segments of some spans, numbered from 0; see `stitch`.
+
+    A span ends in silence: its segments on their own are those it has in the whole transcript, but for their numbers.
+    """
+    chunks = _checked_chunks(spans, n_channels)
     drafts = [
         draft
         for channel in range(n_channels)
         for draft in _without_overlap(_channel_segments(chunks, results, channel), duration_s)
     ]
     drafts.sort(key=lambda draft: (draft.start_s, draft.channel))
-    return Transcript(
-        duration_s=duration_s,
-        language=main_language(chunks, results, languages),
-        languages=tuple(languages),
-        segments=tuple(
-            replace(draft, id=i, speaker=speaker_label(draft.channel, n_channels, speakers))
-            for i, draft in enumerate(drafts)
-        ),
-        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels),
-        model=model,
-        n_channels=n_channels,
-    )
+    return [
+        replace(draft, id=i, speaker=speaker_label(draft.channel, n_channels, speakers))
+        for i, draft in enumerate(drafts)
+    ]
 
 
 def main_language(

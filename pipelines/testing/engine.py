@@ -6,6 +6,7 @@ them back as words ``w7 w8 w9``. A lost chunk is a missing number, a chunk decod
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from zlib import crc32
 
@@ -34,6 +35,8 @@ def coded_pcm(numbers: Sequence[int]) -> npt.NDArray[np.int16]:
 class FakeEngine:
     """`pipelines.whisper.Engine` that reads coded numbers; PCM of any other kind has a word per second.
 
+    Its English for other languages says ``t7`` instead of ``w7``. ``prompts`` records what rows were primed with.
+
     Rows that hold a number of ``poison`` fail, alone. ``batch_sizes`` records the rows of each call. While ``gate``
     is not set, calls wait.
     """
@@ -43,6 +46,7 @@ class FakeEngine:
         self.info = ModelInfo(name="fake", sha256="0" * 64, compute_type="none", device="cpu")
         self.poison = frozenset(poison)
         self.batch_sizes: list[int] = []
+        self.prompts: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
 
@@ -68,7 +72,10 @@ class FakeEngine:
         language = row.options.language or self.languages[0]
         if language not in self.languages:
             return failed(row, f"model 'fake' does not speak {language!r}")
+        self.prompts.add(row.options.prompt)
         words = tuple(_read(row.pcm))
+        if row.options.task == "translate":
+            words = tuple(replace(word, text=word.text.replace("w", "t")) for word in words)
         if poison := [word.text for word in words if int(word.text[2:]) in self.poison]:
             return failed(row, f"poisoned by{poison[0]}")
         if not words:

@@ -61,6 +61,10 @@ async def test_raw_body(any_api):
         "minutes_language": None,
         "priority": 0,
         "speakers": [],
+        "task": "transcribe",
+        "prompt": "",
+        "vocabulary": [],
+        "temperature": 0.0,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])
@@ -141,7 +145,7 @@ async def test_filenames(api, headers, params, shown):
         ({"beam_size": "many"}, "beam_size"),
         ({"language": "klingon"}, "language"),
         ({"channels": "left"}, "channels"),
-        ({"temperature": "0.2"}, "temperature"),
+        ({"patience": "0.2"}, "patience"),
         ({"priority": "1000"}, "priority"),
         ({"minutes_language": "Deutsch!"}, "minutes_language"),
         ({"model": ["base", "mini-en"]}, "model"),

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from deployments.openai_errors import speaks_openai
 from deployments.schemas import Options
 from pipelines.errors import Reason
 
@@ -34,11 +35,14 @@ async def test_references_resolve(document):
 
 
 async def test_every_operation_is_described(document):
-    """Every operation has a tag that exists, a summary, and documented problems where it can fail."""
+    """Every operation has a tag that exists, a summary, and documented errors where it can fail."""
     tags = {tag["name"] for tag in document["tags"]}
     for method, path, operation in operations(document):
         assert operation["summary"], (method, path)
         assert set(operation["tags"]) <= tags
+        if speaks_openai(path):
+            assert "SpeechError" in json.dumps(operation["responses"]["500"]), path
+            continue
         if path.startswith("/v1"):
             assert "application/problem+json" in operation["responses"]["500"]["content"]
         for status, response in operation["responses"].items():

@@ -121,12 +121,10 @@ async def test_models(api):
     api.coordinator.cluster = replace(
         api.coordinator.cluster, models=(ModelStatus(name="mini-en", ready=True, detail="cuda:0 float16"),)
     )
-    assert (await api.client.get("/v1/models")).json() == {
-        "models": [
-            {"name": "mini-en", "default": True, "ready": True, "detail": "cuda:0 float16"},
-            {"name": "base", "default": False, "ready": None, "detail": ""},
-        ]
-    }
+    assert (await api.client.get("/v1/models")).json()["models"] == [
+        {"name": "mini-en", "default": True, "ready": True, "detail": "cuda:0 float16"},
+        {"name": "base", "default": False, "ready": None, "detail": ""},
+    ]
     api.coordinator.broken = RuntimeError("ActorDiedError")
     models = (await api.client.get("/v1/models")).json()["models"]
     assert [model["ready"] for model in models] == [None, None]
