@@ -60,7 +60,7 @@ def speech_routes(backend: Backend) -> APIRouter:
             with Spool(limits.spool_dir, limits.max_upload_bytes, limits.min_free_bytes) as spool:
                 speech = await read_speech_request(request, task, spool, backend.offer, limits)
                 job, _ = await jobs.accept(speech.submission)
-        headers = {"x-request-id": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
+        headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
         if speech.stream:
             return StreamingResponse(
                 _streamed(speech, job),

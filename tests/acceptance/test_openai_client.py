@@ -23,7 +23,7 @@ def test_transcription(client: openai.OpenAI, meetmemo: RunningMeetMemo) -> None
     heard = raw.parse()
     assert word_error_rate(said, heard.text) <= 0.1
     assert len(heard.words or ()) == len(heard.text.split())
-    job = meetmemo.finished(raw.headers["x-request-id"])
+    job = meetmemo.finished(raw.headers["x-meetmemo-job"])
     assert job["state"] == "succeeded"
     assert set(job["results"]) == {f"transcript.{kind}" for kind in ("json", "txt", "srt", "vtt")}
 

@@ -83,7 +83,7 @@ async def test_json_is_the_default(desk):
     assert heard.usage.seconds == pytest.approx(30.0)
     assert (desk.job.filename, desk.job.options.priority, desk.job.options.minutes) == ("call.wav", 50, "none")
     raw = await desk.client.audio.transcriptions.with_raw_response.create(file=RECORDING, model=MODEL)
-    assert raw.headers["x-request-id"] == desk.job.id
+    assert raw.headers["x-meetmemo-job"] == desk.job.id
     job = await desk.client.get(raw.headers["location"].removeprefix("/v1"), cast_to=httpx.Response)
     assert job.json()["id"] == desk.job.id
 
@@ -263,7 +263,7 @@ async def test_job_survives_its_client(desk):
         again = await client.post(f"{desk.url}/v1/audio/transcriptions", content=form, headers=headers)
         stored = await client.get(f"{desk.url}/v1/jobs/{job.id}/results/transcript.json")
     assert again.json()["text"] == SPOKEN
-    assert again.headers["x-request-id"] == job.id
+    assert again.headers["x-meetmemo-job"] == job.id
     assert len(stored.json()["segments"]) == 6
 
 
