@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for
 MIN_FREE_BYTES = 64 * 2**20
 
 _COPY_BLOCK_BYTES = 2**20
-_RENAME_ATTEMPTS = 5
+_RENAME_ATTEMPTS = 20
 _NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
@@ -223,7 +224,8 @@ class LocalStore:
             except FileNotFoundError:  # a concurrent delete pruned the folder between the two steps
                 if attempt + 1 == _RENAME_ATTEMPTS or not source.exists():
                     raise
-        _sync(target.parent)
+        with suppress(FileNotFoundError):  # the blob was deleted since, and its folder with it
+            _sync(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder and the missing ones above it, each durable in its parent."""
@@ -234,7 +236,8 @@ class LocalStore:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             _sync(folder.parent)
-        if not folder.is_dir():
+        # Raises FileNotFoundError when a concurrent delete has pruned the folder already.
+        if not stat.S_ISDIR(folder.stat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", str(folder))
 
     def _unlink(self, path: Path) -> bool:
