@@ -26,6 +26,7 @@ from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandl
 from deployments.housekeeping import Retention
 from deployments.ingestion import Ingestion, IngestionConfig
 from deployments.limits import IngestionLimits, SourceLimits
+from deployments.measures import MeasureOptions, Measures
 from deployments.minutes_writer import MinutesWriter
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
@@ -88,6 +89,18 @@ def stop_coordinator(drain_s: float) -> None:
     handle.stop.remote(drain_s).result(timeout_s=drain_s + 10)
 
 
+def build_measures(settings: Settings) -> Measures:
+    """The Coordinator's counters, with a series for every configured model and class of tenants."""
+    return Measures(
+        [model.name for model in settings.models],
+        MeasureOptions(
+            tenant_classes=settings.metrics.tenant_classes,
+            base_s=settings.metrics.objective_base_s,
+            per_audio_s=settings.metrics.objective_per_audio_s,
+        ),
+    )
+
+
 def transcriber_name(model: str) -> str:
     """The deployment that runs a model."""
     return f"Transcriber-{model}"
@@ -123,6 +136,7 @@ class CoordinatorReplica(Coordinator):
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             minutes_writer=MinutesHandle(minutes_writer),
             count_replicas=count_transcribers,
+            measures=build_measures(settings),
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},

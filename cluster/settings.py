@@ -20,6 +20,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_serializer,
+    field_validator,
     model_validator,
 )
 
@@ -35,6 +36,7 @@ CLIENT_KEY = "MEETMEMO_API_KEY"
 SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
 _NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
 BUNDLED_MODEL = "mini-en"
+MAX_TENANT_CLASSES = 16
 
 
 class _Section(BaseModel):
@@ -150,6 +152,24 @@ class LogSettings(_Section):
     format: Literal["console", "json"] = "console"
 
 
+class MetricsSettings(_Section):
+    """How jobs are counted. Metrics have no label for tenants, but one for the classes that ``tenant_classes`` names.
+
+    A job is in time if it ends within ``objective_base_s`` plus ``objective_per_audio_s`` times its recording's length.
+    """
+
+    tenant_classes: dict[str, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = {}
+    objective_base_s: Annotated[float, Field(ge=0)] = 300.0
+    objective_per_audio_s: Annotated[float, Field(ge=0)] = 1.0
+
+    @field_validator("tenant_classes")
+    @classmethod
+    def _bound(cls, classes: dict[str, str]) -> dict[str, str]:
+        if len(set(classes.values())) > MAX_TENANT_CLASSES:
+            raise ValueError(f"at most {MAX_TENANT_CLASSES} classes of tenants: each multiplies the series")
+        return classes
+
+
 class Settings(_Section):
     """All settings of a cluster. Empty URLs and folders lie under ``home``."""
 
@@ -167,6 +187,7 @@ class Settings(_Section):
     retention: RetentionSettings = RetentionSettings()
     ray: RaySettings = RaySettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     deepseek_api_key: SecretStr | None = None
 
     @model_validator(mode="before")

@@ -13,10 +13,13 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from deployments.figures import BatchFigures
 from deployments.housekeeping import keep_house
 from deployments.job_driver import CoordinatorOptions, JobDriver
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
+from deployments.measures import Measures
+from deployments.observatory import Observatory
 from deployments.patience import Patience
 from deployments.ports import (
     ClusterStatus,
@@ -33,6 +36,7 @@ from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.jobs import CancelRequested, Claimed, JobState
 from pipelines.ledger import Ledger
+from pipelines.measured_store import MeasuredStore
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 
@@ -55,8 +59,11 @@ class Coordinator:
         count_replicas: Callable[[], Mapping[str, int]],
         options: CoordinatorOptions,
         patience: Patience | None = None,
+        measures: Measures | None = None,
     ) -> None:
         """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
+        store = MeasuredStore(store)
+        self._measures = measures or Measures(transcribers)
         self._ledger = ledger
         self._store = store
         self._count_replicas = count_replicas
@@ -74,7 +81,17 @@ class Coordinator:
             leadership=self._leadership,
             patience=self._patience,
             options=options,
+            measures=self._measures,
             ended=self._wake.set,
+        )
+        self._observatory = Observatory(
+            measures=self._measures,
+            driver=self._driver,
+            ledger=ledger,
+            store=store,
+            patience=self._patience,
+            count_replicas=count_replicas,
+            fence=lambda: self._leadership.lease.fence,
         )
         self._loops: list[asyncio.Task[None]] = []
         self._draining = self._refusing = False
@@ -122,8 +139,9 @@ class Coordinator:
 
     # What Ingestion asks
 
-    async def wake(self) -> None:
-        """Look into the ledger now."""
+    async def wake(self, n_arrived: int = 0) -> None:
+        """Look into the ledger now; ``n_arrived`` jobs are new."""
+        self._measures.arrived(n_arrived)
         self._wake.set()
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
@@ -163,6 +181,10 @@ class Coordinator:
             draining=self._draining,
         )
 
+    async def metrics(self) -> bytes:
+        """What is counted and measured here, in Prometheus' text format; raises `Fenced`."""
+        return await self._observatory.render(draining=self._draining)
+
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case."""
         if begin is not None:
@@ -179,6 +201,8 @@ class Coordinator:
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
         await self._patience.in_thread(self._records.enter_minutes, tenant, job_id, written)
+        if written.figures is not None:
+            self._measures.written(written.figures)
 
     # What Transcribers ask
 
@@ -187,9 +211,13 @@ class Coordinator:
         await self._leadership.be_sure()
         return self._driver.offices[replica.name].claim(ticket, replica, max_items)
 
-    async def complete(self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...]) -> None:
-        """Take in a batch's outcomes."""
+    async def complete(
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+    ) -> None:
+        """Take in a batch's outcomes and what it took."""
         office = self._driver.offices[replica.name]
+        if figures is not None:
+            self._driver.take_figures(office, figures)
         for outcome in outcomes:
             await self._driver.take_outcome(office, ticket, outcome)
         if not self._driver.backlog_s:

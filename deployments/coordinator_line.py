@@ -32,11 +32,16 @@ class CoordinatorLine:
         self._silent_until_s = 0.0  # monotonic
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
+        self._n_untold = 0  # jobs that arrived since the Coordinator last heard of any
         self._refusing = False
         self._refusing_until_s = 0.0  # monotonic
 
-    def wake(self) -> None:
-        """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one."""
+    def wake(self, n_arrived: int = 0) -> None:
+        """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one.
+
+        ``n_arrived`` says how many new jobs it will find there.
+        """
+        self._n_untold += n_arrived
         if self._waking is not None and not self._waking.done():
             self._wake_again = True
             return
@@ -46,7 +51,17 @@ class CoordinatorLine:
         self._wake_again = True
         while self._wake_again:
             self._wake_again = False
-            await self._ask(self._coordinator.wake(), ANSWER_TIMEOUT_S)
+            n_arrived, self._n_untold = self._n_untold, 0
+            if await self._ask(self._told(n_arrived), ANSWER_TIMEOUT_S) is None:
+                self._n_untold += n_arrived
+
+    async def _told(self, n_arrived: int) -> bool:
+        await self._coordinator.wake(n_arrived)
+        return True
+
+    async def metrics(self) -> bytes | None:
+        """What the Coordinator counts and measures; None when nobody answers."""
+        return await self._ask(self._coordinator.metrics(), ANSWER_TIMEOUT_S)
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
         """Estimate seconds to the end for live jobs; empty when nobody answers."""

@@ -8,6 +8,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
+from deployments.figures import BatchFigures, SegmentFigures
 from deployments.ports import (
     ClusterStatus,
     DrainStatus,
@@ -57,8 +58,12 @@ class CoordinatorHandle:
             self._found = self._find()
         return self._found
 
-    async def wake(self) -> None:
-        await _answer(self._handle.wake.remote())
+    async def wake(self, n_arrived: int = 0) -> None:
+        await _answer(self._handle.wake.remote(n_arrived))
+
+    async def metrics(self) -> bytes:
+        text: bytes = await _answer(self._handle.metrics.remote())
+        return text
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         await _answer(self._handle.minutes_followed.remote(tenant, job_id, written))
@@ -83,8 +88,10 @@ class CoordinatorHandle:
         items: tuple[WorkItem, ...] = await _answer(self._handle.claim.remote(ticket, replica, max_items))
         return items
 
-    async def complete(self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...]) -> None:
-        await _answer(self._handle.complete.remote(ticket, replica, outcomes))
+    async def complete(
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+    ) -> None:
+        await _answer(self._handle.complete.remote(ticket, replica, outcomes, figures))
 
 
 class TranscriberHandle:
@@ -104,7 +111,7 @@ class SegmenterHandle:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
         try:
             stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
             async for found in stream:

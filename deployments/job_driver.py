@@ -15,10 +15,12 @@ from pathlib import PurePath
 import structlog
 
 from deployments import quarantine, stages
+from deployments.figures import BatchFigures, SegmentFigures
 from deployments.housekeeping import Retention
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
+from deployments.measures import Measures
 from deployments.patience import Patience
 from deployments.ports import (
     MinutesPort,
@@ -94,6 +96,7 @@ class JobDriver:
         leadership: Leadership,
         patience: Patience,
         options: CoordinatorOptions,
+        measures: Measures,
         ended: Callable[[], None],
     ) -> None:
         """Wire the parts; ``ended`` is called whenever a job has ended and makes room for another."""
@@ -105,6 +108,7 @@ class JobDriver:
         self._leadership = leadership
         self._patience = patience
         self._options = options
+        self._measures = measures
         self._ended = ended
         self._background: set[asyncio.Task[None]] = set()
         self.meter = SpeedMeter()
@@ -118,6 +122,7 @@ class JobDriver:
                 max_attempts=options.max_attempts,
                 pause_s=options.pause_s,
                 patience_s=options.batch_patience_s,
+                measures=measures,
             )
             for model, transcriber in transcribers.items()
         }
@@ -146,6 +151,7 @@ class JobDriver:
         live.outcomes = await asyncio.to_thread(stages.stored_outcomes, self._store, live.keys)
         for vote in await asyncio.to_thread(stages.stored_languages, self._store, live.keys):
             live.votes[vote.channel] = vote
+        self._measures.recovered()
         await self._records.record(job, "recovered", f"{len(live.outcomes.done)} chunks were transcribed")
         await self.begin(live, Recovered())
 
@@ -155,6 +161,11 @@ class JobDriver:
         if model not in self.offices and live.job.state is not JobState.SUMMARIZING:
             event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
         await self.report(live, event)
+
+    def take_figures(self, office: TicketOffice, figures: BatchFigures) -> None:
+        """Count what a Transcriber measured."""
+        profile = self._options.profiles.get(office.model, ModelProfile())
+        self._measures.batch(office.model, figures, profile.window_s)
 
     async def take_outcome(self, office: TicketOffice, ticket: str, outcome: Outcome) -> None:
         """Take in what became of a claimed item; an outcome whose lease was lost meanwhile is ignored."""
@@ -172,6 +183,7 @@ class JobDriver:
             await self.guard(live, self._hear_language(live, outcome))
         else:
             self.meter.done(time.monotonic(), item.audio_s)
+            self._measures.chunk_done(live.job, item.audio_s)
             await self.report(live, ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
 
     async def report(self, live: LiveJob, event: Event) -> None:
@@ -188,6 +200,10 @@ class JobDriver:
                 live.job = after
             else:
                 self._records.accept(live, after, await self._patience.in_thread(self._records.write, live, after))
+                if after.state.final:
+                    self._measures.ended(live.job, live.job.updated_at_s)
+                elif live.job.state is JobState.TRANSCRIBING:
+                    self._measures.begun(live.job)
                 log.info("job", action=after.state, job_id=after.id, reason=after.reason, detail=after.detail)
         live.announce()
         for action in actions:
@@ -231,6 +247,8 @@ class JobDriver:
         async for found in stream:
             if isinstance(found, Span):
                 await self.advance(live, live.span_stored(found))
+            elif isinstance(found, SegmentFigures):
+                self._measures.segmented(found)
             else:
                 self._enqueue(live, live.close_ballots())
                 await self.advance(live, Segmented(n_chunks=found.n_chunks))
@@ -266,6 +284,8 @@ class JobDriver:
         )
         await self._patience.repeat(self._leadership.confirm)
         written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
+        if written.figures is not None:
+            self._measures.written(written.figures)
         await self.advance(live, ResultsStored(names=written.names, note=written.note))
 
     async def _end(self, live: LiveJob) -> None:
@@ -298,6 +318,7 @@ class JobDriver:
         live = self.jobs.get(item.job_id)
         if live is None:
             return
+        self._measures.quarantined(live.job.options.model)
         log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
         self._spawn(live, self._finish_without(live, item, why))
 

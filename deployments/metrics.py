@@ -1,5 +1,7 @@
 """``/metrics`` in Prometheus' text format: what the ledger counts and what the Coordinator measures."""
 
+import contextlib
+import shutil
 from collections.abc import Mapping
 
 from fastapi import APIRouter, Response
@@ -7,39 +9,48 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Inf
 
 from deployments.access import Scraper
 from deployments.backend import Backend
-from deployments.ports import ClusterStatus
 from deployments.tenant_jobs import in_thread
+from pipelines.errors import LedgerUnavailable
 from pipelines.jobs import JobState
 
 
-def render_metrics(counts: Mapping[JobState, int], status: ClusterStatus | None, version: str) -> bytes:
-    """One scrape. Without a ``status`` (the Coordinator does not answer) only what the ledger knows is there."""
+def render_metrics(
+    counts: Mapping[JobState, int] | None, disk: tuple[int, int] | None, coordinators: bytes | None, version: str
+) -> bytes:
+    """One scrape: jobs by state (None: the ledger is away), the spool's disk as (total, free) bytes, and what the
+    Coordinator says (None: it does not answer)."""
     registry = CollectorRegistry()
     Info("meetmemo_build", "What runs.", registry=registry).info({"version": version})
-    jobs = Gauge("meetmemo_jobs", "Jobs in the ledger, by state.", ["state"], registry=registry)
-    for state, n_jobs in counts.items():
-        jobs.labels(state=state.value).set(n_jobs)
-    Gauge("meetmemo_coordinator_up", "Whether the Coordinator answers.", registry=registry).set(status is not None)
-    if status is not None:
-        backlog = Gauge("meetmemo_backlog_audio_seconds", "Speech cut but not transcribed.", registry=registry)
-        backlog.set(status.backlog_audio_s)
-        speed = Gauge("meetmemo_speed_ratio", "Audio seconds per wall second, lately, while busy.", registry=registry)
-        speed.set(status.speed)
-        ready = Gauge("meetmemo_model_ready", "Whether a replica of the model is ready.", ["model"], registry=registry)
-        for model in status.models:
-            ready.labels(model=model.name).set(model.ready)
+    if counts is not None:
+        jobs = Gauge("meetmemo_jobs", "Jobs in the ledger, by state.", ["state"], registry=registry)
+        for state, n_jobs in counts.items():
+            jobs.labels(state=state.value).set(n_jobs)
+    if disk is not None:
+        Gauge("meetmemo_spool_size_bytes", "Size of the disk that uploads go to.", registry=registry).set(disk[0])
+        Gauge("meetmemo_spool_free_bytes", "Free space on the disk that uploads go to.", registry=registry).set(disk[1])
+    up = Gauge("meetmemo_coordinator_up", "Whether the Coordinator answers.", registry=registry)
+    up.set(coordinators is not None)
     text: bytes = generate_latest(registry)
-    return text
+    return text + (coordinators or b"")
 
 
 def metrics_routes(backend: Backend, *, version: str) -> APIRouter:
     """Build the route that Prometheus scrapes."""
     router = APIRouter(tags=["service"])
 
+    def disk() -> tuple[int, int] | None:
+        try:
+            usage = shutil.disk_usage(backend.limits.spool_dir)
+        except OSError:
+            return None
+        return usage.total, usage.free
+
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics(scraper: Scraper) -> Response:
-        counts = await in_thread(backend.ledger.counts)
-        text = render_metrics(counts, await backend.line.status(), version)
+        counts = None
+        with contextlib.suppress(LedgerUnavailable):  # a gap in its series says so; the other series go on
+            counts = await in_thread(backend.ledger.counts)
+        text = render_metrics(counts, await in_thread(disk), await backend.line.metrics(), version)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return router

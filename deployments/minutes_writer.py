@@ -5,10 +5,12 @@ Minutes that a language model cannot write for now are parked: the job has its t
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
 
+from deployments.figures import MinutesOutcome, WritingFigures
 from deployments.parking import Parked, Parking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from pipelines.codec import decode
@@ -24,7 +26,10 @@ from pipelines.errors import (
 from pipelines.export import render
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
-from pipelines.minutes.protocol import MinutesOptions, Resumable, Writer
+from pipelines.measured_store import MeasuredStore
+from pipelines.minutes.cache import PaidMinutes
+from pipelines.minutes.pricing import Usage
+from pipelines.minutes.protocol import MinutesOptions, PaidWriter, Resumable, Writer
 from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
@@ -39,7 +44,7 @@ class MinutesWriter:
 
     def __init__(self, *, store: BlobStore, writers: Mapping[str, Writer], clock: Callable[[], float]) -> None:
         """``clock`` gives Unix seconds."""
-        self._store = store
+        self._store = MeasuredStore(store)
         self._writers = writers
         self._clock = clock
         self._parking = Parking(store)
@@ -52,18 +57,20 @@ class MinutesWriter:
         """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
-        minutes, note = None, ""
+        paid, note = None, ""
+        outcome: MinutesOutcome = "none"
+        started_s = time.perf_counter()
         if request.minutes != "none":
             try:
-                minutes = await self._ask(transcript, request)
+                paid = await self._ask(transcript, request)
+                outcome = "written"
             except MinutesParked as error:
                 await asyncio.to_thread(self._parking.park, request, str(error), error.not_before_s)
                 log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
-                note = f"{PARKED_NOTE}{error}"
+                note, outcome = f"{PARKED_NOTE}{error}", "parked"
             except MinutesError as error:
-                note = f"There are no minutes: {error}"
-        names = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
-        return WrittenResults(names=names, note=note)
+                note, outcome = f"There are no minutes: {error}", "failed"
+        return await self._finish(request, transcript, paid, note, outcome, time.perf_counter() - started_s)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write what is parked, if its time has come and the model answers; returns how many minutes followed.
@@ -120,27 +127,56 @@ class MinutesWriter:
             transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
         except BlobMissing:
             return None
-        minutes, note = None, ""
+        paid, note = None, ""
+        outcome: MinutesOutcome = "written"
+        started_s = time.perf_counter()
         try:
-            minutes = await self._ask(transcript, request)
+            paid = await self._ask(transcript, request)
         except MinutesParked:
             raise
         except MinutesError as error:
-            note = f"There are no minutes: {error}"
-        names = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
-        return WrittenResults(names=names, note=note)
+            note, outcome = f"There are no minutes: {error}", "failed"
+        return await self._finish(request, transcript, paid, note, outcome, time.perf_counter() - started_s)
 
-    async def _ask(self, transcript: Transcript, request: MinutesRequest) -> Minutes:
+    async def _finish(
+        self,
+        request: MinutesRequest,
+        transcript: Transcript,
+        paid: PaidMinutes | None,
+        note: str,
+        outcome: MinutesOutcome,
+        minutes_s: float,
+    ) -> WrittenResults:
+        """Render and store the documents; say what all of it took."""
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        minutes = paid.minutes if paid else None
+        started_s = time.perf_counter()
+        stored = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
+        writer = self._writers.get(request.minutes)
+        figures = WritingFigures(
+            outcome=outcome,
+            writer=minutes.writer if minutes else "",
+            minutes_s=minutes_s,
+            render_s=time.perf_counter() - started_s,
+            n_bytes=sum(stored.values()),
+            usage=paid.usage if paid else Usage(),
+            calls=writer.take_calls() if isinstance(writer, PaidWriter) else {},
+            store_calls=self._store.take_calls(),
+        )
+        return WrittenResults(names=tuple(stored), note=note, figures=figures)
+
+    async def _ask(self, transcript: Transcript, request: MinutesRequest) -> PaidMinutes:
         writer = self._writers.get(request.minutes)
         if writer is None:
             raise MinutesError("no language model is configured where minutes are written")
         options = MinutesOptions(language=request.language, tenant=request.tenant, job_id=request.job_id)
-        return await writer.write(transcript, options)
+        if isinstance(writer, PaidWriter):
+            return await writer.write_paid(transcript, options)
+        return PaidMinutes(minutes=await writer.write(transcript, options), usage=Usage())
 
-    def _render_all(
-        self, keys: JobKeys, transcript: Transcript, minutes: Minutes | None, title: str
-    ) -> tuple[str, ...]:
+    def _render_all(self, keys: JobKeys, transcript: Transcript, minutes: Minutes | None, title: str) -> dict[str, int]:
+        """Sizes of the stored documents, by name."""
         names = [name for name in RESULT_FORMATS if minutes is not None or not name.startswith("minutes.")]
-        for name in names:
-            self._store.put(keys.result(name), render(name, transcript, minutes, title))
-        return tuple(names)
+        return {
+            name: self._store.put(keys.result(name), render(name, transcript, minutes, title)).n_bytes for name in names
+        }

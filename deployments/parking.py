@@ -49,6 +49,10 @@ class Parking:
                 log.error("parked request cannot be read", action="park", key=key, detail=str(error))
         return found
 
+    def count(self) -> int:
+        """How many requests are parked."""
+        return sum(1 for _ in self._store.list(PREFIX))
+
     def ask_to_resume(self) -> None:
         """Leave word that what is parked may be tried at once: the model works again, or the budget is larger."""
         self._store.put(RESUME, b"")

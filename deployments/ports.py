@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.jobs import Job
 from pipelines.scheduling import WorkItem
@@ -58,8 +59,8 @@ class JobView:
 class CoordinatorPort(Protocol):
     """What Ingestion asks of the Coordinator; the ledger stays the truth if it does not answer."""
 
-    async def wake(self) -> None:
-        """Say that the ledger holds something new: a job, or a request to cancel one."""
+    async def wake(self, n_arrived: int = 0) -> None:
+        """Say that the ledger holds something new: so many jobs, or a request to cancel one."""
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
         """Return the job once its version exceeds ``seen_version`` or the time is up; raises `JobUnknown`."""
@@ -69,6 +70,9 @@ class CoordinatorPort(Protocol):
 
     async def status(self) -> ClusterStatus:
         """Describe the cluster for readiness checks and operators."""
+
+    async def metrics(self) -> bytes:
+        """What the Coordinator counts and measures, in Prometheus' text format."""
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         """Begin to drain, or end it, or (None) only tell; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
@@ -94,8 +98,10 @@ class WorkSource(Protocol):
     async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
         """Take the next batch for the replica's model, leased to the ticket; empty when nothing waits."""
 
-    async def complete(self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...]) -> None:
-        """Report one outcome per claimed item, after their results are stored."""
+    async def complete(
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+    ) -> None:
+        """Report one outcome per claimed item, after their results are stored, and what the batch took."""
 
 
 class TranscriberPort(Protocol):
@@ -119,8 +125,11 @@ class SegmentRequest:
 class SegmenterPort(Protocol):
     """What the Coordinator asks of the Segmenters."""
 
-    def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
-        """Split the stored source: yield each span once it is stored, at last the summary. Raises `InputError`."""
+    def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
+        """Split the stored source: yield each span once it is stored, then the summary, then what it took.
+
+        Figures are missing where an earlier call did the work. Raises `InputError`.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +149,7 @@ class WrittenResults:
 
     names: tuple[str, ...]
     note: str = ""
+    figures: WritingFigures | None = None
 
 
 class FollowUpPort(Protocol):

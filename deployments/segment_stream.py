@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from deployments.figures import SegmentFigures
 from deployments.patience import Patience
 from deployments.ports import SegmenterPort, SegmentRequest
 from pipelines.core import SourceSummary, Span
@@ -15,7 +16,7 @@ log = structlog.get_logger()
 
 async def spans_of(
     segmenter: SegmenterPort, request: SegmentRequest, patience: Patience, *, max_attempts: int, pause_s: float = 1.0
-) -> AsyncIterator[Span | SourceSummary]:
+) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
     """Yield what the Segmenter yields, each once: spans are cut and named the same every time.
 
     Waits for a store for as long as it is away. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row

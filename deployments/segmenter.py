@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deployments.figures import SegmentFigures, SpanTiming
 from deployments.limits import SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
@@ -15,7 +16,9 @@ from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
 from pipelines.keys import JobKeys
+from pipelines.measured_store import MeasuredStore
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
+from pipelines.stopwatch import Stopwatch
 from pipelines.storage import BlobStore
 
 
@@ -29,15 +32,18 @@ class SegmenterOptions:
     sources: SourceLimits = field(default=SourceLimits())
 
 
+Step = Span | SourceSummary | SegmentFigures
+
+
 class Segmenter:
     """Splits one source per call; memory holds one span, whatever the recording's length."""
 
     def __init__(self, *, store: BlobStore, options: SegmenterOptions) -> None:
-        self._store = store
+        self._store = MeasuredStore(store)
         self._options = options
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
-        """Yield each span once it is stored, at last the summary.
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
+        """Yield each span once it is stored, then the summary, at last what it took.
 
         A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
         and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
@@ -54,7 +60,7 @@ class Segmenter:
         while (step := await self._next(steps)) is not None:
             yield step
 
-    async def _next(self, steps: Iterator[Span | SourceSummary]) -> Span | SourceSummary | None:
+    async def _next(self, steps: Iterator[Step]) -> Step | None:
         try:
             async with asyncio.timeout(self._options.span_timeout_s):
                 return await asyncio.to_thread(next, steps, None)
@@ -79,9 +85,11 @@ class Segmenter:
             await fetch(url, path, self._options.sources)
             await asyncio.to_thread(self._store.put_file, keys.source, path)
 
-    def _split(self, keys: JobKeys, request: SegmentRequest) -> Iterator[Span | SourceSummary]:
+    def _split(self, keys: JobKeys, request: SegmentRequest) -> Iterator[Step]:
         segmentation = replace(self._options.segmentation, window_s=request.window_s)
         n_spans = n_chunks = n_channels = end = 0
+        timings: list[SpanTiming] = []
+        decoding, cutting = Stopwatch(), Stopwatch()  # cutting draws on decoding and contains it
         known = frozenset(self._store.list(keys.spans))
         with self._store.open(keys.source) as source:
             blocks = decode_audio(
@@ -89,16 +97,31 @@ class Segmenter:
                 channels="split" if request.split_channels else "mix",
                 max_duration_s=self._options.max_duration_s,
             )
-            for draft in split_audio(blocks, segmentation):
+            for draft in cutting.steps(split_audio(decoding.steps(blocks), segmentation)):
+                decode_s = decoding.lap_s()
+                timings.append(
+                    SpanTiming(
+                        audio_s=(draft.end - draft.start) / SAMPLE_RATE,
+                        decode_s=decode_s,
+                        vad_s=cutting.lap_s() - decode_s,
+                    )
+                )
                 span = self._store_span(keys, draft, known)
                 n_spans += 1
                 n_chunks += len(span.chunks)
                 n_channels = max(n_channels, span.channel + 1)
                 end = max(end, span.end)
                 yield span
-        summary = SourceSummary(duration_s=end / SAMPLE_RATE, n_channels=n_channels, n_spans=n_spans, n_chunks=n_chunks)
+        summary = SourceSummary(
+            duration_s=end / SAMPLE_RATE,
+            n_channels=n_channels,
+            n_spans=n_spans,
+            n_chunks=n_chunks,
+            cpu_s=cutting.cpu_s,
+        )
         self._store.put(keys.summary, encode(summary))
         yield summary
+        yield SegmentFigures(spans=tuple(timings), store_calls=self._store.take_calls())
 
     def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str]) -> Span:
         samples = draft.pcm.tobytes() if draft.chunks else b""

@@ -75,7 +75,7 @@ class TenantJobs:
         """Make a submission durable; see `Intake.accept`."""
         job, created = await in_thread(self.intake.accept, self.tenant, submission)
         if created:
-            self.line.wake()
+            self.line.wake(1)
         return job, created
 
     async def get(self, job_id: str) -> Job:
@@ -160,7 +160,7 @@ class TenantJobs:
         chunks = await in_thread(self._replayable, origin, wanted)
         job, created = await in_thread(self.intake.replay, origin, chunks, key)
         if created:
-            self.line.wake()
+            self.line.wake(1)
         return job, created
 
     def _replayable(self, origin: Job, wanted: Sequence[int] | None) -> tuple[int, ...]:

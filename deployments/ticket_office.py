@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import structlog
 
+from deployments.measures import Measures
 from deployments.ports import TranscriberPort
 from pipelines.core import ModelInfo
 from pipelines.scheduling import FairQueue, WorkItem
@@ -44,12 +45,14 @@ class TicketOffice:
         pause_s: float = 1.0,
         patience_s: float = 120.0,
         min_speed: float = 0.02,
+        measures: Measures | None = None,
     ) -> None:
         self.model = model
         self.queue = FairQueue()
         self.replica = ModelInfo(name=model)  # the last replica that claimed: what transcripts name
         self._transcriber = transcriber
         self._give_up = give_up
+        self._measures = measures or Measures()
         self._max_tickets = max_tickets
         self._batch_size = batch_size
         self._max_attempts = max_attempts
@@ -67,6 +70,11 @@ class TicketOffice:
     def leased_s(self) -> float:
         """Audio seconds that replicas work on now."""
         return sum(_audio_s(lease) for lease in self._leases.values())
+
+    @property
+    def n_tickets(self) -> int:
+        """Calls that are open now."""
+        return len(self._tickets)
 
     def describe(self, n_replicas: int) -> str:
         """How many replicas there are, and on what they compute once one of them has claimed."""
@@ -95,11 +103,15 @@ class TicketOffice:
         """End an item's lease; False when the ticket no longer holds it, so that its outcome must be ignored."""
         return self._leases.get(ticket, {}).pop(_key(item), None) is not None
 
-    def retry(self, item: WorkItem, why: str) -> None:
-        """Queue an item again before its job's others, or give it up after the last attempt."""
+    def retry(self, item: WorkItem, why: str, cause: str = "item") -> None:
+        """Queue an item again before its job's others, or give it up after the last attempt.
+
+        ``cause``: the fault seems to be the ``item``'s or its ``replica``'s.
+        """
         if item.attempt + 1 >= self._max_attempts:
             self._give_up(replace(item, errors=(*item.errors, why[-_MAX_ERROR_CHARS:])), why)
             return
+        self._measures.retried(self.model, cause)
         again = replace(
             item,
             attempt=item.attempt + 1,
@@ -111,6 +123,7 @@ class TicketOffice:
 
     def postpone(self, item: WorkItem) -> None:
         """Queue an item again after a pause: what failed was not the item's fault, so it does not count."""
+        self._measures.retried(self.model, "storage")
         task = asyncio.create_task(self._add_later(item))
         self._postponed.add(task)
         task.add_done_callback(self._postponed.discard)
@@ -170,7 +183,7 @@ class TicketOffice:
             self._limits.pop(ticket)
             self._claimed.pop(ticket, None)
         for item in lost.values():
-            self.retry(item, why or "the replica returned without an outcome")
+            self.retry(item, why or "the replica returned without an outcome", "replica")
 
     async def _add_later(self, item: WorkItem) -> None:
         await asyncio.sleep(self._pause_s)

@@ -1,22 +1,25 @@
 """The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
+from deployments.figures import BatchFigures
 from deployments.ports import Outcome, WorkSource
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
 from pipelines.decoding import DecodeOptions, Row, temperatures_from
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
+from pipelines.measured_store import MeasuredStore
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 from pipelines.whisper import Engine
@@ -24,6 +27,38 @@ from pipelines.whisper import Engine
 log = structlog.get_logger()
 _SAMPLE_BYTES = 2
 _READERS = 8
+
+
+@dataclass
+class _Batch:
+    """What is measured while a batch is on the device; times of `time.perf_counter`."""
+
+    began_s: float
+    device_s: float = 0.0
+    cpu_s: float = 0.0
+    suspect_s: float = 0.0
+    n_fallbacks: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Count what the engine takes. One batch at a time decodes: the process's processor time is its own."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self.device_s += time.perf_counter() - wall_s
+            self.cpu_s += time.process_time() - cpu_s
+
+    def shared(self, items: Sequence[WorkItem], results: Sequence[ChunkResult]) -> list[ChunkResult]:
+        """Results with their shares of the batch's time; counts what went wrong in them."""
+        audio_s = sum(item.audio_s for item in items) or 1.0
+        self.suspect_s += sum(item.audio_s for item, result in zip(items, results, strict=True) if result.suspect)
+        self.n_fallbacks += sum(1 for result in results if result.temperature > 0)
+        return [
+            replace(result, device_s=self.device_s * item.audio_s / audio_s, cpu_s=self.cpu_s * item.audio_s / audio_s)
+            for item, result in zip(items, results, strict=True)
+        ]
 
 
 class Transcriber:
@@ -44,7 +79,7 @@ class Transcriber:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._store = store
+        self._store = MeasuredStore(store)
         self._source = source
         self._max_rows = max_rows
         self._info = ModelInfo(
@@ -70,11 +105,25 @@ class Transcriber:
         log.debug(
             "batch", action="decode", task=items[0].task, chunks=[(item.job_id, item.chunk.index) for item in items]
         )
+        claimed_s = time.perf_counter()
         heard = await asyncio.gather(*(self._in_pool(item) for item in items))
         outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
         ready = [read for read in heard if not isinstance(read, Outcome)]
-        outcomes += await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
-        await self._source.complete(ticket, self._info, tuple(outcomes))
+        read_s = time.perf_counter()
+        batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
+        figures = BatchFigures(
+            n_rows=len(items),
+            max_rows=self._max_rows,
+            audio_s=sum(item.audio_s for item in items),
+            read_s=read_s - claimed_s,
+            wait_s=batch.began_s - read_s,
+            device_s=batch.device_s,
+            cpu_s=batch.cpu_s,
+            suspect_s=batch.suspect_s,
+            n_fallbacks=batch.n_fallbacks,
+            store_calls=self._store.take_calls(),
+        )
+        await self._source.complete(ticket, self._info, (*outcomes, *batch.outcomes), figures)
         return len(items)
 
     def check(self) -> None:
@@ -83,12 +132,14 @@ class Transcriber:
         if since_s is not None and self._clock() - since_s > self._hang_s:
             raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
 
-    def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> list[Outcome]:
+    def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
+        batch = _Batch(began_s=time.perf_counter())
         self._decoding_since_s = self._clock()
         try:
-            return self._decode(ready)
+            batch.outcomes = self._decode(ready, batch)
         finally:
             self._decoding_since_s = None
+        return batch
 
     async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16]] | Outcome:
         """Read an item's samples; an outcome instead says why they could not be read."""
@@ -97,21 +148,21 @@ class Transcriber:
         except StorageError as error:
             return Outcome(item=item, error=str(error), retry=isinstance(error, StoreUnavailable))
 
-    def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> list[Outcome]:
+    def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]], batch: _Batch) -> list[Outcome]:
         if not ready:
             return []
         rows = [Row(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
         items = [item for item, _ in ready]
         try:
             if items[0].task == "detect_language":
-                return [
-                    Outcome(item=item, languages=languages)
-                    for item, languages in zip(items, self._engine.detect_language(rows), strict=True)
-                ]
-            results = self._engine.transcribe(rows)
+                with batch.decoding():
+                    votes = self._engine.detect_language(rows)
+                return [Outcome(item=item, languages=languages) for item, languages in zip(items, votes, strict=True)]
+            with batch.decoding():
+                results = self._engine.transcribe(rows)
         except MeetMemoError as error:
             return [Outcome(item=item, error=str(error)) for item in items]
-        return list(self._pool.map(self._keep, items, results))
+        return list(self._pool.map(self._keep, items, batch.shared(items, results)))
 
     def _keep(self, item: WorkItem, result: ChunkResult) -> Outcome:
         """Store a result before it is reported; what is reported is never lost."""

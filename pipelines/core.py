@@ -103,7 +103,8 @@ class ChunkResult:
     """Outcome of decoding one chunk; ``error`` is empty on success.
 
     ``avg_logprob`` is nats per token, ``compression_ratio`` that of the text under zlib, both as in Whisper's paper.
-    ``suspect`` lists the quality rules that still fail after every fallback. ``model`` is what decoded it, if known.
+    ``suspect`` lists the quality rules that still fail after every fallback. ``model`` is what decoded it, if known;
+    ``device_s`` and ``cpu_s`` are its share of what its batch took, by the length of its speech.
     """
 
     index: int
@@ -116,6 +117,8 @@ class ChunkResult:
     suspect: tuple[str, ...] = ()
     error: str = ""
     model: ModelInfo | None = None
+    device_s: float = 0.0
+    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,9 +257,13 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSummary:
-    """What decoding a whole source found: its length on the recording's clock, its channels, spans and chunks."""
+    """What decoding a whole source found: its length on the recording's clock, its channels, spans and chunks.
+
+    ``cpu_s`` is the processor time it took.
+    """
 
     duration_s: float
     n_channels: int
     n_spans: int
     n_chunks: int
+    cpu_s: float = 0.0

@@ -54,6 +54,16 @@ class JobEvent:
     detail: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueuedJobs:
+    """How many of a tenant's jobs wait for a model, and when the oldest of them was created (Unix seconds)."""
+
+    tenant: str
+    model: str
+    n_jobs: int
+    oldest_created_at_s: float
+
+
 class Ledger(Protocol):
     """Jobs, made durable before each call returns. Methods block and are thread-safe.
 
@@ -103,6 +113,9 @@ class Ledger(Protocol):
 
     def counts(self, tenant: str | None = None) -> dict[JobState, int]:
         """Count a tenant's jobs (everybody's for None) by state; every state is there."""
+
+    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
+        """Count the jobs that wait to be begun, by tenant and model."""
 
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""

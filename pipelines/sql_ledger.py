@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.database import Database
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page
+from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
     columns_of,
     enter_event,
@@ -143,6 +143,22 @@ class SqlLedger:
         with self._database.reading() as connection:
             found = {JobState(state): n for state, n in connection.execute(query)}
         return {state: found.get(state, 0) for state in JobState}
+
+    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
+        """Count waiting jobs; see `pipelines.ledger.Ledger.queued_jobs`."""
+        query = (
+            select(
+                jobs.c.tenant, jobs.c.model, func.count().label("n_jobs"), func.min(jobs.c.created_at_s).label("oldest")
+            )
+            .where(queued())
+            .group_by(jobs.c.tenant, jobs.c.model)
+            .order_by(jobs.c.tenant, jobs.c.model)
+        )
+        with self._database.reading() as connection:
+            return tuple(
+                QueuedJobs(tenant=row.tenant, model=row.model, n_jobs=row.n_jobs, oldest_created_at_s=row.oldest)
+                for row in connection.execute(query)
+            )
 
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""

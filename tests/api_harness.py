@@ -23,6 +23,7 @@ class SteeredCoordinator:
         self.ledger = ledger
         self.broken: Exception | None = None
         self.n_wakes = 0
+        self.n_arrived = 0
         self.eta_s: float | None = 12.5
         self.views: dict[str, Job] = {}
         self.changed = asyncio.Event()
@@ -33,9 +34,16 @@ class SteeredCoordinator:
             speed=2.0,
         )
 
-    async def wake(self) -> None:
+    async def wake(self, n_arrived: int = 0) -> None:
         self._answer()
         self.n_wakes += 1
+        self.n_arrived += n_arrived
+
+    async def metrics(self) -> bytes:
+        self._answer()
+        return (
+            b"# HELP meetmemo_steered What the Coordinator says.\n# TYPE meetmemo_steered gauge\nmeetmemo_steered 1.0\n"
+        )
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
         self._answer()

@@ -97,6 +97,10 @@ class Asker:
         """Ask the endpoint at the next call, whatever it said before."""
         self._provider.breaker.resume()
 
+    def take_calls(self) -> dict[str, int]:
+        """Calls by outcome since this was asked last."""
+        return self._provider.take_calls()
+
     async def draft(self, asking: Asking) -> Drafted | None:
         """Minutes as the model wrote them, not verified; None when its answer would be too long.
 

@@ -56,6 +56,10 @@ class LlmWriter:
         """Ask the model at the next call, whatever it said before."""
         self._asker.resume()
 
+    def take_calls(self) -> dict[str, int]:
+        """Calls by outcome since this was asked last."""
+        return self._asker.take_calls()
+
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """Write minutes; see `Writer.write`."""
         return (await self.write_paid(transcript, options)).minutes

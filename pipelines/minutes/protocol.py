@@ -1,9 +1,11 @@
 """What every writer of minutes takes and gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from pipelines.core import Minutes, Transcript
+from pipelines.minutes.cache import PaidMinutes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,19 @@ class Resumable(Protocol):
 
     def resume(self) -> None:
         """Somebody says that the model works again: ask it at the next call."""
+        ...
+
+
+@runtime_checkable
+class PaidWriter(Protocol):
+    """A writer whose minutes cost something."""
+
+    async def write_paid(self, transcript: Transcript, options: MinutesOptions) -> PaidMinutes:
+        """As `Writer.write`; tells what the minutes took."""
+        ...
+
+    def take_calls(self) -> Mapping[str, int]:
+        """Calls of the language model by outcome, since this was asked last."""
         ...
 
 

@@ -5,6 +5,7 @@ The life of a call: budget → breaker → place under the limit → attempt →
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -62,12 +63,18 @@ class Provider:
         self._clock = clock
         self._retries = retries or RetryPolicy()
         self._sleep = sleep
+        self._calls: Counter[str] = Counter()
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     @property
     def breaker(self) -> Breaker:
         """Whether calls go through at the moment."""
         return self._breaker
+
+    def take_calls(self) -> dict[str, int]:
+        """Calls by outcome, ``ok`` or a fault, since this was asked last."""
+        calls, self._calls = self._calls, Counter()
+        return dict(calls)
 
     async def ask(self, request: ChatRequest, tenant: str, *, urgent: bool = False) -> Answer:
         """Return a readable answer; an ``urgent`` call, and every repetition, comes before those not begun.
@@ -97,10 +104,12 @@ class Provider:
                 self._limit.grow()
                 fault = outcome.fault
                 if fault is None:
+                    self._calls["ok"] += 1
                     return Answer(completion=outcome, usage=total)
                 error = CallFailed(f"the language model's answer cannot be used ({fault})", fault)
             else:
                 error = outcome
+            self._calls[error.fault.value] += 1
             log.info("call failed", action="llm_fault", fault=error.fault.value, detail=str(error))
             if error.fault is Fault.OVERLOADED:
                 n_overloads += 1

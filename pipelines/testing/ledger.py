@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page
+from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
     check_limit,
     check_new,
@@ -116,6 +116,16 @@ class MemoryLedger:
         """Count jobs by state; see `pipelines.ledger.Ledger.counts`."""
         found = [job.state for job in self._matching(lambda job: tenant is None or job.tenant == tenant)]
         return {state: found.count(state) for state in JobState}
+
+    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
+        """Count waiting jobs; see `pipelines.ledger.Ledger.queued_jobs`."""
+        groups: dict[tuple[str, str], list[float]] = {}
+        for job in self._matching(lambda job: job.state is JobState.QUEUED):
+            groups.setdefault((job.tenant, job.options.model), []).append(job.created_at_s)
+        return tuple(
+            QueuedJobs(tenant=tenant, model=model, n_jobs=len(times), oldest_created_at_s=min(times))
+            for (tenant, model), times in sorted(groups.items())
+        )
 
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""

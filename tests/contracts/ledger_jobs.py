@@ -12,7 +12,7 @@ from pipelines.errors import (
     Reason,
 )
 from pipelines.jobs import CancelRequested, Failed, JobState, Progress
-from pipelines.ledger import NewJob
+from pipelines.ledger import NewJob, QueuedJobs
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 
@@ -168,6 +168,15 @@ class JobsContract(LedgerBase):
         """A page of no jobs would never end."""
         with pytest.raises(InvalidRequest):
             ledger.list("acme", limit=0)
+
+    def test_queued_jobs(self, ledger, running):
+        """What waits is counted by tenant and model, with the time of the oldest; what was begun is not."""
+        for job_id, tenant, created_at_s in (("a", "acme", 30.0), ("b", "acme", 20.0), ("c", "umbrella", 10.0)):
+            ledger.create(make_job(job_id, tenant=tenant, created_at_s=created_at_s))
+        assert ledger.queued_jobs() == (
+            QueuedJobs(tenant="acme", model="mini-en", n_jobs=2, oldest_created_at_s=20.0),
+            QueuedJobs(tenant="umbrella", model="mini-en", n_jobs=1, oldest_created_at_s=10.0),
+        )
 
     def test_counts(self, ledger, running):
         """Every state is counted, for one tenant or all."""

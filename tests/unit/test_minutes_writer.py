@@ -165,7 +165,9 @@ async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter
     await writer.write(REQUEST)
     llm.error, desk = MinutesError("too long"), Desk()
     assert await writer.follow_up(desk) == 1
-    assert desk.followed["acme/a1"] == WrittenResults(names=TRANSCRIPTS, note="There are no minutes: too long")
+    assert replace(desk.followed["acme/a1"], figures=None) == WrittenResults(
+        names=TRANSCRIPTS, note="There are no minutes: too long"
+    )
 
 
 async def test_one_meeting_holds_up_no_others(writer: MinutesWriter, llm: ScriptedWriter) -> None:
@@ -190,3 +192,19 @@ async def test_word_to_resume(writer: MinutesWriter, llm: ScriptedWriter, store:
     assert await writer.follow_up(desk) == 0
     Parking(store).ask_to_resume()
     assert await writer.follow_up(desk) == 1
+
+
+async def test_what_writing_took_is_told(store: MemoryStore) -> None:
+    """What a job's documents took and weigh goes back with their names, whatever became of the minutes."""
+    writer = ScriptedWriter()
+    minutes_writer = MinutesWriter(store=store, writers={"llm": writer}, clock=lambda: 0.0)
+    figures = (await minutes_writer.write(REQUEST)).figures
+    assert figures is not None
+    assert (figures.outcome, figures.writer) == ("written", "extractive")
+    keys = JobKeys(tenant="acme", job_id="a1")
+    assert figures.n_bytes == sum(len(store.get(keys.result(name))) for name in RESULT_FORMATS)
+    assert [call.operation for call in figures.store_calls].count("put") == len(RESULT_FORMATS)
+    writer.error = MinutesParked("away")
+    parked = (await minutes_writer.write(REQUEST)).figures
+    assert parked is not None
+    assert parked.outcome == "parked"

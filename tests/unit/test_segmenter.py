@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deployments.figures import SegmentFigures
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from pipelines.core import SourceSummary, Span
@@ -43,11 +45,33 @@ def store() -> CountingStore:
 
 
 async def cut(store: CountingStore) -> list[Span | SourceSummary]:
+    """What is found, without what it took."""
     options = SegmenterOptions(
         max_duration_s=3600.0,
         segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
     )
-    return [found async for found in Segmenter(store=store, options=options).segment(REQUEST)]
+    stream = Segmenter(store=store, options=options).segment(REQUEST)
+    return [found async for found in stream if not isinstance(found, SegmentFigures)]
+
+
+def timeless(found: list[Span | SourceSummary]) -> list[Span | SourceSummary]:
+    """The same, for a comparison of two runs."""
+    return [replace(part, cpu_s=0.0) if isinstance(part, SourceSummary) else part for part in found]
+
+
+async def test_what_cutting_took_comes_last(store: CountingStore) -> None:
+    """Figures end the stream: decoding and voice activity of every span, the calls of the store, processor time."""
+    found = [
+        part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
+    ]
+    summary, figures = found[-2:]
+    assert isinstance(summary, SourceSummary)
+    assert isinstance(figures, SegmentFigures)
+    assert len(figures.spans) == summary.n_spans
+    assert sum(span.audio_s for span in figures.spans) == pytest.approx(summary.duration_s)
+    assert all(span.decode_s > 0 and span.vad_s > 0 for span in figures.spans)
+    assert summary.cpu_s > 0
+    assert sum(call.operation == "put" for call in figures.store_calls) == len(store.puts)
 
 
 async def test_a_finished_segmentation_is_read_not_made(store: CountingStore) -> None:
@@ -79,7 +103,7 @@ async def test_a_broken_segmentation_goes_on(store: CountingStore) -> None:
         tables = {key for key in broken.puts if key.startswith(KEYS.spans)}
         broken.puts.clear()
         broken.limit = 10**9
-        assert await cut(broken) == expected
+        assert timeless(await cut(broken)) == timeless(expected)
         assert not tables & set(broken.puts)
         assert set(broken.list(KEYS.work)) == set(whole.list(KEYS.work))
 
