@@ -5,7 +5,7 @@ Clocks: ``start_s``/``end_s`` are seconds on the recording's clock unless a docs
 Sample positions are counted at `SAMPLE_RATE` from the start of the recording.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -185,6 +185,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A name or place that was spoken, and where."""
+
+    text: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
 class Topic:
     """A subject of the meeting and the time it was talked about."""
 
@@ -206,13 +214,17 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionItem:
-    """A task; owner and due date stay ``None`` unless they were spoken."""
+    """A task; owner and due date stay ``None`` unless they were spoken.
+
+    ``due`` is as spoken ("by Friday"); ``due_date`` is the day that means (ISO 8601), where that is beyond doubt.
+    """
 
     task: str
     owner: str | None
     due: str | None
     evidence: Evidence
     verified: bool = True
+    due_date: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,8 +236,57 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens of calls to a language model as its provider counted them, and their cost.
+
+    ``n_prompt = n_cache_hit + n_cache_miss``; ``n_completion`` holds reasoning. ``models`` are the names that answered.
+    """
+
+    n_calls: int = 0
+    n_prompt: int = 0
+    n_cache_hit: int = 0
+    n_completion: int = 0
+    cost_usd: float = 0.0
+    models: tuple[str, ...] = ()
+
+    @property
+    def n_cache_miss(self) -> int:
+        return self.n_prompt - self.n_cache_hit
+
+    @property
+    def n_tokens(self) -> int:
+        return self.n_prompt + self.n_completion
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            n_calls=self.n_calls + other.n_calls,
+            n_prompt=self.n_prompt + other.n_prompt,
+            n_cache_hit=self.n_cache_hit + other.n_cache_hit,
+            n_completion=self.n_completion + other.n_completion,
+            cost_usd=self.cost_usd + other.cost_usd,
+            models=tuple(dict.fromkeys((*self.models, *other.models))),
+        )
+
+    def share(self, part: float) -> "Usage":
+        """A part (0 to 1) of the usage of a call that served several; each was served by one call."""
+        return replace(
+            self,
+            n_prompt=round(self.n_prompt * part),
+            n_cache_hit=round(self.n_cache_hit * part),
+            n_completion=round(self.n_completion * part),
+            cost_usd=self.cost_usd * part,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Minutes:
-    """Minutes of a meeting; ``writer`` names what wrote them (``extractive`` or a language model)."""
+    """Minutes of a meeting; ``writer`` names what wrote them (``extractive`` or a language model).
+
+    ``chair``, ``place`` and ``distribution`` (who is to get the minutes) stay empty unless they were spoken;
+    ``held_on`` is the recording's date (ISO 8601) where the submitter gave it.
+    ``usage`` is what this job paid a language model: nothing where equal minutes had been paid for before, None where
+    no language model was asked.
+    """
 
     title: str
     language: str
@@ -237,6 +298,11 @@ class Minutes:
     decisions: tuple[Decision, ...] = ()
     action_items: tuple[ActionItem, ...] = ()
     open_questions: tuple[OpenQuestion, ...] = ()
+    chair: Fact | None = None
+    place: Fact | None = None
+    distribution: tuple[Fact, ...] = ()
+    held_on: str = ""
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

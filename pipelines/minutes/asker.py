@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from pipelines.core import Minutes, Transcript
+from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import ConfigurationError, MinutesError
 from pipelines.minutes.chat import ChatRequest
 from pipelines.minutes.endpoints import Endpoint
@@ -16,7 +16,6 @@ from pipelines.minutes.gathering import Gatherer
 from pipelines.minutes.injection import distrust
 from pipelines.minutes.llm_schema import answer_schema, read_draft, read_meetings, read_summary
 from pipelines.minutes.packing import PackLimits, Parcel, pack
-from pipelines.minutes.pricing import Usage
 from pipelines.minutes.prompts import (
     SYSTEM,
     Question,

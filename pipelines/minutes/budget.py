@@ -9,8 +9,8 @@ from types import TracebackType
 from pydantic import ValidationError
 
 from pipelines.codec import decode, encode
+from pipelines.core import Usage
 from pipelines.errors import BlobMissing, MinutesParked
-from pipelines.minutes.pricing import Usage
 from pipelines.storage import BlobStore
 
 

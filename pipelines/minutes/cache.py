@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pipelines.codec import decode, encode
-from pipelines.core import Minutes, Transcript
+from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import BlobMissing
 from pipelines.keys import JobKeys
-from pipelines.minutes.pricing import Usage
 from pipelines.storage import BlobStore
 
 
@@ -24,6 +23,14 @@ class PaidMinutes:
 
     minutes: Minutes
     usage: Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownMinutes:
+    """Minutes in the cache, and the job that paid for them."""
+
+    paid: PaidMinutes
+    job_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +54,7 @@ class MinutesCache:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
 
-    async def get(self, tenant: str, digest: str) -> Minutes | None:
+    async def get(self, tenant: str, digest: str) -> KnownMinutes | None:
         """The minutes written before from the same content; None when there are none, or their job was deleted."""
         return await asyncio.to_thread(self._get, tenant, digest)
 
@@ -55,11 +62,11 @@ class MinutesCache:
         """Keep what a job paid for: its minutes, or those of a piece of its transcript."""
         await asyncio.to_thread(self._put, tenant, job_id, digest, paid)
 
-    def _get(self, tenant: str, digest: str) -> Minutes | None:
+    def _get(self, tenant: str, digest: str) -> KnownMinutes | None:
         try:
             reference = decode(_Reference, self._store.get(_reference_key(tenant, digest)))
             stored = self._store.get(JobKeys(tenant=tenant, job_id=reference.job_id).minutes(digest))
-            return decode(PaidMinutes, stored).minutes
+            return KnownMinutes(paid=decode(PaidMinutes, stored), job_id=reference.job_id)
         except (BlobMissing, ValidationError):
             return None
 

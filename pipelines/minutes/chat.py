@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pipelines.core import Usage
 from pipelines.minutes.endpoints import JsonMode
-from pipelines.minutes.pricing import Usage
 from pipelines.minutes.retries import Fault
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
+from pipelines.core import Usage
 from pipelines.minutes.chat import ChatRequest, Completion
 from pipelines.minutes.endpoints import Endpoint, JsonMode
-from pipelines.minutes.pricing import Usage
 from pipelines.minutes.retries import CallFailed, Fault, fault_of_status
 from pipelines.minutes.sse import DONE, read_events
 from pipelines.minutes.token_count import estimate_tokens

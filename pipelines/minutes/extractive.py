@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pipelines.core import Evidence, Minutes, Topic, Transcript
 from pipelines.minutes.actions import find_actions
 from pipelines.minutes.decisions import find_decisions
+from pipelines.minutes.finishing import finish
 from pipelines.minutes.languages import cues_for, spoken_language
 from pipelines.minutes.people import find_participants, name_finder, named_speakers
 from pipelines.minutes.protocol import MinutesOptions
@@ -45,7 +46,7 @@ class ExtractiveWriter:
 
 def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     """`ExtractiveWriter.write` as a plain function."""
-    return verify(draft_minutes(transcript, options), transcript)
+    return finish(verify(draft_minutes(transcript, options), transcript), options)
 
 
 def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
@@ -75,7 +76,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     main = max(topics, key=lambda topic: topic.end_s - topic.start_s, default=None)
     summary = select(sentences, scores, summary_tokens(transcript.duration_s, chinese=cues.chinese))
     return Minutes(
-        title=options.title or meeting_name(sentences, cues) or (main.title if main else fallback),
+        title=meeting_name(sentences, cues) or (main.title if main else fallback),
         language=language,
         writer="extractive",
         model=MODEL,

@@ -47,4 +47,7 @@ def distrust(minutes: Minutes, segments: Iterable[Segment]) -> Minutes:
             replace(item, verified=False) if rests_on(item.evidence) else item for item in minutes.action_items
         ),
         open_questions=tuple(question for question in minutes.open_questions if not rests_on(question.evidence)),
+        chair=minutes.chair if minutes.chair and not rests_on(minutes.chair.evidence) else None,
+        place=minutes.place if minutes.place and not rests_on(minutes.place.evidence) else None,
+        distribution=tuple(fact for fact in minutes.distribution if not rests_on(fact.evidence)),
     )

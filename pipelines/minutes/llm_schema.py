@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.core import ActionItem, Decision, Evidence, Minutes, OpenQuestion, Segment, Topic
+from pipelines.core import ActionItem, Decision, Evidence, Fact, Minutes, OpenQuestion, Segment, Topic
 
 MAX_ENTRIES = 200
 MAX_LINE = 600
@@ -49,6 +49,12 @@ class ActionEntry(_Quoted):
     due: Line | None = None
 
 
+class FactEntry(_Quoted):
+    """A name or place that was spoken."""
+
+    text: Line
+
+
 class MeetingEntry(_Part):
     """The minutes of one meeting; ``meeting`` is its number in the prompt."""
 
@@ -56,6 +62,9 @@ class MeetingEntry(_Part):
     title: str
     summary: str
     participants: list[str]
+    chair: FactEntry | None = None
+    place: FactEntry | None = None
+    distribution: list[FactEntry] = []
     topics: list[TopicEntry]
     decisions: list[TextEntry]
     action_items: list[ActionEntry]
@@ -75,6 +84,9 @@ EXAMPLE = {
             "title": "Office move",
             "summary": "The team chose the new office and settled who prepares the move.",
             "participants": ["Alice", "Bob"],
+            "chair": {"text": "Alice", "segments": [0], "quote": "I am Alice and I will lead through this meeting"},
+            "place": None,
+            "distribution": [],
             "topics": [
                 {
                     "title": "New office",
@@ -160,8 +172,14 @@ def read_draft(entry: Mapping[str, Any], segments: Mapping[int, Segment], *, lan
     def entries(name: str, kind: type[T]) -> list[T]:
         return _entries(entry, name, kind, faults)
 
-    names = entry.get("participants")
-    participants = [str(name).strip() for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    def facts(listed: object) -> tuple[Fact, ...]:
+        found = (
+            _entries({"facts": [one for one in listed if one]}, "facts", FactEntry, faults)
+            if isinstance(listed, list)
+            else []
+        )
+        return tuple(Fact(text=fact.text, evidence=_evidence(fact)) for fact in found)
+
     return Draft(
         minutes=Minutes(
             title=_line(entry.get("title")),
@@ -169,7 +187,10 @@ def read_draft(entry: Mapping[str, Any], segments: Mapping[int, Segment], *, lan
             writer="llm",
             model=model,
             summary=_text(entry.get("summary"))[:MAX_SUMMARY],
-            participants=tuple(dict.fromkeys(name for name in participants if 0 < len(name) <= MAX_LINE)),
+            participants=_names(entry.get("participants")),
+            chair=next(iter(facts([entry.get("chair")])), None),
+            place=next(iter(facts([entry.get("place")])), None),
+            distribution=facts(entry.get("distribution")),
             topics=tuple(_topic(found, segments) for found in entries("topics", TopicEntry)),
             decisions=tuple(
                 Decision(text=found.text, evidence=_evidence(found)) for found in entries("decisions", TextEntry)
@@ -201,6 +222,11 @@ def _entries(entry: Mapping[str, Any], name: str, kind: type[T], faults: list[st
             what = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'entry'}: {one['msg']}" for one in error.errors())
             faults.append(f"{name}[{index}] cannot be read ({what})")
     return found
+
+
+def _names(listed: object) -> tuple[str, ...]:
+    names = [name.strip() for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    return tuple(dict.fromkeys(name for name in names if 0 < len(name) <= MAX_LINE))
 
 
 def _evidence(found: _Quoted) -> Evidence:

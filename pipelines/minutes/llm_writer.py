@@ -16,14 +16,14 @@ from functools import partial
 
 import structlog
 
-from pipelines.core import Minutes, Transcript
+from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import MinutesError
 from pipelines.minutes.asker import Asker, Asking, Drafted
 from pipelines.minutes.cache import MinutesCache, PaidMinutes, content_digest
 from pipelines.minutes.endpoints import Endpoint
+from pipelines.minutes.finishing import finish
 from pipelines.minutes.languages import base
 from pipelines.minutes.merging import merge
-from pipelines.minutes.pricing import Usage
 from pipelines.minutes.prompts import PROMPT_VERSION, Question, segment_line
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.splitting import halve, split_transcript
@@ -62,7 +62,8 @@ class LlmWriter:
 
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """Write minutes; see `Writer.write`."""
-        return (await self.write_paid(transcript, options)).minutes
+        paid = await self.write_paid(transcript, options)
+        return replace(paid.minutes, usage=paid.usage)
 
     async def write_paid(self, transcript: Transcript, options: MinutesOptions) -> PaidMinutes:
         """Write minutes and say what they took; see `Writer.write`.
@@ -70,9 +71,9 @@ class LlmWriter:
         Who waits may be cancelled: a call that is paid for goes on, and its result is kept.
         """
         language = options.language or _spoken(transcript)
-        question = Question(language=language, instructions=options.instructions)
+        question = Question(language=language, instructions=options.instructions, glossary=options.glossary)
         if not transcript.text.strip():
-            return PaidMinutes(minutes=self._empty(language, options), usage=Usage())
+            return PaidMinutes(minutes=finish(self._empty(language), options), usage=Usage())
         digest = self._digest(transcript, question)
         flight = self._flights.get((options.tenant, digest))
         first = flight is None
@@ -81,8 +82,8 @@ class LlmWriter:
             self._flights[options.tenant, digest] = flight
             flight.add_done_callback(lambda done: self._land(options.tenant, digest, done))
         paid = await asyncio.shield(flight)
-        if options.title:
-            paid = replace(paid, minutes=replace(paid.minutes, title=options.title))
+        # Title, terms and dates are no part of what was paid for: equal meetings share a call whatever they are.
+        paid = replace(paid, minutes=finish(paid.minutes, options))
         return paid if first else replace(paid, usage=Usage())
 
     def _land(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
@@ -112,7 +113,8 @@ class LlmWriter:
         if self._cache is not None:
             known = await self._cache.get(options.tenant, digest)
             if known is not None:
-                return PaidMinutes(minutes=known, usage=Usage())
+                # A job that had paid before its process died has still paid; others get it for nothing.
+                return known.paid if known.job_id == options.job_id else replace(known.paid, usage=Usage())
         drafted = await write()
         paid = PaidMinutes(minutes=drafted.minutes, usage=drafted.usage)
         if self._cache is not None and options.job_id:
@@ -172,13 +174,14 @@ class LlmWriter:
             transcript,
             language=question.language,
             instructions=question.instructions,
+            glossary=question.glossary,
             model=self._endpoint.model,
             thinking=self._endpoint.thinking,
             prompt=PROMPT_VERSION,
         )
 
-    def _empty(self, language: str, options: MinutesOptions) -> Minutes:
-        title = options.title or ("会议" if base(language) == "zh" else "Meeting")
+    def _empty(self, language: str) -> Minutes:
+        title = "会议" if base(language) == "zh" else "Meeting"
         return Minutes(title=title, language=language, writer="llm", model=self._endpoint.model, summary="")
 
 

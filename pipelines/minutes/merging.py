@@ -26,9 +26,10 @@ def merge(parts: Sequence[Minutes]) -> Minutes:
         first,
         title=next((part.title for part in parts if part.title), ""),
         summary=join(part.summary for part in parts),
-        participants=tuple(
-            {name.casefold(): name for part in reversed(parts) for name in reversed(part.participants)}.values()
-        )[::-1],
+        participants=_names(name for part in parts for name in part.participants),
+        chair=next((part.chair for part in parts if part.chair), None),
+        place=next((part.place for part in parts if part.place), None),
+        distribution=distinct((fact for part in parts for fact in part.distribution), lambda fact: fact.text),
         topics=_topics(topic for part in parts for topic in part.topics),
         decisions=distinct((decision for part in parts for decision in part.decisions), lambda entry: entry.text),
         action_items=distinct(

@@ -4,57 +4,16 @@ DeepSeek's price list as of November 2026. Prices are per million tokens; on wee
 Models that are not listed are taken to be free: they run on the user's own machines.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+
+from pipelines.core import Usage
 
 PER_TOKENS = 1_000_000
 PEAK_FACTOR = 2.0
 PEAK_HOURS_UTC = frozenset((*range(1, 4), *range(6, 10)))
 _FRIDAY = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """Tokens of calls as the provider counted them, and their cost.
-
-    ``n_prompt = n_cache_hit + n_cache_miss``; ``n_completion`` holds reasoning. ``models`` are the names that answered.
-    """
-
-    n_calls: int = 0
-    n_prompt: int = 0
-    n_cache_hit: int = 0
-    n_completion: int = 0
-    cost_usd: float = 0.0
-    models: tuple[str, ...] = ()
-
-    @property
-    def n_cache_miss(self) -> int:
-        return self.n_prompt - self.n_cache_hit
-
-    @property
-    def n_tokens(self) -> int:
-        return self.n_prompt + self.n_completion
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            n_calls=self.n_calls + other.n_calls,
-            n_prompt=self.n_prompt + other.n_prompt,
-            n_cache_hit=self.n_cache_hit + other.n_cache_hit,
-            n_completion=self.n_completion + other.n_completion,
-            cost_usd=self.cost_usd + other.cost_usd,
-            models=tuple(dict.fromkeys((*self.models, *other.models))),
-        )
-
-    def share(self, part: float) -> "Usage":
-        """A part (0 to 1) of the usage of a call that served several; each was served by one call."""
-        return replace(
-            self,
-            n_prompt=round(self.n_prompt * part),
-            n_cache_hit=round(self.n_cache_hit * part),
-            n_completion=round(self.n_completion * part),
-            cost_usd=self.cost_usd * part,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from pipelines.minutes.chat import Message
 from pipelines.minutes.llm_schema import EXAMPLE
 
 # Grows when the words below change: minutes in the cache were asked for with others.
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 
 SYSTEM = f"""You write the minutes of meetings from their transcripts. Answer with json only, in exactly this form:
 
@@ -37,9 +37,11 @@ Rules:
    the words that were spoken.
 5. An open question is one that the meeting left unanswered.
 6. Participants are those who spoke or were greeted as present, by the names that occur in the transcript.
-7. Topics cover the meeting in order; "first" and "last" are the numbers of their first and last line.
-8. The summary has 3 to 8 sentences: what it was about, what came out. Numbers and names as they were said.
-9. What there is none of is an empty list. Write no placeholders.
+7. "chair" is who led the meeting, "place" where it was held, "distribution" who is to get the minutes: only where
+   that was said, in the words that were spoken; else null and an empty list.
+8. Topics cover the meeting in order; "first" and "last" are the numbers of their first and last line.
+9. The summary has 3 to 8 sentences: what it was about, what came out. Numbers and names as they were said.
+10. What there is none of is an empty list. Write no placeholders.
 """
 
 MERGE_SYSTEM = """You are given the summaries of the consecutive parts of one meeting, as a json array of strings
@@ -54,10 +56,11 @@ unchanged.
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is wanted of one meeting: the language of its minutes and the submitter's wishes."""
+    """What is wanted of one meeting: the language of its minutes, the spelling of terms, the submitter's wishes."""
 
     language: str
     instructions: str = ""
+    glossary: tuple[str, ...] = ()
 
 
 def first_messages(meetings: Sequence[tuple[Transcript, Question]]) -> tuple[Message, ...]:
@@ -114,6 +117,8 @@ def segment_line(segment: Segment) -> str:
 
 def _wish(number: int, question: Question) -> str:
     wish = f"Meeting {number}: write in the language {json.dumps(question.language)}."
+    if question.glossary:
+        wish += f" Where these names and terms were said, spell them so: {_safe_json(question.glossary)}."
     if question.instructions:
         wish += f" The submitter wishes: {json.dumps(question.instructions, ensure_ascii=False)}."
     return wish

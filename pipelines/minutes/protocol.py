@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol, runtime_checkable
 
 from pipelines.core import Minutes, Transcript
@@ -13,12 +14,17 @@ class MinutesOptions:
     """What the submitter wants of the minutes, and whose they are.
 
     ``language`` is an ISO 639-1 code, None for the language that was spoken. ``title`` replaces the one the
-    writer would choose. ``instructions`` are wishes for a language model ("name every amount"). What is paid for is
-    counted and kept under ``tenant`` and ``job_id``; without a job nothing is kept.
+    writer would choose, which stands in for ``{title}`` in it. ``glossary`` holds names and terms as they are spelled.
+    ``recorded_on`` is what "by Friday" counts from. ``instructions`` are wishes for a language model ("name every
+    amount"). What is paid for is counted and kept under ``tenant`` and ``job_id``; without a job nothing is kept.
+    ``asked_at_s`` (Unix seconds) is when the minutes were first wanted, None: they are wanted now, whatever the price.
     """
 
     language: str | None = None
     title: str | None = None
+    glossary: tuple[str, ...] = ()
+    recorded_on: date | None = None
+    asked_at_s: float | None = None
     instructions: str = ""
     tenant: str = "default"
     job_id: str = ""

@@ -12,13 +12,14 @@ from datetime import datetime
 
 import structlog
 
+from pipelines.core import Usage
 from pipelines.errors import MinutesParked
 from pipelines.minutes.breaker import Breaker
 from pipelines.minutes.budget import Budget, Reservation
 from pipelines.minutes.capability import JsonCapability
 from pipelines.minutes.chat import ChatClient, ChatRequest, Completion
 from pipelines.minutes.concurrency import AdaptiveLimit
-from pipelines.minutes.pricing import Price, Usage
+from pipelines.minutes.pricing import Price
 from pipelines.minutes.retries import CallFailed, Fault, RetryPolicy
 from pipelines.minutes.token_count import estimate_tokens
 

@@ -10,7 +10,18 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 
-from pipelines.core import ActionItem, Decision, Evidence, Health, Minutes, OpenQuestion, Segment, Topic, Transcript
+from pipelines.core import (
+    ActionItem,
+    Decision,
+    Evidence,
+    Fact,
+    Health,
+    Minutes,
+    OpenQuestion,
+    Segment,
+    Topic,
+    Transcript,
+)
 from pipelines.minutes.numbers import numbers_in
 from pipelines.minutes.stopwords import ENGLISH
 from pipelines.minutes.wording import clean, joined_text, tokens
@@ -19,6 +30,8 @@ from pipelines.minutes.wording import clean, joined_text, tokens
 FUZZY_RATIO = 0.8
 # A topic is talked about for minutes but quoted once: its summary may use all that was said in that time.
 TOPIC_SLACK_S = 1.0
+# Words of fewer letters turn up by chance where others meet.
+LONG_WORD = 6
 
 
 class Verdict(StrEnum):
@@ -33,7 +46,8 @@ def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
     """The minutes without what the transcript does not support; what is doubtful has ``verified`` False.
 
     Dropped: items whose segments do not exist or whose quote is not in them, topics outside the recording's time,
-    participants never named, sentences of a summary with numbers nobody said.
+    participants never named, a chair, place or recipient not named where it is cited, a date for a due date that was
+    not spoken, sentences of a summary with numbers nobody said.
     Doubtful: a quote that only resembles what was said, segments that decoded badly, numbers or names in the text
     that the cited segments lack. An owner or due date that was not spoken becomes None, and the item doubtful.
     Verifying twice changes nothing more.
@@ -43,6 +57,9 @@ def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
         minutes,
         summary=check.summary(minutes.summary),
         participants=tuple(name for name in minutes.participants if check.is_known(name)),
+        chair=check.person(minutes.chair),
+        place=check.place(minutes.place),
+        distribution=tuple(fact for fact in minutes.distribution if check.person(fact) is not None),
         topics=tuple(topic for topic in map(check.topic, minutes.topics) if topic is not None),
         decisions=tuple(decision for decision in map(check.decision, minutes.decisions) if decision is not None),
         action_items=tuple(item for item in map(check.action, minutes.action_items) if item is not None),
@@ -148,9 +165,21 @@ class _Check:
             owner = owner if self.is_known(owner) else None
         if due is not None and not cited.says(due):
             due, doubtful = None, True
-        if not doubtful:
-            return item
-        return replace(item, owner=owner, due=due, verified=False)
+        due_date = item.due_date if due is not None else None
+        if doubtful or due_date != item.due_date:
+            return replace(item, owner=owner, due=due, due_date=due_date, verified=item.verified and not doubtful)
+        return item
+
+    def person(self, fact: Fact | None) -> Fact | None:
+        """Who is named, or speaks, in words that were said."""
+        if fact is None or self.evidence(fact.evidence) is not Verdict.HOLDS:
+            return None
+        return fact if self.cited(fact.evidence).names(fact.text) else None
+
+    def place(self, fact: Fact | None) -> Fact | None:
+        if fact is None or self.evidence(fact.evidence) is not Verdict.HOLDS:
+            return None
+        return fact if self.cited(fact.evidence).says(fact.text) else None
 
     def question(self, question: OpenQuestion) -> Verdict:
         verdict = self.evidence(question.evidence)
@@ -177,6 +206,14 @@ class _Said:
         return tokens(self.text)
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(self.tokens)
+
+    @cached_property
+    def letters(self) -> str:
+        return "".join(self.tokens)
+
+    @cached_property
     def clean_tokens(self) -> list[str]:
         return tokens(clean(self.text))
 
@@ -192,7 +229,7 @@ class _Said:
         if contains(self.tokens, wanted) or contains(self.clean_tokens, wanted):
             return True
         words = {word for word in wanted if word not in ENGLISH and not numbers_in(word)}
-        return self.supports_numbers(text) and words <= set(self.tokens) and bool(words or numbers_in(text))
+        return self.supports_numbers(text) and words <= self.words and bool(words or numbers_in(text))
 
     def names(self, name: str) -> bool:
         """Whether a person was named, or spoke."""
@@ -208,8 +245,11 @@ class _Said:
         """Whether every number and every name in the text was said."""
         if contains(self.clean_tokens, tokens(text)):
             return True
-        said = set(self.tokens)
-        return self.supports_numbers(text) and all(name in said for name in _capitalised(text))
+        return self.supports_numbers(text) and all(map(self.has_word, _capitalised(text)))
+
+    def has_word(self, word: str) -> bool:
+        """Whether a word was said; a long one may have been recognised in pieces ("meet memo")."""
+        return word in self.words or (len(word) >= LONG_WORD and word in self.letters)
 
 
 def _capitalised(text: str) -> list[str]:

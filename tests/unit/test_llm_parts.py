@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core import ActionItem, Decision, Evidence, Minutes
+from pipelines.core import ActionItem, Decision, Evidence, Minutes, Usage
 from pipelines.minutes.breaker import Breaker, BreakerOptions
 from pipelines.minutes.concurrency import AdaptiveLimit
 from pipelines.minutes.endpoints import is_deepseek, todays_model
@@ -19,7 +19,7 @@ from pipelines.minutes.injection import addresses_machine
 from pipelines.minutes.llm_schema import read_draft, read_meetings
 from pipelines.minutes.merging import merge
 from pipelines.minutes.packing import PackLimits, Parcel, pack
-from pipelines.minutes.pricing import Usage, price_of
+from pipelines.minutes.pricing import price_of
 from pipelines.minutes.prompts import Question, first_messages, meeting_block, segment_line, tenant_name
 from pipelines.minutes.repair import combine, find_faults
 from pipelines.minutes.retries import CallFailed, Fault, RetryPolicy, fault_of_status

@@ -1,0 +1,32 @@
+"""What the submitter wishes of minutes that are written and verified; nothing of it needs the writer again."""
+
+from dataclasses import replace
+from datetime import date
+
+from pipelines.core import ActionItem, Minutes
+from pipelines.minutes.due_dates import due_date
+from pipelines.minutes.glossary import spelled
+from pipelines.minutes.protocol import MinutesOptions
+
+# In a title: where the writer's own goes.
+OWN_TITLE = "{title}"
+
+
+def finish(minutes: Minutes, options: MinutesOptions) -> Minutes:
+    """The minutes with terms spelled, title set and due dates resolved as the options say.
+
+    Finishing twice changes nothing more, unless the wanted title holds the writer's.
+    """
+    minutes = spelled(minutes, options.glossary)
+    return replace(
+        minutes,
+        title=(options.title or OWN_TITLE).replace(OWN_TITLE, minutes.title).strip(),
+        held_on=options.recorded_on.isoformat() if options.recorded_on else "",
+        action_items=tuple(_dated(item, options.recorded_on) for item in minutes.action_items),
+    )
+
+
+def _dated(item: ActionItem, recorded_on: date | None) -> ActionItem:
+    """The item with the day that its due date means: worked out here, whatever the writer says."""
+    day = due_date(item.due, recorded_on) if item.due and recorded_on else None
+    return replace(item, due_date=day.isoformat() if day else None)
