@@ -25,7 +25,8 @@ from cluster.replicas import (
 )
 from cluster.settings import ModelSettings, Settings
 
-# The Coordinator and Ingestion mostly wait: long polls of watchers, uploads. Their own limits refuse what is too much.
+# The Coordinator, Ingestion and the MinutesWriter mostly wait: for uploads, for changes, for answers of
+# a model. Their own limits refuse what is too much.
 _MANY = 10_000
 # A replica that is stopped may finish its batch: 2–3 times the longest batch of a large model on a slow device.
 _DRAIN_S = 120.0
@@ -59,7 +60,7 @@ def build_app(args: dict[str, Any]) -> Application:
     minutes_writer = _deployment(
         MinutesWriterReplica,
         name="MinutesWriter",
-        max_ongoing_requests=100,
+        max_ongoing_requests=_MANY,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=5,
     ).bind(settings)

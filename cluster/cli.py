@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from cluster import __version__
 from cluster.bulk import plan, transcribe
 from cluster.client import ApiError, Client
 from cluster.keys_cli import keys_app
+from cluster.minutes_cli import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_HELP, minutes_app, wishes
 from cluster.quarantine_cli import quarantine_app
 from cluster.settings import Settings, load_settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
@@ -28,11 +30,9 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk."
 )
 jobs_app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
-minutes_app = typer.Typer(no_args_is_help=True, help="Minutes that wait for the language model: show, resume.")
 models_app = typer.Typer(no_args_is_help=True, help="Whisper models: list, fetch, verify.")
 config_app = typer.Typer(no_args_is_help=True, help="The resolved settings.")
 app.add_typer(jobs_app, name="jobs")
-app.add_typer(minutes_app, name="minutes")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 
@@ -208,6 +208,11 @@ def transcribe_command(
     minutes: Annotated[
         Literal["auto", "extractive", "llm", "none"], typer.Option(help="Who writes the minutes.")
     ] = "auto",
+    template: Annotated[str | None, typer.Option(help=TEMPLATE_HELP)] = None,
+    title: Annotated[str | None, typer.Option(help=TITLE_HELP)] = None,
+    terms: Annotated[list[str] | None, typer.Option("--term", help=TERM_HELP)] = None,
+    recorded: Annotated[datetime | None, typer.Option(help=RECORDED_HELP, formats=["%Y-%m-%d"])] = None,
+    keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep a copy, for clips of decisions.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: beside each file.", file_okay=False)
     ] = None,
@@ -226,8 +231,11 @@ def transcribe_command(
         named = Path(model).name if "/" in model else model
         flags = {"models": ({"name": named, "path": model if "/" in model else ""},), "default_model": named}
     settings = _settings(config, home, port, **flags)
-    options = {"channels": channels, "minutes": minutes, "word_timestamps": str(words).lower()}
+    options: dict[str, Any] = wishes(template, title, terms, recorded)
+    options |= {"channels": channels, "minutes": minutes, "word_timestamps": str(words).lower()}
     options |= {name: value for name, value in (("model", settings.default_model), ("language", language)) if value}
+    if keep_audio:
+        options["keep_audio"] = "true"
     recordings = plan(files, out)
 
     with _cluster(settings, url) as endpoint:
@@ -338,27 +346,6 @@ def jobs_results(
     asyncio.run(fetch())
 
 
-# Minutes
-
-
-@minutes_app.command("parked")
-def minutes_parked(config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
-    """Show how many jobs wait for their minutes, and why."""
-    _show_parked(_ask(_endpoint(config, home, url), "parked_minutes"))
-
-
-@minutes_app.command("resume")
-def minutes_resume(config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
-    """Have parked minutes written now: the language model works again, or its budget is larger."""
-    _show_parked(_ask(_endpoint(config, home, url), "parked_minutes", resume=True))
-
-
-def _show_parked(parked: dict[str, Any]) -> None:
-    console.print(f"{parked['parked']} jobs wait for their minutes.")
-    for why, n_jobs in parked["reasons"].items():
-        console.print(f"  {n_jobs}: {why}", soft_wrap=True)
-
-
 # Models
 
 
@@ -457,6 +444,7 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
 
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
+app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Client:
     ) -> None:
         await self._http.aclose()
 
-    async def submit(self, path: Path, options: Mapping[str, str]) -> dict[str, Any]:
+    async def submit(self, path: Path, options: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
         """Upload a file as a new job; ``options`` are those of ``POST /v1/jobs``."""
         n_bytes = (await asyncio.to_thread(path.stat)).st_size
         headers = {
@@ -80,6 +80,14 @@ class Client:
         """Decode a job's chunks in quarantine (none named: all) again; return the new job."""
         body = {"chunks": list(chunks)} if chunks else {}
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/replay", json=body)
+
+    async def rewrite(self, job_id: str, wishes: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a job's minutes written anew with other options; return the new job."""
+        return await self._json("POST", f"/v1/jobs/{quote(job_id)}/minutes", json=wishes)
+
+    async def minutes_versions(self, job_id: str) -> dict[str, Any]:
+        """All jobs that wrote minutes of the same recording, oldest first."""
+        return await self._json("GET", f"/v1/jobs/{quote(job_id)}/minutes")
 
     async def parked_minutes(self, *, resume: bool = False) -> dict[str, Any]:
         """How many jobs wait for their minutes, and why; ``resume`` has them written now."""

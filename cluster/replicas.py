@@ -209,7 +209,7 @@ class MinutesWriterReplica(MinutesWriter):
         configure_logging(settings.log)
         store = open_store(settings.store_url)
         writers = build_writers(settings, read_key(os.environ), store)
-        super().__init__(store=store, writers=writers, clock=time.time)
+        super().__init__(store=store, writers=writers, clock=time.time, styles=settings.minutes.styles)
         self._coordinator = coordinator_handle()
         self._follow_ups: asyncio.Task[None] | None = None
 
@@ -250,6 +250,8 @@ class IngestionReplica(Ingestion):
                     sources=source_limits(settings),
                 ),
                 llm_configured=settings.llm_configured,
+                keeps_audio=settings.retention.audio_days > 0,
+                styles=settings.minutes.styles,
                 version=__version__,
             ),
         )

@@ -24,8 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, OptionError
+from pipelines.house_style import HouseStyle, HouseStyles, is_text
 from pipelines.minutes.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking, is_deepseek
+from pipelines.minutes.glossary import MAX_TERMS
 
 PREFIX = "MEETMEMO_"
 KEY = "DEEPSEEK_API_KEY"
@@ -80,7 +82,26 @@ class ModelSettings(_Section):
     max_replicas: Annotated[int, Field(ge=0)] = 0
 
 
-class MinutesSettings(_Section):
+class StyleSettings(_Section):
+    """What minutes look like unless a job says otherwise. A template is a text, or a file with one."""
+
+    template: str = Field(default="", description="standard, classic, or a name from templates")
+    title: Annotated[str, Field(max_length=200, description="{title} in it stands for the writer's own")] = ""
+    glossary: Annotated[tuple[str, ...], Field(max_length=MAX_TERMS, description="names and terms, as spelled")] = ()
+    templates: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], str] = {}
+
+    @field_validator("templates")
+    @classmethod
+    def _read_files(cls, templates: dict[str, str]) -> dict[str, str]:
+        return {name: _template(name, given) for name, given in templates.items()}
+
+    @property
+    def style(self) -> HouseStyle:
+        """As the domain knows it."""
+        return HouseStyle(template=self.template, title=self.title, glossary=self.glossary, templates=self.templates)
+
+
+class MinutesSettings(StyleSettings):
     """Who writes minutes when a job says ``auto``, and which language model, if any.
 
     ``auto`` takes the language model where one is configured: a key for DeepSeek, or another server by ``base_url``.
@@ -104,6 +125,26 @@ class MinutesSettings(_Section):
     total_timeout_s: Annotated[float, Field(gt=0)] = 1800.0
     tokens_per_day: Annotated[int | None, Field(ge=1, description="for each tenant")] = None
     cost_per_day_usd: Annotated[float | None, Field(gt=0, description="for each tenant")] = None
+    off_peak_wait_h: Annotated[
+        float, Field(ge=0, le=168, description="minutes may be so late for the sake of low prices")
+    ] = 0.0
+    tenants: dict[str, StyleSettings] = {}
+
+    @model_validator(mode="after")
+    def _check_styles(self) -> "MinutesSettings":
+        for tenant in ("", *self.tenants):
+            try:
+                for name in self.styles.names(tenant):
+                    self.styles.check(tenant, name)
+                self.styles.check(tenant, "")
+            except OptionError as error:
+                raise ValueError(f"minutes of {tenant or 'everybody'}: {error}") from None
+        return self
+
+    @property
+    def styles(self) -> HouseStyles:
+        """Everybody's style and the tenants' own."""
+        return HouseStyles(everybody=self.style, tenants={name: own.style for name, own in self.tenants.items()})
 
 
 class LimitSettings(_Section):
@@ -135,6 +176,9 @@ class RetentionSettings(_Section):
     """How many days an ended job and its results are kept; 0 is for ever. ``tenants`` overrides it by tenant."""
 
     results_days: Annotated[float, Field(ge=0)] = 0.0
+    audio_days: Annotated[
+        float, Field(ge=0, description="copies of recordings that jobs asked to keep; 0: none is kept")
+    ] = 30.0
     tenants: dict[str, Annotated[float, Field(ge=0)]] = {}
 
 
@@ -323,6 +367,16 @@ def read_secret(name: str, env: Mapping[str, str]) -> str | None:
         return Path(path).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None
+
+
+def _template(name: str, given: str) -> str:
+    """The text of a template; settings that were resolved before hold it already."""
+    if is_text(given) or "\n" in given:
+        return given
+    try:
+        return Path(given).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the template {name} cannot be read: {error}") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`Backend`: what the HTTP routes share; `Backend.for_tenant` gives the jobs of one tenant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.coordinator_line import CoordinatorLine
 from deployments.limits import IngestionLimits
@@ -34,6 +34,6 @@ class Backend:
             store=self.store,
             line=self.line,
             intake=self.intake,
-            offer=self.offer,
+            offer=replace(self.offer, tenant=tenant),
             public_url=self.public_url,
         )

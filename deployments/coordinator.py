@@ -240,7 +240,7 @@ class Coordinator:
     async def _claim_jobs(self) -> None:
         for job in await asyncio.to_thread(self._records.cancel_requests):
             await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
-        room = self._options.max_live_jobs - len(self._driver.jobs)
+        room = self._options.max_live_jobs - self._driver.n_transcribing
         if room > 0 and not self._draining:
             for job in await asyncio.to_thread(self._records.claim, room, self._driver.jobs):
                 await self._driver.begin(self._driver.admit(job), Claimed())

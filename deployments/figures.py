@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.core import Usage
 from pipelines.measured_store import StoreCall
-from pipelines.minutes.pricing import Usage
 
 MinutesOutcome = Literal["written", "none", "parked", "failed"]
 

@@ -23,11 +23,13 @@ from deployments.ports import CoordinatorPort
 from deployments.problems import install
 from deployments.quarantine_routes import quarantine_routes
 from deployments.readiness import service_routes
+from deployments.rewrite_routes import rewrite_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import sweep
 from pipelines.catalogue import ModelProfile
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
+from pipelines.house_style import HouseStyles
 from pipelines.ids import new_id as random_id
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
@@ -48,6 +50,8 @@ def build_api(
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
     llm_configured: bool,
+    keeps_audio: bool = True,
+    styles: HouseStyles | None = None,
     version: str,
     public_url: str = "",
     profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
@@ -56,8 +60,8 @@ def build_api(
 
     Without a ``doorkeeper`` everybody may do everything, without ``keys`` there are no routes for them. ``clock`` gives
     Unix seconds, ``new_id`` an id that was never used. ``public_url`` is scheme and host as clients see them, "" for
-    URLs that begin with the path. ``profiles`` tells by model what it can. Raises `ConfigurationError` when the default
-    model is not among ``models``.
+    URLs that begin with the path. ``profiles`` tells by model what it can, ``styles`` what tenants' minutes look like.
+    Raises `ConfigurationError` when the default model is not among ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -68,7 +72,12 @@ def build_api(
         line=CoordinatorLine(coordinator, ledger),
         intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id, max_live_jobs=limits.max_live_jobs),
         offer=Offer(
-            models=tuple(models), default_model=default_model, llm_configured=llm_configured, profiles=profiles
+            models=tuple(models),
+            default_model=default_model,
+            llm_configured=llm_configured,
+            keeps_audio=keeps_audio,
+            styles=styles or HouseStyles(),
+            profiles=profiles,
         ),
         limits=limits,
         public_url=public_url.rstrip("/"),
@@ -89,6 +98,7 @@ def build_api(
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
+    app.include_router(rewrite_routes(backend))
     app.include_router(quarantine_routes(backend))
     app.include_router(admin_routes(backend))
     if keys is not None:
@@ -106,6 +116,8 @@ class IngestionConfig:
     limits: IngestionLimits
     llm_configured: bool
     version: str
+    keeps_audio: bool = True
+    styles: HouseStyles = field(default=HouseStyles())
     public_url: str = ""
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
 
@@ -143,6 +155,8 @@ class Ingestion:
             doorkeeper=self._doorkeeper,
             keys=self._keys,
             llm_configured=config.llm_configured,
+            keeps_audio=config.keeps_audio,
+            styles=config.styles,
             version=config.version,
             public_url=config.public_url,
             profiles=config.profiles,

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 import structlog
 
@@ -158,7 +157,8 @@ class JobDriver:
     async def begin(self, live: LiveJob, event: Event) -> None:
         """Start or go on with a job, unless its model is not there any more."""
         model = live.job.options.model
-        if model not in self.offices and live.job.state is not JobState.SUMMARIZING:
+        transcribed = live.job.state is JobState.SUMMARIZING or live.job.minutes_of
+        if model not in self.offices and not transcribed:
             event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
         await self.report(live, event)
 
@@ -269,24 +269,23 @@ class JobDriver:
             self._enqueue(live, live.decide(vote))
 
     async def _stitch(self, live: LiveJob) -> None:
+        if live.job.minutes_of:
+            await self._patience.repeat(self._leadership.confirm)
+            await self._patience.in_thread(stages.take_transcript, self._store, live.job)
+            await self.advance(live, TranscriptStored())
+            return
         model = self.offices[live.job.options.model].replica
         await self._patience.repeat(self._leadership.confirm)
         await self._patience.in_thread(stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions)
         await self.advance(live, TranscriptStored())
 
     async def _write_minutes(self, live: LiveJob) -> None:
-        request = MinutesRequest(
-            tenant=live.job.tenant,
-            job_id=live.job.id,
-            title=PurePath(live.job.filename).stem,
-            minutes=live.job.options.minutes,
-            language=live.job.options.minutes_language,
-        )
+        request = MinutesRequest.of(live.job)
         await self._patience.repeat(self._leadership.confirm)
         written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
         if written.figures is not None:
             self._measures.written(written.figures)
-        await self.advance(live, ResultsStored(names=written.names, note=written.note))
+        await self.advance(live, ResultsStored(names=written.names, note=written.note, minutes=written.minutes))
 
     async def _end(self, live: LiveJob) -> None:
         """Forget an ended job and delete its working data."""
@@ -344,6 +343,11 @@ class JobDriver:
     # Small parts
 
     @property
+    def n_transcribing(self) -> int:
+        """Jobs that hold samples and chunks; those that only wait for their minutes keep nobody out."""
+        return sum(live.job.state is not JobState.SUMMARIZING for live in self.jobs.values())
+
+    @property
     def backlog_s(self) -> float:
         """Audio seconds that wait or are being transcribed."""
         return sum(office.queue.backlog_s + office.leased_s for office in self.offices.values())
@@ -361,6 +365,7 @@ class JobDriver:
         task = asyncio.create_task(self.guard(live, step))
         live.tasks.add(task)
         task.add_done_callback(live.tasks.discard)
+        task.add_done_callback(lambda done: step.close())  # cancelled before it began, nobody awaits it
 
     async def guard(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
         """Await a step; an error ends its job, a job that vanished from the ledger is forgotten."""

@@ -7,14 +7,16 @@ Minutes that a language model cannot write for now are parked: the job has its t
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
+from deployments.documents import MINUTES_FORMATS, TRANSCRIPT_FORMATS, Documents
 from deployments.figures import MinutesOutcome, WritingFigures
 from deployments.parking import Parked, Parking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from pipelines.codec import decode
-from pipelines.core import Minutes, Transcript
+from pipelines.core import Transcript, Usage
 from pipelines.errors import (
     BlobMissing,
     IllegalTransition,
@@ -23,12 +25,11 @@ from pipelines.errors import (
     MinutesError,
     MinutesParked,
 )
-from pipelines.export import render
-from pipelines.jobs import RESULT_FORMATS
+from pipelines.house_style import HouseStyles
+from pipelines.jobs import MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
 from pipelines.minutes.cache import PaidMinutes
-from pipelines.minutes.pricing import Usage
 from pipelines.minutes.protocol import MinutesOptions, PaidWriter, Resumable, Writer
 from pipelines.storage import BlobStore
 
@@ -37,29 +38,46 @@ log = structlog.get_logger()
 PARKED_NOTE = "The minutes are parked and will follow: "
 # What the parking writes at once; the writer's own limit bounds the calls.
 MAX_FOLLOW_UPS = 100
+# Jobs whose minutes are being written: each holds its transcript in memory while it waits for a call.
+MAX_AT_ONCE = 500
+_NOTES = {"parked": PARKED_NOTE + "{}", "failed": "There are no minutes: {}"}
 
 
 class MinutesWriter:
     """Serves many jobs at once; ``writers`` maps a job's choice (``auto``, ``extractive``, ``llm``) to who writes."""
 
-    def __init__(self, *, store: BlobStore, writers: Mapping[str, Writer], clock: Callable[[], float]) -> None:
-        """``clock`` gives Unix seconds."""
+    def __init__(
+        self,
+        *,
+        store: BlobStore,
+        writers: Mapping[str, Writer],
+        clock: Callable[[], float],
+        styles: HouseStyles | None = None,
+        max_at_once: int = MAX_AT_ONCE,
+    ) -> None:
+        """``clock`` gives Unix seconds; jobs beyond ``max_at_once`` are parked: none waits in line without bound."""
         self._store = MeasuredStore(store)
         self._writers = writers
         self._clock = clock
+        self._styles = styles or HouseStyles()
+        self._documents = Documents(self._store, self._styles)
+        self._max_at_once = max_at_once
+        self._n_writing = 0
         self._parking = Parking(store)
         self._turn = 0
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes (unless the job wants none), render every document, store them.
 
-        Minutes that cannot be written never cost a transcript: its documents are there, and the note says why.
+        The transcript's documents come first: they wait for no language model, and minutes that cannot be written
+        never cost a transcript.
         """
-        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
-        paid, note = None, ""
-        outcome: MinutesOutcome = "none"
+        transcript = await self._transcript(request)
         started_s = time.perf_counter()
+        n_bytes = await asyncio.to_thread(self._documents.store_transcript, request, transcript)
+        render_s = time.perf_counter() - started_s
+        paid, record = None, None
+        outcome: MinutesOutcome = "none"
         if request.minutes != "none":
             try:
                 paid = await self._ask(transcript, request)
@@ -67,10 +85,12 @@ class MinutesWriter:
             except MinutesParked as error:
                 await asyncio.to_thread(self._parking.park, request, str(error), error.not_before_s)
                 log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
-                note, outcome = f"{PARKED_NOTE}{error}", "parked"
+                outcome, record = "parked", MinutesRecord(state="parked", note=str(error))
             except MinutesError as error:
-                note, outcome = f"There are no minutes: {error}", "failed"
-        return await self._finish(request, transcript, paid, note, outcome, time.perf_counter() - started_s)
+                outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
+        minutes_s = time.perf_counter() - started_s - render_s
+        figures = WritingFigures(outcome=outcome, minutes_s=minutes_s, render_s=render_s, n_bytes=n_bytes)
+        return await self._finish(request, transcript, paid, record, figures)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write what is parked, if its time has come and the model answers; returns how many minutes followed.
@@ -92,91 +112,114 @@ class MinutesWriter:
         # One goes alone: while the model does not answer, one call finds that out. Another one each time, for the
         # fault may be the meeting's.
         first = parked.pop(self._turn % len(parked))
-        if not await self._follow(first, coordinator):
+        if not await self._follow(first, coordinator, at_once=resumed):
             self._turn += 1
             return 0
         places = asyncio.Semaphore(MAX_FOLLOW_UPS)
 
         async def follow(entry: Parked) -> bool:
             async with places:
-                return await self._follow(entry, coordinator)
+                return await self._follow(entry, coordinator, at_once=resumed)
 
         return 1 + sum(await asyncio.gather(*(follow(entry) for entry in parked)))
 
-    async def _follow(self, entry: Parked, coordinator: FollowUpPort) -> bool:
+    async def _follow(self, entry: Parked, coordinator: FollowUpPort, *, at_once: bool) -> bool:
         """Write one parked job's minutes; False when they stay parked."""
         try:
-            written = await self._write_parked(entry.request)
+            written = await self._write_parked(entry.request, at_once=at_once)
             if written is not None:
                 await coordinator.minutes_followed(entry.request.tenant, entry.request.job_id, written)
                 log.info("minutes followed", action="follow", job_id=entry.request.job_id)
         except JobUnknown:
             log.info("parked job is gone", action="follow", job_id=entry.request.job_id)
-        except (MinutesParked, IllegalTransition):
-            return False  # not yet: neither the model nor, perhaps, the job's own end
+        except MinutesParked as error:
+            if error.not_before_s > entry.not_before_s:
+                await asyncio.to_thread(self._parking.park, entry.request, str(error), error.not_before_s)
+            return False
+        except IllegalTransition:
+            return False  # not yet: the job's own end is not entered
         except MeetMemoError as error:
             log.warning("follow-up failed", action="follow", job_id=entry.request.job_id, detail=str(error))
             return False
         await asyncio.to_thread(self._parking.release, entry.request)
         return True
 
-    async def _write_parked(self, request: MinutesRequest) -> WrittenResults | None:
+    async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> WrittenResults | None:
         """Minutes and documents of a parked job; None when the job was deleted meanwhile."""
-        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         try:
-            transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
+            transcript = await self._transcript(request)
         except BlobMissing:
             return None
-        paid, note = None, ""
+        paid, record = None, None
         outcome: MinutesOutcome = "written"
         started_s = time.perf_counter()
         try:
-            paid = await self._ask(transcript, request)
+            paid = await self._ask(transcript, replace(request, asked_at_s=None) if at_once else request)
         except MinutesParked:
             raise
         except MinutesError as error:
-            note, outcome = f"There are no minutes: {error}", "failed"
-        return await self._finish(request, transcript, paid, note, outcome, time.perf_counter() - started_s)
+            outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
+        figures = WritingFigures(outcome=outcome, minutes_s=time.perf_counter() - started_s)
+        return await self._finish(request, transcript, paid, record, figures)
 
     async def _finish(
         self,
         request: MinutesRequest,
         transcript: Transcript,
         paid: PaidMinutes | None,
-        note: str,
-        outcome: MinutesOutcome,
-        minutes_s: float,
+        record: MinutesRecord | None,
+        figures: WritingFigures,
     ) -> WrittenResults:
-        """Render and store the documents; say what all of it took."""
-        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        minutes = paid.minutes if paid else None
+        """Render and store the documents of the minutes, if there are any; say what all of it took."""
+        names, note = TRANSCRIPT_FORMATS, _NOTES[record.state].format(record.note) if record else ""
         started_s = time.perf_counter()
-        stored = await asyncio.to_thread(self._render_all, keys, transcript, minutes, request.title)
+        if paid is not None:
+            minutes = paid.minutes
+            stored = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
+            n_bytes, note = stored
+            names = (*names, *MINUTES_FORMATS)
+            record = MinutesRecord(
+                state="written",
+                note=note,
+                writer=minutes.writer,
+                model=minutes.model,
+                language=minutes.language,
+                usage=minutes.usage,
+            )
+            figures = replace(figures, writer=minutes.writer, n_bytes=figures.n_bytes + n_bytes, usage=paid.usage)
         writer = self._writers.get(request.minutes)
-        figures = WritingFigures(
-            outcome=outcome,
-            writer=minutes.writer if minutes else "",
-            minutes_s=minutes_s,
-            render_s=time.perf_counter() - started_s,
-            n_bytes=sum(stored.values()),
-            usage=paid.usage if paid else Usage(),
+        figures = replace(
+            figures,
+            render_s=figures.render_s + time.perf_counter() - started_s,
             calls=writer.take_calls() if isinstance(writer, PaidWriter) else {},
             store_calls=self._store.take_calls(),
         )
-        return WrittenResults(names=tuple(stored), note=note, figures=figures)
+        return WrittenResults(names=names, note=note, minutes=record, figures=figures)
+
+    async def _transcript(self, request: MinutesRequest) -> Transcript:
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        return decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
 
     async def _ask(self, transcript: Transcript, request: MinutesRequest) -> PaidMinutes:
         writer = self._writers.get(request.minutes)
         if writer is None:
             raise MinutesError("no language model is configured where minutes are written")
-        options = MinutesOptions(language=request.language, tenant=request.tenant, job_id=request.job_id)
-        if isinstance(writer, PaidWriter):
-            return await writer.write_paid(transcript, options)
-        return PaidMinutes(minutes=await writer.write(transcript, options), usage=Usage())
-
-    def _render_all(self, keys: JobKeys, transcript: Transcript, minutes: Minutes | None, title: str) -> dict[str, int]:
-        """Sizes of the stored documents, by name."""
-        names = [name for name in RESULT_FORMATS if minutes is not None or not name.startswith("minutes.")]
-        return {
-            name: self._store.put(keys.result(name), render(name, transcript, minutes, title)).n_bytes for name in names
-        }
+        if self._n_writing >= self._max_at_once:
+            raise MinutesParked(f"{self._n_writing} minutes are being written")
+        options = MinutesOptions(
+            language=request.language,
+            title=self._styles.title(request.tenant, request.minutes_title) or None,
+            glossary=self._styles.glossary(request.tenant, request.glossary),
+            recorded_on=request.recording_date,
+            asked_at_s=request.asked_at_s,
+            tenant=request.tenant,
+            job_id=request.job_id,
+        )
+        self._n_writing += 1
+        try:
+            if not isinstance(writer, PaidWriter):
+                return PaidMinutes(minutes=await writer.write(transcript, options), usage=Usage())
+            paid = await writer.write_paid(transcript, options)
+            return replace(paid, minutes=replace(paid.minutes, usage=paid.usage))
+        finally:
+            self._n_writing -= 1

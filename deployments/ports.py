@@ -6,11 +6,13 @@ Only ids, references and dataclasses travel: never audio bytes, open files or re
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePath
 from typing import Protocol
 
 from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
 from pipelines.core import ModelInfo, SourceSummary, Span
-from pipelines.jobs import Job
+from pipelines.jobs import Job, MinutesRecord
 from pipelines.scheduling import WorkItem
 
 
@@ -134,22 +136,51 @@ class SegmenterPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRequest:
-    """Whose transcript to turn into minutes and documents."""
+    """Whose transcript to turn into minutes and documents, and how; see `pipelines.jobs.JobOptions`.
+
+    ``title`` is the recording's. ``asked_at_s`` (Unix seconds) is when the minutes were first wanted; None: at once.
+    """
 
     tenant: str
     job_id: str
     title: str
     minutes: str
     language: str | None
+    template: str = ""
+    minutes_title: str = ""
+    glossary: tuple[str, ...] = ()
+    recording_date: date | None = None
+    asked_at_s: float | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> "MinutesRequest":
+        """What a job whose transcript is stored wants."""
+        options = job.options
+        return cls(
+            tenant=job.tenant,
+            job_id=job.id,
+            title=PurePath(job.filename).stem,
+            minutes=options.minutes,
+            language=options.minutes_language,
+            template=options.minutes_template,
+            minutes_title=options.minutes_title,
+            glossary=(*options.glossary, *options.vocabulary),
+            recording_date=options.recording_date,
+            asked_at_s=job.updated_at_s,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenResults:
-    """Names of the stored results; ``note`` says why there are no minutes although the job wanted some."""
+    """Names of the stored results, and what became of the minutes (None: the job wanted none).
+
+    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     figures: WritingFigures | None = None
+    minutes: MinutesRecord | None = None
 
 
 class FollowUpPort(Protocol):

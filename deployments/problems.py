@@ -25,6 +25,8 @@ from pipelines.errors import (
     NotFound,
     Overloaded,
     Reason,
+    TemplateInvalid,
+    TemplateUnknown,
     Unauthenticated,
 )
 
@@ -43,6 +45,8 @@ STATUS: dict[Reason, int] = {
     Reason.TOO_LARGE: 413,
     Reason.SOURCE_UNREACHABLE: 422,
     Reason.INVALID_OPTION: 422,
+    Reason.TEMPLATE_UNKNOWN: 422,
+    Reason.TEMPLATE_INVALID: 422,
     Reason.MODEL_UNKNOWN: 422,
     Reason.MODEL_UNAVAILABLE: 503,
     Reason.TRANSCRIPTION_FAILED: 500,
@@ -82,6 +86,8 @@ def problem_of(error: MeetMemoError) -> Problem:
         errors = error.errors
     elif isinstance(error, ModelUnknown):
         errors = (("model", str(error)),)
+    elif isinstance(error, TemplateUnknown | TemplateInvalid):
+        errors = (("minutes_template", str(error)),)
     return _problem(error.reason, str(error), errors)
 
 

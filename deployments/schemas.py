@@ -1,7 +1,7 @@
 """What travels over HTTP: pydantic models of requests and answers, to and from the domain's dataclasses."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -16,12 +16,16 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.core import Usage
 from pipelines.errors import OptionError, Reason
-from pipelines.jobs import Job, JobOptions, JobState
+from pipelines.export.sandbox import MAX_TEMPLATE_CHARACTERS
+from pipelines.jobs import Job, JobOptions, JobState, MinutesRecord
 from pipelines.languages import LANGUAGES
 from pipelines.ledger import JobEvent
+from pipelines.minutes.glossary import MAX_TERMS
 
 JOBS_PATH = "/v1/jobs"
+MAX_PRIORITY = 100
 
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
@@ -30,7 +34,8 @@ SpeakerName = Annotated[
 ]
 
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
-LIST_OPTIONS = frozenset({"speakers", "vocabulary"})
+LIST_OPTIONS = frozenset({"speakers", "vocabulary", "glossary"})
+Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
 
 
 class InvalidOptions(OptionError):
@@ -78,7 +83,9 @@ class Options(Wire):
     minutes_language: LanguageTag | None = Field(
         None, description="Language of the minutes as a BCP 47 tag; that of the transcript when left out."
     )
-    priority: int = Field(0, ge=-100, le=100, description="Jobs of higher priority are decoded first.")
+    priority: int = Field(
+        0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Jobs of higher priority are decoded first."
+    )
     speakers: tuple[SpeakerName, ...] = Field(
         (), max_length=16, description="Names of the speakers, in the order of the channels."
     )
@@ -94,6 +101,23 @@ class Options(Wire):
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding begins; what fails the quality rules is tried at higher ones."
     )
+    minutes_template: Annotated[str, StringConstraints(max_length=MAX_TEMPLATE_CHARACTERS)] = Field(
+        "",
+        description="Layout of the minutes: `standard`, `classic`, a template that is configured, or the text of one "
+        "(Jinja2 that writes Markdown); the tenant's usual one when left out.",
+    )
+    minutes_title: Title = Field(
+        "", description="Title of the minutes; `{title}` in it stands for the one the writer would choose."
+    )
+    glossary: tuple[Term, ...] = Field(
+        (), max_length=MAX_TERMS, description="Names and terms as they are spelled; may be repeated."
+    )
+    recording_date: date | None = Field(
+        None, description="Day of the recording (ISO 8601): due dates such as 'by Friday' count from it."
+    )
+    keep_audio: bool = Field(
+        False, description="Keep a compressed copy of the recording for a while, for clips of what was decided."
+    )
 
     @field_validator("language")
     @classmethod
@@ -106,8 +130,9 @@ class Options(Wire):
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:
-        if self.minutes == "none" and self.minutes_language is not None:
-            raise ValueError("minutes_language is given, but minutes is none")
+        for name in ("minutes_language", "minutes_template", "minutes_title", "glossary", "recording_date"):
+            if self.minutes == "none" and getattr(self, name):
+                raise ValueError(f"{name} is given, but minutes is none")
         return self
 
     @classmethod
@@ -142,6 +167,17 @@ def _message(text: str) -> str:
     return text.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such option")
 
 
+class MinutesWishes(Wire):
+    """How to write minutes anew: what is given replaces the job's own option, the rest stays."""
+
+    minutes: Literal["auto", "extractive", "llm"] | None = Field(None, description="Who writes them.")
+    minutes_language: LanguageTag | None = None
+    minutes_template: str | None = Field(None, max_length=MAX_TEMPLATE_CHARACTERS)
+    minutes_title: Title | None = None
+    glossary: tuple[Term, ...] | None = Field(None, max_length=MAX_TERMS)
+    recording_date: date | None = None
+
+
 class SourceRequest(Wire):
     """A job whose recording is pulled from a URL instead of being uploaded."""
 
@@ -165,6 +201,52 @@ class SourceBody(Wire):
     url: str | None
 
 
+class UsageBody(Wire):
+    """Calls to a language model, tokens as its provider counted them, and what they cost this job."""
+
+    calls: int
+    prompt_tokens: int
+    cache_hit_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    models: list[str] = Field(description="Names of the models that answered.")
+
+    @classmethod
+    def from_domain(cls, usage: Usage) -> Self:
+        return cls(
+            calls=usage.n_calls,
+            prompt_tokens=usage.n_prompt,
+            cache_hit_tokens=usage.n_cache_hit,
+            completion_tokens=usage.n_completion,
+            cost_usd=round(usage.cost_usd, 6),
+            models=list(usage.models),
+        )
+
+
+class MinutesBody(Wire):
+    """What became of a job's minutes."""
+
+    state: Literal["written", "parked", "failed"] = Field(
+        description="`parked`: they follow when the language model answers, the budget is fresh, prices are low."
+    )
+    note: str = Field(description="Why there are none, or which wish was not heeded.")
+    writer: str
+    model: str
+    language: str
+    usage: UsageBody | None = Field(description="Null where no language model was asked.")
+
+    @classmethod
+    def from_domain(cls, record: MinutesRecord) -> Self:
+        return cls(
+            state=record.state,
+            note=record.note,
+            writer=record.writer,
+            model=record.model,
+            language=record.language,
+            usage=UsageBody.from_domain(record.usage) if record.usage else None,
+        )
+
+
 class JobBody(Wire):
     """One recording's way through the system."""
 
@@ -181,6 +263,8 @@ class JobBody(Wire):
     n_failed_chunks: int
     cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
     replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
+    minutes_of: str | None = Field(description="The job whose minutes this one writes anew.")
+    minutes: MinutesBody | None = Field(description="Null until documents are there, and where none were wanted.")
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime
     updated_at: datetime
@@ -205,6 +289,8 @@ class JobBody(Wire):
             n_failed_chunks=job.n_failed_chunks,
             cancel_requested=job.cancel_requested and not job.state.final,
             replay_of=job.replay_of or None,
+            minutes_of=job.minutes_of or None,
+            minutes=MinutesBody.from_domain(job.minutes) if job.minutes else None,
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),

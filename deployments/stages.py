@@ -101,6 +101,12 @@ def stitch_job(
     return transcript
 
 
+def take_transcript(store: BlobStore, job: Job) -> None:
+    """Copy the transcript of the job whose minutes are written anew: each stands alone. Raises `BlobMissing`."""
+    origin = JobKeys(tenant=job.tenant, job_id=job.minutes_of)
+    store.put(JobKeys(tenant=job.tenant, job_id=job.id).transcript, store.get(origin.transcript))
+
+
 def discard(store: BlobStore, item: WorkItem) -> None:
     """Delete the outcome of a chunk whose job ended while it was decoded: nobody else would."""
     store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index, item.cut))

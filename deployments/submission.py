@@ -14,7 +14,16 @@ from starlette.requests import Request
 
 from deployments.forms import disposition, filename_of, read_form, text_of
 from deployments.limits import IngestionLimits
-from deployments.schemas import LIST_OPTIONS, InvalidOptions, Options, SourceRequest, public_part, refused_option
+from deployments.schemas import (
+    LIST_OPTIONS,
+    MAX_PRIORITY,
+    InvalidOptions,
+    MinutesWishes,
+    Options,
+    SourceRequest,
+    public_part,
+    refused_option,
+)
 from deployments.sources import NAMELESS, check_url, name_in
 from deployments.uploads import Spool, body_of
 from pipelines.catalogue import ModelProfile
@@ -28,6 +37,7 @@ from pipelines.errors import (
     Overloaded,
     UnsupportedMediaType,
 )
+from pipelines.house_style import HouseStyles
 from pipelines.jobs import Job, JobOptions, JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
@@ -61,20 +71,25 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """The models a job may name with what they can, and whether a language model writes minutes."""
+    """What a tenant's job may ask for: models with what they can, a language model for minutes, templates."""
 
     models: tuple[str, ...]
     default_model: str
     llm_configured: bool = False
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
+    keeps_audio: bool = True
+    styles: HouseStyles = field(default=HouseStyles())
+    tenant: str = "default"
 
     def check(self, options: Options) -> JobOptions:
-        """Fill in the default model; raises `ModelUnknown` with the names there are, `InvalidOptions`.
+        """Fill in the default model.
 
-        What the model cannot do is refused here, not found out when every chunk has failed.
+        What cannot be done is refused here, not found out when every chunk has failed. Raises `ModelUnknown` with the
+        names there are, `InvalidOptions`, `TemplateUnknown` and `TemplateInvalid`.
         """
-        if options.minutes == "llm" and not self.llm_configured:
-            raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
+        if options.keep_audio and not self.keeps_audio:
+            raise refused_option("keep_audio", "recordings are not kept here")
+        self._check_minutes(options)
         chosen = options.to_domain(self.default_model)
         self.check_model(chosen.model)
         profile = self.profiles.get(chosen.model, ModelProfile())
@@ -83,6 +98,21 @@ class Offer:
         if chosen.task == "translate" and not profile.can_translate:
             raise refused_option("task", f"the model {chosen.model} cannot translate")
         return chosen
+
+    def rewritten(self, options: JobOptions, wishes: MinutesWishes) -> JobOptions:
+        """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
+        given = wishes.model_dump(exclude_none=True)
+        if options.minutes == "none":
+            given = {"minutes": "auto", **given}
+        chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
+        self._check_minutes(chosen)
+        return chosen
+
+    def _check_minutes(self, options: Options | JobOptions) -> None:
+        if options.minutes_template:
+            self.styles.check(self.tenant, options.minutes_template)
+        if options.minutes == "llm" and not self.llm_configured:
+            raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
 
     def check_model(self, name: str) -> None:
         """Raise `ModelUnknown`, with the names there are, for one that is not among them."""
@@ -329,6 +359,26 @@ class Intake:
         fingerprint = hashlib.sha256(f"replay/{origin.id}/{chunks}".encode()).hexdigest()
         stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
         log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
+        return stored_job, created
+
+    def rewrite(self, origin: Job, options: JobOptions, key: str | None) -> tuple[Job, bool]:
+        """Write a job that writes an ended job's minutes anew; see `accept`."""
+        now_s = round(self.clock(), 3)
+        job_id = self.new_id()
+        job = Job(
+            id=job_id,
+            tenant=origin.tenant,
+            options=options,
+            source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
+            filename=origin.filename,
+            minutes_of=origin.id,
+            created_at_s=now_s,
+            updated_at_s=now_s,
+        )
+        fingerprint = hashlib.sha256(f"rewrite/{origin.id}/".encode() + encode(options)).hexdigest()
+        stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
+        self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
+        log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)
         return stored_job, created
 
     def _holds(self, tenant: str, job_id: str) -> bool:

@@ -1,5 +1,6 @@
 """`TenantJobs`: one tenant's jobs as the HTTP routes see them; every blocking call runs in a thread."""
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,7 +12,7 @@ import anyio.to_thread
 from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
 from deployments.quarantine import Quarantined, chunks_in
-from deployments.schemas import JobBody, JobQuery
+from deployments.schemas import JobBody, JobQuery, MinutesWishes
 from deployments.submission import Intake, Offer, Submission
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 READ_BYTES = 256 << 10
 MAX_EVENTS = 100
+MAX_VERSIONS = 100
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -174,6 +176,43 @@ class TenantJobs:
         if not chosen or not self.store.exists(keys.kept):
             raise IllegalTransition(f"Job {origin.id} is {origin.state} and kept too little of itself to be replayed.")
         return tuple(dict.fromkeys(chosen))
+
+    async def rewrite(self, job_id: str, wishes: MinutesWishes, key: str | None) -> tuple[Job, bool]:
+        """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.
+
+        Raises `JobUnknown`, what `Offer.check` raises, and `IllegalTransition` when there is no transcript yet or none
+        is left.
+        """
+        job = await self.get(job_id)
+        origin = await self._transcribed(job)
+        if origin.state is not JobState.SUCCEEDED:
+            raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
+        if not await in_thread(self.store.exists, self._keys(origin).transcript):
+            raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
+        options = await in_thread(self.offer.rewritten, job.options, wishes)
+        new, created = await in_thread(self.intake.rewrite, origin, options, key)
+        if created:
+            self.line.wake()
+        return new, created
+
+    async def versions(self, job_id: str) -> list[Job]:
+        """The job that transcribed a recording, and those that wrote its minutes anew, oldest first."""
+        origin = await self._transcribed(await self.get(job_id))
+        return [origin, *await in_thread(self._rewritings, origin)]
+
+    async def _transcribed(self, job: Job) -> Job:
+        """The job whose transcript a job took; itself where it took none, or the other was erased."""
+        with contextlib.suppress(JobUnknown):
+            return await self.get(job.minutes_of) if job.minutes_of else job
+        return job
+
+    def _rewritings(self, origin: Job) -> list[Job]:
+        keys = self._keys(origin)
+        found = []
+        for key in list(self.store.list(keys.rewritings))[-MAX_VERSIONS:]:
+            with contextlib.suppress(JobUnknown):  # erased since
+                found.append(self.ledger.get(self.tenant, key.removeprefix(keys.rewritings)))
+        return sorted(found, key=lambda job: (job.created_at_s, job.id))
 
     @staticmethod
     def _keys(job: Job) -> JobKeys:

@@ -19,6 +19,8 @@
     │   └── ResultPending         result_pending
     ├── SourceUnreachable         source_unreachable
     ├── OptionError               invalid_option
+    │   ├── TemplateUnknown       template_unknown
+    │   └── TemplateInvalid       template_invalid
     ├── ModelError
     │   ├── ModelUnknown          model_unknown
     │   └── ModelUnavailable      model_unavailable
@@ -60,6 +62,8 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     SOURCE_UNREACHABLE = "source_unreachable"
     INVALID_OPTION = "invalid_option"
+    TEMPLATE_UNKNOWN = "template_unknown"
+    TEMPLATE_INVALID = "template_invalid"
     MODEL_UNKNOWN = "model_unknown"
     MODEL_UNAVAILABLE = "model_unavailable"
     TRANSCRIPTION_FAILED = "transcription_failed"
@@ -204,6 +208,18 @@ class OptionError(MeetMemoError):
     """A job option is unknown, unsupported or out of range."""
 
     reason = Reason.INVALID_OPTION
+
+
+class TemplateUnknown(OptionError):
+    """No template of that name is configured for the tenant."""
+
+    reason = Reason.TEMPLATE_UNKNOWN
+
+
+class TemplateInvalid(OptionError):
+    """A template cannot be parsed, does what templates may not, or names what there is not."""
+
+    reason = Reason.TEMPLATE_INVALID
 
 
 class ModelError(MeetMemoError):

@@ -9,10 +9,11 @@ No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
-from pipelines.core import SAMPLE_RATE, BlobRef, Chunk
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Usage
 from pipelines.errors import IllegalTransition, Reason
 
 
@@ -50,6 +51,10 @@ class JobOptions:
     ``language`` None means: vote. ``channels`` "split" transcribes each on its own. ``task`` "translate" writes English
     whatever is spoken. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.priming`). ``temperature`` is where
     the decoder's ladder of second tries begins.
+
+    ``minutes_template`` is a template's name or its text, ``minutes_title`` replaces the writer's; "" takes the
+    tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
+    from. ``keep_audio`` keeps a compressed copy of the recording for a while, for clips of what was decided.
     """
 
     model: str
@@ -65,6 +70,23 @@ class JobOptions:
     prompt: str = ""
     vocabulary: tuple[str, ...] = ()
     temperature: float = 0.0
+    minutes_template: str = ""
+    minutes_title: str = ""
+    glossary: tuple[str, ...] = ()
+    recording_date: date | None = None
+    keep_audio: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinutesRecord:
+    """What became of a job's minutes: who wrote them, what that took, or in ``note`` why there are none (yet)."""
+
+    state: Literal["written", "parked", "failed"]
+    note: str = ""
+    writer: str = ""
+    model: str = ""
+    language: str = ""
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +111,9 @@ class Job:
     `CancelRequested`. Times are Unix seconds. A job with a ``source_url`` was submitted by
     reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0. A job
     with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
-    takes everything else from what that job kept.
+    takes everything else from what that job kept. A job with ``minutes_of`` has none either: it writes the minutes of
+    its tenant's job of that id anew, with options of its own. ``minutes`` is None until documents are there, and where
+    no minutes were wanted.
     """
 
     id: str
@@ -100,6 +124,7 @@ class Job:
     source_url: str = ""
     replay_of: str = ""
     replay_chunks: tuple[int, ...] = ()
+    minutes_of: str = ""
     created_at_s: float
     updated_at_s: float = 0.0
     version: int = 0
@@ -112,6 +137,7 @@ class Job:
     reason: Reason | None = None
     detail: str = ""
     results: tuple[str, ...] = ()
+    minutes: MinutesRecord | None = None
     history: tuple[str, ...] = ()
 
 
@@ -164,6 +190,7 @@ class ResultsStored:
 
     names: tuple[str, ...]
     note: str = ""
+    minutes: MinutesRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +199,7 @@ class MinutesFollowed:
 
     names: tuple[str, ...]
     note: str = ""
+    minutes: MinutesRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +291,8 @@ def _illegal(job: Job, event: Event) -> IllegalTransition:
 
 
 def _claimed(job: Job, event: Claimed) -> Step:
+    if job.minutes_of:  # transcribed long ago
+        return replace(job, state=JobState.TRANSCRIBING, n_chunks=0), (StartStitching(),)
     return replace(job, state=JobState.TRANSCRIBING), (StartSegmentation(),)
 
 
@@ -317,11 +347,12 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
-    return replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note), (CleanUp(),)
+    ended = replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note, minutes=event.minutes)
+    return ended, (CleanUp(),)
 
 
 def _minutes_followed(job: Job, event: MinutesFollowed) -> Step:
-    return replace(job, results=event.names, detail=event.note), ()
+    return replace(job, results=event.names, detail=event.note, minutes=event.minutes), ()
 
 
 def _failed(job: Job, event: Failed) -> Step:
@@ -333,6 +364,8 @@ def _cancelled(job: Job, event: CancelRequested) -> Step:
 
 
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
+    if job.minutes_of:
+        return job, (StartStitching(),)
     fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0)
     return fresh, (StartSegmentation(),)
 

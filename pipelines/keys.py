@@ -88,6 +88,14 @@ class JobKeys:
         """The stitched transcript: `pipelines.core.Transcript` as JSON, kept so that minutes can be written anew."""
         return f"{self.root}results/.transcript"
 
+    @property
+    def rewritings(self) -> str:
+        return f"{self.root}results/.rewritten/"
+
+    def rewriting(self, job_id: str) -> str:
+        """Says that a later job wrote this one's minutes anew; nothing is in it."""
+        return f"{self.rewritings}{job_id}"
+
     def minutes(self, digest: str) -> str:
         """Minutes that were paid for (`pipelines.minutes.cache.PaidMinutes`), by the digest of what went into them."""
         return f"{self.root}results/.minutes-{digest}"

@@ -67,3 +67,13 @@ def join_spoken(texts: Iterable[str]) -> str:
         tight = _ENDS_IDEOGRAPHIC.search(joined) or _STARTS_IDEOGRAPHIC.search(text)
         joined += text if not joined or tight else f" {text}"
     return joined
+
+
+def sentences(text: str) -> list[str]:
+    """Cut a text after its sentences; joining gives it back."""
+    pieces, start = [], 0
+    for index, character in enumerate(text):
+        if character in "。？！" or (character in ".?!" and text[index + 1 : index + 2].isspace()):
+            pieces.append(text[start : index + 1])
+            start = index + 1
+    return [*pieces, text[start:]]

@@ -10,42 +10,57 @@ from types import MappingProxyType
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import OptionError
 from pipelines.export.cleaning import cleaned
+from pipelines.export.content import Content, minutes_content
 from pipelines.export.docx import minutes_docx
 from pipelines.export.json_layout import minutes_json, transcript_json
 from pipelines.export.markdown import minutes_md
 from pipelines.export.pdf import minutes_pdf
 from pipelines.export.plain_text import transcript_txt
 from pipelines.export.srt import transcript_srt
+from pipelines.export.templated import templated_content
 from pipelines.export.webvtt import transcript_vtt
 
-Renderer = Callable[[Transcript, Minutes | None, str], bytes]
-"""Takes the transcript, the minutes (None where the job wants none) and the recording's title."""
+Renderer = Callable[[Transcript, Minutes | None, str, str], bytes]
+"""Takes the transcript, the minutes (None where the job wants none), the recording's title and a template or ""."""
 
 
-def render(name: str, transcript: Transcript, minutes: Minutes | None, title: str) -> bytes:
-    """Render one result; ``title`` names the recording.
+def render(name: str, transcript: Transcript, minutes: Minutes | None, title: str, template: str = "") -> bytes:
+    """Render one result; ``title`` names the recording, ``template`` lays the minutes out, "" as MeetMemo does.
 
-    Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` when ``minutes`` is None.
+    Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` when ``minutes`` is None, its kind
+    ``TemplateInvalid`` for a template that cannot be filled.
     """
     if name not in RENDERERS:
         raise OptionError(f"{name!r} is no result format; known are {', '.join(RENDERERS)}")
-    return RENDERERS[name](transcript, minutes, title)
+    return RENDERERS[name](transcript, minutes, title, template)
 
 
 def _for_transcript(renderer: Callable[[Transcript, str], bytes]) -> Renderer:
-    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str) -> bytes:
+    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str, template: str) -> bytes:
         return renderer(cleaned(transcript), cleaned(title))
 
     return render_clean
 
 
-def _for_minutes(renderer: Callable[[Transcript, Minutes, str], bytes]) -> Renderer:
-    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str) -> bytes:
-        if minutes is None:
-            raise OptionError("this recording has no minutes to render")
-        return renderer(cleaned(transcript), cleaned(minutes), cleaned(title))
+def _for_minutes(renderer: Callable[[Transcript, Minutes], bytes]) -> Renderer:
+    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str, template: str) -> bytes:
+        return renderer(cleaned(transcript), cleaned(_present(minutes)))
 
     return render_clean
+
+
+def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
+    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str, template: str) -> bytes:
+        said = cleaned(transcript), cleaned(_present(minutes)), cleaned(title)
+        return renderer(templated_content(*said, template) if template else minutes_content(*said))
+
+    return render_clean
+
+
+def _present(minutes: Minutes | None) -> Minutes:
+    if minutes is None:
+        raise OptionError("this recording has no minutes to render")
+    return minutes
 
 
 RENDERERS: Mapping[str, Renderer] = MappingProxyType(
@@ -54,9 +69,9 @@ RENDERERS: Mapping[str, Renderer] = MappingProxyType(
         "transcript.txt": _for_transcript(lambda transcript, title: transcript_txt(transcript)),
         "transcript.srt": _for_transcript(lambda transcript, title: transcript_srt(transcript)),
         "transcript.vtt": _for_transcript(lambda transcript, title: transcript_vtt(transcript)),
-        "minutes.json": _for_minutes(lambda transcript, minutes, title: minutes_json(transcript, minutes)),
-        "minutes.md": _for_minutes(minutes_md),
-        "minutes.docx": _for_minutes(minutes_docx),
-        "minutes.pdf": _for_minutes(minutes_pdf),
+        "minutes.json": _for_minutes(minutes_json),
+        "minutes.md": _for_document(minutes_md),
+        "minutes.docx": _for_document(minutes_docx),
+        "minutes.pdf": _for_document(minutes_pdf),
     }
 )

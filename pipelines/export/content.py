@@ -4,11 +4,11 @@ Markdown, docx and pdf print the same blocks in the same order, so they cannot c
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
-from pipelines.core import Evidence, Health, Minutes, Segment, Topic, Transcript
+from pipelines.core import ActionItem, Evidence, Health, Minutes, Segment, Topic, Transcript
 from pipelines.export.cleaning import one_line
 from pipelines.export.labels import Labels, labels_for
 from pipelines.export.times import clock
@@ -32,23 +32,30 @@ Line = tuple[Run, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """A section's heading; ``new_page`` starts the appendices: quality notes, if any, and the transcript."""
+    """A section's heading, 1 the highest level; ``new_page`` starts the appendices: quality notes, if any, and the
+    transcript."""
 
     text: str
+    level: int = 1
     new_page: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paragraph:
-    """One or more lines kept together; a ``note`` is set apart from the text."""
+    """One or more lines kept together; a ``note`` is set apart from the text.
+
+    An ``item`` belongs to a list: ``mark`` is its number or bullet, "" where it goes on; ``depth`` counts from 0.
+    """
 
     lines: tuple[Line, ...]
-    kind: Literal["body", "bullet", "note", "warning"] = "body"
+    kind: Literal["body", "bullet", "item", "note", "warning"] = "body"
+    mark: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of cells of lines; ``shares`` are the columns' parts of the width and add up to 1."""
+    """Rows of cells of lines, the ``header`` empty where there is none; ``shares`` of the width add up to 1."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[tuple[Line, ...], ...], ...]
@@ -81,10 +88,12 @@ class Content:
 
 def minutes_content(transcript: Transcript, minutes: Minutes, title: str) -> Content:
     """Lay out the minutes of a recording called ``title``, with its transcript as an appendix."""
-    return _Composer(transcript, minutes, title).content()
+    return Composer(transcript, minutes, title).content()
 
 
-class _Composer:
+class Composer:
+    """Arranges the minutes of one recording; its parts serve templates too."""
+
     def __init__(self, transcript: Transcript, minutes: Minutes, title: str) -> None:
         self._transcript = transcript
         self._minutes = minutes
@@ -113,15 +122,33 @@ class _Composer:
             ),
         )
 
+    def arranged(self, title: str, blocks: Sequence[Block]) -> Content:
+        """A document whose blocks somebody else arranged, with the notes and appendices that every one has."""
+        content = self.content()
+        return replace(
+            content,
+            title=_shortened(one_line(title) or content.title),
+            facts=(),
+            blocks=(*blocks, *self._notes(), *self._quality(), *self._appendix()),
+        )
+
+    @property
+    def duration(self) -> str:
+        return self.clock(self._transcript.duration_s)
+
     def _facts(self) -> Iterator[tuple[str, str]]:
         labels, minutes, transcript = self._labels, self._minutes, self._transcript
         extractive = minutes.writer == "extractive"
         participants = [labels.speaker(one_line(name)) for name in minutes.participants]
         facts = [
             (labels.recording, self._title),
-            (labels.duration, self._clock(transcript.duration_s)),
+            (labels.date, minutes.held_on),
+            (labels.duration, self.duration),
             (labels.language, self._languages()),
+            (labels.chair, one_line(minutes.chair.text) if minutes.chair else ""),
+            (labels.place, one_line(minutes.place.text) if minutes.place else ""),
             (labels.participants, labels.list_separator.join(name for name in participants if name)),
+            (labels.distribution, labels.list_separator.join(one_line(fact.text) for fact in minutes.distribution)),
             (labels.transcribed_with, one_line(transcript.model.name)),
             (
                 labels.written_by,
@@ -136,12 +163,13 @@ class _Composer:
             dict.fromkeys(self._labels.language_name(one_line(code)) for code in codes if code)
         )
 
-    def _summary(self) -> Iterator[Block]:
+    def _notes(self) -> Iterator[Block]:
+        """Who wrote this, and what of the recording is missing."""
         labels = self._labels
         note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
         yield Paragraph(lines=((Run(text=note),),), kind="note")
         losses = labels.list_separator.join(
-            phrase.format(self._clock(ceil(seconds)))
+            phrase.format(self.clock(ceil(seconds)))
             for phrase, seconds in (
                 (labels.suspect_s, health_s(self._transcript, Health.SUSPECT)),
                 (labels.failed_s, health_s(self._transcript, Health.FAILED)),
@@ -151,6 +179,10 @@ class _Composer:
         if losses:
             warning = labels.warning.format(losses, labels.quality)
             yield Paragraph(lines=((Run(text=warning),),), kind="warning")
+
+    def _summary(self) -> Iterator[Block]:
+        labels = self._labels
+        yield from self._notes()
         yield Heading(text=labels.summary)
         written = list(_prose(self._minutes.summary))
         yield from written or [Paragraph(lines=((Run(text=labels.no_summary, look="faint"),),))]
@@ -162,7 +194,7 @@ class _Composer:
             (
                 _number(n),
                 self._claim(decision.text, decision.evidence, decision.verified),
-                (self._times(decision.evidence),),
+                (self.times(decision.evidence),),
             )
             for n, decision in enumerate(self._minutes.decisions, start=1)
         )
@@ -179,8 +211,8 @@ class _Composer:
                 _number(n),
                 self._claim(item.task, item.evidence, item.verified),
                 _cell(one_line(item.owner or "") or labels.unknown),
-                _cell(one_line(item.due or "") or labels.unknown),
-                (self._times(item.evidence),),
+                self._due(item),
+                (self.times(item.evidence),),
             )
             for n, item in enumerate(self._minutes.action_items, start=1)
         )
@@ -200,7 +232,7 @@ class _Composer:
             yield Paragraph(lines=self._topic_lines(topic))
 
     def _topic_lines(self, topic: Topic) -> tuple[Line, ...]:
-        interval = f"{self._clock(topic.start_s)}–{self._clock(topic.end_s)}"
+        interval = f"{self.clock(topic.start_s)}–{self.clock(topic.end_s)}"
         heading = (
             Run(text=one_line(topic.title) or self._labels.unknown, look="strong"),
             Run(text="  "),
@@ -213,7 +245,7 @@ class _Composer:
         if self._minutes.open_questions:
             yield Heading(text=self._labels.open_questions)
         for question in self._minutes.open_questions:
-            times = self._times(question.evidence)
+            times = self.times(question.evidence)
             yield Paragraph(lines=((Run(text=one_line(question.text)), Run(text="  "), *times),), kind="bullet")
 
     def _quality(self) -> Iterator[Block]:
@@ -226,7 +258,7 @@ class _Composer:
         split = self._transcript.n_channels > 1
         rows = tuple(
             (
-                _cell(f"{self._clock(trouble.start_s)}–{self._clock(trouble.end_s)}"),
+                _cell(f"{self.clock(trouble.start_s)}–{self.clock(trouble.end_s)}"),
                 *([_cell(str(trouble.channel + 1))] if split else []),
                 _cell(labels.failed if trouble.health is Health.FAILED else labels.suspect),
                 _cell(labels.reason_text(one_line(trouble.note))),
@@ -250,19 +282,26 @@ class _Composer:
         for n, turn in enumerate(self._turns):
             yield SpokenTurn(
                 anchor=_anchor(n),
-                time=self._clock(turn.start_s),
+                time=self.clock(turn.start_s),
                 speaker=labels.speaker(one_line(turn.speaker)),
                 text=self._turn_text(turn),
             )
 
     def _turn_text(self, turn: Turn) -> Line:
         if turn.health is Health.FAILED:
-            until = f"{self._clock(turn.start_s)}–{self._clock(turn.end_s)}"
+            until = f"{self.clock(turn.start_s)}–{self.clock(turn.end_s)}"
             return (Run(text=f"[{until} {self._labels.failed_here}]", look="faint"),)
         text = Run(text=one_line(turn.text))
         if turn.health is Health.SUSPECT:
             return text, Run(text=f" [{self._labels.suspect_here}]", look="faint")
         return (text,)
+
+    def _due(self, item: ActionItem) -> tuple[Line, ...]:
+        """The day, where it is known, and the words that named it."""
+        spoken = one_line(item.due or "")
+        if not item.due_date:
+            return _cell(spoken or self._labels.unknown)
+        return (Run(text=item.due_date),), (Run(text=spoken, look="faint"),)
 
     def _claim(self, text: str, evidence: Evidence, verified: bool) -> tuple[Line, ...]:
         """A decision or task, the words that prove it where they say more, and a mark when nothing proves it."""
@@ -274,13 +313,13 @@ class _Composer:
             lines.append((Run(text=f"[{self._labels.unverified}]", look="strong"),))
         return tuple(lines)
 
-    def _times(self, evidence: Evidence) -> Line:
+    def times(self, evidence: Evidence) -> Line:
         """Times of the turns that hold the evidence, each leading there; at most three."""
         runs: list[Run] = []
         for segment in self._cited(evidence)[:MAX_CITED_TIMES]:
             if runs:
                 runs.append(Run(text=self._labels.list_separator, look="faint"))
-            runs.append(Run(text=self._clock(segment.start_s), look="faint", link=self._anchors[segment.id]))
+            runs.append(Run(text=self.clock(segment.start_s), look="faint", link=self._anchors[segment.id]))
         return tuple(runs) or (Run(text=self._labels.unknown, look="faint"),)
 
     def _cited(self, evidence: Evidence) -> Sequence[Segment]:
@@ -295,7 +334,8 @@ class _Composer:
         cited = self._cited(evidence)
         return self._anchors[cited[0].id] if cited else ""
 
-    def _clock(self, seconds: float) -> str:
+    def clock(self, seconds: float) -> str:
+        """A time as this document writes it."""
         return clock(seconds, with_hours=self._with_hours)
 
 

@@ -19,9 +19,8 @@ from docx.shared import Cm, Emu
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
-from pipelines.core import Minutes, Transcript
-from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table, minutes_content
-from pipelines.export.docx_styles import HEADER_FILL, RULE_COLOUR, apply_styles
+from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.docx_styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles
 
 MAX_PROPERTY_CHARS = 255  # Word's own limit, which python-docx enforces
 
@@ -34,9 +33,8 @@ _LEFT_OUT = (  # parts of python-docx's template that would describe its own aut
 )
 
 
-def minutes_docx(transcript: Transcript, minutes: Minutes, title: str) -> bytes:
-    """Render the minutes with the transcript as an appendix, A4, page numbers in the footer."""
-    content = minutes_content(transcript, minutes, title)
+def minutes_docx(content: Content) -> bytes:
+    """Render a document of minutes: A4, page numbers in the footer."""
     document = Document()
     _drop_template_leftovers(document)
     apply_styles(document, content.language)
@@ -63,8 +61,10 @@ class _Writer:
         for block in self._content.blocks:
             match block:
                 case Heading():
-                    heading = self._document.add_heading(block.text, level=1)
+                    heading = self._document.add_heading(block.text, level=min(block.level, 3))
                     heading.paragraph_format.page_break_before = block.new_page or None
+                case Paragraph(kind="item"):
+                    self._write_item(block)
                 case Paragraph():
                     self._write_paragraph(block)
                 case Table():
@@ -93,16 +93,26 @@ class _Writer:
         style = {"body": "Normal", "bullet": "List Bullet", "note": "Note", "warning": "Warning"}[block.kind]
         _add_lines(self._document.add_paragraph(style=style), block.lines)
 
+    def _write_item(self, block: Paragraph) -> None:
+        paragraph = self._document.add_paragraph(style="Item")
+        shape = paragraph.paragraph_format
+        shape.left_indent = (block.depth + 1) * ITEM_INDENT
+        shape.first_line_indent = -ITEM_INDENT
+        shape.tab_stops.add_tab_stop((block.depth + 1) * ITEM_INDENT)
+        _add_run(paragraph._p, Run(text=f"{block.mark}\t"))
+        _add_lines(paragraph, block.lines)
+
     def _write_table(self, block: Table) -> None:
-        table = self._document.add_table(rows=1, cols=len(block.header))
+        table = self._document.add_table(rows=bool(block.header), cols=len(block.shares))
         table.autofit = False
         _rule(table._tbl)
         widths = [Emu(int(self._width * share)) for share in block.shares]
-        for cell, name in zip(table.rows[0].cells, block.header, strict=True):
-            _fill_cell(cell, ((Run(text=name, look="strong"),),))
-            _shade(cell)
-        _row_property(table.rows[0]._tr, "w:tblHeader")
-        _row_property(table.rows[0]._tr, "w:cantSplit")
+        if block.header:
+            for cell, name in zip(table.rows[0].cells, block.header, strict=True):
+                _fill_cell(cell, ((Run(text=name, look="strong"),),))
+                _shade(cell)
+            _row_property(table.rows[0]._tr, "w:tblHeader")
+            _row_property(table.rows[0]._tr, "w:cantSplit")
         for row in block.rows:
             added = table.add_row()
             if sum(len(run.text) for cell in row for line in cell for run in line) < 2000:

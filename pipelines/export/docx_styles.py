@@ -23,6 +23,7 @@ RULE_COLOUR = "C5CDD6"
 HEADER_FILL = "EAF0F6"
 MARGIN = Cm(2.2)
 TIME_COLUMN = Cm(1.8)
+ITEM_INDENT = Cm(0.9)
 
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -39,18 +40,23 @@ def apply_styles(document: DocxDocument, language: str) -> None:
         ("Title", 24, ACCENT),
         ("Subtitle", 10.5, FAINT),
         ("Heading 1", 14, ACCENT),
+        ("Heading 2", 12, ACCENT),
+        ("Heading 3", 11, INK),
         ("Footer", 8.5, FAINT),
     ):
         style = _paragraph_style(document, name)
         style.font.size, style.font.color.rgb = Pt(size), colour
         style.font.italic = False
         _set_fonts(style.element, chinese=is_chinese(language))
-    for number in range(2, 10):
+    for number in range(4, 10):
         _set_fonts(_paragraph_style(document, f"Heading {number}").element, chinese=is_chinese(language))
     _shape(document, "Normal", before=0, after=6, line=1.15)
     _shape(document, "Subtitle", before=0, after=0)
     _shape(document, "Title", before=0, after=8)
     _shape(document, "Heading 1", before=16, after=6)
+    _shape(document, "Heading 2", before=12, after=4)
+    _shape(document, "Heading 3", before=8, after=4)
+    _add_style(document, "Item", before=0, after=4, size=10.5)
     _add_style(document, "Cell", before=2, after=2, size=10)
     _add_style(document, "Gap", before=0, after=0, size=4)
     note = _add_style(document, "Note", before=8, after=4, size=9, colour=FAINT)

@@ -13,6 +13,11 @@ class Labels:
 
     minutes_of_meeting: str
     recording: str
+    date: str
+    chair: str
+    place: str
+    distribution: str
+    to_be_confirmed: str
     duration: str
     language: str
     participants: str
@@ -77,6 +82,11 @@ class Labels:
 ENGLISH = Labels(
     minutes_of_meeting="Minutes of meeting",
     recording="Recording",
+    date="Date",
+    chair="Chair",
+    place="Place",
+    distribution="Distribution list",
+    to_be_confirmed="to be confirmed",
     duration="Duration",
     language="Language",
     participants="Participants",
@@ -177,6 +187,11 @@ ENGLISH = Labels(
 CHINESE = Labels(
     minutes_of_meeting="会议纪要",
     recording="录音",
+    date="日期",
+    chair="主持人",
+    place="地点",
+    distribution="抄送",
+    to_be_confirmed="待确认",
     duration="时长",
     language="语言",
     participants="参会人员",

@@ -1,21 +1,17 @@
 """``minutes.md``: CommonMark with GitHub tables; text from the recording can never become markup."""
 
-import re
 from collections.abc import Iterator
 
-from pipelines.core import Minutes, Transcript
-from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table, minutes_content
+from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.escaping import escape
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
-_LIST_START = re.compile(r"^(\s*)([-+=]|\d+[.)])(?=\s|$|[-=])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _LINE_BREAK = {"body": "  \n", "bullet": "  \n  ", "note": "  \n> ", "warning": "  \n> "}
 _PREFIX = {"body": "", "bullet": "- ", "note": "> ", "warning": "> **⚠** "}
 
 
-def minutes_md(transcript: Transcript, minutes: Minutes, title: str) -> bytes:
-    """Render the minutes with the transcript as an appendix."""
-    return ("\n".join(_document(minutes_content(transcript, minutes, title))).rstrip() + "\n").encode()
+def minutes_md(content: Content) -> bytes:
+    """Render a document of minutes."""
+    return ("\n".join(_document(content)).rstrip() + "\n").encode()
 
 
 def _document(content: Content) -> Iterator[str]:
@@ -23,16 +19,19 @@ def _document(content: Content) -> Iterator[str]:
     labels = content.labels
     for name, value in content.facts:
         yield f"- **{name}{labels.colon.rstrip()}** {escape(value)}"
-    yield ""
+    if content.facts:
+        yield ""
     in_list = False
     for block in content.blocks:
-        is_bullet = isinstance(block, Paragraph) and block.kind == "bullet"
+        is_bullet = isinstance(block, Paragraph) and block.kind in ("bullet", "item")
         if in_list and not is_bullet:
             yield ""
         in_list = is_bullet
         match block:
             case Heading():
-                yield from (f"## {escape(block.text)}", "")
+                yield from (f"#{'#' * block.level} {escape(block.text)}", "")
+            case Paragraph(kind="item"):
+                yield _item(block)
             case Paragraph():
                 yield _PREFIX[block.kind] + _LINE_BREAK[block.kind].join(_line(line) for line in block.lines)
                 if not is_bullet:
@@ -44,9 +43,19 @@ def _document(content: Content) -> Iterator[str]:
                 yield from (f"`{block.time}` {speaker}{_line(block.text)}", "")
 
 
+def _item(entry: Paragraph) -> str:
+    """An entry of a list. Numbers of nested lists are kept as text: Markdown would count them anew."""
+    mark = "" if not entry.mark else "- " if entry.mark == "•" else f"{entry.mark} "
+    if mark.count(".") > 1:
+        mark = f"- {mark}"
+    indent = "   " * entry.depth
+    gap = f"  \n{indent}  "
+    return indent + mark + gap.join(_line(line) for line in entry.lines)
+
+
 def _table(table: Table) -> Iterator[str]:
-    yield _row(table.header)
-    yield _row(["---"] * len(table.header), raw=True)
+    yield _row(table.header or [""] * len(table.shares))
+    yield _row(["---"] * len(table.shares), raw=True)
     for row in table.rows:
         yield _row(["<br>".join(_line(line) for line in cell) for cell in row], raw=True)
     yield ""
@@ -63,14 +72,3 @@ def _line(line: Line) -> str:
 def _run(run: Run) -> str:
     text = escape(run.text)
     return f"**{text}**" if run.look == "strong" and text.strip() else text
-
-
-def escape(text: str) -> str:
-    """Escape everything that CommonMark, GitHub's tables or HTML could take for markup."""
-    text = re.sub("[&<>]", lambda match: _ENTITIES[match[0]], text)
-    text = _SPECIAL.sub(r"\\\1", text)
-    return _LIST_START.sub(lambda match: f"{match[1]}{_escaped_list_mark(match[2])}", text)
-
-
-def _escaped_list_mark(mark: str) -> str:
-    return f"{mark[:-1]}\\{mark[-1]}"

@@ -6,6 +6,7 @@ give equal bytes.
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,8 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, PageBreak, PageTemplate
 from reportlab.platypus import Table as PdfTable
 
-from pipelines.core import Minutes, Transcript
-from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table, minutes_content
+from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.pdf_fonts import font_for, register_fonts
 from pipelines.export.pdf_text import Ink, Styled, TextBlock, TextStyle
 
@@ -39,6 +39,7 @@ FOOTER_CHARS = 60
 KICKER = TextStyle(size=10, leading=14, colour=FAINT)
 TITLE = TextStyle(size=21, leading=28, colour=ACCENT, space_after=8)
 HEADING = TextStyle(size=13, leading=18, colour=ACCENT, space_before=14, space_after=4)
+SUBHEADING = TextStyle(size=11, leading=15, colour=ACCENT, space_before=8, space_after=3)
 BODY = TextStyle(size=9.5, leading=14, colour=INK, space_after=5)
 BULLET = TextStyle(size=9.5, leading=14, colour=INK, space_after=3, indent=12)
 NOTE = TextStyle(size=8.5, leading=12.5, colour=FAINT, space_before=8, space_after=4, indent=9, bar=RULE)
@@ -46,6 +47,8 @@ WARNING = TextStyle(size=8.5, leading=12.5, colour=ALERT, space_before=4, space_
 CELL = TextStyle(size=9, leading=13, colour=INK)
 TURN = TextStyle(size=9, leading=13.5, colour=INK, space_after=5, indent=TIME_COLUMN)
 FOOTER = TextStyle(size=8, leading=10, colour=FAINT)
+
+ITEM_INDENT = 24.0
 
 _STYLES = {"body": BODY, "bullet": BULLET, "note": NOTE, "warning": WARNING}
 _PADDING = (
@@ -57,10 +60,9 @@ _PADDING = (
 )
 
 
-def minutes_pdf(transcript: Transcript, minutes: Minutes, title: str) -> bytes:
-    """Render the minutes with the transcript as an appendix, page numbers in the footer."""
+def minutes_pdf(content: Content) -> bytes:
+    """Render a document of minutes, page numbers in the footer."""
     register_fonts()
-    content = minutes_content(transcript, minutes, title)
     buffer = io.BytesIO()
     document = BaseDocTemplate(
         buffer,
@@ -95,7 +97,12 @@ class _Composer:
             match block:
                 case Heading():
                     yield PageBreak() if block.new_page else CondPageBreak(HEADING_ROOM)
-                    yield self._text([[(block.text, Ink(bold=True))]], HEADING, f"section_{n}", outline=block.text)
+                    style = HEADING if block.level == 1 else SUBHEADING
+                    yield self._text([[(block.text, Ink(bold=True))]], style, f"section_{n}", outline=block.text)
+                case Paragraph(kind="item"):
+                    style = replace(BULLET, indent=ITEM_INDENT * (block.depth + 1), label_at=ITEM_INDENT * block.depth)
+                    label = [(block.mark, Ink(colour=ACCENT))] if block.mark else []
+                    yield self._text([_styled(line) for line in block.lines], style, label=label)
                 case Paragraph():
                     label = [("•", Ink(colour=ACCENT))] if block.kind == "bullet" else []
                     yield self._text([_styled(line) for line in block.lines], _STYLES[block.kind], label=label)
@@ -124,16 +131,16 @@ class _Composer:
         header = [self._text([[(name, Ink(bold=True))]], CELL) for name in block.header]
         rows = [[self._text([_styled(line) for line in cell], CELL) for cell in row] for row in block.rows]
         table = PdfTable(
-            [header, *rows],
+            [*([header] if header else []), *rows],
             colWidths=[self._width * share for share in block.shares],
-            repeatRows=1,
+            repeatRows=bool(header),
             splitInRow=1,
             spaceAfter=8,
         )
         table.setStyle(
             [
                 *_PADDING,
-                ("BACKGROUND", (0, 0), (-1, 0), HEADER_FILL),
+                *([("BACKGROUND", (0, 0), (-1, 0), HEADER_FILL)] if header else []),
                 ("LINEBELOW", (0, 0), (-1, -1), 0.5, RULE),
                 ("LINEABOVE", (0, 0), (-1, 0), 0.5, RULE),
             ]

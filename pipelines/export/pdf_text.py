@@ -35,7 +35,8 @@ Styled = tuple[str, Ink]
 
 @dataclass(frozen=True, kw_only=True)
 class TextStyle:
-    """Measures in points. ``indent`` leaves room for a label or bar; an ink may override ``colour``."""
+    """Measures in points. ``indent`` leaves room for a bar or for a label at ``label_at``; an ink may override
+    ``colour``."""
 
     size: float
     leading: float
@@ -43,6 +44,7 @@ class TextStyle:
     space_before: float = 0.0
     space_after: float = 0.0
     indent: float = 0.0
+    label_at: float = 0.0
     bar: Color | None = None
 
 
@@ -136,7 +138,7 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         baseline = self.height - style.leading + (style.leading - style.size) / 2 + 0.22 * style.size
         if self._label:
             for line in self._lay_out(self._label, style.indent)[:1]:
-                self._draw_line(canvas, line, 0.0, baseline)
+                self._draw_line(canvas, line, style.label_at, baseline)
         for line in self._lines:
             self._draw_line(canvas, line, style.indent, baseline)
             baseline -= style.leading

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pipelines.core import Fact, Minutes
 
 MAX_TERMS = 200
-MAX_TERM_CHARACTERS = 80
 
 _SKIPPED = r"[\s\-_.’']*"  # may stand between the letters of a term: "meet memo" for "MeetMemo"
 

@@ -25,6 +25,7 @@ from pipelines.core import (
 from pipelines.minutes.numbers import numbers_in
 from pipelines.minutes.stopwords import ENGLISH
 from pipelines.minutes.wording import clean, joined_text, tokens
+from pipelines.writing import sentences
 
 # Share of the quote's tokens that must be found, in their order, in the cited segments.
 FUZZY_RATIO = 0.8
@@ -127,7 +128,7 @@ class _Check:
     def summary(self, text: str) -> str:
         if self.all_said.supports_numbers(text):
             return text
-        kept = [sentence for sentence in _sentences(text) if self.all_said.supports_numbers(sentence)]
+        kept = [sentence for sentence in sentences(text) if self.all_said.supports_numbers(sentence)]
         return "".join(kept).strip()
 
     def topic(self, topic: Topic) -> Topic | None:
@@ -142,7 +143,7 @@ class _Check:
         )
         if spoken.supports_numbers(topic.summary):
             return topic
-        kept = "".join(sentence for sentence in _sentences(topic.summary) if spoken.supports_numbers(sentence))
+        kept = "".join(sentence for sentence in sentences(topic.summary) if spoken.supports_numbers(sentence))
         return replace(topic, summary=kept.strip())
 
     def decision(self, decision: Decision) -> Decision | None:
@@ -262,12 +263,3 @@ def _capitalised(text: str) -> list[str]:
         for token in tokens(word)
         if token not in ENGLISH
     ]
-
-
-def _sentences(text: str) -> list[str]:
-    pieces, start = [], 0
-    for index, character in enumerate(text):
-        if character in "。？！" or (character in ".?!" and text[index + 1 : index + 2].isspace()):
-            pieces.append(text[start : index + 1])
-            start = index + 1
-    return [*pieces, text[start:]]

@@ -154,7 +154,9 @@ class House:
         for replica in self._replicas:
             replica._device.shutdown(wait=True)
 
-    def submit(self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", **options: Any) -> Job:
+    def submit(
+        self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", minutes_of: str = "", **options: Any
+    ) -> Job:
         """What Ingestion does: source first, then the job."""
         source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())
         job = Job(
@@ -163,6 +165,7 @@ class House:
             options=JobOptions(model=MODEL, **options),
             source=BlobRef(key=source.key, n_bytes=source.n_bytes),
             filename=f"{job_id}.wav",
+            minutes_of=minutes_of,
             created_at_s=1.0,
         )
         return self.ledger.create(job)[0]

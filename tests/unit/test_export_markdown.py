@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from pipelines.export import render
 from pipelines.export.cleaning import one_line
-from pipelines.export.markdown import escape
+from pipelines.export.escaping import escape
 from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

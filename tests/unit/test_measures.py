@@ -8,11 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.figures import BatchFigures, SegmentFigures, SpanTiming, WritingFigures
 from deployments.measures import MeasureOptions, Measures
-from pipelines.core import BlobRef
+from pipelines.core import BlobRef, Usage
 from pipelines.errors import Reason, StoreUnavailable
 from pipelines.jobs import Job, JobOptions, JobState, Progress
 from pipelines.measured_store import MeasuredStore, StoreCall
-from pipelines.minutes.pricing import Usage
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore

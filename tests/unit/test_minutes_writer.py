@@ -11,7 +11,7 @@ from deployments.ports import MinutesRequest, WrittenResults
 from pipelines.codec import encode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
-from pipelines.jobs import RESULT_FORMATS
+from pipelines.jobs import RESULT_FORMATS, MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.minutes.extractive import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
@@ -166,7 +166,10 @@ async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter
     llm.error, desk = MinutesError("too long"), Desk()
     assert await writer.follow_up(desk) == 1
     assert replace(desk.followed["acme/a1"], figures=None) == WrittenResults(
-        names=TRANSCRIPTS, note="There are no minutes: too long"
+        names=TRANSCRIPTS,
+        note="There are no minutes: too long",
+        minutes=MinutesRecord(state="failed", note="too long"),
+    )
     )
 
 

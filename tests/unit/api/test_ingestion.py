@@ -65,6 +65,11 @@ async def test_raw_body(any_api):
         "prompt": "",
         "vocabulary": [],
         "temperature": 0.0,
+        "minutes_template": "",
+        "minutes_title": "",
+        "glossary": [],
+        "recording_date": None,
+        "keep_audio": False,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])

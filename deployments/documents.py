@@ -1,0 +1,49 @@
+"""`Documents`: renders what a job brings, and stores it. Its methods block."""
+
+from collections.abc import Mapping
+
+from deployments.ports import MinutesRequest
+from pipelines.core import Minutes, Transcript
+from pipelines.errors import TemplateInvalid, TemplateUnknown
+from pipelines.export import render
+from pipelines.house_style import HouseStyles
+from pipelines.jobs import RESULT_FORMATS
+from pipelines.keys import JobKeys
+from pipelines.storage import BlobStore
+
+TRANSCRIPT_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))
+MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minutes."))
+
+
+class Documents:
+    """Documents of transcripts, and of minutes in the style of their tenants' house."""
+
+    def __init__(self, store: BlobStore, styles: HouseStyles) -> None:
+        self._store = store
+        self._styles = styles
+
+    def store_transcript(self, request: MinutesRequest, transcript: Transcript) -> int:
+        """Store a transcript's documents; returns how many bytes they have."""
+        return self._put(request, {name: render(name, transcript, None, request.title) for name in TRANSCRIPT_FORMATS})
+
+    def store_minutes(self, request: MinutesRequest, transcript: Transcript, minutes: Minutes) -> tuple[int, str]:
+        """Store the documents of minutes; returns how many bytes they have, and a note for the owner.
+
+        A template that these minutes cannot be laid out by gives way to the usual layout, and the note says so.
+        """
+        note = ""
+        try:
+            template = self._styles.template(request.tenant, request.template, minutes.language)
+            documents = _rendered(request, transcript, minutes, template)
+        except (TemplateUnknown, TemplateInvalid) as error:
+            note = f"The minutes have the usual layout: the template cannot be used ({error.reason}: {error})"
+            documents = _rendered(request, transcript, minutes, "")
+        return self._put(request, documents), note
+
+    def _put(self, request: MinutesRequest, documents: Mapping[str, bytes]) -> int:
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        return sum(self._store.put(keys.result(name), document).n_bytes for name, document in documents.items())
+
+
+def _rendered(request: MinutesRequest, transcript: Transcript, minutes: Minutes, template: str) -> Mapping[str, bytes]:
+    return {name: render(name, transcript, minutes, request.title, template) for name in MINUTES_FORMATS}

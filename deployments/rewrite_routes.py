@@ -1,0 +1,76 @@
+"""The routes under ``/v1/jobs/{id}/minutes``: minutes written anew from the same transcript, and all their versions."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.access import Reader, Writer
+from deployments.backend import Backend
+from deployments.problems import documented
+from deployments.schemas import JOBS_PATH, JobBody, MinutesWishes, Wire, job_path
+from deployments.submission import idempotency_key
+from pipelines.errors import Reason
+
+_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
+
+
+class MinutesVersions(Wire):
+    """A recording's minutes, oldest first: those of the job that transcribed it, then those written anew."""
+
+    versions: list[JobBody]
+
+
+def rewrite_routes(backend: Backend) -> APIRouter:
+    """Build the routes for writing minutes anew."""
+    router = APIRouter(tags=["results"])
+
+    @router.post(
+        JOBS_PATH + "/{job_id}/minutes",
+        status_code=202,
+        response_model=JobBody,
+        summary="Write the minutes anew",
+        description=(
+            "Makes a new job that takes the transcript of this one and writes its minutes with other options: nothing "
+            "is transcribed again, and the earlier version stays as it is. Takes an `Idempotency-Key`."
+        ),
+        responses={
+            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
+            **documented(
+                Reason.INVALID_REQUEST,
+                Reason.ILLEGAL_TRANSITION,
+                Reason.TEMPLATE_UNKNOWN,
+                Reason.TEMPLATE_INVALID,
+                Reason.IDEMPOTENCY_CONFLICT,
+                Reason.OVERLOADED,
+                Reason.DRAINING,
+                *_ONE_JOB,
+            ),
+        },
+    )
+    async def rewrite(
+        job_id: str,
+        request: Request,
+        jobs: Writer,
+        body: MinutesWishes | None = None,
+        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    ) -> Response:
+        await jobs.check_backlog()
+        job, created = await jobs.rewrite(
+            job_id, body or MinutesWishes.model_validate({}), idempotency_key(request.headers)
+        )
+        (shown,) = await jobs.show(job)
+        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
+        if not created:
+            headers["idempotent-replayed"] = "true"
+        return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/minutes",
+        summary="List the versions of the minutes",
+        responses=documented(*_ONE_JOB),
+    )
+    async def versions(job_id: str, jobs: Reader) -> MinutesVersions:
+        return MinutesVersions(versions=await jobs.show(*await jobs.versions(job_id)))
+
+    return router

@@ -1,0 +1,130 @@
+"""Writing minutes anew over HTTP, and the wishes that minutes take."""
+
+import pytest
+
+from pipelines.core import Usage
+from pipelines.jobs import (
+    Claimed,
+    MinutesRecord,
+    ResultsStored,
+    Segmented,
+    TranscriptStored,
+)
+from pipelines.keys import JobKeys
+
+RECORD = MinutesRecord(
+    state="written",
+    writer="llm",
+    model="deepseek-flash",
+    language="en",
+    usage=Usage(n_calls=2, n_prompt=900, n_cache_hit=600, n_completion=70, cost_usd=0.0001234, models=("m",)),
+)
+ENDED = (
+    Claimed(),
+    Segmented(n_chunks=0),
+    TranscriptStored(),
+    ResultsStored(names=("transcript.json",), minutes=RECORD),
+)
+
+
+async def transcribed(api, **options) -> str:
+    job_id = await api.submit(filename="call.wav", **options)
+    api.advance(job_id, *ENDED)
+    api.store.put(JobKeys(tenant="default", job_id=job_id).transcript, b"{}")
+    return job_id
+
+
+async def test_minutes_anew(any_api) -> None:
+    """A new job takes the old one's options but for what is given; all versions are listed from each of them."""
+    job_id = await transcribed(any_api)
+    body = {"minutes": "extractive", "minutes_title": "Board", "glossary": ["MeetMemo"], "recording_date": "2026-11-24"}
+    answer = await any_api.client.post(f"/v1/jobs/{job_id}/minutes", json=body)
+    job = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert (job["state"], job["minutes_of"], job["filename"]) == ("queued", job_id, "call.wav")
+    assert {name: job["options"][name] for name in body} == body
+    assert any_api.coordinator.n_wakes == 2
+    for one in (job_id, job["id"]):
+        versions = (await any_api.client.get(f"/v1/jobs/{one}/minutes")).json()["versions"]
+        assert [version["id"] for version in versions] == [job_id, job["id"]]
+
+
+async def test_what_minutes_took(any_api) -> None:
+    """A job shows who wrote its minutes, with calls, tokens, cache hits, cost and the models that answered."""
+    job_id = await transcribed(any_api)
+    assert (await any_api.client.get(f"/v1/jobs/{job_id}")).json()["minutes"] == {
+        "state": "written",
+        "note": "",
+        "writer": "llm",
+        "model": "deepseek-flash",
+        "language": "en",
+        "usage": {
+            "calls": 2,
+            "prompt_tokens": 900,
+            "cache_hit_tokens": 600,
+            "completion_tokens": 70,
+            "cost_usd": 0.000123,
+            "models": ["m"],
+        },
+    }
+
+
+async def test_repeated_request(api) -> None:
+    """Under one key there is one job."""
+    job_id = await transcribed(api)
+    headers = {"Idempotency-Key": "again"}
+    first = await api.client.post(f"/v1/jobs/{job_id}/minutes", json={}, headers=headers)
+    second = await api.client.post(f"/v1/jobs/{job_id}/minutes", json={}, headers=headers)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json()["id"] == second.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"minutes_template": "nobody"}, "template_unknown"),
+        ({"minutes_template": "{{ nothing }}"}, "template_invalid"),
+        ({"minutes": "llm"}, "invalid_option"),
+        ({"minutes": "none"}, "invalid_option"),
+        ({"recording_date": "Friday"}, "invalid_option"),
+        ({"glossary": [""]}, "invalid_option"),
+        ({"model": "large"}, "invalid_option"),
+    ],
+)
+async def test_bad_wishes(api, body, reason) -> None:
+    """What cannot be done is refused with its reason, and no job comes of it."""
+    job_id = await transcribed(api)
+    answer = await api.client.post(f"/v1/jobs/{job_id}/minutes", json=body)
+    assert (answer.status_code, answer.json()["reason"]) == (422, reason)
+    assert len((await api.client.get("/v1/jobs")).json()["jobs"]) == 1
+
+
+async def test_too_early_or_too_late(api) -> None:
+    """A job without a transcript has nothing to write minutes of."""
+    job_id = await api.submit()
+    assert (await api.client.post(f"/v1/jobs/{job_id}/minutes")).json()["reason"] == "illegal_transition"
+    api.advance(job_id, *ENDED)
+    assert (await api.client.post(f"/v1/jobs/{job_id}/minutes")).json()["reason"] == "illegal_transition"
+    assert (await api.client.post("/v1/jobs/nobody/minutes")).json()["reason"] == "job_unknown"
+
+
+async def test_wishes_at_submission(api) -> None:
+    """A job brings its wishes with it; a template is tried before the job is taken."""
+    job_id = await transcribed(api)
+    assert (await api.client.get(f"/v1/jobs/{job_id}")).json()["options"]["glossary"] == []
+    params = [
+        ("minutes_template", "classic"),
+        ("glossary", "MeetMemo"),
+        ("glossary", "Ray"),
+        ("recording_date", "2026-11-24"),
+    ]
+    answer = await api.client.post("/v1/jobs", params=params, content=b"RIFF", headers={"content-type": "audio/wav"})
+    options = answer.json()["options"]
+    assert (options["minutes_template"], options["glossary"]) == ("classic", ["MeetMemo", "Ray"])
+    for wrong, reason in (("nobody", "template_unknown"), ("{{ x }}", "template_invalid")):
+        answer = await api.client.post(
+            "/v1/jobs", params={"minutes_template": wrong}, content=b"RIFF", headers={"content-type": "audio/wav"}
+        )
+        assert answer.json()["reason"] == reason
+        assert answer.json()["errors"][0]["field"] == "minutes_template"
