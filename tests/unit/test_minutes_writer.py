@@ -170,7 +170,6 @@ async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter
         note="There are no minutes: too long",
         minutes=MinutesRecord(state="failed", note="too long"),
     )
-    )
 
 
 async def test_one_meeting_holds_up_no_others(writer: MinutesWriter, llm: ScriptedWriter) -> None:
