@@ -4,6 +4,7 @@ Stores, ledgers and models hold connections and memory that cannot travel; what 
 """
 
 import asyncio
+import math
 import os
 import socket
 import time
@@ -19,13 +20,13 @@ from cluster import __version__
 from cluster.devices import EngineShare
 from cluster.doors import build_doorkeeper
 from cluster.observability import configure_logging
-from cluster.settings import ModelSettings, Settings, read_key
+from cluster.settings import LimitSettings, ModelSettings, Settings, read_key
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
 from deployments.housekeeping import Retention
 from deployments.ingestion import Ingestion, IngestionConfig
-from deployments.limits import IngestionLimits, SourceLimits
+from deployments.limits import DecodeLimits, IngestionLimits, SourceLimits, TenantLimits
 from deployments.measures import MeasureOptions, Measures
 from deployments.minutes_writer import MinutesWriter
 from deployments.ports import SegmentRequest
@@ -61,6 +62,23 @@ def source_limits(settings: Settings) -> SourceLimits:
         file_roots=settings.limits.source_files_below,
         allow_private=settings.limits.private_sources,
     )
+
+
+def tenant_limits(limits: LimitSettings) -> TenantLimits:
+    """What one tenant may ask of the endpoint."""
+    return TenantLimits(
+        max_upload_bytes=limits.max_upload_mb * MIB,
+        max_concurrent_uploads=limits.max_tenant_uploads,
+        max_live_jobs=limits.max_waiting_jobs,
+        max_backlog_audio_s=limits.max_waiting_audio_h * 3600 or math.inf,
+        requests_per_s=limits.requests_per_s,
+        request_burst=limits.request_burst,
+    )
+
+
+def decode_limits(limits: LimitSettings) -> DecodeLimits:
+    """How long and how wide one tenant's recordings may be."""
+    return DecodeLimits(max_duration_s=limits.max_duration_h * 3600, max_channels=limits.max_channels)
 
 
 def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
@@ -169,6 +187,8 @@ class SegmenterReplica(Segmenter):
             store=open_store(settings.store_url),
             options=SegmenterOptions(
                 max_duration_s=settings.limits.max_duration_h * 3600,
+                max_channels=settings.limits.max_channels,
+                tenants={name: decode_limits(settings.limits.of(name)) for name in settings.limits.tenants},
                 span_timeout_s=settings.coordinator.span_timeout_s,
                 sources=source_limits(settings),
             ),
@@ -244,14 +264,15 @@ class IngestionReplica(Ingestion):
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 limits=IngestionLimits(
                     spool_dir=settings.spool_dir,
-                    max_upload_bytes=settings.limits.max_upload_mb * MIB,
+                    tenant=tenant_limits(settings.limits),
+                    tenants={name: tenant_limits(settings.limits.of(name)) for name in settings.limits.tenants},
                     max_concurrent_uploads=settings.limits.max_concurrent_uploads,
-                    max_live_jobs=settings.limits.max_waiting_jobs,
                     sources=source_limits(settings),
                 ),
                 llm_configured=settings.llm_configured,
                 keeps_audio=settings.retention.audio_days > 0,
                 styles=settings.minutes.styles,
                 version=__version__,
+                cors_origins=settings.http.cors_origins,
             ),
         )

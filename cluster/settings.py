@@ -50,6 +50,7 @@ class HttpSettings(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    cors_origins: tuple[str, ...] = Field(default=(), description="origins of web pages that may use the endpoint")
     haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
 
 
@@ -147,15 +148,42 @@ class MinutesSettings(StyleSettings):
         return HouseStyles(everybody=self.style, tenants={name: own.style for name, own in self.tenants.items()})
 
 
+class TenantLimitSettings(_Section):
+    """What one tenant is refused; None here is what everybody's limit says."""
+
+    max_upload_mb: Annotated[int | None, Field(ge=1)] = None
+    max_tenant_uploads: Annotated[int | None, Field(ge=1)] = None
+    max_duration_h: Annotated[float | None, Field(gt=0)] = None
+    max_channels: Annotated[int | None, Field(ge=1, le=64)] = None
+    max_waiting_jobs: Annotated[int | None, Field(ge=1)] = None
+    max_waiting_audio_h: Annotated[float | None, Field(ge=0)] = None
+    requests_per_s: Annotated[float | None, Field(ge=0)] = None
+    request_burst: Annotated[int | None, Field(ge=1)] = None
+
+
 class LimitSettings(_Section):
-    """What is refused."""
+    """What is refused: ``max_concurrent_uploads`` holds for a replica of the endpoint, the others for each tenant.
+
+    ``tenants`` overrides them by tenant. 0 hours of waiting audio and 0 requests a second are no limit.
+    """
 
     max_upload_mb: Annotated[int, Field(ge=1)] = 4096
     max_concurrent_uploads: Annotated[int, Field(ge=1)] = 16
+    max_tenant_uploads: Annotated[int, Field(ge=1)] = 16
     max_duration_h: Annotated[float, Field(gt=0)] = 24.0
+    max_channels: Annotated[int, Field(ge=1, le=64)] = 16
     max_waiting_jobs: Annotated[int, Field(ge=1)] = 10_000
+    max_waiting_audio_h: Annotated[float, Field(ge=0, description="found and not transcribed")] = 0.0
+    requests_per_s: Annotated[float, Field(ge=0, description="to one replica of the endpoint")] = 0.0
+    request_burst: Annotated[int, Field(ge=1)] = 100
+    tenants: dict[str, TenantLimitSettings] = {}
     source_files_below: tuple[Path, ...] = Field(default=(), description="folders that file: sources may name")
     private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
+
+    def of(self, tenant: str) -> "LimitSettings":
+        """A tenant's own limits."""
+        own = self.tenants.get(tenant)
+        return self if own is None else self.model_copy(update=own.model_dump(exclude_none=True))
 
 
 class CoordinatorSettings(_Section):

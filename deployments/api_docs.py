@@ -98,13 +98,19 @@ def submit_openapi() -> dict[str, Any]:
 
 
 # What any route behind a key may answer.
-_GUARDED = documented(Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.LEDGER_UNAVAILABLE, Reason.TIMED_OUT)
+_GUARDED = documented(
+    Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE, Reason.TIMED_OUT
+)
+
+
+_WITH_BODY = documented(Reason.INVALID_REQUEST, Reason.TOO_LARGE)
 
 
 def _document_guard(operation: dict[str, Any]) -> None:
-    """Add to an operation's answers those of the door before it."""
+    """Add to an operation's answers those of the door before it, and of the bound on its body."""
     answers = operation["responses"]
-    for status, guard in _GUARDED.items():
+    guards = {**_GUARDED, **_WITH_BODY} if "requestBody" in operation else _GUARDED
+    for status, guard in guards.items():
         known = answers.setdefault(str(status), copy.deepcopy(guard))
         examples = known["content"][MEDIA_TYPE]["examples"]
         examples.update(guard["content"][MEDIA_TYPE]["examples"])

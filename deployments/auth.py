@@ -11,6 +11,8 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
+from deployments.answer_headers import leave
+from deployments.rate import RateMeter
 from pipelines.credentials import ALL_SCOPES as ALL_SCOPES
 from pipelines.credentials import Scope as Scope
 from pipelines.credentials import key_id_of
@@ -82,12 +84,20 @@ async def authorized(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     api_key: Annotated[str | None, Depends(_API_KEY)],
 ) -> Principal:
-    """The principal of a request; raises `Unauthenticated`, and `Forbidden` when a needed scope is not its own."""
+    """The principal of a request; counts the request against its tenant's rate.
+
+    Raises `Unauthenticated`, `Overloaded` beyond the rate, `Forbidden` when a needed scope is not the principal's.
+    """
     token = bearer.credentials if bearer else None
     if api_key is not None and token is not None and api_key != token:
         raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
     doorkeeper: Doorkeeper = request.app.state.doorkeeper
     principal = await doorkeeper.admit(token if token is not None else api_key)
+    meter: RateMeter = request.app.state.meter
+    headers, refusal = meter.charge(principal.tenant)
+    leave(request, headers)
+    if refusal is not None:
+        raise refusal
     for scope in needed.scopes:
         if scope not in principal.scopes:
             raise Forbidden(f"This needs the scope {scope}, which the key does not have.", scope)

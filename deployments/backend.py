@@ -6,6 +6,7 @@ from deployments.coordinator_line import CoordinatorLine
 from deployments.limits import IngestionLimits
 from deployments.submission import Intake, Offer
 from deployments.tenant_jobs import TenantJobs
+from deployments.uploads import UploadGates
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 
@@ -24,6 +25,7 @@ class Backend:
     intake: Intake
     offer: Offer
     limits: IngestionLimits
+    uploads: UploadGates
     public_url: str
 
     def for_tenant(self, tenant: str) -> TenantJobs:
@@ -35,5 +37,7 @@ class Backend:
             line=self.line,
             intake=self.intake,
             offer=replace(self.offer, tenant=tenant),
+            uploads=self.uploads,
+            limits=self.limits.of(tenant),
             public_url=self.public_url,
         )

@@ -5,6 +5,8 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from deployments.answer_headers import PAGE_POLICY
+
 _FILES = "/docs-files"
 
 
@@ -14,10 +16,13 @@ def serve_docs(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=app.openapi_url or "/openapi.json",
             title=f"{app.title} API",
             swagger_js_url=f"{_FILES}/swagger-ui-bundle.js",
             swagger_css_url=f"{_FILES}/swagger-ui.css",
             swagger_favicon_url=f"{_FILES}/favicon.png",
         )
+        # Its script stands in the page itself.
+        page.headers["content-security-policy"] = f"{PAGE_POLICY}; script-src 'self' 'unsafe-inline'"
+        return page

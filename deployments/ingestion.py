@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from deployments.admin_routes import admin_routes
+from deployments.answer_headers import AnswerHeaders
 from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
 from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
@@ -15,17 +18,18 @@ from deployments.coordinator_line import CoordinatorLine
 from deployments.docs_page import serve_docs
 from deployments.job_routes import job_routes
 from deployments.key_routes import key_routes
-from deployments.limits import IngestionLimits, SourceLimits
+from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
 from deployments.openai_api import speech_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
 from deployments.quarantine_routes import quarantine_routes
+from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.rewrite_routes import rewrite_routes
 from deployments.submission import Intake, Offer
-from deployments.uploads import sweep
+from deployments.uploads import UploadGates, sweep
 from pipelines.catalogue import ModelProfile
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
@@ -34,7 +38,15 @@ from pipelines.ids import new_id as random_id
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 
-__all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "build_api"]
+__all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "TenantLimits", "build_api"]
+
+MAX_JSON_BYTES = 1 << 20  # FastAPI reads a JSON body before it asks who sends it
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ["authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id"],
+    "expose_headers": ["location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag"],
+    "max_age": 600,
+}
 
 
 def build_api(
@@ -47,6 +59,7 @@ def build_api(
     limits: IngestionLimits,
     doorkeeper: Doorkeeper | None = None,
     keys: KeyStore | None = None,
+    cors_origins: Sequence[str] = (),
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
     llm_configured: bool,
@@ -58,10 +71,11 @@ def build_api(
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
-    Without a ``doorkeeper`` everybody may do everything, without ``keys`` there are no routes for them. ``clock`` gives
-    Unix seconds, ``new_id`` an id that was never used. ``public_url`` is scheme and host as clients see them, "" for
-    URLs that begin with the path. ``profiles`` tells by model what it can, ``styles`` what tenants' minutes look like.
-    Raises `ConfigurationError` when the default model is not among ``models``.
+    Without a ``doorkeeper`` everybody may do everything, without ``keys`` there are no routes for them. Pages of
+    ``cors_origins`` may ask as well. ``clock`` gives Unix seconds, ``new_id`` an id that was never used. ``public_url``
+    is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by model what it
+    can, ``styles`` what tenants' minutes look like. Raises `ConfigurationError` when the default model is not among
+    ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -70,7 +84,7 @@ def build_api(
         ledger=ledger,
         store=store,
         line=CoordinatorLine(coordinator, ledger),
-        intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id, max_live_jobs=limits.max_live_jobs),
+        intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id),
         offer=Offer(
             models=tuple(models),
             default_model=default_model,
@@ -80,6 +94,7 @@ def build_api(
             profiles=profiles,
         ),
         limits=limits,
+        uploads=UploadGates(limits),
         public_url=public_url.rstrip("/"),
     )
     app = DocumentedApi(
@@ -92,18 +107,22 @@ def build_api(
     )
     app.state.backend = backend
     app.state.doorkeeper = doorkeeper or OpenDoor()
+    app.state.meter = RateMeter(limits.of, time.monotonic)
     serve_docs(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(metrics_routes(backend, version=version))
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
-    app.include_router(rewrite_routes(backend))
-    app.include_router(quarantine_routes(backend))
+    app.include_router(rewrite_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(admin_routes(backend))
     if keys is not None:
-        app.include_router(key_routes(keys, clock))
+        app.include_router(key_routes(keys, clock), max_body_size=MAX_JSON_BYTES)
     install(app)
+    if cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(cors_origins), **CORS)
+    app.add_middleware(AnswerHeaders)
     return app
 
 
@@ -120,6 +139,7 @@ class IngestionConfig:
     styles: HouseStyles = field(default=HouseStyles())
     public_url: str = ""
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
+    cors_origins: tuple[str, ...] = ()
 
 
 class Ingestion:
@@ -160,4 +180,5 @@ class Ingestion:
             version=config.version,
             public_url=config.public_url,
             profiles=config.profiles,
+            cors_origins=config.cors_origins,
         )

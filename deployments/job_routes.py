@@ -15,7 +15,7 @@ from deployments.job_events import job_events, seen_version
 from deployments.problems import documented
 from deployments.schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.submission import read_submission
-from deployments.uploads import Gate, Spool
+from deployments.uploads import Gate
 from pipelines.errors import Reason
 
 CONTENT_TYPES = {
@@ -50,7 +50,6 @@ _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "
 def job_routes(backend: Backend) -> APIRouter:
     """Build the routes for submitting, showing, listing, ending, following and fetching jobs."""
     router = APIRouter()
-    uploads = Gate(backend.limits.max_concurrent_uploads, "uploads")
     streams = Gate(backend.limits.max_event_streams, "event streams")
 
     @router.post(
@@ -68,12 +67,10 @@ def job_routes(backend: Backend) -> APIRouter:
         },
     )
     async def submit(request: Request, jobs: Writer) -> Response:
-        limits = backend.limits
-        with uploads:
+        with jobs.spool() as spool:
             await jobs.check_backlog()
-            with Spool(limits.spool_dir, limits.max_upload_bytes, limits.min_free_bytes) as spool:
-                submission = await read_submission(request, spool, backend.offer, limits)
-                job, created = await jobs.accept(submission)
+            submission = await read_submission(request, spool, backend.offer, backend.limits)
+            job, created = await jobs.accept(submission)
         (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         if not created:

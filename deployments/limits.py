@@ -1,7 +1,11 @@
-"""What Ingestion takes at most."""
+"""What Ingestion and the Segmenter take at most."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pipelines.audio import MAX_CHANNELS
 
 GIB = 1 << 30
 
@@ -25,20 +29,48 @@ class SourceLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngestionLimits:
-    """What one Ingestion replica takes.
+class TenantLimits:
+    """What one tenant may ask of one Ingestion replica.
 
-    Uploads are spooled to ``spool_dir`` and refused when that would leave less than ``min_free_bytes`` on its disk.
-    ``max_live_jobs`` bounds the jobs of a tenant that have not ended, ``max_event_streams`` the open SSE answers,
-    ``keep_alive_s`` the silence on them.
+    ``max_live_jobs`` bounds its jobs that have not ended, ``max_backlog_audio_s`` what is known of their audio and not
+    transcribed. ``requests_per_s`` refills a bucket of ``request_burst`` requests; 0 asks for no such bucket.
     """
 
-    spool_dir: Path
     max_upload_bytes: int = 4 * GIB
     max_concurrent_uploads: int = 16
     max_live_jobs: int = 10_000
+    max_backlog_audio_s: float = math.inf
+    requests_per_s: float = 0.0
+    request_burst: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeLimits:
+    """How long and how wide a tenant's recordings may be."""
+
+    max_duration_s: float
+    max_channels: int = MAX_CHANNELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestionLimits:
+    """What one Ingestion replica takes: from all together, and from each tenant.
+
+    Uploads are spooled to ``spool_dir`` and refused when that would leave less than ``min_free_bytes`` on its disk.
+    ``max_event_streams`` bounds the open SSE answers, ``keep_alive_s`` the silence on them. ``tenants`` holds those
+    whose limits are not the ``tenant`` ones.
+    """
+
+    spool_dir: Path
+    tenant: TenantLimits = field(default=TenantLimits())
+    tenants: Mapping[str, TenantLimits] = field(default_factory=dict)
+    max_concurrent_uploads: int = 16
     max_event_streams: int = 256
     min_free_bytes: int = 256 << 20
     upload_idle_timeout_s: float = 60.0
     keep_alive_s: float = 15.0
     sources: SourceLimits = field(default=SourceLimits())
+
+    def of(self, tenant: str) -> TenantLimits:
+        """A tenant's own limits."""
+        return self.tenants.get(tenant, self.tenant)

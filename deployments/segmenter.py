@@ -3,15 +3,15 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deployments.figures import SegmentFigures, SpanTiming
-from deployments.limits import SourceLimits
+from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
-from pipelines.audio import decode_audio
+from pipelines.audio import MAX_CHANNELS, decode_audio
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
@@ -24,12 +24,22 @@ from pipelines.storage import BlobStore
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions:
-    """How to cut, and what is too much to decode; a span that takes longer than ``span_timeout_s`` hangs."""
+    """How to cut, and what is too much to decode; a span that takes longer than ``span_timeout_s`` hangs.
+
+    ``tenants`` holds those whose recordings may be longer or wider, or not so long, than everybody's.
+    """
 
     max_duration_s: float
+    max_channels: int = MAX_CHANNELS
+    tenants: Mapping[str, DecodeLimits] = field(default_factory=dict)
     span_timeout_s: float = 900.0
     segmentation: SegmentationOptions = field(default=SegmentationOptions())
     sources: SourceLimits = field(default=SourceLimits())
+
+    def limits_of(self, tenant: str) -> DecodeLimits:
+        """What a tenant's recordings may be."""
+        everybody = DecodeLimits(max_duration_s=self.max_duration_s, max_channels=self.max_channels)
+        return self.tenants.get(tenant, everybody)
 
 
 Step = Span | SourceSummary | SegmentFigures
@@ -90,12 +100,14 @@ class Segmenter:
         n_spans = n_chunks = n_channels = end = 0
         timings: list[SpanTiming] = []
         decoding, cutting = Stopwatch(), Stopwatch()  # cutting draws on decoding and contains it
+        limits = self._options.limits_of(request.tenant)
         known = frozenset(self._store.list(keys.spans))
         with self._store.open(keys.source) as source:
             blocks = decode_audio(
                 source,
                 channels="split" if request.split_channels else "mix",
-                max_duration_s=self._options.max_duration_s,
+                max_duration_s=limits.max_duration_s,
+                max_channels=limits.max_channels,
             )
             for draft in cutting.steps(split_audio(decoding.steps(blocks), segmentation)):
                 decode_s = decoding.lap_s()

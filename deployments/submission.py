@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from deployments.forms import disposition, filename_of, read_form, text_of
-from deployments.limits import IngestionLimits
+from deployments.limits import IngestionLimits, TenantLimits
 from deployments.schemas import (
     LIST_OPTIONS,
     MAX_PRIORITY,
@@ -38,7 +38,7 @@ from pipelines.errors import (
     UnsupportedMediaType,
 )
 from pipelines.house_style import HouseStyles
-from pipelines.jobs import Job, JobOptions, JobState
+from pipelines.jobs import Job, JobOptions
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
@@ -283,17 +283,17 @@ class Intake:
     store: BlobStore
     clock: Callable[[], float]
     new_id: Callable[[], str]
-    max_live_jobs: int
 
-    def check_backlog(self, tenant: str) -> None:
-        """Raise `Overloaded` when the tenant has as many jobs waiting or running as it may."""
-        counts = self.ledger.counts(tenant)
-        n_live = sum(counts.get(state, 0) for state in JobState if not state.final)
-        if n_live >= self.max_live_jobs:
-            raise Overloaded(
-                f"{n_live} jobs wait or run already; try again in {BACKLOG_RETRY_AFTER_S:.0f} seconds.",
-                BACKLOG_RETRY_AFTER_S,
-            )
+    def check_backlog(self, tenant: str, limits: TenantLimits) -> None:
+        """Raise `Overloaded` when the tenant has as many jobs or as much audio waiting or running as it may."""
+        backlog = self.ledger.backlog(tenant)
+        what = ""
+        if backlog.n_jobs >= limits.max_live_jobs:
+            what = f"{backlog.n_jobs} jobs wait or run already"
+        elif backlog.audio_s >= limits.max_backlog_audio_s:
+            what = f"{backlog.audio_s:.0f} seconds of audio wait already"
+        if what:
+            raise Overloaded(f"{what}; try again in {BACKLOG_RETRY_AFTER_S:.0f} seconds.", BACKLOG_RETRY_AFTER_S)
 
     def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
         """Store the source, write the job; (job, False) when the idempotency key had brought one already.

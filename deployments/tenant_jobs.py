@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -11,9 +12,11 @@ import anyio.to_thread
 
 from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
+from deployments.limits import TenantLimits
 from deployments.quarantine import Quarantined, chunks_in
 from deployments.schemas import JobBody, JobQuery, MinutesWishes
 from deployments.submission import Intake, Offer, Submission
+from deployments.uploads import Spool, UploadGates
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
 from pipelines.keys import JobKeys
@@ -65,13 +68,19 @@ class TenantJobs:
     line: CoordinatorLine
     intake: Intake
     offer: Offer
+    uploads: UploadGates
+    limits: TenantLimits
     public_url: str
+
+    def spool(self) -> AbstractContextManager[Spool]:
+        """A spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
+        return self.uploads.spool(self.tenant)
 
     async def check_backlog(self) -> None:
         """Raise `Overloaded` when no job more can be taken, `Draining` when none is to be."""
         if await self.line.refusing():
             raise Draining("The cluster is being drained and takes no new jobs.")
-        await in_thread(self.intake.check_backlog, self.tenant)
+        await in_thread(self.intake.check_backlog, self.tenant, self.limits)
 
     async def accept(self, submission: Submission) -> tuple[Job, bool]:
         """Make a submission durable; see `Intake.accept`."""

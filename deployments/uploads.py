@@ -14,6 +14,7 @@ from typing import Self
 
 import anyio.to_thread
 
+from deployments.limits import IngestionLimits
 from pipelines.errors import InvalidRequest, Overloaded, StoreUnavailable, TooLarge, UploadStalled
 
 SUFFIX = ".upload"
@@ -147,6 +148,31 @@ class Gate:
 
     def __exit__(self, *error: object) -> None:
         self.n_inside -= 1
+
+
+class UploadGates:
+    """One gate for all uploads and one for each tenant's; belongs to one event loop."""
+
+    def __init__(self, limits: IngestionLimits) -> None:
+        self._limits = limits
+        self._all = Gate(limits.max_concurrent_uploads, "uploads")
+        self._tenants: dict[str, Gate] = {}
+
+    @contextmanager
+    def spool(self, tenant: str) -> Iterator[Spool]:
+        """A spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way."""
+        limits = self._limits.of(tenant)
+        own = self._tenants.setdefault(tenant, Gate(limits.max_concurrent_uploads, "of your uploads"))
+        try:
+            with (
+                own,
+                self._all,
+                Spool(self._limits.spool_dir, limits.max_upload_bytes, self._limits.min_free_bytes) as spool,
+            ):
+                yield spool
+        finally:
+            if not own.n_inside:
+                self._tenants.pop(tenant, None)
 
 
 async def body_of(

@@ -64,6 +64,14 @@ class QueuedJobs:
     oldest_created_at_s: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """Jobs that have not ended, and what is known of their audio that is not transcribed."""
+
+    n_jobs: int
+    audio_s: float
+
+
 class Ledger(Protocol):
     """Jobs, made durable before each call returns. Methods block and are thread-safe.
 
@@ -116,6 +124,9 @@ class Ledger(Protocol):
 
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count the jobs that wait to be begun, by tenant and model."""
+
+    def backlog(self, tenant: str) -> Backlog:
+        """Sum up a tenant's jobs that have not ended."""
 
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.database import Database
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
     columns_of,
     enter_event,
@@ -159,6 +159,15 @@ class SqlLedger:
                 QueuedJobs(tenant=row.tenant, model=row.model, n_jobs=row.n_jobs, oldest_created_at_s=row.oldest)
                 for row in connection.execute(query)
             )
+
+    def backlog(self, tenant: str) -> Backlog:
+        """Sum up a tenant's jobs that have not ended."""
+        query = select(func.count(), func.coalesce(func.sum(jobs.c.audio_s - jobs.c.done_s), 0.0)).where(
+            jobs.c.tenant == tenant, jobs.c.state.in_([state.value for state in JobState if not state.final])
+        )
+        with self._database.reading() as connection:
+            n_jobs, audio_s = connection.execute(query).one()
+        return Backlog(n_jobs=n_jobs, audio_s=max(0.0, audio_s))
 
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""

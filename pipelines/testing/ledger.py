@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
     check_limit,
     check_new,
@@ -126,6 +126,12 @@ class MemoryLedger:
             QueuedJobs(tenant=tenant, model=model, n_jobs=len(times), oldest_created_at_s=min(times))
             for (tenant, model), times in sorted(groups.items())
         )
+
+    def backlog(self, tenant: str) -> Backlog:
+        """Sum up a tenant's jobs that have not ended."""
+        live = self._matching(lambda job: job.tenant == tenant and not job.state.final)
+        audio_s = sum(job.progress.audio_s - job.progress.done_s for job in live)
+        return Backlog(n_jobs=len(live), audio_s=max(0.0, audio_s))
 
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""

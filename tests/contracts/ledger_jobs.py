@@ -12,7 +12,7 @@ from pipelines.errors import (
     Reason,
 )
 from pipelines.jobs import CancelRequested, Failed, JobState, Progress
-from pipelines.ledger import NewJob, QueuedJobs
+from pipelines.ledger import Backlog, NewJob, QueuedJobs
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 
@@ -177,6 +177,15 @@ class JobsContract(LedgerBase):
             QueuedJobs(tenant="acme", model="mini-en", n_jobs=2, oldest_created_at_s=20.0),
             QueuedJobs(tenant="umbrella", model="mini-en", n_jobs=1, oldest_created_at_s=10.0),
         )
+
+    def test_backlog(self, ledger, lease, running):
+        """What has not ended, with the audio that is found and not transcribed; other tenants do not count."""
+        ledger.create(make_job("waiting"))
+        ledger.create(make_job("other", tenant="umbrella"))
+        known = replace(running, progress=Progress(audio_s=100.0, done_s=30.0))
+        ledger.apply(lease, known, running.version)
+        assert ledger.backlog("acme") == Backlog(n_jobs=2, audio_s=70.0)
+        assert ledger.backlog("nobody") == Backlog(n_jobs=0, audio_s=0.0)
 
     def test_counts(self, ledger, running):
         """Every state is counted, for one tenant or all."""

@@ -105,3 +105,13 @@ def test_off_is_a_word_in_yaml(tmp_path):
     """YAML takes a bare off for false."""
     (tmp_path / "config.yaml").write_text("auth:\n  mode: off\n")
     assert load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}).auth.mode == "off"
+
+
+def test_a_tenant_has_limits_of_its_own(tmp_path):
+    """What is not named for a tenant is everybody's."""
+    (tmp_path / "config.yaml").write_text(
+        "limits:\n  max_upload_mb: 100\n  requests_per_s: 5\n  tenants:\n    acme:\n      max_upload_mb: 10\n"
+    )
+    limits = load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}).limits
+    assert (limits.of("acme").max_upload_mb, limits.of("acme").requests_per_s) == (10, 5)
+    assert limits.of("other").max_upload_mb == 100

@@ -1,18 +1,22 @@
 """Fixtures of the API's tests."""
 
 import contextlib
+from dataclasses import fields
 
 import httpx
 import pytest
 
 from deployments.ingestion import build_api
-from deployments.limits import IngestionLimits, SourceLimits
+from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
 from pipelines.ledger import open_ledger
 from pipelines.storage import open_store
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.api_harness import MODELS, Api, SteeredCoordinator
 from tests.asgi_server import serve_asgi
+
+# `max_concurrent_uploads` is a limit of both kinds; here it is the replica's.
+TENANT_LIMITS = {field.name for field in fields(TenantLimits)} - {"max_concurrent_uploads"}
 
 
 @pytest.fixture
@@ -22,6 +26,8 @@ async def make_api(tmp_path):
 
         async def make(
             *,
+            tenants=None,
+            cors_origins=(),
             ledger=None,
             store=None,
             sources=None,
@@ -35,6 +41,7 @@ async def make_api(tmp_path):
             store = MemoryStore() if store is None else store
             coordinator = SteeredCoordinator(ledger)
             spool_dir = tmp_path / "spool"
+            own = {name: limits.pop(name) for name in list(limits) if name in TENANT_LIMITS}
             app = build_api(
                 ledger,
                 store,
@@ -42,11 +49,17 @@ async def make_api(tmp_path):
                 models=MODELS,
                 default_model="mini-en",
                 limits=IngestionLimits(
-                    spool_dir=spool_dir, min_free_bytes=0, sources=sources or SourceLimits(), **limits
+                    spool_dir=spool_dir,
+                    min_free_bytes=0,
+                    sources=sources or SourceLimits(),
+                    tenant=TenantLimits(**own),
+                    tenants=tenants or {},
+                    **limits,
                 ),
                 llm_configured=llm_configured,
                 version="1.2.3",
                 public_url=public_url,
+                cors_origins=cors_origins,
                 doorkeeper=doorkeeper,
                 keys=keys,
             )
