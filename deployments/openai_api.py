@@ -22,7 +22,7 @@ from deployments.partial_transcript import PartialTranscript
 from deployments.problems import problem_for
 from deployments.schemas import job_path
 from deployments.tenant_jobs import TenantJobs, in_thread
-from deployments.uploads import Gate, Spool
+from deployments.uploads import Gate
 from pipelines.core import Transcript
 from pipelines.errors import Reason
 from pipelines.jobs import Job, JobState
@@ -49,17 +49,14 @@ _REFUSALS = (
 def speech_routes(backend: Backend) -> APIRouter:
     """Build the routes under ``/v1/audio``."""
     router = APIRouter(tags=["openai"])
-    uploads = Gate(backend.limits.max_concurrent_uploads, "uploads")
     waiting = Gate(backend.limits.max_event_streams, "requests that wait for their text")
 
     async def answer(request: Request, jobs: TenantJobs, task: Task) -> Response:
-        limits = backend.limits
         waiting.check()
-        with uploads:
+        with jobs.spool() as spool:
             await jobs.check_backlog()
-            with Spool(limits.spool_dir, limits.max_upload_bytes, limits.min_free_bytes) as spool:
-                speech = await read_speech_request(request, task, spool, backend.offer, limits)
-                job, _ = await jobs.accept(speech.submission)
+            speech = await read_speech_request(request, task, spool, backend.offer, backend.limits)
+            job, _ = await jobs.accept(speech.submission)
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
         if speech.stream:
             return StreamingResponse(
