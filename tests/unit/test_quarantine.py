@@ -34,7 +34,7 @@ async def running(house: House) -> AsyncIterator[House]:
 
 def replay(house: House, job: Job, *chunks: int, job_id: str = "again") -> Job:
     """What the API does for ``POST /v1/jobs/{id}/replay``."""
-    intake = Intake(ledger=house.ledger, store=house.store, clock=lambda: 2.0, new_id=lambda: job_id, max_live_jobs=100)
+    intake = Intake(ledger=house.ledger, store=house.store, clock=lambda: 2.0, new_id=lambda: job_id)
     return intake.replay(job, chunks, None)[0]
 
 
