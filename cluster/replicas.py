@@ -163,7 +163,11 @@ class CoordinatorReplica(Coordinator):
                 lease_s=settings.coordinator.lease_s,
                 batch_patience_s=settings.coordinator.batch_timeout_s,
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
-                retention=Retention(results_days=settings.retention.results_days, tenants=settings.retention.tenants),
+                retention=Retention(
+                    results_days=settings.retention.results_days,
+                    audio_days=settings.retention.audio_days,
+                    tenants=settings.retention.tenants,
+                ),
             ),
         )
         self._started = False

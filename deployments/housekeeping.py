@@ -14,7 +14,7 @@ from deployments import stages
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState
-from pipelines.keys import JobKeys
+from pipelines.keys import AUDIO_MARKS, JobKeys
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 
@@ -28,9 +28,13 @@ _JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?:source$|work/)")
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How many days an ended job is kept, by tenant; 0 is for ever. ``results_days`` is for tenants not named."""
+    """How many days an ended job is kept, by tenant; 0 is for ever. ``results_days`` is for tenants not named.
+
+    ``audio_days`` is how long copies of recordings are kept, where jobs asked for it; 0 is not at all.
+    """
 
     results_days: float = 0.0
+    audio_days: float = 0.0
     tenants: Mapping[str, float] = field(default_factory=dict)
 
     def days_of(self, tenant: str) -> float:
@@ -93,9 +97,34 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
     return expired
 
 
+def expire_audio(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> list[str]:
+    """Delete copies of recordings whose time is over, or whose job is gone; return the ids of their jobs."""
+    expired = []
+    for mark in list(store.list(AUDIO_MARKS)):
+        tenant, _, job_id = mark.removeprefix(AUDIO_MARKS).partition("/")
+        try:
+            job = ledger.get(tenant, job_id)
+        except JobUnknown:
+            pass
+        else:
+            if not job.state.final or now_s - job.updated_at_s < retention.audio_days * DAY_S:
+                continue
+        keys = JobKeys(tenant=tenant, job_id=job_id)
+        store.delete_prefix(keys.audio)
+        store.delete(mark)
+        expired.append(job_id)
+    if expired:
+        log.info("recordings deleted", action="expire_audio", jobs=len(expired))
+    return expired
+
+
 def keep_house(ledger: Ledger, store: BlobStore, retention: Retention, now_s: float) -> Sequence[str]:
-    """`sweep`, then `expire`."""
-    return [*sweep(ledger, store, now_s=now_s), *expire(ledger, store, retention, now_s=now_s)]
+    """`sweep`, then `expire` and `expire_audio`."""
+    return [
+        *sweep(ledger, store, now_s=now_s),
+        *expire(ledger, store, retention, now_s=now_s),
+        *expire_audio(ledger, store, retention, now_s=now_s),
+    ]
 
 
 def _owner(key: str) -> tuple[str, str] | None:

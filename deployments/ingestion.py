@@ -16,6 +16,7 @@ from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
 from deployments.coordinator_line import CoordinatorLine
 from deployments.docs_page import serve_docs
+from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
 from deployments.key_routes import key_routes
 from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
@@ -27,7 +28,6 @@ from deployments.problems import install
 from deployments.quarantine_routes import quarantine_routes
 from deployments.rate import RateMeter
 from deployments.readiness import service_routes
-from deployments.rewrite_routes import rewrite_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import UploadGates, sweep
 from pipelines.catalogue import ModelProfile
@@ -114,7 +114,7 @@ def build_api(
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
-    app.include_router(rewrite_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(admin_routes(backend))
     if keys is not None:

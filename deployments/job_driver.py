@@ -236,6 +236,7 @@ class JobDriver:
             split_channels=live.job.options.channels == "split",
             window_s=self._profile(live.job).window_s,
             source_url=live.job.source_url,
+            keep_audio=live.job.options.keep_audio,
         )
         stream = spans_of(
             self._segmenter,

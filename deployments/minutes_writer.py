@@ -186,7 +186,8 @@ class MinutesWriter:
                 language=minutes.language,
                 usage=minutes.usage,
             )
-            figures = replace(figures, writer=minutes.writer, n_bytes=figures.n_bytes + n_bytes, usage=paid.usage)
+            new = Usage() if paid.counted else paid.usage
+            figures = replace(figures, writer=minutes.writer, n_bytes=figures.n_bytes + n_bytes, usage=new)
         writer = self._writers.get(request.minutes)
         figures = replace(
             figures,

@@ -115,13 +115,17 @@ class TranscriberPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentRequest:
-    """Which source to split, and how; ``source_url`` says where to fetch it from when it is not stored yet."""
+    """Which source to split, and how; ``source_url`` says where to fetch it from when it is not stored yet.
+
+    ``keep_audio`` keeps a compressed copy of what is spoken beyond the job's end.
+    """
 
     tenant: str
     job_id: str
     split_channels: bool
     window_s: float = 30.0
     source_url: str = ""
+    keep_audio: bool = False
 
 
 class SegmenterPort(Protocol):

@@ -13,6 +13,7 @@ from deployments.ports import SegmentRequest
 from deployments.sources import fetch
 from pipelines.audio import MAX_CHANNELS, decode_audio
 from pipelines.codec import decode, encode
+from pipelines.compressed_audio import compress
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
 from pipelines.keys import JobKeys
@@ -118,7 +119,7 @@ class Segmenter:
                         vad_s=cutting.lap_s() - decode_s,
                     )
                 )
-                span = self._store_span(keys, draft, known)
+                span = self._store_span(keys, draft, known, keep_audio=request.keep_audio)
                 n_spans += 1
                 n_chunks += len(span.chunks)
                 n_channels = max(n_channels, span.channel + 1)
@@ -135,7 +136,7 @@ class Segmenter:
         yield summary
         yield SegmentFigures(spans=tuple(timings), store_calls=self._store.take_calls())
 
-    def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str]) -> Span:
+    def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str], *, keep_audio: bool) -> Span:
         samples = draft.pcm.tobytes() if draft.chunks else b""
         pcm_key = keys.pcm(draft.channel, draft.index)
         span = Span(
@@ -153,5 +154,8 @@ class Segmenter:
             return span
         if samples:
             self._store.put(pcm_key, samples)
+        if samples and keep_audio:
+            self._store.put(keys.audio_mark, b"")
+            self._store.put(keys.kept_span(draft.channel, draft.start, draft.end), compress(samples))
         self._store.put(key, table)
         return span

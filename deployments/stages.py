@@ -122,6 +122,8 @@ def clean_up(store: BlobStore, job: Job) -> None:
         store.delete_prefix(JobKeys(tenant=job.tenant, job_id=job.replay_of).quarantine)
     if job.state is JobState.CANCELLED:
         store.delete_prefix(keys.quarantine)
+    if job.state is not JobState.SUCCEEDED:
+        store.delete_prefix(keys.audio)
     store.delete(keys.source)
     store.delete_prefix(keys.work)
 

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
+from deployments.excerpts import excerpt
 from deployments.limits import TenantLimits
 from deployments.quarantine import Quarantined, chunks_in
 from deployments.schemas import JobBody, JobQuery, MinutesWishes
@@ -157,6 +158,10 @@ class TenantJobs:
             return await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
         except BlobMissing:
             raise BlobMissing(f"Job {job_id} has no clip of a chunk {index} in quarantine.") from None
+
+    async def excerpt(self, job_id: str, kind: str, number: int) -> bytes:
+        """What was said for a decision or a task, as WAV; see `deployments.excerpts.excerpt`."""
+        return await in_thread(excerpt, self.store, await self.get(job_id), kind, number)
 
     async def replay(self, job_id: str, wanted: Sequence[int] | None, key: str | None) -> tuple[Job, bool]:
         """Make a job that decodes chunks in quarantine (None: all) again.

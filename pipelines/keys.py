@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+AUDIO_MARKS = "audio-kept/"  # beside the tenants
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobKeys:
     """Where the parts of one job lie in the blob store.
 
-    ``results/`` and ``quarantine/`` stay until retention removes them; everything under ``work/`` and the source go
-    when the job ends.
+    ``results/`` and ``quarantine/`` stay until retention removes them, ``audio/`` for a shorter time; everything under
+    ``work/`` and the source go when the job ends.
     """
 
     tenant: str
@@ -84,6 +86,19 @@ class JobKeys:
         return f"{self.quarantine}kept.json"
 
     @property
+    def audio(self) -> str:
+        return f"{self.root}audio/"
+
+    def kept_span(self, channel: int, start: int, end: int) -> str:
+        """Compressed samples ``[start, end)`` of a channel, of a job that keeps its recording for a while."""
+        return f"{self.audio}{channel}-{start:012d}-{end:012d}.ogg"
+
+    @property
+    def audio_mark(self) -> str:
+        """Says that a job keeps its recording: what is to expire is found without looking at every job."""
+        return f"{AUDIO_MARKS}{self.tenant}/{self.job_id}"
+
+    @property
     def transcript(self) -> str:
         """The stitched transcript: `pipelines.core.Transcript` as JSON, kept so that minutes can be written anew."""
         return f"{self.root}results/.transcript"
@@ -103,6 +118,12 @@ class JobKeys:
     def result(self, name: str) -> str:
         """A result as users fetch it, by its name in `pipelines.jobs.RESULT_FORMATS`."""
         return f"{self.root}results/{name}"
+
+
+def kept_span_of(key: str) -> tuple[int, int, int]:
+    """Channel, start and end of the samples under a key that `JobKeys.kept_span` made."""
+    channel, start, end = key.rpartition("/")[2].removesuffix(".ogg").split("-")
+    return int(channel), int(start), int(end)
 
 
 def outcome_of(key: str) -> tuple[int, str]:

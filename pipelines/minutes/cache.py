@@ -19,10 +19,14 @@ from pipelines.storage import BlobStore
 
 @dataclass(frozen=True, kw_only=True)
 class PaidMinutes:
-    """Minutes and what they took: nothing when they came from the cache."""
+    """Minutes and what their job paid for them: nothing where another job had paid.
+
+    ``counted`` says that this was paid and counted before: the minutes come from the cache.
+    """
 
     minutes: Minutes
     usage: Usage
+    counted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

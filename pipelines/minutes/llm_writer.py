@@ -114,7 +114,8 @@ class LlmWriter:
             known = await self._cache.get(options.tenant, digest)
             if known is not None:
                 # A job that had paid before its process died has still paid; others get it for nothing.
-                return known.paid if known.job_id == options.job_id else replace(known.paid, usage=Usage())
+                usage = known.paid.usage if known.job_id == options.job_id else Usage()
+                return PaidMinutes(minutes=known.paid.minutes, usage=usage, counted=True)
         drafted = await write()
         paid = PaidMinutes(minutes=drafted.minutes, usage=drafted.usage)
         if self._cache is not None and options.job_id:

@@ -82,14 +82,20 @@ async def test_who_gives_up_waiting_wastes_nothing() -> None:
 
 
 async def test_the_cache_outlives_a_restart_but_not_the_job() -> None:
-    """Equal content is answered from the store, for the same tenant only, until its job is deleted."""
+    """Equal content is answered from the store, for the same tenant only, until its job is deleted.
+
+    A job that had paid before its process died has still paid, but that is counted once; others pay nothing.
+    """
     store = MemoryStore()
     async with lab(options=LabOptions(store=store)) as first:
         paid = await first.writer.write_paid(meeting(4), OPTIONS)
     async with lab(options=LabOptions(store=store)) as second:
         again = await second.writer.write_paid(meeting(4), OPTIONS)
         assert again.minutes == paid.minutes
-        assert (paid.usage.n_calls, again.usage.n_calls, second.server.tally.calls) == (1, 0, 0)
+        other = await second.writer.write_paid(meeting(4), replace(OPTIONS, job_id="a2"))
+        assert second.server.tally.calls == 0
+        assert [found.usage.n_calls for found in (paid, again, other)] == [1, 1, 0]
+        assert [found.counted for found in (paid, again, other)] == [False, True, True]
         await second.writer.write(meeting(4), replace(OPTIONS, tenant="other"))
         assert second.server.tally.calls == 1
         store.delete_prefix("acme/a1/")

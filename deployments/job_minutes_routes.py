@@ -1,6 +1,6 @@
-"""The routes under ``/v1/jobs/{id}/minutes``: minutes written anew from the same transcript, and all their versions."""
+"""The routes around a job's minutes: written anew, all their versions, clips of what they rest on."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
@@ -21,7 +21,7 @@ class MinutesVersions(Wire):
     versions: list[JobBody]
 
 
-def rewrite_routes(backend: Backend) -> APIRouter:
+def job_minutes_routes(backend: Backend) -> APIRouter:
     """Build the routes for writing minutes anew."""
     router = APIRouter(tags=["results"])
 
@@ -72,5 +72,26 @@ def rewrite_routes(backend: Backend) -> APIRouter:
     )
     async def versions(job_id: str, jobs: Reader) -> MinutesVersions:
         return MinutesVersions(versions=await jobs.show(*await jobs.versions(job_id)))
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/clips/{kind}/{number}",
+        response_class=Response,
+        summary="Listen to what a decision or a task rests on",
+        description=(
+            "The recording where it was said, levelled; `number` counts as in the documents, from 1. Only of jobs that "
+            "were submitted with `keep_audio`, as long as recordings are kept."
+        ),
+        responses={
+            200: {
+                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
+                "description": "16 kHz mono, its peak raised to full scale.",
+            },
+            **documented(Reason.NOT_FOUND, Reason.RESULT_PENDING, Reason.BLOB_MISSING, *_ONE_JOB),
+        },
+    )
+    async def clip(
+        job_id: str, kind: Literal["decisions", "action_items", "open_questions"], number: int, jobs: Reader
+    ) -> Response:
+        return Response(await jobs.excerpt(job_id, kind, number), media_type="audio/wav")
 
     return router
