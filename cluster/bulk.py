@@ -140,10 +140,11 @@ class _AudioColumn(ProgressColumn):
     """Transcribed and known audio, as minutes and seconds."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{_clock(task.completed)} of {_clock(task.total or 0)}", style="progress.data.speed")
+        return Text(f"{clock(task.completed)} of {clock(task.total or 0)}", style="progress.data.speed")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, with hours where there are some."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -154,4 +155,4 @@ def _state_of(recording: Recording) -> str:
         return f"[red]{recording.error}[/red]"
     state = str(recording.job.get("state", "uploading"))
     eta_s = recording.job.get("eta_s")
-    return f"{state}, {_clock(eta_s)} left" if eta_s and not recording.done else state
+    return f"{state}, {clock(eta_s)} left" if eta_s and not recording.done else state

@@ -18,6 +18,7 @@ from rich.progress import DownloadColumn, Progress
 from rich.table import Table
 
 from cluster import __version__
+from cluster.batch_cli import batch_app
 from cluster.bulk import plan, transcribe
 from cluster.client import ApiError, Client
 from cluster.keys_cli import keys_app
@@ -442,6 +443,7 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
     return asyncio.run(ask())
 
 
+app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")

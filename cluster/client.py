@@ -89,6 +89,31 @@ class Client:
         """All jobs that wrote minutes of the same recording, oldest first."""
         return await self._json("GET", f"/v1/jobs/{quote(job_id)}/minutes")
 
+    async def submit_batch(self, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Submit a batch by reference or with its entries inline."""
+        return await self._json("POST", "/v1/batches", json=body, headers={"Idempotency-Key": key})
+
+    async def submit_manifest(self, path: Path, params: Mapping[str, str], key: str) -> dict[str, Any]:
+        """Submit a batch by its manifest, a file with a JSON object per line."""
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
+        return await self._json("POST", "/v1/batches", params=params, headers=headers, content=_read(path))
+
+    async def batch(self, batch_id: str, move: str = "") -> dict[str, Any]:
+        """Return one batch, after ``pause``, ``resume``, ``cancel`` or ``retry`` where that is asked for."""
+        path = f"/v1/batches/{quote(batch_id)}"
+        return await self._json("POST", f"{path}/{move}") if move else await self._json("GET", path)
+
+    async def batch_entries(self, batch_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of a batch's entries."""
+        return await self._json("GET", f"/v1/batches/{quote(batch_id)}/entries", params=params)
+
+    async def upload_entry(self, batch_id: str, seq: int, path: Path) -> dict[str, Any]:
+        """Upload the recording of a batch's entry."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return await self._json(
+            "PUT", f"/v1/batches/{quote(batch_id)}/entries/{seq}", headers=headers, content=_read(path)
+        )
+
     async def parked_minutes(self, *, resume: bool = False) -> dict[str, Any]:
         """How many jobs wait for their minutes, and why; ``resume`` has them written now."""
         method, path = ("POST", "/v1/admin/minutes/resume") if resume else ("GET", "/v1/admin/minutes")

@@ -20,7 +20,7 @@ from cluster import __version__
 from cluster.devices import EngineShare
 from cluster.doors import build_doorkeeper
 from cluster.observability import configure_logging
-from cluster.settings import LimitSettings, ModelSettings, Settings, read_key
+from cluster.settings import LimitSettings, ModelSettings, Settings, process_environment, read_key, read_secret
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
@@ -31,11 +31,13 @@ from deployments.measures import MeasureOptions, Measures
 from deployments.minutes_writer import MinutesWriter
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
+from deployments.source_places import SourcePlace
 from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
 from pipelines.credentials import connect_keys
-from pipelines.errors import InputError, MeetMemoError
+from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnreachable
 from pipelines.ledger import connect_ledger
+from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
 from pipelines.whisper import WhisperEngine
 
@@ -54,13 +56,24 @@ def coordinator_handle() -> CoordinatorHandle:
 
 
 def source_limits(settings: Settings) -> SourceLimits:
-    """What may be pulled from a source URL."""
+    """What may be pulled from a source URL, and with which credentials; raises `ConfigurationError`."""
     schemes = {"http", "https"} | ({"file"} if settings.limits.source_files_below else set())
     return SourceLimits(
         max_bytes=settings.limits.max_upload_mb * MIB,
         schemes=frozenset(schemes),
         file_roots=settings.limits.source_files_below,
         allow_private=settings.limits.private_sources,
+        places=tuple(
+            SourcePlace(
+                name=source.name,
+                url=source.url,
+                secret=(read_secret(source.secret, process_environment()) or "") if source.secret else "",
+                endpoint=source.endpoint,
+                region=source.region,
+                tenants=source.tenants,
+            )
+            for source in settings.sources
+        ),
     )
 
 
@@ -150,6 +163,7 @@ class CoordinatorReplica(Coordinator):
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
+            batches=SqlBatches(settings.ledger_url),
             segmenter=SegmenterHandle(segmenter),
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             minutes_writer=MinutesHandle(minutes_writer),
@@ -197,6 +211,13 @@ class SegmenterReplica(Segmenter):
                 sources=source_limits(settings),
             ),
         )
+
+    async def probe(self, tenant: str, url: str) -> Any:
+        """As `Segmenter.probe`; a recording that cannot be read is an answer."""
+        try:
+            return await super().probe(tenant, url)
+        except (InputError, SourceUnreachable, OptionError) as error:
+            return error
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
         """As `Segmenter.segment`, but a bad recording is an answer: Serve logs what is raised as a fault of ours."""
@@ -261,6 +282,7 @@ class IngestionReplica(Ingestion):
             store=open_store(settings.store_url),
             doorkeeper=build_doorkeeper(settings, keys),
             keys=keys,
+            batches=SqlBatches(settings.ledger_url),
             coordinator=CoordinatorHandle(lambda: coordinator),
             config=IngestionConfig(
                 models=tuple(model.name for model in settings.models),
@@ -276,6 +298,7 @@ class IngestionReplica(Ingestion):
                 llm_configured=settings.llm_configured,
                 keeps_audio=settings.retention.audio_days > 0,
                 styles=settings.minutes.styles,
+                usd_per_audio_hour=settings.usd_per_audio_hour,
                 version=__version__,
                 cors_origins=settings.http.cors_origins,
             ),

@@ -186,6 +186,21 @@ class LimitSettings(_Section):
         return self if own is None else self.model_copy(update=own.model_dump(exclude_none=True))
 
 
+class SourceSettings(_Section):
+    """A bucket or web server that recordings are pulled from with credentials of their own.
+
+    ``secret`` names the environment variable that holds them, or with ``_FILE`` appended the file that does:
+    ``KEY_ID:SECRET`` for a bucket, the whole header ``Authorization`` for a web server.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    url: str = Field(description="s3://bucket/prefix or https://host/path")
+    secret: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$")] = ""
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$|^$")] = ""
+    region: str = ""
+    tenants: tuple[str, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
+
+
 class CoordinatorSettings(_Section):
     """How much is in hand at once, how often a chunk is tried, how long things may take."""
 
@@ -255,6 +270,8 @@ class Settings(_Section):
     auth: AuthSettings = AuthSettings()
     minutes: MinutesSettings = MinutesSettings()
     limits: LimitSettings = LimitSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
     ray: RaySettings = RaySettings()

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 
 from deployments.auth import Principal, Scope, authorized
 from deployments.backend import Backend
+from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 
 
@@ -17,11 +18,22 @@ async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends
     return backend.for_tenant(principal.tenant)
 
 
+async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
+    backend: Backend = request.app.state.backend
+    return backend.batches_of(principal.tenant)
+
+
 Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]
 """The jobs of the tenant who asks, to look at."""
 
 Writer = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_WRITE])]
 """The same, to submit, cancel, replay and erase."""
+
+BatchReader = Annotated[TenantBatches, Security(_tenant_batches, scopes=[Scope.JOBS_READ])]
+"""The batches of the tenant who asks, to look at."""
+
+BatchWriter = Annotated[TenantBatches, Security(_tenant_batches, scopes=[Scope.JOBS_WRITE])]
+"""The same, to submit, steer and upload to."""
 
 Scraper = Annotated[Principal, Security(authorized, scopes=[Scope.METRICS])]
 """Who may read what is counted over all tenants."""

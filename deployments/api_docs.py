@@ -21,6 +21,7 @@ when to come again.
 TAGS = [
     {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
     {"name": "results", "description": "What a job has brought."},
+    {"name": "batches", "description": "Thousands of recordings as one."},
     {"name": "openai", "description": "The dialect of OpenAI's clients."},
     {"name": "quarantine", "description": "Chunks that were given up, and decoding them again."},
     {"name": "service", "description": "What this server offers and how it is."},

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from deployments.coordinator_line import CoordinatorLine
 from deployments.limits import IngestionLimits
 from deployments.submission import Intake, Offer
+from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 from deployments.uploads import UploadGates
+from pipelines.batches import BatchBook
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 
@@ -27,6 +29,8 @@ class Backend:
     limits: IngestionLimits
     uploads: UploadGates
     public_url: str
+    batches: BatchBook | None = None
+    usd_per_audio_hour: float | None = None
 
     def for_tenant(self, tenant: str) -> TenantJobs:
         """Everything a tenant may see and do."""
@@ -40,4 +44,17 @@ class Backend:
             uploads=self.uploads,
             limits=self.limits.of(tenant),
             public_url=self.public_url,
+        )
+
+    def batches_of(self, tenant: str) -> TenantBatches:
+        """A tenant's batches; they have routes only where there is a book of them."""
+        assert self.batches is not None
+        return TenantBatches(
+            tenant=tenant,
+            book=self.batches,
+            jobs=self.for_tenant(tenant),
+            sources=self.limits.sources,
+            new_id=self.intake.new_id,
+            clock=self.intake.clock,
+            usd_per_hour=self.usd_per_audio_hour,
         )

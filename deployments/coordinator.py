@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from deployments.batch_feeder import BatchFeeder
 from deployments.figures import BatchFigures
 from deployments.housekeeping import keep_house
 from deployments.job_driver import CoordinatorOptions, JobDriver
@@ -32,8 +33,10 @@ from deployments.ports import (
     TranscriberPort,
     WrittenResults,
 )
+from pipelines.batches import BatchBook
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
+from pipelines.ids import new_id
 from pipelines.jobs import CancelRequested, Claimed, JobState
 from pipelines.ledger import Ledger
 from pipelines.measured_store import MeasuredStore
@@ -41,6 +44,8 @@ from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 
 __all__ = ["Coordinator", "CoordinatorOptions"]
+
+JOBS_AHEAD = 2  # of each batch, for every job in hand: enough that no room stays empty
 
 log = structlog.get_logger()
 
@@ -60,6 +65,7 @@ class Coordinator:
         options: CoordinatorOptions,
         patience: Patience | None = None,
         measures: Measures | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
         store = MeasuredStore(store)
@@ -93,6 +99,13 @@ class Coordinator:
             count_replicas=count_replicas,
             fence=lambda: self._leadership.lease.fence,
         )
+        self._feeder = batches and BatchFeeder(
+            book=batches,
+            segmenter=segmenter,
+            leadership=self._leadership,
+            new_id=new_id,
+            per_batch=options.max_live_jobs * JOBS_AHEAD,
+        )
         self._loops: list[asyncio.Task[None]] = []
         self._draining = self._refusing = False
 
@@ -111,6 +124,7 @@ class Coordinator:
             asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
             asyncio.create_task(self._claim_loop(), name="claim"),
             asyncio.create_task(self._progress_loop(), name="progress"),
+            asyncio.create_task(self._probe_loop(), name="probe"),
         ]
         log.info("coordinator ready", action="start", recovered=len(self._driver.jobs))
 
@@ -240,6 +254,8 @@ class Coordinator:
     async def _claim_jobs(self) -> None:
         for job in await asyncio.to_thread(self._records.cancel_requests):
             await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
+        if self._feeder and not self._draining:
+            await asyncio.to_thread(self._feeder.feed)
         room = self._options.max_live_jobs - self._driver.n_transcribing
         if room > 0 and not self._draining:
             for job in await asyncio.to_thread(self._records.claim, room, self._driver.jobs):
@@ -254,6 +270,16 @@ class Coordinator:
             except MeetMemoError as error:
                 log.warning("housekeeping put off", action="sweep", error=str(error))
             await asyncio.sleep(self._options.housekeeping_interval_s)
+
+    async def _probe_loop(self) -> None:
+        while self._feeder:
+            try:
+                n_probed = await self._feeder.probe()
+            except MeetMemoError as error:
+                log.warning("probing put off", action="probe", error=str(error))
+                n_probed = 0
+            if not n_probed:
+                await asyncio.sleep(self._options.idle_poll_s)
 
     async def _progress_loop(self) -> None:
         while True:

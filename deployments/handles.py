@@ -18,6 +18,7 @@ from deployments.ports import (
     SegmentRequest,
     WrittenResults,
 )
+from pipelines.batches import Probe
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
 from pipelines.scheduling import WorkItem
@@ -110,6 +111,13 @@ class SegmenterHandle:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
+        self._calls = handle
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        found: Probe | MeetMemoError = await _answer(self._calls.probe.remote(tenant, url))
+        if isinstance(found, MeetMemoError):
+            raise found
+        return found
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
         try:

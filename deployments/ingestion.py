@@ -14,6 +14,7 @@ from deployments.answer_headers import AnswerHeaders
 from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
 from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
+from deployments.batch_routes import batch_routes
 from deployments.coordinator_line import CoordinatorLine
 from deployments.docs_page import serve_docs
 from deployments.job_minutes_routes import job_minutes_routes
@@ -30,6 +31,7 @@ from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import UploadGates, sweep
+from pipelines.batches import BatchBook
 from pipelines.catalogue import ModelProfile
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
@@ -60,6 +62,7 @@ def build_api(
     doorkeeper: Doorkeeper | None = None,
     keys: KeyStore | None = None,
     cors_origins: Sequence[str] = (),
+    batches: BatchBook | None = None,
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
     llm_configured: bool,
@@ -68,14 +71,15 @@ def build_api(
     version: str,
     public_url: str = "",
     profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
+    usd_per_audio_hour: float | None = None,
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
-    Without a ``doorkeeper`` everybody may do everything, without ``keys`` there are no routes for them. Pages of
-    ``cors_origins`` may ask as well. ``clock`` gives Unix seconds, ``new_id`` an id that was never used. ``public_url``
-    is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by model what it
-    can, ``styles`` what tenants' minutes look like. Raises `ConfigurationError` when the default model is not among
-    ``models``.
+    Without a ``doorkeeper`` everybody may do everything, without ``keys`` or ``batches`` there are no routes for
+    them. Pages of ``cors_origins`` may ask as well. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
+    ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by
+    model what it can, ``styles`` what tenants' minutes look like. Raises `ConfigurationError` when the default model is
+    not among ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -96,6 +100,8 @@ def build_api(
         limits=limits,
         uploads=UploadGates(limits),
         public_url=public_url.rstrip("/"),
+        batches=batches,
+        usd_per_audio_hour=usd_per_audio_hour,
     )
     app = DocumentedApi(
         title="MeetMemo",
@@ -117,6 +123,8 @@ def build_api(
     app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(admin_routes(backend))
+    if batches is not None:
+        app.include_router(batch_routes(backend))
     if keys is not None:
         app.include_router(key_routes(keys, clock), max_body_size=MAX_JSON_BYTES)
     install(app)
@@ -140,6 +148,7 @@ class IngestionConfig:
     public_url: str = ""
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
+    usd_per_audio_hour: float | None = None
 
 
 class Ingestion:
@@ -154,6 +163,7 @@ class Ingestion:
         config: IngestionConfig,
         doorkeeper: Doorkeeper | None = None,
         keys: KeyStore | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -161,6 +171,7 @@ class Ingestion:
         self._config = config
         self._doorkeeper = doorkeeper
         self._keys = keys
+        self._batches = batches
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Ray Serve calls this once in the replica, after the constructor, where ``serve.ingress()`` got no app."""
@@ -174,6 +185,7 @@ class Ingestion:
             limits=config.limits,
             doorkeeper=self._doorkeeper,
             keys=self._keys,
+            batches=self._batches,
             llm_configured=config.llm_configured,
             keeps_audio=config.keeps_audio,
             styles=config.styles,
@@ -181,4 +193,5 @@ class Ingestion:
             public_url=config.public_url,
             profiles=config.profiles,
             cors_origins=config.cors_origins,
+            usd_per_audio_hour=config.usd_per_audio_hour,
         )

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
+from pipelines.batches import Probe
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.jobs import Job, MinutesRecord
 from pipelines.scheduling import WorkItem
@@ -136,6 +137,9 @@ class SegmenterPort(Protocol):
 
         Figures are missing where an earlier call did the work. Raises `InputError`.
         """
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        """Look at a source's header; raises `InputError`, `SourceUnreachable`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ from deployments.figures import SegmentFigures, SpanTiming
 from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
-from pipelines.audio import MAX_CHANNELS, decode_audio
+from pipelines.audio import MAX_CHANNELS, decode_audio, probe
+from pipelines.batches import Probe
 from pipelines.codec import decode, encode
 from pipelines.compressed_audio import compress
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
@@ -66,10 +67,18 @@ class Segmenter:
                 yield found
             return
         if request.source_url:
-            await self._fetch(request.source_url, keys)
+            await self._fetch(request, keys)
         steps = self._split(keys, request)
         while (step := await self._next(steps)) is not None:
             yield step
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
+        with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
+            path = Path(folder) / "source"
+            await fetch(url, path, self._options.sources, tenant)
+            found = await asyncio.to_thread(probe, path)
+        return Probe(audio_s=found.duration_s)
 
     async def _next(self, steps: Iterator[Step]) -> Step | None:
         try:
@@ -87,13 +96,13 @@ class Segmenter:
             return []
         return [*spans, summary]
 
-    async def _fetch(self, url: str, keys: JobKeys) -> None:
+    async def _fetch(self, request: SegmentRequest, keys: JobKeys) -> None:
         """Pull the source into the store, unless an earlier call did."""
         if await asyncio.to_thread(self._store.exists, keys.source):
             return
         with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
             path = Path(folder) / "source"
-            await fetch(url, path, self._options.sources)
+            await fetch(request.source_url, path, self._options.sources, request.tenant)
             await asyncio.to_thread(self._store.put_file, keys.source, path)
 
     def _split(self, keys: JobKeys, request: SegmentRequest) -> Iterator[Step]:

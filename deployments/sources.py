@@ -1,4 +1,4 @@
-"""Recordings that are pulled: from a web server, or from a folder the operator has opened for it.
+"""Recordings that are pulled: from a web server, or from a bucket or folder the operator has opened for it.
 
 A source URL comes from outside, so it must not become a way to look into the operator's network: every host,
 also that of every redirect, is resolved here, its addresses are checked, and the connection goes to a checked address.
@@ -19,7 +19,9 @@ import httpx
 
 from deployments.forms import disposition, filename_of, text_of
 from deployments.limits import SourceLimits
+from deployments.s3_sources import fetch_object
 from deployments.schemas import InvalidOptions, public_part
+from deployments.source_places import SourcePlace, place_of
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 
 BLOCK_BYTES = 1 << 20
@@ -36,14 +38,14 @@ class _Passing(Exception):
     """A fault that may be gone at the next attempt."""
 
 
-def check_url(url: str, limits: SourceLimits) -> None:
+def check_url(url: str, limits: SourceLimits, tenant: str | None = None) -> None:
     """Refuse a source URL that can never be pulled; raises `InvalidOptions`. Looks at the text only."""
-    complaint = _complaint(url, limits)
+    complaint = _complaint(url, limits, tenant)
     if complaint:
         raise InvalidOptions(f"source: {complaint}", (("source", complaint),))
 
 
-def _complaint(url: str, limits: SourceLimits) -> str:
+def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -52,7 +54,8 @@ def _complaint(url: str, limits: SourceLimits) -> str:
     if any(char.isspace() or not char.isprintable() for char in url):
         return "holds spaces or control characters"
     if parts.scheme == "s3":
-        return "s3: is not accepted; give a presigned https URL"
+        known = place_of(url, limits.places, tenant) and parts.path.strip("/")
+        return "" if known else "is in no bucket that this server has credentials for; a presigned https URL needs none"
     if parts.scheme == "file":
         return "" if limits.file_roots else "file: sources are not allowed on this server"
     if parts.scheme not in limits.schemes:
@@ -81,20 +84,23 @@ def is_public(address: IPAddress) -> bool:
     return address.is_global and not address.is_multicast
 
 
-async def fetch(url: str, destination: Path, limits: SourceLimits) -> str:
+async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str | None = None) -> str:
     """Pull a source into ``destination`` with bounded memory; return the name the source gives itself.
 
     Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`, and `InvalidOptions` for URLs `check_url` refuses. Passing
     faults are tried again twice. When it raises, ``destination`` does not exist.
     """
-    check_url(url, limits)
+    check_url(url, limits, tenant)
+    place = place_of(url, limits.places, tenant)
     complete = False
     try:
         async with asyncio.timeout(limits.total_timeout_s):
             if urlsplit(url).scheme == "file":
                 name = await anyio.to_thread.run_sync(_copy_file, url, destination, limits)
+            elif place is not None and urlsplit(url).scheme == "s3":
+                name = await anyio.to_thread.run_sync(fetch_object, url, destination, place, limits.max_bytes)
             else:
-                name = await _fetch_with_retries(url, destination, limits)
+                name = await _fetch_with_retries(url, destination, limits, place)
         complete = True
         return name
     except TimeoutError:
@@ -104,10 +110,10 @@ async def fetch(url: str, destination: Path, limits: SourceLimits) -> str:
             destination.unlink(missing_ok=True)  # noqa: ASYNC240 - must also happen while being cancelled
 
 
-async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits) -> str:
+async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> str:
     for delay_s in (*RETRY_DELAYS_S, None):
         try:
-            return await _fetch_once(url, destination, limits)
+            return await _fetch_once(url, destination, limits, place)
         except (_Passing, httpx.TransportError) as error:
             if delay_s is None:
                 cause = str(error) or type(error).__name__
@@ -116,13 +122,15 @@ async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits)
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _fetch_once(url: str, destination: Path, limits: SourceLimits) -> str:
+async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> str:
     timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
     trusted = await anyio.to_thread.run_sync(_trusted_certificates)
     # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
     async with httpx.AsyncClient(timeout=timeout, verify=trusted, trust_env=False) as client:
         for _ in range(limits.max_redirects + 1):
             request = await _pinned_request(client, url, limits)
+            if place is not None and place.secret and place.covers(url):  # a redirect may lead elsewhere
+                request.headers["authorization"] = place.secret
             response = await client.send(request, stream=True)
             try:
                 if response.status_code not in _REDIRECTS:

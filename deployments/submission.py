@@ -127,7 +127,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     `InvalidRequest`, `UploadStalled`, `InvalidOptions`, `ModelUnknown`, `EmptyAudio`, `TooLarge`, `StoreUnavailable`.
     """
     key = idempotency_key(request.headers)
-    query = dict(_values_by_name(request.query_params.multi_items()))
+    query = dict(query_values(request.query_params.multi_items()))
     query_filename = query.pop("filename", [""])[-1]
     content_type = request.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
@@ -204,7 +204,8 @@ def clean_filename(name: str) -> str:
     return printable if printable.strip(".") else NAMELESS
 
 
-def _values_by_name(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+def query_values(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Group a query's pairs by name."""
     values: dict[str, list[str]] = {}
     for name, value in items:
         values.setdefault(name, []).append(value)

@@ -21,7 +21,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.jobs import JobState
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 
 COORDINATOR = "coordinator"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
@@ -127,3 +127,38 @@ leases = Table(
     Column("owner", Text, nullable=False),
     Column("expires_at_s", Double, nullable=False),
 )
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("n_entries", Integer, nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("updated_at_s", Double, nullable=False),
+)
+Index("ix_batches_tenant_newest", batches.c.tenant, batches.c.created_at_s, batches.c.id)
+Index("ix_batches_key", batches.c.tenant, batches.c.idempotency_key, unique=True)
+
+batch_entries = Table(
+    "batch_entries",
+    metadata,
+    Column("batch_id", Ascii, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("custom_id", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("probed", Boolean, nullable=False),
+    Column("audio_s", Double),
+    Column("detail", Text, nullable=False),
+    Column("job_id", Ascii),  # may be purged before the batch
+)
+Index("ix_batch_entries_state", batch_entries.c.state, batch_entries.c.batch_id, batch_entries.c.seq)
+Index("ix_batch_entries_job_id", batch_entries.c.job_id)

@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import boto3
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
@@ -21,20 +19,16 @@ from pipelines.blob_keys import PRIVATE_MARK, deletable_prefix, validated_key, v
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
 from pipelines.local_store import hash_file
+from pipelines.s3_client import connect
 from pipelines.s3_reader import open_blob
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-DEFAULT_REGION = "us-east-1"
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 60
-REQUEST_ATTEMPTS = 4
 READ_ATTEMPTS = 3
 PART_BYTES = 16 * 2**20  # a file of 10,000 parts, S3's limit, has 156 GiB; boto3 enlarges the parts beyond that
 UPLOAD_THREADS = 3  # a file's upload holds at most this many parts in memory
 DELETE_THREADS = 8
-POOL_CONNECTIONS = 32
 
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _CHECKSUM = "sha256"  # the name of the user metadata that holds it
@@ -203,20 +197,7 @@ class S3Store:
             return self._client
 
     def _connect(self) -> "S3Client":
-        config = Config(
-            signature_version="s3v4",
-            # Other stores than AWS refuse the checksums that newer clients send and ask for by default.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path" if self.endpoint else "auto"},
-            retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            max_pool_connections=POOL_CONNECTIONS,
-        )
-        session = boto3.session.Session()
-        region = self.region or session.region_name or DEFAULT_REGION
-        return session.client("s3", region_name=region, endpoint_url=self.endpoint, config=config)
+        return connect(endpoint=self.endpoint, region=self.region)
 
     def _repeated(self, key: str, attempt: Callable[[], bytes]) -> bytes:
         """Call ``attempt`` again when the reply broke off: botocore repeats requests, but not the reading of bodies."""

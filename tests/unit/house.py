@@ -21,6 +21,7 @@ from deployments.ports import (
     WrittenResults,
 )
 from deployments.transcriber import Transcriber
+from pipelines.batches import BatchBook
 from pipelines.catalogue import ModelProfile
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, SourceSummary, Span, Transcript
@@ -110,6 +111,7 @@ class House:
         minutes_writer: MinutesPort | None = None,
         segmenter: SegmenterPort | None = None,
         patience: Patience | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -126,6 +128,7 @@ class House:
             store=store,
             segmenter=segmenter or self.segmenter,
             patience=patience,
+            batches=batches,
             transcribers={MODEL: transcriber or self},
             minutes_writer=minutes_writer
             or MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time),

@@ -9,6 +9,7 @@ import pytest
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
 from pipelines.ledger import open_ledger
+from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
@@ -35,6 +36,7 @@ async def make_api(tmp_path):
             llm_configured=False,
             doorkeeper=None,
             keys=None,
+            batches=None,
             **limits,
         ):
             ledger = MemoryLedger() if ledger is None else ledger
@@ -62,6 +64,7 @@ async def make_api(tmp_path):
                 cors_origins=cors_origins,
                 doorkeeper=doorkeeper,
                 keys=keys,
+                batches=batches or SqlBatches(f"sqlite:///{tmp_path}/batches.db"),
             )
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)

@@ -1,0 +1,222 @@
+"""The routes under ``/v1/batches``: thousands of recordings submitted, steered and shown as one."""
+
+import json
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from deployments.access import BatchReader, BatchWriter
+from deployments.backend import Backend
+from deployments.batch_schemas import (
+    BATCHES_PATH,
+    BatchBody,
+    BatchList,
+    BatchRequest,
+    EntryBody,
+    EntryPage,
+    Retried,
+)
+from deployments.problems import documented
+from deployments.schemas import JobBody, Options, Wire, parsed
+from deployments.submission import content_length, idempotency_key, merge_options, query_values
+from deployments.tenant_batches import MAX_MANIFEST_BYTES
+from deployments.uploads import Gate, Spool, body_of
+from pipelines.batches import EntryState
+from pipelines.errors import InvalidRequest, Reason, UnsupportedMediaType
+
+JSONL_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+
+SUBMIT_DESCRIPTION = """
+Accepts thousands of recordings at once; their jobs are made a few at a time, so that other jobs find their place.
+
+- **application/json**: `BatchRequest`, with `entries` inline, or the URL of a `manifest`, or an `s3://` `prefix`;
+- **application/x-ndjson**: the manifest itself, one JSON object per line (`ManifestEntry`) or one source URL as JSON
+  string; `name`, `dry_run` and the options of all entries as query parameters.
+
+An entry without a source waits for its recording: `PUT /v1/batches/{id}/entries/{seq}`. With `dry_run` the recordings
+are only looked at: the batch shows their hours, the expected time and cost, and `resume` starts it. An
+`Idempotency-Key` makes repeating the request harmless.
+"""
+
+_LEDGER = (Reason.LEDGER_UNAVAILABLE,)
+_ONE = (Reason.NOT_FOUND, Reason.INVALID_OPTION, *_LEDGER)
+
+
+class BatchQuery(Wire):
+    """Parameters of a manifest that is the body; the others are `Options`."""
+
+    name: str = ""
+    dry_run: bool = False
+
+
+def batch_routes(backend: Backend) -> APIRouter:
+    """Build the routes for submitting, steering and showing batches."""
+    router = APIRouter(tags=["batches"])
+    uploads = Gate(backend.limits.max_concurrent_uploads, "uploads")
+    limits = backend.limits
+
+    @router.post(
+        BATCHES_PATH,
+        status_code=202,
+        response_model=BatchBody,
+        summary="Submit a batch",
+        description=SUBMIT_DESCRIPTION,
+        openapi_extra=_submit_openapi(),
+        responses={
+            200: {"model": BatchBody, "description": "The batch an earlier request under this key brought."},
+            **documented(
+                Reason.INVALID_REQUEST,
+                Reason.INVALID_OPTION,
+                Reason.TOO_LARGE,
+                Reason.UNSUPPORTED_MEDIA_TYPE,
+                Reason.UPLOAD_STALLED,
+                Reason.IDEMPOTENCY_CONFLICT,
+                Reason.SOURCE_UNREACHABLE,
+                Reason.OVERLOADED,
+                Reason.STORE_UNAVAILABLE,
+                *_LEDGER,
+            ),
+        },
+    )
+    async def submit(request: Request, batches: BatchWriter) -> Response:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json" and media_type not in JSONL_TYPES:
+            raise UnsupportedMediaType(f"Send application/json or {JSONL_TYPES[0]}.")
+        key = idempotency_key(request.headers)
+        with uploads, Spool(limits.spool_dir, MAX_MANIFEST_BYTES, limits.min_free_bytes) as spool:
+            await _receive(request, spool)
+            if media_type == "application/json":
+                body = parsed_json(BatchRequest, spool)
+                batch, created = await batches.submit(body, key, spool)
+            else:
+                values = merge_options(query_values(request.query_params.multi_items()), {}, {})
+                query = parsed(BatchQuery, {name: values.pop(name) for name in ("name", "dry_run") if name in values})
+                Options.parse(values)
+                batch, created = await batches.submit_file(spool, query.name, values, query.dry_run, key)
+        shown = await batches.show(batch)
+        headers = {"location": f"{backend.public_url}{BATCHES_PATH}/{batch.id}"}
+        return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+
+    async def _receive(request: Request, spool: Spool) -> None:
+        length = content_length(request.headers)
+        if length is not None:
+            spool.expect(length)
+        async for block in body_of(request.stream(), length, limits.upload_idle_timeout_s):
+            await spool.write(block)
+        await spool.finish()
+
+    @router.get(BATCHES_PATH, summary="List the newest batches", responses=documented(Reason.INVALID_OPTION, *_LEDGER))
+    async def list_batches(batches: BatchReader, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> BatchList:
+        return BatchList(batches=await batches.newest(limit))
+
+    @router.get(BATCHES_PATH + "/{batch_id}", summary="Show a batch", responses=documented(*_ONE))
+    async def show_batch(batch_id: str, batches: BatchReader) -> BatchBody:
+        return await batches.show(await batches.get(batch_id))
+
+    @router.post(
+        BATCHES_PATH + "/{batch_id}/retry",
+        summary="Take what failed on again",
+        description="Entries whose jobs failed or were cancelled get new jobs; uploaded ones wait for a new upload.",
+        responses=documented(Reason.ILLEGAL_TRANSITION, *_ONE),
+    )
+    async def retry(batch_id: str, batches: BatchWriter) -> Retried:
+        n_retried, batch = await batches.retry(batch_id)
+        return Retried(n_retried=n_retried, batch=batch)
+
+    @router.post(
+        BATCHES_PATH + "/{batch_id}/{move}",
+        summary="Pause, resume or cancel a batch",
+        description=(
+            "`pause` makes no more jobs; those that are made go on. `resume` goes on, or starts what was only looked "
+            "at. `cancel` ends the batch and its jobs."
+        ),
+        responses=documented(Reason.ILLEGAL_TRANSITION, *_ONE),
+    )
+    async def move(batch_id: str, move: Literal["pause", "resume", "cancel"], batches: BatchWriter) -> BatchBody:
+        return await batches.move(batch_id, move)
+
+    @router.get(BATCHES_PATH + "/{batch_id}/entries", summary="List a batch's entries", responses=documented(*_ONE))
+    async def list_entries(
+        batch_id: str,
+        batches: BatchReader,
+        after: Annotated[int, Query(ge=-1, le=1 << 31)] = -1,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+        state: Annotated[EntryState | None, Query(description="Only entries that have no job and are so.")] = None,
+    ) -> EntryPage:
+        found = await batches.entries(batch_id, after, limit, state)
+        following = found[-1].seq if len(found) == limit else None
+        return EntryPage(entries=[EntryBody.of(entry) for entry in found], next_after=following)
+
+    @router.put(
+        BATCHES_PATH + "/{batch_id}/entries/{seq}",
+        status_code=202,
+        response_model=JobBody,
+        summary="Upload an entry's recording",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }
+        },
+        responses=documented(
+            Reason.INVALID_REQUEST,
+            Reason.ILLEGAL_TRANSITION,
+            Reason.TOO_LARGE,
+            Reason.UPLOAD_STALLED,
+            Reason.OVERLOADED,
+            Reason.DRAINING,
+            Reason.STORE_UNAVAILABLE,
+            *_ONE,
+        ),
+    )
+    async def upload(batch_id: str, seq: int, request: Request, batches: BatchWriter) -> JobBody:
+        with uploads:
+            await batches.jobs.check_backlog()
+            with Spool(limits.spool_dir, limits.max_upload_bytes, limits.min_free_bytes) as spool:
+                await _receive(request, spool)
+                job = await batches.upload(batch_id, seq, spool)
+        (body,) = await batches.jobs.show(job)
+        return body
+
+    @router.get(
+        BATCHES_PATH + "/{batch_id}/manifest",
+        response_class=StreamingResponse,
+        summary="Fetch the output manifest",
+        description="A JSON object per entry and line: its job, state, reason, and results with size and SHA-256.",
+        responses={
+            200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}, "description": "The manifest."},
+            **documented(Reason.STORE_UNAVAILABLE, *_ONE),
+        },
+    )
+    async def manifest(batch_id: str, batches: BatchReader, checksums: bool = True) -> Response:
+        await batches.get(batch_id)
+        return StreamingResponse(batches.manifest(batch_id, checksums=checksums), media_type="application/x-ndjson")
+
+    return router
+
+
+def parsed_json(kind: type[BatchRequest], spool: Spool) -> BatchRequest:
+    """Read a JSON body from its spool file; raises `InvalidRequest`, `InvalidOptions`."""
+    try:
+        values = json.loads(spool.path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InvalidRequest("The body is no JSON object.")
+    return parsed(kind, values)
+
+
+def _submit_openapi() -> dict[str, object]:
+    schema = BatchRequest.model_json_schema()
+    entry = schema.pop("$defs")["ManifestEntry"]
+    schema["properties"]["entries"]["anyOf"][0]["items"] = entry
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": schema},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        }
+    }

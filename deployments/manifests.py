@@ -1,0 +1,101 @@
+"""From a manifest to the entries of a batch: read line by line, every mistake named with its line. Blocks."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from deployments.batch_schemas import MAX_ENTRIES, ManifestEntry
+from deployments.limits import SourceLimits
+from deployments.schemas import InvalidOptions, Options
+from deployments.sources import check_url, name_in
+from deployments.submission import Offer, clean_filename
+from pipelines.batches import Entry
+from pipelines.errors import InvalidRequest, MeetMemoError
+from pipelines.jobs import JobOptions
+
+MAX_LINE_CHARS = 64 << 10
+_MAX_MISTAKES = 20
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, ManifestEntry | InvalidOptions]]:
+    """Yield the entries of a JSONL file with their line numbers, or what is wrong; empty lines count for nothing.
+
+    A line that is a JSON string is a source. Raises `InvalidRequest` for what is no text.
+    """
+    with path.open(encoding="utf-8") as file:
+        try:
+            for number in range(1, 1 << 62):
+                line = file.readline(MAX_LINE_CHARS)
+                if not line:
+                    return
+                if line.strip():
+                    yield number, _parsed(line, number)
+        except UnicodeDecodeError as error:
+            raise InvalidRequest(f"The manifest is not UTF-8: {error}") from None
+
+
+def _parsed(line: str, number: int) -> ManifestEntry | InvalidOptions:
+    try:
+        value = json.loads(line)
+        return ManifestEntry.model_validate({"source": value} if isinstance(value, str) else value)
+    except ValidationError as error:
+        item = error.errors()[0]
+        where = ".".join(map(str, item["loc"]))
+        return _mistake(number, f"{where}: {item['msg']}" if where else item["msg"])
+    except (ValueError, RecursionError) as error:
+        return _mistake(number, f"is not JSON: {error}")
+
+
+def _mistake(number: int, what: str) -> InvalidOptions:
+    field = f"entries[{number}]"
+    return InvalidOptions(f"{field}: {what}", ((field, what),))
+
+
+def checked_entries(
+    lines: Iterable[tuple[int, ManifestEntry | InvalidOptions]],
+    common: dict[str, Any],
+    offer: Offer,
+    limits: SourceLimits,
+    tenant: str,
+) -> list[Entry]:
+    """Turn manifest entries into entries of a batch, numbered from 0; ``common`` are the options of all.
+
+    Raises `InvalidOptions` with the first mistakes of all lines, and for no entries or too many.
+    """
+    known: dict[str, JobOptions] = {}
+    entries: list[Entry] = []
+    mistakes: list[tuple[str, str]] = []
+    for number, line in lines:
+        try:
+            if isinstance(line, InvalidOptions):
+                raise line
+            if line.source is not None:
+                check_url(line.source, limits, tenant)
+            key = json.dumps(line.options, sort_keys=True)
+            if key not in known:
+                known[key] = offer.check(Options.parse({**common, **line.options}))
+        except MeetMemoError as error:
+            mistakes.append((f"entries[{number}]", str(error).removeprefix(f"entries[{number}]: ")))
+            if len(mistakes) == _MAX_MISTAKES:
+                break
+            continue
+        entries.append(
+            Entry(
+                seq=len(entries),
+                source=line.source or "",
+                filename=clean_filename(line.filename or name_in(line.source or "")),
+                custom_id=line.custom_id,
+                options=known[key],
+            )
+        )
+        if len(entries) > MAX_ENTRIES:
+            mistakes.append(("entries", f"a batch holds {MAX_ENTRIES} entries at most"))
+            break
+    if not entries and not mistakes:
+        mistakes.append(("entries", "there are none"))
+    if mistakes:
+        raise InvalidOptions("; ".join(f"{field}: {what}" for field, what in mistakes), tuple(mistakes))
+    return entries

@@ -1,0 +1,84 @@
+"""Recordings in buckets: fetched with the credentials of their place, listed below a prefix. Everything blocks."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from deployments.source_places import SourcePlace
+from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An object below a prefix; ``etag`` changes with its content."""
+
+    url: str
+    n_bytes: int
+    etag: str
+
+
+def s3_url(bucket: str, key: str) -> str:
+    """The URL of an object."""
+    return f"s3://{bucket}/{quote(key)}"
+
+
+def bucket_and_key(url: str) -> tuple[str, str]:
+    """What a URL of an object names."""
+    parts = urlsplit(url)
+    return parts.netloc, unquote(parts.path).removeprefix("/")
+
+
+def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int) -> str:
+    """Pull an object into a file; return its name. Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`."""
+    bucket, key = bucket_and_key(url)
+    with _mapped(url):
+        client = _client(place)
+        n_bytes = client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        if n_bytes > max_bytes:
+            raise TooLarge(f"{url} is larger than the {max_bytes} bytes this server takes.")
+        if n_bytes == 0:
+            raise EmptyAudio(f"{url} has no bytes.")
+        with destination.open("wb") as file:
+            client.download_fileobj(bucket, key, file)
+    return key.rpartition("/")[2]
+
+
+def list_objects(url: str, place: SourcePlace) -> Iterator[Found]:
+    """Yield the objects below a prefix, but empty ones, in the order of their keys. Raises `SourceUnreachable`."""
+    bucket, prefix = bucket_and_key(url)
+    with _mapped(url):
+        pages = _client(place).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", ()):
+                if item["Size"]:
+                    yield Found(
+                        url=s3_url(bucket, item["Key"]), n_bytes=item["Size"], etag=item.get("ETag", "").strip('"')
+                    )
+
+
+@functools.lru_cache(maxsize=32)
+def _client(place: SourcePlace) -> "S3Client":
+    # boto3 takes a second to import, which only those who pull from a bucket should wait for.
+    from pipelines.s3_client import connect
+
+    key_id, secret = place.key_pair
+    return connect(endpoint=place.endpoint or None, region=place.region or None, key_id=key_id, secret=secret)
+
+
+@contextmanager
+def _mapped(url: str) -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError, Boto3Error, HTTPError, OSError) as error:
+        raise SourceUnreachable(f"{url} cannot be read: {error}") from error

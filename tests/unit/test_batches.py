@@ -1,0 +1,307 @@
+"""Batches, from the manifest to the last job: over a whole house on SQLite, and the commands that submit them."""
+
+import asyncio
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.console import Console
+
+from cluster.batches import plan, recordings_in, submit, upload_missing, watch
+from cluster.client import Client
+from deployments.ingestion import build_api
+from deployments.limits import IngestionLimits, SourceLimits
+from pipelines.batches import BatchState, Probe, moved
+from pipelines.errors import ConfigurationError, CorruptAudio, IllegalTransition
+from pipelines.jobs import JobState
+from pipelines.keys import JobKeys
+from pipelines.ledger import open_ledger
+from pipelines.sql_batches import SqlBatches
+from pipelines.testing.store import MemoryStore
+from tests.unit.house import MODEL, CodedSegmenter, House
+
+
+class PullingSegmenter(CodedSegmenter):
+    """Reads ``file:`` sources as the Segmenter does; a recording of "bad" cannot be decoded."""
+
+    async def segment(self, request):
+        if request.source_url:
+            text = _read(request.source_url)
+            if b"bad" in text:
+                raise CorruptAudio("nothing decodes")
+            self._store.put(JobKeys(tenant=request.tenant, job_id=request.job_id).source, text)
+        async for found in super().segment(request):
+            yield found
+
+    async def probe(self, tenant, url):
+        text = _read(url)
+        if b"bad" in text:
+            raise CorruptAudio("nothing decodes")
+        return Probe(audio_s=len(text.split()) * 0.5)
+
+
+def _read(url):
+    return Path(url.removeprefix("file://")).read_bytes()
+
+
+class Office:
+    """A house, its HTTP application, and a client of both."""
+
+    def __init__(self, house, book, app, folder):
+        self.house, self.book, self.folder = house, book, folder
+        transport = httpx.ASGITransport(app=app)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60)
+        self.client = Client("http://test", transport=transport)
+
+    def recording(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return f"file://{path}"
+
+    async def post(self, **body):
+        answer = await self.http.post("/v1/batches", json=body)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def shown(self, batch_id):
+        return (await self.http.get(f"/v1/batches/{batch_id}")).json()
+
+    async def finished(self, batch_id):
+        async with asyncio.timeout(60):
+            while not (batch := await self.shown(batch_id))["finished"]:
+                await asyncio.sleep(0.05)
+        return batch
+
+
+@pytest.fixture
+async def office(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    ledger, store, book = open_ledger(url), MemoryStore(), SqlBatches(url)
+    house = House(ledger, store, segmenter=PullingSegmenter(store), batches=book)
+    app = build_api(
+        ledger,
+        store,
+        house.coordinator,
+        models=(MODEL,),
+        default_model=MODEL,
+        limits=IngestionLimits(
+            spool_dir=tmp_path / "spool",
+            min_free_bytes=0,
+            sources=SourceLimits(file_roots=(folder,), schemes=frozenset({"file", "https"})),
+        ),
+        llm_configured=False,
+        version="1",
+        batches=book,
+        usd_per_audio_hour=3.6,
+    )
+    office = Office(house, book, app, folder)
+    yield office
+    await office.http.aclose()
+    await house.coordinator.stop()
+    ledger.close()
+    book.close()
+
+
+async def test_a_batch_becomes_jobs_that_end(office):
+    """Entries become jobs with the batch's options and their own over them; the output manifest has checksums."""
+    await office.house.coordinator.start()
+    entries = [
+        {"source": office.recording("a.wav", "1 2 3"), "custom_id": "first"},
+        {"source": office.recording("b.wav", "4 5"), "options": {"minutes": "extractive", "priority": 3}},
+        {"source": office.recording("c.wav", "bad")},
+    ]
+    batch = await office.post(name="calls", options={"minutes": "none"}, entries=entries)
+    assert (batch["n_entries"], batch["finished"]) == (3, False)
+    batch = await office.finished(batch["id"])
+    assert batch["counts"] == {"succeeded": 2, "failed": 1}
+    assert batch["audio_s"] == batch["done_s"] == pytest.approx(2.5)
+    output = await office.http.get(f"/v1/batches/{batch['id']}/manifest")
+    first, second, third = map(json.loads, output.text.splitlines())
+    assert (first["custom_id"], first["filename"], first["state"]) == ("first", "a.wav", "succeeded")
+    assert set(first["results"]) < set(second["results"])
+    assert (third["state"], third["reason"], third["results"]) == ("failed", "corrupt_audio", {})
+    stored = await office.http.get(first["results"]["transcript.txt"]["url"])
+    assert first["results"]["transcript.txt"]["sha256"] == hashlib.sha256(stored.content).hexdigest()
+
+
+async def test_retry_takes_on_only_what_failed(office):
+    """A mended recording gets a new job; what succeeded keeps its own."""
+    await office.house.coordinator.start()
+    good, bad = office.recording("a.wav", "1 2"), office.recording("b.wav", "bad")
+    batch = await office.post(entries=[{"source": good}, {"source": bad}])
+    await office.finished(batch["id"])
+    before = (await office.http.get(f"/v1/batches/{batch['id']}/entries")).json()["entries"]
+    office.recording("b.wav", "7 8")
+    answer = (await office.http.post(f"/v1/batches/{batch['id']}/retry")).json()
+    assert answer["n_retried"] == 1
+    assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 2}
+    after = (await office.http.get(f"/v1/batches/{batch['id']}/entries")).json()["entries"]
+    assert after[0]["job_id"] == before[0]["job_id"]
+    assert after[1]["job_id"] != before[1]["job_id"]
+
+
+async def test_pause_resume_cancel(office):
+    """A paused batch makes no more jobs, a resumed one goes on, a cancelled one drops the rest and ends its jobs."""
+    office.house.engine.gate.clear()
+    office.house.coordinator._feeder._per_batch = 2
+    await office.house.coordinator.start()
+    source = office.recording("a.wav", "1 2 3")
+    batch = await office.post(entries=[{"source": source}] * 6)
+
+    async def made():
+        counts = (await office.shown(batch["id"]))["counts"]
+        return 6 - counts.get("pending", 0) - counts.get("dropped", 0)
+
+    async with asyncio.timeout(30):
+        while await made() < 2:
+            await asyncio.sleep(0.02)
+    assert (await office.http.post(f"/v1/batches/{batch['id']}/pause")).json()["state"] == "paused"
+    office.house.engine.gate.set()
+    async with asyncio.timeout(30):
+        while (await office.shown(batch["id"]))["counts"].get("succeeded", 0) < 2:
+            await asyncio.sleep(0.02)
+    assert await made() == 2
+    office.house.engine.gate.clear()
+    assert (await office.http.post(f"/v1/batches/{batch['id']}/resume")).json()["state"] == "running"
+    async with asyncio.timeout(30):
+        while await made() < 4:
+            await asyncio.sleep(0.02)
+    cancelled = (await office.http.post(f"/v1/batches/{batch['id']}/cancel")).json()
+    assert cancelled["state"] == "cancelled"
+    office.house.engine.gate.set()
+    batch = await office.finished(batch["id"])
+    assert batch["counts"]["dropped"] == 2
+    assert batch["counts"]["succeeded"] + batch["counts"].get("cancelled", 0) == 4
+    assert (await office.http.post(f"/v1/batches/{batch['id']}/resume")).status_code == 409
+
+
+async def test_dry_run_looks_and_waits(office):
+    """A dry run makes no job; it tells hours, cost and what cannot be read, and resuming starts it."""
+    await office.house.coordinator.start()
+    sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad")]
+    batch = await office.post(dry_run=True, entries=[{"source": source} for source in sources])
+    assert batch["state"] == "probing"
+    async with asyncio.timeout(30):
+        while (batch := await office.shown(batch["id"]))["state"] == "probing":
+            await asyncio.sleep(0.02)
+    assert batch["state"] == "estimated"
+    assert batch["estimate"]["n_unreadable"] == 1
+    assert batch["estimate"]["audio_h"] == pytest.approx(2 / 3600, abs=1e-4)
+    assert batch["estimate"]["cost_usd"] == pytest.approx(0.002)
+    assert not office.house.ledger.list(None).jobs
+    await office.http.post(f"/v1/batches/{batch['id']}/resume")
+    assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 1, "failed": 1}
+
+
+async def test_the_same_request_is_the_same_batch(office):
+    """Under one idempotency key a repetition brings the first batch, another request a conflict."""
+    headers = {"idempotency-key": "k"}
+    line = json.dumps(office.recording("a.wav", "1")) + "\n"
+    send = {"content": line, "headers": {**headers, "content-type": "application/x-ndjson"}}
+    first = await office.http.post("/v1/batches", params={"name": "n", "minutes": "none"}, **send)
+    again = await office.http.post("/v1/batches", params={"name": "n", "minutes": "none"}, **send)
+    other = await office.http.post("/v1/batches", params={"name": "m"}, **send)
+    assert (first.status_code, again.status_code, other.status_code) == (202, 200, 422)
+    assert first.json()["id"] == again.json()["id"]
+    (entry,) = office.book.entries("default", first.json()["id"])
+    assert entry.options.minutes == "none"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "field", "message"),
+    [
+        ('{"source": "ftp://x/y"}', "entries[1]", "must begin with"),
+        ('"file:///x"\n\n{"sauce": 1}', "entries[3]", "sauce"),
+        ("nonsense", "entries[1]", "is not JSON"),
+        ('{"source": "https://a.example/1", "options": {"beam_size": 99}}', "entries[1]", "beam_size"),
+        ("{}", "entries[1]", "either a source"),
+        ("\n\n", "entries", "there are none"),
+        ('{"source": "s3://b/k"}', "entries[1]", "no bucket"),
+    ],
+)
+async def test_mistakes_are_named_by_line(office, manifest, field, message):
+    """Nothing of a manifest is taken when a line of it is wrong."""
+    answer = await office.http.post("/v1/batches", content=manifest, headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] == field
+    assert message in answer.json()["errors"][0]["message"]
+    assert office.book.list("default", 10) == []
+
+
+async def test_requests_that_make_no_sense(office):
+    """Two sources at once, none, another type, broken JSON, another tenant's batch."""
+    for body in ({}, {"entries": [], "prefix": "s3://b/"}, {"prefix": "s3://b/p/"}):
+        assert (await office.http.post("/v1/batches", json=body)).status_code == 422
+    assert (await office.http.post("/v1/batches", content="x")).status_code == 415
+    broken = {"content-type": "application/json"}
+    assert (await office.http.post("/v1/batches", content="{", headers=broken)).status_code == 400
+    for method, path in (("GET", "x"), ("POST", "x/pause"), ("POST", "x/retry"), ("GET", "x/manifest")):
+        assert (await office.http.request(method, f"/v1/batches/{path}")).status_code == 404
+
+
+async def test_ten_thousand_entries_are_accepted_in_seconds(office):
+    """And the first of them become jobs without a look at the others."""
+    lines = "\n".join(json.dumps({"source": f"https://a.example/{n}.wav"}) for n in range(10_000))
+    start_s = time.monotonic()
+    answer = await office.http.post("/v1/batches", content=lines, headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code == 202
+    assert time.monotonic() - start_s < 20
+    assert answer.json()["counts"] == {"pending": 10_000}
+    lease = office.house.ledger.acquire_lease("test", 60.0)
+    assert office.book.feed(lease, 64, iter(f"job{n:05}" for n in range(1000)).__next__) == 64
+    assert office.book.feed(lease, 64, iter(()).__next__) == 0
+    assert office.house.ledger.counts("default")[JobState.QUEUED] == 64
+
+
+async def test_a_folder_is_uploaded(office, tmp_path):
+    """Every recording of a folder becomes an entry and is uploaded; the same folder again is the same batch."""
+    await office.house.coordinator.start()
+    folder = tmp_path / "calls"
+    (folder / "monday").mkdir(parents=True)
+    for name in ("a.wav", "monday/b.mp3", "monday/notes.txt", ".hidden.wav"):
+        (folder / name).write_text("1 2")
+    assert [path.name for path in recordings_in(folder)] == ["a.wav", "b.mp3"]
+    planned = plan(str(folder), {"minutes": "none"}, dry_run=False)
+    batch = await submit(office.client, planned)
+    assert batch["counts"] == {"uploading": 2}
+    (folder / "monday/b.mp3").unlink()
+    assert await upload_missing(office.client, batch["id"], folder) == [f"monday/b.mp3: not in {folder} any more"]
+    (folder / "monday/b.mp3").write_text("3")
+    assert await upload_missing(office.client, batch["id"], folder) == []
+    ended = await watch(office.client, batch["id"], Console(quiet=True))
+    assert ended["counts"] == {"succeeded": 2}
+    again = await office.http.put(f"/v1/batches/{batch['id']}/entries/0", content=b"9")
+    assert again.status_code in (409, 422)
+    assert (await office.http.put(f"/v1/batches/{batch['id']}/entries/7", content=b"9")).status_code == 404
+    assert len(office.house.ledger.list(None).jobs) == 2
+
+
+def test_plans(tmp_path):
+    """What is no folder, manifest or prefix is refused, and so is a dry run of a folder."""
+    with pytest.raises(ConfigurationError, match="no file or folder"):
+        plan(str(tmp_path / "nothing"), {}, dry_run=False)
+    with pytest.raises(ConfigurationError, match="no recordings"):
+        plan(str(tmp_path), {}, dry_run=False)
+    (tmp_path / "a.wav").write_text("1")
+    with pytest.raises(ConfigurationError, match="uploaded"):
+        plan(str(tmp_path), {}, dry_run=True)
+    (tmp_path / "m.jsonl").write_text('"https://a.example/1.wav"\n')
+    assert plan(str(tmp_path / "m.jsonl"), {}, dry_run=True).params["dry_run"] == "true"
+    assert plan("s3://bucket/calls/", {}, dry_run=True).body["prefix"] == "s3://bucket/calls/"
+
+
+def test_moves():
+    """Every move from every state is the next state or an error."""
+    assert moved(BatchState.ESTIMATED, "resume") is BatchState.RUNNING
+    for state, move in (
+        (BatchState.CANCELLED, "resume"),
+        (BatchState.PROBING, "pause"),
+        (BatchState.PROBING, "resume"),
+    ):
+        with pytest.raises(IllegalTransition):
+            moved(state, move)
