@@ -69,11 +69,14 @@ class Office:
     async def shown(self, batch_id):
         return (await self.http.get(f"/v1/batches/{batch_id}")).json()
 
-    async def finished(self, batch_id):
+    async def until(self, batch_id, predicate):
         async with asyncio.timeout(60):
-            while not (batch := await self.shown(batch_id))["finished"]:
+            while not predicate(batch := await self.shown(batch_id)):  # noqa: ASYNC110 - over HTTP there is no event
                 await asyncio.sleep(0.05)
         return batch
+
+    async def finished(self, batch_id):
+        return await self.until(batch_id, lambda batch: batch["finished"])
 
 
 @pytest.fixture
@@ -153,24 +156,16 @@ async def test_pause_resume_cancel(office):
     source = office.recording("a.wav", "1 2 3")
     batch = await office.post(entries=[{"source": source}] * 6)
 
-    async def made():
-        counts = (await office.shown(batch["id"]))["counts"]
-        return 6 - counts.get("pending", 0) - counts.get("dropped", 0)
+    def made(batch):
+        return 6 - batch["counts"].get("pending", 0)
 
-    async with asyncio.timeout(30):
-        while await made() < 2:
-            await asyncio.sleep(0.02)
+    await office.until(batch["id"], lambda batch: made(batch) == 2)
     assert (await office.http.post(f"/v1/batches/{batch['id']}/pause")).json()["state"] == "paused"
     office.house.engine.gate.set()
-    async with asyncio.timeout(30):
-        while (await office.shown(batch["id"]))["counts"].get("succeeded", 0) < 2:
-            await asyncio.sleep(0.02)
-    assert await made() == 2
+    assert made(await office.until(batch["id"], lambda batch: batch["counts"].get("succeeded") == 2)) == 2
     office.house.engine.gate.clear()
     assert (await office.http.post(f"/v1/batches/{batch['id']}/resume")).json()["state"] == "running"
-    async with asyncio.timeout(30):
-        while await made() < 4:
-            await asyncio.sleep(0.02)
+    await office.until(batch["id"], lambda batch: made(batch) == 4)
     cancelled = (await office.http.post(f"/v1/batches/{batch['id']}/cancel")).json()
     assert cancelled["state"] == "cancelled"
     office.house.engine.gate.set()
@@ -186,9 +181,7 @@ async def test_dry_run_looks_and_waits(office):
     sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad")]
     batch = await office.post(dry_run=True, entries=[{"source": source} for source in sources])
     assert batch["state"] == "probing"
-    async with asyncio.timeout(30):
-        while (batch := await office.shown(batch["id"]))["state"] == "probing":
-            await asyncio.sleep(0.02)
+    batch = await office.until(batch["id"], lambda batch: batch["state"] != "probing")
     assert batch["state"] == "estimated"
     assert batch["estimate"]["n_unreadable"] == 1
     assert batch["estimate"]["audio_h"] == pytest.approx(2 / 3600, abs=1e-4)

@@ -1,0 +1,126 @@
+"""Sources with credentials: which place covers which URL, for whom; a real bucket and a server that asks who comes."""
+
+from dataclasses import replace
+
+import boto3
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from deployments.limits import SourceLimits
+from deployments.s3_sources import list_objects
+from deployments.schemas import InvalidOptions
+from deployments.source_places import SourcePlace, place_of
+from deployments.sources import check_url, fetch
+from pipelines.errors import ConfigurationError, EmptyAudio, SourceUnreachable, TooLarge
+from tests.asgi_server import serve_asgi
+from tests.servers.s3 import s3_server
+
+CALLS = SourcePlace(name="calls", url="s3://calls/eu", secret="id:secret")
+
+
+@pytest.mark.parametrize(
+    ("place", "url", "covered"),
+    [
+        ("s3://calls/eu", "s3://calls/eu/1.wav", True),
+        ("s3://calls/eu/", "s3://calls/eu/1.wav", True),
+        ("s3://calls", "s3://calls/any/1.wav", True),
+        ("s3://calls/eu", "s3://calls/europe/1.wav", False),
+        ("s3://calls/eu", "s3://calls/eu/../us/1.wav", False),
+        ("s3://calls/eu", "s3://other/eu/1.wav", False),
+        ("https://rec.example/files", "https://REC.example/files/1.wav", True),
+        ("https://rec.example/files", "http://rec.example/files/1.wav", False),
+        ("https://rec.example/files", "https://rec.example.evil/files/1.wav", False),
+        ("https://rec.example/files", "https://rec.example@evil/files/1.wav", False),
+    ],
+)
+def test_a_place_covers_what_lies_in_it(place, url, covered):
+    """The same scheme, host or bucket, and a path below its own; nothing that only looks like it."""
+    assert SourcePlace(name="p", url=place).covers(url) is covered
+
+
+def test_places_belong_to_tenants():
+    """The most specific place counts, and only those that are open to the tenant."""
+    own = SourcePlace(name="own", url="s3://calls/eu/sales", tenants=("sales",))
+    assert place_of("s3://calls/eu/sales/1.wav", (CALLS, own), "sales") is own
+    assert place_of("s3://calls/eu/sales/1.wav", (CALLS, own), "other") is CALLS
+    assert place_of("s3://calls/eu/sales/1.wav", (own,), "other") is None
+
+
+@pytest.mark.parametrize("bad", [{"url": "ftp://x/"}, {"url": "s3://"}, {"url": "s3://b", "secret": "nocolon"}])
+def test_places_that_cannot_be(bad):
+    """A place that nothing can be pulled from is a mistake in the settings; its secret is not shown."""
+    with pytest.raises(ConfigurationError):
+        SourcePlace(name="p", **bad)
+    assert "id:secret" not in repr(CALLS)
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """A bucket with recordings; yields the place to pull them from."""
+    with s3_server() as port:
+        endpoint = f"http://127.0.0.1:{port}"
+        client = boto3.client(
+            "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
+        )
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        for key, body in (
+            ("eu/a b.wav", b"RIFF" * 100),
+            ("eu/ü.mp3", b"ID3"),
+            ("eu/empty.wav", b""),
+            ("us/x.wav", b"x"),
+        ):
+            client.put_object(Bucket="calls", Key=key, Body=body)
+        yield replace(CALLS, endpoint=endpoint, region="eu-1")
+
+
+async def test_objects_are_fetched(bucket, tmp_path):
+    """With the place's credentials, by URL-encoded key; what is missing, empty, too large or elsewhere is named."""
+    limits = SourceLimits(places=(bucket,), max_bytes=1000)
+    path = tmp_path / "source"
+    assert await fetch("s3://calls/eu/a%20b.wav", path, limits) == "a b.wav"
+    assert path.read_bytes() == b"RIFF" * 100
+    with pytest.raises(SourceUnreachable, match="404"):
+        await fetch("s3://calls/eu/none.wav", path, limits)
+    with pytest.raises(EmptyAudio):
+        await fetch("s3://calls/eu/empty.wav", path, limits)
+    with pytest.raises(TooLarge):
+        await fetch("s3://calls/eu/a%20b.wav", path, replace(limits, max_bytes=10))
+    assert not path.exists()
+    with pytest.raises(InvalidOptions, match="no bucket"):
+        check_url("s3://calls/us/x.wav", limits)
+    closed = replace(limits, places=(replace(bucket, tenants=("a",)),))
+    with pytest.raises(InvalidOptions, match="no bucket"):
+        await fetch("s3://calls/eu/a%20b.wav", path, closed, "b")
+
+
+def test_objects_are_listed(bucket):
+    """Below a prefix, without empty ones, with URLs that lead back to them."""
+    found = list(list_objects("s3://calls/eu/", bucket))
+    assert [(item.url, item.n_bytes) for item in found] == [
+        ("s3://calls/eu/a%20b.wav", 400),
+        ("s3://calls/eu/%C3%BC.mp3", 3),
+    ]
+    assert all(item.etag and '"' not in item.etag for item in found)
+
+
+async def test_a_server_is_told_who_comes(tmp_path):
+    """The header goes to the place alone: a redirect out of it does not carry the secret away."""
+    seen = {}
+
+    async def file(request):
+        seen[request.url.path] = request.headers.get("authorization")
+        return Response(b"RIFF")
+
+    routes = [
+        Route("/files/a.wav", file),
+        Route("/open/a.wav", file),
+        Route("/files/away", lambda request: RedirectResponse("/open/a.wav")),
+    ]
+    async with serve_asgi(Starlette(routes=routes)) as url:
+        place = SourcePlace(name="recorder", url=f"{url}/files", secret="Bearer x")
+        limits = SourceLimits(allow_private=True, places=(place,))
+        await fetch(f"{url}/files/a.wav", tmp_path / "a", limits)
+        await fetch(f"{url}/files/away", tmp_path / "b", limits)
+    assert seen == {"/files/a.wav": "Bearer x", "/open/a.wav": None}
