@@ -21,9 +21,9 @@ from deployments.problems import documented
 from deployments.schemas import JobBody, Options, Wire, parsed
 from deployments.submission import content_length, idempotency_key, merge_options, query_values
 from deployments.tenant_batches import MAX_MANIFEST_BYTES
-from deployments.uploads import Gate, Spool, body_of
+from deployments.uploads import Spool, body_of
 from pipelines.batches import EntryState
-from pipelines.errors import InvalidRequest, Reason, UnsupportedMediaType
+from pipelines.errors import InvalidRequest, Reason, TooLarge, UnsupportedMediaType
 
 JSONL_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 
@@ -53,7 +53,6 @@ class BatchQuery(Wire):
 def batch_routes(backend: Backend) -> APIRouter:
     """Build the routes for submitting, steering and showing batches."""
     router = APIRouter(tags=["batches"])
-    uploads = Gate(backend.limits.max_concurrent_uploads, "uploads")
     limits = backend.limits
 
     @router.post(
@@ -84,8 +83,8 @@ def batch_routes(backend: Backend) -> APIRouter:
         if media_type != "application/json" and media_type not in JSONL_TYPES:
             raise UnsupportedMediaType(f"Send application/json or {JSONL_TYPES[0]}.")
         key = idempotency_key(request.headers)
-        with uploads, Spool(limits.spool_dir, MAX_MANIFEST_BYTES, limits.min_free_bytes) as spool:
-            await _receive(request, spool)
+        with batches.jobs.spool() as spool:
+            await _receive(request, spool, MAX_MANIFEST_BYTES)
             if media_type == "application/json":
                 body = parsed_json(BatchRequest, spool)
                 batch, created = await batches.submit(body, key, spool)
@@ -98,12 +97,14 @@ def batch_routes(backend: Backend) -> APIRouter:
         headers = {"location": f"{backend.public_url}{BATCHES_PATH}/{batch.id}"}
         return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
 
-    async def _receive(request: Request, spool: Spool) -> None:
+    async def _receive(request: Request, spool: Spool, max_bytes: int | None = None) -> None:
         length = content_length(request.headers)
         if length is not None:
             spool.expect(length)
         async for block in body_of(request.stream(), length, limits.upload_idle_timeout_s):
             await spool.write(block)
+            if max_bytes is not None and spool.n_bytes > max_bytes:
+                raise TooLarge(f"A manifest has {max_bytes} bytes at most.")
         await spool.finish()
 
     @router.get(BATCHES_PATH, summary="List the newest batches", responses=documented(Reason.INVALID_OPTION, *_LEDGER))
@@ -171,11 +172,10 @@ def batch_routes(backend: Backend) -> APIRouter:
         ),
     )
     async def upload(batch_id: str, seq: int, request: Request, batches: BatchWriter) -> JobBody:
-        with uploads:
+        with batches.jobs.spool() as spool:
             await batches.jobs.check_backlog()
-            with Spool(limits.spool_dir, limits.max_upload_bytes, limits.min_free_bytes) as spool:
-                await _receive(request, spool)
-                job = await batches.upload(batch_id, seq, spool)
+            await _receive(request, spool)
+            job = await batches.upload(batch_id, seq, spool)
         (body,) = await batches.jobs.show(job)
         return body
 
