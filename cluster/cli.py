@@ -24,6 +24,7 @@ from cluster.client import ApiError, Client
 from cluster.keys_cli import keys_app
 from cluster.minutes_cli import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_HELP, minutes_app, wishes
 from cluster.quarantine_cli import quarantine_app
+from cluster.report_cli import add_report
 from cluster.settings import Settings, load_settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
@@ -444,6 +445,7 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
 
 
 app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
+add_report(app, _settings, console)
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")

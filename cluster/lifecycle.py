@@ -23,6 +23,7 @@ from types import FrameType
 import httpx
 
 from cluster.ownership import owning
+from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
 from pipelines.catalogue import resolve
 from pipelines.credentials import connect_keys
@@ -110,7 +111,8 @@ def serving(
         with _deployed(settings, connected=connected, quiet=quiet):
             _write_state(settings)
             try:
-                yield
+                with keeping_targets(settings.run_dir / "targets", settings.url, ray_agents):
+                    yield
             finally:
                 _state_file(settings).unlink(missing_ok=True)
 

@@ -277,8 +277,10 @@ class JobDriver:
             return
         model = self.offices[live.job.options.model].replica
         await self._patience.repeat(self._leadership.confirm)
-        await self._patience.in_thread(stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions)
-        await self.advance(live, TranscriptStored())
+        usage = await self._patience.in_thread(
+            stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions
+        )
+        await self.advance(live, TranscriptStored(usage=usage))
 
     async def _write_minutes(self, live: LiveJob) -> None:
         request = MinutesRequest.of(live.job)
@@ -286,7 +288,10 @@ class JobDriver:
         written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
         if written.figures is not None:
             self._measures.written(written.figures)
-        await self.advance(live, ResultsStored(names=written.names, note=written.note, minutes=written.minutes))
+        await self.advance(
+            live,
+            ResultsStored(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage),
+        )
 
     async def _end(self, live: LiveJob) -> None:
         """Forget an ended job and delete its working data."""

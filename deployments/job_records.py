@@ -92,7 +92,8 @@ class JobRecords:
     def enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job that had ended without minutes; raises `JobUnknown`, `IllegalTransition`."""
         job = self._ledger.get(tenant, job_id)
-        after, _ = transition(job, MinutesFollowed(names=written.names, note=written.note, minutes=written.minutes))
+        event = MinutesFollowed(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
+        after, _ = transition(job, event)
         if after != job:
             self._ledger.apply(self._leadership.lease, after, job.version)
             self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)

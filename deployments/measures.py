@@ -79,6 +79,9 @@ class Measures:
         self._job_factor = histogram(
             "job_real_time_factor", "Seconds from submission to success per second of recording.", FACTORS, *by_job
         )
+        self._job_device_s = counter("job_device_seconds", "Device time of jobs that ended.", *by_job)
+        self._job_cost = counter("job_cost_dollars", "Tokens' cost of jobs that ended, as they ended.", *by_job)
+        self._job_bytes = counter("job_result_bytes", "Documents of jobs that ended.", *by_job)
         self._transcribed = counter("transcribed_audio_seconds", "Speech decoded.", *by_job)
 
         self._batches = counter("batches", "Batches decoded.", "model")
@@ -145,6 +148,10 @@ class Measures:
         """A job has ended, at ``now_s`` (Unix seconds)."""
         labels = self._labels(job)
         self._ended.labels(job.state.value, *labels).inc()
+        self._job_device_s.labels(*labels).inc(job.usage.device_s)
+        if job.minutes and job.minutes.usage:
+            self._job_cost.labels(*labels).inc(job.minutes.usage.cost_usd)
+        self._job_bytes.labels(*labels).inc(job.usage.result_bytes)
         if job.reason:
             self._failed.labels(job.reason.value).inc()
         took_s, audio_s = max(0.0, now_s - job.created_at_s), job.progress.audio_s
@@ -212,8 +219,7 @@ class Measures:
         """An actor called the blob store."""
         for call in calls:
             self._store_s.labels(actor, call.operation).observe(call.seconds)
-            if call.failed:
-                self._store_errors.labels(actor, call.operation).inc()
+            self._store_errors.labels(actor, call.operation).inc(call.failed)
 
     def render(self) -> bytes:
         """All of it in Prometheus' text format."""

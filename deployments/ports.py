@@ -13,6 +13,7 @@ from typing import Protocol
 from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
 from pipelines.batches import Probe
 from pipelines.core import ModelInfo, SourceSummary, Span
+from pipelines.job_usage import JobUsage
 from pipelines.jobs import Job, MinutesRecord
 from pipelines.scheduling import WorkItem
 
@@ -189,6 +190,11 @@ class WrittenResults:
     note: str = ""
     figures: WritingFigures | None = None
     minutes: MinutesRecord | None = None
+
+    @property
+    def usage(self) -> JobUsage:
+        """What writing took on our own machines."""
+        return JobUsage(result_bytes=self.figures.n_bytes if self.figures else 0)
 
 
 class FollowUpPort(Protocol):

@@ -193,6 +193,25 @@ class ProgressBody(Wire):
     done_s: float
 
 
+class JobUsageBody(Wire):
+    """What a job took on the cluster, as far as it has come; tokens and money are with its minutes."""
+
+    device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
+    cpu_s: float = Field(description="Processor seconds of decoding and cutting.")
+    device_real_time_factor: float | None = Field(description="Device seconds per second of audio.")
+    result_bytes: int
+
+    @classmethod
+    def from_domain(cls, job: Job) -> Self:
+        usage, audio_s = job.usage, job.progress.audio_s
+        return cls(
+            device_s=round(usage.device_s, 3),
+            cpu_s=round(usage.cpu_s, 3),
+            device_real_time_factor=round(usage.device_s / audio_s, 5) if audio_s and usage.device_s else None,
+            result_bytes=usage.result_bytes,
+        )
+
+
 class SourceBody(Wire):
     """The recording as received. ``url`` is shown without its query, which may hold a signature."""
 
@@ -268,6 +287,7 @@ class JobBody(Wire):
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime
     updated_at: datetime
+    usage: JobUsageBody
     results: dict[str, str] = Field(description="URL of each result by name.")
 
     @classmethod
@@ -294,6 +314,7 @@ class JobBody(Wire):
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),
+            usage=JobUsageBody.from_domain(job),
             results={name: f"{base_url}{result_path(job.id, name)}" for name in job.results},
         )
 

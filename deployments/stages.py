@@ -8,6 +8,7 @@ from typing import TypeVar
 from deployments import quarantine
 from pipelines.codec import decode, encode
 from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.job_usage import JobUsage, transcription_usage
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, outcome_of
 from pipelines.ledger import Ledger
@@ -68,16 +69,17 @@ def stitch_job(
     model: ModelInfo,
     votes: Mapping[int, LanguageVote],
     items_for: Callable[[Sequence[Chunk]], Sequence[WorkItem]],
-) -> Transcript:
+) -> JobUsage:
     """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
 
     ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
-    result says what decoded it.
+    result says what decoded it. Returns what the transcript took.
     """
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     summary = decode(SourceSummary, store.get(keys.summary))
     spans = list(_read_all(store, Span, map(keys.span, range(summary.n_spans))))
     results = _results(store, keys, items_for([chunk for span in spans for chunk in span.chunks]))
+    usage = transcription_usage(summary, results.values())
     if job.replay_of:
         kept = quarantine.read_kept(store, JobKeys(tenant=job.tenant, job_id=job.replay_of))
         results = {**quarantine.results_of(kept, job), **results}
@@ -98,7 +100,7 @@ def stitch_job(
     )
     quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))
-    return transcript
+    return usage
 
 
 def take_transcript(store: BlobStore, job: Job) -> None:

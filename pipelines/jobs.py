@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Usage
 from pipelines.errors import IllegalTransition, Reason
+from pipelines.job_usage import JobUsage
 
 
 class JobState(StrEnum):
@@ -139,6 +140,7 @@ class Job:
     results: tuple[str, ...] = ()
     minutes: MinutesRecord | None = None
     history: tuple[str, ...] = ()
+    usage: JobUsage = field(default=JobUsage())
 
 
 # Events: what happened.
@@ -181,7 +183,9 @@ class ChunkFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptStored:
-    """The stitched transcript is in the blob store."""
+    """The stitched transcript is in the blob store; ``usage`` is what it took."""
+
+    usage: JobUsage = field(default=JobUsage())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +195,7 @@ class ResultsStored:
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
+    usage: JobUsage = field(default=JobUsage())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +205,7 @@ class MinutesFollowed:
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
+    usage: JobUsage = field(default=JobUsage())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,18 +347,18 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
     if not _complete(job):
         raise _illegal(job, event)
     total_s = max(job.progress.audio_s, job.progress.done_s)
-    return replace(job, state=JobState.SUMMARIZING, progress=Progress(audio_s=total_s, done_s=total_s)), (
-        StartMinutes(),
-    )
+    progress = Progress(audio_s=total_s, done_s=total_s)
+    return replace(job, state=JobState.SUMMARIZING, progress=progress, usage=event.usage), (StartMinutes(),)
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
     ended = replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note, minutes=event.minutes)
-    return ended, (CleanUp(),)
+    return replace(ended, usage=job.usage + event.usage), (CleanUp(),)
 
 
 def _minutes_followed(job: Job, event: MinutesFollowed) -> Step:
-    return replace(job, results=event.names, detail=event.note, minutes=event.minutes), ()
+    after = replace(job, results=event.names, detail=event.note, minutes=event.minutes)
+    return replace(after, usage=job.usage + event.usage), ()
 
 
 def _failed(job: Job, event: Failed) -> Step:

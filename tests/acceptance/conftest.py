@@ -62,6 +62,10 @@ class RunningMeetMemo:
         tail = "\n".join((self.home / "up.log").read_text(errors="replace").splitlines()[-30:])
         raise AssertionError(f"meetmemo up did not get ready:\n{tail}")
 
+    def ready(self) -> bool:
+        """Say whether ``/readyz`` answers 200 now."""
+        return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
+
     def stop(self) -> int:
         """SIGTERM; return the exit code."""
         assert self.process is not None
