@@ -113,7 +113,7 @@ class MinutesSettings(StyleSettings):
     base_url: str = Field(default=DEEPSEEK_URL, pattern=r"^https?://[^\s@?#]+$")
     model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
     thinking: Thinking = "auto"
-    json_mode: Literal["auto", "json_schema", "json_object", "prompt"] = "auto"
+    json_mode: Literal["auto", "json_schema", "json_object_schema", "json_object", "prompt"] = "auto"
     context_tokens: Annotated[int, Field(ge=0)] = 0
     max_output_tokens: Annotated[int, Field(ge=0)] = 0
     concurrency: Annotated[int, Field(ge=1, le=2500, description="calls at once, at most")] = 64

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -17,6 +17,7 @@ from pipelines.minutes.concurrency import AdaptiveLimit
 from pipelines.minutes.endpoints import Endpoint, JsonMode, is_deepseek, todays_model
 from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.minutes.llm_writer import LlmWriter
+from pipelines.minutes.off_peak import OffPeakWriter
 from pipelines.minutes.packing import PackLimits
 from pipelines.minutes.pricing import price_of
 from pipelines.minutes.protocol import Writer
@@ -38,7 +39,7 @@ def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Mapp
     extractive = ExtractiveWriter()
     writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
     if key is not None or not is_deepseek(settings.minutes.base_url):
-        llm = build_llm_writer(settings, key or "", store)
+        llm: Writer = _patient(build_llm_writer(settings, key or "", store), settings)
         writers["llm"] = llm
         if settings.minutes.writer != "extractive":
             writers["auto"] = llm
@@ -81,6 +82,14 @@ def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWrite
     packs = PackLimits(max_items=chosen.pack_items, max_tokens=chosen.pack_tokens)
     asker = Asker(provider, endpoint, packs=packs, window_s=chosen.window_s)
     return LlmWriter(asker, endpoint, piece_tokens=chosen.piece_tokens, cache=MinutesCache(store))
+
+
+def _patient(writer: LlmWriter, settings: Settings) -> LlmWriter | OffPeakWriter:
+    """A writer that waits for low prices, where there are such and the settings say so."""
+    wait = timedelta(hours=settings.minutes.off_peak_wait_h)
+    if not wait or not is_deepseek(settings.minutes.base_url):
+        return writer
+    return OffPeakWriter(writer, wait=wait, clock=_now)
 
 
 def endpoint_of(settings: Settings) -> Endpoint:

@@ -1,9 +1,11 @@
-"""How an endpoint is made to answer in JSON, found out at the first call: servers refuse what they do not know.
+"""How an endpoint is made to answer in JSON, found out at the first calls: servers refuse what they do not know.
 
-vLLM, llama.cpp and Ollama enforce a schema; DeepSeek knows ``json_object`` only; LM Studio refuses ``json_object``.
+vLLM, llama.cpp and Ollama enforce a schema; llama-cpp-python takes it only beside ``json_object``; DeepSeek knows
+``json_object`` only; LM Studio refuses ``json_object``. Most refuse with 400 or 422, llama-cpp-python with 500.
 """
 
 import asyncio
+from collections import Counter
 
 import structlog
 
@@ -13,6 +15,9 @@ from pipelines.minutes.retries import CallFailed, Fault
 
 log = structlog.get_logger()
 
+# A server that fails in a mode refuses it or has a bad moment: twice, with a weaker mode working, is a refusal.
+FAILURES_THAT_REFUSE = 2
+
 
 class JsonCapability:
     """The strongest mode that an endpoint takes; belongs to one event loop."""
@@ -20,6 +25,7 @@ class JsonCapability:
     def __init__(self, mode: JsonMode | None = None) -> None:
         """``mode`` None means: probe, from the strongest down."""
         self._mode = mode
+        self._failures: Counter[JsonMode] = Counter()
         self._lock = asyncio.Lock()
 
     @property
@@ -36,17 +42,26 @@ class JsonCapability:
         return await client.complete(request, self._mode)
 
     async def _probe(self, client: ChatClient, request: ChatRequest) -> Completion:
-        *stronger, weakest = JsonMode
-        for mode in stronger:
+        failure: CallFailed | None = None
+        for mode in JsonMode:
+            if self._failures[mode] >= FAILURES_THAT_REFUSE:
+                continue
             try:
                 completion = await client.complete(request, mode)
             except CallFailed as error:
-                if error.fault is not Fault.BAD_REQUEST:
+                if error.fault is Fault.BAD_REQUEST:
+                    self._failures[mode] = FAILURES_THAT_REFUSE
+                elif error.fault is Fault.SERVER_ERROR:
+                    self._failures[mode] += 1
+                else:
                     raise
                 log.info("json mode refused", action="llm_probe", mode=mode.value, detail=str(error))
+                failure = failure or error
             else:
-                self._mode = mode
+                stronger = [other for other in JsonMode if other.rank < mode.rank]
+                if all(self._failures[other] >= FAILURES_THAT_REFUSE for other in stronger):
+                    self._mode = mode
                 return completion
-        completion = await client.complete(request, weakest)
-        self._mode = weakest
-        return completion
+        # It fails whatever is asked: that says nothing about modes.
+        self._failures.clear()
+        raise failure or CallFailed("the language model takes no request", Fault.BAD_REQUEST)

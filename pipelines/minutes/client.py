@@ -109,6 +109,8 @@ class HttpChatClient:
         }
         if json_mode is JsonMode.OBJECT:
             body["response_format"] = {"type": "json_object"}
+        elif json_mode is JsonMode.OBJECT_SCHEMA:
+            body["response_format"] = {"type": "json_object", "schema": request.schema}
         elif json_mode is JsonMode.SCHEMA:
             body["response_format"] = {
                 "type": "json_schema",

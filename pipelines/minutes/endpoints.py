@@ -17,11 +17,17 @@ _RETIRED = MappingProxyType({"deepseek-chat": "off", "deepseek-reasoner": "on"})
 
 
 class JsonMode(StrEnum):
-    """How an endpoint is made to answer in JSON, strongest first."""
+    """How an endpoint is made to answer in JSON, strongest first; ``json_object_schema`` is llama.cpp's own way."""
 
     SCHEMA = "json_schema"
+    OBJECT_SCHEMA = "json_object_schema"
     OBJECT = "json_object"
     PROMPT = "prompt"
+
+    @property
+    def rank(self) -> int:
+        """0 for the strongest."""
+        return list(JsonMode).index(self)
 
 
 @dataclass(frozen=True, kw_only=True)

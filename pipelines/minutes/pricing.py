@@ -5,7 +5,7 @@ Models that are not listed are taken to be free: they run on the user's own mach
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from pipelines.core import Usage
@@ -48,6 +48,13 @@ PRICES = MappingProxyType(
 def price_of(model: str) -> Price:
     """The price of a model by the name that was asked for."""
     return PRICES.get(model, FREE)
+
+
+def next_off_peak(at: datetime) -> datetime:
+    """The first time from then on (aware) at which prices are not double: then, or a full hour."""
+    while is_peak(at):
+        at = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return at
 
 
 def is_peak(at: datetime) -> bool:

@@ -53,7 +53,9 @@ class ServerOptions:
     """How the server behaves; may be changed while it runs.
 
     ``latency_s`` draws the seconds from request to end of the answer. ``faults`` are probabilities. ``json_modes``
-    are the response formats it takes, others get 400. ``down`` answers every call with this status, "" with none.
+    are the response formats it takes, others get ``refusal``: 400 from most servers, 500 from llama-cpp-python.
+    ``stream_usage``: streams tell what they used, which llama-cpp-python's do not; ``knows_object_schema``: a schema
+    may stand beside json_object, as llama.cpp has it. ``down`` answers every call with this status, "" with none.
     """
 
     key: str = "sk-simulated"
@@ -61,6 +63,9 @@ class ServerOptions:
     max_concurrent: int = 2500
     faults: Mapping[FaultKind, float] = field(default_factory=dict)
     json_modes: tuple[str, ...] = ("text", "json_object")
+    knows_object_schema: bool = False
+    refusal: int = 400
+    stream_usage: bool = True
     down: Literal["", "401", "402", "429", "500", "503"] = ""
     deepseek: bool = True
     stall_s: float = 600.0
@@ -119,7 +124,7 @@ class DeepSeekServer:
         except (ValueError, TypeError, KeyError) as error:
             request, why = {}, str(error)
         if why:
-            await self._refuse(send, 400, why)
+            await self._refuse(send, self.options.refusal, why)
             return
         self.tally.bodies.append(request)
         if self.tally.running >= self.options.max_concurrent:
@@ -195,7 +200,7 @@ class DeepSeekServer:
                 await self._fall_silent(fault, send)
                 return
             await _send(send, _event(request, {"content": piece}))
-        await _send(send, _event(request, {"content": ""}, finish_reason, usage))
+        await _send(send, _event(request, {"content": ""}, finish_reason, usage if self.options.stream_usage else None))
         await _send(send, "data: [DONE]\n\n", more=False)
 
     async def _fall_silent(self, fault: str, send: Send) -> None:
@@ -232,6 +237,8 @@ class DeepSeekServer:
         prompt = " ".join(str(message["content"]) for message in request["messages"])
         if mode not in self.options.json_modes:
             return f"This response_format type is unavailable now: {mode}"
+        if "schema" in (request.get("response_format") or {}) and not self.options.knows_object_schema:
+            return "response_format.schema: Extra inputs are not permitted"
         if mode == "json_object" and "json" not in prompt:
             return "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'."
         if self.options.deepseek and request["model"] not in MODELS:

@@ -314,8 +314,39 @@ async def test_servers_of_ones_own(modes: tuple[str, ...], expected: JsonMode) -
         found = await asyncio.gather(*(built.writer.write(meeting(n), OPTIONS) for n in range(5)))
         assert all(minutes.decisions for minutes in found)
         assert built.provider._capability.mode is expected
-        assert built.server.tally.calls <= 5 + 2
+        assert built.server.tally.calls <= 5 + 3
         assert found[0].model == "llama3"
+
+
+@pytest.mark.parametrize("json_mode", ["json_schema", "json_object"])
+async def test_a_server_that_says_500_for_no(json_mode: str) -> None:
+    """llama-cpp-python answers 500 to a response format it does not know, and its streams do not tell what they used.
+
+    Two failures with a weaker mode working are taken for a refusal, so that a bad moment of a server costs it nothing.
+    """
+    own = ServerOptions(
+        json_modes=("text", json_mode), knows_object_schema=True, refusal=500, stream_usage=False, deepseek=False
+    )
+    async with lab(own, LabOptions(packs=ALONE), json_mode=None, deepseek=False, model="tiny.gguf") as built:
+        for number in range(4):
+            paid = await built.writer.write_paid(meeting(number), OPTIONS)
+            assert paid.minutes.decisions
+            assert paid.usage.n_prompt > 0 < paid.usage.n_completion
+        expected = JsonMode.SCHEMA if json_mode == "json_schema" else JsonMode.OBJECT_SCHEMA
+        assert built.provider._capability.mode is expected
+        assert built.server.tally.calls == (4 if json_mode == "json_schema" else 6)
+
+
+async def test_a_server_that_always_fails_has_no_mode() -> None:
+    """While every request fails nothing is learnt of modes; afterwards the strongest one is found."""
+    own = ServerOptions(json_modes=("text", "json_schema"), down="500", deepseek=False)
+    async with lab(own, LabOptions(packs=ALONE), json_mode=None, deepseek=False, model="m") as built:
+        with pytest.raises(MinutesParked):
+            await built.writer.write(meeting(1), OPTIONS)
+        built.server.options.down = ""
+        built.provider.breaker.resume()
+        await built.writer.write(meeting(1), OPTIONS)
+        assert built.provider._capability.mode is JsonMode.SCHEMA
 
 
 async def test_a_request_nobody_takes() -> None:
