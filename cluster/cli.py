@@ -26,6 +26,7 @@ from cluster.minutes_cli import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_H
 from cluster.quarantine_cli import quarantine_app
 from cluster.report_cli import add_report
 from cluster.settings import Settings, load_settings
+from cluster.webhooks_cli import webhooks_app
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
 app = typer.Typer(
@@ -449,6 +450,7 @@ add_report(app, _settings, console)
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")
+app.add_typer(webhooks_app(_ask, _endpoint, console), name="webhooks")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,15 @@ class Client:
             "PUT", f"/v1/batches/{quote(batch_id)}/entries/{seq}", headers=headers, content=_read(path)
         )
 
+    async def deliveries(self, job_id: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a job's webhooks and e-mails with their attempts, or the newest of all jobs."""
+        path = f"/v1/jobs/{quote(job_id)}/deliveries" if job_id else "/v1/deliveries"
+        return await self._json("GET", path, params=params)
+
+    async def redeliver(self, job_id: str, delivery_id: str) -> dict[str, Any]:
+        """Have a webhook or an e-mail delivered again."""
+        return await self._json("POST", f"/v1/jobs/{quote(job_id)}/deliveries/{quote(delivery_id)}/replay")
+
     async def parked_minutes(self, *, resume: bool = False) -> dict[str, Any]:
         """How many jobs wait for their minutes, and why; ``resume`` has them written now."""
         method, path = ("POST", "/v1/admin/minutes/resume") if resume else ("GET", "/v1/admin/minutes")

@@ -22,6 +22,7 @@ from types import FrameType
 
 import httpx
 
+from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
 from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
@@ -268,6 +269,8 @@ def _prepare_environment(settings: Settings) -> None:
     for name in SERVER_SECRETS:
         if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):
             os.environ[name] = secret
+    pass_on_secrets()
+    check_outgoing(settings, os.environ)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -20,6 +20,7 @@ from cluster import __version__
 from cluster.devices import EngineShare
 from cluster.doors import build_doorkeeper
 from cluster.observability import configure_logging
+from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
 from cluster.settings import LimitSettings, ModelSettings, Settings, process_environment, read_key, read_secret
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
@@ -177,6 +178,7 @@ class CoordinatorReplica(Coordinator):
                 lease_s=settings.coordinator.lease_s,
                 batch_patience_s=settings.coordinator.batch_timeout_s,
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
+                notices=build_notices(settings),
                 retention=Retention(
                     results_days=settings.retention.results_days,
                     audio_days=settings.retention.audio_days,
@@ -184,15 +186,18 @@ class CoordinatorReplica(Coordinator):
                 ),
             ),
         )
-        self._started = False
+        self._courier = build_courier(settings, self._ledger, self._store)
+        self._deliveries: asyncio.Task[None] | None = None
 
     async def check_health(self) -> None:
-        if not self._started:
+        if self._deliveries is None:
             await self.start()
-            self._started = True
+            self._deliveries = asyncio.create_task(self._courier.run(), name="courier")
         self.check()
 
     async def __del__(self) -> None:
+        if self._deliveries is not None:
+            self._deliveries.cancel()
         await self.stop()
 
 
@@ -299,6 +304,9 @@ class IngestionReplica(Ingestion):
                 keeps_audio=settings.retention.audio_days > 0,
                 styles=settings.minutes.styles,
                 usd_per_audio_hour=settings.usd_per_audio_hour,
+                webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
+                mail_domains=mail_domains(settings),
+                public_url=settings.http.public_url,
                 version=__version__,
                 cors_origins=settings.http.cors_origins,
             ),

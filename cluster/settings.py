@@ -26,6 +26,7 @@ from pydantic import (
 
 from pipelines.errors import ConfigurationError, OptionError
 from pipelines.house_style import HouseStyle, HouseStyles, is_text
+from pipelines.jobs import RESULT_FORMATS
 from pipelines.minutes.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking, is_deepseek
 from pipelines.minutes.glossary import MAX_TERMS
 
@@ -51,6 +52,11 @@ class HttpSettings(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     cors_origins: tuple[str, ...] = Field(default=(), description="origins of web pages that may use the endpoint")
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s@?#]+)?$",
+        description="how others reach it: goes before the URLs in answers, webhooks and e-mails",
+    )
     haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
 
 
@@ -225,6 +231,39 @@ class RetentionSettings(_Section):
     tenants: dict[str, Annotated[float, Field(ge=0)]] = {}
 
 
+class WebhookSettings(_Section):
+    """Which URLs are told how jobs end; a job's own ``webhook_url`` takes the place of its tenant's.
+
+    The secrets that sign come from the environment: see `cluster.outgoing`.
+    """
+
+    url: str = Field(default="", description="for tenants that are not named")
+    tenants: dict[str, str] = {}
+    private_targets: bool = Field(default=False, description="allow private addresses, and plain http")
+    timeout_s: Annotated[float, Field(ge=1, le=60)] = 20.0
+
+
+class EmailSettings(_Section):
+    """The server that mails minutes to the recipients of jobs; its account's password is ``SMTP_PASSWORD``."""
+
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    sender: str = Field(default="", description="such as MeetMemo <minutes@example.org>")
+    domains: tuple[str, ...] = Field(default=(), description="only these get mail; empty: all")
+    attach: tuple[str, ...] = ("minutes.docx", "minutes.pdf")
+    max_attached_mb: Annotated[int, Field(ge=0)] = 15
+
+    @model_validator(mode="after")
+    def _check(self) -> "EmailSettings":
+        if self.host and "@" not in self.sender:
+            raise ValueError("email.host needs email.sender, the address that mail comes from")
+        if unknown := set(self.attach) - set(RESULT_FORMATS):
+            raise ValueError(f"email.attach names no result: {', '.join(sorted(unknown))}")
+        return self
+
+
 class RaySettings(_Section):
     """The cluster: one of our own on this machine, or an existing one by ``address``."""
 
@@ -274,6 +313,8 @@ class Settings(_Section):
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    email: EmailSettings = EmailSettings()
     ray: RaySettings = RaySettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()

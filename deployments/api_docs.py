@@ -24,6 +24,7 @@ TAGS = [
     {"name": "batches", "description": "Thousands of recordings as one."},
     {"name": "openai", "description": "The dialect of OpenAI's clients."},
     {"name": "quarantine", "description": "Chunks that were given up, and decoding them again."},
+    {"name": "deliveries", "description": "Webhooks and e-mails about jobs: their log, and telling it again."},
     {"name": "service", "description": "What this server offers and how it is."},
 ]
 

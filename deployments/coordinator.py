@@ -76,7 +76,7 @@ class Coordinator:
         self._options = options
         self._leadership = Leadership(ledger, options.owner, options.lease_s)
         self._patience = patience or Patience()
-        self._records = JobRecords(ledger, self._leadership)
+        self._records = JobRecords(ledger, self._leadership, options.notices)
         self._wake = asyncio.Event()
         self._driver = JobDriver(
             records=self._records,

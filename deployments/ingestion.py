@@ -16,6 +16,7 @@ from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
 from deployments.batch_routes import batch_routes
 from deployments.coordinator_line import CoordinatorLine
+from deployments.delivery_routes import delivery_routes
 from deployments.docs_page import serve_docs
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
@@ -31,6 +32,7 @@ from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.submission import Intake, Offer
 from deployments.uploads import UploadGates, sweep
+from deployments.webhooks import WebhookLimits
 from pipelines.batches import BatchBook
 from pipelines.catalogue import ModelProfile
 from pipelines.credentials import KeyStore
@@ -68,6 +70,8 @@ def build_api(
     llm_configured: bool,
     keeps_audio: bool = True,
     styles: HouseStyles | None = None,
+    webhooks: WebhookLimits | None = None,
+    mail_domains: frozenset[str] | None = None,
     version: str,
     public_url: str = "",
     profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
@@ -96,6 +100,8 @@ def build_api(
             keeps_audio=keeps_audio,
             styles=styles or HouseStyles(),
             profiles=profiles,
+            webhooks=webhooks,
+            mail_domains=mail_domains,
         ),
         limits=limits,
         uploads=UploadGates(limits),
@@ -122,6 +128,7 @@ def build_api(
     app.include_router(speech_routes(backend))
     app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))
     if batches is not None:
         app.include_router(batch_routes(backend))
@@ -145,6 +152,8 @@ class IngestionConfig:
     version: str
     keeps_audio: bool = True
     styles: HouseStyles = field(default=HouseStyles())
+    webhooks: WebhookLimits | None = None
+    mail_domains: frozenset[str] | None = None
     public_url: str = ""
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
@@ -189,6 +198,8 @@ class Ingestion:
             llm_configured=config.llm_configured,
             keeps_audio=config.keeps_audio,
             styles=config.styles,
+            webhooks=config.webhooks,
+            mail_domains=config.mail_domains,
             version=config.version,
             public_url=config.public_url,
             profiles=config.profiles,

@@ -20,6 +20,7 @@ from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
 from deployments.measures import Measures
+from deployments.notices import Notices
 from deployments.patience import Patience
 from deployments.ports import (
     MinutesPort,
@@ -79,6 +80,7 @@ class CoordinatorOptions:
     progress_interval_s: float = 0.5
     housekeeping_interval_s: float = 3600.0
     retention: Retention = field(default=Retention())
+    notices: Notices = field(default=Notices())
 
 
 class JobDriver:

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
+from deployments.notices import Notices
 from deployments.ports import WrittenResults
 from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
 from pipelines.jobs import Job, JobState, MinutesFollowed, transition
@@ -16,9 +18,18 @@ from pipelines.ledger import Ledger
 class JobRecords:
     """Reads and writes jobs for the holder of the lease; what is not async blocks. All may raise `Fenced`."""
 
-    def __init__(self, ledger: Ledger, leadership: Leadership) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        leadership: Leadership,
+        notices: Notices,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``notices`` says which messages a change brings, ``clock`` gives Unix seconds."""
         self._ledger = ledger
         self._leadership = leadership
+        self._notices = notices
+        self._clock = clock
         self._claim_uncertain = False
 
     def live(self) -> Sequence[Job]:
@@ -44,15 +55,19 @@ class JobRecords:
         return [*lost, *claimed]
 
     def write(self, live: LiveJob, after: Job) -> Job:
-        """Write the job to the ledger under the lease; return what it stored."""
+        """Write the job, and the messages about its change, to the ledger under the lease; return what it stored."""
         try:
-            return self._ledger.apply(self._leadership.lease, after, live.stored.version)
+            return self._apply(live.stored, after)
         except VersionConflict:
             # Only the holder of the lease writes versions: it was progress of ours whose answer was lost.
             held = self._ledger.get(after.tenant, after.id)
             if held.state is not live.stored.state:
                 raise
-            return self._ledger.apply(self._leadership.lease, after, held.version)
+            return self._apply(held, after)
+
+    def _apply(self, held: Job, after: Job) -> Job:
+        messages = self._notices.of(held, after, at_s=self._clock())
+        return self._ledger.apply(self._leadership.lease, after, held.version, messages)
 
     @staticmethod
     def accept(live: LiveJob, after: Job, stored: Job) -> None:
@@ -95,7 +110,7 @@ class JobRecords:
         event = MinutesFollowed(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
         after, _ = transition(job, event)
         if after != job:
-            self._ledger.apply(self._leadership.lease, after, job.version)
+            self._apply(job, after)
             self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
 
     def is_over(self, tenant: str, job_id: str) -> bool:

@@ -1,6 +1,7 @@
 """What travels over HTTP: pydantic models of requests and answers, to and from the domain's dataclasses."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -34,8 +35,15 @@ SpeakerName = Annotated[
 ]
 
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
-LIST_OPTIONS = frozenset({"speakers", "vocabulary", "glossary"})
+LIST_OPTIONS = frozenset({"speakers", "vocabulary", "glossary", "recipients"})
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
+
+EmailAddress = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
+    ),
+]
 
 
 class InvalidOptions(OptionError):
@@ -117,6 +125,16 @@ class Options(Wire):
     )
     keep_audio: bool = Field(
         False, description="Keep a compressed copy of the recording for a while, for clips of what was decided."
+    )
+    webhook_url: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2048,
+        description="URL that is told how the job ends (Standard Webhooks), in place of the tenant's; shown without "
+        "its query.",
+    )
+    recipients: tuple[EmailAddress, ...] = Field(
+        (), max_length=20, description="E-mail addresses that get the minutes, documents attached."
     )
 
     @field_validator("language")
@@ -304,7 +322,7 @@ class JobBody(Wire):
             source=SourceBody(
                 n_bytes=job.source.n_bytes, sha256=job.source.sha256, url=public_part(job.source_url) or None
             ),
-            options=Options.from_domain(job.options),
+            options=Options.from_domain(_shown(job.options)),
             n_chunks=job.n_chunks,
             n_failed_chunks=job.n_failed_chunks,
             cancel_requested=job.cancel_requested and not job.state.final,
@@ -317,6 +335,11 @@ class JobBody(Wire):
             usage=JobUsageBody.from_domain(job),
             results={name: f"{base_url}{result_path(job.id, name)}" for name in job.results},
         )
+
+
+def _shown(options: JobOptions) -> JobOptions:
+    url = options.webhook_url
+    return replace(options, webhook_url=public_part(url) if url else None)
 
 
 class EventBody(Wire):

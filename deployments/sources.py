@@ -1,24 +1,28 @@
 """Recordings that are pulled: from a web server, or from a bucket or folder the operator has opened for it.
 
 A source URL comes from outside, so it must not become a way to look into the operator's network: every host,
-also that of every redirect, is resolved here, its addresses are checked, and the connection goes to a checked address.
+also that of every redirect, is checked by `deployments.outbound`.
 """
 
 import asyncio
-import ipaddress
-import socket
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
 
 import anyio.to_thread
-import certifi
 import httpx
 
 from deployments.forms import disposition, filename_of, text_of
 from deployments.limits import SourceLimits
+from deployments.outbound import (
+    NotPublic,
+    Unresolvable,
+    complaint_about,
+    complaint_about_host,
+    pinned_request,
+    trusted_certificates,
+)
 from deployments.s3_sources import fetch_object
 from deployments.schemas import InvalidOptions, public_part
 from deployments.source_places import SourcePlace, place_of
@@ -29,9 +33,6 @@ RETRY_DELAYS_S = (1.0, 4.0)  # an upload server's restart or a lost connection; 
 NAMELESS = "recording"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class _Passing(Exception):
@@ -46,13 +47,9 @@ def check_url(url: str, limits: SourceLimits, tenant: str | None = None) -> None
 
 
 def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a URL"
-    if any(char.isspace() or not char.isprintable() for char in url):
-        return "holds spaces or control characters"
+    if complaint := complaint_about(url):
+        return complaint
+    parts = urlsplit(url)
     if parts.scheme == "s3":
         known = place_of(url, limits.places, tenant) and parts.path.strip("/")
         return "" if known else "is in no bucket that this server has credentials for; a presigned https URL needs none"
@@ -60,28 +57,7 @@ def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str
         return "" if limits.file_roots else "file: sources are not allowed on this server"
     if parts.scheme not in limits.schemes:
         return f"must begin with {' or '.join(f'{scheme}://' for scheme in sorted(limits.schemes))}"
-    if not host:
-        return "has no host"
-    if "@" in parts.netloc:
-        return "must not hold a user or password"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    return "" if limits.allow_private or is_public(address) else "points to an address that is not public"
-
-
-def is_public(address: IPAddress) -> bool:
-    """Say whether an address is reachable from the internet, looking through IPv4 wrapped in IPv6."""
-    if isinstance(address, ipaddress.IPv6Address):
-        wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if any(inner is not None and not is_public(inner) for inner in wrapped):
-            return False
-        if address.ipv4_mapped is not None:
-            return True
-    return address.is_global and not address.is_multicast
+    return complaint_about_host(url, allow_private=limits.allow_private)
 
 
 async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str | None = None) -> str:
@@ -124,11 +100,11 @@ async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits,
 
 async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> str:
     timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
-    trusted = await anyio.to_thread.run_sync(_trusted_certificates)
+    trusted = await anyio.to_thread.run_sync(trusted_certificates)
     # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
     async with httpx.AsyncClient(timeout=timeout, verify=trusted, trust_env=False) as client:
         for _ in range(limits.max_redirects + 1):
-            request = await _pinned_request(client, url, limits)
+            request = await _pinned(client, url, limits)
             if place is not None and place.secret and place.covers(url):  # a redirect may lead elsewhere
                 request.headers["authorization"] = place.secret
             response = await client.send(request, stream=True)
@@ -141,35 +117,14 @@ async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: 
     raise SourceUnreachable(f"{public_part(url)} redirects more than {limits.max_redirects} times.")
 
 
-def _trusted_certificates() -> ssl.SSLContext:
-    """Trust the system's certificates, to which operators add their own, and certifi's where there are none."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-async def _pinned_request(client: httpx.AsyncClient, url: str, limits: SourceLimits) -> httpx.Request:
-    """Address the request to a checked IP address, so that a second look-up cannot lead elsewhere."""
-    parsed = httpx.URL(url)
-    address = await _resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80), limits)
-    return client.build_request(
-        "GET",
-        parsed.copy_with(host=str(address), fragment=None),
-        headers={"host": parsed.netloc.decode("ascii"), "accept": "*/*", "accept-encoding": "identity"},
-        extensions={"sni_hostname": parsed.raw_host.decode("ascii")},  # also what the certificate is checked against
-    )
-
-
-async def _resolve(host: str, port: int, limits: SourceLimits) -> IPAddress:
+async def _pinned(client: httpx.AsyncClient, url: str, limits: SourceLimits) -> httpx.Request:
+    headers = {"accept": "*/*", "accept-encoding": "identity"}
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise _Passing(f"the name {host} cannot be resolved") from error
-    addresses = [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
-    if not limits.allow_private and not all(is_public(address) for address in addresses):
-        raise SourceUnreachable(f"The host {host} has an address that is not public.")
-    ipv4 = [address for address in addresses if address.version == 4]
-    return (ipv4 or addresses)[0]  # IPv4 first: hosts without IPv6 connectivity are still common
+        return await pinned_request(client, "GET", url, allow_private=limits.allow_private, headers=headers)
+    except Unresolvable as error:
+        raise _Passing(str(error)) from error
+    except NotPublic as error:
+        raise SourceUnreachable(str(error)) from error
 
 
 def _redirected(url: str, location: str, limits: SourceLimits) -> str:

@@ -26,6 +26,7 @@ from deployments.schemas import (
 )
 from deployments.sources import NAMELESS, check_url, name_in
 from deployments.uploads import Spool, body_of
+from deployments.webhooks import WebhookLimits, target_complaint
 from pipelines.catalogue import ModelProfile
 from pipelines.codec import encode
 from pipelines.core import BlobRef
@@ -71,7 +72,10 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What a tenant's job may ask for: models with what they can, a language model for minutes, templates."""
+    """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
+
+    ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
+    """
 
     models: tuple[str, ...]
     default_model: str
@@ -80,6 +84,8 @@ class Offer:
     keeps_audio: bool = True
     styles: HouseStyles = field(default=HouseStyles())
     tenant: str = "default"
+    webhooks: WebhookLimits | None = None
+    mail_domains: frozenset[str] | None = None
 
     def check(self, options: Options) -> JobOptions:
         """Fill in the default model.
@@ -90,6 +96,10 @@ class Offer:
         if options.keep_audio and not self.keeps_audio:
             raise refused_option("keep_audio", "recordings are not kept here")
         self._check_minutes(options)
+        if complaint := self._about_webhook(options.webhook_url):
+            raise refused_option("webhook_url", complaint)
+        if complaint := self._about_recipients(options.recipients):
+            raise refused_option("recipients", complaint)
         chosen = options.to_domain(self.default_model)
         self.check_model(chosen.model)
         profile = self.profiles.get(chosen.model, ModelProfile())
@@ -113,6 +123,22 @@ class Offer:
             self.styles.check(self.tenant, options.minutes_template)
         if options.minutes == "llm" and not self.llm_configured:
             raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
+
+    def _about_webhook(self, url: str | None) -> str:
+        if url is None:
+            return ""
+        if self.webhooks is None:
+            return "this server has no secret to sign webhooks with"
+        return target_complaint(url, self.webhooks)
+
+    def _about_recipients(self, addresses: Sequence[str]) -> str:
+        if not addresses:
+            return ""
+        if self.mail_domains is None:
+            return "no mail server is configured"
+        domains = {address.rpartition("@")[2].lower() for address in addresses}
+        foreign = domains - self.mail_domains if self.mail_domains else set()
+        return f"no mail is sent to {', '.join(sorted(foreign))}" if foreign else ""
 
     def check_model(self, name: str) -> None:
         """Raise `ModelUnknown`, with the names there are, for one that is not among them."""

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, ParamSpec, TypeVar
@@ -22,6 +22,7 @@ from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknow
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import JobEvent, Ledger, Page
+from pipelines.outbox import Delivery, DeliveryState
 from pipelines.storage import BlobStore
 
 P = ParamSpec("P")
@@ -227,6 +228,20 @@ class TenantJobs:
             with contextlib.suppress(JobUnknown):  # erased since
                 found.append(self.ledger.get(self.tenant, key.removeprefix(keys.rewritings)))
         return sorted(found, key=lambda job: (job.created_at_s, job.id))
+
+    async def deliveries(self, job_id: str) -> Sequence[Delivery]:
+        """A job's messages and the attempts to deliver them, oldest first; raises `JobUnknown`."""
+        _check_id(job_id)
+        return await in_thread(self.ledger.outbox.of_job, self.tenant, job_id)
+
+    async def recent_deliveries(self, states: Collection[DeliveryState], limit: int) -> Sequence[Delivery]:
+        """Messages about all jobs, newest first."""
+        return await in_thread(self.ledger.outbox.recent, self.tenant, states=states, limit=limit)
+
+    async def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Have a message delivered again; raises `JobUnknown` and `NotFound`."""
+        _check_id(job_id)
+        return await in_thread(self.ledger.outbox.replay, self.tenant, job_id, delivery_id)
 
     @staticmethod
     def _keys(job: Job) -> JobKeys:

@@ -56,6 +56,7 @@ class JobOptions:
     ``minutes_template`` is a template's name or its text, ``minutes_title`` replaces the writer's; "" takes the
     tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
     from. ``keep_audio`` keeps a compressed copy of the recording for a while, for clips of what was decided.
+    ``webhook_url`` None means: that of the tenant, if any; ``recipients`` are e-mail addresses that get the minutes.
     """
 
     model: str
@@ -76,6 +77,8 @@ class JobOptions:
     glossary: tuple[str, ...] = ()
     recording_date: date | None = None
     keep_audio: bool = False
+    webhook_url: str | None = None
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

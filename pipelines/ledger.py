@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pipelines.errors import LedgerError
 from pipelines.jobs import Job, JobState
+from pipelines.outbox import Message, Outbox
 
 Clock = Callable[[], float]
 """Returns Unix seconds."""
@@ -80,6 +81,10 @@ class Ledger(Protocol):
     A write of a job raises ``version`` by one; ``updated_at_s`` comes from the ledger's clock. The state
     changes that writes bring are entered in the job's events.
     """
+
+    @property
+    def outbox(self) -> Outbox:
+        """The messages that `apply` wrote."""
 
     def migrate(self) -> None:
         """Bring the tables up to date; several processes may do so at once."""
@@ -169,11 +174,12 @@ class Ledger(Protocol):
     def cancel_requests(self, lease: Lease) -> Sequence[Job]:
         """Return the live jobs, queued ones included, whose owner asked to cancel; raises `Fenced`."""
 
-    def apply(self, lease: Lease, job: Job, expected_version: int) -> Job:
+    def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job if the ledger holds ``expected_version``; return it as stored, with the next version.
 
-        Raises `Fenced`, `JobUnknown` when it was deleted, `VersionConflict`. A repetition of the write that made
-        the next version is no conflict: it returns the job as stored.
+        In the same transaction ``messages`` about the job go into the outbox. Raises `Fenced`, `JobUnknown` when it was
+        deleted, `VersionConflict`. A repetition of the write that made the next version is no conflict: it returns the
+        job as stored and writes no message again.
         """
 
     def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:

@@ -20,8 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.jobs import JobState
+from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 
 COORDINATOR = "coordinator"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
@@ -162,3 +163,52 @@ batch_entries = Table(
 )
 Index("ix_batch_entries_state", batch_entries.c.state, batch_entries.c.batch_id, batch_entries.c.seq)
 Index("ix_batch_entries_job_id", batch_entries.c.job_id)
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("tenant", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("n_attempts", Integer, nullable=False),
+    Column("next_attempt_at_s", Double, nullable=False),
+)
+
+
+def due() -> ColumnElement[bool]:
+    """Deliveries that wait for an attempt."""
+    return deliveries.c.state == literal_column(f"'{DeliveryState.PENDING.value}'")
+
+
+Index("ix_deliveries_tenant_newest", deliveries.c.tenant, deliveries.c.created_at_s, deliveries.c.id)
+Index(
+    "ix_deliveries_due",
+    deliveries.c.next_attempt_at_s,
+    deliveries.c.id,
+    sqlite_where=due(),
+    postgresql_where=due(),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("delivery_id", Ascii, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("duration_s", Double, nullable=False),
+    Column("status", Integer),
+    Column("detail", Text, nullable=False),
+)
+
+disabled_targets = Table(
+    "disabled_targets",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("at_s", Double, nullable=False),
+)

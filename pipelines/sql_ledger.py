@@ -43,6 +43,8 @@ from pipelines.ledger_schema import (
     to_cancel,
 )
 from pipelines.migrations import revision
+from pipelines.outbox import Message
+from pipelines.sql_outbox import SqlOutbox, insert_messages
 
 _CREATE_ATTEMPTS = 5
 
@@ -56,6 +58,7 @@ class SqlLedger:
     def __init__(self, url: str, *, clock: Clock = time.time) -> None:
         self._database = Database(url)
         self._clock = clock
+        self.outbox = SqlOutbox(self._database, clock)
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""
@@ -248,15 +251,20 @@ class SqlLedger:
         """Return the live jobs whose owner asked to cancel; raises `Fenced`."""
         return self._all(lease, to_cancel())
 
-    def apply(self, lease: Lease, job: Job, expected_version: int) -> Job:
+    def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job; see `pipelines.ledger.Ledger.apply`."""
-        (outcome,) = self.apply_many(lease, [(job, expected_version)])
+        (outcome,) = self._write(lease, [(job, expected_version)], messages)
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
 
     def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
         """Replace several jobs in one transaction; see `pipelines.ledger.Ledger.apply_many`."""
+        return self._write(lease, updates, ())
+
+    def _write(
+        self, lease: Lease, updates: Sequence[tuple[Job, int]], messages: Sequence[Message]
+    ) -> Sequence[Job | LedgerError]:
         now_s = self._clock()
         outcomes: list[Job | LedgerError] = []
         written: dict[str, Job] = {}
@@ -280,6 +288,7 @@ class SqlLedger:
                 changed = [name for name in values[0] if name not in ("job_id", "id", "cancel_requested")]
                 by_id = update(jobs).where(jobs.c.id == bindparam("job_id"))
                 connection.execute(by_id.values({name: bindparam(name) for name in changed}), values)
+            insert_messages(connection, [message for message in messages if message.job_id in written], now_s)
         return outcomes
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:

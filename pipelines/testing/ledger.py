@@ -21,6 +21,8 @@ from pipelines.ledger_rules import (
     storable,
     storable_job,
 )
+from pipelines.outbox import Message
+from pipelines.testing.outbox import MemoryOutbox
 
 
 class ManualClock:
@@ -49,6 +51,7 @@ class MemoryLedger:
         self._keys: dict[tuple[str, str | None], tuple[str, str]] = {}
         self._events: dict[str, list[JobEvent]] = {}
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
+        self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
 
     def migrate(self) -> None:
         """There are no tables to bring up to date."""
@@ -154,6 +157,7 @@ class MemoryLedger:
             job = self.get(tenant, job_id)
             del self._jobs[job.id], self._events[job.id], self._fences[job.id]
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
+            self.outbox.forget(job.id)
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""
@@ -202,12 +206,16 @@ class MemoryLedger:
         with self._using(lease):
             return self._matching(lambda job: job.cancel_requested and not job.state.final)
 
-    def apply(self, lease: Lease, job: Job, expected_version: int) -> Job:
+    def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job; see `pipelines.ledger.Ledger.apply`."""
-        (outcome,) = self.apply_many(lease, [(job, expected_version)])
-        if isinstance(outcome, LedgerError):
-            raise outcome
-        return outcome
+        with self._using(lease):
+            before = self._jobs.get(job.id)
+            outcome = self._apply(lease, job, expected_version)
+            if isinstance(outcome, LedgerError):
+                raise outcome
+            if before is not None and outcome.version > before.version:
+                self.outbox.insert(messages)
+            return outcome
 
     def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
         """Replace several jobs; see `pipelines.ledger.Ledger.apply_many`."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.minutes_writer import MinutesWriter
+from deployments.notices import Notices
 from deployments.patience import Patience
 from deployments.ports import (
     MinutesPort,
@@ -112,6 +113,7 @@ class House:
         segmenter: SegmenterPort | None = None,
         patience: Patience | None = None,
         batches: BatchBook | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -142,6 +144,7 @@ class House:
                 pause_s=0.02,
                 idle_poll_s=0.05,
                 progress_interval_s=0.02,
+                notices=notices or Notices(),
             ),
         )
         self.claim = self.coordinator.claim

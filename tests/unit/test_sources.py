@@ -5,23 +5,21 @@ import contextlib
 import ipaddress
 import os
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from deployments import sources
+from deployments import outbound, sources
 from deployments.limits import SourceLimits
+from deployments.outbound import is_public
 from deployments.schemas import InvalidOptions
-from deployments.sources import check_url, fetch, is_public
+from deployments.sources import check_url, fetch
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 from tests.api_harness import until
 from tests.asgi_server import serve_asgi
+from tests.servers.certificates import write_certificate
 
 CONTENT = os.urandom(3_000_000)
 OPEN = SourceLimits(allow_private=True)
@@ -223,7 +221,7 @@ async def test_private_host(url, destination, recordings):
 async def test_redirect_to_private(url, destination, recordings, monkeypatch):
     """A public server cannot redirect to a private address, by number or by name."""
     port = url.rpartition(":")[2]
-    monkeypatch.setattr(sources, "is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr(outbound, "is_public", lambda address: str(address) == "127.0.0.1")
     limits = SourceLimits()
     assert await fetch(f"{url}/call.wav", destination, limits) == "call.wav"
     for target in (f"http://127.0.0.2:{port}/call.wav", f"http://[::1]:{port}/call.wav"):
@@ -268,27 +266,7 @@ async def test_name_is_resolved_once(url, destination, recordings, monkeypatch):
 @pytest.fixture
 def certificate(tmp_path):
     """A self-signed certificate for files.example: the paths of certificate and key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "files.example")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("files.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
-    paths[0].write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths
+    return write_certificate(tmp_path, "files.example")
 
 
 async def test_https(recordings, destination, certificate, monkeypatch):

@@ -37,6 +37,8 @@ async def make_api(tmp_path):
             doorkeeper=None,
             keys=None,
             batches=None,
+            webhooks=None,
+            mail_domains=None,
             **limits,
         ):
             ledger = MemoryLedger() if ledger is None else ledger
@@ -59,6 +61,8 @@ async def make_api(tmp_path):
                     **limits,
                 ),
                 llm_configured=llm_configured,
+                webhooks=webhooks,
+                mail_domains=mail_domains,
                 version="1.2.3",
                 public_url=public_url,
                 cors_origins=cors_origins,

@@ -70,6 +70,8 @@ async def test_raw_body(any_api):
         "glossary": [],
         "recording_date": None,
         "keep_audio": False,
+        "webhook_url": None,
+        "recipients": [],
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])

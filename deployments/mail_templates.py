@@ -1,0 +1,93 @@
+"""What stands in an e-mail, in English or Chinese."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.export.labels import Labels, is_chinese, labels_for
+
+MAX_SUBJECT_CHARS = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What there is to say. ``minutes`` is the content of ``minutes.json``; ``links`` are URLs of results by name."""
+
+    title: str
+    failed: bool
+    detail: str
+    minutes: Mapping[str, Any] | None
+    attached: tuple[str, ...]
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Phrases:
+    minutes_of: str
+    transcript_of: str
+    failure_of: str
+    failed: str
+    no_minutes: str
+    attached: str
+    documents: str
+    by_machine: str
+
+
+_ENGLISH = _Phrases(
+    minutes_of="Minutes: {}",
+    transcript_of="Transcript: {}",
+    failure_of="Not transcribed: {}",
+    failed="The recording could not be transcribed: {}",
+    no_minutes="The recording is transcribed, but there are no minutes of it.",
+    attached="Attached: {}",
+    documents="All documents:",
+    by_machine="Written by a machine from a recording. Check it before relying on it.",
+)
+_CHINESE = _Phrases(
+    minutes_of="会议纪要：{}",
+    transcript_of="转写文本：{}",
+    failure_of="转写失败：{}",
+    failed="录音无法转写：{}",
+    no_minutes="录音已转写，但没有会议纪要。",
+    attached="附件：{}",
+    documents="全部文件：",
+    by_machine="本邮件由机器根据录音自动生成，使用前请核对。",
+)
+
+
+def compose(letter: Letter, language: str) -> tuple[str, str]:
+    """Return subject and text; ``language`` is a BCP 47 tag, all but Chinese get English."""
+    phrases = _CHINESE if is_chinese(language) else _ENGLISH
+    subject = phrases.failure_of if letter.failed else phrases.minutes_of if letter.minutes else phrases.transcript_of
+    paragraphs = list(_paragraphs(letter, phrases, labels_for(language)))
+    return subject.format(letter.title)[:MAX_SUBJECT_CHARS], "\n\n".join(paragraphs) + "\n"
+
+
+def _paragraphs(letter: Letter, phrases: _Phrases, labels: Labels) -> Iterator[str]:
+    yield letter.title
+    if letter.failed:
+        yield phrases.failed.format(letter.detail)
+        return
+    if letter.minutes is None:
+        yield " ".join(filter(None, (phrases.no_minutes, letter.detail)))
+    else:
+        yield letter.minutes["summary"] or labels.no_summary
+        decisions = [entry["text"] for entry in letter.minutes["decisions"]]
+        yield _list(labels.decisions, decisions) if decisions else labels.no_decisions
+        tasks = [_task(entry, labels) for entry in letter.minutes["action_items"]]
+        yield _list(labels.action_items, tasks) if tasks else labels.no_action_items
+    if letter.attached:
+        yield phrases.attached.format(labels.list_separator.join(letter.attached))
+    if letter.links:
+        yield "\n".join((phrases.documents, *letter.links.values()))
+    yield phrases.by_machine
+
+
+def _list(heading: str, entries: list[str]) -> str:
+    return "\n".join((heading, *(f"- {entry}" for entry in entries)))
+
+
+def _task(entry: Mapping[str, Any], labels: Labels) -> str:
+    named = ((labels.owner, entry["owner"]), (labels.due, entry["due"]))
+    known = labels.list_separator.join(f"{label}{labels.colon}{value}" for label, value in named if value)
+    return f"{entry['task']} ({known})" if known else str(entry["task"])

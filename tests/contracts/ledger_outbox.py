@@ -1,0 +1,137 @@
+"""What every ledger's outbox must do: messages come with the change they tell of, and wait until they are settled."""
+
+import pytest
+
+from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
+from pipelines.jobs import Claimed, Failed
+from pipelines.outbox import Attempt, DeliveryState, Message
+from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
+
+HOOK = "https://hooks.example/1"
+
+
+def message(name="m1", *, job_id="running", target=HOOK, tenant="acme"):
+    return Message(
+        id=name, tenant=tenant, job_id=job_id, channel="webhook", event="job.failed", target=target, body="{}"
+    )
+
+
+def attempt(clock, status=500, detail="oh"):
+    return Attempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
+
+
+class OutboxContract(LedgerBase):
+    """Writing, taking, settling, replaying."""
+
+    @pytest.fixture
+    def write(self, ledger, lease):
+        """Ends a new job with these messages."""
+
+        def write(*messages, job_id="running"):
+            ledger.create(make_job(job_id))
+            (job,) = ledger.claim(lease, 1)
+            job = ledger.apply(lease, after(job, Claimed()), job.version)
+            failed = after(job, Failed(reason=Reason.TIMED_OUT, detail="late"))
+            return ledger.apply(lease, failed, job.version, messages), failed, job.version
+
+        return write
+
+    def take(self, ledger, n=10, **options):
+        taken = ledger.outbox.take_due(n, **{"hold_s": 60.0, "per_target": 4, **options})
+        return [delivery.message.id for delivery in taken]
+
+    def test_messages_come_with_the_write(self, ledger, another, lease, write):
+        """A write brings its messages once, also when it is repeated; a refused one brings none."""
+        stored, failed, version = write(message())
+        assert ledger.apply(lease, failed, version, [message()]) == stored
+        with pytest.raises(VersionConflict):
+            ledger.apply(lease, after(failed), version - 1, [message("m2")])
+        another.acquire_lease(lease.owner, TTL_S)
+        with pytest.raises(Fenced):
+            ledger.apply(lease, failed, stored.version, [message("m3")])
+        (delivery,) = another.outbox.of_job("acme", "running")
+        assert delivery.message == message()
+        assert delivery.state is DeliveryState.PENDING
+        assert (delivery.n_attempts, delivery.attempts) == (0, ())
+
+    def test_what_is_taken_is_hidden_for_a_while(self, ledger, another, write, clock):
+        """Nobody else gets a taken message until its time is up: then whoever took it must have died."""
+        write(message())
+        assert self.take(ledger) == ["m1"]
+        clock.advance(59)
+        assert self.take(another) == []
+        clock.advance(2)
+        assert self.take(another) == ["m1"]
+
+    def test_a_target_gets_its_share(self, ledger, write):
+        """No more than so many messages for one target at once, none for a busy one, the longest due first."""
+        write(*(message(f"a{n}") for n in range(5)), message("b", target="https://other.example"))
+        assert self.take(ledger, busy=[HOOK]) == ["b"]
+        assert self.take(ledger, 2, per_target=3) == ["a0", "a1"]
+        assert self.take(ledger) == ["a2", "a3", "a4"]
+
+    def test_settled_deliveries(self, ledger, write, clock):
+        """A vain attempt puts a message off, success ends it, and a late second attempt changes nothing any more."""
+        write(message())
+        self.take(ledger)
+        ledger.outbox.settle("m1", attempt(clock), DeliveryState.PENDING, clock() + 5)
+        assert self.take(ledger) == []
+        clock.advance(6)
+        assert self.take(ledger) == ["m1"]
+        ledger.outbox.settle("m1", attempt(clock, 204, ""), DeliveryState.DELIVERED)
+        ledger.outbox.settle("m1", attempt(clock, None, "lost"), DeliveryState.PENDING, clock() + 5)
+        (delivery,) = ledger.outbox.of_job("acme", "running")
+        assert (delivery.state, delivery.n_attempts) == (DeliveryState.DELIVERED, 2)
+        assert [(one.status, one.detail) for one in delivery.attempts] == [(500, "oh"), (204, ""), (None, "lost")]
+        clock.advance(1000)
+        assert self.take(ledger) == []
+
+    def test_a_target_that_wants_no_more(self, ledger, write, clock):
+        """What waits for it and what comes later is disabled, for this tenant only, until one is replayed."""
+        write(message("m1"), message("m2"), message("other", target="https://other.example"))
+        assert self.take(ledger, 1) == ["m1"]
+        ledger.outbox.settle("m1", attempt(clock, 410), DeliveryState.DISABLED)
+        assert self.take(ledger) == ["other"]
+        write(message("m3", job_id="later"), job_id="later")
+        assert [held.state for held in ledger.outbox.of_job("acme", "later")] == [DeliveryState.DISABLED]
+        assert ledger.outbox.replay("acme", "running", "m2").state is DeliveryState.PENDING
+        write(message("m4", job_id="again"), job_id="again")
+        assert self.take(ledger) == ["m2", "m4"]
+
+    def test_replay(self, ledger, write, clock):
+        """A delivery may be made again, with its whole schedule; what is not there is an enumerated error."""
+        write(message())
+        self.take(ledger)
+        ledger.outbox.settle("m1", attempt(clock), DeliveryState.FAILED)
+        assert self.take(ledger) == []
+        again = ledger.outbox.replay("acme", "running", "m1")
+        assert (again.state, again.n_attempts) == (DeliveryState.PENDING, 0)
+        assert self.take(ledger) == ["m1"]
+        with pytest.raises(NotFound):
+            ledger.outbox.replay("acme", "running", "m2")
+        with pytest.raises(JobUnknown):
+            ledger.outbox.replay("somebody else", "running", "m1")
+
+    def test_lists(self, ledger, write, clock):
+        """A tenant's deliveries by state, newest first; nobody sees another tenant's."""
+        write(message("m1"))
+        clock.advance(1)
+        write(message("m2", job_id="later"), job_id="later")
+        self.take(ledger, 1)
+        ledger.outbox.settle("m1", attempt(clock), DeliveryState.FAILED)
+        assert [held.message.id for held in ledger.outbox.recent("acme")] == ["m2", "m1"]
+        assert [held.message.id for held in ledger.outbox.recent("acme", states=[DeliveryState.FAILED])] == ["m1"]
+        assert [held.message.id for held in ledger.outbox.recent("acme", limit=1)] == ["m2"]
+        assert ledger.outbox.recent("somebody else") == []
+        with pytest.raises(JobUnknown):
+            ledger.outbox.of_job("somebody else", "running")
+
+    def test_deleted_jobs(self, ledger, write, clock):
+        """With a job go its messages; an attempt that comes back after that is no error."""
+        write(message())
+        self.take(ledger)
+        ledger.delete("acme", "running")
+        ledger.outbox.settle("m1", attempt(clock), DeliveryState.PENDING, clock())
+        clock.advance(100)
+        assert self.take(ledger) == []
+        assert ledger.outbox.recent("acme") == []
