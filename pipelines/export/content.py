@@ -44,13 +44,15 @@ class Heading:
 class Paragraph:
     """One or more lines kept together; a ``note`` is set apart from the text.
 
-    An ``item`` belongs to a list: ``mark`` is its number or bullet, "" where it goes on; ``depth`` counts from 0.
+    An ``item`` belongs to a list: ``mark`` is its number or bullet, "" where it goes on; ``depth`` counts from 0;
+    ``leads`` keeps it on the page of what comes next.
     """
 
     lines: tuple[Line, ...]
     kind: Literal["body", "bullet", "item", "note", "warning"] = "body"
     mark: str = ""
     depth: int = 0
+    leads: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

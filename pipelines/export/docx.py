@@ -98,6 +98,7 @@ class _Writer:
         shape = paragraph.paragraph_format
         shape.left_indent = (block.depth + 1) * ITEM_INDENT
         shape.first_line_indent = -ITEM_INDENT
+        shape.keep_with_next = block.leads or None
         shape.tab_stops.add_tab_stop((block.depth + 1) * ITEM_INDENT)
         _add_run(paragraph._p, Run(text=f"{block.mark}\t"))
         _add_lines(paragraph, block.lines)

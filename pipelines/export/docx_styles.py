@@ -23,7 +23,7 @@ RULE_COLOUR = "C5CDD6"
 HEADER_FILL = "EAF0F6"
 MARGIN = Cm(2.2)
 TIME_COLUMN = Cm(1.8)
-ITEM_INDENT = Cm(0.9)
+ITEM_INDENT = Cm(1.1)
 
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 

@@ -5,14 +5,15 @@ the transcript. Everything else (HTML, images, code, links that lead outside) is
 """
 
 from collections.abc import Iterator, Sequence
-from math import sqrt
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from pipelines.export.content import Block, Heading, Line, Paragraph, Run, Table
+from pipelines.writing import is_wide
 
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["html_block", "html_inline", "image"])
+MIN_COLUMN, MAX_COLUMN = 3, 60  # characters
 MAX_DEPTH = 6  # of lists; deeper ones are printed as if they were no deeper
 
 
@@ -58,12 +59,13 @@ def _list(node: SyntaxTreeNode, *, depth: int, above: str) -> Iterator[Paragraph
     for number, entry in enumerate(node.children, start=first):
         numbered = node.type == "ordered_list"
         mark = f"{above}{number}." if numbered else "•"
+        *_, last = entry.children or [entry]
         for child in entry.children:
             if child.type in ("bullet_list", "ordered_list"):
                 below = f"{above}{number}." if numbered else ""
                 yield from _list(child, depth=min(depth + 1, MAX_DEPTH), above=below)
             elif lines := _lines(child):
-                yield Paragraph(lines=lines, kind="item", mark=mark, depth=depth)
+                yield Paragraph(lines=lines, kind="item", mark=mark, depth=depth, leads=child is not last)
                 mark = ""
 
 
@@ -79,13 +81,18 @@ def _table(node: SyntaxTreeNode) -> Table:
 
 
 def _shares(names: Sequence[str], rows: Sequence[Sequence[tuple[Line, ...]]]) -> tuple[float, ...]:
-    """Columns as wide as what stands in them asks: with the root of its length, so that none starves."""
-    columns: list[list[int]] = [[len(name)] for name in names]
+    """Columns as wide as what stands in them, from a number's width to that of a line."""
+    widths = [_width(name) for name in names]
     for row in rows:
-        for lengths, cell in zip(columns, row, strict=True):
-            lengths.append(sum(len(run.text) for line in cell for run in line))
-    weights = [sqrt(2 + max(lengths)) for lengths in columns]
-    return tuple(weight / sum(weights) for weight in weights)
+        cells = ("".join(run.text for line in cell for run in line) for cell in row)
+        widths = [max(width, _width(text)) for width, text in zip(widths, cells, strict=True)]
+    bounded = [min(max(width, MIN_COLUMN), MAX_COLUMN) for width in widths]
+    return tuple(width / sum(bounded) for width in bounded)
+
+
+def _width(text: str) -> int:
+    """Columns of a fixed-width display, of which an ideograph takes two."""
+    return sum(2 if is_wide(character) else 1 for character in text)
 
 
 def _lines(node: SyntaxTreeNode) -> tuple[Line, ...]:

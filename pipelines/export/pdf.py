@@ -48,7 +48,7 @@ CELL = TextStyle(size=9, leading=13, colour=INK)
 TURN = TextStyle(size=9, leading=13.5, colour=INK, space_after=5, indent=TIME_COLUMN)
 FOOTER = TextStyle(size=8, leading=10, colour=FAINT)
 
-ITEM_INDENT = 24.0
+ITEM_INDENT = 30.0
 
 _STYLES = {"body": BODY, "bullet": BULLET, "note": NOTE, "warning": WARNING}
 _PADDING = (
@@ -102,7 +102,9 @@ class _Composer:
                 case Paragraph(kind="item"):
                     style = replace(BULLET, indent=ITEM_INDENT * (block.depth + 1), label_at=ITEM_INDENT * block.depth)
                     label = [(block.mark, Ink(colour=ACCENT))] if block.mark else []
-                    yield self._text([_styled(line) for line in block.lines], style, label=label)
+                    entry = self._text([_styled(line) for line in block.lines], style, label=label)
+                    entry.keepWithNext = block.leads
+                    yield entry
                 case Paragraph():
                     label = [("•", Ink(colour=ACCENT))] if block.kind == "bullet" else []
                     yield self._text([_styled(line) for line in block.lines], _STYLES[block.kind], label=label)

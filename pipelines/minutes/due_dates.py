@@ -137,14 +137,13 @@ def _weekday(match: Match[str], recorded_on: date) -> date | None:
     return following
 
 
-def _end_of_month(match: Match[str], recorded_on: date) -> date:
+def _end_of_month(match: Match[str], recorded_on: date) -> date | None:
     name = match["month"]
     if name in ("month", "this month"):
         return _last_day(recorded_on.year, recorded_on.month)
     if name == "next month":
         return _last_day(recorded_on.year + recorded_on.month // 12, recorded_on.month % 12 + 1)
-    month = _MONTHS.index(name[:3]) + 1
-    return _last_day(recorded_on.year + (month < recorded_on.month), month)
+    return _next_end(_MONTHS.index(name[:3]) + 1, recorded_on)
 
 
 def _after(match: Match[str], recorded_on: date) -> date:
@@ -188,10 +187,9 @@ def _day_of_month_zh(match: Match[str], recorded_on: date) -> date | None:
     return _next_day(day, recorded_on)
 
 
-def _end_of_month_zh(match: Match[str], recorded_on: date) -> date:
+def _end_of_month_zh(match: Match[str], recorded_on: date) -> date | None:
     if match["month"]:
-        month = _number_zh(match["month"])
-        return _last_day(recorded_on.year + (month < recorded_on.month), month)
+        return _next_end(_number_zh(match["month"]), recorded_on)
     ahead = recorded_on.month + (match["which"] or "").startswith("下")
     return _last_day(recorded_on.year + (ahead > 12), (ahead - 1) % 12 + 1)
 
@@ -223,6 +221,14 @@ def _next_date(month: int, day: int, recorded_on: date) -> date | None:
     named = date(recorded_on.year, month, day)
     if named < recorded_on:
         named = date(recorded_on.year + 1, month, day)
+    return _near(named, recorded_on)
+
+
+def _next_end(month: int, recorded_on: date) -> date | None:
+    return _near(_last_day(recorded_on.year + (month < recorded_on.month), month), recorded_on)
+
+
+def _near(named: date, recorded_on: date) -> date | None:
     return named if (named - recorded_on).days <= FARTHEST_DAYS else None
 
 

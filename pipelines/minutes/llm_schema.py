@@ -133,8 +133,18 @@ T = TypeVar("T", bound=_Part)
 
 
 def answer_schema() -> dict[str, Any]:
-    """The JSON Schema of an answer, for servers that enforce one."""
-    return MinutesReply.model_json_schema()
+    """The JSON Schema of an answer, for servers that enforce one; without lengths, which are checked when it is read.
+
+    llama.cpp turns a length into that many rules of a grammar, and its Python server dies of ours.
+    """
+    schema: dict[str, Any] = _without_lengths(MinutesReply.model_json_schema())
+    return schema
+
+
+def _without_lengths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_lengths(item) for key, item in value.items() if key not in ("maxLength", "minLength")}
+    return [_without_lengths(item) for item in value] if isinstance(value, list) else value
 
 
 def read_meetings(text: str) -> dict[int, dict[str, Any]]:

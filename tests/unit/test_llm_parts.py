@@ -16,7 +16,7 @@ from pipelines.minutes.breaker import Breaker, BreakerOptions
 from pipelines.minutes.concurrency import AdaptiveLimit
 from pipelines.minutes.endpoints import is_deepseek, todays_model
 from pipelines.minutes.injection import addresses_machine
-from pipelines.minutes.llm_schema import read_draft, read_meetings
+from pipelines.minutes.llm_schema import answer_schema, read_draft, read_meetings
 from pipelines.minutes.merging import merge
 from pipelines.minutes.packing import PackLimits, Parcel, pack
 from pipelines.minutes.pricing import price_of
@@ -399,3 +399,10 @@ def test_merged_minutes() -> None:
 def test_speech_to_the_machine(text: str, addressed: bool) -> None:
     """Instructions to a model are known as such; ordinary talk about rules is not."""
     assert addresses_machine(text) is addressed
+
+
+def test_the_schema_that_servers_enforce() -> None:
+    """It asks for every list that minutes have, and for no lengths: grammars made of them kill llama.cpp."""
+    schema = answer_schema()
+    assert {"decisions", "action_items", "topics"} <= set(schema["$defs"]["MeetingEntry"]["required"])
+    assert "Length" not in str(schema)

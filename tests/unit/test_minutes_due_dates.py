@@ -51,6 +51,7 @@ UNCLEAR = (
     "Friday the 28th", "next week", "in a month", "3/4", "October 3", "February 30th", "the 24th", "5 pm", "asap",
     "the first week of December", "the following Monday", "within 24 hours", "2026-11-23", "end of the year",
     "周二", "这周一", "下周", "周末", "五个工作日内", "一个月内", "周五或者周六", "春节前", "尽快", "二月三十号",
+    "the end of September", "九月底",
 )  # fmt: skip
 
 

@@ -50,6 +50,15 @@ def test_classic(office: tuple[Transcript, Minutes, str], name: str) -> None:
         assert decision.text.split()[0] in text
 
 
+def test_more_than_nine_points(office: tuple[Transcript, Minutes, str]) -> None:
+    """Points of the tenth subject belong to it as those of the first do."""
+    transcript, minutes, title = office
+    topics = tuple(replace(minutes.topics[0], title=f"Subject {n}", summary="It came.") for n in range(12))
+    content = templated_content(transcript, replace(minutes, topics=topics), title, shipped("classic", "en"))
+    marks = [block.mark for block in content.blocks if isinstance(block, Paragraph) and block.kind == "item"]
+    assert marks[:24] == [mark for n in range(1, 13) for mark in (f"{n}.", f"{n}.1.")]
+
+
 def test_classic_in_chinese() -> None:
     """Chinese minutes get the Chinese template."""
     transcript, minutes, title = samples.call()
