@@ -58,7 +58,7 @@ def batch_app(
 
         A folder's recordings are uploaded; submitted again, the same folder goes on where it was interrupted.
         """
-        planned = plan(source, _options(option or []), dry_run=dry_run)
+        planned = plan(source, options_of(option or []), dry_run=dry_run)
         target = endpoint(config, home, url)
 
         async def run() -> dict[str, Any]:
@@ -138,7 +138,8 @@ async def _upload(client: Client, batch: dict[str, Any], source: str) -> list[st
     return await upload_missing(client, batch["id"], Path(source)) if waits else []
 
 
-def _options(pairs: list[str]) -> dict[str, Any]:
+def options_of(pairs: list[str]) -> dict[str, Any]:
+    """Read ``name=value`` pairs; raises `ConfigurationError`."""
     options: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -18,7 +18,7 @@ from rich.progress import DownloadColumn, Progress
 from rich.table import Table
 
 from cluster import __version__
-from cluster.batch_cli import batch_app
+from cluster.batch_cli import batch_app, options_of
 from cluster.bulk import plan, transcribe
 from cluster.client import ApiError, Client
 from cluster.keys_cli import keys_app
@@ -255,6 +255,39 @@ def transcribe_command(
             console.print(f"{recording.path} → {recording.folder}/", soft_wrap=True)
     if any(recording.error for recording in recordings):
         raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
+    done: Annotated[Path | None, typer.Option(help="Folder for what was taken; default: it stays.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="name=value, for all recordings.")] = None,
+    interval_s: Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="Take what is there and end.")] = False,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Submit every recording that appears in a folder, until Ctrl-C.
+
+    A file is taken when it did not change between two looks. Options for one recording stand beside it, in
+    <recording>.json. The same file is never transcribed twice, also after a restart.
+    """
+    from cluster.watch import Watcher
+
+    endpoint, options = _endpoint(config, home, url), options_of(option or [])
+
+    async def run() -> None:
+        async with Client(endpoint) as client:
+            watcher = Watcher(client, folder, options=options, done=done, told=lambda line: console.print(line))
+            await watcher.look()
+            while True:
+                await asyncio.sleep(interval_s)
+                if not await watcher.look() and once:
+                    return
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run())
 
 
 @app.command()

@@ -50,13 +50,16 @@ class Client:
     ) -> None:
         await self._http.aclose()
 
-    async def submit(self, path: Path, options: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
-        """Upload a file as a new job; ``options`` are those of ``POST /v1/jobs``."""
+    async def submit(
+        self, path: Path, options: Mapping[str, str | Sequence[str]], key: str | None = None
+    ) -> dict[str, Any]:
+        """Upload a file as a new job; ``options`` are those of ``POST /v1/jobs``, ``key`` makes repeating harmless."""
         n_bytes = (await asyncio.to_thread(path.stat)).st_size
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(n_bytes),
             "X-Filename": quote(path.name),
+            **({"Idempotency-Key": key} if key else {}),
         }
         return await self._json("POST", "/v1/jobs", params=options, headers=headers, content=_read(path))
 

@@ -24,6 +24,7 @@ from deployments.key_routes import key_routes
 from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
+from deployments.notification_routes import notification_routes
 from deployments.openai_api import speech_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
@@ -130,6 +131,7 @@ def build_api(
     app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))
+    app.include_router(notification_routes(backend))
     if batches is not None:
         app.include_router(batch_routes(backend))
     if keys is not None:

@@ -1,0 +1,67 @@
+"""Events of buckets, as AWS and MinIO send them: which objects came to be."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+from pipelines.errors import InvalidRequest
+
+MAX_RECORDS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectCreated:
+    """An object that came to be, or was written anew; ``etag`` is "" where the event names none."""
+
+    bucket: str
+    key: str
+    etag: str
+    n_bytes: int | None
+
+
+def objects_created(body: bytes) -> list[ObjectCreated]:
+    """Read an event: AWS to an endpoint, through SNS or EventBridge, or MinIO; other events bring nothing.
+
+    Keys arrive URL-encoded with ``+`` for spaces, but for EventBridge, which sends them as they are. Raises
+    `InvalidRequest` for what is no event and for more than `MAX_RECORDS` objects.
+    """
+    try:
+        event = json.loads(body)
+        if isinstance(event, dict) and isinstance(event.get("Message"), str):
+            event = json.loads(event["Message"])  # an envelope of SNS
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The event is not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise InvalidRequest("The event is no JSON object.")
+    try:
+        found = list(_created(event))
+    except (KeyError, TypeError, AttributeError):
+        raise InvalidRequest("The event has not the form of S3's or MinIO's.") from None
+    if len(found) > MAX_RECORDS:
+        raise InvalidRequest(f"An event may name {MAX_RECORDS} objects at most.")
+    return found
+
+
+def _created(event: dict[str, Any]) -> Iterator[ObjectCreated]:
+    if "Records" in event:
+        for record in event["Records"]:
+            if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
+                found = record["s3"]["object"]
+                yield _object(record["s3"]["bucket"]["name"], unquote_plus(found["key"]), found, "eTag")
+    elif event.get("detail-type") == "Object Created":
+        found = event["detail"]["object"]
+        yield _object(event["detail"]["bucket"]["name"], found["key"], found, "etag")
+    elif event.get("Event") != "s3:TestEvent" and "detail-type" not in event:
+        raise KeyError("Records")
+
+
+def _object(bucket: str, key: str, found: dict[str, Any], etag: str) -> ObjectCreated:
+    n_bytes = found.get("size")
+    return ObjectCreated(
+        bucket=str(bucket),
+        key=str(key),
+        etag=str(found.get(etag, "")).strip('"'),
+        n_bytes=int(n_bytes) if n_bytes is not None else None,
+    )

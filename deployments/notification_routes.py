@@ -1,0 +1,141 @@
+"""The routes under ``/v1/notifications``: buckets tell of new recordings, and are swept for those nobody told of."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import Field, StringConstraints
+
+from deployments.access import Writer
+from deployments.backend import Backend
+from deployments.bucket_events import objects_created
+from deployments.problems import documented
+from deployments.s3_sources import list_objects, s3_url
+from deployments.schemas import Options, Wire, refused_option
+from deployments.source_places import place_of
+from deployments.sources import name_in
+from deployments.submission import Submission, clean_filename, merge_options, query_values
+from deployments.tenant_jobs import TenantJobs, in_thread
+from pipelines.errors import IdempotencyConflict, InvalidRequest, Reason
+from pipelines.jobs import JobOptions
+
+NOTIFICATIONS_PATH = "/v1/notifications/s3"
+MAX_EVENT_BYTES = 1 << 20
+MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
+BESIDE_RECORDINGS = (".json", ".xml", ".txt", ".csv", ".md5", ".sha256", ".srt", ".vtt")
+
+
+class NotedObject(Wire):
+    """What became of an object: a new job, the job it brought before, or why it brings none."""
+
+    source: str
+    outcome: Literal["accepted", "repeated", "ignored"]
+    job_id: str | None = None
+    detail: str = ""
+
+
+class Noted(Wire):
+    """What became of the objects; ``more`` says that a sweep found more than it takes at once."""
+
+    objects: list[NotedObject]
+    more: bool = False
+
+
+class SweepRequest(Wire):
+    """Which prefix to look through."""
+
+    prefix: Annotated[str, StringConstraints(min_length=6, max_length=1024, pattern=r"^s3://[^/]+/")]
+    options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")
+
+
+_REFUSALS = (
+    Reason.INVALID_REQUEST,
+    Reason.INVALID_OPTION,
+    Reason.MODEL_UNKNOWN,
+    Reason.OVERLOADED,
+    Reason.DRAINING,
+    Reason.LEDGER_UNAVAILABLE,
+)
+
+
+def notification_routes(backend: Backend) -> APIRouter:
+    """Build the routes for events of buckets and for sweeps."""
+    router = APIRouter(tags=["batches"])
+    places = backend.limits.sources.places
+
+    async def note(jobs: TenantJobs, url: str, etag: str, options: JobOptions) -> NotedObject:
+        """Make a job of an object, once for its bucket, key and content."""
+        if url.lower().endswith(BESIDE_RECORDINGS) or url.endswith("/"):
+            return NotedObject(source=url, outcome="ignored", detail="not a recording, by its name")
+        if place_of(url, places, jobs.tenant) is None:
+            return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
+        submission = Submission(
+            options=options,
+            filename=clean_filename(name_in(url)),
+            spool=None,
+            source_url=url,
+            idempotency_key=f"s3/{hashlib.sha256(f'{url}#{etag}'.encode()).hexdigest()}",
+        )
+        try:
+            job, created = await jobs.accept(submission)
+        except IdempotencyConflict:  # with other options: the recording is transcribed all the same
+            return NotedObject(source=url, outcome="repeated", detail="brought a job with other options before")
+        return NotedObject(source=url, outcome="accepted" if created else "repeated", job_id=job.id)
+
+    @router.post(
+        NOTIFICATIONS_PATH,
+        summary="Take an event of a bucket",
+        description=(
+            "Takes the events of AWS (directly, through SNS or EventBridge) and MinIO. Each new object in a configured "
+            "source becomes a job, once for its bucket, key and eTag; options are query parameters."
+        ),
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+        responses=documented(*_REFUSALS),
+    )
+    async def notify(request: Request, jobs: Writer) -> Noted:
+        values = merge_options(query_values(request.query_params.multi_items()), {}, {})
+        options = jobs.offer.check(Options.parse(values))
+        body = bytearray()
+        async for block in request.stream():
+            body += block
+            if len(body) > MAX_EVENT_BYTES:
+                raise InvalidRequest(f"An event has {MAX_EVENT_BYTES} bytes at most.")
+        found = objects_created(bytes(body))
+        await jobs.check_backlog()
+        return Noted(
+            objects=[
+                await note(jobs, s3_url(item.bucket, item.key), item.etag, options)
+                for item in found
+                if item.n_bytes != 0
+            ]
+        )
+
+    @router.post(
+        f"{NOTIFICATIONS_PATH}/sweep",
+        summary="Look through a prefix",
+        description=(
+            f"Lists a prefix and makes jobs of the objects that brought none yet, {MAX_SWEPT} at once: repeat it while "
+            "the answer says `more`. What was swept or notified before is not taken again."
+        ),
+        responses=documented(Reason.SOURCE_UNREACHABLE, *_REFUSALS),
+    )
+    async def sweep(request: SweepRequest, jobs: Writer) -> Noted:
+        options = jobs.offer.check(Options.parse(request.options))
+        place = place_of(request.prefix, places, jobs.tenant)
+        if place is None:
+            raise refused_option("prefix", "is in no bucket that this server has credentials for")
+        listed = await in_thread(lambda: list(list_objects(request.prefix, place)))
+        noted: list[NotedObject] = []
+        n_new = 0
+        for item in listed:
+            if n_new == MAX_SWEPT:
+                return Noted(objects=noted, more=True)
+            if n_new % 100 == 0:
+                await jobs.check_backlog()
+            outcome = await note(jobs, item.url, item.etag, options)
+            n_new += outcome.outcome == "accepted"
+            if outcome.outcome == "accepted":
+                noted.append(outcome)
+        return Noted(objects=noted)
+
+    return router
