@@ -53,7 +53,7 @@ def build_app(args: dict[str, Any]) -> Application:
             "upscale_delay_s": 4,
             "downscale_delay_s": 60,
         },
-        ray_actor_options={"num_cpus": 0.5},
+        ray_actor_options=_on_cpu(settings, 0.5),
         health_check_period_s=5,
         graceful_shutdown_timeout_s=_DRAIN_S,
     ).bind(settings)
@@ -61,7 +61,7 @@ def build_app(args: dict[str, Any]) -> Application:
         MinutesWriterReplica,
         name="MinutesWriter",
         max_ongoing_requests=_MANY,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options=_on_cpu(settings, 0),
         health_check_period_s=5,
     ).bind(settings)
     transcribers = {
@@ -75,7 +75,7 @@ def build_app(args: dict[str, Any]) -> Application:
         name=COORDINATOR,
         num_replicas=1,
         max_ongoing_requests=_MANY,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options=_on_cpu(settings, 0),
         health_check_period_s=2,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
@@ -84,10 +84,16 @@ def build_app(args: dict[str, Any]) -> Application:
         serve.ingress()(IngestionReplica),
         name="Ingestion",
         max_ongoing_requests=_MANY,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options=_on_cpu(settings, 0),
         health_check_period_s=5,
     )
     return ingestion.bind(settings, coordinator)
+
+
+def _on_cpu(settings: Settings, num_cpus: float) -> dict[str, Any]:
+    """What needs no GPU: it keeps to the nodes that the settings name, so that GPU nodes are free to come and go."""
+    labels = settings.ray.cpu_labels
+    return {"num_cpus": num_cpus, **({"label_selector": labels} if labels else {})}
 
 
 def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -> Application:
@@ -105,7 +111,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -
             "upscale_delay_s": 4,
             "downscale_delay_s": 120,
         },
-        ray_actor_options={"num_cpus": share.num_cpus, "num_gpus": share.num_gpus},
+        ray_actor_options=share.actor_options,
         health_check_period_s=5,
         graceful_shutdown_timeout_s=_DRAIN_S,
     ).bind(settings, model, share)

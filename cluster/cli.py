@@ -438,6 +438,14 @@ def config_show(config: ConfigOption = None, home: HomeOption = None, port: Port
     typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
 
 
+@config_app.command("serve")
+def config_serve(config: ConfigOption = None, home: HomeOption = None) -> None:
+    """Print the settings as the file that `serve deploy` and KubeRay's `serveConfigV2` take, without secrets."""
+    from cluster.serve_config import serve_yaml
+
+    typer.echo(serve_yaml(_settings(config, home)), nl=False)
+
+
 # Small parts
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from cluster.settings import ModelSettings, Settings
 from pipelines.devices import DeviceKind, choose_compute_type
@@ -21,6 +22,13 @@ class EngineShare:
     threads: int
     max_replicas: int
     batch_size: int
+    accelerator_type: str = ""
+
+    @property
+    def actor_options(self) -> dict[str, Any]:
+        """What Ray reserves for a replica: it is placed only where all of it is free on one node."""
+        kind = {"accelerator_type": self.accelerator_type} if self.accelerator_type else {}
+        return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **kind}
 
     def engine_options(self, model: ModelSettings) -> EngineOptions:
         """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""
@@ -44,7 +52,7 @@ def share_of(
     One core of a node is left to decoding, voice activity and everything else; it is shared, not reserved, so on the
     CPU a replica still starts a thread for every core it may use.
     """
-    if n_gpus:
+    if model.device == "cuda" or (n_gpus and model.device == "auto"):
         fits = max(1, int(n_gpus / model.gpus_per_replica / len(settings.models)))
         return EngineShare(
             num_gpus=model.gpus_per_replica,
@@ -52,6 +60,7 @@ def share_of(
             threads=max(1, int(n_cpus / max(1, n_gpus / model.gpus_per_replica))),
             max_replicas=max(model.min_replicas, model.max_replicas or fits),
             batch_size=model.batch_size or GPU_BATCH,
+            accelerator_type=model.accelerator_type,
         )
     n_nodes = max(1, int(n_cpus / node_cpus))
     n_replicas = max(model.min_replicas, model.max_replicas or n_nodes)

@@ -126,7 +126,8 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
     from ray import serve
 
     from cluster.app import build_app
-    from cluster.replicas import APP_NAME, stop_coordinator
+    from cluster.replicas import stop_coordinator
+    from cluster.serve_config import APP_NAME
 
     _connect(settings, quiet=quiet)
     connected()

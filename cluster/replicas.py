@@ -21,6 +21,7 @@ from cluster.devices import EngineShare
 from cluster.doors import build_doorkeeper
 from cluster.observability import configure_logging
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
+from cluster.serve_config import APP_NAME
 from cluster.settings import LimitSettings, ModelSettings, Settings, process_environment, read_key, read_secret
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
@@ -42,7 +43,6 @@ from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
 from pipelines.whisper import WhisperEngine
 
-APP_NAME = "meetmemo"
 COORDINATOR = "Coordinator"
 MIB = 1 << 20
 # How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.

@@ -84,7 +84,12 @@ class ModelSettings(_Section):
     path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
     compute_type: str = "auto"
     batch_size: Annotated[int, Field(ge=0, le=512)] = 0
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="auto: GPUs where the cluster has some; cuda asks for them, also before a node has one",
+    )
     gpus_per_replica: Annotated[float, Field(gt=0, le=8)] = 1.0
+    accelerator_type: str = Field(default="", description="Ray's name of the GPU to run on, such as L4 or A100")
     min_replicas: Annotated[int, Field(ge=1)] = 1
     max_replicas: Annotated[int, Field(ge=0)] = 0
 
@@ -269,6 +274,9 @@ class RaySettings(_Section):
 
     address: str = ""
     num_cpus: Annotated[int, Field(ge=0)] = 0
+    cpu_labels: dict[str, str] = Field(
+        default={}, description="label selectors of the nodes for all that needs no GPU: keeps it off GPU nodes"
+    )
 
 
 class LogSettings(_Section):

@@ -1,0 +1,80 @@
+"""Deploys the real graph, with replicas that only tell where they are, on a cluster whose GPUs are made up.
+
+Run as a program of its own: Ray reads its environment once. Prints JSON: nodes by name, and replicas by deployment.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+import ray
+from ray import serve
+from ray.cluster_utils import Cluster
+
+import cluster.app as graph
+from cluster.settings import ModelSettings, RaySettings, Settings
+
+WAIT_S = 240.0
+N_GPUS = 2
+
+
+class Placed:
+    """Stands for any deployment: says on which node it runs and which GPUs it owns."""
+
+    def __init__(self, *bound: Any) -> None:
+        self._handles = [part for arg in bound for part in (arg.values() if isinstance(arg, dict) else [arg])]
+
+    async def where(self) -> tuple[str, str, tuple[str, ...]]:
+        context = ray.get_runtime_context()
+        gpus = tuple(map(str, ray.get_gpu_ids()))
+        return serve.get_replica_context().replica_tag, context.get_node_id(), gpus
+
+
+class Transcriber(Placed):
+    """A deployment's name is its options', so that stands for every model."""
+
+
+def main() -> None:
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    named = {"head": nodes.head_node.node_id}
+    named["cpu"] = nodes.add_node(num_cpus=4, labels={"meetmemo-node": "cpu"}).node_id
+    for number in range(N_GPUS):
+        node = nodes.add_node(num_cpus=4, num_gpus=1, labels={"meetmemo-node": "gpu"})
+        named[f"gpu-{number}"] = node.node_id
+    nodes.wait_for_nodes()
+    ray.init(address=nodes.address, namespace="meetmemo", log_to_driver=False)
+    for name in ("SegmenterReplica", "MinutesWriterReplica", "CoordinatorReplica", "IngestionReplica"):
+        setattr(graph, name, Placed)
+    graph.TranscriberReplica = Transcriber  # type: ignore[misc, assignment]  # a stand-in without a model
+    graph.serve.ingress = lambda: lambda replica: replica  # type: ignore[assignment]  # nobody calls over HTTP
+    settings = Settings(
+        models=(ModelSettings(name="m", device="cuda", min_replicas=N_GPUS),),
+        ray=RaySettings(cpu_labels={"meetmemo-node": "cpu"}),
+    )
+    serve.start(proxy_location="Disabled")
+    serve.run(graph.build_app(settings.model_dump()), name="meetmemo", route_prefix=None)
+    found = {
+        name: asyncio.run(_replicas(name, N_GPUS if name == "Transcriber-m" else 1))
+        for name in ("Transcriber-m", "Segmenter", "Coordinator", "MinutesWriter", "Ingestion")
+    }
+    json.dump({"nodes": named, "replicas": found}, sys.stdout)
+    sys.stdout.flush()
+    ray.shutdown()
+    nodes.shutdown()
+
+
+async def _replicas(deployment: str, n_wanted: int) -> list[Any]:
+    """Where a deployment's replicas are; asks until each has answered."""
+    handle = serve.get_deployment_handle(deployment, app_name="meetmemo")
+    found: dict[str, Any] = {}
+    deadline = time.monotonic() + WAIT_S
+    while len(found) < n_wanted and time.monotonic() < deadline:
+        for tag, node, gpus in await asyncio.gather(*(handle.where.remote() for _ in range(4 * n_wanted))):
+            found[tag] = (node, gpus)
+    return list(found.values())
+
+
+if __name__ == "__main__":
+    main()
