@@ -16,6 +16,7 @@ from cluster import __version__
 from cluster.settings import Settings, process_environment, read_secret
 from deployments.courier import Carrier, Courier
 from deployments.mail import MailCarrier, MailOptions
+from deployments.measures import Measures
 from deployments.notices import Notices
 from deployments.webhooks import WebhookCarrier, WebhookLimits, target_complaint
 from pipelines.errors import ConfigurationError
@@ -31,7 +32,7 @@ NAMES = (SIGNING, f"{SIGNING}_FILE", FOLDER, PASSWORD, f"{PASSWORD}_FILE")
 MIB = 1 << 20
 
 
-def build_courier(settings: Settings, ledger: Ledger, store: BlobStore) -> Courier:
+def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures: Measures) -> Courier:
     """The Courier with the carriers that are configured."""
     carriers: dict[Channel, Carrier] = {
         "webhook": WebhookCarrier(
@@ -52,7 +53,7 @@ def build_courier(settings: Settings, ledger: Ledger, store: BlobStore) -> Couri
             max_attached_bytes=email.max_attached_mb * MIB,
         )
         carriers["email"] = MailCarrier(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
-    return Courier(ledger.outbox, carriers)
+    return Courier(ledger.outbox, carriers, measures=measures)
 
 
 def build_notices(settings: Settings) -> Notices:

@@ -186,7 +186,7 @@ class CoordinatorReplica(Coordinator):
                 ),
             ),
         )
-        self._courier = build_courier(settings, self._ledger, self._store)
+        self._courier = build_courier(settings, self._ledger, self._store, self._measures)
         self._deliveries: asyncio.Task[None] | None = None
 
     async def check_health(self) -> None:

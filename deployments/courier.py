@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from deployments.measures import Measures
 from deployments.patience import Patience
 from deployments.schemas import public_part
 from pipelines.errors import LedgerError
@@ -72,6 +73,7 @@ class Courier:
         options: CourierOptions | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
+        measures: Measures | None = None,
     ) -> None:
         """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
         self._outbox = outbox
@@ -79,6 +81,7 @@ class Courier:
         self._options = options or CourierOptions()
         self._clock = clock
         self._jitter = jitter
+        self._measures = measures or Measures()
         self._patience = Patience()
         self._underway: dict[asyncio.Task[None], str] = {}
 
@@ -139,6 +142,7 @@ class Courier:
             status=receipt.status,
             detail=attempt.detail,
         )
+        self._measures.delivered(message.channel, state, attempt.duration_s)
         await self._patience.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
 
     async def _carry(self, message: Message) -> Receipt:

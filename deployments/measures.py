@@ -6,6 +6,7 @@ tenant or a file never is a label. A new Coordinator counts from 0, which Promet
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -13,6 +14,7 @@ from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
 from pipelines.errors import Reason
 from pipelines.jobs import Job, JobState
 from pipelines.measured_store import StoreCall
+from pipelines.outbox import Channel, DeliveryState
 
 JOB_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200)
 STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -110,6 +112,11 @@ class Measures:
         self._llm_calls = counter("llm_calls", "Calls of the language model by outcome.", "outcome")
         self._tokens = counter("llm_tokens", "Tokens by kind.", "kind")
         self._cost = counter("llm_cost_dollars", "What the language model's tokens cost.")
+        self._deliveries = counter("deliveries", "Attempts at webhooks and e-mails.", "channel", "state")
+        self._delivery_s = histogram("delivery_seconds", "An attempt at a delivery.", CALL_SECONDS, "channel")
+        for channel in get_args(Channel):
+            for delivery_state in DeliveryState:
+                self._deliveries.labels(channel, delivery_state.value)
         for model in models:
             for tenant_class in self.options.classes:
                 self._late.labels(tenant_class, model)
@@ -214,6 +221,11 @@ class Measures:
         self._tokens.labels("completion").inc(figures.usage.n_completion)
         self._cost.inc(figures.usage.cost_usd)
         self.store_calls("minutes_writer", figures.store_calls)
+
+    def delivered(self, channel: Channel, state: DeliveryState, seconds: float) -> None:
+        """A webhook or an e-mail was tried: what is ``pending`` then is tried again."""
+        self._deliveries.labels(channel, state.value).inc()
+        self._delivery_s.labels(channel).observe(seconds)
 
     def store_calls(self, actor: str, calls: Iterable[StoreCall]) -> None:
         """An actor called the blob store."""

@@ -110,6 +110,8 @@ SERVICE = Dashboard(
                 _panel("Tokens", "cps", ("{{kind}}", "sum by (kind) (rate(meetmemo_llm_tokens_total[5m]))")),
                 _panel("Dollars per hour", "currencyUSD",
                        ("all tenants", "3600 * rate(meetmemo_llm_cost_dollars_total[5m])")),
+                _panel("Webhooks and e-mails", "cps",
+                       ("{{channel}} {{state}}", "sum by (channel, state) (rate(meetmemo_deliveries_total[5m]))")),
                 _panel("Store calls, 95 %", "s",
                        ("{{actor}} {{operation}}", _quantile(0.95, "meetmemo_store_call_seconds", "actor, operation"))),
                 _panel("Storage reached", "bool_on_off",

@@ -12,6 +12,7 @@ from pipelines.core import BlobRef, Usage
 from pipelines.errors import Reason, StoreUnavailable
 from pipelines.jobs import Job, JobOptions, JobState, Progress
 from pipelines.measured_store import MeasuredStore, StoreCall
+from pipelines.outbox import DeliveryState
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
@@ -124,8 +125,10 @@ def test_figures_of_the_actors_are_counted() -> None:
     measures.written(
         WritingFigures(outcome="written", writer="llm", minutes_s=2.0, usage=usage, calls={"ok": 1, "overloaded": 2})
     )
+    measures.delivered("webhook", DeliveryState.DELIVERED, 0.2)
     measures.store_calls("segmenter", [StoreCall(operation="put", seconds=0.1, failed=True)])
     found = read(measures.render())
+    assert found['meetmemo_deliveries_total{channel="webhook",state="delivered"}'] == 1
     assert found['meetmemo_batch_fill_ratio_sum{model="base"}'] == 0.5
     assert found['meetmemo_batch_efficiency_ratio_sum{model="base"}'] == 0.5
     assert found['meetmemo_device_busy_seconds_total{model="base"}'] == 3.0
