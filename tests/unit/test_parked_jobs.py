@@ -1,5 +1,6 @@
 """Jobs whose minutes are parked: they end in time, and their minutes follow, with everything but Ray in between."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from pipelines.minutes.extractive import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House
+from tests.unit.house import House, succeeded, until
 
 
 class Provider:
@@ -64,3 +65,45 @@ async def test_minutes_follow_across_a_restart() -> None:
         assert (followed.state, followed.results, followed.detail) == (JobState.SUCCEEDED, RESULT_FORMATS, "")
         assert store.exists(f"t/{job.id}/results/minutes.docx")
         assert ledger.events("t", job.id)[-1].name == "minutes_followed"
+
+
+class SlowProvider:
+    """A language model that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.answer = asyncio.Event()
+        self.n_asked = 0
+
+    async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
+        self.n_asked += 1
+        await self.answer.wait()
+        return write_minutes(transcript, options)
+
+
+async def test_slow_minutes_hold_back_no_recording() -> None:
+    """More jobs than may be in hand at once are transcribed while none has its minutes; their transcripts are there."""
+    ledger, store, provider = MemoryLedger(), MemoryStore(), SlowProvider()
+    slow = MinutesWriter(store=store, writers={"auto": provider}, clock=time.time)
+    async with running(House(ledger, store, minutes_writer=slow, max_live_jobs=2)) as house:
+        jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(7)]
+        await until(lambda: provider.n_asked == len(jobs))
+        assert {ledger.get("t", job.id).state for job in jobs} == {JobState.SUMMARIZING}
+        assert all(store.exists(f"t/{job.id}/results/transcript.json") for job in jobs)
+        provider.answer.set()
+        assert succeeded(await house.ended(*jobs))
+    house.let_go()
+
+
+async def test_minutes_beyond_the_bound_are_parked() -> None:
+    """What would wait in line without bound is parked, and follows when there is room."""
+    ledger, store, provider = MemoryLedger(), MemoryStore(), SlowProvider()
+    slow = MinutesWriter(store=store, writers={"auto": provider}, clock=time.time, max_at_once=2)
+    async with running(House(ledger, store, minutes_writer=slow)) as house:
+        jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(5)]
+        await until(lambda: sum(ledger.get("t", job.id).state.final for job in jobs) == 3)
+        parked = [job for job in jobs if ledger.get("t", job.id).state.final]
+        assert all(ledger.get("t", job.id).detail == f"{PARKED_NOTE}2 minutes are being written" for job in parked)
+        provider.answer.set()
+        await house.ended(*jobs)
+        assert await slow.follow_up(house.coordinator) == 3
+    house.let_go()
