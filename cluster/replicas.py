@@ -19,7 +19,7 @@ from ray.serve.handle import DeploymentHandle
 from cluster import __version__
 from cluster.devices import EngineShare
 from cluster.doors import build_doorkeeper
-from cluster.observability import configure_logging
+from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
 from cluster.serve_config import APP_NAME
 from cluster.settings import LimitSettings, ModelSettings, Settings, process_environment, read_key, read_secret
@@ -160,7 +160,7 @@ class CoordinatorReplica(Coordinator):
         minutes_writer: DeploymentHandle[Any],
         transcribers: dict[str, DeploymentHandle[Any]],
     ) -> None:
-        configure_logging(settings.log)
+        observe(settings)
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
@@ -205,7 +205,7 @@ class SegmenterReplica(Segmenter):
     """A Segmenter over the configured store."""
 
     def __init__(self, settings: Settings) -> None:
-        configure_logging(settings.log)
+        observe(settings)
         super().__init__(
             store=open_store(settings.store_url),
             options=SegmenterOptions(
@@ -237,7 +237,7 @@ class TranscriberReplica(Transcriber):
     """A Transcriber whose model is loaded and warm before the replica is ready."""
 
     def __init__(self, settings: Settings, model: ModelSettings, share: EngineShare) -> None:
-        configure_logging(settings.log)
+        observe(settings)
         engine = WhisperEngine.load(model_files(settings, model).path, share.engine_options(model))
         engine.warm_up()
         super().__init__(
@@ -256,7 +256,7 @@ class MinutesWriterReplica(MinutesWriter):
     """A MinutesWriter with the writers that are configured."""
 
     def __init__(self, settings: Settings) -> None:
-        configure_logging(settings.log)
+        observe(settings)
         store = open_store(settings.store_url)
         writers = build_writers(settings, read_key(os.environ), store)
         super().__init__(store=store, writers=writers, clock=time.time, styles=settings.minutes.styles)
@@ -280,7 +280,7 @@ class IngestionReplica(Ingestion):
     """The HTTP endpoint over the configured ledger and store."""
 
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
-        configure_logging(settings.log)
+        observe(settings)
         keys = connect_keys(settings.ledger_url)
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),

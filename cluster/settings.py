@@ -286,6 +286,17 @@ class LogSettings(_Section):
     format: Literal["console", "json"] = "console"
 
 
+class TraceSettings(_Section):
+    """Where OpenTelemetry's spans go; one job is one trace. Empty: nowhere."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s@]+)?$",
+        description="OTLP over HTTP, such as http://collector:4318/v1/traces",
+    )
+    file: Path | None = Field(default=None, description="a file of JSON lines instead, on each node its own")
+
+
 class MetricsSettings(_Section):
     """How jobs are counted. Metrics have no label for tenants, but one for the classes that ``tenant_classes`` names.
 
@@ -326,6 +337,7 @@ class Settings(_Section):
     ray: RaySettings = RaySettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
     deepseek_api_key: SecretStr | None = None
 
     @model_validator(mode="before")

@@ -16,6 +16,7 @@ from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
 from deployments.batch_routes import batch_routes
 from deployments.coordinator_line import CoordinatorLine
+from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.docs_page import serve_docs
 from deployments.job_minutes_routes import job_minutes_routes
@@ -140,6 +141,7 @@ def build_api(
     if cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(cors_origins), **CORS)
     app.add_middleware(AnswerHeaders)
+    app.add_middleware(Correlation)
     return app
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from deployments import quarantine, stages
+from deployments import quarantine, stages, tracing
 from deployments.figures import BatchFigures, SegmentFigures
 from deployments.housekeeping import Retention
 from deployments.job_records import JobRecords
@@ -204,6 +204,8 @@ class JobDriver:
                 self._records.accept(live, after, await self._patience.in_thread(self._records.write, live, after))
                 if after.state.final:
                     self._measures.ended(live.job, live.job.updated_at_s)
+                    took_s = live.job.updated_at_s - live.job.created_at_s
+                    tracing.past_span("job", live.job.traceparent, took_s, job_id=after.id, state=after.state.value)
                 elif live.job.state is JobState.TRANSCRIBING:
                     self._measures.begun(live.job)
                 log.info("job", action=after.state, job_id=after.id, reason=after.reason, detail=after.detail)
@@ -211,13 +213,13 @@ class JobDriver:
         for action in actions:
             match action:
                 case StartSegmentation():
-                    self._spawn(live, self._segment(live))
+                    self._spawn(live, self._segment(live), "segment")
                 case EnqueueChunks(chunks=chunks):
                     self._enqueue(live, live.items_for(chunks))
                 case StartStitching():
-                    self._spawn(live, self._stitch(live))
+                    self._spawn(live, self._stitch(live), "stitch")
                 case StartMinutes():
-                    self._spawn(live, self._write_minutes(live))
+                    self._spawn(live, self._write_minutes(live), "minutes")
                 case CleanUp():
                     await self._end(live)
 
@@ -238,6 +240,8 @@ class JobDriver:
             split_channels=live.job.options.channels == "split",
             window_s=self._profile(live.job).window_s,
             source_url=live.job.source_url,
+            request_id=live.job.request_id,
+            traceparent=live.job.traceparent,
             keep_audio=live.job.options.keep_audio,
         )
         stream = spans_of(
@@ -327,7 +331,7 @@ class JobDriver:
             return
         self._measures.quarantined(live.job.options.model)
         log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
-        self._spawn(live, self._finish_without(live, item, why))
+        self._spawn(live, self._finish_without(live, item, why), "give up")
 
     async def _finish_without(self, live: LiveJob, item: WorkItem, why: str) -> None:
         if item.task == "detect_language":
@@ -368,19 +372,24 @@ class JobDriver:
     def _profile(self, job: Job) -> ModelProfile:
         return self._options.profiles.get(job.options.model, ModelProfile())
 
-    def _spawn(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
+    def _spawn(self, live: LiveJob, step: Coroutine[None, None, None], name: str) -> None:
         """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""
-        task = asyncio.create_task(self.guard(live, step))
+        task = asyncio.create_task(self.guard(live, self._traced(live, step, name)))
         live.tasks.add(task)
         task.add_done_callback(live.tasks.discard)
-        task.add_done_callback(lambda done: step.close())  # cancelled before it began, nobody awaits it
+
+    @staticmethod
+    async def _traced(live: LiveJob, step: Coroutine[None, None, None], name: str) -> None:
+        with tracing.span(name, live.job.traceparent, job_id=live.job.id):
+            await step
 
     async def guard(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
         """Await a step; an error ends its job, a job that vanished from the ledger is forgotten."""
         try:
-            failure = await self._failure_of(live, step)
-            if failure is not None:
-                await self.advance(live, failure)
+            with structlog.contextvars.bound_contextvars(**live.log_fields):
+                failure = await self._failure_of(live, step)
+                if failure is not None:
+                    await self.advance(live, failure)
         except Fenced:
             self._leadership.lose()
         except (JobUnknown, VersionConflict) as error:

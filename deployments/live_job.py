@@ -40,6 +40,16 @@ class LiveJob:
     def keys(self) -> JobKeys:
         return JobKeys(tenant=self.job.tenant, job_id=self.job.id)
 
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """What every log line about the job carries."""
+        return {
+            "job_id": self.job.id,
+            "tenant": self.job.tenant,
+            "model": self.job.options.model,
+            "request_id": self.job.request_id,
+        }
+
     def announce(self) -> None:
         """Wake everybody who waits for a change of this job."""
         self.changed.set()
@@ -109,6 +119,7 @@ class LiveJob:
             task="transcribe",
             tenant=self.job.tenant,
             job_id=self.job.id,
+            traceparent=self.job.traceparent,
             chunk=chunk,
             language=self.language_of(chunk.channel),
             word_timestamps=options.word_timestamps,
@@ -125,6 +136,7 @@ class LiveJob:
                 task="detect_language",
                 tenant=self.job.tenant,
                 job_id=self.job.id,
+                traceparent=self.job.traceparent,
                 chunk=chunk,
                 priority=DETECTION_PRIORITY,
             )

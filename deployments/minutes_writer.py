@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import structlog
 
+from deployments import tracing
 from deployments.documents import MINUTES_FORMATS, TRANSCRIPT_FORMATS, Documents
 from deployments.figures import MinutesOutcome, WritingFigures
 from deployments.parking import Parked, Parking
@@ -72,6 +73,14 @@ class MinutesWriter:
         The transcript's documents come first: they wait for no language model, and minutes that cannot be written
         never cost a transcript.
         """
+        fields = {"job_id": request.job_id, "tenant": request.tenant, "request_id": request.request_id}
+        with (
+            structlog.contextvars.bound_contextvars(**fields),
+            tracing.span("write", request.traceparent, job_id=request.job_id),
+        ):
+            return await self._write(request)
+
+    async def _write(self, request: MinutesRequest) -> WrittenResults:
         transcript = await self._transcript(request)
         started_s = time.perf_counter()
         n_bytes = await asyncio.to_thread(self._documents.store_transcript, request, transcript)

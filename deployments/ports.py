@@ -128,6 +128,8 @@ class SegmentRequest:
     window_s: float = 30.0
     source_url: str = ""
     keep_audio: bool = False
+    request_id: str = ""
+    traceparent: str = ""
 
 
 class SegmenterPort(Protocol):
@@ -160,6 +162,8 @@ class MinutesRequest:
     glossary: tuple[str, ...] = ()
     recording_date: date | None = None
     asked_at_s: float | None = None
+    request_id: str = ""
+    traceparent: str = ""
 
     @classmethod
     def of(cls, job: Job) -> "MinutesRequest":
@@ -176,6 +180,8 @@ class MinutesRequest:
             glossary=(*options.glossary, *options.vocabulary),
             recording_date=options.recording_date,
             asked_at_s=job.updated_at_s,
+            request_id=job.request_id,
+            traceparent=job.traceparent,
         )
 
 

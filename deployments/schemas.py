@@ -306,6 +306,7 @@ class JobBody(Wire):
     created_at: datetime
     updated_at: datetime
     usage: JobUsageBody
+    request_id: str = Field(description="The `X-Request-ID` of the request that brought it, given or made.")
     results: dict[str, str] = Field(description="URL of each result by name.")
 
     @classmethod
@@ -333,6 +334,7 @@ class JobBody(Wire):
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),
             usage=JobUsageBody.from_domain(job),
+            request_id=job.request_id,
             results={name: f"{base_url}{result_path(job.id, name)}" for name in job.results},
         )
 

@@ -3,10 +3,14 @@
 import asyncio
 import hashlib
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import structlog
+
+from deployments import tracing
 from deployments.figures import SegmentFigures, SpanTiming
 from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
@@ -22,6 +26,8 @@ from pipelines.measured_store import MeasuredStore
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.stopwatch import Stopwatch
 from pipelines.storage import BlobStore
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +74,20 @@ class Segmenter:
             return
         if request.source_url:
             await self._fetch(request, keys)
+        began_s = time.perf_counter()
         steps = self._split(keys, request)
         while (step := await self._next(steps)) is not None:
             yield step
+        seconds = time.perf_counter() - began_s
+        tracing.past_span("cut", request.traceparent, seconds, job_id=request.job_id)
+        log.info(
+            "segmented",
+            action="segment",
+            job_id=request.job_id,
+            tenant=request.tenant,
+            request_id=request.request_id,
+            seconds=round(seconds, 3),
+        )
 
     async def probe(self, tenant: str, url: str) -> Probe:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""

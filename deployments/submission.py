@@ -12,6 +12,7 @@ import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from deployments.correlation import came_from
 from deployments.forms import disposition, filename_of, read_form, text_of
 from deployments.limits import IngestionLimits, TenantLimits
 from deployments.schemas import (
@@ -331,7 +332,7 @@ class Intake:
         now_s = round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
         job_id = self.new_id()
         key = JobKeys(tenant=tenant, job_id=job_id).source
-        spool = submission.spool
+        spool, came = submission.spool, came_from()
         try:
             source = BlobRef(key=key, n_bytes=0)
             if spool:
@@ -346,6 +347,8 @@ class Intake:
                 source_url=submission.source_url,
                 created_at_s=now_s,
                 updated_at_s=now_s,
+                request_id=came.request_id,
+                traceparent=came.traceparent,
             )
             stored_job, created = self.ledger.create(
                 job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
@@ -363,6 +366,8 @@ class Intake:
             "job accepted" if created else "job repeated",
             action="job_accepted" if created else "job_repeated",
             job_id=stored_job.id,
+            tenant=tenant,
+            model=stored_job.options.model,
             n_bytes=source.n_bytes,
             source_url=public_part(submission.source_url),
         )
@@ -382,6 +387,8 @@ class Intake:
             replay_chunks=chunks,
             created_at_s=now_s,
             updated_at_s=now_s,
+            request_id=came_from().request_id,
+            traceparent=came_from().traceparent,
         )
         fingerprint = hashlib.sha256(f"replay/{origin.id}/{chunks}".encode()).hexdigest()
         stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
@@ -401,6 +408,8 @@ class Intake:
             minutes_of=origin.id,
             created_at_s=now_s,
             updated_at_s=now_s,
+            request_id=came_from().request_id,
+            traceparent=came_from().traceparent,
         )
         fingerprint = hashlib.sha256(f"rewrite/{origin.id}/".encode() + encode(options)).hexdigest()
         stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)

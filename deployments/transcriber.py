@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from deployments import tracing
 from deployments.figures import BatchFigures
 from deployments.ports import Outcome, WorkSource
 from pipelines.codec import decode, encode
@@ -103,7 +104,11 @@ class Transcriber:
         if not items:
             return 0
         log.debug(
-            "batch", action="decode", task=items[0].task, chunks=[(item.job_id, item.chunk.index) for item in items]
+            "batch",
+            action="decode",
+            task=items[0].task,
+            model=self._info.name,
+            chunks=[(item.tenant, item.job_id, item.chunk.index) for item in items],
         )
         claimed_s = time.perf_counter()
         heard = await asyncio.gather(*(self._in_pool(item) for item in items))
@@ -123,6 +128,9 @@ class Transcriber:
             n_fallbacks=batch.n_fallbacks,
             store_calls=self._store.take_calls(),
         )
+        for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
+            n_rows = sum(item.job_id == job_id for item in items)
+            tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
         await self._source.complete(ticket, self._info, (*outcomes, *batch.outcomes), figures)
         return len(items)
 

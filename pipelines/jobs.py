@@ -117,7 +117,7 @@ class Job:
     with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
     takes everything else from what that job kept. A job with ``minutes_of`` has none either: it writes the minutes of
     its tenant's job of that id anew, with options of its own. ``minutes`` is None until documents are there, and where
-    no minutes were wanted.
+    no minutes were wanted. ``request_id`` names the request that brought the job, ``traceparent`` its place in a trace.
     """
 
     id: str
@@ -144,6 +144,8 @@ class Job:
     minutes: MinutesRecord | None = None
     history: tuple[str, ...] = ()
     usage: JobUsage = field(default=JobUsage())
+    request_id: str = ""
+    traceparent: str = ""
 
 
 # Events: what happened.

@@ -19,7 +19,7 @@ class WorkItem:
 
     ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
     with no other. ``language`` is None only where a language is to be detected. ``translate`` writes English,
-    ``prompt`` primes the decoder, ``temperature`` is the first it tries.
+    ``prompt`` primes the decoder, ``temperature`` is the first it tries. ``traceparent`` is the job's.
     """
 
     task: Literal["transcribe", "detect_language"]
@@ -36,6 +36,7 @@ class WorkItem:
     attempt: int = 0
     errors: tuple[str, ...] = ()
     alone: bool = False
+    traceparent: str = ""
 
     @property
     def cut(self) -> str:

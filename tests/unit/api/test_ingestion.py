@@ -403,7 +403,7 @@ async def test_burst_wakes_at_least_once(api):
     seen = []
     wake = api.coordinator.wake
 
-    async def noting_wake():
+    async def noting_wake(n_arrived=0):
         seen.append(len(api.ledger.list("default", limit=500).jobs))
         await wake()
 
