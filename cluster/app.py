@@ -64,12 +64,11 @@ def build_app(args: dict[str, Any]) -> Application:
         ray_actor_options=_on_cpu(settings, 0),
         health_check_period_s=5,
     ).bind(settings)
-    transcribers = {
-        model.name: _transcriber(
-            settings, model, share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus, node_cpus=node_cpus)
-        )
+    shares = {
+        model.name: share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus, node_cpus=node_cpus)
         for model in settings.models
     }
+    transcribers = {model.name: _transcriber(settings, model, shares[model.name]) for model in settings.models}
     coordinator = _deployment(
         CoordinatorReplica,
         name=COORDINATOR,
@@ -79,7 +78,7 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=2,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
-    ).bind(settings, segmenter, minutes_writer, transcribers)
+    ).bind(settings, segmenter, minutes_writer, transcribers, {name: share.lanes for name, share in shares.items()})
     ingestion = _deployment(
         serve.ingress()(IngestionReplica),
         name="Ingestion",
@@ -100,12 +99,12 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -
     return _deployment(
         TranscriberReplica,
         name=transcriber_name(model.name),
-        # Two tickets: while one batch decodes, the next one is claimed and its samples are read.
-        max_ongoing_requests=2,
+        # A ticket more than lanes: while batches decode, the next one is claimed and its samples are read.
+        max_ongoing_requests=share.lanes + 1,
         autoscaling_config={
             "min_replicas": model.min_replicas,
             "max_replicas": share.max_replicas,
-            "target_ongoing_requests": 2,
+            "target_ongoing_requests": share.lanes + 1,
             "metrics_interval_s": 2,
             "look_back_period_s": 4,
             "upscale_delay_s": 4,

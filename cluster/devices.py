@@ -8,6 +8,10 @@ from cluster.settings import ModelSettings, Settings
 from pipelines.devices import DeviceKind, choose_compute_type
 from pipelines.whisper import EngineOptions
 
+# Cores per batch that is decoded. One each is best on few cores: threads of one batch wait for one another in every
+# layer. With many cores so many batches at once would only share the memory's bandwidth.
+MANY_CORES = 16
+THREADS_OF_MANY = 4
 # Rows per batch where the settings choose none: a GPU wants many, a CPU's decoder gains little beyond sixteen.
 GPU_BATCH = 64
 CPU_BATCH = 16
@@ -15,11 +19,15 @@ CPU_BATCH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class EngineShare:
-    """What one Transcriber replica owns: a GPU, a part of one, or some CPU cores."""
+    """What one Transcriber replica owns: a GPU, a part of one, or some CPU cores.
+
+    It decodes ``lanes`` batches at once, with ``threads / lanes`` threads each.
+    """
 
     num_gpus: float
     num_cpus: float
     threads: int
+    lanes: int
     max_replicas: int
     batch_size: int
     accelerator_type: str = ""
@@ -38,8 +46,8 @@ class EngineShare:
             device_index=0,
             compute_type=choose_compute_type(kind, 0, model.compute_type),
             batch_size=self.batch_size,
-            intra_threads=self.threads,
-            inter_threads=1,
+            intra_threads=max(1, self.threads // self.lanes),
+            inter_threads=self.lanes,
         )
 
 
@@ -58,6 +66,7 @@ def share_of(
             num_gpus=model.gpus_per_replica,
             num_cpus=0.5,
             threads=max(1, int(n_cpus / max(1, n_gpus / model.gpus_per_replica))),
+            lanes=1,
             max_replicas=max(model.min_replicas, model.max_replicas or fits),
             batch_size=model.batch_size or GPU_BATCH,
             accelerator_type=model.accelerator_type,
@@ -65,10 +74,12 @@ def share_of(
     n_nodes = max(1, int(n_cpus / node_cpus))
     n_replicas = max(model.min_replicas, model.max_replicas or n_nodes)
     per_node = ceil(n_replicas / n_nodes)
+    threads = max(1, int(node_cpus / per_node))
     return EngineShare(
         num_gpus=0,
         num_cpus=max(0.5, node_cpus - 1) / len(settings.models) / per_node,
-        threads=max(1, int(node_cpus / per_node)),
+        threads=threads,
+        lanes=threads if threads < MANY_CORES else threads // THREADS_OF_MANY,
         max_replicas=n_replicas,
         batch_size=model.batch_size or CPU_BATCH,
     )

@@ -278,18 +278,17 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
     os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1" if settings.http.haproxy else "0")
     # HAProxy's own pages; at Ray's fixed ports a second cluster on the same machine would not start.
-    os.environ.setdefault("RAY_SERVE_HAPROXY_METRICS_PORT", str(_free_port(9101)))
-    os.environ.setdefault("RAY_SERVE_HAPROXY_STATS_PORT", str(_free_port(8404)))
+    os.environ.setdefault("RAY_SERVE_HAPROXY_METRICS_PORT", str(_free_port()))
+    os.environ.setdefault("RAY_SERVE_HAPROXY_STATS_PORT", str(_free_port()))
 
 
-def _free_port(wanted: int) -> int:
-    """The wanted port, or one below those that systems hand out to outgoing connections.
+def _free_port() -> int:
+    """A port below those that systems hand out to outgoing connections.
 
-    HAProxy binds it only seconds later: a port that the system may give to the next outgoing connection could be gone
-    by then.
+    HAProxy binds it only seconds later: a port that the system may give to the next outgoing connection, or that every
+    cluster would like best, could be gone by then.
     """
-    others = random.sample(range(20_000, 30_000), 200)
-    for port in (wanted, *others):
+    for port in random.sample(range(20_000, 30_000), 200):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("", port))
             return port

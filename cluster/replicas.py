@@ -159,6 +159,7 @@ class CoordinatorReplica(Coordinator):
         segmenter: DeploymentHandle[Any],
         minutes_writer: DeploymentHandle[Any],
         transcribers: dict[str, DeploymentHandle[Any]],
+        lanes: dict[str, int],
     ) -> None:
         observe(settings)
         super().__init__(
@@ -173,6 +174,7 @@ class CoordinatorReplica(Coordinator):
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
+                lanes=lanes,
                 max_live_jobs=settings.coordinator.max_live_jobs,
                 max_attempts=settings.coordinator.max_attempts,
                 lease_s=settings.coordinator.lease_s,
@@ -246,6 +248,7 @@ class TranscriberReplica(Transcriber):
             store=open_store(settings.store_url),
             source=coordinator_handle(),
             max_rows=share.batch_size,
+            lanes=share.lanes,
         )
 
     async def check_health(self) -> None:

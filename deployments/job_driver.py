@@ -63,6 +63,8 @@ log = structlog.get_logger()
 class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
+    ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said.
+
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection. A Segmenter's or a batch's time is limited; see `segment_stream` and `TicketOffice`.
     """
@@ -72,6 +74,7 @@ class CoordinatorOptions:
     max_live_jobs: int = 32
     max_tickets: int = 16
     batch_size: int = 16
+    lanes: Mapping[str, int] = field(default_factory=dict)
     max_attempts: int = 5
     pause_s: float = 1.0
     batch_patience_s: float = 120.0
@@ -121,6 +124,7 @@ class JobDriver:
                 max_tickets=options.max_tickets,
                 batch_size=options.batch_size,
                 max_attempts=options.max_attempts,
+                lanes=options.lanes.get(model, 1),
                 pause_s=options.pause_s,
                 patience_s=options.batch_patience_s,
                 measures=measures,

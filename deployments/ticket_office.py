@@ -30,7 +30,8 @@ class TicketOffice:
 
     ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up. A claimed batch may take
     ``patience_s`` seconds plus its audio at a tenth of the slowest speed met so far; before anything was measured,
-    at ``min_speed`` (audio seconds per second).
+    at ``min_speed`` (audio seconds per second). A replica decodes ``lanes`` batches at once: what is too little to
+    fill all of them is divided.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class TicketOffice:
         max_tickets: int,
         batch_size: int,
         max_attempts: int,
+        lanes: int = 1,
         pause_s: float = 1.0,
         patience_s: float = 120.0,
         min_speed: float = 0.02,
@@ -56,6 +58,7 @@ class TicketOffice:
         self._max_tickets = max_tickets
         self._batch_size = batch_size
         self._max_attempts = max_attempts
+        self._lanes = lanes
         self._pause_s = pause_s
         self._patience_s = patience_s
         self._min_speed = min_speed
@@ -91,7 +94,7 @@ class TicketOffice:
         """Lease the next batch to a ticket; nothing for a ticket this office does not know (an older Coordinator's)."""
         if ticket not in self._leases:
             return ()
-        items = self.queue.take(max_items)
+        items = self.queue.take(min(max_items, max(1, math.ceil(len(self.queue) / self._lanes))))
         self._leases[ticket].update({_key(item): item for item in items})
         if items:
             self._limit(ticket)
@@ -143,7 +146,8 @@ class TicketOffice:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open_tickets(self) -> None:
-        wanted = min(self._max_tickets, math.ceil(len(self.queue) / self._batch_size))
+        n_batches = max(math.ceil(len(self.queue) / self._batch_size), min(self._lanes, len(self.queue)))
+        wanted = min(self._max_tickets, n_batches)
         idle = sum(1 for lease in self._leases.values() if not lease)
         for _ in range(min(wanted - idle, self._max_tickets - len(self._tickets))):
             ticket = uuid.uuid4().hex

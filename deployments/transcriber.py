@@ -1,7 +1,12 @@
-"""The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free."""
+"""The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free.
+
+On a CPU a batch occupies one core (a lane), and as many are decoded at once as there are lanes: no core waits for the
+slowest row of another's batch, and CTranslate2's threads need not meet after every layer.
+"""
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,9 +37,14 @@ _READERS = 8
 
 @dataclass
 class _Batch:
-    """What is measured while a batch is on the device; times of `time.perf_counter`."""
+    """What is measured while a batch is on the device; times of `time.perf_counter`.
+
+    ``lanes`` is what the device has, ``busy_lanes`` how many of them decoded when this batch began, itself included.
+    """
 
     began_s: float
+    lanes: int = 1
+    busy_lanes: int = 1
     device_s: float = 0.0
     cpu_s: float = 0.0
     suspect_s: float = 0.0
@@ -43,13 +53,13 @@ class _Batch:
 
     @contextlib.contextmanager
     def decoding(self) -> Iterator[None]:
-        """Count what the engine takes. One batch at a time decodes: the process's processor time is its own."""
+        """Count what the engine takes: of the device its lane, of the process's processor time its share."""
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            self.device_s += time.perf_counter() - wall_s
-            self.cpu_s += time.process_time() - cpu_s
+            self.device_s += (time.perf_counter() - wall_s) / self.lanes
+            self.cpu_s += (time.process_time() - cpu_s) / self.busy_lanes
 
     def shared(self, items: Sequence[WorkItem], results: Sequence[ChunkResult]) -> list[ChunkResult]:
         """Results with their shares of the batch's time; counts what went wrong in them."""
@@ -63,7 +73,7 @@ class _Batch:
 
 
 class Transcriber:
-    """Runs the batches of one device, one at a time; the next one is claimed and read while one decodes.
+    """Runs the batches of one device, one in each of its ``lanes``; the next one is claimed and read meanwhile.
 
     A batch that decodes longer than ``hang_s`` makes `check` fail, so that the replica is replaced.
     """
@@ -76,6 +86,7 @@ class Transcriber:
         store: BlobStore,
         source: WorkSource,
         max_rows: int,
+        lanes: int = 1,
         hang_s: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,9 +102,10 @@ class Transcriber:
         )
         self._hang_s = hang_s
         self._clock = clock
-        self._decoding_since_s: float | None = None
-        # One thread: a call that was given up still occupies the device until it returns.
-        self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._lanes = lanes
+        self._decoding_since_s: dict[int, float] = {}  # by thread
+        # As many threads as lanes: a call that was given up still occupies its lane until it returns.
+        self._device = ThreadPoolExecutor(lanes, thread_name_prefix="device")
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
         # A span's chunks mostly come in one batch; its table is read once.
         self._span = lru_cache(maxsize=64)(self._read_span)
@@ -136,17 +148,18 @@ class Transcriber:
 
     def check(self) -> None:
         """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
-        since_s = self._decoding_since_s
+        since_s = min(self._decoding_since_s.copy().values(), default=None)
         if since_s is not None and self._clock() - since_s > self._hang_s:
             raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
-        batch = _Batch(began_s=time.perf_counter())
-        self._decoding_since_s = self._clock()
+        lane = threading.get_ident()
+        self._decoding_since_s[lane] = self._clock()
+        batch = _Batch(began_s=time.perf_counter(), lanes=self._lanes, busy_lanes=len(self._decoding_since_s))
         try:
             batch.outcomes = self._decode(ready, batch)
         finally:
-            self._decoding_since_s = None
+            del self._decoding_since_s[lane]
         return batch
 
     async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16]] | Outcome:

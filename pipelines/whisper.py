@@ -14,6 +14,7 @@ An outcome at temperature 0 does not depend on the row's neighbours; one at a hi
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -26,7 +27,7 @@ from pipelines.continuation import join_tail
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.decoding import WINDOW_S, DecodeOptions, Row, row_fault
 from pipelines.errors import ModelUnavailable
-from pipelines.features import FRAMES_PER_S, WINDOW_FRAMES, LogMel
+from pipelines.features import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, LogMel
 from pipelines.pcm import SAMPLE_RATE
 from pipelines.timing import SAMPLES_PER_TICK
 from pipelines.vocabulary import Vocabulary
@@ -40,7 +41,8 @@ STANDARD_VOCABULARY_SIZE = 51_864
 
 MAX_CONTINUATIONS = 4
 _WARM_UP_S = 2
-_WINDOW_STEP_S = 5  # of shorter windows: few different lengths, so that rows still share decoding batches
+_LONGEST_STEP_S = 5.0
+_LENGTHS = 4  # of windows up to a model's own length: rows share decoding batches, and few frames are empty
 _QUIET_END_S = 0.5  # of silence at least, after which the model knows that the row has ended
 
 T = TypeVar("T")
@@ -78,7 +80,8 @@ class WhisperEngine:
         self._vocabulary = vocabulary
         self._log_mel = LogMel(model.n_mels, model.device_name)
         self._batch_size = batch_size
-        self._short_windows = profile.short_windows
+        self._lanes = ThreadPoolExecutor(model.n_workers, thread_name_prefix="decode")
+        self._profile = profile
         self._info = info
         small = vocabulary.size < STANDARD_VOCABULARY_SIZE and bool(vocabulary.languages)
         language_tokens = profile.language_tokens
@@ -176,12 +179,19 @@ class WhisperEngine:
         results = {place: result for place, row in enumerate(rows) if (result := self._without_decoding(row))}
         todo = [place for place in range(len(rows)) if place not in results]
         todo.sort(key=lambda place: len(rows[place].pcm))  # rows of like length keep a decoding batch full to the end
-        for places in _batches(todo, self._batch_size):
-            windows = self._open([rows[place] for place in places])
-            self._decoder.decode(windows)
-            finished = self._continue(windows, self._decoder.finish(windows), continuations)
+        batches = list(_batches(todo, self._batch_size))
+        # A single batch is decoded by the thread that brings it: callers with several threads fill the workers.
+        run = self._lanes.map if len(batches) > 1 and continuations == MAX_CONTINUATIONS else map
+        outcomes = run(lambda places: self._decode([rows[place] for place in places], continuations), batches)
+        for places, finished in zip(batches, outcomes, strict=True):
             results.update(zip(places, finished, strict=True))
         return [results[place] for place in range(len(rows))]
+
+    def _decode(self, rows: Sequence[Row], continuations: int) -> list[ChunkResult]:
+        """Decode one batch, from features to segments."""
+        windows = self._open(rows)
+        self._decoder.decode(windows)
+        return self._continue(windows, self._decoder.finish(windows), continuations)
 
     def _continue(
         self, windows: Sequence[Window], finished: Sequence[tuple[ChunkResult, int | None]], continuations: int
@@ -215,17 +225,15 @@ class WhisperEngine:
 
     def _encode(self, rows: Sequence[Row]) -> list[Encoding | RowFailure]:
         encodings: dict[int, Encoding | RowFailure] = {}
-        for n_frames, places in grouped(range(len(rows)), lambda place: self._n_frames(rows[place])).items():
+
+        def n_frames_of(place: int) -> int:
+            wanted = window_frames(len(rows[place].pcm), self._profile)
+            return self._log_mel.n_frames_for(wanted * HOP_SAMPLES)
+
+        for n_frames, places in grouped(range(len(rows)), n_frames_of).items():
             features = self._log_mel([rows[place].pcm for place in places], pad_to=n_frames)
             encodings.update(zip(places, self._model.encode(features), strict=True))
         return [encodings[place] for place in range(len(rows))]
-
-    def _n_frames(self, row: Row) -> int:
-        """Frames to fill a row up to; it depends on the row alone, and so does what is heard in it."""
-        if not self._short_windows:
-            return WINDOW_FRAMES
-        steps = ceil((row.duration_s + _QUIET_END_S) / _WINDOW_STEP_S)
-        return min(WINDOW_FRAMES, steps * _WINDOW_STEP_S * FRAMES_PER_S)
 
     def _open(self, rows: Sequence[Row]) -> list[Window]:
         """Encode rows, and settle their languages."""
@@ -242,6 +250,21 @@ class WhisperEngine:
                     window.error = "" if votes else f"model {self._info.name!r} cannot detect languages: name one"
             windows.append(window)
         return windows
+
+
+def window_frames(n_samples: int, profile: ModelProfile) -> int:
+    """Feature frames to fill a row up to; it depends on the row alone, and so does what is heard in it.
+
+    Models of short windows get them in even steps, of which rows of the model's own length fill a whole number with
+    the quiet after them: few lengths, so that rows still share decoding batches.
+    """
+    if not profile.short_windows:
+        return WINDOW_FRAMES
+    longest_s = min(profile.window_s + _QUIET_END_S, WINDOW_S)
+    n_steps = max(_LENGTHS, ceil(longest_s / _LONGEST_STEP_S))
+    step = 2 * ceil(longest_s * FRAMES_PER_S / n_steps / 2)
+    n_frames = step * ceil((n_samples / SAMPLE_RATE + _QUIET_END_S) * FRAMES_PER_S / step)
+    return min(WINDOW_FRAMES, n_frames)
 
 
 def _batches(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -9,7 +9,6 @@ Facts about CTranslate2 4.8 that shape this file (each checked by a test):
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -38,8 +37,8 @@ class EngineOptions:
     """Where and how to run a model.
 
     ``device`` auto: the first GPU, else the CPU. ``compute_type``: see `choose_compute_type`. ``inter_threads``
-    workers share the weights and run at the same time, each with ``intra_threads`` threads on a CPU (0: the usable
-    cores divided among the workers). ``batch_size`` rows are decoded at once.
+    workers share the weights and run a batch each at the same time, with ``intra_threads`` threads each on a CPU (0:
+    the usable cores divided among the workers). ``batch_size`` rows are decoded at once.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -100,7 +99,6 @@ class WhisperModel:
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable(f"the model in {path} cannot be loaded on {self.device_name}: {error}") from error
         self._isolator = Isolator(options.batch_size)
-        self._workers = ThreadPoolExecutor(options.inter_threads, thread_name_prefix="encode")
 
     @property
     def device_name(self) -> str:
@@ -123,7 +121,7 @@ class WhisperModel:
         """Encode features ``[rows, n_mels, n_frames]``: one by one on a CPU, at once on a GPU."""
         rows = [features[i : i + 1] for i in range(len(features))]
         if self.kind == "cpu":
-            return list(self._workers.map(lambda row: self._isolator.run([row], self._encode)[0], rows))
+            return [self._isolator.run([row], self._encode)[0] for row in rows]
         return self._isolator.run(rows, self._encode)
 
     def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
@@ -152,16 +150,9 @@ class WhisperModel:
         }
 
         def run(rows: Sequence[tuple[Encoding, Sequence[int]]]) -> list[Generated]:
-            share = -(-len(rows) // self.n_workers)
-            parts = [rows[i : i + share] for i in range(0, len(rows), share)]
-            joined = [
-                self._join([encoding for encoding, _ in part]) for part in parts
-            ]  # alive until the results are in
-            pending = [
-                self._model.generate(view, [list(prompt) for _, prompt in part], asynchronous=True, **options)
-                for view, part in zip(joined, parts, strict=True)
-            ]
-            return [_generated(result.result()) for part in pending for result in part]
+            joined = self._join([encoding for encoding, _ in rows])
+            results = self._model.generate(joined, [list(prompt) for _, prompt in rows], **options)
+            return [_generated(result) for result in results]
 
         return self._isolator.run(list(zip(encodings, prompts, strict=True)), run)
 

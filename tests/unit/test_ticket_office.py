@@ -36,7 +36,12 @@ class Desk:
     """A ticket office with everything its tests look at."""
 
     def __init__(
-        self, max_tickets: int = 2, batch_size: int = 4, max_attempts: int = 3, patience_s: float = 3600.0
+        self,
+        max_tickets: int = 2,
+        batch_size: int = 4,
+        max_attempts: int = 3,
+        lanes: int = 1,
+        patience_s: float = 3600.0,
     ) -> None:
         self.transcriber = ScriptedTranscriber()
         self.given_up: list[tuple[WorkItem, str]] = []
@@ -48,6 +53,7 @@ class Desk:
             max_tickets=max_tickets,
             batch_size=batch_size,
             max_attempts=max_attempts,
+            lanes=lanes,
             pause_s=0.0,
             patience_s=patience_s,
             min_speed=1e6,
@@ -97,6 +103,29 @@ async def test_tickets_are_bounded() -> None:
     assert desk.transcriber.n_calls == 3
     blocked.set()
     await until(lambda: len(desk.done) == 200)
+
+
+async def test_what_fills_no_batch_is_divided_among_the_lanes() -> None:
+    """Three rows on a replica of two lanes are two batches at once; with plenty waiting, batches are full."""
+    desk = Desk(max_tickets=4, batch_size=16, lanes=2)
+    sizes: list[int] = []
+    opened = asyncio.Event()
+
+    async def work(ticket: str) -> int:
+        await opened.wait()
+        sizes.append(len(desk.serve(ticket, 16)))
+        return sizes[-1]
+
+    desk.transcriber.run = work
+    desk.office.add([item(index) for index in range(3)])
+    await asyncio.sleep(0)
+    assert desk.transcriber.n_calls == 2
+    opened.set()
+    await until(lambda: len(desk.done) == 3)
+    assert sizes == [2, 1]
+    desk.office.add([item(index) for index in range(3, 67)])
+    await until(lambda: len(desk.done) == 67)
+    assert sizes[2:4] == [16, 16]
 
 
 async def test_a_dead_replicas_items_come_back() -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from faster_whisper import WhisperModel as FasterWhisper
 from faster_whisper.audio import decode_audio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.catalogue import BUNDLED_DIR, ModelProfile
 from pipelines.decoding import Attempt
@@ -21,7 +23,7 @@ from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.features import LogMel
 from pipelines.quality import Rule, Thresholds
 from pipelines.vocabulary import Vocabulary
-from pipelines.whisper import DecodeOptions, EngineOptions, Row, WhisperEngine
+from pipelines.whisper import DecodeOptions, EngineOptions, Row, WhisperEngine, window_frames
 from pipelines.whisper_model import Isolator, RowFailure, WhisperModel
 from tests.contracts.engine import EngineContract, Pcm
 from tests.recordings import RECORDINGS, truth, word_error_rate
@@ -163,6 +165,20 @@ def test_several_workers_give_the_same(engine: WhisperEngine, speech: list[Pcm])
     """Splitting the cores, and a batch, among workers changes nothing in the text."""
     workers = WhisperEngine.load(MINI_EN, EngineOptions(inter_threads=2, intra_threads=1, batch_size=2))
     assert texts(workers, speech[:2]) == texts(engine, speech[:2])
+
+
+@given(n_samples=st.integers(1, 30 * 16_000), window_s=st.floats(1, 30))
+def test_windows_hold_their_rows(n_samples: int, window_s: float) -> None:
+    """A window is even, holds its row and, up to 30 s, half a second more, and wastes at most a step of 5 s."""
+    n_frames = window_frames(n_samples, ModelProfile(short_windows=True, window_s=window_s))
+    assert n_frames % 2 == 0
+    assert min(3000.0, n_samples / 160 + 50) <= n_frames <= min(3000.0, n_samples / 160 + 50 + 502)
+    assert window_frames(n_samples, ModelProfile(window_s=window_s)) == 3000
+
+
+def test_a_models_own_rows_leave_little_empty() -> None:
+    """Rows as long as the model likes them are filled up with half a second of silence."""
+    assert window_frames(5 * 16_000, ModelProfile(short_windows=True, window_s=5.0)) == 552
 
 
 def test_models_of_short_windows_hear_the_same_for_less(speech: list[Pcm]) -> None:

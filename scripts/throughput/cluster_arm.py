@@ -1,0 +1,94 @@
+"""MeetMemo as its users have it: ``meetmemo up``, uploads over HTTP, transcripts fetched over HTTP."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from scripts.throughput.arms import LANGUAGE, Heard
+
+_READY_S = 300.0
+_UPLOADS = 8
+_POLL_S = 0.25
+
+
+class ClusterArm:
+    """A cluster of its own with a home of its own, stopped when the process ends."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="meetmemo-bench-")
+        self._url = f"http://127.0.0.1:{_free_port()}"
+        environment = {
+            **os.environ,
+            "MEETMEMO_HOME": self._home.name,
+            "MEETMEMO_HTTP__PORT": self._url.rpartition(":")[2],
+            "MEETMEMO_MODELS": f'[{{"name": "bench", "path": "{model}"}}]',
+            "MEETMEMO_RAY__NUM_CPUS": str(threads),
+            "MEETMEMO_MINUTES__WRITER": "extractive",
+        }
+        environment.pop("DEEPSEEK_API_KEY", None)
+        started_s = time.monotonic()
+        with Path(self._home.name, "up.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cluster.cli", "up"], env=environment, stdout=log, stderr=log
+            )
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() - started_s > _READY_S:
+                why = Path(self._home.name, "up.log").read_text()[-2000:]
+                self.close()
+                raise RuntimeError(why)
+            time.sleep(0.1)
+        self.start_s = time.monotonic() - started_s
+
+    def run(self, paths: Sequence[str], beam: int) -> list[Heard]:
+        """Submit all files, wait for all; only greedy decoding is offered over HTTP, beams as an option."""
+        return asyncio.run(self._run(paths, beam))
+
+    def close(self) -> None:
+        """Stop the cluster."""
+        self._process.terminate()
+        self._process.wait(timeout=120)
+        self._home.cleanup()
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self._url}/readyz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def _run(self, paths: Sequence[str], beam: int) -> list[Heard]:
+        started_s = time.monotonic()
+        gate = asyncio.Semaphore(_UPLOADS)
+        async with httpx.AsyncClient(base_url=self._url, timeout=120) as client:
+
+            async def one(path: str) -> Heard:
+                async with gate:
+                    content = await asyncio.to_thread(Path(path).read_bytes)
+                    options = {"language": LANGUAGE, "beam_size": str(beam), "minutes": "none"}
+                    answer = await client.post("/v1/jobs", files={"file": content}, data=options)
+                answer.raise_for_status()
+                job = answer.json()
+                while job["state"] not in ("succeeded", "failed", "cancelled"):
+                    await asyncio.sleep(_POLL_S)
+                    job = (await client.get(f"/v1/jobs/{job['id']}")).raise_for_status().json()
+                after_s = time.monotonic() - started_s
+                if job["state"] != "succeeded":
+                    raise RuntimeError(f"{path}: {job}")
+                text = (await client.get(job["results"]["transcript.json"])).raise_for_status().json()["text"]
+                return Heard(text=text, after_s=after_s)
+
+            return list(await asyncio.gather(*map(one, paths)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
