@@ -8,6 +8,7 @@ from typing import Any
 
 import jiwer
 
+from scripts.mini_model.hear import plain
 from scripts.throughput.mixes import Recording
 
 _COLUMNS = ("mix", "beam", "arm", "× real time", "× per core", "cores busy", "WER", "peak MB", "p50 s", "p95 s", "ours")
@@ -131,8 +132,5 @@ def _word_error_rate(recordings: Sequence[Recording], texts: Sequence[str]) -> f
     """Wrong words per true word over all files; None where an arm gives no text per file."""
     if len(texts) != len(recordings):
         return None
-    plain = jiwer.Compose(
-        [jiwer.ToLowerCase(), jiwer.SubstituteRegexes({"[-–—]": " "}), jiwer.RemovePunctuation(), jiwer.Strip()]
-    )
     truths = [plain(recording.text) for recording in recordings]
     return float(jiwer.wer(truths, [plain(text) for text in texts]))
