@@ -315,13 +315,15 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
     chunk = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=0, end=16_000),))
     row = (WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk), coded_pcm([1]))
     decoding = asyncio.create_task(asyncio.to_thread(transcriber._timed, [row]))
-    await until(lambda: transcriber._decoding_since_s is not None)
-    clock.advance(59)
-    transcriber.check()
-    clock.advance(2)
-    with pytest.raises(TimedOut):
+    try:
+        await until(lambda: bool(transcriber._decoding_since_s))
+        clock.advance(59)
         transcriber.check()
-    engine.gate.set()
+        clock.advance(2)
+        with pytest.raises(TimedOut):
+            transcriber.check()
+    finally:
+        engine.gate.set()
     await decoding
     transcriber.check()
 
