@@ -112,6 +112,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -
         },
         ray_actor_options=share.actor_options,
         health_check_period_s=5,
+        health_check_timeout_s=settings.coordinator.health_timeout_s,
         graceful_shutdown_timeout_s=_DRAIN_S,
     ).bind(settings, model, share)
 

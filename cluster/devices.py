@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.settings import ModelSettings, Settings
 from pipelines.devices import DeviceKind, choose_compute_type
-from pipelines.whisper import EngineOptions
+
+if TYPE_CHECKING:
+    from pipelines.whisper import EngineOptions
 
 # Cores per batch that is decoded. One each is best on few cores: threads of one batch wait for one another in every
 # layer. With many cores so many batches at once would only share the memory's bandwidth.
@@ -38,8 +40,10 @@ class EngineShare:
         kind = {"accelerator_type": self.accelerator_type} if self.accelerator_type else {}
         return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **kind}
 
-    def engine_options(self, model: ModelSettings) -> EngineOptions:
+    def engine_options(self, model: ModelSettings) -> "EngineOptions":
         """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""
+        from pipelines.whisper import EngineOptions  # with torch: only where there is a model
+
         kind: DeviceKind = "cuda" if self.num_gpus else "cpu"
         return EngineOptions(
             device=kind,

@@ -30,7 +30,7 @@ from pipelines.catalogue import resolve
 from pipelines.credentials import connect_keys
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
-from pipelines.ledger import connect_ledger
+from pipelines.ledger import DrainMode, connect_ledger
 from pipelines.storage import open_store
 
 READY_TIMEOUT_S = 300.0
@@ -107,6 +107,7 @@ def serving(
     with owning(settings.home):
         _check_port(settings)
         wait_for_storage(settings, say)
+        _end_drain(settings)
         _prepare_environment(settings)
         _check_door(settings, say)
         with _deployed(settings, connected=connected, quiet=quiet):
@@ -233,6 +234,15 @@ def _check_door(settings: Settings, say: Callable[[str], None]) -> None:
     build_doorkeeper(settings, keys)
     if settings.auth.mode == "keys" and not keys.list():
         say("There is no API key yet: make one with `meetmemo keys create`.")
+
+
+def _end_drain(settings: Settings) -> None:
+    """A cluster that is started begins jobs, whatever the one before was told."""
+    ledger = connect_ledger(settings.ledger_url)
+    try:
+        ledger.set_drain_mode(DrainMode.OFF)
+    finally:
+        ledger.close()
 
 
 def _check_port(settings: Settings) -> None:

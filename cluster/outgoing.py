@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cluster import __version__
 from cluster.settings import Settings, process_environment, read_secret
-from deployments.courier import Carrier, Courier
+from deployments.courier import Carrier, Courier, CourierOptions
 from deployments.mail import MailCarrier, MailOptions
 from deployments.measures import Measures
 from deployments.notices import Notices
@@ -30,6 +30,7 @@ FOLDER = f"{SIGNING}_DIR"
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 NAMES = (SIGNING, f"{SIGNING}_FILE", FOLDER, PASSWORD, f"{PASSWORD}_FILE")
 MIB = 1 << 20
+MAIL_HOLD_S = 240.0
 
 
 def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures: Measures) -> Courier:
@@ -53,7 +54,9 @@ def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures
             max_attached_bytes=email.max_attached_mb * MIB,
         )
         carriers["email"] = MailCarrier(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
-    return Courier(ledger.outbox, carriers, measures=measures)
+    # Longer than an attempt may take: each step of a conversation with a mail server has its own time limit.
+    hold_s = MAIL_HOLD_S if email.host else 2 * settings.webhooks.timeout_s + 10.0
+    return Courier(ledger.outbox, carriers, options=CourierOptions(hold_s=hold_s), measures=measures)
 
 
 def build_notices(settings: Settings) -> Notices:

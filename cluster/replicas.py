@@ -41,7 +41,6 @@ from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnrea
 from pipelines.ledger import connect_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
-from pipelines.whisper import WhisperEngine
 
 COORDINATOR = "Coordinator"
 MIB = 1 << 20
@@ -240,6 +239,9 @@ class TranscriberReplica(Transcriber):
 
     def __init__(self, settings: Settings, model: ModelSettings, share: EngineShare) -> None:
         observe(settings)
+
+        from pipelines.whisper import WhisperEngine  # with torch, which the other replicas do without
+
         engine = WhisperEngine.load(model_files(settings, model).path, share.engine_options(model))
         engine.warm_up()
         super().__init__(
@@ -249,6 +251,7 @@ class TranscriberReplica(Transcriber):
             source=coordinator_handle(),
             max_rows=share.batch_size,
             lanes=share.lanes,
+            hang_s=settings.coordinator.hang_s,
         )
 
     async def check_health(self) -> None:

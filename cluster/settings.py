@@ -221,6 +221,10 @@ class CoordinatorSettings(_Section):
     batch_timeout_s: Annotated[
         float, Field(gt=0, description="for a batch, beside ten times what batches usually take")
     ] = 120.0
+    health_timeout_s: Annotated[
+        float, Field(gt=0, description="a Transcriber that answers no health check for three times as long is replaced")
+    ] = 30.0
+    hang_s: Annotated[float, Field(gt=0, description="a Transcriber whose batch decodes longer is replaced")] = 3600.0
     span_timeout_s: Annotated[float, Field(gt=0, description="for cutting some minutes of a recording")] = 900.0
     drain_s: Annotated[float, Field(ge=0, description="what is in hand may take so long to end at a stop")] = 5.0
     housekeeping_s: Annotated[float, Field(ge=1, description="between two looks for leftovers")] = 3600.0

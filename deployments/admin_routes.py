@@ -42,7 +42,7 @@ def admin_routes(backend: Backend) -> APIRouter:
         summary="Begin to drain",
         description=(
             "Queued jobs are not begun any more, those in hand go on to their end. Ends with `DELETE`, or when the "
-            "cluster starts anew. May be repeated."
+            "cluster starts anew; a Coordinator that is replaced goes on with it. May be repeated."
         ),
         responses=documented(Reason.INVALID_OPTION, Reason.REPLICA_LOST),
     )

@@ -38,7 +38,7 @@ from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.ids import new_id
 from pipelines.jobs import CancelRequested, Claimed, JobState
-from pipelines.ledger import Ledger
+from pipelines.ledger import DrainMode, Ledger
 from pipelines.measured_store import MeasuredStore
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
@@ -118,6 +118,7 @@ class Coordinator:
         """
         await self._patience.in_thread(self._ledger.migrate)
         await self._leadership.win()
+        self._switch(await self._patience.in_thread(self._ledger.drain_mode))
         for job in await self._patience.in_thread(self._records.live):
             await self._patience.repeat(functools.partial(self._driver.recover, job))
         self._loops = [
@@ -134,7 +135,7 @@ class Coordinator:
         What is in hand gets ``drain_s`` seconds to end by itself first.
         """
         if drain_s > 0:
-            await self.drain(begin=True)
+            self._switch(DrainMode.QUEUEING)  # this process only: the next one begins jobs again
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain_s):
                     while self._driver.jobs:
@@ -200,15 +201,22 @@ class Coordinator:
         return await self._observatory.render(draining=self._draining)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
-        """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case."""
+        """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case.
+
+        Durable: a successor goes on with it. Raises `LedgerUnavailable`.
+        """
         if begin is not None:
-            if begin != self._draining:
-                log.info(
-                    "draining" if begin else "no longer draining", action="drain", live_jobs=len(self._driver.jobs)
-                )
-            self._draining, self._refusing = begin, begin and refuse
-            self._wake.set()
+            mode = (DrainMode.REFUSING if refuse else DrainMode.QUEUEING) if begin else DrainMode.OFF
+            await asyncio.to_thread(self._ledger.set_drain_mode, mode)
+            self._switch(mode)
         return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._driver.jobs))
+
+    def _switch(self, mode: DrainMode) -> None:
+        draining = mode is not DrainMode.OFF
+        if draining != self._draining:
+            log.info("draining" if draining else "no longer draining", action="drain", live_jobs=len(self._driver.jobs))
+        self._draining, self._refusing = draining, mode is DrainMode.REFUSING
+        self._wake.set()
 
     # What the MinutesWriter tells
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,9 @@ from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
-from pipelines.whisper import Engine
+
+if TYPE_CHECKING:
+    from pipelines.whisper import Engine
 
 log = structlog.get_logger()
 _SAMPLE_BYTES = 2
@@ -82,7 +85,7 @@ class Transcriber:
         self,
         *,
         name: str,
-        engine: Engine,
+        engine: "Engine",
         store: BlobStore,
         source: WorkSource,
         max_rows: int,

@@ -7,9 +7,6 @@ from math import floor
 from pathlib import Path
 from typing import Literal
 
-import ctranslate2
-import torch
-
 from pipelines.errors import ConfigurationError
 
 DeviceKind = Literal["cpu", "cuda"]
@@ -39,6 +36,10 @@ class Device:
 
 def find_devices() -> tuple[Device, ...]:
     """List the devices that both torch and CTranslate2 can use: GPUs by index, then the CPU, which is always there."""
+    # Loaded where it is needed: most processes of a cluster compute nothing, and torch takes 2 s and 200 MB.
+    import ctranslate2
+    import torch
+
     n_gpus = min(torch.cuda.device_count(), ctranslate2.get_cuda_device_count()) if torch.cuda.is_available() else 0
     gpus = [torch.cuda.get_device_properties(index) for index in range(n_gpus)]
     return (
@@ -83,6 +84,8 @@ def choose_compute_type(kind: DeviceKind, index: int = 0, wanted: str = "auto") 
 
 @cache
 def _supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
+    import ctranslate2
+
     try:
         return frozenset(ctranslate2.get_supported_compute_types(kind, index))
     except (RuntimeError, ValueError) as error:  # no driver, or no such device
@@ -95,6 +98,8 @@ def cpu_hints() -> dict[str, str]:
     AVX-512 kernels are opt-in and gain 3–12 % on the encoder. Intel's MKL must never be forced on AMD, where it
     decodes 20 times slower, hence no hint for it.
     """
+    import torch
+
     return {"CT2_FORCE_CPU_ISA": "AVX512"} if "AVX512" in torch.backends.cpu.get_cpu_capability() else {}
 
 

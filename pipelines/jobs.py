@@ -1,7 +1,7 @@
 """The life of a job as a pure state machine: ``transition(job, event) -> (job, actions)``.
 
     queued ──Claimed──▶ transcribing ──TranscriptStored──▶ summarizing ──ResultsStored──▶ succeeded
-       │                     │                                  │
+       │                     │   (not one chunk: failed)        │
        └─────────────────────┴──── Failed / CancelRequested ────┴──▶ failed / cancelled
 
 No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger and runs the actions.
@@ -352,8 +352,11 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
     if not _complete(job):
         raise _illegal(job, event)
     total_s = max(job.progress.audio_s, job.progress.done_s)
-    progress = Progress(audio_s=total_s, done_s=total_s)
-    return replace(job, state=JobState.SUMMARIZING, progress=progress, usage=event.usage), (StartMinutes(),)
+    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage)
+    if job.n_chunks and job.n_failed_chunks == job.n_chunks:
+        why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
+        return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))
+    return replace(transcribed, state=JobState.SUMMARIZING), (StartMinutes(),)
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:

@@ -8,6 +8,7 @@ lease: it creates jobs, asks for their cancellation and deletes them.
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from pipelines.errors import LedgerError
@@ -26,6 +27,14 @@ class Lease:
     fence: int
     ttl_s: float
     expires_at_s: float
+
+
+class DrainMode(StrEnum):
+    """Whether queued jobs are begun (``OFF``), or wait (``QUEUEING``), or new ones are also turned away."""
+
+    OFF = "off"
+    QUEUEING = "queueing"
+    REFUSING = "refusing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +154,12 @@ class Ledger(Protocol):
 
     def delete(self, tenant: str, job_id: str) -> None:
         """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
+
+    def drain_mode(self) -> DrainMode:
+        """What an operator wants, which outlives every process."""
+
+    def set_drain_mode(self, mode: DrainMode) -> None:
+        """Note what an operator wants."""
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; None while another owner's lease is alive.

@@ -22,9 +22,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 
 COORDINATOR = "coordinator"
+DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
 HEALTH = "health"  # the row of ``leases`` that `check` writes
 
 metadata = MetaData()
@@ -211,4 +212,11 @@ disabled_targets = Table(
     Column("tenant", Text, primary_key=True),
     Column("target", Text, primary_key=True),
     Column("at_s", Double, nullable=False),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )

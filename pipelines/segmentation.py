@@ -15,8 +15,8 @@ import numpy.typing as npt
 from pipelines.core import Chunk, Piece
 from pipelines.errors import OptionError
 from pipelines.pcm import SAMPLE_RATE, Pcm
-from pipelines.silero import FRAME_SAMPLES, SileroVad
-from pipelines.vad import Speech, SpeechModel, VadOptions, VoiceActivity
+from pipelines.vad import FRAME_SAMPLES, Speech, SpeechModel, VadOptions, VoiceActivity
+from pipelines.vad import speech_model as default_speech_model
 
 STEP_SAMPLES = 312 * FRAME_SAMPLES
 """Samples per channel judged at a time (about 10 s)."""
@@ -76,7 +76,7 @@ def split_audio(
     blocks: Iterable[Pcm],
     options: SegmentationOptions | None = None,
     *,
-    speech_model: Callable[[], SpeechModel] = SileroVad,
+    speech_model: Callable[[], SpeechModel] = default_speech_model,
 ) -> Iterator[SpanDraft]:
     """Cut a recording, given as int16 blocks ``[n_channels, n_samples]`` of any lengths, into spans and chunks.
 

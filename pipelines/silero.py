@@ -17,9 +17,7 @@ from torch.nn.functional import pad
 
 from pipelines.errors import ModelUnavailable
 from pipelines.pcm import Pcm
-
-FRAME_SAMPLES = 512
-"""Samples per probability (32 ms), fixed by the model."""
+from pipelines.vad import FRAME_SAMPLES as FRAME_SAMPLES
 
 CONTEXT_SAMPLES = 64  # samples before a frame that the model also hears; as many are mirrored behind it
 N_FFT = 256

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.database import Database
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
     columns_of,
     enter_event,
@@ -33,6 +33,7 @@ from pipelines.ledger_rules import (
 )
 from pipelines.ledger_schema import (
     COORDINATOR,
+    DRAIN,
     HEALTH,
     SCHEMA_REVISION,
     events,
@@ -40,6 +41,7 @@ from pipelines.ledger_schema import (
     leases,
     queued,
     started,
+    switches,
     to_cancel,
 )
 from pipelines.migrations import revision
@@ -201,6 +203,16 @@ class SqlLedger:
             connection.execute(delete(jobs).where(jobs.c.id == row.id))
 
     # The Coordinator
+
+    def drain_mode(self) -> DrainMode:
+        """What an operator wants."""
+        with self._database.reading() as connection:
+            return DrainMode(connection.execute(select(switches.c.value).where(switches.c.name == DRAIN)).scalar_one())
+
+    def set_drain_mode(self, mode: DrainMode) -> None:
+        """Note what an operator wants."""
+        with self._database.writing() as connection:
+            connection.execute(update(switches).where(switches.c.name == DRAIN).values(value=mode))
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""

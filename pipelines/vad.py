@@ -12,7 +12,9 @@ import numpy.typing as npt
 from pipelines.core import Piece
 from pipelines.errors import OptionError
 from pipelines.pcm import SAMPLE_RATE, Pcm
-from pipelines.silero import FRAME_SAMPLES, SileroVad
+
+FRAME_SAMPLES = 512
+"""Samples per probability (32 ms), fixed by the model."""
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -148,11 +150,18 @@ class SpeechDetector:
         return [Speech(start=speech.start, end=self._last_end, pause=pause)]
 
 
+def speech_model() -> SpeechModel:
+    """The model that is used where none is given; raises `ModelUnavailable`."""
+    from pipelines.silero import SileroVad  # with torch, which processes that hear nothing do without
+
+    return SileroVad()
+
+
 class VoiceActivity:
     """Speech in one channel: `push` PCM blocks of any length, then `finish`."""
 
     def __init__(self, options: VadOptions | None = None, model: SpeechModel | None = None) -> None:
-        self._model: SpeechModel = model or SileroVad()
+        self._model: SpeechModel = model or speech_model()
         self._detector = SpeechDetector(options or VadOptions())
         self._rest: Pcm = np.zeros(0, np.int16)  # samples that do not fill a frame yet
         self.probabilities: Probabilities = np.zeros(0, np.float32)

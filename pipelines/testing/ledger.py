@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, JobEvent, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
     check_limit,
     check_new,
@@ -51,6 +51,7 @@ class MemoryLedger:
         self._keys: dict[tuple[str, str | None], tuple[str, str]] = {}
         self._events: dict[str, list[JobEvent]] = {}
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
+        self._drain_mode = DrainMode.OFF
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
 
     def migrate(self) -> None:
@@ -158,6 +159,16 @@ class MemoryLedger:
             del self._jobs[job.id], self._events[job.id], self._fences[job.id]
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
             self.outbox.forget(job.id)
+
+    def drain_mode(self) -> DrainMode:
+        """What an operator wants."""
+        self.check()
+        return self._drain_mode
+
+    def set_drain_mode(self, mode: DrainMode) -> None:
+        """Note what an operator wants."""
+        self.check()
+        self._drain_mode = mode
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.recordings import RECORDINGS
-from tests.servers import free_port
+from tests.servers import free_port, haproxy_ports
 
 START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 JOB_TIMEOUT_S = 300.0
@@ -27,6 +27,7 @@ class RunningMeetMemo:
 
     home: Path
     port: int
+    program: str = "cluster.cli"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,13 +36,14 @@ class RunningMeetMemo:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "MEETMEMO_HOME": str(self.home), "MEETMEMO_HTTP__PORT": str(self.port)}
+        ours = {"MEETMEMO_HOME": str(self.home), "MEETMEMO_HTTP__PORT": str(self.port)}
+        return {**os.environ, **haproxy_ports(), **ours}
 
     def start(self) -> None:
         """Start it and wait until ``/readyz`` answers 200."""
         with (self.home / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cluster.cli", "up"],
+                [sys.executable, "-m", self.program, "up"],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

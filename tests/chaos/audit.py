@@ -19,6 +19,7 @@ from tests.chaos.traffic import Accepted
 TENANT = "default"
 ONCE = ("transcribing", "summarizing", "succeeded")
 LEFTOVER_PATIENCE_S = 10.0
+WEBHOOK_PATIENCE_S = 120.0
 
 
 def check_ledger(ledger: Ledger, accepted: Sequence[Accepted]) -> list[str]:
@@ -72,6 +73,18 @@ def _difference(here: bytes, there: bytes) -> str:
     pairs = zip(one.segments, other.segments, strict=False)
     first = next((f"{a} instead of {b}" for a, b in pairs if a != b), "one is longer")
     return f"its transcript differs from the undisturbed one: {first}"
+
+
+def check_webhooks(told: Mapping[str, set[tuple[str, str]]], accepted: Sequence[Accepted]) -> list[str]:
+    """Whoever listens was told of every job's success under one id, as often as it may have been."""
+    deadline = time.monotonic() + WEBHOOK_PATIENCE_S
+    while any(item.job_id not in told for item in accepted) and time.monotonic() < deadline:
+        time.sleep(0.2)  # what a killed courier held becomes due again
+    return [
+        f"{item.job_id}: its webhooks are {sorted(told.get(item.job_id, ()))}"
+        for item in accepted
+        if [event for _, event in told.get(item.job_id, ())] != ["job.succeeded"]
+    ]
 
 
 def check_leftovers(ledger: Ledger, store: BlobStore) -> tuple[int, list[str]]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,15 @@ import httpx
 
 from tests.chaos.plan import TITLES, Victim
 from tests.chaos.processes import Process, in_sessions, kill, kill_sessions
-from tests.servers import free_port
+from tests.chaos.receiver import Receiver
+from tests.servers import free_port, haproxy_ports
 
 START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 NODE_ATTEMPTS = 3
 NODE_TIMEOUT_S = 150.0
 LEASE_S = 5.0
+HEALTH_TIMEOUT_S = 5.0
+WEBHOOK_TIMEOUT_S = 5.0
 _AGENT_PORTS = (
     "--metrics-export-port",
     "--dashboard-agent-grpc-port",
@@ -40,6 +44,7 @@ class Cluster:
         self.home = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.ledger_url = ledger_url or f"sqlite:///{self.home / 'ledger.sqlite3'}"
         self.store_url = f"file://{self.home / 'store'}"
+        self.receiver = Receiver()
         self._http_port = free_port()
         self._n_nodes = nodes
         self._cpus = cpus
@@ -63,7 +68,8 @@ class Cluster:
         return f"{machine}, {database}"
 
     def remove(self) -> None:
-        """Delete all files."""
+        """Delete all files, and receive no more webhooks."""
+        self.receiver.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     # Start and end
@@ -111,14 +117,14 @@ class Cluster:
         """The processes that are this victim now."""
         return [process for process in in_sessions(self._sessions()) if process.title.startswith(TITLES[victim])]
 
-    def kill_one(self, victim: Victim, wait_s: float = 60.0) -> str:
-        """Kill the victim's first process, once there is one; return its id. Raises ``TimeoutError``."""
+    def kill_one(self, victim: Victim, wait_s: float = 300.0) -> str:
+        """Kill (or stop) the victim's first process, once there is one; return its id. Raises ``TimeoutError``."""
         deadline = time.monotonic() + wait_s
         while not (found := self.find(victim)):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no process of {victim} in {wait_s:.0f} s")
             time.sleep(0.1)
-        kill(found[0].pid)
+        kill(found[0].pid, signal.SIGSTOP if victim is Victim.HANG else signal.SIGKILL)
         return f"process {found[0].pid}"
 
     def kill_node(self) -> str:
@@ -150,9 +156,15 @@ class Cluster:
             "MEETMEMO_HTTP__PORT": str(self._http_port),
             "MEETMEMO_LEDGER_URL": self.ledger_url,
             "MEETMEMO_COORDINATOR__LEASE_S": str(LEASE_S),
+            "MEETMEMO_COORDINATOR__HEALTH_TIMEOUT_S": str(HEALTH_TIMEOUT_S),
+            "MEETMEMO_WEBHOOKS__URL": self.receiver.url,
+            "MEETMEMO_WEBHOOKS__PRIVATE_TARGETS": "true",
+            "MEETMEMO_WEBHOOKS__TIMEOUT_S": str(WEBHOOK_TIMEOUT_S),
+            "WEBHOOK_SECRETS": self.receiver.secret,
             "MEETMEMO_LOG__LEVEL": "debug",
             "MEETMEMO_LOG__FORMAT": "json",
             "RAY_TMPDIR": str(self.home / "tmp"),
+            **haproxy_ports(),
             "RAY_USAGE_STATS_ENABLED": "0",
         }
         if self.has_nodes:

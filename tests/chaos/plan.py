@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Victim(StrEnum):
-    """What can be killed. `LEDGER` is the database server, restarted without a shutdown."""
+    """What can be killed. `LEDGER` is the database server, restarted without a shutdown; `HANG` is stopped only."""
 
     TRANSCRIBER = "Transcriber"
     SEGMENTER = "Segmenter"
@@ -17,10 +17,12 @@ class Victim(StrEnum):
     CONTROLLER = "ServeController"
     NODE = "node"
     LEDGER = "ledger"
+    HANG = "hanging Transcriber"
     CLUSTER = "cluster"
 
 
 TITLES = {
+    Victim.HANG: "ray::ServeReplica:meetmemo:Transcriber-",
     Victim.TRANSCRIBER: "ray::ServeReplica:meetmemo:Transcriber-",
     Victim.SEGMENTER: "ray::ServeReplica:meetmemo:Segmenter",
     Victim.MINUTES_WRITER: "ray::ServeReplica:meetmemo:MinutesWriter",
@@ -53,22 +55,22 @@ class Submission:
 
 
 MIX = (
-    (Submission(recording="short.mp3", audio_s=11.3), 24),
+    (Submission(recording="short.mp3", audio_s=11.3), 40),
     (Submission(recording="short.mp3", audio_s=11.3, options=(("word_timestamps", "true"),)), 4),
-    (Submission(recording="call-8khz-ulaw.wav", audio_s=21.0), 10),
-    (Submission(recording="call-stereo.opus", audio_s=168.0, options=(("channels", "split"),)), 2),
-    (Submission(recording="meeting-3min.flac", audio_s=185.0), 1),
+    (Submission(recording="call-8khz-ulaw.wav", audio_s=21.0), 6),
+    (Submission(recording="call-stereo.opus", audio_s=168.0, options=(("channels", "split"),)), 0),
+    (Submission(recording="meeting-3min.flac", audio_s=185.0), 0),
 )
 """What is sent, and how often in proportion; each at least once."""
 
-CALM_SHARE = 4
+CALM_SHARE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The jobs in the order they are sent and the kills in the order they happen; the last one is the cluster's.
 
-    ``calm``: the jobs of the undisturbed run, a quarter of ``submissions`` with each kind among them.
+    ``calm``: the jobs of the undisturbed run, an eighth of ``submissions``, each kind at least once.
     """
 
     seed: int
@@ -90,6 +92,7 @@ def make_plan(seed: int, n_jobs: int, victims: Sequence[Victim], rounds: int = 1
     draw.shuffle(submissions)
     singles = [victim for victim in victims if victim is not Victim.CLUSTER] * rounds
     draw.shuffle(singles)
+    singles.sort(key=lambda victim: victim is not Victim.HANG)  # first: nobody else may end it before Serve does
     # The cluster dies with at least a fifth of the work undone, everything else before.
     last = round(n_jobs * draw.uniform(0.7, 0.8))
     moments = sorted(draw.randrange(last) for _ in singles)

@@ -38,10 +38,10 @@ def in_sessions(sessions: set[int]) -> list[Process]:
     return sorted(found, key=lambda process: process.pid)
 
 
-def kill(pid: int) -> None:
-    """Send SIGKILL; a process that is gone already is no error."""
+def kill(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal; a process that is gone already is no error."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, how)
 
 
 def kill_sessions(sessions: set[int], timeout_s: float = 30.0) -> int:

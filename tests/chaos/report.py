@@ -53,7 +53,7 @@ class Report:
             f"| of these begun more than once | {self.n_repeats} |",
             f"| requests that had to be sent again | {self.n_refused} |",
             f"| blobs left for housekeeping | {self.n_litter} |",
-            f"| undisturbed, by a run of a quarter | {self.undisturbed_s:.0f} s |",
+            f"| undisturbed, by a run of some | {self.undisturbed_s:.0f} s |",
             f"| this run | {self.disturbed_s:.0f} s |",
             f"| time lost | {self.lost_s:.0f} s |",
             "",

@@ -73,6 +73,7 @@ class ChaosRun:
         wild, disturbed_s = self._phase("wild", ledger, self._plan.submissions, self._plan.kills)
         findings += audit.check_ledger(ledger, [*calm, *wild])
         findings += audit.check_transcripts(references, audit.transcripts(store, wild), wild)
+        findings += audit.check_webhooks(self._cluster.receiver.told, [*calm, *wild])
         n_litter, left = audit.check_leftovers(ledger, store)
         findings += left
         of_run = {item.job_id for item in wild}

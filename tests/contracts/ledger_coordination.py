@@ -13,6 +13,7 @@ from pipelines.errors import (
     VersionConflict,
 )
 from pipelines.jobs import Claimed, Failed, Job, JobState, Progress, ResultsStored
+from pipelines.ledger import DrainMode
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 
@@ -33,6 +34,13 @@ class CoordinationContract(LedgerBase):
         clock.advance(2)
         second = another.acquire_lease("coordinator-2", TTL_S)
         assert second.fence > first.fence
+
+    def test_drain_mode(self, ledger, another):
+        """What an operator wants is there for whoever comes next."""
+        assert ledger.drain_mode() is DrainMode.OFF
+        for mode in (DrainMode.REFUSING, DrainMode.QUEUEING, DrainMode.OFF):
+            ledger.set_drain_mode(mode)
+            assert another.drain_mode() is mode
 
     def test_release(self, ledger, another, lease):
         """A released lease is free at once; releasing a lost one takes nothing from its successor."""

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from deployments.notices import Notices
 from pipelines.core import ChunkResult
 from pipelines.decoding import Row
 from pipelines.errors import Fenced, JobUnknown
@@ -23,6 +24,7 @@ from pipelines.testing.engine import FakeEngine
 from tests.unit.house import House
 
 TENANT = "t"
+NOTICES = Notices(webhook="https://hooks.example/")  # nobody delivers: what is to be told stays in the outbox
 LEDGER_WRITES = frozenset({"create", "acquire_lease", "release", "claim", "apply", "apply_many", "record"})
 STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})
 
@@ -127,6 +129,7 @@ async def _live(program: Program, messages: Connection) -> None:
         _Watched(open_store(program.store_url), STORE_WRITES, clockwork, contextlib.nullcontext()),
         engine=SlowEngine(program.batch_s),
         owner=program.owner,
+        notices=NOTICES,
     )
     for job_id, numbers in program.jobs.items():
         try:

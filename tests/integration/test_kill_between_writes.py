@@ -9,7 +9,7 @@ from pipelines.errors import JobUnknown
 from pipelines.jobs import JobState
 from pipelines.ledger import Ledger, open_ledger
 from pipelines.storage import BlobStore, open_store
-from tests.integration.house_process import TENANT, Program, start
+from tests.integration.house_process import NOTICES, TENANT, Program, start
 from tests.unit.house import House, until
 
 JOB = "j"
@@ -40,7 +40,7 @@ def test_a_kill_between_any_two_writes_converges(tmp_path: Path) -> None:
 
 async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
     """The next start: whoever was told nothing sends the job again, then everything goes on by itself."""
-    house = House(ledger, store, owner="same")
+    house = House(ledger, store, owner="same", notices=NOTICES)
     try:
         job = ledger.get(TENANT, JOB)
     except JobUnknown:
@@ -57,6 +57,8 @@ async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
             "summarizing",
             "succeeded",
         ], when
+        told = [delivery.message.event for delivery in ledger.outbox.of_job(TENANT, JOB)]
+        assert told == ["job.succeeded"], when
         await until(lambda: all("/results/" in key for key in store.list("")))
     except TimeoutError:
         raise AssertionError(f"{when}: {ledger.get(TENANT, JOB)}, stored: {list(store.list(''))}") from None

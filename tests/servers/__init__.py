@@ -5,6 +5,11 @@ import random
 import socket
 
 
+def haproxy_ports() -> dict[str, str]:
+    """Ports for the pages of a cluster's HAProxy, as environment: the usual ones may be taken by another cluster."""
+    return {name: str(free_port()) for name in ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")}
+
+
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on.
 

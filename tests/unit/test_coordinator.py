@@ -227,6 +227,25 @@ async def test_minutes_that_cannot_be_written_cost_no_transcript(ledger: MemoryL
     assert "language model" in job.detail
 
 
+async def test_draining_outlives_the_coordinator(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A Coordinator that takes over drains on; one that only stops, with time to drain, leaves no order behind."""
+    first = House(ledger, store)
+    await first.coordinator.start()
+    await first.coordinator.drain(begin=True, refuse=True)
+    await first.coordinator.stop()
+    second = House(ledger, store)
+    await second.coordinator.start()
+    assert await second.coordinator.drain() == DrainStatus(draining=True, refusing=True, n_live_jobs=0)
+    job = second.submit("j", range(1, 5))
+    await second.coordinator.drain(begin=False)
+    await second.ended(job)
+    await second.coordinator.stop(drain_s=5.0)
+    third = House(ledger, store)
+    await third.coordinator.start()
+    assert not (await third.coordinator.drain()).draining
+    await third.coordinator.stop()
+
+
 async def test_draining_begins_nothing_and_ends_what_is_in_hand(ledger: MemoryLedger, store: MemoryStore) -> None:
     """While it drains, queued jobs wait, those in hand go on, and cancels are heard; afterwards all goes on."""
     engine = FakeEngine()

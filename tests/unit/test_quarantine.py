@@ -94,6 +94,23 @@ async def test_what_fails_again_stays_in_quarantine() -> None:
     assert house.words(fourth) == list(range(1, 101))
 
 
+async def test_a_job_without_one_chunk_has_failed_and_can_be_replayed() -> None:
+    """An empty transcript is no success; once the cause is gone, a replay brings the whole recording."""
+    ledger, store = MemoryLedger(), MemoryStore()
+    async with running(House(ledger, store, engine=FakeEngine(poison=[5, 15]))) as house:
+        (job,) = await house.ended(house.submit("j", range(1, 21)))
+        assert (job.state, job.reason, job.n_failed_chunks) == (JobState.FAILED, Reason.TRANSCRIPTION_FAILED, 2)
+        assert "Not one of 2 chunks" in job.detail
+        assert job.results == ()
+        (again,) = await house.ended(replay(house, job, 0, 1, job_id="vain"))
+        assert (again.state, again.reason) == (JobState.FAILED, Reason.TRANSCRIPTION_FAILED)
+        await until(lambda: not list(store.list("t/j/work/")))
+    async with running(House(ledger, store)) as house:
+        (healed,) = await house.ended(replay(house, job, 0, 1))
+    assert succeeded([healed])
+    assert house.words(healed) == list(range(1, 21))
+
+
 async def test_a_replay_survives_a_restart() -> None:
     """A Coordinator that stops in the middle of a replay leaves it to the next."""
     ledger, store = MemoryLedger(), MemoryStore()

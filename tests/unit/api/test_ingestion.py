@@ -405,7 +405,7 @@ async def test_burst_wakes_at_least_once(api):
 
     async def noting_wake(n_arrived=0):
         seen.append(len(api.ledger.list("default", limit=500).jobs))
-        await wake()
+        await wake(n_arrived)
 
     api.coordinator.wake = noting_wake
     answers = await asyncio.gather(*(api.client.post("/v1/jobs", content=AUDIO) for _ in range(16)))

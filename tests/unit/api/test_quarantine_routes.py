@@ -16,8 +16,9 @@ CHUNK = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=16_000, end=48_000
 ENDED = (
     Claimed(),
     SpanStored(audio_s=4.0, chunks=(CHUNK,)),
-    Segmented(n_chunks=1),
+    Segmented(n_chunks=2),
     ChunkFinished(index=0, audio_s=2.0, failed=True),
+    ChunkFinished(index=1, audio_s=2.0),
     TranscriptStored(),
     ResultsStored(names=("transcript.json",)),
 )
