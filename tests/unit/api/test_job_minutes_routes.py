@@ -1,8 +1,17 @@
 """Writing minutes anew over HTTP, and the wishes that minutes take."""
 
+from datetime import datetime
+
+import httpx
 import pytest
 
-from pipelines.core import Usage
+from cluster.client import Client
+from cluster.minutes_cli import wishes
+from pipelines.codec import encode
+from pipelines.compressed_audio import compress
+from pipelines.core import Decision, Evidence, Minutes, ModelInfo, Segment, Transcript, Usage
+from pipelines.errors import OptionError
+from pipelines.export import render
 from pipelines.jobs import (
     Claimed,
     MinutesRecord,
@@ -129,3 +138,45 @@ async def test_wishes_at_submission(api) -> None:
         )
         assert answer.json()["reason"] == reason
         assert answer.json()["errors"][0]["field"] == "minutes_template"
+
+
+async def test_the_command_lines_client(api, tmp_path) -> None:
+    """`meetmemo minutes rewrite` sends what is given, a template from its file, and lists the versions."""
+    job_id = await transcribed(api)
+    path = tmp_path / "board.md"
+    path.write_text("# {{ title }}")
+    given = wishes(str(path), "Board", ["MeetMemo"], datetime(2026, 11, 24))
+    async with Client("http://meetmemo.test", transport=httpx.ASGITransport(app=api.app)) as client:
+        job = await client.rewrite(job_id, given)
+        assert job["options"]["minutes_template"] == "# {{ title }}"
+        assert job["options"]["recording_date"] == "2026-11-24"
+        assert len((await client.minutes_versions(job_id))["versions"]) == 2
+    assert wishes("classic", None, None, None) == {"minutes_template": "classic"}
+    with pytest.raises(OptionError):
+        wishes(str(tmp_path / "nothing.md"), None, None, None)
+
+
+async def test_clips(api) -> None:
+    """A decision can be heard while its recording is kept; what is not there has its reason."""
+    job_id = await transcribed(api, keep_audio=True)
+    keys = JobKeys(tenant="default", job_id=job_id)
+    cited = Evidence(segment_ids=(0,), quote="We decided.")
+    transcript = Transcript(
+        duration_s=2.0,
+        language="en",
+        languages=(),
+        segments=(Segment(id=0, channel=0, speaker="", start_s=0.0, end_s=2.0, text="We decided."),),
+        coverage=(),
+        model=ModelInfo(name="m"),
+    )
+    decisions = (Decision(text="X", evidence=cited),)
+    minutes = Minutes(title="", language="en", writer="llm", model="m", summary="", decisions=decisions)
+    api.store.put(keys.transcript, encode(transcript))
+    api.store.put(keys.result("minutes.json"), render("minutes.json", transcript, minutes, ""))
+    missing = await api.client.get(f"/v1/jobs/{job_id}/clips/decisions/1")
+    assert (missing.status_code, missing.json()["reason"]) == (404, "blob_missing")
+    api.store.put(keys.kept_span(0, 0, 32_000), compress(bytes(64_000)))
+    heard = await api.client.get(f"/v1/jobs/{job_id}/clips/decisions/1")
+    assert (heard.status_code, heard.headers["content-type"], heard.content[:4]) == (200, "audio/wav", b"RIFF")
+    for where, reason in (("decisions/2", "not_found"), ("topics/1", "invalid_option")):
+        assert (await api.client.get(f"/v1/jobs/{job_id}/clips/{where}")).json()["reason"] == reason
