@@ -6,11 +6,11 @@ import numpy as np
 
 from pipelines.clips import wav_clip
 from pipelines.codec import decode
-from pipelines.compressed_audio import decompress
-from pipelines.core import SAMPLE_RATE, ActionItem, Decision, Minutes, OpenQuestion, Segment, Transcript
+from pipelines.core import ActionItem, Decision, Minutes, OpenQuestion, Segment, Transcript
 from pipelines.errors import BlobMissing, NotFound, ResultPending
 from pipelines.jobs import Job
-from pipelines.keys import JobKeys, kept_span_of
+from pipelines.keys import JobKeys
+from pipelines.playback import samples_between
 from pipelines.storage import BlobStore
 
 MARGIN_S = 0.5  # before and after, so that no word is cut
@@ -45,19 +45,15 @@ def excerpt(store: BlobStore, job: Job, kind: str, number: int) -> bytes:
 def _samples(store: BlobStore, keys: JobKeys, cited: Iterable[Segment]) -> bytes:
     """The channels of the segments, mixed, from the first segment's start to the last one's end."""
     segments = list(cited)
-    channels = {segment.channel for segment in segments}
     start_s = max(0.0, min(segment.start_s for segment in segments) - MARGIN_S)
     end_s = min(start_s + MAX_S, max(segment.end_s for segment in segments) + MARGIN_S)
-    start, end = round(start_s * SAMPLE_RATE), round(end_s * SAMPLE_RATE)
-    mixed, found = np.zeros(end - start, dtype=np.int32), False
-    for key in list(store.list(keys.audio)):
-        channel, span_start, span_end = kept_span_of(key)
-        first, last = max(start, span_start), min(end, span_end)
-        if channel in channels and first < last:
-            samples = np.frombuffer(decompress(store.get(key)), dtype="<i2")
-            part = samples[first - span_start : last - span_start]
-            mixed[first - start : first - start + len(part)] += part
-            found = True
-    if not found:
-        raise BlobMissing(f"The recording of job {keys.job_id} is not kept, or not any more.")
+    try:
+        with store.open(keys.playback) as copy:
+            heard = samples_between(copy, start_s, end_s)
+    except BlobMissing:
+        raise BlobMissing(f"The recording of job {keys.job_id} is not kept, or not any more.") from None
+    channels = {segment.channel for segment in segments}
+    if heard.shape[0] > 1 and all(channel < heard.shape[0] for channel in channels):
+        heard = heard[sorted(channels)]
+    mixed = heard.sum(axis=0, dtype=np.int32)
     return np.clip(mixed, -32_768, 32_767).astype("<i2").tobytes()

@@ -12,9 +12,12 @@ from fastapi.middleware.cors import CORSMiddleware
 from deployments.admin_routes import admin_routes
 from deployments.answer_headers import AnswerHeaders
 from deployments.api_docs import DESCRIPTION, TAGS, DocumentedApi
+from deployments.audio_routes import audio_routes
 from deployments.auth import Doorkeeper, OpenDoor
 from deployments.backend import Backend
 from deployments.batch_routes import batch_routes
+from deployments.console_page import serve_console
+from deployments.console_routes import console_routes
 from deployments.coordinator_line import CoordinatorLine
 from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
@@ -123,12 +126,15 @@ def build_api(
     app.state.doorkeeper = doorkeeper or OpenDoor()
     app.state.meter = RateMeter(limits.of, time.monotonic)
     serve_docs(app)
+    serve_console(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(metrics_routes(backend, version=version))
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
     app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(audio_routes())
+    app.include_router(console_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
     app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))

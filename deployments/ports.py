@@ -119,7 +119,7 @@ class TranscriberPort(Protocol):
 class SegmentRequest:
     """Which source to split, and how; ``source_url`` says where to fetch it from when it is not stored yet.
 
-    ``keep_audio`` keeps a compressed copy of what is spoken beyond the job's end.
+    ``keep_audio`` keeps a compressed copy of the recording beyond the job's end.
     """
 
     tenant: str

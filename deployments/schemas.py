@@ -124,7 +124,9 @@ class Options(Wire):
         None, description="Day of the recording (ISO 8601): due dates such as 'by Friday' count from it."
     )
     keep_audio: bool = Field(
-        False, description="Keep a compressed copy of the recording for a while, for clips of what was decided."
+        False,
+        description="Keep a compressed copy of the recording for a while, to listen to with the transcript and for "
+        "clips of what was decided; the recording itself is deleted when the job ends.",
     )
     webhook_url: str | None = Field(
         None,

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from deployments.sources import fetch
 from pipelines.audio import MAX_CHANNELS, decode_audio, probe
 from pipelines.batches import Probe
 from pipelines.codec import decode, encode
-from pipelines.compressed_audio import compress
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
+from pipelines.pcm import Pcm
+from pipelines.playback import PlaybackCopy
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.stopwatch import Stopwatch
 from pipelines.storage import BlobStore
@@ -129,14 +131,14 @@ class Segmenter:
         decoding, cutting = Stopwatch(), Stopwatch()  # cutting draws on decoding and contains it
         limits = self._options.limits_of(request.tenant)
         known = frozenset(self._store.list(keys.spans))
-        with self._store.open(keys.source) as source:
+        with self._store.open(keys.source) as source, self._playback(keys, request.keep_audio) as copied:
             blocks = decode_audio(
                 source,
                 channels="split" if request.split_channels else "mix",
                 max_duration_s=limits.max_duration_s,
                 max_channels=limits.max_channels,
             )
-            for draft in cutting.steps(split_audio(decoding.steps(blocks), segmentation)):
+            for draft in cutting.steps(split_audio(decoding.steps(copied(blocks)), segmentation)):
                 decode_s = decoding.lap_s()
                 timings.append(
                     SpanTiming(
@@ -145,7 +147,7 @@ class Segmenter:
                         vad_s=cutting.lap_s() - decode_s,
                     )
                 )
-                span = self._store_span(keys, draft, known, keep_audio=request.keep_audio)
+                span = self._store_span(keys, draft, known)
                 n_spans += 1
                 n_chunks += len(span.chunks)
                 n_channels = max(n_channels, span.channel + 1)
@@ -162,7 +164,21 @@ class Segmenter:
         yield summary
         yield SegmentFigures(spans=tuple(timings), store_calls=self._store.take_calls())
 
-    def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str], *, keep_audio: bool) -> Span:
+    @contextmanager
+    def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:
+        """Give what makes the playback copy of the blocks that pass through, stored once all have."""
+        if not wanted:
+            yield lambda blocks: blocks
+            return
+        with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
+            path = Path(folder) / "audio"
+            with PlaybackCopy(path) as copy:
+                yield copy.listen
+            self._store.put(keys.audio_mark, b"")
+            self._store.put(keys.peaks, copy.peaks.encoded())
+            self._store.put_file(keys.playback, path)
+
+    def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str]) -> Span:
         samples = draft.pcm.tobytes() if draft.chunks else b""
         pcm_key = keys.pcm(draft.channel, draft.index)
         span = Span(
@@ -180,8 +196,5 @@ class Segmenter:
             return span
         if samples:
             self._store.put(pcm_key, samples)
-        if samples and keep_audio:
-            self._store.put(keys.audio_mark, b"")
-            self._store.put(keys.kept_span(draft.channel, draft.start, draft.end), compress(samples))
         self._store.put(key, table)
         return span

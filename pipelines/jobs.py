@@ -55,8 +55,9 @@ class JobOptions:
 
     ``minutes_template`` is a template's name or its text, ``minutes_title`` replaces the writer's; "" takes the
     tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
-    from. ``keep_audio`` keeps a compressed copy of the recording for a while, for clips of what was decided.
-    ``webhook_url`` None means: that of the tenant, if any; ``recipients`` are e-mail addresses that get the minutes.
+    from. ``keep_audio`` keeps a compressed copy of the recording for a while, to listen to and for clips of what was
+    decided. ``webhook_url`` None means: that of the tenant, if any; ``recipients`` are e-mail addresses that get the
+    minutes.
     """
 
     model: str

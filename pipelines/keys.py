@@ -89,9 +89,15 @@ class JobKeys:
     def audio(self) -> str:
         return f"{self.root}audio/"
 
-    def kept_span(self, channel: int, start: int, end: int) -> str:
-        """Compressed samples ``[start, end)`` of a channel, of a job that keeps its recording for a while."""
-        return f"{self.audio}{channel}-{start:012d}-{end:012d}.ogg"
+    @property
+    def playback(self) -> str:
+        """The compressed copy of a job that keeps its recording for a while: `pipelines.playback`."""
+        return f"{self.audio}copy.webm"
+
+    @property
+    def peaks(self) -> str:
+        """The copy's waveform: `pipelines.playback.Peaks` as JSON."""
+        return f"{self.audio}peaks.json"
 
     @property
     def audio_mark(self) -> str:
@@ -118,12 +124,6 @@ class JobKeys:
     def result(self, name: str) -> str:
         """A result as users fetch it, by its name in `pipelines.jobs.RESULT_FORMATS`."""
         return f"{self.root}results/{name}"
-
-
-def kept_span_of(key: str) -> tuple[int, int, int]:
-    """Channel, start and end of the samples under a key that `JobKeys.kept_span` made."""
-    channel, start, end = key.rpartition("/")[2].removesuffix(".ogg").split("-")
-    return int(channel), int(start), int(end)
 
 
 def outcome_of(key: str) -> tuple[int, str]:

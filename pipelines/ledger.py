@@ -124,6 +124,7 @@ class Ledger(Protocol):
         filename_contains: str = "",
         created_from_s: float | None = None,
         created_before_s: float | None = None,
+        updated_from_s: float | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> Page:

@@ -75,6 +75,7 @@ def to_cancel() -> ColumnElement[bool]:
 
 
 Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
+Index("ix_jobs_tenant_updated", jobs.c.tenant, jobs.c.updated_at_s)
 Index("ix_jobs_newest", jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_tenant_state", jobs.c.tenant, jobs.c.state)
 Index(

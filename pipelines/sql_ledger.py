@@ -117,6 +117,7 @@ class SqlLedger:
         filename_contains: str = "",
         created_from_s: float | None = None,
         created_before_s: float | None = None,
+        updated_from_s: float | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> Page:
@@ -133,6 +134,8 @@ class SqlLedger:
             query = query.where(jobs.c.created_at_s >= created_from_s)
         if created_before_s is not None:
             query = query.where(jobs.c.created_at_s < created_before_s)
+        if updated_from_s is not None:
+            query = query.where(jobs.c.updated_at_s >= updated_from_s)
         if after is not None:
             created_at_s, job_id = parse_cursor(after)
             query = query.where(tuple_(jobs.c.created_at_s, jobs.c.id) < tuple_(literal(created_at_s), literal(job_id)))

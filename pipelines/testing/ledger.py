@@ -96,6 +96,7 @@ class MemoryLedger:
         filename_contains: str = "",
         created_from_s: float | None = None,
         created_before_s: float | None = None,
+        updated_from_s: float | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> Page:
@@ -110,6 +111,7 @@ class MemoryLedger:
                 and fold(filename_contains) in fold(job.filename)
                 and (created_from_s is None or job.created_at_s >= created_from_s)
                 and (created_before_s is None or job.created_at_s < created_before_s)
+                and (updated_from_s is None or job.updated_at_s >= updated_from_s)
                 and (end is None or (job.created_at_s, job.id) < end)
             )
 

@@ -136,6 +136,14 @@ def meetmemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMeetMe
     assert running.stop() == 0
 
 
+@pytest.fixture(scope="session")
+def meeting(meetmemo: RunningMeetMemo) -> dict[str, Any]:
+    """The three-minute meeting, transcribed once for all tests that look at its results."""
+    job = meetmemo.finished(meetmemo.submit("meeting-3min.flac", word_timestamps="true", keep_audio="true")["id"])
+    assert job["state"] == "succeeded", job
+    return job
+
+
 @pytest.fixture
 def own_meetmemo(tmp_path: Path) -> Iterator[RunningMeetMemo]:
     """A cluster for one test that breaks it."""

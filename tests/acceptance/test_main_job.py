@@ -20,14 +20,6 @@ from tests.recordings import RECORDINGS, expectations, truth, word_error_rate
 MEETING_WER = 0.10
 
 
-@pytest.fixture(scope="module")
-def meeting(meetmemo: RunningMeetMemo) -> dict[str, Any]:
-    """The three-minute meeting, transcribed once for all tests that look at its results."""
-    job = meetmemo.finished(meetmemo.submit("meeting-3min.flac", word_timestamps="true")["id"])
-    assert job["state"] == "succeeded", job
-    return job
-
-
 def transcript_of(meetmemo: RunningMeetMemo, job: dict[str, Any]) -> dict[str, Any]:
     transcript: dict[str, Any] = json.loads(meetmemo.result(job, "transcript.json"))
     return transcript

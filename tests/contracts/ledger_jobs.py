@@ -156,6 +156,18 @@ class JobsContract(LedgerBase):
         assert ids(created_before_s=1_001.0) == ["running"]
         assert ids(created_from_s=1_001.0, created_before_s=1_002.0, states=[JobState.QUEUED]) == ["j1"]
 
+    def test_what_changed_lately(self, ledger, clock):
+        """Lists are narrowed by the time of the last write, whatever the time of creation."""
+        ledger.create(make_job("old", created_at_s=2_000.0))
+        clock.advance(10.0)
+        since_s = clock()
+        ledger.create(make_job("new", created_at_s=1_000.0))
+        assert [job.id for job in ledger.list("acme", updated_from_s=since_s).jobs] == ["new"]
+        clock.advance(10.0)
+        ledger.request_cancel("acme", "old")
+        assert [job.id for job in ledger.list("acme", updated_from_s=clock()).jobs] == ["old"]
+        assert len(ledger.list("acme", updated_from_s=since_s).jobs) == 2
+
     @pytest.mark.parametrize(
         "cursor", ["", "x", "MTA=", "ü", "bm90IGEgY3Vyc29y", "MS4wIDIgMw==", "bmFuIHg=", "MS4wIAA="]
     )

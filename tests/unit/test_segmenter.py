@@ -10,7 +10,8 @@ import pytest
 from deployments.figures import SegmentFigures
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
-from pipelines.core import SourceSummary, Span
+from pipelines.audio import decode_audio
+from pipelines.core import SAMPLE_RATE, SourceSummary, Span
 from pipelines.errors import StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.segmentation import SegmentationOptions
@@ -44,13 +45,13 @@ def store() -> CountingStore:
     return store
 
 
-async def cut(store: CountingStore) -> list[Span | SourceSummary]:
+async def cut(store: CountingStore, request: SegmentRequest = REQUEST) -> list[Span | SourceSummary]:
     """What is found, without what it took."""
     options = SegmenterOptions(
         max_duration_s=3600.0,
         segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
     )
-    stream = Segmenter(store=store, options=options).segment(REQUEST)
+    stream = Segmenter(store=store, options=options).segment(request)
     return [found async for found in stream if not isinstance(found, SegmentFigures)]
 
 
@@ -72,6 +73,20 @@ async def test_what_cutting_took_comes_last(store: CountingStore) -> None:
     assert all(span.decode_s > 0 and span.vad_s > 0 for span in figures.spans)
     assert summary.cpu_s > 0
     assert sum(call.operation == "put" for call in figures.store_calls) == len(store.puts)
+
+
+async def test_a_playback_copy_only_where_it_is_wanted(store: CountingStore) -> None:
+    """The option changes nothing about the spans; the copy and its waveform are stored before the summary."""
+    plain = await cut(store)
+    assert not store.exists(KEYS.playback)
+    store.delete_prefix(KEYS.work)
+    store.puts.clear()
+    assert timeless(await cut(store, replace(REQUEST, keep_audio=True))) == timeless(plain)
+    assert store.puts.index(KEYS.peaks) < store.puts.index(KEYS.summary)
+    heard = sum(block.shape[1] for block in decode_audio(store.open(KEYS.playback), max_duration_s=60.0))
+    summary = plain[-1]
+    assert isinstance(summary, SourceSummary)
+    assert heard / SAMPLE_RATE == pytest.approx(summary.duration_s, abs=0.05)
 
 
 async def test_a_finished_segmentation_is_read_not_made(store: CountingStore) -> None:

@@ -1,0 +1,89 @@
+"""Routes the web console asks beside those of jobs: the stream of all jobs, and what a job may choose."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from deployments.access import Reader
+from deployments.backend import Backend
+from deployments.job_feed import JobFeed
+from deployments.problems import documented
+from deployments.schemas import Wire
+from deployments.uploads import Gate
+from pipelines.errors import Reason
+from pipelines.languages import LANGUAGES
+
+EVENTS_PATH = "/v1/events"
+CHOICES_PATH = "/v1/choices"
+
+
+class ChoicesBody(Wire):
+    """What a submitter may choose, and what is refused."""
+
+    models: list[str]
+    default_model: str
+    languages: list[str] = Field(description="Whisper's language codes; nothing: detected.")
+    minutes: list[str] = Field(description="Who can write minutes here.")
+    keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")
+    max_upload_bytes: int
+    version: str
+
+
+def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
+    """Build the routes for following all jobs and for the choices a form offers."""
+    router = APIRouter()
+    streams = Gate(backend.limits.max_event_streams, "event streams")
+
+    @router.get(
+        EVENTS_PATH,
+        response_class=StreamingResponse,
+        tags=["jobs"],
+        summary="Follow all jobs",
+        description=(
+            "Server-sent events: `counts` with the number of jobs by state, and `jobs` with those that changed. "
+            "Jobs that are erased are not told; the next `counts` is without them."
+        ),
+        responses={
+            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The events."},
+            **documented(Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE),
+        },
+    )
+    async def follow_jobs(jobs: Reader) -> Response:
+        streams.check()
+        feed = JobFeed(
+            ledger=jobs.ledger,
+            line=jobs.line,
+            tenant=jobs.tenant,
+            public_url=jobs.public_url,
+            keep_alive_s=backend.limits.keep_alive_s,
+        )
+        events = feed.events()
+        first = await anext(events)  # a ledger that is away is an answer, not a torn stream
+
+        async def counted() -> AsyncIterator[bytes]:
+            with streams:
+                yield first
+                async for event in events:
+                    yield event
+
+        return StreamingResponse(
+            counted(),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    @router.get(CHOICES_PATH, tags=["jobs"], summary="What a job may choose", responses=documented())
+    async def choices(jobs: Reader) -> ChoicesBody:
+        return ChoicesBody(
+            models=list(backend.offer.models),
+            default_model=backend.offer.default_model,
+            languages=sorted(LANGUAGES),
+            minutes=["auto", "extractive", *(["llm"] if llm_configured else []), "none"],
+            keeps_audio=backend.offer.keeps_audio,
+            max_upload_bytes=backend.limits.of(jobs.tenant).max_upload_bytes,
+            version=version,
+        )
+
+    return router

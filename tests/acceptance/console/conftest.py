@@ -1,0 +1,76 @@
+"""Debian's Chromium, driven by Playwright: one for all tests here. What it complains about fails the test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE_MS = 60_000  # a machine that is busy with other things
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One browser; it is ended before any test that has an event loop of its own."""
+    if CHROMIUM is None:
+        pytest.skip("Debian's package chromium is not installed")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            timeout=PATIENCE_MS * 2,
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
+    """Open a page as a new visitor; errors in its console, violations of its policy and foreign requests fail."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(url: str, *, refusals: tuple[int, ...] = (), **options: Any) -> Page:
+        """``refusals`` are HTTP statuses that the test provokes."""
+        context = browser.new_context(accept_downloads=True, **{"locale": "en-GB", **options})
+        context.set_default_timeout(PATIENCE_MS)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+
+        def heard(message: ConsoleMessage) -> None:
+            provoked = any(f"status of {status} " in message.text for status in refusals)
+            if message.type in ("error", "warning") and not provoked:
+                complaints.append(f"{message.type}: {message.text} {message.location}")
+
+        page.on("console", heard)
+        page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+        own = (url.split("/#")[0].rstrip("/") + "/", "blob:", "data:")
+        page.on("request", lambda sent: None if sent.url.startswith(own) else complaints.append(f"asked {sent.url}"))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def assert_accessible(page: Page) -> None:
+    """axe finds nothing serious on the page as it stands."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+    assert not serious, "\n".join(serious)
