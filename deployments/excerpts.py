@@ -56,4 +56,5 @@ def _samples(store: BlobStore, keys: JobKeys, cited: Iterable[Segment]) -> bytes
     if heard.shape[0] > 1 and all(channel < heard.shape[0] for channel in channels):
         heard = heard[sorted(channels)]
     mixed = heard.sum(axis=0, dtype=np.int32)
-    return np.clip(mixed, -32_768, 32_767).astype("<i2").tobytes()
+    levels: bytes = np.clip(mixed, -32_768, 32_767).astype("<i2").tobytes()
+    return levels

@@ -24,19 +24,22 @@ MAX_CHANNELS = 2  # more are mixed into one: browsers do not tell them apart
 _BIT_RATE = 24_000  # of one channel: speech at 16 kHz needs no more
 _PEAK_SAMPLES = SAMPLE_RATE // PEAKS_PER_S
 _LAYOUTS = {1: "mono", 2: "stereo"}
-_PREROLL_S = 0.1  # Opus needs 80 ms to sound right after a jump (RFC 7845, section 4.6)
+_PREROLL_S = (
+    0.1  # Opus needs 80 ms to sound right after a jump (RFC 7845, section 4.6); frames do not end where they should
+)
 
 
 def samples_between(copy: BinaryIO, start_s: float, end_s: float) -> Pcm:
     """Decode a part of a copy, of shape ``[n_channels, n_samples]``; shorter where the copy ends before ``end_s``."""
     blocks: list[Pcm] = []
     first_s: float | None = None
-    with av.open(copy) as container:
+    opened: Any = av.open(copy)
+    with opened as container:
         stream = container.streams.audio[0]
         container.seek(round(max(0.0, start_s - _PREROLL_S) * 1_000_000))
-        resampler = av.AudioResampler(format="s16p", layout=stream.layout.name, rate=SAMPLE_RATE)
+        resampler: Any = av.AudioResampler(format="s16p", layout=stream.layout.name, rate=SAMPLE_RATE)
         for frame in container.decode(stream):
-            if frame.time >= end_s:
+            if frame.time >= end_s + _PREROLL_S:
                 break
             first_s = frame.time if first_s is None else first_s
             blocks += [part.to_ndarray() for part in resampler.resample(frame)]

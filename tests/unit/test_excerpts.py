@@ -88,8 +88,11 @@ def test_the_seconds_that_are_cited(store: MemoryStore) -> None:
     assert loudest_hertz(wav) == pytest.approx(1100.0, abs=5.0)
 
 
-def test_never_a_whole_recording(store: MemoryStore) -> None:
+def test_never_a_whole_recording(store: MemoryStore, tmp_path: Path) -> None:
     """However far apart what is cited lies, a clip has a minute at most."""
+    with PlaybackCopy(tmp_path / "long") as copy:
+        assert list(copy.listen([tone(70.0, 300.0).reshape(1, -1)]))
+    store.put_file(KEYS.playback, tmp_path / "long")
     far = Evidence(segment_ids=(0, 1), quote="We decided.")
     long = replace(MINUTES, decisions=(Decision(text="X", evidence=far),))
     transcript = Transcript(
