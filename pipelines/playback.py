@@ -36,7 +36,8 @@ def samples_between(copy: BinaryIO, start_s: float, end_s: float) -> Pcm:
     opened: Any = av.open(copy)
     with opened as container:
         stream = container.streams.audio[0]
-        container.seek(round(max(0.0, start_s - _PREROLL_S) * 1_000_000))
+        if start_s > 1.0:  # a jump to the very beginning loses its first frame
+            container.seek(round((start_s - _PREROLL_S) * 1_000_000))
         resampler: Any = av.AudioResampler(format="s16p", layout=stream.layout.name, rate=SAMPLE_RATE)
         for frame in container.decode(stream):
             if frame.time >= end_s + _PREROLL_S:
