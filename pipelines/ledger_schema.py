@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
