@@ -179,7 +179,7 @@ class MinutesRequest:
             minutes_title=options.minutes_title,
             glossary=(*options.glossary, *options.vocabulary),
             recording_date=options.recording_date,
-            asked_at_s=job.updated_at_s,
+            asked_at_s=None if job.minutes_of else job.updated_at_s,  # who has minutes written anew waits for them
             request_id=job.request_id,
             traceparent=job.traceparent,
         )

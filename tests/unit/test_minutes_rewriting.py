@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from deployments.ports import MinutesRequest
 from pipelines.codec import decode
 from pipelines.core import Minutes
 from pipelines.errors import Reason
@@ -41,6 +42,14 @@ async def test_a_new_version(house: House) -> None:
     assert house.store.get("t/j2/results/transcript.srt") == before["transcript.srt"]
     assert decode(Minutes, house.store.get("t/j2/results/minutes.json")).held_on == "2026-11-24"
     assert before == {name: house.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
+
+
+async def test_minutes_anew_wait_for_no_low_price(house: House) -> None:
+    """Minutes of a recording may wait for low prices, counted from its transcript; those anew are wanted now."""
+    first = house.submit("j1", range(1, 30))
+    assert MinutesRequest.of(first).asked_at_s == first.updated_at_s
+    assert MinutesRequest.of(house.submit("j2", (), minutes_of="j1")).asked_at_s is None
+    await house.ended(first)
 
 
 async def test_the_first_is_gone(house: House) -> None:
