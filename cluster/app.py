@@ -78,7 +78,7 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=2,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
-    ).bind(settings, segmenter, minutes_writer, transcribers, {name: share.lanes for name, share in shares.items()})
+    ).bind(settings, segmenter, minutes_writer, transcribers, shares)
     ingestion = _deployment(
         serve.ingress()(IngestionReplica),
         name="Ingestion",

@@ -1,5 +1,6 @@
 """Shares: which part of a node each replica gets, by one rule."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 # layer. With many cores so many batches at once would only share the memory's bandwidth.
 MANY_CORES = 16
 THREADS_OF_MANY = 4
+FEWEST_LIVE_JOBS = 32
 # Rows per batch where the settings choose none: a GPU wants many, a CPU's decoder gains little beyond sixteen.
 GPU_BATCH = 64
 CPU_BATCH = 16
@@ -40,6 +42,16 @@ class EngineShare:
         kind = {"accelerator_type": self.accelerator_type} if self.accelerator_type else {}
         return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **kind}
 
+    @property
+    def max_tickets(self) -> int:
+        """Open calls that keep every replica's lanes busy, with one that waits at each."""
+        return self.max_replicas * (self.lanes + 1)
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that all replicas decode and read ahead."""
+        return self.max_tickets * self.batch_size
+
     def engine_options(self, model: ModelSettings) -> "EngineOptions":
         """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""
         from pipelines.whisper import EngineOptions  # with torch: only where there is a model
@@ -53,6 +65,11 @@ class EngineShare:
             intra_threads=max(1, self.threads // self.lanes),
             inter_threads=self.lanes,
         )
+
+
+def live_jobs(shares: Iterable[EngineShare]) -> int:
+    """Jobs to have in hand so that even recordings of a single row fill every batch; at least `FEWEST_LIVE_JOBS`."""
+    return max(FEWEST_LIVE_JOBS, sum(share.rows_at_once for share in shares))
 
 
 def share_of(

@@ -17,7 +17,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from cluster import __version__
-from cluster.devices import EngineShare
+from cluster.devices import EngineShare, live_jobs
 from cluster.doors import build_doorkeeper
 from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
@@ -158,7 +158,7 @@ class CoordinatorReplica(Coordinator):
         segmenter: DeploymentHandle[Any],
         minutes_writer: DeploymentHandle[Any],
         transcribers: dict[str, DeploymentHandle[Any]],
-        lanes: dict[str, int],
+        shares: dict[str, EngineShare],
     ) -> None:
         observe(settings)
         super().__init__(
@@ -173,8 +173,9 @@ class CoordinatorReplica(Coordinator):
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
-                lanes=lanes,
-                max_live_jobs=settings.coordinator.max_live_jobs,
+                lanes={model: share.lanes for model, share in shares.items()},
+                max_tickets={model: share.max_tickets for model, share in shares.items()},
+                max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
                 max_attempts=settings.coordinator.max_attempts,
                 lease_s=settings.coordinator.lease_s,
                 batch_patience_s=settings.coordinator.batch_timeout_s,

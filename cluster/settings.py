@@ -215,7 +215,9 @@ class SourceSettings(_Section):
 class CoordinatorSettings(_Section):
     """How much is in hand at once, how often a chunk is tried, how long things may take."""
 
-    max_live_jobs: Annotated[int, Field(ge=1)] = 32
+    max_live_jobs: Annotated[
+        int, Field(ge=0, description="jobs cut and queued at once; 0: as many as keep all replicas busy")
+    ] = 0
     max_attempts: Annotated[int, Field(ge=1, description="of a chunk; afterwards it goes into quarantine")] = 5
     lease_s: Annotated[float, Field(ge=1)] = 15.0
     batch_timeout_s: Annotated[

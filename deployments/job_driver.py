@@ -59,11 +59,15 @@ from pipelines.throughput import SpeedMeter, eta_s
 log = structlog.get_logger()
 
 
+DEFAULT_TICKETS = 16
+
+
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
-    ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said.
+    ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_tickets``: open
+    calls of each model's Transcribers; they must suffice for all its replicas.
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection. A Segmenter's or a batch's time is limited; see `segment_stream` and `TicketOffice`.
@@ -72,7 +76,7 @@ class CoordinatorOptions:
     owner: str
     profiles: Mapping[str, ModelProfile]
     max_live_jobs: int = 32
-    max_tickets: int = 16
+    max_tickets: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 16
     lanes: Mapping[str, int] = field(default_factory=dict)
     max_attempts: int = 5
@@ -121,7 +125,7 @@ class JobDriver:
                 model,
                 transcriber,
                 give_up=self._give_up,
-                max_tickets=options.max_tickets,
+                max_tickets=options.max_tickets.get(model, DEFAULT_TICKETS),
                 batch_size=options.batch_size,
                 max_attempts=options.max_attempts,
                 lanes=options.lanes.get(model, 1),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.devices import share_of
+from cluster.devices import FEWEST_LIVE_JOBS, live_jobs, share_of
 from cluster.settings import ModelSettings, Settings
 
 
@@ -25,6 +25,14 @@ def test_lanes_share_the_threads() -> None:
     assert (few.lanes, few.engine_options(ModelSettings()).intra_threads) == (8, 1)
     assert (many.lanes, many.engine_options(ModelSettings()).intra_threads) == (16, 4)
     assert _share(n_gpus=2, n_cpus=32, node_cpus=16).lanes == 1
+
+
+def test_a_large_cluster_has_work_in_hand_for_all() -> None:
+    """Tickets and live jobs grow with the replicas: 100 GPUs are not kept waiting by bounds made for one machine."""
+    share = _share(n_gpus=100, n_cpus=1600, node_cpus=16)
+    assert share.max_tickets == 200
+    assert live_jobs([share]) == 200 * share.batch_size
+    assert live_jobs([_share(ModelSettings(batch_size=1), n_gpus=0, n_cpus=1, node_cpus=1)]) == FEWEST_LIVE_JOBS
 
 
 def test_several_nodes_are_a_replica_each() -> None:

@@ -1,14 +1,15 @@
 """Writing minutes anew over HTTP, and the wishes that minutes take."""
 
 from datetime import datetime
+from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from cluster.client import Client
 from cluster.minutes_cli import wishes
 from pipelines.codec import encode
-from pipelines.compressed_audio import compress
 from pipelines.core import Decision, Evidence, Minutes, ModelInfo, Segment, Transcript, Usage
 from pipelines.errors import OptionError
 from pipelines.export import render
@@ -20,6 +21,7 @@ from pipelines.jobs import (
     TranscriptStored,
 )
 from pipelines.keys import JobKeys
+from pipelines.playback import PlaybackCopy
 from tests.api_harness import until
 
 RECORD = MinutesRecord(
@@ -156,7 +158,7 @@ async def test_the_command_lines_client(api, tmp_path) -> None:
         wishes(str(tmp_path / "nothing.md"), None, None, None)
 
 
-async def test_clips(api) -> None:
+async def test_clips(api, tmp_path: Path) -> None:
     """A decision can be heard while its recording is kept; what is not there has its reason."""
     job_id = await transcribed(api, keep_audio=True)
     keys = JobKeys(tenant="default", job_id=job_id)
@@ -175,7 +177,9 @@ async def test_clips(api) -> None:
     api.store.put(keys.result("minutes.json"), render("minutes.json", transcript, minutes, ""))
     missing = await api.client.get(f"/v1/jobs/{job_id}/clips/decisions/1")
     assert (missing.status_code, missing.json()["reason"]) == (404, "blob_missing")
-    api.store.put(keys.kept_span(0, 0, 32_000), compress(bytes(64_000)))
+    with PlaybackCopy(tmp_path / "copy.webm") as copy:
+        list(copy.listen([np.zeros((1, 32_000), np.int16)]))
+    api.store.put_file(keys.playback, tmp_path / "copy.webm")
     heard = await api.client.get(f"/v1/jobs/{job_id}/clips/decisions/1")
     assert (heard.status_code, heard.headers["content-type"], heard.content[:4]) == (200, "audio/wav", b"RIFF")
     for where, reason in (("decisions/2", "not_found"), ("topics/1", "invalid_option")):

@@ -1,0 +1,271 @@
+"""A cluster in simulated time: jobs arrive, the product's own `FairQueue` hands out batches, replicas come and go.
+
+Real: `pipelines.scheduling.FairQueue` and its order, late claims, at most ``coordinator_rows_s`` rows handled per
+second by the one Coordinator. Modelled: service times (a constant and a share per audio second), segmentation as a
+delay, the autoscaler, replicas that die and lose their batch.
+"""
+
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from statistics import median, quantiles
+from typing import Literal
+
+from pipelines.core import SAMPLE_RATE, Chunk, Piece
+from pipelines.scheduling import FairQueue, WorkItem
+
+ROW_S = 28.0
+_TENANTS = 12
+Policy = Literal["fixed", "tickets", "backlog"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What is simulated. Times in seconds, speeds in audio seconds per second.
+
+    ``load``: what arrives, as a share of what all ``replicas`` can transcribe. ``burst``: how many times the usual
+    rate arrives during the second tenth of the time. ``policy``: "fixed" keeps all replicas; "tickets" scales as
+    Ray Serve does by ongoing calls; "backlog" by the audio that waits.
+    """
+
+    replicas: int
+    seconds: float
+    speed: float
+    batch_rows: int
+    batch_overhead_s: float = 0.05
+    ticket_s: float = 0.004
+    coordinator_rows_s: float = math.inf
+    load: float = 0.8
+    burst: float = 1.0
+    job_minutes: tuple[float, float] = (1.0, 30.0)
+    first_span_s: float = 1.0
+    losses_per_hour: float = 0.0
+    start_s: float = 30.0
+    policy: Policy = "fixed"
+    min_replicas: int = 1
+    seed: int = 1
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What came of a scenario. ``busy`` is the share of the paid replica time that decoded, ``delay_s`` how much
+    longer a job took than alone on one replica (median and 95th percentile), ``coordinator_busy`` its share of time
+    spent on rows, ``repeated`` the share of the audio that was decoded again."""
+
+    busy: float
+    throughput: float
+    delay_p50_s: float
+    delay_p95_s: float
+    coordinator_busy: float
+    repeated: float
+    replica_hours: float
+    n_jobs: int
+
+
+@dataclass
+class _Job:
+    created_s: float
+    audio_s: float
+    left: int
+    ended_s: float | None = None
+
+
+@dataclass
+class _Replica:
+    number: int
+    free_s: float
+    busy: bool = False
+    gone: bool = False
+    batch: list[WorkItem] = field(default_factory=list)
+
+
+class Simulation:
+    """Events in order of time; the same seed gives the same figures."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._rng = Random(scenario.seed)
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._now = 0.0
+        self._queue = FairQueue()
+        self._jobs: dict[str, _Job] = {}
+        self._idle: deque[_Replica] = deque()
+        self._alive: set[int] = set()
+        self._starting = 0
+        self._numbers = itertools.count()
+        self._coordinator_free_s = 0.0
+        self._coordinator_busy_s = self._busy_s = self._paid_s = self._done_s = self._repeated_s = 0.0
+        self._low_since_s: float | None = None
+        self._high_since_s: float | None = None
+
+    def run(self) -> Figures:
+        """Simulate from an empty cluster to ``seconds``."""
+        scenario = self._scenario
+        first = scenario.replicas if scenario.policy == "fixed" else scenario.min_replicas
+        for _ in range(first):
+            self._begin_replica()
+        self._at(0.0, self._arrive)
+        if scenario.losses_per_hour:
+            self._at(self._until_loss(), self._lose)
+        if scenario.policy != "fixed":
+            self._at(2.0, self._scale)
+        while self._events:
+            at_s, _, act = heapq.heappop(self._events)
+            if at_s > scenario.seconds:
+                break
+            self._paid_s += (at_s - self._now) * (len(self._alive) + self._starting)
+            self._now = at_s
+            act()
+        return self._figures()
+
+    def _at(self, when_s: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (when_s, next(self._order), act))
+
+    # Jobs
+
+    def _arrive(self) -> None:
+        scenario = self._scenario
+        low, high = scenario.job_minutes
+        audio_s = 60 * math.exp(self._rng.uniform(math.log(low), math.log(high)))
+        mean_s = 60 * (high - low) / math.log(high / low)
+        job_id = f"j{len(self._jobs)}"
+        n_rows = max(1, math.ceil(audio_s / ROW_S))
+        self._jobs[job_id] = _Job(created_s=self._now, audio_s=audio_s, left=n_rows)
+        tenant = f"t{min(_TENANTS - 1, int(self._rng.expovariate(0.4)))}"
+        self._at(self._now + scenario.first_span_s, lambda: self._enqueue(tenant, job_id, audio_s, n_rows))
+        in_burst = scenario.seconds * 0.1 <= self._now < scenario.seconds * 0.2
+        rate = scenario.load * scenario.replicas * scenario.speed / mean_s * (scenario.burst if in_burst else 1.0)
+        self._at(self._now + self._rng.expovariate(rate), self._arrive)
+
+    def _enqueue(self, tenant: str, job_id: str, audio_s: float, n_rows: int) -> None:
+        length = round(audio_s / n_rows * SAMPLE_RATE)
+        for index in range(n_rows):
+            chunk = Chunk(index=index, channel=0, span=0, pieces=(Piece(start=0, end=length),))
+            self._queue.add(WorkItem(task="transcribe", tenant=tenant, job_id=job_id, chunk=chunk, language="en"))
+        self._hand_out()
+
+    # Replicas
+
+    def _begin_replica(self) -> None:
+        replica = _Replica(number=next(self._numbers), free_s=self._now)
+        self._alive.add(replica.number)
+        self._idle.append(replica)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while len(self._queue) and self._idle:
+            replica = self._idle.popleft()
+            if replica.gone:
+                continue
+            scenario = self._scenario
+            share = max(1, math.ceil(len(self._queue) / max(1, len(self._alive))))
+            rows = self._queue.take(min(scenario.batch_rows, share))
+            replica.busy, replica.batch = True, rows
+            # Claiming and completing pass through the one Coordinator, row by row.
+            spent_s = len(rows) / scenario.coordinator_rows_s
+            self._coordinator_free_s = max(self._now, self._coordinator_free_s) + spent_s
+            self._coordinator_busy_s += spent_s
+            audio_s = sum(row.audio_s for row in rows)
+            decode_s = scenario.batch_overhead_s + audio_s / scenario.speed
+            ends_s = self._coordinator_free_s + scenario.ticket_s + decode_s
+            self._at(ends_s, lambda replica=replica, decode_s=decode_s: self._complete(replica, decode_s))  # type: ignore[misc]
+
+    def _complete(self, replica: _Replica, decode_s: float) -> None:
+        if replica.gone:
+            return
+        self._busy_s += decode_s
+        for row in replica.batch:
+            self._done_s += row.audio_s
+            job = self._jobs[row.job_id]
+            job.left -= 1
+            if job.left == 0:
+                job.ended_s = self._now
+        replica.busy, replica.batch = False, []
+        self._idle.append(replica)
+        self._hand_out()
+
+    def _lose(self) -> None:
+        """A replica dies; what it held comes back, and another one starts."""
+        numbers = sorted(self._alive)
+        if numbers:
+            self._remove(self._rng.choice(numbers))
+            self._start_one()
+        self._at(self._now + self._until_loss(), self._lose)
+
+    def _until_loss(self) -> float:
+        return self._rng.expovariate(self._scenario.losses_per_hour * self._scenario.replicas / 3600)
+
+    def _remove(self, number: int) -> None:
+        self._alive.discard(number)
+        for replica in self._holders(number):
+            replica.gone = True
+            for row in replica.batch:
+                self._repeated_s += row.audio_s
+                self._queue.add(row, first=True)
+            replica.batch = []
+        self._hand_out()
+
+    def _holders(self, number: int) -> Iterator[_Replica]:
+        for _, _, act in self._events:
+            held = (act.__defaults__ or (None,))[0] if hasattr(act, "__defaults__") else None
+            if isinstance(held, _Replica) and held.number == number:
+                yield held
+        yield from (replica for replica in self._idle if replica.number == number)
+
+    def _start_one(self) -> None:
+        self._starting += 1
+
+        def ready() -> None:
+            self._starting -= 1
+            self._begin_replica()
+
+        self._at(self._now + self._scenario.start_s, ready)
+
+    # Autoscaling
+
+    def _scale(self) -> None:
+        """Every two seconds, as Serve's controller does; it waits 4 s before it adds, 120 s before it removes."""
+        scenario = self._scenario
+        have = len(self._alive) + self._starting
+        if scenario.policy == "tickets":
+            busy = len(self._alive) - sum(1 for replica in self._idle if not replica.gone)
+            tickets = busy + min(16, math.ceil(len(self._queue) / scenario.batch_rows))
+            wanted = math.ceil(tickets / 2)
+        else:
+            wanted = math.ceil(self._queue.backlog_s / (scenario.speed * scenario.start_s * 2)) + min(
+                len(self._alive), math.ceil(scenario.load * scenario.replicas)
+            )
+        wanted = max(scenario.min_replicas, min(scenario.replicas, wanted))
+        self._high_since_s = (self._high_since_s or self._now) if wanted > have else None
+        self._low_since_s = (self._low_since_s or self._now) if wanted < have else None
+        if self._high_since_s is not None and self._now - self._high_since_s >= 4:
+            for _ in range(wanted - have):
+                self._start_one()
+        if self._low_since_s is not None and self._now - self._low_since_s >= 120:
+            idle = [replica for replica in self._idle if not replica.gone]
+            for replica in idle[: have - wanted]:
+                self._remove(replica.number)
+        self._at(self._now + 2.0, self._scale)
+
+    def _figures(self) -> Figures:
+        scenario = self._scenario
+        delays = [
+            job.ended_s - job.created_s - job.audio_s / scenario.speed
+            for job in self._jobs.values()
+            if job.ended_s is not None
+        ]
+        return Figures(
+            busy=self._busy_s / self._paid_s if self._paid_s else 0.0,
+            throughput=self._done_s / scenario.seconds,
+            delay_p50_s=median(delays) if delays else math.nan,
+            delay_p95_s=quantiles(delays, n=20)[-1] if len(delays) > 1 else math.nan,
+            coordinator_busy=self._coordinator_busy_s / scenario.seconds,
+            repeated=self._repeated_s / self._done_s if self._done_s else 0.0,
+            replica_hours=self._paid_s / 3600,
+            n_jobs=len(delays),
+        )
