@@ -36,6 +36,7 @@ from deployments.quarantine_routes import quarantine_routes
 from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.submission import Intake, Offer
+from deployments.tus_routes import tus_routes
 from deployments.uploads import UploadGates, sweep
 from deployments.webhooks import WebhookLimits
 from pipelines.batches import BatchBook
@@ -50,10 +51,14 @@ from pipelines.storage import BlobStore
 __all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "TenantLimits", "build_api"]
 
 MAX_JSON_BYTES = 1 << 20  # FastAPI reads a JSON body before it asks who sends it
+TUS_SENT = ("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum")
+TUS_TOLD = ("tus-resumable", "upload-offset", "upload-length", "upload-expires", "x-meetmemo-job")
+SENT = ("authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id")
+TOLD = ("location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag")
 CORS: dict[str, Any] = {
-    "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
-    "allow_headers": ["authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id"],
-    "expose_headers": ["location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag"],
+    "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": [*SENT, *TUS_SENT],
+    "expose_headers": [*TOLD, *TUS_TOLD],
     "max_age": 600,
 }
 
@@ -139,6 +144,7 @@ def build_api(
     app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))
     app.include_router(notification_routes(backend))
+    app.include_router(tus_routes(backend))
     if batches is not None:
         app.include_router(batch_routes(backend))
     if keys is not None:

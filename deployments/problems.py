@@ -28,6 +28,7 @@ from pipelines.errors import (
     TemplateInvalid,
     TemplateUnknown,
     TooLarge,
+    TusVersion,
     Unauthenticated,
 )
 
@@ -71,6 +72,10 @@ STATUS: dict[Reason, int] = {
     Reason.FORBIDDEN: 403,
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
     Reason.UPLOAD_STALLED: 408,
+    Reason.UPLOAD_BUSY: 423,
+    Reason.OFFSET_CONFLICT: 409,
+    Reason.CHECKSUM_MISMATCH: 460,  # the tus protocol's own
+    Reason.TUS_VERSION: 412,
     Reason.NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.RESULT_PENDING: 409,
@@ -103,6 +108,8 @@ def answer(error: MeetMemoError, path: str = "") -> Response:
     headers = {}
     if isinstance(error, Overloaded):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif isinstance(error, TusVersion):
+        headers["tus-version"] = "1.0.0"
     elif isinstance(error, Unauthenticated):
         headers["www-authenticate"] = REALM
     elif isinstance(error, Forbidden):  # RFC 6750, section 3.1

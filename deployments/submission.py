@@ -26,7 +26,7 @@ from deployments.schemas import (
     refused_option,
 )
 from deployments.sources import NAMELESS, check_url, name_in
-from deployments.uploads import Spool, body_of
+from deployments.uploads import Spool, StoredUpload, body_of
 from deployments.webhooks import WebhookLimits, target_complaint
 from pipelines.catalogue import ModelProfile
 from pipelines.codec import encode
@@ -60,7 +60,7 @@ class Submission:
 
     options: JobOptions
     filename: str
-    spool: Spool | None
+    spool: StoredUpload | None
     source_url: str
     idempotency_key: str | None
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import anyio.to_thread
 
@@ -20,6 +20,22 @@ from pipelines.errors import InvalidRequest, Overloaded, StoreUnavailable, TooLa
 SUFFIX = ".upload"
 BLOCK_BYTES = 1 << 20  # one hop to a thread per MiB: hashing and writing it take a few milliseconds
 UPLOAD_RETRY_AFTER_S = 5.0
+
+
+class StoredUpload(Protocol):
+    """A recording on this machine's disk, whole; its name ends when it is discarded or moved into the store."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def n_bytes(self) -> int: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    def discard(self) -> None:
+        """Delete the file, unless the store has moved it away; may be called twice."""
 
 
 class Spool:

@@ -14,6 +14,10 @@
     │   ├── Forbidden             forbidden
     │   ├── UnsupportedMediaType  unsupported_media_type
     │   ├── UploadStalled         upload_stalled
+    │   ├── UploadBusy            upload_busy
+    │   ├── OffsetConflict        offset_conflict
+    │   ├── ChecksumMismatch      checksum_mismatch
+    │   ├── TusVersion            tus_version
     │   ├── NotFound              not_found
     │   ├── MethodNotAllowed      method_not_allowed
     │   └── ResultPending         result_pending
@@ -87,6 +91,10 @@ class Reason(StrEnum):
     FORBIDDEN = "forbidden"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UPLOAD_STALLED = "upload_stalled"
+    UPLOAD_BUSY = "upload_busy"
+    OFFSET_CONFLICT = "offset_conflict"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    TUS_VERSION = "tus_version"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     RESULT_PENDING = "result_pending"
@@ -178,6 +186,30 @@ class UploadStalled(RequestError):
     """The client stopped sending in the middle of the body."""
 
     reason = Reason.UPLOAD_STALLED
+
+
+class UploadBusy(RequestError):
+    """Another request writes to the same resumable upload."""
+
+    reason = Reason.UPLOAD_BUSY
+
+
+class OffsetConflict(RequestError):
+    """A piece of a resumable upload does not begin where the one before ended."""
+
+    reason = Reason.OFFSET_CONFLICT
+
+
+class ChecksumMismatch(RequestError):
+    """A piece of a resumable upload differs from its checksum."""
+
+    reason = Reason.CHECKSUM_MISMATCH
+
+
+class TusVersion(RequestError):
+    """The client speaks another version of the tus protocol, or none."""
+
+    reason = Reason.TUS_VERSION
 
 
 class NotFound(RequestError):

@@ -55,7 +55,8 @@ async def test_every_operation_but_health_needs_a_key(api):
             assert {"401", "403"} <= operation["responses"].keys()
             assert answer.status_code == 401, (method, path)
             assert answer.headers["www-authenticate"] == 'Bearer realm="meetmemo"'
-            assert (answer.json().get("reason") or answer.json()["error"]["code"]) == "unauthenticated"
+            if method != "head":
+                assert (answer.json().get("reason") or answer.json()["error"]["code"]) == "unauthenticated"
 
 
 @pytest.mark.parametrize("headers", [key("a"), {"authorization": "bearer a"}, {"x-api-key": "a"}])
