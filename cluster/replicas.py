@@ -311,6 +311,7 @@ class IngestionReplica(Ingestion):
                 keeps_audio=settings.retention.audio_days > 0,
                 styles=settings.minutes.styles,
                 usd_per_audio_hour=settings.usd_per_audio_hour,
+                vocabularies=settings.vocabulary,
                 webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
                 mail_domains=mail_domains(settings),
                 public_url=settings.http.public_url,

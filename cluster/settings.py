@@ -335,6 +335,7 @@ class Settings(_Section):
     minutes: MinutesSettings = MinutesSettings()
     limits: LimitSettings = LimitSettings()
     sources: tuple[SourceSettings, ...] = ()
+    vocabulary: dict[str, tuple[str, ...]] = Field(default={}, description="words to know, for all jobs of a tenant")
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()

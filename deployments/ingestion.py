@@ -86,6 +86,7 @@ def build_api(
     public_url: str = "",
     profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
     usd_per_audio_hour: float | None = None,
+    vocabularies: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
@@ -110,6 +111,7 @@ def build_api(
             keeps_audio=keeps_audio,
             styles=styles or HouseStyles(),
             profiles=profiles,
+            vocabularies=vocabularies,
             webhooks=webhooks,
             mail_domains=mail_domains,
         ),
@@ -174,6 +176,7 @@ class IngestionConfig:
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
     usd_per_audio_hour: float | None = None
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Ingestion:
@@ -221,4 +224,5 @@ class Ingestion:
             profiles=config.profiles,
             cors_origins=config.cors_origins,
             usd_per_audio_hour=config.usd_per_audio_hour,
+            vocabularies=config.vocabularies,
         )

@@ -23,6 +23,7 @@ from pipelines.export.sandbox import MAX_TEMPLATE_CHARACTERS
 from pipelines.jobs import Job, JobOptions, JobState, MinutesRecord
 from pipelines.languages import LANGUAGES
 from pipelines.ledger import JobEvent
+from pipelines.masking import MaskKind
 from pipelines.minutes.glossary import MAX_TERMS
 
 JOBS_PATH = "/v1/jobs"
@@ -35,7 +36,7 @@ SpeakerName = Annotated[
 ]
 
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
-LIST_OPTIONS = frozenset({"speakers", "vocabulary", "glossary", "recipients"})
+LIST_OPTIONS = frozenset({"speakers", "vocabulary", "mask", "glossary", "recipients"})
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
 
 EmailAddress = Annotated[
@@ -108,6 +109,15 @@ class Options(Wire):
     )
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding begins; what fails the quality rules is tried at higher ones."
+    )
+    zh_script: Literal["simplified", "traditional"] | None = Field(
+        None, description="Characters of Chinese transcripts; as the model writes them when left out."
+    )
+    mask: tuple[MaskKind, ...] = Field(
+        (),
+        max_length=4,
+        description="What is hidden in transcript and minutes, before a language model sees it: `email`, `cards`, "
+        "`numbers` of 4 digits and more, `profanity`.",
     )
     minutes_template: Annotated[str, StringConstraints(max_length=MAX_TEMPLATE_CHARACTERS)] = Field(
         "",

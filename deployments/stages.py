@@ -12,9 +12,11 @@ from pipelines.job_usage import JobUsage, transcription_usage
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, outcome_of
 from pipelines.ledger import Ledger
+from pipelines.masking import mask_transcript
 from pipelines.scheduling import WorkItem
 from pipelines.stitching import stitch
 from pipelines.storage import BlobStore
+from pipelines.zh_script import in_script
 
 _READERS = 8  # a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
 
@@ -94,6 +96,9 @@ def stitch_job(
     )
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")
+    if job.options.zh_script:
+        transcript = in_script(transcript, job.options.zh_script)
+    transcript = mask_transcript(transcript, job.options.mask)
     failed = quarantine.failed_in(results)
     kept = quarantine.Kept(
         summary=summary, spans=tuple(spans), results=tuple(results.values()), votes=tuple(votes.values())

@@ -75,7 +75,8 @@ class Submission:
 class Offer:
     """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
 
-    ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
+    ``vocabularies`` is what each tenant's decoder should know anyway. ``webhooks`` None: no webhooks; ``mail_domains``
+    None: no e-mails, empty: to every domain.
     """
 
     models: tuple[str, ...]
@@ -85,6 +86,7 @@ class Offer:
     keeps_audio: bool = True
     styles: HouseStyles = field(default=HouseStyles())
     tenant: str = "default"
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     webhooks: WebhookLimits | None = None
     mail_domains: frozenset[str] | None = None
 
@@ -102,6 +104,8 @@ class Offer:
         if complaint := self._about_recipients(options.recipients):
             raise refused_option("recipients", complaint)
         chosen = options.to_domain(self.default_model)
+        usual = self.vocabularies.get(self.tenant, ())
+        chosen = replace(chosen, vocabulary=tuple(dict.fromkeys((*chosen.vocabulary, *usual))))
         self.check_model(chosen.model)
         profile = self.profiles.get(chosen.model, ModelProfile())
         if chosen.language and profile.languages is not None and chosen.language not in profile.languages:
@@ -216,8 +220,14 @@ def merge_options(
                 continue
             if name in merged or (len(filled) > 1 and name not in LIST_OPTIONS):
                 raise InvalidOptions(f"{name}: given more than once", ((name, "given more than once"),))
-            merged[name] = filled if name in LIST_OPTIONS else filled[0]
+            merged[name] = _several(filled) if name in LIST_OPTIONS else filled[0]
     return merged
+
+
+def _several(values: Sequence[str]) -> list[str]:
+    """Values of a list; one alone may hold several, with commas between them."""
+    parts = values[0].split(",") if len(values) == 1 else values
+    return [part.strip() for part in parts if part.strip()]
 
 
 def clean_filename(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Usage
 from pipelines.errors import IllegalTransition, Reason
 from pipelines.job_usage import JobUsage
+from pipelines.masking import MaskKind
 
 
 class JobState(StrEnum):
@@ -73,6 +74,8 @@ class JobOptions:
     prompt: str = ""
     vocabulary: tuple[str, ...] = ()
     temperature: float = 0.0
+    zh_script: Literal["simplified", "traditional"] | None = None
+    mask: tuple[MaskKind, ...] = ()
     minutes_template: str = ""
     minutes_title: str = ""
     glossary: tuple[str, ...] = ()

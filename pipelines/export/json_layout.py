@@ -10,6 +10,9 @@
     model            {name, sha256, compute_type, device}
     n_channels
     text             all segments, one a line
+    talk             [{channel, speaker, talk_s, share, silence_s, overlap_s, longest_s, interruptions}]: see
+                     `pipelines.talk.ChannelTalk`
+    silence_s        seconds in which nobody talks
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
@@ -31,6 +34,7 @@ from math import isfinite
 from typing import Any
 
 from pipelines.core import Minutes, Segment, Transcript
+from pipelines.talk import silence_s, talk_of
 
 VERSION = 1
 
@@ -47,6 +51,8 @@ def transcript_json(transcript: Transcript, title: str) -> bytes:
         "model": fields.pop("model"),
         "n_channels": fields.pop("n_channels"),
         "text": transcript.text,
+        "talk": [asdict(channel) for channel in talk_of(transcript)],
+        "silence_s": silence_s(transcript),
         **fields,
     }
     return _dump(layout)

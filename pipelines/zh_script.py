@@ -1,0 +1,37 @@
+"""Writes Chinese in simplified or traditional characters, whichever the model happened to write."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Literal
+
+from opencc import OpenCC
+
+from pipelines.core import Transcript
+
+ZhScript = Literal["simplified", "traditional"]
+
+_CONVERSIONS: dict[ZhScript, str] = {"simplified": "t2s", "traditional": "s2t"}
+CHINESE = frozenset({"zh", "yue"})
+
+
+def in_script(transcript: Transcript, script: ZhScript) -> Transcript:
+    """Write a Chinese transcript in one script; others stay as they are. Times stay."""
+    if transcript.language not in CHINESE:
+        return transcript
+    convert = _converter(script).convert
+    return replace(
+        transcript,
+        segments=tuple(
+            replace(
+                segment,
+                text=convert(segment.text),
+                words=tuple(replace(word, text=convert(word.text)) for word in segment.words),
+            )
+            for segment in transcript.segments
+        ),
+    )
+
+
+@cache
+def _converter(script: ZhScript) -> OpenCC:
+    return OpenCC(_CONVERSIONS[script])
