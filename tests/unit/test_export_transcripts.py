@@ -26,6 +26,8 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "model",
         "n_channels",
         "text",
+        "talk",
+        "silence_s",
         "segments",
         "coverage",
     ]

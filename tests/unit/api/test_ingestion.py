@@ -65,6 +65,8 @@ async def test_raw_body(any_api):
         "prompt": "",
         "vocabulary": [],
         "temperature": 0.0,
+        "zh_script": None,
+        "mask": [],
         "minutes_template": "",
         "minutes_title": "",
         "glossary": [],
