@@ -263,7 +263,7 @@ class Coordinator:
         for job in await asyncio.to_thread(self._records.cancel_requests):
             await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
         if self._feeder and not self._draining:
-            await asyncio.to_thread(self._feeder.feed)
+            self._measures.arrived(await asyncio.to_thread(self._feeder.feed))
         room = self._options.max_live_jobs - self._driver.n_transcribing
         if room > 0 and not self._draining:
             for job in await asyncio.to_thread(self._records.claim, room, self._driver.jobs):

@@ -16,6 +16,7 @@ from pipelines.ledger import Ledger
 T = TypeVar("T")
 
 ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being replaced holds calls for seconds
+SCRAPE_TIMEOUT_S = 8.0  # less than Prometheus waits, more than storage that is away makes the Coordinator wait
 RETRY_S = 5.0  # after a call failed, do not try again before
 REFUSING_FRESH_S = 1.0
 POLL_S = 1.0  # between looks into the ledger while the Coordinator does not answer
@@ -61,7 +62,7 @@ class CoordinatorLine:
 
     async def metrics(self) -> bytes | None:
         """What the Coordinator counts and measures; None when nobody answers."""
-        return await self._ask(self._coordinator.metrics(), ANSWER_TIMEOUT_S)
+        return await self._ask(self._coordinator.metrics(), SCRAPE_TIMEOUT_S)
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
         """Estimate seconds to the end for live jobs; empty when nobody answers."""

@@ -13,6 +13,9 @@ from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.ledger import Ledger, QueuedJobs
 from pipelines.measured_store import MeasuredStore
 
+STORAGE_TIMEOUT_S = 2.0
+"""A scrape waits no longer for a ledger or a store."""
+
 PARKED_FRESH_S = 15.0
 """How long a count of parked minutes is good: it lists a part of the store."""
 
@@ -45,8 +48,9 @@ class Observatory:
         """One scrape. What a ledger or a store that is away would say is left out."""
         queued: tuple[QueuedJobs, ...] | None
         try:
-            queued = await asyncio.to_thread(self._ledger.queued_jobs)
-        except LedgerUnavailable:
+            async with asyncio.timeout(STORAGE_TIMEOUT_S):
+                queued = await asyncio.to_thread(self._ledger.queued_jobs)
+        except (LedgerUnavailable, TimeoutError):
             queued = None
         replicas = await asyncio.to_thread(self._count_replicas)
         snapshot = Snapshot(
@@ -97,11 +101,12 @@ class Observatory:
     async def _count_parked(self) -> int | None:
         now_s = time.monotonic()
         if now_s >= self._parked_until_s:
-            try:
-                self._n_parked = await asyncio.to_thread(Parking(self._store).count)
-            except StoreUnavailable:
-                self._n_parked = None
             self._parked_until_s = now_s + PARKED_FRESH_S
+            try:
+                async with asyncio.timeout(STORAGE_TIMEOUT_S):
+                    self._n_parked = await asyncio.to_thread(Parking(self._store).count)
+            except (StoreUnavailable, TimeoutError):
+                self._n_parked = None
         return self._n_parked
 
 

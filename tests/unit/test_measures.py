@@ -1,5 +1,6 @@
 """What the Coordinator counts: complete, in base units, and bounded whatever the load."""
 
+import threading
 import time
 from dataclasses import replace
 
@@ -52,6 +53,7 @@ async def test_a_run_shows_in_the_figures() -> None:
     await house.coordinator.wake(2)
     jobs = [house.submit("good", range(100, 160)), house.submit("bad", [1, 2, 7])]
     await house.ended(*jobs)
+    await until(lambda: not house.coordinator._driver.jobs)
     found = read(await house.coordinator.metrics())
     await house.coordinator.stop()
     by_job = f'model="{MODEL}",tenant_class="standard"'
@@ -177,3 +179,21 @@ def test_a_store_is_measured_call_by_call() -> None:
     calls = store.take_calls()
     assert [(call.operation, call.failed) for call in calls] == [("put", False), ("get", False), ("get", True)]
     assert store.take_calls() == ()
+
+
+async def test_a_scrape_does_not_wait_for_storage(monkeypatch) -> None:
+    """A ledger that hangs costs a scrape a moment, and shows; so does a store that is away. Counters are there."""
+    monkeypatch.setattr("deployments.observatory.STORAGE_TIMEOUT_S", 0.05)
+    ledger, store = MemoryLedger(), MemoryStore()
+    house = House(ledger, store)
+    await house.coordinator.start()
+    hangs = threading.Event()
+    monkeypatch.setattr(ledger, "queued_jobs", lambda: hangs.wait(5) or ())
+    store.outage = "away"
+    found = read(await house.coordinator.metrics())
+    store.outage = ""
+    hangs.set()
+    await house.coordinator.stop()
+    assert found["meetmemo_ledger_up"] == 0
+    assert "meetmemo_parked_minutes" not in found
+    assert found["meetmemo_jobs_submitted_total"] == 0
