@@ -119,6 +119,7 @@ class Measures:
                 self._deliveries.labels(channel, delivery_state.value)
         for model in models:
             for tenant_class in self.options.classes:
+                self._begun.labels(tenant_class, model)
                 self._late.labels(tenant_class, model)
                 self._transcribed.labels(tenant_class, model)
                 self._job_s.labels(tenant_class, model)
