@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from pipelines.compressed_audio import compress
 
 from cluster.client import Client
 from cluster.minutes_cli import wishes
