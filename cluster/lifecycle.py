@@ -286,6 +286,8 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
+    # A replica that fails its health check hangs or is fenced: waiting for its grace period would only hold its place.
+    os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
     os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1" if settings.http.haproxy else "0")
     # HAProxy's own pages; at Ray's fixed ports a second cluster on the same machine would not start.
     os.environ.setdefault("RAY_SERVE_HAPROXY_METRICS_PORT", str(_free_port()))
