@@ -33,7 +33,8 @@ Accepts a recording in one of three forms, stores it durably and answers 202; tr
 
 - **multipart/form-data**: the recording in the field `file`, options as form fields or as JSON in the field `options`;
 - **the recording itself** as `audio/*`, `video/*` or `application/octet-stream`, its name in `X-Filename`
-  (percent-encoded UTF-8) or `Content-Disposition`;
+  (percent-encoded UTF-8) or `Content-Disposition`; samples without a container as `audio/L16`, `audio/PCMU`,
+  `audio/PCMA`, `audio/basic` or `audio/pcm` (little-endian) with `rate` and `channels`;
 - **application/json** with a `source` URL, which is pulled later.
 
 Options may also come as query parameters; each option at most once. The format is found by content, not by name.

@@ -35,6 +35,7 @@ from deployments.problems import install
 from deployments.quarantine_routes import quarantine_routes
 from deployments.rate import RateMeter
 from deployments.readiness import service_routes
+from deployments.recorder_routes import recorder_routes
 from deployments.submission import Intake, Offer
 from deployments.tus_routes import tus_routes
 from deployments.uploads import UploadGates, sweep
@@ -147,6 +148,7 @@ def build_api(
     app.include_router(admin_routes(backend))
     app.include_router(notification_routes(backend))
     app.include_router(tus_routes(backend))
+    app.include_router(recorder_routes(backend))
     if batches is not None:
         app.include_router(batch_routes(backend))
     if keys is not None:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from deployments.correlation import came_from
 from deployments.forms import disposition, filename_of, read_form, text_of
 from deployments.limits import IngestionLimits, TenantLimits
+from deployments.raw_audio import header_for
 from deployments.schemas import (
     LIST_OPTIONS,
     MAX_PRIORITY,
@@ -190,8 +191,13 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     elif media_type.startswith(RAW_TYPES):
         chosen = offer.check(Options.parse(merge_options(query, {}, {})))
         name = query_filename or _header_filename(request.headers)
+        header = header_for(content_type)
+        if header:
+            await spool.write(header)
         async for block in body:
             await spool.write(block)
+        if spool.n_bytes == len(header):
+            raise EmptyAudio("The recording has no bytes.")
     else:
         raise UnsupportedMediaType(
             f"Content type {media_type} is not accepted: send multipart/form-data with a field 'file', "
