@@ -38,6 +38,7 @@ from deployments.transcriber import Transcriber
 from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
 from pipelines.credentials import connect_keys
 from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnreachable
+from pipelines.isolated_decoder import IsolatedDecoder
 from pipelines.ledger import connect_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
@@ -217,6 +218,7 @@ class SegmenterReplica(Segmenter):
                 span_timeout_s=settings.coordinator.span_timeout_s,
                 sources=source_limits(settings),
             ),
+            decode=IsolatedDecoder(),
         )
 
     async def probe(self, tenant: str, url: str) -> Any:

@@ -16,11 +16,12 @@ from deployments.figures import SegmentFigures, SpanTiming
 from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
-from pipelines.audio import MAX_CHANNELS, decode_audio, probe
+from pipelines.audio import MAX_CHANNELS, probe
 from pipelines.batches import Probe
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
+from pipelines.isolated_decoder import Decoder, Decoding, DecodingHere
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
 from pipelines.pcm import Pcm
@@ -58,8 +59,10 @@ Step = Span | SourceSummary | SegmentFigures
 class Segmenter:
     """Splits one source per call; memory holds one span, whatever the recording's length."""
 
-    def __init__(self, *, store: BlobStore, options: SegmenterOptions) -> None:
+    def __init__(self, *, store: BlobStore, options: SegmenterOptions, decode: Decoder = DecodingHere) -> None:
+        """Recordings from outside are decoded by a `pipelines.isolated_decoder.IsolatedDecoder`."""
         self._store = MeasuredStore(store)
+        self._decode = decode
         self._options = options
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
@@ -77,9 +80,14 @@ class Segmenter:
         if request.source_url:
             await self._fetch(request, keys)
         began_s = time.perf_counter()
-        steps = self._split(keys, request)
-        while (step := await self._next(steps)) is not None:
-            yield step
+        running: list[Decoding] = []
+        steps = self._split(keys, request, running)
+        try:
+            while (step := await self._next(steps)) is not None:
+                yield step
+        finally:
+            for decoding in running:  # a thread may still wait for it
+                decoding.kill()
         seconds = time.perf_counter() - began_s
         tracing.past_span("cut", request.traceparent, seconds, job_id=request.job_id)
         log.info(
@@ -124,7 +132,7 @@ class Segmenter:
             await fetch(request.source_url, path, self._options.sources, request.tenant)
             await asyncio.to_thread(self._store.put_file, keys.source, path)
 
-    def _split(self, keys: JobKeys, request: SegmentRequest) -> Iterator[Step]:
+    def _split(self, keys: JobKeys, request: SegmentRequest, running: list[Decoding]) -> Iterator[Step]:
         segmentation = replace(self._options.segmentation, window_s=request.window_s)
         n_spans = n_chunks = n_channels = end = 0
         timings: list[SpanTiming] = []
@@ -132,13 +140,14 @@ class Segmenter:
         limits = self._options.limits_of(request.tenant)
         known = frozenset(self._store.list(keys.spans))
         with self._store.open(keys.source) as source, self._playback(keys, request.keep_audio) as copied:
-            blocks = decode_audio(
+            recording = self._decode(
                 source,
                 channels="split" if request.split_channels else "mix",
                 max_duration_s=limits.max_duration_s,
                 max_channels=limits.max_channels,
             )
-            for draft in cutting.steps(split_audio(decoding.steps(copied(blocks)), segmentation)):
+            running.append(recording)
+            for draft in cutting.steps(split_audio(decoding.steps(copied(recording)), segmentation)):
                 decode_s = decoding.lap_s()
                 timings.append(
                     SpanTiming(
@@ -158,7 +167,7 @@ class Segmenter:
             n_channels=n_channels,
             n_spans=n_spans,
             n_chunks=n_chunks,
-            cpu_s=cutting.cpu_s,
+            cpu_s=cutting.cpu_s + recording.cpu_s,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary

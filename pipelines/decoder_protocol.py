@@ -1,0 +1,66 @@
+"""What the decoder's process and its caller say to each other, over one socket for each recording.
+
+The process is not trusted once it has seen a recording: nothing it sends is unpickled, every length is checked.
+
+    process → caller                                    caller → process
+    R  offset, length    wants bytes of the recording   length, bytes
+    B  channels, samples, int16 little-endian           nothing
+    E  length of the reason, of the text, both          nothing
+    D  the recording came to its end                    nothing
+"""
+
+import json
+import socket
+import struct
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pipelines.errors import CorruptAudio, EmptyAudio, InputError, NoAudioStream, TooLong, UnsupportedFormat
+
+MESSAGE = struct.Struct("<cQQ")
+LENGTH = struct.Struct("<Q")
+STATUS = struct.Struct("<id")  # exit code, negative for a signal; processor seconds
+READ, BLOCK, ERROR, DONE = b"R", b"B", b"E", b"D"
+
+MAX_READ_BYTES = 16 << 20
+MAX_BLOCK_CHANNELS = 64
+MAX_TEXT_BYTES = 4096
+SAMPLE_BYTES = 2
+
+ERRORS: dict[str, type[InputError]] = {
+    str(kind.reason): kind for kind in (UnsupportedFormat, NoAudioStream, EmptyAudio, CorruptAudio, TooLong)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeOrder:
+    """What to decode, and what the process may use for it."""
+
+    n_bytes: int
+    channels: Literal["mix", "split"]
+    block_s: float
+    max_duration_s: float
+    max_channels: int
+    cpu_s: int
+    memory_bytes: int
+
+    def encoded(self) -> bytes:
+        """The order as it is sent."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decoded(cls, data: bytes) -> "DecodeOrder":
+        """The order as it was made."""
+        return cls(**json.loads(data))
+
+
+def receive(connection: socket.socket, n_bytes: int) -> bytearray:
+    """Exactly so many bytes; raises `EOFError` when the other side is gone."""
+    data = bytearray(n_bytes)
+    view = memoryview(data)
+    while view:
+        n_received = connection.recv_into(view)
+        if not n_received:
+            raise EOFError("the other side is gone")
+        view = view[n_received:]
+    return data

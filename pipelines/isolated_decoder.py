@@ -1,0 +1,291 @@
+"""`IsolatedDecoder`: `pipelines.audio.decode_audio` in a process of its own, which a hostile recording may wreck.
+
+What can go wrong there ends that process and nothing else; see `pipelines.decoder_host` for what it may do.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
+
+import numpy as np
+
+from pipelines.audio import MAX_CHANNELS, decode_audio
+from pipelines.decoder_protocol import (
+    BLOCK,
+    DONE,
+    ERROR,
+    ERRORS,
+    LENGTH,
+    MAX_BLOCK_CHANNELS,
+    MAX_READ_BYTES,
+    MAX_TEXT_BYTES,
+    MESSAGE,
+    READ,
+    SAMPLE_BYTES,
+    STATUS,
+    DecodeOrder,
+    receive,
+)
+from pipelines.errors import CorruptAudio, ReplicaLost
+from pipelines.pcm import SAMPLE_RATE, Pcm
+
+BLOCK_S = 10.0
+MEMORY_BYTES = 1 << 30  # beside what the process has when it starts; decoding takes some tens of MB
+MIN_CPU_S = 120
+SLOWEST_X = 5.0  # × real time; a slow core decodes at some hundreds
+START_TIMEOUT_S = 120.0
+SOCKET_BUFFER_BYTES = 1 << 20
+_ROOT = Path(__file__).resolve().parent.parent
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+
+
+class Decoding(Protocol):
+    """A recording that is being decoded; iterate over it once.
+
+    ``cpu_s`` is what other processes took for it, known at its end.
+    """
+
+    cpu_s: float
+
+    def __iter__(self) -> Iterator[Pcm]:
+        """Blocks as `pipelines.audio.decode_audio` yields them."""
+
+    def kill(self) -> None:
+        """End it from another thread: whoever waits for a block gets `ReplicaLost`."""
+
+
+class Decoder(Protocol):
+    """Starts to decode; see `pipelines.audio.decode_audio`."""
+
+    def __call__(
+        self, source: BinaryIO, *, channels: Literal["mix", "split"], max_duration_s: float, max_channels: int
+    ) -> Decoding: ...
+
+
+class DecodingHere:
+    """`Decoding` in this process, for recordings one trusts."""
+
+    cpu_s = 0.0
+
+    def __init__(
+        self,
+        source: BinaryIO,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        max_duration_s: float,
+        max_channels: int = MAX_CHANNELS,
+    ) -> None:
+        self._blocks = decode_audio(source, channels=channels, max_duration_s=max_duration_s, max_channels=max_channels)
+
+    def __iter__(self) -> Iterator[Pcm]:
+        return self._blocks
+
+    def kill(self) -> None:
+        """It cannot be stopped; it goes on until it ends by itself."""
+
+
+class IsolatedDecoder:
+    """Starts a process for every recording, by a host that is started with the first. Thread-safe."""
+
+    def __init__(self, *, memory_bytes: int = MEMORY_BYTES, cpu_s: int | None = None) -> None:
+        self._memory_bytes = memory_bytes
+        self._cpu_s = cpu_s
+        self._lock = threading.Lock()
+        self._host: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def __call__(
+        self,
+        source: BinaryIO,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        max_duration_s: float,
+        max_channels: int = MAX_CHANNELS,
+    ) -> "IsolatedDecoding":
+        """Start to decode a seekable stream. Raises `ReplicaLost` when no process can be had."""
+        n_bytes = source.seek(0, os.SEEK_END)
+        order = DecodeOrder(
+            n_bytes=n_bytes,
+            channels=channels,
+            block_s=BLOCK_S,
+            max_duration_s=max_duration_s,
+            max_channels=max_channels,
+            cpu_s=self._cpu_s or MIN_CPU_S + round(max_duration_s / SLOWEST_X),
+            memory_bytes=self._memory_bytes,
+        )
+        ours, theirs = socket.socketpair()
+        status, theirs_status = os.pipe()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        try:
+            with self._lock:
+                process = self._order(order, [theirs.fileno(), theirs_status])
+        except BaseException:
+            ours.close()
+            os.close(status)
+            raise
+        finally:
+            theirs.close()
+            os.close(theirs_status)
+        return IsolatedDecoding(source, ours, status=status, process=process)
+
+    def close(self) -> None:
+        """End the host and all its children."""
+        with self._lock:
+            self._end_host()
+
+    def _order(self, order: DecodeOrder, descriptors: list[int]) -> int:
+        """Hand an order to the host, a new one if the old one is gone; return a descriptor of the new process."""
+        for _ in range(2):
+            try:
+                control = self._control or self._start_host()
+                socket.send_fds(control, [order.encoded()], descriptors)
+                answer, handles, _, _ = socket.recv_fds(control, 1, 1)
+                if answer and handles:
+                    return handles[0]
+            except OSError:
+                pass
+            self._end_host()
+        raise ReplicaLost("the decoder's process cannot be started")
+
+    def _start_host(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        with theirs:
+            self._host = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "pipelines.decoder_host", str(theirs.fileno())],
+                env={**environment, "PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        ours.settimeout(START_TIMEOUT_S)
+        if ours.recv(1) != b"!":
+            raise OSError("the decoder's host did not start")
+        self._control = ours
+        return ours
+
+    def _end_host(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._host is not None:
+            self._host.kill()
+            self._host.wait()
+        self._host = self._control = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self._end_host()
+
+
+class IsolatedDecoding:
+    """One recording in its own process. `IsolatedDecoder` makes it."""
+
+    def __init__(self, source: BinaryIO, connection: socket.socket, *, status: int, process: int) -> None:
+        self._source = source
+        self._connection = connection
+        self._status = status
+        self._process = process
+        self._lock = threading.Lock()
+        self._ended = False
+        self.cpu_s = 0.0
+
+    def __iter__(self) -> Iterator[Pcm]:
+        """Yield blocks; errors as `pipelines.audio.decode_audio` raises them, `CorruptAudio` for a recording that
+        the process does not survive, `ReplicaLost` when the process was killed from outside."""
+        try:
+            while True:
+                kind, first, second = self._receive_message()
+                if kind == READ:
+                    self._hand_over(first, second)
+                elif kind == BLOCK:
+                    yield self._block(first, second)
+                elif kind == ERROR:
+                    raise self._error(first, second)
+                elif kind == DONE:
+                    self._exit_code()
+                    return
+                else:
+                    raise CorruptAudio("the decoder said something it should not")
+        finally:
+            self._end()
+
+    def kill(self) -> None:
+        """End the process; may be called from any thread, and again."""
+        with self._lock:
+            if not self._ended:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def _receive_message(self) -> tuple[bytes, int, int]:
+        try:
+            kind, first, second = MESSAGE.unpack(receive(self._connection, MESSAGE.size))
+        except (EOFError, ConnectionError):
+            raise self._how_it_ended() from None
+        return kind, first, second
+
+    def _hand_over(self, offset: int, n_bytes: int) -> None:
+        if n_bytes > MAX_READ_BYTES:
+            raise CorruptAudio("the decoder asked for too much at once")
+        self._source.seek(offset)
+        data = self._source.read(n_bytes)
+        try:
+            self._connection.sendall(LENGTH.pack(len(data)) + data)
+        except ConnectionError:
+            raise self._how_it_ended() from None
+
+    def _block(self, n_channels: int, n_samples: int) -> Pcm:
+        if not 1 <= n_channels <= MAX_BLOCK_CHANNELS or n_samples > BLOCK_S * SAMPLE_RATE:
+            raise CorruptAudio("the decoder sent a block that cannot be")
+        samples = self._payload(n_channels * n_samples * SAMPLE_BYTES)
+        return np.frombuffer(samples, np.int16).reshape(n_channels, n_samples)
+
+    def _error(self, n_reason: int, n_text: int) -> Exception:
+        if n_reason > MAX_TEXT_BYTES or n_text > MAX_TEXT_BYTES:
+            return CorruptAudio("the decoder said something it should not")
+        reason = self._payload(n_reason).decode("utf-8", "replace")
+        text = self._payload(n_text).decode("utf-8", "replace")
+        return ERRORS.get(reason, CorruptAudio)(text)
+
+    def _payload(self, n_bytes: int) -> bytearray:
+        try:
+            return receive(self._connection, n_bytes)
+        except (EOFError, ConnectionError):
+            raise self._how_it_ended() from None
+
+    def _how_it_ended(self) -> Exception:
+        """Why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
+        code = self._exit_code()
+        if code == -signal.SIGKILL:
+            return ReplicaLost("the decoder's process was killed")
+        if code == -signal.SIGXCPU:
+            return CorruptAudio("decoding the recording takes more processor time than it may")
+        what = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return CorruptAudio(f"the decoder does not survive the recording ({what})")
+
+    def _exit_code(self) -> int:
+        """Wait for the process to end; SIGKILL where its host is gone as well."""
+        data = os.read(self._status, STATUS.size)
+        if len(data) < STATUS.size:
+            return -int(signal.SIGKILL)
+        code, self.cpu_s = STATUS.unpack(data)
+        return int(code)
+
+    def _end(self) -> None:
+        self.kill()
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+            self._connection.close()
+            os.close(self._status)
+            os.close(self._process)
+
+    def __del__(self) -> None:
+        self._end()

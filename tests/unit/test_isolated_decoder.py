@@ -1,0 +1,207 @@
+"""Decoding in a process of its own: the same samples, and whatever happens there stays there."""
+
+import io
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines import decoder_host
+from pipelines.audio import decode_audio
+from pipelines.decoder_protocol import ERRORS, MESSAGE
+from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
+from pipelines.isolated_decoder import IsolatedDecoder
+from tests.recordings import RECORDINGS
+
+LIMIT_S = 3600.0
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    decoder = IsolatedDecoder()
+    yield decoder
+    decoder.close()
+
+
+def blocks(decoder, source, **options):
+    return list(decoder(source, **{"max_duration_s": LIMIT_S, **options}))
+
+
+def outcome(decode):
+    """The samples, or the kind of error and its text."""
+    try:
+        found = list(decode())
+    except InputError as error:
+        return type(error), str(error)
+    return np.concatenate(found, axis=1).tobytes()
+
+
+@pytest.mark.parametrize("path", sorted(p for p in RECORDINGS.iterdir() if p.suffix not in (".json", ".md")), ids=str)
+def test_the_same_as_in_process(decoder, path):
+    """Every sample recording, sound or damaged, brings the same samples or the same error."""
+    if path.name.startswith("meeting"):
+        pytest.skip("long, and like the others")
+    data = path.read_bytes()
+    here = outcome(lambda: decode_audio(io.BytesIO(data), channels="split", max_duration_s=LIMIT_S))
+    there = outcome(lambda: decoder(io.BytesIO(data), channels="split", max_duration_s=LIMIT_S))
+    assert there == here
+
+
+def test_limits_hold_there(decoder):
+    """Too long, too wide: what decoding refuses is refused with its own reason."""
+    with (RECORDINGS / "short.mp3").open("rb") as file, pytest.raises(TooLong):
+        blocks(decoder, file, max_duration_s=1.0)
+    with (RECORDINGS / "call-stereo.opus").open("rb") as file, pytest.raises(InputError, match="channels"):
+        blocks(decoder, file, channels="split", max_channels=1)
+
+
+def test_processor_time_is_counted(decoder):
+    """What the other process took is known at the end."""
+    with (RECORDINGS / "call-stereo.opus").open("rb") as file:
+        decoding = decoder(file, max_duration_s=LIMIT_S)
+        list(decoding)
+    assert decoding.cpu_s > 0
+
+
+def test_a_store_that_fails_is_an_outage(decoder):
+    """The recording is read here: what fails then is no fault of the recording."""
+
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        blocks(decoder, Failing(b"x" * 1000))
+    with (RECORDINGS / "short.mp3").open("rb") as file:
+        assert blocks(decoder, file)
+
+
+def test_a_process_that_is_killed_is_lost(decoder):
+    """By its caller's time-out or by the kernel: another attempt may succeed, and it ends at once."""
+
+    class Slow(io.BytesIO):
+        def read(self, size=-1):
+            time.sleep(0.2)
+            return super().read(size)
+
+    decoding = decoder(Slow((RECORDINGS / "call-stereo.opus").read_bytes()), max_duration_s=LIMIT_S)
+    threading.Timer(0.1, decoding.kill).start()
+    with pytest.raises(ReplicaLost):
+        list(decoding)
+    decoding.kill()
+
+
+def test_another_host_is_started(decoder):
+    """A host that dies is replaced at the next recording."""
+    with (RECORDINGS / "short.mp3").open("rb") as file:
+        blocks(decoder, file)
+        os.kill(decoder._host.pid, signal.SIGKILL)
+        decoder._host.wait()
+        assert blocks(decoder, file)
+
+
+def run_child(monkeypatch, act, **options):
+    """A decoder whose children do ``act`` instead of decoding; forked, not started, so that they know it."""
+    monkeypatch.setattr(decoder_host, "decode_to", act)
+    decoder = IsolatedDecoder(**options)
+    decoder._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        decoder._control.close()
+        decoder_host.Host(theirs).serve()
+        os._exit(0)
+    theirs.close()
+    try:
+        return blocks(decoder, io.BytesIO(b"x"))
+    finally:
+        decoder.close()
+        os.wait()
+
+
+def deny(act):
+    """Tell the caller, as the text of an error, what came of something that must not be possible."""
+
+    def told(connection, order):
+        try:
+            act()
+            text = b"possible"
+        except (OSError, MemoryError) as error:
+            text = type(error).__name__.encode()
+        connection.sendall(MESSAGE.pack(b"E", 13, len(text)) + b"corrupt_audio" + text)
+
+    return told
+
+
+def connect():
+    socket.create_connection(("127.0.0.1", 9), timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("act", "what"),
+    [
+        (lambda: Path("/etc/hostname").read_bytes(), "OSError"),
+        (lambda: Path("/tmp/written").write_bytes(b""), "OSError"),
+        (connect, "OSError"),
+        (lambda: os.pipe(), "OSError"),
+        (lambda: bytearray(2 << 30), "MemoryError"),
+    ],
+    ids=["read a file", "write a file", "connect", "make a pipe", "take memory"],
+)
+def test_what_a_child_cannot_do(monkeypatch, act, what):
+    """Not a file, not a connection, not more memory than it may."""
+    with pytest.raises(CorruptAudio, match=what):
+        run_child(monkeypatch, deny(act))
+
+
+def spin(connection, order):
+    while True:
+        pass
+
+
+def crash(connection, order):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def ask_for_too_much(connection, order):
+    connection.sendall(MESSAGE.pack(b"R", 0, 1 << 40))
+    connection.recv(1)
+
+
+def send_too_much(connection, order):
+    connection.sendall(MESSAGE.pack(b"B", 1 << 20, 1 << 20))
+    connection.recv(1)
+
+
+def talk_nonsense(connection, order):
+    connection.sendall(MESSAGE.pack(b"?", 0, 0))
+
+
+def tell_too_much(connection, order):
+    connection.sendall(MESSAGE.pack(b"E", 1 << 40, 1 << 40))
+
+
+@pytest.mark.parametrize("act", [spin, crash, ask_for_too_much, send_too_much, talk_nonsense, tell_too_much])
+def test_a_child_that_goes_wild(monkeypatch, act):
+    """It spins, crashes or lies: the recording is corrupt, and nothing else is harmed."""
+    with pytest.raises(CorruptAudio):
+        run_child(monkeypatch, act, cpu_s=1)
+
+
+def test_only_errors_of_recordings_cross():
+    """What a child says is looked up in a list; it cannot name a class."""
+    assert all(issubclass(kind, InputError) for kind in ERRORS.values())
+
+
+def test_the_host_knows_no_secrets(decoder, monkeypatch):
+    """Its environment holds nothing of ours."""
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-quite-secret")
+    own = IsolatedDecoder()
+    with (RECORDINGS / "short.mp3").open("rb") as file:
+        blocks(own, file)
+    with open(f"/proc/{own._host.pid}/environ", "rb") as environment:
+        assert b"sk-quite-secret" not in environment.read()
+    own.close()
