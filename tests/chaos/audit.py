@@ -115,5 +115,5 @@ def decodings(logs: Sequence[Path]) -> Counter[tuple[str, int]]:
             except ValueError:  # cut off by a kill
                 continue
             if event.get("action") == "decode" and event.get("task") == "transcribe":
-                begun.update((chunk[0], chunk[1]) for chunk in event["chunks"])
+                begun.update((chunk[-2], chunk[-1]) for chunk in event["chunks"])  # tenant, job, index
     return begun

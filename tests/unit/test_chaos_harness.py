@@ -89,9 +89,9 @@ async def test_the_audit_sees_leftovers(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_decodings_are_counted_from_logs_that_end_anywhere(tmp_path: Path) -> None:
     """Each chunk's batches are counted over all logs; a line that a kill cut off is skipped."""
-    line = '{"action": "decode", "task": "transcribe", "chunks": [["a", 0], ["a", 1]], "event": "batch"}\n'
+    line = '{"action": "decode", "task": "transcribe", "chunks": [["t", "a", 0], ["t", "a", 1]], "event": "batch"}\n'
     (tmp_path / "1").write_text("noise\n" + line)
-    (tmp_path / "2").write_text(line.replace('["a", 0], ', "") + line[:60])
+    (tmp_path / "2").write_text(line.replace('["t", "a", 0], ', "") + line[:60])
     assert audit.decodings([tmp_path / "1", tmp_path / "2"]) == {("a", 0): 1, ("a", 1): 2}
 
 
