@@ -20,7 +20,7 @@ from tests.chaos import audit
 from tests.chaos.plan import MIX, Victim, make_plan
 from tests.chaos.processes import in_sessions, kill_sessions
 from tests.chaos.traffic import Accepted
-from tests.unit.house import House, succeeded
+from tests.unit.house import House, succeeded, until
 
 SENT = MIX[0][0]
 
@@ -46,6 +46,7 @@ async def _ended_job() -> tuple[MemoryLedger, MemoryStore, list[Accepted]]:
     house = House(ledger, store)
     await house.coordinator.start()
     assert succeeded(await house.ended(house.submit("j", range(1, 30), tenant=audit.TENANT)))
+    await until(lambda: all("/results/" in key for key in store.list("")))  # else the stop may cut cleaning short
     await house.coordinator.stop()
     return ledger, store, [Accepted(job_id="j", submission=SENT)]
 
