@@ -1,0 +1,139 @@
+"""Pictures of the console for ``docs/console.md``, and the time its frames take: against an API in this process."""
+
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.console_house import ConsoleHouse, long_transcript
+from tests.servers import free_port
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+WIDE = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+LIGHT, DARK = {"color_scheme": "light"}, {"color_scheme": "dark"}
+ENGLISH, CHINESE = {"locale": "en-GB"}, {"locale": "zh-CN"}
+SETTLE_MS = 1500
+
+# Scrolls an element to its end in steps of a screen, one a frame; gives the time between frames in ms.
+SCROLL = """async ([selector, n]) => {
+  const element = document.querySelector(selector);
+  const times = [];
+  let before = performance.now();
+  for (let step = 0; step < n; step++) {
+    element.scrollTop += element.clientHeight;
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    times.push(now - before);
+    before = now;
+  }
+  return times;
+}"""
+# Types a word letter by letter, three frames each.
+TYPE = """async ([selector, word]) => {
+  const input = document.querySelector(selector);
+  const times = [];
+  let before = performance.now();
+  for (const letter of word) {
+    input.value += letter;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    for (let frame = 0; frame < 12; frame++) {
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      times.push(now - before);
+      before = now;
+    }
+  }
+  return times;
+}"""
+
+
+def take(browser: Browser, url: str, jobs: dict[str, Any]) -> None:
+    """Every picture."""
+    PICTURES.mkdir(exist_ok=True)
+
+    def picture(name: str, path: str, *options: dict[str, Any], then: Any = None) -> None:
+        context = browser.new_context(**{key: value for some in options for key, value in some.items()})
+        page = context.new_page()
+        page.goto(f"{url}/{path}")
+        page.wait_for_timeout(SETTLE_MS)
+        if then:
+            then(page)
+            page.wait_for_timeout(SETTLE_MS)
+        page.screenshot(path=str(PICTURES / f"{name}.png"))
+        context.close()
+
+    def stage(page: Page) -> None:
+        data = Path(__file__).parents[1] / "tests" / "data"
+        page.set_input_files("#files", [data / "short.mp3", data / "call-stereo.opus", data / "empty.wav"])
+
+    def listen(page: Page) -> None:
+        page.locator("li.line .words").nth(6).click()
+
+    def job(name: str) -> str:
+        return f"#/jobs/{jobs[name].id}"
+
+    picture("jobs", "", WIDE, LIGHT, ENGLISH)
+    picture("submit", "", WIDE, LIGHT, ENGLISH, then=stage)
+    picture("transcript", job("meeting"), WIDE, LIGHT, ENGLISH, then=listen)
+    picture("transcript-dark", job("call"), WIDE, DARK, CHINESE, then=listen)
+    picture("cluster", "#/cluster", WIDE, LIGHT, ENGLISH)
+    picture("phone-jobs", "", PHONE, LIGHT, CHINESE)
+    picture("phone-transcript", job("meeting"), PHONE, DARK, ENGLISH)
+
+
+def measure(browser: Browser, url: str, long_job: str) -> None:
+    """Print how long frames take: the median, the 95th percentile and the longest, in ms."""
+
+    def report(what: str, times: list[float]) -> None:
+        ordered = sorted(times)
+        at = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))]  # noqa: E731 - twice in one line
+        print(f"{what}: {len(times)} frames, median {at(0.5):.0f}, 95 % {at(0.95):.0f}, longest {ordered[-1]:.0f} ms")
+
+    page = browser.new_page(**WIDE)
+    page.goto(url)
+    page.wait_for_timeout(SETTLE_MS)
+    report("1,000 jobs, scroll", page.evaluate(SCROLL, [".scroller", 90]))
+    report("1,000 jobs, search", page.evaluate(TYPE, [".filters input", "call-0042"]))
+    page.goto(f"{url}/#/jobs/{long_job}")
+    page.wait_for_timeout(2 * SETTLE_MS)
+    report("three hours, scroll", page.evaluate(SCROLL, [".text .scroller", 150]))
+    report("three hours, search", page.evaluate(TYPE, [".tools input", "release"]))
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        house = ConsoleHouse(Path(folder))
+        jobs = house.fill()
+        house.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
+        house.change(jobs["meeting"], n_failed_chunks=1)
+        house.add_many(1000)
+        long_job = house.add_done("three-hours.wav", long_transcript(3.0), age_s=100_000)
+        port = free_port()
+        server = uvicorn.Server(uvicorn.Config(house.app, port=port, log_config=None, lifespan="off", ws="none"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
+        url = f"http://127.0.0.1:{port}"
+        if "--fluid" in sys.argv[1:]:
+            measure(browser, url, long_job.id)
+        else:
+            take(browser, url, jobs)
+        browser.close()
+        server.should_exit = True
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()
