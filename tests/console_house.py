@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from deployments import quarantine
+from deployments.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits
 from pipelines.audio import decode_audio
@@ -51,13 +52,23 @@ TENANT = "default"
 MEETING = "meeting-3min.flac"
 
 
+class BusyCoordinator(SteeredCoordinator):
+    """Measures what a cluster with work in hand would."""
+
+    async def metrics(self) -> bytes:
+        info = ModelInfo(name="mini-en", sha256="12" * 32, compute_type="int8", device="cpu")
+        models = {name: ModelGauges(n_replicas=1, n_tickets=2, leased_audio_s=30.0, info=info) for name in MODELS}
+        waiting = {("standard", "mini-en"): WaitingWork(n_queued=1, n_live=2, backlog_audio_s=3425.0, oldest_s=90.0)}
+        return render_snapshot(Snapshot(waiting=waiting, models=models, speed=38.2))
+
+
 class ConsoleHouse:
     """An API with its ledger, store and Coordinator at hand, and jobs put into them."""
 
     def __init__(self, folder: Path, *, doorkeeper=None) -> None:  # type: ignore[no-untyped-def]  # a test's keyring
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
-        self.coordinator = SteeredCoordinator(self.ledger)
+        self.coordinator = BusyCoordinator(self.ledger)
         self.app: FastAPI = build_api(
             self.ledger,
             self.store,

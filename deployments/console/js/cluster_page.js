@@ -73,7 +73,8 @@ export class ClusterPage {
 
   #drawFigures() {
     if (!this.metrics) return;
-    const backlog = this.metrics.value("meetmemo_backlog_audio_seconds");
+    const answers = this.metrics.value("meetmemo_coordinator_up") === 1;
+    const backlog = this.metrics.value("meetmemo_backlog_audio_seconds") ?? (answers ? 0 : null); // of no jobs: no sample
     const speed = this.metrics.value("meetmemo_speed_ratio");
     const counts = feed.counts ?? {};
     const live = (counts.queued ?? 0) + (counts.transcribing ?? 0) + (counts.summarizing ?? 0);
@@ -88,8 +89,9 @@ export class ClusterPage {
   }
 
   #drawModels(models) {
+    const replicas = (model) => this.metrics?.value("meetmemo_transcriber_replicas", `model="${model.name}"`) ?? null;
     const row = (model) =>
-      h("li", {}, h(`span.light.${model.ready ? "ok" : "down"}`, {}, icon(model.ready ? "check" : "warning")), h("span.name", {}, model.name, model.default && h("span.dim", {}, ` ${t("defaultModel")}`)), h("span.dim", {}, model.detail || (model.ready ? t("ready") : t("notReady"))));
+      h("li", {}, h(`span.light.${model.ready ? "ok" : "down"}`, {}, icon(model.ready ? "check" : "warning")), h("span.name", {}, model.name, model.default && h("span.dim", {}, ` ${t("defaultModel")}`), replicas(model) !== null && h("span.dim", {}, ` ${t("replicas", { n: replicas(model) })}`)), h("span.dim", {}, model.detail || (model.ready ? t("ready") : t("notReady"))));
     fill(this.parts.models, h("h2", {}, t("modelsTitle")), h("ul.components", {}, models.map(row)));
   }
 

@@ -13,7 +13,10 @@ export function readMetrics(text) {
   }
   return {
     samples,
-    /** The first sample of a name; null where there is none. */
-    value: (name) => samples.find((sample) => sample.name === name)?.value ?? null,
+    /** All samples of a name added up, or those whose labels hold some text; null where there is none. */
+    value(name, labels = "") {
+      const found = samples.filter((sample) => sample.name === name && sample.labels.includes(labels));
+      return found.length ? found.reduce((sum, sample) => sum + sample.value, 0) : null;
+    },
   };
 }

@@ -235,6 +235,7 @@ const WORDS = {
   modelsTitle: ["Models and devices", "模型与设备"],
   ready: ["ready", "就绪"],
   notReady: ["not ready", "未就绪"],
+  replicas: ["· {n} replica|· {n} replicas", "· {n} 个副本"],
   defaultModel: ["default", "默认"],
   provider: ["Minutes", "纪要"],
   parked: ["{n} job waits for its minutes|{n} jobs wait for their minutes", "{n} 个任务等待纪要"],

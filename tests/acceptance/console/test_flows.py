@@ -137,7 +137,7 @@ def test_the_cluster_tells_its_state(meetmemo: RunningMeetMemo, meeting: dict[st
     expect(page.locator(".card.models")).to_contain_text("mini-en")
     expect(page.locator(".card.quarantine")).to_contain_text("Nothing is in quarantine.")
     page.get_by_role("heading", name="Measures").click()
-    expect(page.get_by_text("meetmemo_backlog_audio_seconds")).to_be_visible()
+    expect(page.get_by_text("meetmemo_speed_ratio")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("button", name="Begin to drain").click()
     page.get_by_role("button", name="Begin jobs again").click()
