@@ -33,7 +33,6 @@ const WORDS = {
   newRecordings: ["New recordings", "新录音"],
   dropHere: ["Drop recordings here, or", "把录音拖到这里，或"],
   chooseFiles: ["choose files", "选择文件"],
-  dropNow: ["Drop to add", "松开即可添加"],
   staged: ["{n} recording to send|{n} recordings to send", "待提交 {n} 个录音"],
   options: ["Options", "选项"],
   model: ["Model", "模型"],
@@ -66,7 +65,6 @@ const WORDS = {
   notAudio: ["Not a recording: {kind}.", "不是录音：{kind}。"],
   sending: ["Sending {n} of {total}", "正在提交第 {n} 个，共 {total} 个"],
   sentAll: ["{n} recording was sent.|{n} recordings were sent.", "已提交 {n} 个录音。"],
-  waitingToSend: ["Waiting", "等待中"],
   sendAgainIn: ["The server is busy; trying again in {s} s", "服务器繁忙，{s} 秒后重试"],
   stopSending: ["Stop sending {name}", "停止提交 {name}"],
   sendAgain: ["Send {name} again", "重新提交 {name}"],
@@ -100,7 +98,6 @@ const WORDS = {
   cancel: ["Cancel", "取消"],
   cancelJob: ["Cancel {name}", "取消 {name}"],
   retry: ["Try again", "重试"],
-  retryJob: ["Try {name} again", "重试 {name}"],
   erase: ["Delete", "删除"],
   eraseJob: ["Delete {name}", "删除 {name}"],
   eraseSure: ["Delete “{name}” with its transcript, minutes and audio? This cannot be undone.", "删除“{name}”及其转写、纪要和音频？此操作无法撤销。"],
@@ -111,7 +108,6 @@ const WORDS = {
 
   // One job
   submitted: ["Submitted", "提交于"],
-  device: ["Decoded on {device}", "解码设备 {device}"],
   downloads: ["Download", "下载"],
   transcript: ["Transcript", "转写"],
   details: ["Details", "详情"],
@@ -150,7 +146,6 @@ const WORDS = {
   previous: ["Previous match", "上一处"],
   next: ["Next match", "下一处"],
   playFrom: ["Play from {time}", "从 {time} 播放"],
-  follow: ["Follow", "跟随播放"],
 
   // Player
   player: ["Player", "播放器"],
@@ -187,28 +182,6 @@ const WORDS = {
   copied: ["Copied.", "已复制。"],
   cannotCopy: ["The browser does not let the console copy.", "浏览器不允许复制。"],
   nothingFound: ["None were found.", "没有发现。"],
-
-  // Corrections
-  correct: ["Correct", "校对"],
-  correcting: ["Correcting: click a passage to change it.", "校对中：点击段落即可修改。"],
-  done: ["Done", "完成"],
-  correctionOf: ["Text at {time}", "{time} 处的文字"],
-  speakerAt: ["Speaker at {time}", "{time} 处的说话人"],
-  apply: ["Keep change", "保留修改"],
-  undo: ["Undo", "撤销"],
-  speakerNames: ["Names of the speakers", "说话人姓名"],
-  nameOf: ["Name of {speaker}", "{speaker} 的姓名"],
-  nChanges: ["{n} unsaved change|{n} unsaved changes", "{n} 处未保存的修改"],
-  noChanges: ["No changes yet", "尚无修改"],
-  saveVersion: ["Save as a new version", "保存为新版本"],
-  discard: ["Discard", "放弃"],
-  discardSure: ["Discard {n} unsaved change?|Discard {n} unsaved changes?", "放弃 {n} 处未保存的修改？"],
-  savedVersion: ["Version {n} is saved. The original stays as it was.", "已保存版本 {n}，原始转写保持不变。"],
-  conflict: ["Somebody saved version {n} meanwhile. Your changes were put on top of it; save again to keep them.", "期间有人保存了版本 {n}。您的修改已叠加其上，请再次保存。"],
-  version: ["Version", "版本"],
-  original: ["Original", "原始"],
-  versionAt: ["{n}, {time}", "{n}，{time}"],
-  corrected: ["Corrected", "已校对"],
 
   // Cluster
   clusterTitle: ["Cluster", "集群"],
