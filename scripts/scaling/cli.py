@@ -1,0 +1,118 @@
+"""`scripts/simulate`: the same queue and policies on 1 to 1,000 GPUs, as a table and a plot."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.core import Chunk, Piece
+from pipelines.scheduling import FairQueue, WorkItem
+from scripts.scaling.model import Figures, Scenario, Simulation
+
+GPUS = (1, 4, 16, 64, 256, 1000)
+_ROWS = 20_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="simulate",
+        description="MeetMemo's queue, late claims and autoscaling in simulated time.",
+    )
+    add = parser.add_argument
+    add("--speed", type=float, default=1000.0, help="audio seconds per second of one replica (%(default)s)")
+    add("--batch", type=int, default=64, help="rows in a batch (%(default)s)")
+    add("--rows-per-second", type=float, help="what the Coordinator handles; default: the queue measured here, / 4")
+    add("--out", type=Path, help="file for the plot")
+    options = parser.parse_args()
+    queue_rows_s = measure_queue()
+    rows_s = options.rows_per_second or queue_rows_s / 4
+    print(f"FairQueue on this machine: {queue_rows_s:,.0f} rows/s added and taken; Coordinator: {rows_s:,.0f} rows/s\n")
+    base = Scenario(
+        replicas=1, seconds=600, speed=options.speed, batch_rows=options.batch, coordinator_rows_s=rows_s, load=0.9
+    )
+    sizes = [replace(base, replicas=n, seconds=_seconds(n, options.speed)) for n in GPUS]
+    steady = [(scenario, Simulation(scenario).run()) for scenario in sizes]
+    print("Steady load of 0.9 of the capacity, all replicas on:\n")
+    print(table(steady))
+    bursty = replace(base, replicas=16, seconds=3600, speed=options.speed / 10, load=0.3, burst=6.0)
+    policies = [
+        (scenario, Simulation(scenario).run())
+        for scenario in (
+            replace(bursty, policy="fixed"),
+            replace(bursty, policy="tickets"),
+            replace(bursty, policy="backlog"),
+            replace(bursty, policy="tickets", losses_per_hour=2.0),
+        )
+    ]
+    print("\nAn hour on up to 16 replicas, load 0.3 with a burst of 6 times that for 6 minutes:\n")
+    print(table(policies))
+    if options.out:
+        plot(steady, policies, options.out)
+
+
+def measure_queue() -> float:
+    """Rows per second that this machine adds to and takes from a `FairQueue` of 32 jobs."""
+    queue = FairQueue()
+    items = [
+        WorkItem(
+            task="transcribe",
+            tenant=f"t{index % 4}",
+            job_id=f"j{index % 32}",
+            chunk=Chunk(index=index, channel=0, span=0, pieces=(Piece(start=0, end=448_000),)),
+            language="en",
+        )
+        for index in range(_ROWS)
+    ]
+    started_s = time.perf_counter()
+    for item in items:
+        queue.add(item)
+    while queue.take(64):
+        pass
+    return _ROWS / (time.perf_counter() - started_s)
+
+
+def table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
+    """Markdown, a row per scenario."""
+    lines = [
+        "| replicas | policy | losses/h | busy | audio s/s | delay p50 | p95 | Coordinator busy | repeated | replica-h |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for scenario, figures in runs:
+        lines.append(
+            f"| {scenario.replicas} | {scenario.policy} | {scenario.losses_per_hour:g} | {100 * figures.busy:.0f} % "
+            f"| {figures.throughput:,.0f} | {figures.delay_p50_s:.1f} s | {figures.delay_p95_s:.1f} s "
+            f"| {100 * figures.coordinator_busy:.0f} % | {100 * figures.repeated:.2f} % "
+            f"| {figures.replica_hours:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def plot(steady: Sequence[tuple[Scenario, Figures]], policies: Sequence[tuple[Scenario, Figures]], path: Path) -> None:
+    """Throughput against the ideal by size; delay against paid time by policy."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    sizes = [scenario.replicas for scenario, _ in steady]
+    left.loglog(sizes, [0.9 * scenario.replicas * scenario.speed for scenario, _ in steady], "--", label="offered")
+    left.loglog(sizes, [figures.throughput for _, figures in steady], "o-", label="transcribed")
+    left.set(xlabel="replicas", ylabel="audio seconds per second", title="One Coordinator, steady load 0.9")
+    left.legend()
+    for scenario, figures in policies:
+        name = scenario.policy + (", with losses" if scenario.losses_per_hour else "")
+        right.scatter(figures.replica_hours, figures.delay_p95_s, label=name)
+    right.set(xlabel="replica hours paid", ylabel="delay, 95th percentile, s", title="A burst on up to 16 replicas")
+    right.legend()
+    figure.savefig(path, dpi=110)
+
+
+def _seconds(replicas: int, speed: float) -> float:
+    """Shorter for larger clusters: what is simulated is about equally much work."""
+    return max(20.0, min(600.0, 4e6 / (replicas * speed)))
+
+
+if __name__ == "__main__":
+    main()
