@@ -95,6 +95,10 @@ class TicketOffice:
         if ticket not in self._leases:
             return ()
         items = self.queue.take(min(max_items, max(1, math.ceil(len(self.queue) / self._lanes))))
+        if items and items[0].alone and self._has_alone_out():
+            # A row's last attempt must not wait in a process that another one's last attempt may kill.
+            self._later(items[0])
+            items = []
         self._leases[ticket].update({_key(item): item for item in items})
         if items:
             self._limit(ticket)
@@ -127,9 +131,7 @@ class TicketOffice:
     def postpone(self, item: WorkItem) -> None:
         """Queue an item again after a pause: what failed was not the item's fault, so it does not count."""
         self._measures.retried(self.model, "storage")
-        task = asyncio.create_task(self._add_later(item))
-        self._postponed.add(task)
-        task.add_done_callback(self._postponed.discard)
+        self._later(item)
 
     def drop(self, tenant: str, job_id: str) -> None:
         """Forget a job: its waiting items go, its leased ones will be ignored."""
@@ -188,6 +190,14 @@ class TicketOffice:
             self._claimed.pop(ticket, None)
         for item in lost.values():
             self.retry(item, why or "the replica returned without an outcome", "replica")
+
+    def _has_alone_out(self) -> bool:
+        return any(item.alone for lease in self._leases.values() for item in lease.values())
+
+    def _later(self, item: WorkItem) -> None:
+        task = asyncio.create_task(self._add_later(item))
+        self._postponed.add(task)
+        task.add_done_callback(self._postponed.discard)
 
     async def _add_later(self, item: WorkItem) -> None:
         await asyncio.sleep(self._pause_s)

@@ -21,6 +21,7 @@ import structlog
 from deployments import tracing
 from deployments.figures import BatchFigures
 from deployments.ports import Outcome, WorkSource
+from deployments.turns import Turns
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
 from pipelines.decoding import DecodeOptions, Row, temperatures_from
@@ -106,6 +107,7 @@ class Transcriber:
         self._hang_s = hang_s
         self._clock = clock
         self._lanes = lanes
+        self._turns = Turns()
         self._decoding_since_s: dict[int, float] = {}  # by thread
         # As many threads as lanes: a call that was given up still occupies its lane until it returns.
         self._device = ThreadPoolExecutor(lanes, thread_name_prefix="device")
@@ -130,7 +132,8 @@ class Transcriber:
         outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
         ready = [read for read in heard if not isinstance(read, Outcome)]
         read_s = time.perf_counter()
-        batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
+        async with self._turns.turn(alone=items[0].alone):
+            batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
         figures = BatchFigures(
             n_rows=len(items),
             max_rows=self._max_rows,
