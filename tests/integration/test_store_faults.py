@@ -12,7 +12,7 @@ from deployments.limits import SourceLimits
 from deployments.patience import Patience
 from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
-from pipelines import s3_store
+from pipelines import s3_client, s3_store
 from pipelines.codec import encode
 from pipelines.core import SourceSummary, Span
 from pipelines.jobs import Job, JobState
@@ -49,9 +49,9 @@ def proxy() -> Iterator[FaultyProxy]:
 @pytest.fixture
 def store(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> BlobStore:
     """A bucket whose client does not repeat anything by itself, so that each fault is met by the code that asked."""
-    monkeypatch.setattr(s3_store, "REQUEST_ATTEMPTS", 1)
+    monkeypatch.setattr(s3_client, "REQUEST_ATTEMPTS", 1)
     monkeypatch.setattr(s3_store, "READ_ATTEMPTS", 1)
-    monkeypatch.setattr(s3_store, "READ_TIMEOUT_S", 1)
+    monkeypatch.setattr(s3_client, "READ_TIMEOUT_S", 1)
     name = f"meetmemo-{uuid.uuid4().hex}"
     client = boto3.client("s3", endpoint_url=proxy.url, region_name="us-east-1")
     client.create_bucket(Bucket=name)

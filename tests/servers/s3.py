@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 from moto.server import ThreadedMotoServer
 
 
 @contextmanager
 def s3_server() -> Iterator[int]:
-    """Run moto's server; yields its port on 127.0.0.1."""
+    """Run moto's server, empty; yields its port on 127.0.0.1. All servers of a process share one set of buckets."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    port = server.get_host_and_port()[1]
     try:
-        yield server.get_host_and_port()[1]
+        httpx.post(f"http://127.0.0.1:{port}/moto-api/reset").raise_for_status()
+        yield port
     finally:
         server.stop()
 
