@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +11,14 @@ from rich.markup import escape
 
 from cluster.batches import plan, submit, upload_missing, watch
 from cluster.bulk import clock
+from cluster.cli_options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
 from cluster.client import Client
 from pipelines.errors import ConfigurationError
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", envvar="MEETMEMO_CONFIG", dir_okay=False)]
-HomeOption = Annotated[Path | None, typer.Option("--home")]
-UrlOption = Annotated[str | None, typer.Option("--url", help="Endpoint of a cluster.", envvar="MEETMEMO_URL")]
-
 
 def batch_app(
-    ask: Callable[..., dict[str, Any]],
-    endpoint: Callable[[Path | None, Path | None, str | None], str],
+    ask: Ask,
+    endpoint: Endpoint,
     console: Console,
 ) -> typer.Typer:
     """Build the commands; ``ask`` calls the client, ``endpoint`` finds the cluster."""

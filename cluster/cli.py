@@ -20,6 +20,7 @@ from rich.table import Table
 from cluster import __version__
 from cluster.batch_cli import batch_app, options_of
 from cluster.bulk import plan, transcribe
+from cluster.cli_options import ConfigOption, HomeOption, UrlOption
 from cluster.client import ApiError, Client
 from cluster.keys_cli import keys_app
 from cluster.minutes_cli import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_HELP, minutes_app, wishes
@@ -32,6 +33,7 @@ from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk."
 )
+
 jobs_app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
 models_app = typer.Typer(no_args_is_help=True, help="Whisper models: list, fetch, verify.")
 config_app = typer.Typer(no_args_is_help=True, help="The resolved settings.")
@@ -42,17 +44,7 @@ app.add_typer(config_app, name="config")
 console = Console()
 errors = Console(stderr=True)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="YAML file with settings.", envvar="MEETMEMO_CONFIG", dir_okay=False),
-]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder of the ledger, the store and models (MEETMEMO_HOME).")
-]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
-UrlOption = Annotated[
-    str | None, typer.Option("--url", help="Endpoint of a cluster; default: this home's.", envvar="MEETMEMO_URL")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

@@ -12,17 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cluster.cli_options import ConfigOption, HomeOption
 from cluster.settings import Settings
 from pipelines.credentials import JOB_SCOPES, ApiKey, KeyStore, connect_keys, new_key
 from pipelines.ledger import open_ledger
 
 ReadSettings = Callable[[Path | None, Path | None], Settings]
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="YAML file with settings.", envvar="MEETMEMO_CONFIG", dir_okay=False),
-]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the ledger and the store (MEETMEMO_HOME).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 DAY_S = 86_400.0
 

@@ -1,6 +1,6 @@
 """``meetmemo minutes``: minutes that wait for the language model, and minutes written anew."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,20 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cluster.cli_options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
 from pipelines.errors import OptionError
 
-Ask = Callable[..., dict[str, Any]]
-"""Calls a method of `cluster.client.Client` by name, at an endpoint."""
-Endpoint = Callable[[Path | None, Path | None, str | None], str]
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="YAML file with settings.", envvar="MEETMEMO_CONFIG", dir_okay=False),
-]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the ledger and the store (MEETMEMO_HOME).")]
-UrlOption = Annotated[
-    str | None, typer.Option("--url", help="Endpoint of a cluster; default: this home's.", envvar="MEETMEMO_URL")
-]
 TEMPLATE_HELP = "Layout of the minutes: standard, classic, a configured template, or a file with one."
 TITLE_HELP = "Title of the minutes; {title} in it stands for the writer's own."
 TERM_HELP = "A name or term as it is spelled; may be repeated."

@@ -1,27 +1,14 @@
 """``meetmemo quarantine``: chunks that were given up, and decoding them again."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-Ask = Callable[..., dict[str, Any]]
-"""Calls a method of `cluster.client.Client` by name, at an endpoint."""
-Endpoint = Callable[[Path | None, Path | None, str | None], str]
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="YAML file with settings.", envvar="MEETMEMO_CONFIG", dir_okay=False),
-]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the ledger and the store (MEETMEMO_HOME).")]
-UrlOption = Annotated[
-    str | None, typer.Option("--url", help="Endpoint of a cluster; default: this home's.", envvar="MEETMEMO_URL")
-]
+from cluster.cli_options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
 
 
 def quarantine_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
