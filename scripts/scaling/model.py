@@ -9,7 +9,7 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from statistics import median, quantiles
@@ -77,8 +77,6 @@ class _Job:
 @dataclass
 class _Replica:
     number: int
-    free_s: float
-    busy: bool = False
     gone: bool = False
     batch: list[WorkItem] = field(default_factory=list)
 
@@ -95,7 +93,7 @@ class Simulation:
         self._queue = FairQueue()
         self._jobs: dict[str, _Job] = {}
         self._idle: deque[_Replica] = deque()
-        self._alive: set[int] = set()
+        self._alive: dict[int, _Replica] = {}
         self._starting = 0
         self._numbers = itertools.count()
         self._coordinator_free_s = 0.0
@@ -152,8 +150,8 @@ class Simulation:
     # Replicas
 
     def _begin_replica(self) -> None:
-        replica = _Replica(number=next(self._numbers), free_s=self._now)
-        self._alive.add(replica.number)
+        number = next(self._numbers)
+        replica = self._alive[number] = _Replica(number=number)
         self._idle.append(replica)
         self._hand_out()
 
@@ -165,7 +163,7 @@ class Simulation:
             scenario = self._scenario
             share = max(1, math.ceil(len(self._queue) / max(1, len(self._alive))))
             rows = self._queue.take(min(scenario.batch_rows, share))
-            replica.busy, replica.batch = True, rows
+            replica.batch = rows
             # Claiming and completing pass through the one Coordinator, row by row.
             spent_s = len(rows) / scenario.coordinator_rows_s
             self._coordinator_free_s = max(self._now, self._coordinator_free_s) + spent_s
@@ -185,7 +183,7 @@ class Simulation:
             job.left -= 1
             if job.left == 0:
                 job.ended_s = self._now
-        replica.busy, replica.batch = False, []
+        replica.batch = []
         self._idle.append(replica)
         self._hand_out()
 
@@ -201,21 +199,13 @@ class Simulation:
         return self._rng.expovariate(self._scenario.losses_per_hour * self._scenario.replicas / 3600)
 
     def _remove(self, number: int) -> None:
-        self._alive.discard(number)
-        for replica in self._holders(number):
-            replica.gone = True
-            for row in replica.batch:
-                self._repeated_s += row.audio_s
-                self._queue.add(row, first=True)
-            replica.batch = []
+        replica = self._alive.pop(number)
+        replica.gone = True
+        for row in replica.batch:
+            self._repeated_s += row.audio_s
+            self._queue.add(row, first=True)
+        replica.batch = []
         self._hand_out()
-
-    def _holders(self, number: int) -> Iterator[_Replica]:
-        for _, _, act in self._events:
-            held = (act.__defaults__ or (None,))[0] if hasattr(act, "__defaults__") else None
-            if isinstance(held, _Replica) and held.number == number:
-                yield held
-        yield from (replica for replica in self._idle if replica.number == number)
 
     def _start_one(self) -> None:
         self._starting += 1
