@@ -39,8 +39,9 @@ Accepts a recording in one of three forms, stores it durably and answers 202; tr
 
 Options may also come as query parameters; each option at most once. The format is found by content, not by name.
 
-With an `Idempotency-Key` a repeated request (same bytes or URL, same options) answers 200 with the job of the first;
-a different request under the same key is refused. Keys live as long as their job.
+With an `Idempotency-Key` a repeated request (same bytes or URL, same options) answers 200 with the job of the first and
+`Idempotent-Replayed: true`; a different request under the same key is refused with 422, and one that comes while the
+first is still being answered with 409 (`request_in_flight`). Keys live as long as their job.
 """
 
 _IDEMPOTENCY = {

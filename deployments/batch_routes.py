@@ -17,12 +17,13 @@ from deployments.batch_schemas import (
     EntryPage,
     Retried,
 )
+from deployments.idempotency import idempotency_key
 from deployments.problems import documented
 from deployments.schemas import JobBody, Options, Wire, parsed
-from deployments.submission import content_length, idempotency_key, merge_options, query_values
-from deployments.tenant_batches import MAX_MANIFEST_BYTES
+from deployments.submission import content_length, merge_options, query_values
+from deployments.tenant_batches import MAX_MANIFEST_BYTES, TenantBatches
 from deployments.uploads import Spool, body_of
-from pipelines.batches import EntryState
+from pipelines.batches import Batch, EntryState
 from pipelines.errors import InvalidRequest, Reason, TooLarge, UnsupportedMediaType
 
 JSONL_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
@@ -71,6 +72,7 @@ def batch_routes(backend: Backend) -> APIRouter:
                 Reason.UNSUPPORTED_MEDIA_TYPE,
                 Reason.UPLOAD_STALLED,
                 Reason.IDEMPOTENCY_CONFLICT,
+                Reason.REQUEST_IN_FLIGHT,
                 Reason.SOURCE_UNREACHABLE,
                 Reason.OVERLOADED,
                 Reason.STORE_UNAVAILABLE,
@@ -83,19 +85,23 @@ def batch_routes(backend: Backend) -> APIRouter:
         if media_type != "application/json" and media_type not in JSONL_TYPES:
             raise UnsupportedMediaType(f"Send application/json or {JSONL_TYPES[0]}.")
         key = idempotency_key(request.headers)
-        with batches.jobs.spool() as spool:
-            await _receive(request, spool, MAX_MANIFEST_BYTES)
-            if media_type == "application/json":
-                body = parsed_json(BatchRequest, spool)
-                batch, created = await batches.submit(body, key, spool)
-            else:
-                values = merge_options(query_values(request.query_params.multi_items()), {}, {})
-                query = parsed(BatchQuery, {name: values.pop(name) for name in ("name", "dry_run") if name in values})
-                Options.parse(values)
-                batch, created = await batches.submit_file(spool, query.name, values, query.dry_run, key)
+        async with batches.jobs.answering(key):
+            batch, created = await _submitted(request, batches, media_type, key)
         shown = await batches.show(batch)
         headers = {"location": f"{backend.public_url}{BATCHES_PATH}/{batch.id}"}
         return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+
+    async def _submitted(
+        request: Request, batches: TenantBatches, media_type: str, key: str | None
+    ) -> tuple[Batch, bool]:
+        with batches.jobs.spool() as spool:
+            await _receive(request, spool, MAX_MANIFEST_BYTES)
+            if media_type == "application/json":
+                return await batches.submit(parsed_json(BatchRequest, spool), key, spool)
+            values = merge_options(query_values(request.query_params.multi_items()), {}, {})
+            query = parsed(BatchQuery, {name: values.pop(name) for name in ("name", "dry_run") if name in values})
+            Options.parse(values)
+            return await batches.submit_file(spool, query.name, values, query.dry_run, key)
 
     async def _receive(request: Request, spool: Spool, max_bytes: int | None = None) -> None:
         length = content_length(request.headers)

@@ -119,7 +119,8 @@ def expire_audio(ledger: Ledger, store: BlobStore, retention: Retention, *, now_
 
 
 def keep_house(ledger: Ledger, store: BlobStore, retention: Retention, now_s: float) -> Sequence[str]:
-    """`sweep`, then `expire` and `expire_audio`."""
+    """`sweep`, then `expire` and `expire_audio`; marks of requests that died are forgotten too."""
+    ledger.holds.sweep()
     return [
         *sweep(ledger, store, now_s=now_s),
         *expire(ledger, store, retention, now_s=now_s),

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from deployments.access import Reader, Writer
 from deployments.api_docs import SUBMIT_DESCRIPTION, submit_openapi
 from deployments.backend import Backend
+from deployments.idempotency import idempotency_key
 from deployments.job_events import job_events, seen_version
 from deployments.problems import documented
 from deployments.schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
@@ -39,6 +40,7 @@ _SUBMIT = (
     Reason.MODEL_UNKNOWN,
     Reason.EMPTY_AUDIO,
     Reason.IDEMPOTENCY_CONFLICT,
+    Reason.REQUEST_IN_FLIGHT,
     Reason.OVERLOADED,
     Reason.DRAINING,
     Reason.STORE_UNAVAILABLE,
@@ -67,10 +69,11 @@ def job_routes(backend: Backend) -> APIRouter:
         },
     )
     async def submit(request: Request, jobs: Writer) -> Response:
-        with jobs.spool() as spool:
-            await jobs.check_backlog()
-            submission = await read_submission(request, spool, backend.offer, backend.limits)
-            job, created = await jobs.accept(submission)
+        async with jobs.answering(idempotency_key(request.headers)):
+            with jobs.spool() as spool:
+                await jobs.check_backlog()
+                submission = await read_submission(request, spool, backend.offer, backend.limits)
+                job, created = await jobs.accept(submission)
         (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         if not created:

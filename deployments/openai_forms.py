@@ -8,9 +8,10 @@ from pydantic import Field, StringConstraints
 from starlette.requests import Request
 
 from deployments.forms import read_form
+from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits
 from deployments.schemas import Options, SpeakerName, Term, Wire, parsed, refused_option
-from deployments.submission import Offer, Submission, clean_filename, content_length, idempotency_key
+from deployments.submission import Offer, Submission, clean_filename, content_length
 from deployments.uploads import Spool, body_of
 from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType
 

@@ -25,6 +25,7 @@ from pipelines.errors import (
     NotFound,
     Overloaded,
     Reason,
+    RequestInFlight,
     TemplateInvalid,
     TemplateUnknown,
     TooLarge,
@@ -73,6 +74,7 @@ STATUS: dict[Reason, int] = {
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
     Reason.UPLOAD_STALLED: 408,
     Reason.UPLOAD_BUSY: 423,
+    Reason.REQUEST_IN_FLIGHT: 409,
     Reason.OFFSET_CONFLICT: 409,
     Reason.CHECKSUM_MISMATCH: 460,  # the tus protocol's own
     Reason.TUS_VERSION: 412,
@@ -108,6 +110,8 @@ def answer(error: MeetMemoError, path: str = "") -> Response:
     headers = {}
     if isinstance(error, Overloaded):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif isinstance(error, RequestInFlight):
+        headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
     elif isinstance(error, TusVersion):
         headers["tus-version"] = "1.0.0"
     elif isinstance(error, Unauthenticated):

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from deployments.access import Reader, Writer
 from deployments.backend import Backend
+from deployments.idempotency import idempotency_key
 from deployments.problems import documented
 from deployments.quarantine import Quarantined
 from deployments.schemas import JOBS_PATH, JobBody, Wire, job_path
-from deployments.submission import idempotency_key
 from pipelines.errors import Reason
 from pipelines.jobs import Job
 

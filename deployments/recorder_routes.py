@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from deployments.access import Writer
 from deployments.api_docs import submit_openapi
 from deployments.backend import Backend
+from deployments.idempotency import idempotency_key
 from deployments.problems import documented
 from deployments.schemas import JobBody, job_path
 from deployments.submission import clean_filename, read_submission
@@ -42,6 +43,7 @@ def recorder_routes(backend: Backend) -> APIRouter:
                 Reason.MODEL_UNKNOWN,
                 Reason.EMPTY_AUDIO,
                 Reason.IDEMPOTENCY_CONFLICT,
+                Reason.REQUEST_IN_FLIGHT,
                 Reason.OVERLOADED,
                 Reason.DRAINING,
                 Reason.STORE_UNAVAILABLE,
@@ -50,23 +52,26 @@ def recorder_routes(backend: Backend) -> APIRouter:
         },
     )
     async def put(filename: str, request: Request, jobs: Writer) -> Response:
-        with jobs.spool() as spool:
-            await jobs.check_backlog()
-            submission = await read_submission(request, spool, jobs.offer, backend.limits)
-            if submission.spool is None:
-                raise InvalidRequest("A PUT carries the recording itself; send sources to POST /v1/jobs.")
-            key = submission.idempotency_key
-            if key is None:
-                digest = hashlib.sha256(f"{filename}\n{submission.spool.sha256}".encode("utf-8", "replace")).hexdigest()
-                key = f"put/{digest}"
-            job, created = await jobs.accept(
-                replace(submission, filename=clean_filename(filename), idempotency_key=key)
-            )
+        async with jobs.answering(idempotency_key(request.headers)):
+            with jobs.spool() as spool:
+                await jobs.check_backlog()
+                submission = await read_submission(request, spool, jobs.offer, backend.limits)
+                if submission.spool is None:
+                    raise InvalidRequest("A PUT carries the recording itself; send sources to POST /v1/jobs.")
+                key = submission.idempotency_key or _key_of(filename, submission.spool.sha256)
+                submission = replace(submission, filename=clean_filename(filename), idempotency_key=key)
+                job, created = await jobs.accept(submission)
         (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         return JSONResponse(body.model_dump(mode="json"), status_code=201 if created else 200, headers=headers)
 
     return router
+
+
+def _key_of(filename: str, sha256: str) -> str:
+    """What makes a repeated PUT the same one: the name and the bytes."""
+    digest = hashlib.sha256(f"{filename}\n{sha256}".encode("utf-8", "replace")).hexdigest()
+    return f"put/{digest}"
 
 
 def _put_openapi() -> dict[str, object]:

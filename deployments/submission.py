@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from deployments.correlation import came_from
 from deployments.forms import disposition, filename_of, read_form, text_of
+from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits, TenantLimits
 from deployments.raw_audio import header_for
 from deployments.schemas import (
@@ -48,7 +49,6 @@ from pipelines.storage import BlobStore
 
 MAX_JSON_BYTES = 64 << 10
 MAX_FILENAME_CHARS = 255
-MAX_KEY_CHARS = 255
 BACKLOG_RETRY_AFTER_S = 60.0
 RAW_TYPES = ("audio/", "video/", "application/octet-stream", "application/ogg", "application/mp4")
 
@@ -263,19 +263,6 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     if not (raw.isascii() and raw.isdigit()):
         raise InvalidRequest("Content-Length is not a number.")
     return int(raw)
-
-
-def idempotency_key(headers: Mapping[str, str]) -> str | None:
-    """Read the header ``Idempotency-Key``; raises `InvalidRequest`."""
-    key = headers.get("idempotency-key")
-    if key is None:
-        return None
-    key = key.strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':  # the draft's structured string; bare keys are common
-        key = key[1:-1]
-    if not 1 <= len(key) <= MAX_KEY_CHARS:
-        raise InvalidRequest(f"Idempotency-Key must have 1 to {MAX_KEY_CHARS} characters.")
-    return key
 
 
 def _header_filename(headers: Mapping[str, str]) -> str | None:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ import anyio.to_thread
 from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
 from deployments.excerpts import excerpt
+from deployments.idempotency import held
 from deployments.limits import TenantLimits
 from deployments.quarantine import Quarantined, chunks_in
 from deployments.schemas import JobBody, JobQuery, MinutesWishes
@@ -77,6 +78,10 @@ class TenantJobs:
     def spool(self) -> AbstractContextManager[Spool]:
         """A spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
         return self.uploads.spool(self.tenant)
+
+    def answering(self, key: str | None) -> AbstractAsyncContextManager[None]:
+        """Refuse others under the same idempotency key meanwhile; raises `RequestInFlight`, see `held`."""
+        return held(self.ledger.holds, self.tenant, key)
 
     async def check_backlog(self) -> None:
         """Raise `Overloaded` when no job more can be taken, `Draining` when none is to be."""

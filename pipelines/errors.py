@@ -15,6 +15,7 @@
     │   ├── UnsupportedMediaType  unsupported_media_type
     │   ├── UploadStalled         upload_stalled
     │   ├── UploadBusy            upload_busy
+    │   ├── RequestInFlight       request_in_flight
     │   ├── OffsetConflict        offset_conflict
     │   ├── ChecksumMismatch      checksum_mismatch
     │   ├── TusVersion            tus_version
@@ -92,6 +93,7 @@ class Reason(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UPLOAD_STALLED = "upload_stalled"
     UPLOAD_BUSY = "upload_busy"
+    REQUEST_IN_FLIGHT = "request_in_flight"
     OFFSET_CONFLICT = "offset_conflict"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     TUS_VERSION = "tus_version"
@@ -192,6 +194,12 @@ class UploadBusy(RequestError):
     """Another request writes to the same resumable upload."""
 
     reason = Reason.UPLOAD_BUSY
+
+
+class RequestInFlight(RequestError):
+    """The first request under an idempotency key is still being answered."""
+
+    reason = Reason.REQUEST_IN_FLIGHT
 
 
 class OffsetConflict(RequestError):

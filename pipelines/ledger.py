@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pipelines.errors import LedgerError
 from pipelines.jobs import Job, JobState
+from pipelines.key_holds import KeyHolds
 from pipelines.outbox import Message, Outbox
 
 Clock = Callable[[], float]
@@ -94,6 +95,10 @@ class Ledger(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The messages that `apply` wrote."""
+
+    @property
+    def holds(self) -> KeyHolds:
+        """The marks of requests in flight."""
 
     def migrate(self) -> None:
         """Bring the tables up to date; several processes may do so at once."""

@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
@@ -96,6 +96,15 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+key_holds = Table(
+    "key_holds",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at_s", Double, nullable=False),
 )
 
 events = Table(

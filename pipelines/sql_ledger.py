@@ -46,6 +46,7 @@ from pipelines.ledger_schema import (
 )
 from pipelines.migrations import revision
 from pipelines.outbox import Message
+from pipelines.sql_key_holds import SqlKeyHolds
 from pipelines.sql_outbox import SqlOutbox, insert_messages
 
 _CREATE_ATTEMPTS = 5
@@ -61,6 +62,7 @@ class SqlLedger:
         self._database = Database(url)
         self._clock = clock
         self.outbox = SqlOutbox(self._database, clock)
+        self.holds = SqlKeyHolds(self._database, clock)
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""

@@ -22,6 +22,7 @@ from pipelines.ledger_rules import (
     storable_job,
 )
 from pipelines.outbox import Message
+from pipelines.testing.key_holds import MemoryKeyHolds
 from pipelines.testing.outbox import MemoryOutbox
 
 
@@ -53,6 +54,7 @@ class MemoryLedger:
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
         self._drain_mode = DrainMode.OFF
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
+        self.holds = MemoryKeyHolds(check=self.check, clock=clock)
 
     def migrate(self) -> None:
         """There are no tables to bring up to date."""

@@ -2,11 +2,12 @@
 
 from tests.contracts.ledger_base import after, make_job
 from tests.contracts.ledger_coordination import CoordinationContract
+from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
 from tests.contracts.ledger_outbox import OutboxContract
 
 __all__ = ["LedgerContract", "after", "make_job"]
 
 
-class LedgerContract(JobsContract, CoordinationContract, OutboxContract):
+class LedgerContract(JobsContract, HoldsContract, CoordinationContract, OutboxContract):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from deployments.problems import MAX_ERRORS, STATUS, answer, install, problem_of
 from deployments.schemas import InvalidOptions
 from pipelines import errors
-from pipelines.errors import IllegalTransition, MeetMemoError, Overloaded, Reason
+from pipelines.errors import IllegalTransition, MeetMemoError, Overloaded, Reason, RequestInFlight
 
 
 def all_errors(root=MeetMemoError):
@@ -36,7 +36,7 @@ def test_every_error(kind):
     assert problem.status == STATUS[kind.reason]
     headers = answer(error).headers
     assert headers["content-type"] == "application/problem+json"
-    assert ("retry-after" in headers) == (problem.status in (429, 503))
+    assert ("retry-after" in headers) == (problem.status in (429, 503) or kind is RequestInFlight)
 
 
 def test_retry_after_is_rounded_up():
