@@ -37,6 +37,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _models(settings)
     yield _key(settings)
     yield _part("blob store", settings.store_url, lambda: open_store(settings.store_url).check())
+    yield from _conditional_writes(settings)
     yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
     yield _disk(settings)
     yield _port(settings)
@@ -116,6 +117,22 @@ def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:
     except MeetMemoError as error:
         return Finding(subject=subject, status="bad", detail=str(error), mend=f"Check {url}.")
     return Finding(subject=subject, status="ok", detail=url)
+
+
+def _conditional_writes(settings: Settings) -> Iterator[Finding]:
+    """Only buckets are tried, and only those that answer."""
+    if not settings.store_url.startswith("s3:"):
+        return
+    try:
+        kept = open_store(settings.store_url).conditional_writes()
+    except MeetMemoError:
+        return
+    yield Finding(
+        subject="conditional writes",
+        status="ok" if kept else "note",
+        detail="the store keeps them" if kept else "the store ignores them",
+        mend="" if kept else "Do not start two clusters at once that share this store.",
+    )
 
 
 def _disk(settings: Settings) -> Finding:

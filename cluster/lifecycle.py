@@ -31,7 +31,7 @@ from pipelines.credentials import connect_keys
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
 from pipelines.ledger import DrainMode, connect_ledger
-from pipelines.storage import open_store
+from pipelines.storage import BlobStore, open_store
 
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 60.0
@@ -214,9 +214,11 @@ def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: fl
             try:
                 ledger.migrate()
                 ledger.check()
+                store = open_store(settings.store_url)
+                store.check()
+                _claim(store, ledger.identity(), say)
             finally:
                 ledger.close()
-            open_store(settings.store_url).check()
         except (LedgerUnavailable, StoreUnavailable) as error:
             if str(error) != said:
                 said = str(error)
@@ -224,6 +226,17 @@ def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: fl
             time.sleep(pause_s)
         else:
             return
+
+
+def _claim(store: BlobStore, identity: str, say: Callable[[str], None]) -> None:
+    """Make the store the ledger's; say what limits that."""
+    if not store.conditional_writes():
+        say("The blob store ignores conditional writes: do not start two clusters at once that share it.")
+    if store.claim(identity) != identity:
+        say(
+            "The blob store belongs to another ledger. What jobs leave that this ledger does not know stays there; "
+            f"if that other ledger is gone for good, remove {store.owner_mark()} and start again."
+        )
 
 
 def _check_door(settings: Settings, say: Callable[[str], None]) -> None:

@@ -47,10 +47,19 @@ class Retention:
         return min((days for days in (self.results_days, *self.tenants.values()) if days > 0), default=0.0)
 
 
-def sweep(ledger: Ledger, store: BlobStore, *, now_s: float) -> list[str]:
+def owns(ledger: Ledger, store: BlobStore) -> bool:
+    """Say whether jobs that the ledger does not know are nobody's: not where the store is another ledger's."""
+    owner, identity = store.claim(ledger.identity()), ledger.identity()
+    if owner != identity:
+        log.warning("the store is another ledger's", action="sweep", owner=owner, mark=store.owner_mark())
+    return owner == identity
+
+
+def sweep(ledger: Ledger, store: BlobStore, *, now_s: float, own: bool = True) -> list[str]:
     """Delete sources and working data of jobs that have ended, or that no ledger knows and are an hour old.
 
-    Returns the roots of the jobs that were cleaned. Raises `StoreUnavailable` and `LedgerUnavailable`.
+    The latter only in the ledger's ``own`` store. Returns the roots of the jobs that were cleaned.
+    Raises `StoreUnavailable` and `LedgerUnavailable`.
     """
     swept = []
     for owner, _ in groupby(store.list(""), key=_owner):
@@ -61,7 +70,7 @@ def sweep(ledger: Ledger, store: BlobStore, *, now_s: float) -> list[str]:
             job = ledger.get(keys.tenant, keys.job_id)
         except JobUnknown:
             born_s = created_at_s(keys.job_id)
-            if born_s is None or now_s - born_s < MIN_AGE_S:
+            if not own or born_s is None or now_s - born_s < MIN_AGE_S:
                 continue
             store.delete(keys.source)
             store.delete_prefix(keys.work)
@@ -97,15 +106,18 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
     return expired
 
 
-def expire_audio(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> list[str]:
-    """Delete copies of recordings whose time is over, or whose job is gone; return the ids of their jobs."""
+def expire_audio(
+    ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float, own: bool = True
+) -> list[str]:
+    """Delete copies of recordings whose time is over, or, in the ``own`` store, whose job is gone; return the ids."""
     expired = []
     for mark in list(store.list(AUDIO_MARKS)):
         tenant, _, job_id = mark.removeprefix(AUDIO_MARKS).partition("/")
         try:
             job = ledger.get(tenant, job_id)
         except JobUnknown:
-            pass
+            if not own:
+                continue
         else:
             if not job.state.final or now_s - job.updated_at_s < retention.audio_days * DAY_S:
                 continue
@@ -121,10 +133,11 @@ def expire_audio(ledger: Ledger, store: BlobStore, retention: Retention, *, now_
 def keep_house(ledger: Ledger, store: BlobStore, retention: Retention, now_s: float) -> Sequence[str]:
     """`sweep`, then `expire` and `expire_audio`; marks of requests that died are forgotten too."""
     ledger.holds.sweep()
+    own = owns(ledger, store)
     return [
-        *sweep(ledger, store, now_s=now_s),
+        *sweep(ledger, store, now_s=now_s, own=own),
         *expire(ledger, store, retention, now_s=now_s),
-        *expire_audio(ledger, store, retention, now_s=now_s),
+        *expire_audio(ledger, store, retention, now_s=now_s, own=own),
     ]
 
 

@@ -12,6 +12,9 @@ _PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.=+@-]+")
 PRIVATE_MARK = "~"
 """Starts the names that stores keep for themselves; no valid key holds it."""
 
+OWNER_NAME = f"{PRIVATE_MARK}owner"
+"""Holds the identity of the ledger whose jobs' blobs these are."""
+
 
 def validated_key(key: str) -> str:
     """Return ``key`` unchanged; raises `StorageError` unless it is ``/``-separated parts of safe ASCII.

@@ -161,6 +161,9 @@ class Ledger(Protocol):
     def delete(self, tenant: str, job_id: str) -> None:
         """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
 
+    def identity(self) -> str:
+        """The ledger's name, made at random when somebody first asks; a restored copy has the same."""
+
     def drain_mode(self) -> DrainMode:
         """What an operator wants, which outlives every process."""
 

@@ -26,6 +26,7 @@ SCHEMA_REVISION = "0007"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
+IDENTITY = "identity"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
 
 metadata = MetaData()

@@ -12,7 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.blob_keys import PRIVATE_MARK, deletable_prefix, validated_key, validated_prefix, validated_range
+from pipelines.blob_keys import (
+    OWNER_NAME,
+    PRIVATE_MARK,
+    deletable_prefix,
+    validated_key,
+    validated_prefix,
+    validated_range,
+)
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
 
@@ -156,6 +163,31 @@ class LocalStore:
             free_bytes = shutil.disk_usage(self.root).free
         if free_bytes < self.min_free_bytes:
             raise StoreUnavailable(f"{self.root} has {free_bytes} bytes free, less than {self.min_free_bytes}")
+
+    def conditional_writes(self) -> bool:
+        """A file system keeps writers apart."""
+        return True
+
+    def claim(self, owner: str) -> str:
+        """Make ``owner`` the store's if it has none; return whose it is."""
+        mark = self.root / OWNER_NAME
+        with self._writing(OWNER_NAME):
+            temporary = self._new_temporary()
+            try:
+                with open(_create(temporary), "w") as file:
+                    file.write(owner)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):  # a link, unlike a new file, appears with its content
+                    os.link(temporary, mark)
+                    _sync(self.root)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return mark.read_text()
+
+    def owner_mark(self) -> str:
+        """Where the owner's name is kept, for people."""
+        return str(self.root / OWNER_NAME)
 
     def _path(self, key: str) -> Path:
         return self.root / validated_key(key)

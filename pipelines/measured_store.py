@@ -70,6 +70,15 @@ class MeasuredStore:
     def check(self) -> None:
         self._store.check()
 
+    def conditional_writes(self) -> bool:
+        return self._store.conditional_writes()
+
+    def claim(self, owner: str) -> str:
+        return self._store.claim(owner)
+
+    def owner_mark(self) -> str:
+        return self._store.owner_mark()
+
     def _timed(self, operation: str, call: Callable[[], T]) -> T:
         started_s = time.perf_counter()
         failed = False

@@ -15,11 +15,19 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from pipelines.blob_keys import PRIVATE_MARK, deletable_prefix, validated_key, validated_prefix, validated_range
+from pipelines.blob_keys import (
+    OWNER_NAME,
+    PRIVATE_MARK,
+    deletable_prefix,
+    validated_key,
+    validated_prefix,
+    validated_range,
+)
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
 from pipelines.local_store import hash_file
 from pipelines.s3_client import connect
+from pipelines.s3_conditions import honours_conditions, put_new
 from pipelines.s3_reader import open_blob
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ READ_ATTEMPTS = 3
 PART_BYTES = 16 * 2**20  # a file of 10,000 parts, S3's limit, has 156 GiB; boto3 enlarges the parts beyond that
 UPLOAD_THREADS = 3  # a file's upload holds at most this many parts in memory
 DELETE_THREADS = 8
+CLAIM_ATTEMPTS = 5
 
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _CHECKSUM = "sha256"  # the name of the user metadata that holds it
@@ -52,6 +61,7 @@ class S3Store:
         self._lock = threading.Lock()
         self._client: S3Client | None = None
         self._client_pid = 0
+        self._conditional: bool | None = None
 
     def __reduce__(self) -> tuple[Callable[..., "S3Store"], tuple[Any, ...]]:
         return _rebuild, (self.bucket, self.prefix.rstrip("/"), self.endpoint, self.region)
@@ -158,7 +168,7 @@ class S3Store:
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""
-        name, probe = f"{self.prefix}{PRIVATE_MARK}check/{uuid.uuid4().hex}", uuid.uuid4().bytes
+        name, probe = self._private("write"), uuid.uuid4().bytes
         try:
             with self._mapped("the write probe"):
                 self._s3().put_object(Bucket=self.bucket, Key=name, Body=probe)
@@ -169,6 +179,45 @@ class S3Store:
         if found != probe:
             raise StoreUnavailable(f"{self.bucket} does not return what was written")
 
+    def conditional_writes(self) -> bool:
+        """Say whether the store refuses to overwrite a blob when asked to; tried out once, by a probe."""
+        if self._conditional is None:
+            with self._mapped("the probe of conditional writes"):
+                self._conditional = honours_conditions(self._s3(), self.bucket, self._private("conditions"))
+        return self._conditional
+
+    def claim(self, owner: str) -> str:
+        """Make ``owner`` the store's if it has none; return whose it is.
+
+        Without conditional writes, and with Swift, which looks before it writes and not while it does, two that claim
+        it in the same moment may both be told that it is theirs; from then on all are told the same.
+        """
+        name, data = self.prefix + OWNER_NAME, owner.encode()
+        for _ in range(CLAIM_ATTEMPTS):
+            if found := self._owner():
+                return found
+            with self._mapped(OWNER_NAME):
+                if self.conditional_writes():
+                    put_new(self._s3(), self.bucket, name, data)
+                else:
+                    self._s3().put_object(Bucket=self.bucket, Key=name, Body=data)
+        raise StoreUnavailable(f"{name} in bucket {self.bucket} can be written and not read")
+
+    def owner_mark(self) -> str:
+        """Where the owner's name is kept, for people."""
+        return f"s3://{self.bucket}/{self.prefix}{OWNER_NAME}"
+
+    def _owner(self) -> str:
+        try:
+            with self._mapped(OWNER_NAME):
+                return _body(self._s3().get_object(Bucket=self.bucket, Key=self.prefix + OWNER_NAME)).decode()
+        except BlobMissing:
+            return ""
+
+    def _private(self, what: str) -> str:
+        """A name for a moment, which nobody lists."""
+        return f"{self.prefix}{PRIVATE_MARK}check/{what}-{uuid.uuid4().hex}"
+
     def _name(self, key: str) -> str:
         return self.prefix + validated_key(key)
 
@@ -178,15 +227,20 @@ class S3Store:
 
     def _read_version(self, key: str, name: str, etag: str, offset: int, n_bytes: int) -> bytes:
         try:
-            return self._repeated(key, lambda: self._range(name, offset, n_bytes, IfMatch=etag))
+            return self._repeated(key, lambda: self._range(name, offset, n_bytes, etag))
         except BlobMissing as error:
             raise StoreUnavailable(f"blob {key} was deleted while it was read") from error
 
-    def _range(self, name: str, offset: int, n_bytes: int, **conditions: Any) -> bytes:
+    def _range(self, name: str, offset: int, n_bytes: int, etag: str = "") -> bytes:
+        """Bytes of a blob, of the version ``etag`` if one is named: also where the store ignores that condition."""
+        condition: dict[str, Any] = {"IfMatch": etag} if etag else {}
         wanted = f"bytes={offset}-{offset + n_bytes - 1}"
-        data = _body(self._s3().get_object(Bucket=self.bucket, Key=name, Range=wanted, **conditions), n_bytes)
+        reply = self._s3().get_object(Bucket=self.bucket, Key=name, Range=wanted, **condition)
+        data = _body(reply, n_bytes)
         if len(data) > n_bytes:
             raise StoreUnavailable(f"{self.bucket} ignores the byte range asked for")
+        if etag and reply["ETag"] != etag:
+            raise StoreUnavailable(f"{name} in bucket {self.bucket} was replaced while it was read")
         return data
 
     def _s3(self) -> "S3Client":

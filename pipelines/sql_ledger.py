@@ -4,12 +4,13 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import bindparam, delete, func, literal, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.database import Database
 from pipelines.errors import LedgerError, LedgerUnavailable
+from pipelines.ids import new_id
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
@@ -35,6 +36,7 @@ from pipelines.ledger_schema import (
     COORDINATOR,
     DRAIN,
     HEALTH,
+    IDENTITY,
     SCHEMA_REVISION,
     events,
     jobs,
@@ -208,6 +210,23 @@ class SqlLedger:
             connection.execute(delete(jobs).where(jobs.c.id == row.id))
 
     # The Coordinator
+
+    def identity(self) -> str:
+        """The ledger's name, made when somebody first asks."""
+        found = select(switches.c.value).where(switches.c.name == IDENTITY)
+        with self._database.reading() as connection:
+            name: str | None = connection.execute(found).scalar_one_or_none()
+        if name:
+            return name
+        with self._database.writing() as connection:
+            connection.execute(
+                select(switches).where(switches.c.name == DRAIN).with_for_update()
+            ).one()  # one at a time
+            name = connection.execute(found).scalar_one_or_none()
+            if name is None:
+                name = new_id()
+                connection.execute(insert(switches).values(name=IDENTITY, value=name))
+            return name
 
     def drain_mode(self) -> DrainMode:
         """What an operator wants."""

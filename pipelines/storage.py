@@ -50,6 +50,15 @@ class BlobStore(Protocol):
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""
 
+    def conditional_writes(self) -> bool:
+        """Say whether the store refuses to overwrite a blob when asked to, which `claim` is safer with."""
+
+    def claim(self, owner: str) -> str:
+        """Make ``owner`` the store's if it has none; return whose it is. Not listed and never deleted."""
+
+    def owner_mark(self) -> str:
+        """Where the owner's name is kept, for people who must remove it."""
+
 
 def open_store(url: str) -> BlobStore:
     """Return the store that a URL names; it is reached at its first use, and can be pickled.

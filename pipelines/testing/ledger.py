@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
+from pipelines.ids import new_id
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
@@ -53,6 +54,7 @@ class MemoryLedger:
         self._events: dict[str, list[JobEvent]] = {}
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
         self._drain_mode = DrainMode.OFF
+        self._identity = new_id()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
 
@@ -163,6 +165,11 @@ class MemoryLedger:
             del self._jobs[job.id], self._events[job.id], self._fences[job.id]
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
             self.outbox.forget(job.id)
+
+    def identity(self) -> str:
+        """The ledger's name."""
+        self.check()
+        return self._identity
 
     def drain_mode(self) -> DrainMode:
         """What an operator wants."""

@@ -18,6 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.outage = ""
         self._blobs: dict[str, bytes] = {}
+        self._owner = ""
         self._lock = threading.Lock()
 
     def put(self, key: str, data: bytes) -> BlobRef:
@@ -85,3 +86,18 @@ class MemoryStore:
         """Raise `StoreUnavailable` during an outage."""
         if self.outage:
             raise StoreUnavailable(self.outage)
+
+    def conditional_writes(self) -> bool:
+        """A lock keeps writers apart."""
+        return True
+
+    def claim(self, owner: str) -> str:
+        """Make ``owner`` the store's if it has none; return whose it is."""
+        self.check()
+        with self._lock:
+            self._owner = self._owner or owner
+            return self._owner
+
+    def owner_mark(self) -> str:
+        """Nowhere to be found."""
+        return "memory"

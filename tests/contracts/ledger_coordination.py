@@ -35,6 +35,14 @@ class CoordinationContract(LedgerBase):
         second = another.acquire_lease("coordinator-2", TTL_S)
         assert second.fence > first.fence
 
+    def test_identity(self, ledger, another):
+        """Whoever asks hears the same name, also when all ask for the first time at once."""
+        with ThreadPoolExecutor(6) as pool:
+            names = {done.result() for done in [pool.submit(side.identity) for side in (ledger, another) * 3]}
+        assert len(names) == 1
+        assert names == {another.identity()}
+        assert names != {""}
+
     def test_drain_mode(self, ledger, another):
         """What an operator wants is there for whoever comes next."""
         assert ledger.drain_mode() is DrainMode.OFF

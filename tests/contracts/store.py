@@ -16,6 +16,8 @@ CONTENT = bytes(range(256)) * 8
 class StoreContract:
     """Needs a fixture ``store`` that gives an empty store."""
 
+    atomic_claims = True
+
     def test_put_then_get(self, store):
         """What was put comes back, and the reference tells its size and SHA-256."""
         ref = store.put("acme/j1/source", CONTENT)
@@ -199,6 +201,25 @@ class StoreContract:
     def test_check(self, store):
         """A store that works passes its check and keeps nothing of it."""
         store.check()
+        assert list(store.list("")) == []
+
+    def test_one_owner(self, store):
+        """Of those who claim the store in the same moment one gets it, all are told who, and it stays so."""
+        with ThreadPoolExecutor(6) as pool:
+            told = {done.result() for done in [pool.submit(store.claim, f"ledger-{n}") for n in range(6)]}
+        owner = store.claim("anybody")
+        assert owner in told if self.atomic_claims else owner.startswith("ledger-")
+        assert len(told) == 1 or not self.atomic_claims
+        assert store.claim("late") == owner == store.claim(owner)
+        assert list(store.list("")) == []
+        store.put("t/j/x", b"x")
+        store.delete_prefix("t/")
+        assert store.claim("later") == owner
+        assert store.owner_mark()
+
+    def test_conditional_writes(self, store):
+        """Stores keep writers apart, and trying it leaves nothing behind."""
+        assert store.conditional_writes()
         assert list(store.list("")) == []
 
 

@@ -1,13 +1,10 @@
 """The blob store in a bucket, against a real S3 server, also one that misbehaves."""
 
-import io
 import pickle
 import subprocess
 import sys
 import uuid
-import wave
 
-import av
 import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -17,7 +14,8 @@ from pipelines.errors import BlobMissing, StoreUnavailable
 from pipelines.s3_reader import READ_AHEAD_BYTES
 from pipelines.s3_store import PART_BYTES
 from pipelines.storage import open_store
-from tests.contracts.store import CONTENT, DurableStoreContract
+from tests.contracts.s3_store import S3StoreContract
+from tests.contracts.store import CONTENT
 from tests.servers import free_port
 from tests.servers.s3 import Fault, FaultyProxy, s3_server
 
@@ -57,17 +55,8 @@ def store(proxy, bucket):
     return open_store(f"s3://{bucket}/some/prefix?endpoint={proxy.url}&region=us-east-1")
 
 
-class TestS3Store(DurableStoreContract):
+class TestS3Store(S3StoreContract):
     """The contract of every store, in a bucket."""
-
-
-def test_stays_under_its_prefix(store, client, bucket):
-    """Two stores in one bucket do not see or delete each other's blobs."""
-    client.put_object(Bucket=bucket, Key="elsewhere/a/b", Body=b"x")
-    store.put("a/b", b"y")
-    assert list(store.list("")) == ["a/b"]
-    store.delete_prefix("a/")
-    assert [item["Key"] for item in client.list_objects_v2(Bucket=bucket)["Contents"]] == ["elsewhere/a/b"]
 
 
 def test_lists_more_than_a_page(store, bucket):
@@ -76,22 +65,6 @@ def test_lists_more_than_a_page(store, bucket):
     for key in keys:  # past the network, which would take most of a minute
         s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, f"some/prefix/{key}", b"{}")
     assert list(store.list("t/j/")) == keys
-
-
-def test_large_file_goes_in_parts(store, client, bucket, tmp_path):
-    """A file larger than a part is uploaded in parts and comes back identical, with its checksum."""
-    path = tmp_path / "spool"
-    block = bytes(range(251)) * 4_096
-    with open(path, "wb") as file:
-        while file.tell() < 2 * PART_BYTES:
-            file.write(block)
-    ref = store.put_file("t/j/source", path)
-    assert ref.n_bytes == path.stat().st_size
-    assert client.head_object(Bucket=bucket, Key="some/prefix/t/j/source")["ETag"].endswith('-3"')
-    assert store.get("t/j/source") == path.read_bytes()
-    with store.open("t/j/source") as stream:
-        stream.seek(PART_BYTES - 5)
-        assert stream.read(10) == store.get_range("t/j/source", PART_BYTES - 5, 10)
 
 
 def test_upload_memory_is_bounded(bucket, server, tmp_path):
@@ -113,40 +86,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 6 * PART_BYTES
     assert store.exists("t/j/source")
-
-
-def test_decoder_reads_from_the_stream(store):
-    """PyAV decodes a recording that is fetched while it is read."""
-    recording = io.BytesIO()
-    with wave.open(recording, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(bytes(2 * 16_000 * 180))
-    assert len(recording.getvalue()) > READ_AHEAD_BYTES
-    store.put("t/j/source", recording.getvalue())
-    with store.open("t/j/source") as stream, av.open(stream) as container:
-        assert sum(frame.samples for frame in container.decode(audio=0)) == 16_000 * 180
-
-
-def test_replaced_while_read(store):
-    """A stream never mixes two versions of a blob."""
-    store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
-    with store.open("a/b") as stream:
-        assert stream.read(1) == b"1"
-        store.put("a/b", b"2" * (READ_AHEAD_BYTES + 10))
-        with pytest.raises(StoreUnavailable):
-            stream.read()
-
-
-def test_deleted_while_read(store):
-    """A blob that goes away under a reader is an error, not an early end."""
-    store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
-    with store.open("a/b") as stream:
-        assert stream.read(1) == b"1"
-        store.delete("a/b")
-        with pytest.raises(StoreUnavailable):
-            stream.read()
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.RESET, Fault.TRUNCATE, Fault.CORRUPT])
@@ -212,3 +151,55 @@ def test_bucket_that_does_not_exist(store, server):
         with pytest.raises(StoreUnavailable) as caught:
             call()
         assert not isinstance(caught.value, BlobMissing)
+
+
+@pytest.fixture(params=["dropped", "refused"])
+def unconditional(request, proxy):
+    """The server behind a proxy that takes conditions away, or says that it knows none."""
+    proxy.conditions = request.param
+    yield
+    proxy.conditions = "passed on"
+
+
+@pytest.mark.usefixtures("unconditional")
+def test_store_without_conditional_writes(store):
+    """A store that ignores or refuses conditions is found out, and claiming it works, one after the other."""
+    assert not store.conditional_writes()
+    assert store.claim("first") == "first"
+    assert store.claim("second") == "first"
+    assert list(store.list("")) == []
+
+
+def test_probe_survives_a_lost_answer(store, proxy):
+    """A store is not taken for one without conditional writes because an answer was lost and the write repeated."""
+    proxy.misbehave(Fault.LOST_ANSWER, 1, ("PUT",))
+    assert store.conditional_writes()
+
+
+def test_claim_survives_a_lost_answer(store, proxy):
+    """Who claimed a store and did not hear of it still has it."""
+    assert store.conditional_writes()
+    proxy.misbehave(Fault.LOST_ANSWER, 1, ("PUT",))
+    assert store.claim("first") == "first"
+
+
+def test_probe_says_when_the_store_is_away(store, proxy):
+    """A store that fails is unavailable; nothing is concluded about its conditions."""
+    proxy.misbehave(Fault.ERROR_500, 4, ("PUT",))
+    with pytest.raises(StoreUnavailable):
+        store.conditional_writes()
+    assert store.conditional_writes()
+
+
+def test_versions_are_told_apart_without_conditions(store, proxy):
+    """Also where the store ignores that a reader wants one version, no stream mixes two."""
+    proxy.conditions = "dropped"
+    try:
+        store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
+        with store.open("a/b") as stream:
+            assert stream.read(1) == b"1"
+            store.put("a/b", b"2" * (READ_AHEAD_BYTES + 10))
+            with pytest.raises(StoreUnavailable, match="replaced"):
+                stream.read()
+    finally:
+        proxy.conditions = "passed on"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 
 import httpx
 from moto.server import ThreadedMotoServer
@@ -41,6 +42,10 @@ class Fault(Enum):
     LOST_ANSWER = auto()  # the server does what is asked, and nobody hears of it
 
 
+Conditions = Literal["passed on", "dropped", "refused"]
+"""What becomes of ``If-Match`` and ``If-None-Match``: some stores ignore them, others answer 501."""
+
+
 class FaultyProxy:
     """Passes requests on to 127.0.0.1:``upstream``, the next ``n_faults`` of them with ``fault``.
 
@@ -50,8 +55,9 @@ class FaultyProxy:
     def __init__(self, upstream: int) -> None:
         self.fault = Fault.ERROR_500
         self.n_faults = 0
-        self.methods = ("GET", "PUT", "POST", "HEAD", "DELETE")
+        self.methods: tuple[str, ...] = ("GET", "PUT", "POST", "HEAD", "DELETE")
         self.faulted: set[tuple[str, str]] = set()
+        self.conditions: Conditions = "passed on"
         self._each_first: Fault | None = None
         self._upstream = upstream
         self._lock = threading.Lock()
@@ -128,6 +134,13 @@ class FaultyProxy:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         target = f"{request.path} {request.headers.get('Range', '')}"
         fault = self._next_fault(request.command, target)
+        headers = dict(request.headers.items())
+        conditional = [name for name in headers if name.lower() in ("if-match", "if-none-match")]
+        if conditional and self.conditions == "refused":
+            _answer(request, 501, b"<Error><Code>NotImplemented</Code></Error>")
+            return
+        if self.conditions == "dropped":
+            headers = {name: value for name, value in headers.items() if name not in conditional}
         if fault is Fault.HANG:
             time.sleep(HANG_S)
         if fault is Fault.SLOW:
@@ -136,13 +149,11 @@ class FaultyProxy:
             request.close_connection = True
             return
         if fault is Fault.ERROR_500:
-            request.send_response(500)
-            request.send_header("Content-Length", "0")
-            request.end_headers()
+            _answer(request, 500)
             return
         upstream = http.client.HTTPConnection("127.0.0.1", self._upstream, timeout=60)
         try:
-            upstream.request(request.command, request.path, body=body, headers=dict(request.headers.items()))
+            upstream.request(request.command, request.path, body=body, headers=headers)
             reply = upstream.getresponse()
             data = reply.read()
         finally:
@@ -164,3 +175,10 @@ class FaultyProxy:
             request.close_connection = True
         if request.command != "HEAD":
             request.wfile.write(data)
+
+
+def _answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"") -> None:
+    request.send_response(status)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.housekeeping import DAY_S, Retention, expire, sweep
+from deployments.housekeeping import DAY_S, Retention, expire, keep_house, sweep
 from pipelines.core import BlobRef
 from pipelines.errors import JobUnknown, Reason
 from pipelines.ids import created_at_s, new_id
@@ -134,3 +134,16 @@ def test_by_default_nothing_expires(site):
     site.job(*SUCCESS)
     assert expire(site.ledger, site.store, Retention(), now_s=site.clock() + 1e9) == []
     assert Retention(tenants={"a": 0}).shortest_days == 0
+
+
+def test_another_ledgers_store(site):
+    """In a store that another ledger claimed first, only known jobs are cleaned up: others are its."""
+    rival = MemoryLedger()
+    assert site.store.claim(rival.identity()) == rival.identity()
+    done = site.job(*SUCCESS)
+    theirs = site.blobs(new_id())
+    keep_house(site.ledger, site.store, Retention(), 4e9)
+    assert site.left_of(done) == RESULTS
+    assert theirs.source in site.store.list(theirs.root)
+    keep_house(rival, site.store, Retention(), 4e9)
+    assert theirs.source not in site.store.list(theirs.root)

@@ -41,3 +41,21 @@ def test_what_waiting_does_not_mend_is_said_at_once(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, ledger_url="mysql://db/meetmemo")
     with pytest.raises(ConfigurationError, match="mysql"):
         wait_for_storage(settings, pytest.fail, pause_s=0.0)
+
+
+def test_a_store_of_another_ledger_is_told(tmp_path: Path) -> None:
+    """Whoever starts with a new ledger over an old store hears of it, and how to make the store the new one's."""
+    old, new = (
+        Settings(home=tmp_path / name, store_url=f"file://{tmp_path}/store", ledger_url=f"sqlite:///{tmp_path}/{name}")
+        for name in ("old", "new")
+    )
+    said: list[str] = []
+    wait_for_storage(old, said.append)
+    wait_for_storage(old, said.append)
+    assert said == []
+    wait_for_storage(new, said.append)
+    assert len(said) == 1
+    mark = tmp_path / "store" / "~owner"
+    assert str(mark) in said[0]
+    mark.unlink()
+    wait_for_storage(new, pytest.fail)
