@@ -304,6 +304,7 @@ def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOptio
 def jobs_list(
     state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
     filename: Annotated[str | None, typer.Option(help="Only jobs whose file name holds this.")] = None,
+    external_id: Annotated[str | None, typer.Option(help="Only the job with this id of its submitter's.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     config: ConfigOption = None,
     home: HomeOption = None,
@@ -311,7 +312,7 @@ def jobs_list(
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, newest first."""
-    params = {"state": state or [], "filename": filename, "limit": limit}
+    params = {"state": state or [], "filename": filename, "external_id": external_id, "limit": limit}
     page = _ask(_endpoint(config, home, url), "jobs", {name: value for name, value in params.items() if value})
     if as_json:
         console.print_json(json.dumps(page))

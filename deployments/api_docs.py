@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from deployments.openai_errors import speaks_openai
 from deployments.problems import MEDIA_TYPE, documented
+from deployments.references import ReferenceFields
 from deployments.schemas import Options, Problem, SourceRequest
 from pipelines.errors import Reason
 
@@ -59,7 +60,11 @@ _FILENAME = {
 
 
 def _option_schemas() -> dict[str, Any]:
-    schemas: dict[str, Any] = Options.model_json_schema()["properties"]
+    schemas: dict[str, Any] = {
+        **Options.model_json_schema()["properties"],
+        **ReferenceFields.model_json_schema()["properties"],
+    }
+    schemas["metadata"] = {**schemas["metadata"], "contentMediaType": "application/json"}
     return schemas
 
 

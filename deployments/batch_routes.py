@@ -98,7 +98,7 @@ def batch_routes(backend: Backend) -> APIRouter:
             await _receive(request, spool, MAX_MANIFEST_BYTES)
             if media_type == "application/json":
                 return await batches.submit(parsed_json(BatchRequest, spool), key, spool)
-            values = merge_options(query_values(request.query_params.multi_items()), {}, {})
+            values = merge_options(query_values(request.query_params.multi_items()), {})
             query = parsed(BatchQuery, {name: values.pop(name) for name in ("name", "dry_run") if name in values})
             Options.parse(values)
             return await batches.submit_file(spool, query.name, values, query.dry_run, key)

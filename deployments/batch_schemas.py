@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from deployments.references import ExternalId
 from deployments.schemas import NO_CONTROLS, Wire, public_part
 from pipelines.batches import Batch, BatchState, Entry, EntryState, Tally
 from pipelines.jobs import JobState
@@ -23,6 +24,8 @@ class ManifestEntry(Wire):
     filename: str | None = Field(None, max_length=255, description="Name to show; the source's last part.")
     custom_id: _NAME = Field("", description="The submitter's own name for it, told in every answer.")
     options: dict[str, Any] = Field(default_factory=dict, description="As `Options`; goes before the batch's.")
+    external_id: ExternalId | None = Field(None, description="As in `POST /v1/jobs`; its job has it too.")
+    metadata: dict[str, str] = Field(default_factory=dict, description="As in `POST /v1/jobs`.")
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
@@ -124,6 +127,8 @@ class EntryBody(Wire):
 
     seq: int
     custom_id: str
+    external_id: str | None
+    metadata: dict[str, str]
     filename: str
     source: str | None
     state: EntryState | JobState
@@ -137,6 +142,8 @@ class EntryBody(Wire):
         return cls(
             seq=entry.seq,
             custom_id=entry.custom_id,
+            external_id=entry.reference.external_id or None,
+            metadata=dict(entry.reference.metadata),
             filename=entry.filename,
             source=public_part(entry.source) or None,
             state=job.state if job else entry.state,

@@ -24,7 +24,11 @@ class Documents:
 
     def store_transcript(self, request: MinutesRequest, transcript: Transcript) -> int:
         """Store a transcript's documents; returns how many bytes they have."""
-        return self._put(request, {name: render(name, transcript, None, request.title) for name in TRANSCRIPT_FORMATS})
+        reference = request.reference
+        documents = {
+            name: render(name, transcript, None, request.title, reference=reference) for name in TRANSCRIPT_FORMATS
+        }
+        return self._put(request, documents)
 
     def store_minutes(self, request: MinutesRequest, transcript: Transcript, minutes: Minutes) -> tuple[int, str]:
         """Store the documents of minutes; returns how many bytes they have, and a note for the owner.

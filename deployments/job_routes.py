@@ -41,6 +41,7 @@ _SUBMIT = (
     Reason.EMPTY_AUDIO,
     Reason.IDEMPOTENCY_CONFLICT,
     Reason.REQUEST_IN_FLIGHT,
+    Reason.EXTERNAL_ID_CONFLICT,
     Reason.OVERLOADED,
     Reason.DRAINING,
     Reason.STORE_UNAVAILABLE,
@@ -63,7 +64,10 @@ def job_routes(backend: Backend) -> APIRouter:
         description=SUBMIT_DESCRIPTION,
         openapi_extra=submit_openapi(),
         responses={
-            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
+            200: {
+                "model": JobBody,
+                "description": "The job an earlier request with this key or external id brought.",
+            },
             202: {"description": "The recording is stored and will be transcribed.", "headers": _LOCATION},
             **documented(*_SUBMIT),
         },

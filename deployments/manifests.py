@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from deployments.batch_schemas import MAX_ENTRIES, ManifestEntry
 from deployments.limits import SourceLimits
+from deployments.references import ReferenceFields
 from deployments.schemas import InvalidOptions, Options
 from deployments.sources import check_url, name_in
 from deployments.submission import Offer, clean_filename
@@ -74,6 +75,7 @@ def checked_entries(
                 raise line
             if line.source is not None:
                 check_url(line.source, limits, tenant)
+            reference = ReferenceFields.taken_from({"external_id": line.external_id, "metadata": line.metadata})
             key = json.dumps(line.options, sort_keys=True)
             if key not in known:
                 known[key] = offer.check(Options.parse({**common, **line.options}))
@@ -89,6 +91,7 @@ def checked_entries(
                 filename=clean_filename(line.filename or name_in(line.source or "")),
                 custom_id=line.custom_id,
                 options=known[key],
+                reference=reference,
             )
         )
         if len(entries) > MAX_ENTRIES:

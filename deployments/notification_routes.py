@@ -93,7 +93,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         responses=documented(*_REFUSALS),
     )
     async def notify(request: Request, jobs: Writer) -> Noted:
-        values = merge_options(query_values(request.query_params.multi_items()), {}, {})
+        values = merge_options(query_values(request.query_params.multi_items()), {})
         options = jobs.offer.check(Options.parse(values))
         body = bytearray()
         async for block in request.stream():

@@ -15,6 +15,7 @@ from pipelines.batches import Probe
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.job_usage import JobUsage
 from pipelines.jobs import Job, MinutesRecord
+from pipelines.references import NO_REFERENCE, Reference
 from pipelines.scheduling import WorkItem
 
 
@@ -162,6 +163,7 @@ class MinutesRequest:
     glossary: tuple[str, ...] = ()
     recording_date: date | None = None
     asked_at_s: float | None = None
+    reference: Reference = field(default=NO_REFERENCE)
     request_id: str = ""
     traceparent: str = ""
 
@@ -180,6 +182,7 @@ class MinutesRequest:
             glossary=(*options.glossary, *options.vocabulary),
             recording_date=options.recording_date,
             asked_at_s=None if job.minutes_of else job.updated_at_s,  # who has minutes written anew waits for them
+            reference=job.reference,
             request_id=job.request_id,
             traceparent=job.traceparent,
         )

@@ -63,6 +63,7 @@ STATUS: dict[Reason, int] = {
     Reason.KEY_UNKNOWN: 404,
     Reason.FENCED: 409,
     Reason.IDEMPOTENCY_CONFLICT: 422,
+    Reason.EXTERNAL_ID_CONFLICT: 409,
     Reason.VERSION_CONFLICT: 409,
     Reason.ILLEGAL_TRANSITION: 409,
     Reason.OVERLOADED: 429,

@@ -44,6 +44,7 @@ def recorder_routes(backend: Backend) -> APIRouter:
                 Reason.EMPTY_AUDIO,
                 Reason.IDEMPOTENCY_CONFLICT,
                 Reason.REQUEST_IN_FLIGHT,
+                Reason.EXTERNAL_ID_CONFLICT,
                 Reason.OVERLOADED,
                 Reason.DRAINING,
                 Reason.STORE_UNAVAILABLE,

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from pipelines.codec import decode, encode
 from pipelines.errors import NotFound, Overloaded, StoreUnavailable, TooLarge, UploadBusy
 from pipelines.jobs import JobOptions
+from pipelines.references import NO_REFERENCE, Reference
 
 FOLDER = "resumable"
 LIFETIME_S = 24 * 3600.0
@@ -37,6 +38,7 @@ class Resumable:
     filename: str
     options: JobOptions
     expires_at_s: float
+    reference: Reference = field(default=NO_REFERENCE)
     job_id: str = ""
 
 
@@ -72,7 +74,15 @@ class ResumableUploads:
         self._min_free_bytes = min_free_bytes
         self._max_open = max_open
 
-    def create(self, tenant: str, n_bytes: int, filename: str, options: JobOptions, max_bytes: int) -> Resumable:
+    def create(
+        self,
+        tenant: str,
+        n_bytes: int,
+        filename: str,
+        options: JobOptions,
+        max_bytes: int,
+        reference: Reference = NO_REFERENCE,
+    ) -> Resumable:
         """Begin an upload; raises `TooLarge`, `Overloaded`, `StoreUnavailable`."""
         with _full_disk():
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -90,6 +100,7 @@ class ResumableUploads:
             n_bytes=n_bytes,
             filename=filename,
             options=options,
+            reference=reference,
             expires_at_s=round(self._clock() + LIFETIME_S, 3),
         )
         with _full_disk():

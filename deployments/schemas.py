@@ -212,6 +212,8 @@ class SourceRequest(Wire):
     """A job whose recording is pulled from a URL instead of being uploaded."""
 
     source: str = Field(min_length=1, max_length=4096, description="Where the recording is: an `https` URL.")
+    external_id: str | None = Field(None, description="As the parameter.")
+    metadata: dict[str, str] | None = Field(None, description="As the parameter.")
     filename: str | None = Field(None, max_length=255, description="Name to show; the URL's last part when left out.")
     options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")
 
@@ -306,6 +308,8 @@ class JobBody(Wire):
     reason: Reason | None = Field(description="Why the job failed.")
     detail: str
     filename: str
+    external_id: str | None = Field(description="What its submitter calls the recording.")
+    metadata: dict[str, str] = Field(description="What its submitter gave along.")
     source: SourceBody
     options: Options
     n_chunks: int | None
@@ -332,6 +336,8 @@ class JobBody(Wire):
             reason=job.reason,
             detail=job.detail,
             filename=job.filename,
+            external_id=job.reference.external_id or None,
+            metadata=dict(job.reference.metadata),
             source=SourceBody(
                 n_bytes=job.source.n_bytes, sha256=job.source.sha256, url=public_part(job.source_url) or None
             ),
@@ -408,6 +414,9 @@ class JobQuery(Wire):
     state: list[JobState] = Field(default_factory=list, description="Only jobs in these states; may be repeated.")
     filename: str | None = Field(
         None, max_length=255, pattern=NO_CONTROLS, description="Only recordings whose name contains this."
+    )
+    external_id: str | None = Field(
+        None, min_length=1, max_length=255, pattern=NO_CONTROLS, description="Only the job with this external id."
     )
     created_after: AwareDatetime | None = Field(None, description="Only jobs created at this time or later (ISO 8601).")
     created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")

@@ -17,6 +17,7 @@ from deployments.forms import disposition, filename_of, read_form, text_of
 from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits, TenantLimits
 from deployments.raw_audio import header_for
+from deployments.references import ReferenceFields
 from deployments.schemas import (
     LIST_OPTIONS,
     MAX_PRIORITY,
@@ -45,6 +46,7 @@ from pipelines.house_style import HouseStyles
 from pipelines.jobs import Job, JobOptions
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
+from pipelines.references import NO_REFERENCE, Reference
 from pipelines.storage import BlobStore
 
 MAX_JSON_BYTES = 64 << 10
@@ -64,12 +66,16 @@ class Submission:
     spool: StoredUpload | None
     source_url: str
     idempotency_key: str | None
+    reference: Reference = field(default=NO_REFERENCE)
 
     @property
     def fingerprint(self) -> str:
-        """What makes a repeated request the same one: the bytes or the URL, and the options (SHA-256, hex)."""
+        """What makes a repeated request the same one: the bytes or the URL, options, reference (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url
-        return hashlib.sha256(source.encode() + b"\n" + encode(self.options)).hexdigest()
+        parts = [source.encode(), encode(self.options)]
+        if self.reference != NO_REFERENCE:
+            parts.append(encode(self.reference))
+        return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +177,12 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     if media_type == "application/json":
         source = await _read_source(body, length)
         check_url(source.source, limits.sources)
+        outside = {"external_id": source.external_id, "metadata": source.metadata}
+        given = merge_options(query, {}, source.options, {k: v for k, v in outside.items() if v is not None})
+        reference = ReferenceFields.taken_from(given)
         return Submission(
-            options=offer.check(Options.parse(merge_options(query, {}, source.options))),
+            options=offer.check(Options.parse(given)),
+            reference=reference,
             filename=clean_filename(source.filename or query_filename or name_in(source.source)),
             spool=None,
             source_url=source.source,
@@ -183,13 +193,17 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     if media_type == "multipart/form-data":
         form = await read_form(body, content_type, spool)
         fields = dict(form.fields)
-        given = _json_options(fields.pop("options", []))
+        given = merge_options(query, {}, _json_options(fields.pop("options", [])))
         name: str | None = fields.pop("filename", [""])[-1] or form.filename or query_filename
-        chosen = offer.check(Options.parse(merge_options(query, fields, given)))
+        given = merge_options({}, fields, given)
+        reference = ReferenceFields.taken_from(given)
+        chosen = offer.check(Options.parse(given))
         if not form.has_file:
             raise InvalidRequest("The form has no field 'file'.")
     elif media_type.startswith(RAW_TYPES):
-        chosen = offer.check(Options.parse(merge_options(query, {}, {})))
+        given = merge_options(query, {}, {})
+        reference = ReferenceFields.taken_from(given)
+        chosen = offer.check(Options.parse(given))
         name = query_filename or _header_filename(request.headers)
         header = header_for(content_type)
         if header:
@@ -207,27 +221,41 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     if spool.n_bytes == 0:
         raise EmptyAudio("The recording has no bytes.")
     return Submission(
-        options=chosen, filename=clean_filename(name or NAMELESS), spool=spool, source_url="", idempotency_key=key
+        options=chosen,
+        filename=clean_filename(name or NAMELESS),
+        spool=spool,
+        source_url="",
+        idempotency_key=key,
+        reference=reference,
     )
 
 
 def merge_options(
-    query: Mapping[str, Sequence[str]], fields: Mapping[str, Sequence[str]], given: Mapping[str, Any]
+    query: Mapping[str, Sequence[str]], fields: Mapping[str, Sequence[str]], *given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Bring options from three places together; an empty form field counts as left out.
+    """Bring options from several places together; an empty form field counts as left out.
 
     Raises `InvalidOptions` when a place repeats an option that is no list, or two places give the same one.
     """
-    merged = dict(given)
+    merged: dict[str, Any] = {}
+    for values in given:
+        for name, value in values.items():
+            if name in merged:
+                raise _twice(name)
+            merged[name] = value
     for place in (query, fields):
-        for name, values in place.items():
-            filled = [value for value in values if value != ""]
+        for name, texts in place.items():
+            filled = [text for text in texts if text != ""]
             if not filled:
                 continue
             if name in merged or (len(filled) > 1 and name not in LIST_OPTIONS):
-                raise InvalidOptions(f"{name}: given more than once", ((name, "given more than once"),))
+                raise _twice(name)
             merged[name] = _several(filled) if name in LIST_OPTIONS else filled[0]
     return merged
+
+
+def _twice(name: str) -> InvalidOptions:
+    return InvalidOptions(f"{name}: given more than once", ((name, "given more than once"),))
 
 
 def _several(values: Sequence[str]) -> list[str]:
@@ -327,10 +355,11 @@ class Intake:
             raise Overloaded(f"{what}; try again in {BACKLOG_RETRY_AFTER_S:.0f} seconds.", BACKLOG_RETRY_AFTER_S)
 
     def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
-        """Store the source, write the job; (job, False) when the idempotency key had brought one already.
+        """Store the source, write the job; (job, False) when its key or its external id had brought one.
 
         Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
-        Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`.
+        Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`,
+        `ExternalIdConflict`.
         """
         now_s = round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
         job_id = self.new_id()
@@ -352,6 +381,7 @@ class Intake:
                 updated_at_s=now_s,
                 request_id=came.request_id,
                 traceparent=came.traceparent,
+                reference=submission.reference,
             )
             stored_job, created = self.ledger.create(
                 job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
@@ -386,6 +416,7 @@ class Intake:
             options=origin.options,
             source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
             filename=origin.filename,
+            reference=replace(origin.reference, external_id=""),
             replay_of=origin.id,
             replay_chunks=chunks,
             created_at_s=now_s,
@@ -408,6 +439,7 @@ class Intake:
             options=options,
             source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
             filename=origin.filename,
+            reference=replace(origin.reference, external_id=""),
             minutes_of=origin.id,
             created_at_s=now_s,
             updated_at_s=now_s,

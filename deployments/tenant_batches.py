@@ -140,6 +140,7 @@ class TenantBatches:
             filename=entry.filename,
             spool=spool,
             source_url="",
+            reference=entry.reference,
             idempotency_key=f"batch/{batch_id}/{seq}/{entry.attempt}",
         )
         job, _ = await self.jobs.accept(submission)

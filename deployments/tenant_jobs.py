@@ -113,6 +113,7 @@ class TenantJobs:
             self.tenant,
             states=frozenset(query.state),
             filename_contains=query.filename or "",
+            external_id=query.external_id or "",
             created_from_s=query.created_after.timestamp() if query.created_after else None,
             created_before_s=query.created_before.timestamp() if query.created_before else None,
             limit=query.limit,

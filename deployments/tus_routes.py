@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from deployments.access import Writer
 from deployments.backend import Backend
 from deployments.problems import documented
+from deployments.references import ReferenceFields
 from deployments.resumable import Resumable, ResumableUploads, WholeUpload, append, undo
 from deployments.schemas import Options, job_path
 from deployments.sources import NAMELESS
@@ -92,10 +93,14 @@ def tus_routes(backend: Backend) -> APIRouter:
         metadata = metadata_of(request.headers.get("upload-metadata", ""))
         filename = metadata.get("filename") or metadata.get("name") or NAMELESS
         given = {name: [text] for name, text in metadata.items() if name not in _ABOUT_THE_FILE}
-        options = jobs.offer.check(Options.parse(merge_options(given, {}, {})))
+        values = merge_options(given, {})
+        reference = ReferenceFields.taken_from(values)
+        options = jobs.offer.check(Options.parse(values))
         await jobs.check_backlog()
         limit = jobs.limits.max_upload_bytes
-        record = await in_thread(uploads.create, jobs.tenant, n_bytes, clean_filename(filename), options, limit)
+        record = await in_thread(
+            uploads.create, jobs.tenant, n_bytes, clean_filename(filename), options, limit, reference
+        )
         location = f"{backend.public_url}{UPLOADS_PATH}/{record.id}"
         return Response(status_code=201, headers={**_headers(record, 0), "Location": location})
 
@@ -177,6 +182,7 @@ def tus_routes(backend: Backend) -> APIRouter:
                 spool=source,
                 source_url="",
                 idempotency_key=f"tus/{record.id}",
+                reference=record.reference,
             )
         )
         await in_thread(uploads.finish, record, job.id)

@@ -15,6 +15,7 @@ from typing import Protocol
 from pipelines.errors import IllegalTransition
 from pipelines.jobs import Job, JobOptions, JobState
 from pipelines.ledger import Lease
+from pipelines.references import NO_REFERENCE, Reference
 
 
 class BatchState(StrEnum):
@@ -82,6 +83,7 @@ class Entry:
     filename: str
     custom_id: str
     options: JobOptions
+    reference: Reference = field(default=NO_REFERENCE)
     state: EntryState = EntryState.PENDING
     attempt: int = 0
     audio_s: float | None = None

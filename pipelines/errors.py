@@ -42,7 +42,8 @@
     │   ├── KeyUnknown            key_unknown
     │   ├── Fenced                fenced
     │   ├── VersionConflict       version_conflict
-    │   └── IdempotencyConflict   idempotency_conflict
+    │   ├── IdempotencyConflict   idempotency_conflict
+    │   └── ExternalIdConflict    external_id_conflict
     ├── IllegalTransition         illegal_transition
     ├── Overloaded                overloaded
     ├── MinutesError              minutes_failed
@@ -83,6 +84,7 @@ class Reason(StrEnum):
     FENCED = "fenced"
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    EXTERNAL_ID_CONFLICT = "external_id_conflict"
     ILLEGAL_TRANSITION = "illegal_transition"
     OVERLOADED = "overloaded"
     MINUTES_FAILED = "minutes_failed"
@@ -356,6 +358,12 @@ class IdempotencyConflict(LedgerError):
     """The idempotency key was used before with a different request."""
 
     reason = Reason.IDEMPOTENCY_CONFLICT
+
+
+class ExternalIdConflict(LedgerError):
+    """The external id belongs to a job of another recording."""
+
+    reason = Reason.EXTERNAL_ID_CONFLICT
 
 
 class IllegalTransition(MeetMemoError):

@@ -17,6 +17,7 @@ from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Usage
 from pipelines.errors import IllegalTransition, Reason
 from pipelines.job_usage import JobUsage
 from pipelines.masking import MaskKind
+from pipelines.references import NO_REFERENCE, Reference
 
 
 class JobState(StrEnum):
@@ -121,7 +122,9 @@ class Job:
     with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
     takes everything else from what that job kept. A job with ``minutes_of`` has none either: it writes the minutes of
     its tenant's job of that id anew, with options of its own. ``minutes`` is None until documents are there, and where
-    no minutes were wanted. ``request_id`` names the request that brought the job, ``traceparent`` its place in a trace.
+    no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may get its external id
+    when this one failed or was cancelled. ``request_id`` names the request that brought the job, ``traceparent`` its
+    place in a trace.
     """
 
     id: str
@@ -133,6 +136,7 @@ class Job:
     replay_of: str = ""
     replay_chunks: tuple[int, ...] = ()
     minutes_of: str = ""
+    reference: Reference = field(default=NO_REFERENCE)
     created_at_s: float
     updated_at_s: float = 0.0
     version: int = 0

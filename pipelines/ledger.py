@@ -112,7 +112,9 @@ class Ledger(Protocol):
     def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
         """Store a new job; return it and True, or the job created before under the same key or id and False.
 
-        Raises `IdempotencyConflict` when the key was used with another fingerprint.
+        The job that has the new one's external id is returned too, if it is about the same recording; one that failed
+        or was cancelled gives the id up. Raises `IdempotencyConflict` when the key was used with another fingerprint,
+        `ExternalIdConflict` when the external id belongs to another recording.
         """
 
     def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
@@ -127,6 +129,7 @@ class Ledger(Protocol):
         *,
         states: Collection[JobState] = (),
         filename_contains: str = "",
+        external_id: str = "",
         created_from_s: float | None = None,
         created_before_s: float | None = None,
         updated_from_s: float | None = None,
@@ -135,8 +138,8 @@ class Ledger(Protocol):
     ) -> Page:
         """Return one page of a tenant's jobs (of all tenants for None), newest first.
 
-        No ``states`` means all. The part of a file name is compared without case. ``after`` is the cursor of the
-        page before; raises `InvalidRequest` when it is none.
+        No ``states`` means all, no ``external_id`` any. The part of a file name is compared without case. ``after`` is
+        the cursor of the page before; raises `InvalidRequest` when it is none.
         """
 
     def counts(self, tenant: str | None = None) -> dict[JobState, int]:

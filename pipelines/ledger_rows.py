@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Double, Row, func, insert, literal, select, tuple_
+from sqlalchemy import Connection, Double, Row, func, insert, literal, select, tuple_, update
 
 from pipelines import codec
 from pipelines.errors import Fenced, JobUnknown, LedgerError
@@ -25,14 +25,21 @@ def insert_new(
     rows = rows_by_id(connection, {request.job.id for request in requests})
     by_id = {job_id: job_of(row) for job_id, row in rows.items()}
     by_key = _by_key(connection, {(request.job.tenant, request.idempotency_key) for request in requests})
+    by_external = _by_external(connection, {(request.job.tenant, _external_id(request.job)) for request in requests})
     outcomes: list[tuple[Job, bool] | LedgerError] = []
     new: list[Job] = []
     new_keys: list[dict[str, str]] = []
     for request in requests:
         name = (request.job.tenant, request.idempotency_key)
-        outcome = judge_creation(request, by_key.get(name), by_id.get(request.job.id))
+        outside = (request.job.tenant, _external_id(request.job))
+        holder = by_external.get(outside)
+        outcome = judge_creation(request, by_key.get(name), by_id.get(request.job.id), holder)
         if outcome is None:
+            if holder is not None:
+                connection.execute(update(jobs).where(jobs.c.id == holder.id).values(external_id=None))
             job = first_version(request.job, now_s)
+            if outside[1] is not None:
+                by_external[outside] = job
             outcome = (job, True)
             new.append(job)
             by_id[job.id] = job
@@ -86,6 +93,20 @@ def _by_key(
     return found
 
 
+def _external_id(job: Job) -> str | None:
+    return storable(job.reference.external_id) or None
+
+
+def _by_external(
+    connection: Connection, names: Collection[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], Job]:
+    found: dict[tuple[str, str | None], Job] = {}
+    for some in _slices(sorted((tenant, name) for tenant, name in names if name is not None)):
+        query = select(jobs).where(tuple_(jobs.c.tenant, jobs.c.external_id).in_(some))
+        found |= {(row.tenant, row.external_id): job_of(row) for row in connection.execute(query)}
+    return found
+
+
 def _slices(items: list[T]) -> Iterator[list[T]]:
     for start in range(0, len(items), _ITEMS_PER_QUERY):
         yield items[start : start + _ITEMS_PER_QUERY]
@@ -135,6 +156,7 @@ def columns_of(job: Job) -> dict[str, Any]:
         "created_at_s": job.created_at_s,
         "updated_at_s": job.updated_at_s,
         "filename_folded": fold(job.filename),
+        "external_id": _external_id(job),
         "audio_s": job.progress.audio_s,
         "done_s": job.progress.done_s,
         "reason": job.reason.value if job.reason else None,
@@ -147,4 +169,10 @@ def columns_of(job: Job) -> dict[str, Any]:
 def job_of(row: Row[Any]) -> Job:
     """The job that a row of ``jobs`` holds."""
     job = codec.decode(Job, row.body)
-    return replace(job, updated_at_s=row.updated_at_s, version=row.version, cancel_requested=row.cancel_requested)
+    return replace(
+        job,
+        updated_at_s=row.updated_at_s,
+        version=row.version,
+        cancel_requested=row.cancel_requested,
+        reference=replace(job.reference, external_id=row.external_id or ""),
+    )

@@ -6,9 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.errors import IdempotencyConflict, InvalidRequest, JobUnknown, LedgerError, VersionConflict
-from pipelines.jobs import Job
+from pipelines.errors import (
+    ExternalIdConflict,
+    IdempotencyConflict,
+    InvalidRequest,
+    JobUnknown,
+    LedgerError,
+    VersionConflict,
+)
+from pipelines.jobs import Job, JobState
 from pipelines.ledger import NewJob
+from pipelines.references import Reference
 
 MAX_IDEMPOTENCY_KEY = 255
 _UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
@@ -25,9 +33,24 @@ def storable_job(job: Job) -> Job:
         job,
         filename=storable(job.filename),
         source_url=storable(job.source_url),
+        reference=storable_reference(job.reference),
         detail=storable(job.detail),
         finished=frozenset(),
     )
+
+
+def storable_reference(reference: Reference) -> Reference:
+    """A reference as a ledger keeps it."""
+    return Reference(
+        external_id=storable(reference.external_id),
+        metadata=tuple((storable(name), storable(value)) for name, value in reference.metadata),
+    )
+
+
+def same_recording(job: Job, other: Job) -> bool:
+    """Whether two jobs are about the same bytes, or about the same URL."""
+    same_bytes = bool(job.source.sha256) and job.source.sha256 == other.source.sha256
+    return same_bytes or (bool(job.source_url) and storable(job.source_url) == storable(other.source_url))
 
 
 def fold(text: str) -> str:
@@ -48,11 +71,12 @@ def first_version(job: Job, now_s: float) -> Job:
 
 
 def judge_creation(
-    request: NewJob, same_key: tuple[str, Job] | None, same_id: Job | None
+    request: NewJob, same_key: tuple[str, Job] | None, same_id: Job | None, same_external: Job | None
 ) -> tuple[Job, bool] | LedgerError | None:
     """Say what became of a request that was seen before; None when it is new.
 
-    ``same_key`` is fingerprint and job stored under the request's key, ``same_id`` the job stored under its id.
+    ``same_key`` is fingerprint and job stored under the request's key, ``same_id`` the job stored under its id,
+    ``same_external`` the one that has its external id: it keeps it unless it failed or was cancelled.
     A caller that got no answer repeats the call with the same id, which must not fail.
     """
     if same_key is not None:
@@ -64,7 +88,17 @@ def judge_creation(
         if same_id.tenant == request.job.tenant:
             return same_id, False
         return LedgerError(f"the id {request.job.id} is in use")
+    if same_external is not None and not gives_up_id(same_external):
+        if same_recording(same_external, request.job):
+            return same_external, False
+        external_id = request.job.reference.external_id
+        return ExternalIdConflict(f"external id {external_id!r} belongs to job {same_external.id}, another recording")
     return None
+
+
+def gives_up_id(job: Job) -> bool:
+    """Whether a later job may have this one's external id: the recording brought nothing."""
+    return job.state in (JobState.FAILED, JobState.CANCELLED)
 
 
 def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float, *, ours: bool) -> Job | LedgerError:
@@ -80,6 +114,7 @@ def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float,
         version=expected_version + 1,
         updated_at_s=now_s,
         cancel_requested=held.cancel_requested,
+        reference=held.reference,
     )
     if held.version == expected_version:
         return replace(after, finished=job.finished)

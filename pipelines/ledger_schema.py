@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
@@ -45,6 +45,7 @@ jobs = Table(
     Column("created_at_s", Double, nullable=False),
     Column("updated_at_s", Double, nullable=False),
     Column("filename_folded", Text, nullable=False),
+    Column("external_id", Text),
     Column("audio_s", Double, nullable=False),
     Column("done_s", Double, nullable=False),
     Column("reason", Text),
@@ -75,6 +76,7 @@ def to_cancel() -> ColumnElement[bool]:
     return and_(jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
 
 
+Index("ix_jobs_external_id", jobs.c.tenant, jobs.c.external_id, unique=True)
 Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_tenant_updated", jobs.c.tenant, jobs.c.updated_at_s)
 Index("ix_jobs_newest", jobs.c.created_at_s, jobs.c.id)
@@ -166,6 +168,7 @@ batch_entries = Table(
     Column("filename", Text, nullable=False),
     Column("custom_id", Text, nullable=False),
     Column("options", Text, nullable=False),
+    Column("reference", Text, nullable=False, server_default="{}"),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("probed", Boolean, nullable=False),

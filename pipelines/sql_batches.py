@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,14 @@ from pipelines.batches import Batch, BatchState, Entry, EntryState, Probe, Tally
 from pipelines.codec import decode, encode
 from pipelines.core import BlobRef
 from pipelines.database import Database
-from pipelines.errors import IdempotencyConflict, IllegalTransition, LedgerUnavailable, NotFound
+from pipelines.errors import IdempotencyConflict, IllegalTransition, LedgerError, LedgerUnavailable, NotFound
 from pipelines.jobs import Job, JobOptions, JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import Clock, Lease, NewJob
 from pipelines.ledger_rows import insert_new, job_of, require_fence
-from pipelines.ledger_rules import storable
+from pipelines.ledger_rules import storable, storable_reference
 from pipelines.ledger_schema import batch_entries, batches, jobs
+from pipelines.references import Reference
 
 _ROWS_PER_INSERT = 1_000
 _LIVE = [state.value for state in JobState if not state.final]
@@ -169,7 +171,7 @@ class SqlBatches:
             ids = [row.id for row in connection.execute(_hungry())]
         n_made = 0
         for batch_id in ids:
-            with self._database.writing() as connection:
+            with suppress(IntegrityError), self._database.writing() as connection:  # a race for an id: the next turn
                 require_fence(connection, lease)
                 n_made += self._feed_one(connection, batch_id, per_batch, new_id)
         return n_made
@@ -219,10 +221,13 @@ class SqlBatches:
         found = [_entry_of(item) for item in connection.execute(waiting.order_by(entry.seq).limit(room))]
         now_s = round(self._clock(), 3)
         made = [(entry_, _job(row.tenant, entry_, new_id(), now_s)) for entry_ in found]
-        insert_new(connection, [NewJob(job=job) for _, job in made], now_s)
-        for entry_, job in made:
+        outcomes = insert_new(connection, [NewJob(job=job) for _, job in made], now_s)
+        for (entry_, _), outcome in zip(made, outcomes, strict=True):
             mine = update(batch_entries).where(entry.batch_id == batch_id, entry.seq == entry_.seq)
-            connection.execute(mine.values(state=EntryState.SUBMITTED.value, job_id=job.id))
+            if isinstance(outcome, LedgerError):  # its external id belongs to another recording
+                connection.execute(mine.values(state=EntryState.DROPPED.value, detail=f"{outcome.reason}: {outcome}"))
+            else:
+                connection.execute(mine.values(state=EntryState.SUBMITTED.value, job_id=outcome[0].id))
         return len(made)
 
     def _write(self, connection: Connection, batch: Batch) -> None:
@@ -292,6 +297,7 @@ def _row_of(batch_id: str, entry: Entry) -> dict[str, Any]:
         "filename": storable(entry.filename),
         "custom_id": storable(entry.custom_id),
         "options": encode(entry.options).decode(),
+        "reference": encode(storable_reference(entry.reference)).decode(),
         "state": (EntryState.PENDING if entry.source else EntryState.UPLOADING).value,
         "attempt": 0,
         "probed": not entry.source,
@@ -306,6 +312,7 @@ def _entry_of(row: Row[Any]) -> Entry:
         filename=row.filename,
         custom_id=row.custom_id,
         options=decode(JobOptions, row.options),
+        reference=decode(Reference, row.reference),
         state=EntryState(row.state),
         attempt=row.attempt,
         audio_s=row.audio_s,
@@ -322,6 +329,7 @@ def _job(tenant: str, entry: Entry, job_id: str, now_s: float) -> Job:
         source=BlobRef(key=JobKeys(tenant=tenant, job_id=job_id).source, n_bytes=0),
         filename=entry.filename,
         source_url=entry.source,
+        reference=entry.reference,
         created_at_s=now_s,
         updated_at_s=now_s,
     )

@@ -30,6 +30,7 @@ from pipelines.ledger_rules import (
     judge_write,
     next_cursor,
     parse_cursor,
+    storable,
     storable_job,
 )
 from pipelines.ledger_schema import (
@@ -52,6 +53,7 @@ from pipelines.sql_key_holds import SqlKeyHolds
 from pipelines.sql_outbox import SqlOutbox, insert_messages
 
 _CREATE_ATTEMPTS = 5
+_NOT_WRITTEN = ("job_id", "id", "cancel_requested", "external_id")
 
 
 class SqlLedger:
@@ -119,6 +121,7 @@ class SqlLedger:
         *,
         states: Collection[JobState] = (),
         filename_contains: str = "",
+        external_id: str = "",
         created_from_s: float | None = None,
         created_before_s: float | None = None,
         updated_from_s: float | None = None,
@@ -134,6 +137,8 @@ class SqlLedger:
             query = query.where(jobs.c.state.in_([state.value for state in states]))
         if filename_contains:
             query = query.where(jobs.c.filename_folded.contains(fold(filename_contains), autoescape=True))
+        if external_id:
+            query = query.where(jobs.c.external_id == storable(external_id))
         if created_from_s is not None:
             query = query.where(jobs.c.created_at_s >= created_from_s)
         if created_before_s is not None:
@@ -320,8 +325,8 @@ class SqlLedger:
                     enter_event(connection, job.id, now_s, after.state.value, after.detail)
             if written:
                 values = [{"job_id": job.id, **columns_of(job), "fence": lease.fence} for job in written.values()]
-                # The wish to cancel is the owner's column.
-                changed = [name for name in values[0] if name not in ("job_id", "id", "cancel_requested")]
+                # The wish to cancel is the owner's column, the external id that of the job created last.
+                changed = [name for name in values[0] if name not in _NOT_WRITTEN]
                 by_id = update(jobs).where(jobs.c.id == bindparam("job_id"))
                 connection.execute(by_id.values({name: bindparam(name) for name in changed}), values)
             insert_messages(connection, [message for message in messages if message.job_id in written], now_s)

@@ -19,38 +19,60 @@ from pipelines.export.plain_text import transcript_txt
 from pipelines.export.srt import transcript_srt
 from pipelines.export.templated import templated_content
 from pipelines.export.webvtt import transcript_vtt
+from pipelines.references import NO_REFERENCE, Reference
 
-Renderer = Callable[[Transcript, Minutes | None, str, str], bytes]
-"""Takes the transcript, the minutes (None where the job wants none), the recording's title and a template or ""."""
+Renderer = Callable[[Transcript, Minutes | None, str, str, Reference], bytes]
+"""Takes transcript, minutes (None where the job wants none), the recording's title, a template or "", its reference."""
 
 
-def render(name: str, transcript: Transcript, minutes: Minutes | None, title: str, template: str = "") -> bytes:
+def render(
+    name: str,
+    transcript: Transcript,
+    minutes: Minutes | None,
+    title: str,
+    template: str = "",
+    reference: Reference = NO_REFERENCE,
+) -> bytes:
     """Render one result; ``title`` names the recording, ``template`` lays the minutes out, "" as MeetMemo does.
+
+    ``reference`` is what its submitter calls the recording.
 
     Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` when ``minutes`` is None, its kind
     ``TemplateInvalid`` for a template that cannot be filled.
     """
     if name not in RENDERERS:
         raise OptionError(f"{name!r} is no result format; known are {', '.join(RENDERERS)}")
-    return RENDERERS[name](transcript, minutes, title, template)
+    return RENDERERS[name](transcript, minutes, title, template, reference)
 
 
 def _for_transcript(renderer: Callable[[Transcript, str], bytes]) -> Renderer:
-    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str, template: str) -> bytes:
+    def render_clean(
+        transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+    ) -> bytes:
         return renderer(cleaned(transcript), cleaned(title))
 
     return render_clean
 
 
+def _transcript_json(
+    transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+) -> bytes:
+    return transcript_json(cleaned(transcript), cleaned(title), cleaned(reference))
+
+
 def _for_minutes(renderer: Callable[[Transcript, Minutes], bytes]) -> Renderer:
-    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str, template: str) -> bytes:
+    def render_clean(
+        transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+    ) -> bytes:
         return renderer(cleaned(transcript), cleaned(_present(minutes)))
 
     return render_clean
 
 
 def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
-    def render_clean(transcript: Transcript, minutes: Minutes | None, title: str, template: str) -> bytes:
+    def render_clean(
+        transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+    ) -> bytes:
         said = cleaned(transcript), cleaned(_present(minutes)), cleaned(title)
         return renderer(templated_content(*said, template) if template else minutes_content(*said))
 
@@ -65,7 +87,7 @@ def _present(minutes: Minutes | None) -> Minutes:
 
 RENDERERS: Mapping[str, Renderer] = MappingProxyType(
     {
-        "transcript.json": _for_transcript(transcript_json),
+        "transcript.json": _transcript_json,
         "transcript.txt": _for_transcript(lambda transcript, title: transcript_txt(transcript)),
         "transcript.srt": _for_transcript(lambda transcript, title: transcript_srt(transcript)),
         "transcript.vtt": _for_transcript(lambda transcript, title: transcript_vtt(transcript)),

@@ -4,6 +4,8 @@
 
     version          1; grows when a field changes its meaning or goes
     title            name of the recording as submitted
+    external_id      what its submitter calls it ("" where it has no name)
+    metadata         {name: value} as its submitter gave them
     duration_s       seconds
     language         main language, ISO 639-1 ("" when unknown)
     languages        [{channel, language, probability}]
@@ -34,17 +36,20 @@ from math import isfinite
 from typing import Any
 
 from pipelines.core import Minutes, Segment, Transcript
+from pipelines.references import Reference
 from pipelines.talk import silence_s, talk_of
 
 VERSION = 1
 
 
-def transcript_json(transcript: Transcript, title: str) -> bytes:
+def transcript_json(transcript: Transcript, title: str, reference: Reference) -> bytes:
     """Render ``transcript.json``."""
     fields = asdict(transcript)
     layout = {
         "version": VERSION,
         "title": title,
+        "external_id": reference.external_id,
+        "metadata": dict(reference.metadata),
         "duration_s": fields.pop("duration_s"),
         "language": fields.pop("language"),
         "languages": fields.pop("languages"),

@@ -98,6 +98,7 @@ class MemoryLedger:
         *,
         states: Collection[JobState] = (),
         filename_contains: str = "",
+        external_id: str = "",
         created_from_s: float | None = None,
         created_before_s: float | None = None,
         updated_from_s: float | None = None,
@@ -113,6 +114,7 @@ class MemoryLedger:
                 (tenant is None or job.tenant == tenant)
                 and (not states or job.state in states)
                 and fold(filename_contains) in fold(job.filename)
+                and (not external_id or job.reference.external_id == storable(external_id))
                 and (created_from_s is None or job.created_at_s >= created_from_s)
                 and (created_before_s is None or job.created_at_s < created_before_s)
                 and (updated_from_s is None or job.updated_at_s >= updated_from_s)
@@ -271,9 +273,14 @@ class MemoryLedger:
         if name in self._keys:
             fingerprint, job_id = self._keys[name]
             same_key = (fingerprint, self._jobs[job_id])
-        seen = judge_creation(request, same_key, self._jobs.get(request.job.id))
+        outside = (request.job.tenant, storable(request.job.reference.external_id))
+        holders = [job for job in self._jobs.values() if (job.tenant, job.reference.external_id) == outside]
+        holder = holders[0] if outside[1] and holders else None
+        seen = judge_creation(request, same_key, self._jobs.get(request.job.id), holder)
         if seen is not None:
             return seen
+        if holder is not None:
+            self._jobs[holder.id] = replace(holder, reference=replace(holder.reference, external_id=""))
         job = first_version(request.job, self._clock())
         self._jobs[job.id], self._fences[job.id], self._events[job.id] = job, 0, []
         if request.idempotency_key is not None:

@@ -132,6 +132,30 @@ async def test_a_batch_becomes_jobs_that_end(office):
     assert first["results"]["transcript.txt"]["sha256"] == hashlib.sha256(stored.content).hexdigest()
 
 
+async def test_external_ids_of_entries(office):
+    """Jobs and the output have them; an id of another recording drops its entry, a retry keeps its own."""
+    await office.house.coordinator.start()
+    broken = office.recording("b.wav", "bad")
+    entries = [
+        {"source": office.recording("a.wav", "1 2"), "external_id": "c1", "metadata": {"queue": "sales"}},
+        {"source": broken, "external_id": "c2"},
+        {"source": office.recording("c.wav", "3"), "external_id": "c1"},
+    ]
+    batch = await office.finished((await office.post(entries=entries))["id"])
+    assert batch["counts"] == {"succeeded": 1, "failed": 1, "dropped": 1}
+    output = await office.http.get(f"/v1/batches/{batch['id']}/manifest")
+    first, second, third = map(json.loads, output.text.splitlines())
+    assert (first["external_id"], first["metadata"]) == ("c1", {"queue": "sales"})
+    assert third["detail"].startswith("external_id_conflict")
+    job = (await office.http.get(f"/v1/jobs/{first['job_id']}")).json()
+    assert (job["external_id"], job["metadata"]) == ("c1", {"queue": "sales"})
+    office.recording("b.wav", "4 5")
+    await office.http.post(f"/v1/batches/{batch['id']}/retry")
+    await office.finished(batch["id"])
+    (retried,) = (await office.http.get("/v1/jobs", params={"external_id": "c2"})).json()["jobs"]
+    assert (retried["state"], retried["id"] != second["job_id"]) == ("succeeded", True)
+
+
 async def test_retry_takes_on_only_what_failed(office):
     """A mended recording gets a new job; what succeeded keeps its own."""
     await office.house.coordinator.start()

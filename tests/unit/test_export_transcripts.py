@@ -20,6 +20,8 @@ def test_transcript_json_has_the_documented_layout() -> None:
     assert list(layout) == [
         "version",
         "title",
+        "external_id",
+        "metadata",
         "duration_s",
         "language",
         "languages",

@@ -223,12 +223,13 @@ def test_schema_revision_is_the_last_migration():
     [
         ("ix_jobs_tenant_newest", lambda ledger, lease: ledger.list("acme")),
         ("ix_jobs_newest", lambda ledger, lease: ledger.list(None)),
+        ("ix_jobs_external_id", lambda ledger, lease: ledger.list("acme", external_id="c1")),
         ("ix_jobs_tenant_state", lambda ledger, lease: ledger.counts("acme")),
         ("ix_jobs_queue", lambda ledger, lease: ledger.claim(lease, 5)),
         ("ix_jobs_to_cancel", lambda ledger, lease: ledger.cancel_requests(lease)),
         ("ix_jobs_started", lambda ledger, lease: ledger.live(lease)),
     ],
-    ids=["list", "list_all", "counts", "claim", "cancel_requests", "live"],
+    ids=["list", "list_all", "external_id", "counts", "claim", "cancel_requests", "live"],
 )
 def test_queries_use_indexes(ledger, index, ask):
     """What is asked all the time reads the index made for it, in its order."""

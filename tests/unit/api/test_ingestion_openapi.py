@@ -6,6 +6,7 @@ import re
 import pytest
 
 from deployments.openai_errors import speaks_openai
+from deployments.references import ReferenceFields
 from deployments.schemas import Options
 from pipelines.errors import Reason
 
@@ -58,7 +59,7 @@ async def test_submit_is_documented(document):
     content = submit["requestBody"]["content"]
     assert {"multipart/form-data", "application/json", "application/octet-stream"} <= set(content)
     query = {parameter["name"] for parameter in submit["parameters"] if parameter["in"] == "query"}
-    assert query == {*Options.model_fields, "filename"}
+    assert query == {*Options.model_fields, *ReferenceFields.model_fields, "filename"}
     assert set(content["multipart/form-data"]["schema"]["properties"]) == {*query, "file", "options"}
     assert {"200", "202", "400", "408", "413", "415", "422", "429", "503"} <= set(submit["responses"])
     assert {p["name"] for p in submit["parameters"] if p["in"] == "header"} == {"Idempotency-Key", "X-Filename"}
