@@ -18,6 +18,10 @@ async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends
     return backend.for_tenant(principal.tenant)
 
 
+async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
+    return principal.key_id
+
+
 async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
     backend: Backend = request.app.state.backend
     return backend.batches_of(principal.tenant)
@@ -28,6 +32,9 @@ Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]
 
 Writer = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_WRITE])]
 """The same, to submit, cancel, replay and erase."""
+
+Author = Annotated[str, Security(_author, scopes=[Scope.JOBS_WRITE])]
+"""What names the credential of somebody who writes; "" where nobody is asked who they are."""
 
 BatchReader = Annotated[TenantBatches, Security(_tenant_batches, scopes=[Scope.JOBS_READ])]
 """The batches of the tenant who asks, to look at."""

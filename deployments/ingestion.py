@@ -19,6 +19,7 @@ from deployments.batch_routes import batch_routes
 from deployments.console_page import serve_console
 from deployments.console_routes import console_routes
 from deployments.coordinator_line import CoordinatorLine
+from deployments.correction_routes import MAX_CORRECTION_BYTES, correction_routes
 from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.docs_page import serve_docs
@@ -141,6 +142,7 @@ def build_api(
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
     app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(correction_routes(backend), max_body_size=MAX_CORRECTION_BYTES)
     app.include_router(audio_routes())
     app.include_router(console_routes(backend, llm_configured=llm_configured, version=version))
     app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)

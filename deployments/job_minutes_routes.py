@@ -38,6 +38,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
             200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
             **documented(
                 Reason.INVALID_REQUEST,
+                Reason.NOT_FOUND,
                 Reason.ILLEGAL_TRANSITION,
                 Reason.TEMPLATE_UNKNOWN,
                 Reason.TEMPLATE_INVALID,

@@ -16,6 +16,7 @@ from deployments.job_events import job_events, seen_version
 from deployments.problems import documented
 from deployments.schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.submission import read_submission
+from deployments.transcript_versions import TranscriptVersions
 from deployments.uploads import Gate
 from pipelines.errors import Reason
 
@@ -29,6 +30,10 @@ CONTENT_TYPES = {
     ".pdf": "application/pdf",
 }
 
+VERSION_DESCRIPTION = (
+    "Rendered from this version of the transcript, 0 for the machine's; minutes keep their words. "
+    "Left out: as the job stored it."
+)
 _LEDGER = (Reason.LEDGER_UNAVAILABLE,)
 _ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, *_LEDGER)
 _SUBMIT = (
@@ -183,17 +188,29 @@ def job_routes(backend: Backend) -> APIRouter:
             },
             304: {"description": "The document is the one named in `If-None-Match`."},
             **documented(
-                Reason.NOT_FOUND, Reason.BLOB_MISSING, Reason.RESULT_PENDING, Reason.STORE_UNAVAILABLE, *_ONE_JOB
+                Reason.NOT_FOUND,
+                Reason.BLOB_MISSING,
+                Reason.RESULT_PENDING,
+                Reason.ILLEGAL_TRANSITION,
+                Reason.STORE_UNAVAILABLE,
+                *_ONE_JOB,
             ),
         },
     )
     async def fetch_result(
-        job_id: str, name: str, jobs: Reader, if_none_match: Annotated[str | None, Header()] = None
+        job_id: str,
+        name: str,
+        jobs: Reader,
+        version: Annotated[int | None, Query(ge=0, description=VERSION_DESCRIPTION)] = None,
+        if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         job = await jobs.get(job_id)
-        result = await jobs.open_result(job, name)
+        if version is None:
+            result = await jobs.open_result(job, name)
+        else:
+            result = await TranscriptVersions(jobs=jobs).open_result(job, name, version)
         headers = {"etag": result.etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-        if if_none_match and _matches(if_none_match, result.etag):
+        if if_none_match and matches(if_none_match, result.etag):
             result.close()
             return Response(status_code=304, headers=headers)
         headers["content-length"] = str(result.n_bytes)
@@ -210,6 +227,7 @@ def attachment(filename: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether the header ``If-None-Match`` names an entity."""
     given = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
     return "*" in given or etag in given

@@ -1,4 +1,4 @@
-"""The routes of the quarantine: chunks that were given up, their clips, and jobs that decode them again."""
+"""The routes of the quarantine: chunks that were given up, their clips, and jobs that try again."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,12 +14,22 @@ from deployments.idempotency import idempotency_key
 from deployments.problems import documented
 from deployments.quarantine import Quarantined
 from deployments.schemas import JOBS_PATH, JobBody, Wire, job_path
+from deployments.tenant_jobs import TenantJobs
 from pipelines.errors import Reason
 from pipelines.jobs import Job
 
 QUARANTINE_PATH = "/v1/quarantine"
 
 _ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
+_AGAIN = (
+    Reason.INVALID_REQUEST,
+    Reason.ILLEGAL_TRANSITION,
+    Reason.MODEL_UNKNOWN,
+    Reason.IDEMPOTENCY_CONFLICT,
+    Reason.OVERLOADED,
+    Reason.DRAINING,
+    *_ONE_JOB,
+)
 
 
 class QuarantinedBody(Wire):
@@ -116,16 +126,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         ),
         responses={
             200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(
-                Reason.INVALID_REQUEST,
-                Reason.NOT_FOUND,
-                Reason.ILLEGAL_TRANSITION,
-                Reason.MODEL_UNKNOWN,
-                Reason.IDEMPOTENCY_CONFLICT,
-                Reason.OVERLOADED,
-                Reason.DRAINING,
-                *_ONE_JOB,
-            ),
+            **documented(Reason.NOT_FOUND, *_AGAIN),
         },
     )
     async def replay(
@@ -137,7 +138,33 @@ def quarantine_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         await jobs.check_backlog()
         wanted = body.chunks if body else None
-        job, created = await jobs.replay(job_id, wanted, idempotency_key(request.headers))
+        return await answer(jobs, *await jobs.replay(job_id, wanted, idempotency_key(request.headers)))
+
+    @router.post(
+        JOBS_PATH + "/{job_id}/retry",
+        status_code=202,
+        response_model=JobBody,
+        summary="Try a failed job again",
+        description=(
+            "Makes a new job of one that failed or was cancelled: chunks in quarantine are decoded again, minutes "
+            "written from the same transcript, a recording that was submitted by its URL is fetched again. An uploaded "
+            "recording was deleted when its job ended; then the answer is 409. Takes an `Idempotency-Key`."
+        ),
+        responses={
+            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
+            **documented(Reason.NOT_FOUND, *_AGAIN),
+        },
+    )
+    async def retry(
+        job_id: str,
+        request: Request,
+        jobs: Writer,
+        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    ) -> Response:
+        await jobs.check_backlog()
+        return await answer(jobs, *await jobs.retry(job_id, idempotency_key(request.headers)))
+
+    async def answer(jobs: TenantJobs, job: Job, created: bool) -> Response:
         (shown,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         if not created:

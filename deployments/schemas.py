@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from pipelines.core import Usage
+from pipelines.corrections import version_of
 from pipelines.errors import OptionError, Reason
 from pipelines.export.sandbox import MAX_TEMPLATE_CHARACTERS
 from pipelines.jobs import Job, JobOptions, JobState, MinutesRecord
@@ -206,6 +207,9 @@ class MinutesWishes(Wire):
     minutes_title: Title | None = None
     glossary: tuple[Term, ...] | None = Field(None, max_length=MAX_TERMS)
     recording_date: date | None = None
+    version: int | None = Field(
+        None, ge=0, description="Which version of the transcript: 0 as it was transcribed; the newest when left out."
+    )
 
 
 class SourceRequest(Wire):
@@ -317,6 +321,7 @@ class JobBody(Wire):
     cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
     replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
     minutes_of: str | None = Field(description="The job whose minutes this one writes anew.")
+    transcript_version: int = Field(description="Which version of that job's transcript it took; 0: uncorrected.")
     minutes: MinutesBody | None = Field(description="Null until documents are there, and where none were wanted.")
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime
@@ -347,6 +352,7 @@ class JobBody(Wire):
             cancel_requested=job.cancel_requested and not job.state.final,
             replay_of=job.replay_of or None,
             minutes_of=job.minutes_of or None,
+            transcript_version=version_of(job.corrected),
             minutes=MinutesBody.from_domain(job.minutes) if job.minutes else None,
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),

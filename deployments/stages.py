@@ -8,6 +8,7 @@ from typing import TypeVar
 from deployments import quarantine
 from pipelines.codec import decode, encode
 from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.corrections import said
 from pipelines.job_usage import JobUsage, transcription_usage
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, outcome_of
@@ -110,8 +111,11 @@ def stitch_job(
 
 def take_transcript(store: BlobStore, job: Job) -> None:
     """Copy the transcript of the job whose minutes are written anew: each stands alone. Raises `BlobMissing`."""
-    origin = JobKeys(tenant=job.tenant, job_id=job.minutes_of)
-    store.put(JobKeys(tenant=job.tenant, job_id=job.id).transcript, store.get(origin.transcript))
+    origin, own = (JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (job.minutes_of, job.id))
+    if job.corrected:
+        store.put(own.transcript, encode(said(decode(Transcript, store.get(origin.corrected(job.corrected))))))
+    else:
+        store.put(own.transcript, store.get(origin.transcript))
 
 
 def discard(store: BlobStore, item: WorkItem) -> None:

@@ -123,7 +123,7 @@ class Offer:
 
     def rewritten(self, options: JobOptions, wishes: MinutesWishes) -> JobOptions:
         """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
-        given = wishes.model_dump(exclude_none=True)
+        given = wishes.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":
             given = {"minutes": "auto", **given}
         chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
@@ -429,8 +429,29 @@ class Intake:
         log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
         return stored_job, created
 
-    def rewrite(self, origin: Job, options: JobOptions, key: str | None) -> tuple[Job, bool]:
-        """Write a job that writes an ended job's minutes anew; see `accept`."""
+    def pull_again(self, ended: Job, key: str | None) -> tuple[Job, bool]:
+        """Write a job that fetches the recording of an ended one from its URL again; see `accept`."""
+        now_s = round(self.clock(), 3)
+        job_id = self.new_id()
+        job = Job(
+            id=job_id,
+            tenant=ended.tenant,
+            options=ended.options,
+            source=BlobRef(key=JobKeys(tenant=ended.tenant, job_id=job_id).source, n_bytes=0),
+            filename=ended.filename,
+            source_url=ended.source_url,
+            created_at_s=now_s,
+            updated_at_s=now_s,
+            request_id=came_from().request_id,
+            traceparent=came_from().traceparent,
+        )
+        fingerprint = hashlib.sha256(f"retry/{ended.id}".encode()).hexdigest()
+        stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
+        log.info("retry accepted", action="retry_accepted", job_id=stored_job.id, retry_of=ended.id)
+        return stored_job, created
+
+    def rewrite(self, origin: Job, options: JobOptions, key: str | None, *, corrected: str = "") -> tuple[Job, bool]:
+        """Write a job that writes an ended job's minutes anew, from a corrected transcript or its own; see `accept`."""
         now_s = round(self.clock(), 3)
         job_id = self.new_id()
         job = Job(
@@ -441,12 +462,13 @@ class Intake:
             filename=origin.filename,
             reference=replace(origin.reference, external_id=""),
             minutes_of=origin.id,
+            corrected=corrected,
             created_at_s=now_s,
             updated_at_s=now_s,
             request_id=came_from().request_id,
             traceparent=came_from().traceparent,
         )
-        fingerprint = hashlib.sha256(f"rewrite/{origin.id}/".encode() + encode(options)).hexdigest()
+        fingerprint = hashlib.sha256(f"rewrite/{origin.id}/{corrected}".encode() + encode(options)).hexdigest()
         stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
         self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
         log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)

@@ -198,31 +198,63 @@ class TenantJobs:
             raise IllegalTransition(f"Job {origin.id} is {origin.state} and kept too little of itself to be replayed.")
         return tuple(dict.fromkeys(chosen))
 
+    async def retry(self, job_id: str, key: str | None) -> tuple[Job, bool]:
+        """Make a job that tries again what one that failed or was cancelled did not bring.
+
+        Minutes are written from the same transcript, chunks in quarantine are decoded again, a recording with a URL is
+        fetched again. Raises `JobUnknown`, `ModelUnknown`, and `IllegalTransition` for a job that did not fail, or
+        whose recording is gone.
+        """
+        ended = await self.get(job_id)
+        if ended.state not in (JobState.FAILED, JobState.CANCELLED):
+            raise IllegalTransition(f"Job {job_id} is {ended.state}: only one that failed or was cancelled is retried.")
+        self.offer.check_model(ended.options.model)
+        if ended.minutes_of:
+            origin = await self.transcribed(ended)
+            if origin is ended:
+                raise IllegalTransition(f"The job whose minutes job {job_id} was to write was erased.")
+            job, created = await in_thread(self.intake.rewrite, origin, ended.options, key, corrected=ended.corrected)
+        elif await in_thread(chunks_in, self.store, self._keys(ended)):
+            return await self.replay(job_id, None, key)
+        elif ended.source_url:
+            job, created = await in_thread(self.intake.pull_again, ended, key)
+        else:
+            raise IllegalTransition(f"The recording of job {job_id} was deleted when it ended: send it again.")
+        if created:
+            self.line.wake(1)
+        return job, created
+
     async def rewrite(self, job_id: str, wishes: MinutesWishes, key: str | None) -> tuple[Job, bool]:
         """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.
 
-        Raises `JobUnknown`, what `Offer.check` raises, and `IllegalTransition` when there is no transcript yet or none
-        is left.
+        It takes the version of the transcript that is wished for, the newest unless one is. Raises `JobUnknown`,
+        `NotFound` for a version that is not there, what `Offer.check` raises, and `IllegalTransition` when there is no
+        transcript yet or none is left.
         """
         job = await self.get(job_id)
-        origin = await self._transcribed(job)
+        origin = await self.transcribed(job)
         if origin.state is not JobState.SUCCEEDED:
             raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
         if not await in_thread(self.store.exists, self._keys(origin).transcript):
             raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
         options = await in_thread(self.offer.rewritten, job.options, wishes)
-        new, created = await in_thread(self.intake.rewrite, origin, options, key)
+        held = await in_thread(self.ledger.corrections.of_job, self.tenant, origin.id)
+        version = len(held) if wishes.version is None else wishes.version
+        if version > len(held):
+            raise NotFound(f"The transcript of job {origin.id} has no version {version}; the newest is {len(held)}.")
+        corrected = held[version - 1].name if version else ""
+        new, created = await in_thread(self.intake.rewrite, origin, options, key, corrected=corrected)
         if created:
             self.line.wake()
         return new, created
 
     async def versions(self, job_id: str) -> list[Job]:
         """The job that transcribed a recording, and those that wrote its minutes anew, oldest first."""
-        origin = await self._transcribed(await self.get(job_id))
+        origin = await self.transcribed(await self.get(job_id))
         return [origin, *await in_thread(self._rewritings, origin)]
 
-    async def _transcribed(self, job: Job) -> Job:
-        """The job whose transcript a job took; itself where it took none, or the other was erased."""
+    async def transcribed(self, job: Job) -> Job:
+        """The job whose transcript a job took, which has its versions; itself where it took none or that was erased."""
         with contextlib.suppress(JobUnknown):
             return await self.get(job.minutes_of) if job.minutes_of else job
         return job

@@ -121,10 +121,11 @@ class Job:
     reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0. A job
     with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
     takes everything else from what that job kept. A job with ``minutes_of`` has none either: it writes the minutes of
-    its tenant's job of that id anew, with options of its own. ``minutes`` is None until documents are there, and where
-    no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may get its external id
-    when this one failed or was cancelled. ``request_id`` names the request that brought the job, ``traceparent`` its
-    place in a trace.
+    its tenant's job of that id anew, with options of its own; ``corrected`` names the version of the transcript that it
+    takes (`pipelines.corrections.blob_name`), "" for the machine's. ``minutes`` is None until documents are there, and
+    where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may get its
+    external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
+    ``traceparent`` its place in a trace.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Job:
     replay_of: str = ""
     replay_chunks: tuple[int, ...] = ()
     minutes_of: str = ""
+    corrected: str = ""
     reference: Reference = field(default=NO_REFERENCE)
     created_at_s: float
     updated_at_s: float = 0.0

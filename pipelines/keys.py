@@ -109,6 +109,10 @@ class JobKeys:
         """The stitched transcript: `pipelines.core.Transcript` as JSON, kept so that minutes can be written anew."""
         return f"{self.root}results/.transcript"
 
+    def corrected(self, name: str) -> str:
+        """A corrected version of the transcript, by its name in the ledger (`pipelines.corrections.blob_name`)."""
+        return f"{self.root}results/.corrected/{name}"
+
     @property
     def rewritings(self) -> str:
         return f"{self.root}results/.rewritten/"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pipelines.corrections import CorrectionBook
 from pipelines.errors import LedgerError
 from pipelines.jobs import Job, JobState
 from pipelines.key_holds import KeyHolds
@@ -99,6 +100,10 @@ class Ledger(Protocol):
     @property
     def holds(self) -> KeyHolds:
         """The marks of requests in flight."""
+
+    @property
+    def corrections(self) -> CorrectionBook:
+        """The versions of transcripts that people corrected; they go with their job."""
 
     def migrate(self) -> None:
         """Bring the tables up to date; several processes may do so at once."""

@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
@@ -118,6 +118,18 @@ events = Table(
     Column("at_s", Double, nullable=False),
     Column("name", Text, nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("n_segments", Integer, nullable=False),
+    Column("name", Text, nullable=False),  # of the blob that holds it
 )
 
 api_keys = Table(

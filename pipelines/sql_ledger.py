@@ -49,6 +49,7 @@ from pipelines.ledger_schema import (
 )
 from pipelines.migrations import revision
 from pipelines.outbox import Message
+from pipelines.sql_corrections import SqlCorrections
 from pipelines.sql_key_holds import SqlKeyHolds
 from pipelines.sql_outbox import SqlOutbox, insert_messages
 
@@ -67,6 +68,7 @@ class SqlLedger:
         self._clock = clock
         self.outbox = SqlOutbox(self._database, clock)
         self.holds = SqlKeyHolds(self._database, clock)
+        self.corrections = SqlCorrections(self._database, clock)
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""

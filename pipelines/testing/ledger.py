@@ -23,6 +23,7 @@ from pipelines.ledger_rules import (
     storable_job,
 )
 from pipelines.outbox import Message
+from pipelines.testing.corrections import MemoryCorrections
 from pipelines.testing.key_holds import MemoryKeyHolds
 from pipelines.testing.outbox import MemoryOutbox
 
@@ -57,6 +58,7 @@ class MemoryLedger:
         self._identity = new_id()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
+        self.corrections = MemoryCorrections(using=self._using, get_job=self.get, enter=self._enter, clock=clock)
 
     def migrate(self) -> None:
         """There are no tables to bring up to date."""
@@ -167,6 +169,7 @@ class MemoryLedger:
             del self._jobs[job.id], self._events[job.id], self._fences[job.id]
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
             self.outbox.forget(job.id)
+            self.corrections.forget(job.id)
 
     def identity(self) -> str:
         """The ledger's name."""

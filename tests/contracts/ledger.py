@@ -2,6 +2,7 @@
 
 from tests.contracts.ledger_base import after, make_job
 from tests.contracts.ledger_coordination import CoordinationContract
+from tests.contracts.ledger_corrections import CorrectionsContract
 from tests.contracts.ledger_external_ids import ExternalIdsContract
 from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
@@ -10,5 +11,7 @@ from tests.contracts.ledger_outbox import OutboxContract
 __all__ = ["LedgerContract", "after", "make_job"]
 
 
-class LedgerContract(JobsContract, ExternalIdsContract, HoldsContract, CoordinationContract, OutboxContract):
+class LedgerContract(
+    JobsContract, ExternalIdsContract, HoldsContract, CoordinationContract, OutboxContract, CorrectionsContract
+):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""

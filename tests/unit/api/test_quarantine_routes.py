@@ -99,6 +99,16 @@ async def test_replay(any_api, body):
     assert any_api.coordinator.n_wakes > n_wakes
 
 
+async def test_a_failed_job_is_retried_from_its_quarantine(api):
+    """A job of which no chunk could be transcribed has no recording any more, but what its chunks heard."""
+    job_id = await api.submit(filename="call.wav")
+    api.advance(job_id, Claimed(), Failed(reason=Reason.TRANSCRIPTION_FAILED, detail="not one"))
+    lose_chunk(api, job_id)
+    job = (await api.client.post(f"/v1/jobs/{job_id}/retry")).json()
+    assert job["replay_of"] == job_id
+    assert api.ledger.get("default", job["id"]).replay_chunks == (0,)
+
+
 async def test_a_repeated_replay_is_one_job(api):
     """Under an idempotency key, sending a replay twice makes one job."""
     job_id = await given_up(api)

@@ -1,0 +1,53 @@
+"""Versions of corrected transcripts in memory: passes the same contract tests as the book in a database."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from pipelines.corrections import Correction, judge_correction
+from pipelines.jobs import Job
+from pipelines.ledger import Clock
+from pipelines.ledger_rules import storable
+
+
+class MemoryCorrections:
+    """`pipelines.corrections.CorrectionBook` in a dict.
+
+    ``using`` holds the ledger's lock and raises during an outage; ``get_job`` and ``enter`` are the ledger's.
+    """
+
+    def __init__(
+        self,
+        *,
+        using: Callable[[], AbstractContextManager[None]],
+        get_job: Callable[[str, str], Job],
+        enter: Callable[[str, str, str], None],
+        clock: Clock,
+    ) -> None:
+        self._using = using
+        self._get_job = get_job
+        self._enter = enter
+        self._clock = clock
+        self._versions: dict[str, tuple[Correction, ...]] = {}
+
+    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+        """Make a version count; see `pipelines.corrections.CorrectionBook.add`."""
+        with self._using():
+            held = self.of_job(tenant, job_id)
+            same = judge_correction(held, correction, job_id)
+            if same is not None:
+                return same
+            author, note = storable(correction.author), storable(correction.note)
+            kept = replace(correction, at_s=self._clock(), author=author, note=note)
+            self._versions[job_id] = (*held, kept)
+            self._enter(job_id, "corrected", f"version {kept.version}")
+            return kept
+
+    def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
+        """A job's versions, oldest first; raises `JobUnknown`."""
+        with self._using():
+            return self._versions.get(self._get_job(tenant, job_id).id, ())
+
+    def forget(self, job_id: str) -> None:
+        """What `Ledger.delete` does with a job's versions."""
+        self._versions.pop(job_id, None)
