@@ -26,6 +26,7 @@ from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
 from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
+from cluster.telephony import twilio_accounts
 from pipelines.catalogue import resolve
 from pipelines.credentials import connect_keys
 from pipelines.devices import usable_cores
@@ -295,6 +296,7 @@ def _prepare_environment(settings: Settings) -> None:
             os.environ[name] = secret
     pass_on_secrets()
     check_outgoing(settings, os.environ)
+    twilio_accounts(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

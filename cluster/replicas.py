@@ -22,7 +22,16 @@ from cluster.doors import build_doorkeeper
 from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
 from cluster.serve_config import APP_NAME
-from cluster.settings import LimitSettings, ModelSettings, Settings, process_environment, read_key, read_secret
+from cluster.settings import (
+    LimitSettings,
+    ModelSettings,
+    Settings,
+    SourceSettings,
+    process_environment,
+    read_key,
+    read_secret,
+)
+from cluster.telephony import twilio_accounts
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
@@ -64,17 +73,21 @@ def source_limits(settings: Settings) -> SourceLimits:
         schemes=frozenset(schemes),
         file_roots=settings.limits.source_files_below,
         allow_private=settings.limits.private_sources,
-        places=tuple(
-            SourcePlace(
-                name=source.name,
-                url=source.url,
-                secret=(read_secret(source.secret, process_environment()) or "") if source.secret else "",
-                endpoint=source.endpoint,
-                region=source.region,
-                tenants=source.tenants,
-            )
-            for source in settings.sources
+        places=(
+            *(account.place for account in twilio_accounts(settings)),
+            *(_place(source) for source in settings.sources),
         ),
+    )
+
+
+def _place(source: SourceSettings) -> SourcePlace:
+    return SourcePlace(
+        name=source.name,
+        url=source.url,
+        secret=(read_secret(source.secret, process_environment()) or "") if source.secret else "",
+        endpoint=source.endpoint,
+        region=source.region,
+        tenants=source.tenants,
     )
 
 
@@ -314,6 +327,7 @@ class IngestionReplica(Ingestion):
                 styles=settings.minutes.styles,
                 usd_per_audio_hour=settings.usd_per_audio_hour,
                 vocabularies=settings.vocabulary,
+                twilio=twilio_accounts(settings),
                 webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
                 mail_domains=mail_domains(settings),
                 public_url=settings.http.public_url,

@@ -212,6 +212,19 @@ class SourceSettings(_Section):
     tenants: tuple[str, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
 
 
+class TwilioSettings(_Section):
+    """An account of Twilio whose recording callbacks are taken at ``/v1/recorders/twilio``, for one tenant.
+
+    ``auth_token`` names the environment variable that holds the account's auth token, or with ``_FILE`` appended the
+    file that does. It verifies the callbacks and fetches the recordings.
+    """
+
+    account: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="the AccountSid")]
+    tenant: Annotated[str, Field(min_length=1)] = "default"
+    auth_token: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+    api_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.twilio.com"
+
+
 class CoordinatorSettings(_Section):
     """How much is in hand at once, how often a chunk is tried, how long things may take."""
 
@@ -335,6 +348,7 @@ class Settings(_Section):
     minutes: MinutesSettings = MinutesSettings()
     limits: LimitSettings = LimitSettings()
     sources: tuple[SourceSettings, ...] = ()
+    twilio: tuple[TwilioSettings, ...] = ()
     vocabulary: dict[str, tuple[str, ...]] = Field(default={}, description="words to know, for all jobs of a tenant")
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     coordinator: CoordinatorSettings = CoordinatorSettings()

@@ -39,6 +39,8 @@ from deployments.readiness import service_routes
 from deployments.recorder_routes import recorder_routes
 from deployments.submission import Intake, Offer
 from deployments.tus_routes import tus_routes
+from deployments.twilio import TwilioAccount
+from deployments.twilio_routes import twilio_routes
 from deployments.uploads import UploadGates, sweep
 from deployments.webhooks import WebhookLimits
 from pipelines.batches import BatchBook
@@ -89,6 +91,7 @@ def build_api(
     profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
     usd_per_audio_hour: float | None = None,
     vocabularies: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    twilio: Sequence[TwilioAccount] = (),
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
@@ -151,6 +154,7 @@ def build_api(
     app.include_router(notification_routes(backend))
     app.include_router(tus_routes(backend))
     app.include_router(recorder_routes(backend))
+    app.include_router(twilio_routes(backend, twilio))
     if batches is not None:
         app.include_router(batch_routes(backend))
     if keys is not None:
@@ -181,6 +185,7 @@ class IngestionConfig:
     cors_origins: tuple[str, ...] = ()
     usd_per_audio_hour: float | None = None
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    twilio: tuple[TwilioAccount, ...] = ()
 
 
 class Ingestion:
@@ -229,4 +234,5 @@ class Ingestion:
             cors_origins=config.cors_origins,
             usd_per_audio_hour=config.usd_per_audio_hour,
             vocabularies=config.vocabularies,
+            twilio=config.twilio,
         )

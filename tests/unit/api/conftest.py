@@ -39,6 +39,7 @@ async def make_api(tmp_path):
             batches=None,
             webhooks=None,
             mail_domains=None,
+            twilio=(),
             **limits,
         ):
             ledger = MemoryLedger() if ledger is None else ledger
@@ -63,6 +64,7 @@ async def make_api(tmp_path):
                 llm_configured=llm_configured,
                 webhooks=webhooks,
                 mail_domains=mail_domains,
+                twilio=twilio,
                 version="1.2.3",
                 public_url=public_url,
                 cors_origins=cors_origins,
