@@ -44,7 +44,7 @@ from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.source_places import SourcePlace
 from deployments.transcriber import Transcriber
-from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve
+from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve, weights_sha256
 from pipelines.credentials import connect_keys
 from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnreachable
 from pipelines.isolated_decoder import IsolatedDecoder
@@ -187,6 +187,7 @@ class CoordinatorReplica(Coordinator):
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
+                weights={model.name: weights_sha256(model_files(settings, model).path) for model in settings.models},
                 lanes={model: share.lanes for model, share in shares.items()},
                 max_tickets={model: share.max_tickets for model, share in shares.items()},
                 max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
@@ -328,6 +329,7 @@ class IngestionReplica(Ingestion):
                 usd_per_audio_hour=settings.usd_per_audio_hour,
                 vocabularies=settings.vocabulary,
                 twilio=twilio_accounts(settings),
+                reuse=settings.reuse,
                 webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
                 mail_domains=mail_domains(settings),
                 public_url=settings.http.public_url,

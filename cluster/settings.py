@@ -351,6 +351,7 @@ class Settings(_Section):
     twilio: tuple[TwilioSettings, ...] = ()
     vocabulary: dict[str, tuple[str, ...]] = Field(default={}, description="words to know, for all jobs of a tenant")
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
+    reuse: bool = Field(default=True, description="the same recording with the same options is transcribed once")
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -92,6 +92,7 @@ def build_api(
     usd_per_audio_hour: float | None = None,
     vocabularies: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     twilio: Sequence[TwilioAccount] = (),
+    reuse: bool = True,
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
@@ -117,6 +118,7 @@ def build_api(
             styles=styles or HouseStyles(),
             profiles=profiles,
             vocabularies=vocabularies,
+            reuse=reuse,
             webhooks=webhooks,
             mail_domains=mail_domains,
         ),
@@ -186,6 +188,7 @@ class IngestionConfig:
     usd_per_audio_hour: float | None = None
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     twilio: tuple[TwilioAccount, ...] = ()
+    reuse: bool = True
 
 
 class Ingestion:
@@ -235,4 +238,5 @@ class Ingestion:
             usd_per_audio_hour=config.usd_per_audio_hour,
             vocabularies=config.vocabularies,
             twilio=config.twilio,
+            reuse=config.reuse,
         )

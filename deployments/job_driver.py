@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -30,10 +31,11 @@ from deployments.ports import (
     SegmentRequest,
     TranscriberPort,
 )
+from deployments.reuse import Reuse
 from deployments.segment_stream import spans_of
 from deployments.ticket_office import TicketOffice
 from pipelines.catalogue import ModelProfile
-from pipelines.core import Span
+from pipelines.core import BlobRef, Span
 from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, VersionConflict
 from pipelines.jobs import (
     ChunkFinished,
@@ -46,6 +48,7 @@ from pipelines.jobs import (
     Recovered,
     ResultsStored,
     Segmented,
+    SourceFetched,
     StartMinutes,
     StartSegmentation,
     StartStitching,
@@ -70,11 +73,13 @@ class CoordinatorOptions:
     calls of each model's Transcribers; they must suffice for all its replicas.
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
-    with one needs no detection. A Segmenter's or a batch's time is limited; see `segment_stream` and `TicketOffice`.
+    with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
+    a batch's time is limited; see `segment_stream` and `TicketOffice`.
     """
 
     owner: str
     profiles: Mapping[str, ModelProfile]
+    weights: Mapping[str, str] = field(default_factory=dict)
     max_live_jobs: int = 32
     max_tickets: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 16
@@ -119,6 +124,14 @@ class JobDriver:
         self._measures = measures
         self._ended = ended
         self._background: set[asyncio.Task[None]] = set()
+        self._reuse = Reuse(
+            records=records,
+            store=store,
+            leadership=leadership,
+            patience=patience,
+            profiles=options.profiles,
+            weights=options.weights,
+        )
         self.meter = SpeedMeter()
         self.offices = {
             model: TicketOffice(
@@ -242,6 +255,8 @@ class JobDriver:
         if live.job.replay_of:
             await self._replay(live)
             return
+        if await self._take_earlier(live):
+            return
         request = SegmentRequest(
             tenant=live.job.tenant,
             job_id=live.job.id,
@@ -259,14 +274,28 @@ class JobDriver:
             max_attempts=self._options.max_attempts,
             pause_s=self._options.pause_s,
         )
-        async for found in stream:
-            if isinstance(found, Span):
-                await self.advance(live, live.span_stored(found))
-            elif isinstance(found, SegmentFigures):
-                self._measures.segmented(found)
-            else:
-                self._enqueue(live, live.close_ballots())
-                await self.advance(live, Segmented(n_chunks=found.n_chunks))
+        async with contextlib.aclosing(stream):
+            async for found in stream:
+                if isinstance(found, Span):
+                    await self.advance(live, live.span_stored(found))
+                elif isinstance(found, SegmentFigures):
+                    self._measures.segmented(found)
+                elif isinstance(found, BlobRef):
+                    await self.advance(live, SourceFetched(source=found))
+                    if await self._take_earlier(live):
+                        return
+                else:
+                    self._enqueue(live, live.close_ballots())
+                    await self.advance(live, Segmented(n_chunks=found.n_chunks))
+
+    async def _take_earlier(self, live: LiveJob) -> bool:
+        """End a job's transcription with what an earlier one made of the same content, if there is such."""
+        reused = await self._reuse.take(live.job)
+        if reused is None:
+            return False
+        self._measures.reused(live.job, reused.audio_s)
+        await self.advance(live, reused)
+        return True
 
     async def _replay(self, live: LiveJob) -> None:
         """Lay out the chunks to decode again; everything else has an outcome in the origin."""
@@ -286,7 +315,7 @@ class JobDriver:
     async def _stitch(self, live: LiveJob) -> None:
         if live.job.minutes_of:
             await self._patience.repeat(self._leadership.confirm)
-            await self._patience.in_thread(stages.take_transcript, self._store, live.job)
+            await self._patience.in_thread(stages.take_transcript, self._store, live.job, live.job.minutes_of)
             await self.advance(live, TranscriptStored())
             return
         model = self.offices[live.job.options.model].replica
@@ -294,7 +323,7 @@ class JobDriver:
         usage = await self._patience.in_thread(
             stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions
         )
-        await self.advance(live, TranscriptStored(usage=usage))
+        await self.advance(live, TranscriptStored(usage=usage, content_key=self._reuse.key_of(live.job)))
 
     async def _write_minutes(self, live: LiveJob) -> None:
         request = MinutesRequest.of(live.job)

@@ -40,6 +40,10 @@ class JobRecords:
         """Live jobs, queued ones included, whose owner does not want them any more."""
         return self._ledger.cancel_requests(self._leadership.lease)
 
+    def same_content(self, tenant: str, content_key: str) -> Job | None:
+        """The newest job that succeeded with this content."""
+        return self._ledger.same_content(tenant, content_key)
+
     def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
         """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once.
 

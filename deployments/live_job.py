@@ -128,7 +128,13 @@ class LiveJob:
             prompt=priming_text(options.prompt, options.vocabulary),
             temperature=options.temperature,
             priority=options.priority,
+            deadline_s=self._deadline_s,
         )
+
+    @property
+    def _deadline_s(self) -> float | None:
+        deadline = self.job.options.deadline
+        return deadline.timestamp() if deadline else None
 
     def _questions(self, ballot: Ballot, *, complete: bool) -> list[WorkItem]:
         return [
@@ -139,6 +145,7 @@ class LiveJob:
                 traceparent=self.job.traceparent,
                 chunk=chunk,
                 priority=DETECTION_PRIORITY,
+                deadline_s=self._deadline_s,
             )
             for chunk in ballot.ask(complete=complete)
         ]

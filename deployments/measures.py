@@ -84,6 +84,7 @@ class Measures:
         self._job_device_s = counter("job_device_seconds", "Device time of jobs that ended.", *by_job)
         self._job_cost = counter("job_cost_dollars", "Tokens' cost of jobs that ended, as they ended.", *by_job)
         self._job_bytes = counter("job_result_bytes", "Documents of jobs that ended.", *by_job)
+        self._reused_s = counter("reused_audio_seconds", "Recordings that an earlier job had transcribed.", *by_job)
         self._transcribed = counter("transcribed_audio_seconds", "Speech decoded.", *by_job)
 
         self._batches = counter("batches", "Batches decoded.", "model")
@@ -122,6 +123,7 @@ class Measures:
                 self._begun.labels(tenant_class, model)
                 self._late.labels(tenant_class, model)
                 self._transcribed.labels(tenant_class, model)
+                self._reused_s.labels(tenant_class, model)
                 self._job_s.labels(tenant_class, model)
                 for state in JobState:
                     if state.final:
@@ -167,7 +169,10 @@ class Measures:
             self._job_s.labels(*labels).observe(took_s)
             if audio_s > 0:
                 self._job_factor.labels(*labels).observe(took_s / audio_s)
-        in_time = took_s <= self.options.base_s + self.options.per_audio_s * audio_s
+        wanted_s = self.options.base_s + self.options.per_audio_s * audio_s
+        if job.options.deadline:
+            wanted_s = job.options.deadline.timestamp() - job.created_at_s
+        in_time = took_s <= wanted_s
         ours = job.reason is not None and job.reason not in NOT_OURS
         if ours or (job.state is JobState.SUCCEEDED and not in_time):
             self._late.labels(*labels).inc()
@@ -177,6 +182,10 @@ class Measures:
     def chunk_done(self, job: Job, audio_s: float) -> None:
         """A chunk of the job was transcribed."""
         self._transcribed.labels(*self._labels(job)).inc(audio_s)
+
+    def reused(self, job: Job, audio_s: float) -> None:
+        """The job took the transcript of an earlier one."""
+        self._reused_s.labels(*self._labels(job)).inc(audio_s)
 
     def retried(self, model: str, cause: str) -> None:
         """A chunk comes back: its own fault (``item``), its replica's (``replica``) or the store's (``storage``)."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
 from pipelines.batches import Probe
-from pipelines.core import ModelInfo, SourceSummary, Span
+from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.job_usage import JobUsage
 from pipelines.jobs import Job, MinutesRecord
 from pipelines.references import NO_REFERENCE, Reference
@@ -136,10 +136,11 @@ class SegmentRequest:
 class SegmenterPort(Protocol):
     """What the Coordinator asks of the Segmenters."""
 
-    def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
-        """Split the stored source: yield each span once it is stored, then the summary, then what it took.
+    def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentFigures]:
+        """Split the source: yield each span once it is stored, then the summary, then what it took.
 
-        Figures are missing where an earlier call did the work. Raises `InputError`.
+        A source given by URL is fetched and named first. Figures are missing where an earlier call did the work.
+        Raises `InputError`.
         """
 
     async def probe(self, tenant: str, url: str) -> Probe:

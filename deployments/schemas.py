@@ -150,6 +150,17 @@ class Options(Wire):
         (), max_length=20, description="E-mail addresses that get the minutes, documents attached."
     )
 
+    reuse: bool | None = Field(
+        None,
+        description="Take the transcript of an earlier job that had the same recording and options, if there is one; "
+        "the server's setting when left out.",
+    )
+    deadline: AwareDatetime | None = Field(
+        None,
+        description="When the transcript is wanted (ISO 8601): among jobs of one priority those with the earliest "
+        "deadline go first, before those without.",
+    )
+
     @field_validator("language")
     @classmethod
     def _known_language(cls, value: str | None) -> str | None:
@@ -171,8 +182,10 @@ class Options(Wire):
         """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
         return parsed(cls, values)
 
-    def to_domain(self, default_model: str) -> JobOptions:
-        return JobOptions(**{**self.model_dump(), "model": self.model or default_model})
+    def to_domain(self, default_model: str, *, reuse: bool = True) -> JobOptions:
+        """Fill in what was left open."""
+        chosen = {"model": self.model or default_model, "reuse": reuse if self.reuse is None else self.reuse}
+        return JobOptions(**{**self.model_dump(), **chosen})
 
     @classmethod
     def from_domain(cls, options: JobOptions) -> Self:
@@ -322,6 +335,8 @@ class JobBody(Wire):
     replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
     minutes_of: str | None = Field(description="The job whose minutes this one writes anew.")
     transcript_version: int = Field(description="Which version of that job's transcript it took; 0: uncorrected.")
+    cached: bool = Field(description="The transcript was taken from an earlier job with the same content.")
+    reused_from: str | None = Field(description="That job; it may be purged since.")
     minutes: MinutesBody | None = Field(description="Null until documents are there, and where none were wanted.")
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime
@@ -353,6 +368,8 @@ class JobBody(Wire):
             replay_of=job.replay_of or None,
             minutes_of=job.minutes_of or None,
             transcript_version=version_of(job.corrected),
+            cached=bool(job.reused_from),
+            reused_from=job.reused_from or None,
             minutes=MinutesBody.from_domain(job.minutes) if job.minutes else None,
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),

@@ -1,14 +1,14 @@
 """`spans_of`: the Segmenter's stream, carried on over replicas that die, calls that hang and a store that is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import structlog
 
 from deployments.figures import SegmentFigures
 from deployments.patience import Patience
 from deployments.ports import SegmenterPort, SegmentRequest
-from pipelines.core import SourceSummary, Span
+from pipelines.core import BlobRef, SourceSummary, Span
 from pipelines.errors import LedgerUnavailable, ReplicaLost, StoreUnavailable, TimedOut
 
 log = structlog.get_logger()
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 async def spans_of(
     segmenter: SegmenterPort, request: SegmentRequest, patience: Patience, *, max_attempts: int, pause_s: float = 1.0
-) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
+) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentFigures]:
     """Yield what the Segmenter yields, each once: spans are cut and named the same every time.
 
     Waits for a store for as long as it is away. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row

@@ -65,20 +65,20 @@ class Segmenter:
         self._decode = decode
         self._options = options
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
-        """Yield each span once it is stored, then the summary, at last what it took.
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentFigures]:
+        """Yield a source that had to be fetched, each span once it is stored, then the summary, at last what it took.
 
         A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
         and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
         """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        if request.source_url:
+            yield await self._fetch(request, keys)
         stored = await asyncio.to_thread(self._stored, keys)
         if stored:
             for found in stored:
                 yield found
             return
-        if request.source_url:
-            await self._fetch(request, keys)
         began_s = time.perf_counter()
         running: list[Decoding] = []
         steps = self._split(keys, request, running)
@@ -123,14 +123,28 @@ class Segmenter:
             return []
         return [*spans, summary]
 
-    async def _fetch(self, request: SegmentRequest, keys: JobKeys) -> None:
+    async def _fetch(self, request: SegmentRequest, keys: JobKeys) -> BlobRef:
         """Pull the source into the store, unless an earlier call did."""
         if await asyncio.to_thread(self._store.exists, keys.source):
-            return
+            return await asyncio.to_thread(self._source, keys)
         with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
             path = Path(folder) / "source"
             await fetch(request.source_url, path, self._options.sources, request.tenant)
-            await asyncio.to_thread(self._store.put_file, keys.source, path)
+            return await asyncio.to_thread(self._put_source, keys, path)
+
+    def _put_source(self, keys: JobKeys, path: Path) -> BlobRef:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return replace(self._store.put_file(keys.source, path), sha256=sha256)
+
+    def _source(self, keys: JobKeys) -> BlobRef:
+        """A source that an earlier call stored."""
+        with self._store.open(keys.source) as file:
+            digest, n_bytes = hashlib.sha256(), 0
+            while block := file.read(1 << 20):
+                digest.update(block)
+                n_bytes += len(block)
+        return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=digest.hexdigest())
 
     def _split(self, keys: JobKeys, request: SegmentRequest, running: list[Decoding]) -> Iterator[Step]:
         segmentation = replace(self._options.segmentation, window_s=request.window_s)

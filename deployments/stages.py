@@ -109,9 +109,12 @@ def stitch_job(
     return usage
 
 
-def take_transcript(store: BlobStore, job: Job) -> None:
-    """Copy the transcript of the job whose minutes are written anew: each stands alone. Raises `BlobMissing`."""
-    origin, own = (JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (job.minutes_of, job.id))
+def take_transcript(store: BlobStore, job: Job, origin_id: str) -> None:
+    """Copy the transcript of an earlier job of the same tenant: each stands alone. Raises `BlobMissing`.
+
+    Minutes that are written anew may take a corrected one.
+    """
+    origin, own = (JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (origin_id, job.id))
     if job.corrected:
         store.put(own.transcript, encode(said(decode(Transcript, store.get(origin.corrected(job.corrected))))))
     else:

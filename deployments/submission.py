@@ -82,8 +82,8 @@ class Submission:
 class Offer:
     """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
 
-    ``vocabularies`` is what each tenant's decoder should know anyway. ``webhooks`` None: no webhooks; ``mail_domains``
-    None: no e-mails, empty: to every domain.
+    ``vocabularies`` is what each tenant's decoder should know anyway, ``reuse`` whether earlier transcripts are taken.
+    ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
     """
 
     models: tuple[str, ...]
@@ -94,6 +94,7 @@ class Offer:
     styles: HouseStyles = field(default=HouseStyles())
     tenant: str = "default"
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reuse: bool = True
     webhooks: WebhookLimits | None = None
     mail_domains: frozenset[str] | None = None
 
@@ -110,7 +111,7 @@ class Offer:
             raise refused_option("webhook_url", complaint)
         if complaint := self._about_recipients(options.recipients):
             raise refused_option("recipients", complaint)
-        chosen = options.to_domain(self.default_model)
+        chosen = options.to_domain(self.default_model, reuse=self.reuse)
         usual = self.vocabularies.get(self.tenant, ())
         chosen = replace(chosen, vocabulary=tuple(dict.fromkeys((*chosen.vocabulary, *usual))))
         self.check_model(chosen.model)

@@ -9,7 +9,7 @@ No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -59,7 +59,8 @@ class JobOptions:
     tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
     from. ``keep_audio`` keeps a compressed copy of the recording for a while, to listen to and for clips of what was
     decided. ``webhook_url`` None means: that of the tenant, if any; ``recipients`` are e-mail addresses that get the
-    minutes.
+    minutes. ``reuse`` takes the transcript of an earlier job of the tenant that had the same content
+    (`pipelines.content_key`). ``deadline`` is when the transcript is wanted.
     """
 
     model: str
@@ -84,6 +85,8 @@ class JobOptions:
     keep_audio: bool = False
     webhook_url: str | None = None
     recipients: tuple[str, ...] = ()
+    reuse: bool = True
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,8 @@ class Job:
     where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may get its
     external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace.
+    ``content_key`` says what the transcript was made of, "" where no other job may take it; ``reused_from`` is the
+    tenant's job whose transcript this one took.
     """
 
     id: str
@@ -156,6 +161,8 @@ class Job:
     usage: JobUsage = field(default=JobUsage())
     request_id: str = ""
     traceparent: str = ""
+    content_key: str = ""
+    reused_from: str = ""
 
 
 # Events: what happened.
@@ -164,6 +171,23 @@ class Job:
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
     """The Coordinator took the job from the ledger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFetched:
+    """A source that was given by reference is in the blob store."""
+
+    source: BlobRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscriptReused:
+    """The transcript that the job ``origin`` made of the same content is in the blob store; ``audio_s`` as there."""
+
+    origin: str
+    audio_s: float
+    n_chunks: int
+    content_key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,9 +222,10 @@ class ChunkFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptStored:
-    """The stitched transcript is in the blob store; ``usage`` is what it took."""
+    """The stitched transcript is in the blob store; ``usage`` is what it took, ``content_key`` what it was made of."""
 
     usage: JobUsage = field(default=JobUsage())
+    content_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +268,8 @@ class Recovered:
 
 Event = (
     Claimed
+    | SourceFetched
+    | TranscriptReused
     | SpanStored
     | Segmented
     | ChunkFinished
@@ -317,6 +344,22 @@ def _claimed(job: Job, event: Claimed) -> Step:
     return replace(job, state=JobState.TRANSCRIBING), (StartSegmentation(),)
 
 
+def _source_fetched(job: Job, event: SourceFetched) -> Step:
+    return replace(job, source=event.source), ()
+
+
+def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
+    after = replace(
+        job,
+        state=JobState.SUMMARIZING,
+        reused_from=event.origin,
+        content_key=event.content_key,
+        progress=Progress(audio_s=event.audio_s, done_s=event.audio_s),
+        n_chunks=event.n_chunks,
+    )
+    return after, (StartMinutes(),)
+
+
 def _span_stored(job: Job, event: SpanStored) -> Step:
     found = event.finished - job.finished
     finished = job.finished | found
@@ -366,7 +409,8 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
     if job.n_chunks and job.n_failed_chunks == job.n_chunks:
         why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
         return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))
-    return replace(transcribed, state=JobState.SUMMARIZING), (StartMinutes(),)
+    whole = event.content_key if not job.n_failed_chunks else ""
+    return replace(transcribed, state=JobState.SUMMARIZING, content_key=whole), (StartMinutes(),)
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
@@ -404,12 +448,24 @@ def _unchanged(job: Job, event: Event) -> Step:
 
 _LIVE = (JobState.QUEUED, JobState.TRANSCRIBING, JobState.SUMMARIZING)
 _FINAL = tuple(state for state in JobState if state.final)
-_LATE_EVENTS = (SpanStored, Segmented, ChunkFinished, TranscriptStored, ResultsStored, Failed, CancelRequested)
+_LATE_EVENTS = (
+    SourceFetched,
+    TranscriptReused,
+    SpanStored,
+    Segmented,
+    ChunkFinished,
+    TranscriptStored,
+    ResultsStored,
+    Failed,
+    CancelRequested,
+)
 
 # Each rule takes the event type of its key, which a dict cannot express: hence Any.
 _RULES: dict[tuple[JobState, type], Callable[[Job, Any], Step]] = {
     (JobState.QUEUED, Claimed): _claimed,
     (JobState.QUEUED, Recovered): _unchanged,
+    (JobState.TRANSCRIBING, SourceFetched): _source_fetched,
+    (JobState.TRANSCRIBING, TranscriptReused): _transcript_reused,
     (JobState.TRANSCRIBING, SpanStored): _span_stored,
     (JobState.TRANSCRIBING, Segmented): _segmented,
     (JobState.TRANSCRIBING, ChunkFinished): _chunk_finished,

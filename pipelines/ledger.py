@@ -156,6 +156,9 @@ class Ledger(Protocol):
     def backlog(self, tenant: str) -> Backlog:
         """Sum up a tenant's jobs that have not ended."""
 
+    def same_content(self, tenant: str, content_key: str) -> Job | None:
+        """Return the tenant's newest job that succeeded with this content, if there is one."""
+
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""
 
@@ -191,7 +194,9 @@ class Ledger(Protocol):
         """Let the next owner acquire at once; does nothing when the lease was lost."""
 
     def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
-        """Take queued jobs, highest priority first, then oldest; each one once per lease. Raises `Fenced`.
+        """Take queued jobs, each one once per lease. Raises `Fenced`.
+
+        Tenants take turns (`pipelines.fair_claims`); a tenant's jobs come by priority, then deadline, then age.
 
         They stay in state queued until `apply` stores the transition, so a Coordinator that dies in between loses
         nothing: its successor claims them again. Jobs with a wish to cancel are left out.

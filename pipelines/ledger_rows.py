@@ -4,14 +4,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Double, Row, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Double, Row, and_, func, insert, literal, select, tuple_, update
 
 from pipelines import codec
 from pipelines.errors import Fenced, JobUnknown, LedgerError
-from pipelines.jobs import Job
+from pipelines.fair_claims import Waiting, share_out
+from pipelines.jobs import Job, JobState
 from pipelines.ledger import Lease, NewJob
 from pipelines.ledger_rules import first_version, fold, judge_creation, storable
-from pipelines.ledger_schema import COORDINATOR, events, idempotency_keys, jobs, leases
+from pipelines.ledger_schema import COORDINATOR, NO_DEADLINE_S, events, idempotency_keys, jobs, leases, queued, started
 
 T = TypeVar("T")
 
@@ -133,6 +134,43 @@ def fenced(lease: Lease) -> Fenced:
     return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
 
 
+def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[Any]]:
+    """Queued jobs that are to be begun next, kept from other writers; see `pipelines.fair_claims`."""
+    transcribing = select(jobs.c.tenant, func.count().label("n_jobs")).where(
+        started(), jobs.c.state == JobState.TRANSCRIBING.value
+    )
+    in_hand = {row.tenant: row.n_jobs for row in connection.execute(transcribing.group_by(jobs.c.tenant))}
+    tenants = sorted(_waiting_tenants(connection), key=lambda tenant: in_hand.get(tenant, 0))[:limit]
+    waiting = {tenant: _queue_of(connection, tenant, lease, limit) for tenant in tenants}
+    chosen = share_out(in_hand, waiting, limit)
+    # Claimed by another thread since they were chosen: then they are left out.
+    query = select(jobs).where(jobs.c.id.in_(chosen), _unclaimed(lease)).with_for_update(skip_locked=True)
+    rows = {row.id: row for row in connection.execute(query)}
+    return [rows[job_id] for job_id in chosen if job_id in rows]
+
+
+def _waiting_tenants(connection: Connection) -> list[str]:
+    """Tenants with queued jobs: the index is read once a tenant, not once a job."""
+    first = select(func.min(jobs.c.tenant).label("tenant")).where(queued()).cte("waiting_tenants", recursive=True)
+    following = select(func.min(jobs.c.tenant)).where(queued(), jobs.c.tenant > first.c.tenant).scalar_subquery()
+    names = first.union_all(select(following).where(first.c.tenant.is_not(None)))
+    return list(connection.scalars(select(names.c.tenant).where(names.c.tenant.is_not(None))))
+
+
+def _unclaimed(lease: Lease) -> ColumnElement[bool]:
+    return and_(queued(), ~jobs.c.cancel_requested, jobs.c.fence < lease.fence)
+
+
+def _queue_of(connection: Connection, tenant: str, lease: Lease, limit: int) -> list[Waiting]:
+    query = (
+        select(jobs.c.created_at_s, jobs.c.id)
+        .where(_unclaimed(lease), jobs.c.tenant == tenant)
+        .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
+        .limit(limit)
+    )
+    return [(row.created_at_s, row.id) for row in connection.execute(query)]
+
+
 def enter_event(connection: Connection, job_id: str, at_s: float, name: str, detail: str = "") -> None:
     """Append to a job's history; the caller has locked the job's row."""
     following = select(
@@ -160,6 +198,8 @@ def columns_of(job: Job) -> dict[str, Any]:
         "audio_s": job.progress.audio_s,
         "done_s": job.progress.done_s,
         "reason": job.reason.value if job.reason else None,
+        "content_key": job.content_key or None,
+        "deadline_s": job.options.deadline.timestamp() if job.options.deadline else NO_DEADLINE_S,
         "cancel_requested": job.cancel_requested,
         "version": job.version,
         "body": codec.encode(job).decode(),

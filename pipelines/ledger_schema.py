@@ -16,18 +16,20 @@ from sqlalchemy import (
     Text,
     and_,
     literal_column,
+    text,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
 IDENTITY = "identity"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
+NO_DEADLINE_S = 1e18  # later than every date
 
 metadata = MetaData()
 
@@ -49,6 +51,8 @@ jobs = Table(
     Column("audio_s", Double, nullable=False),
     Column("done_s", Double, nullable=False),
     Column("reason", Text),
+    Column("content_key", Text),
+    Column("deadline_s", Double, nullable=False, server_default=text("1e18")),  # `NO_DEADLINE_S` for jobs without one
     Column("cancel_requested", Boolean, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("fence", BigInteger, nullable=False),  # of the last Coordinator that claimed or wrote the job; 0: none
@@ -79,11 +83,14 @@ def to_cancel() -> ColumnElement[bool]:
 Index("ix_jobs_external_id", jobs.c.tenant, jobs.c.external_id, unique=True)
 Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_tenant_updated", jobs.c.tenant, jobs.c.updated_at_s)
+Index("ix_jobs_content", jobs.c.tenant, jobs.c.content_key)
 Index("ix_jobs_newest", jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_tenant_state", jobs.c.tenant, jobs.c.state)
 Index(
     "ix_jobs_queue",
+    jobs.c.tenant,
     jobs.c.priority.desc(),
+    jobs.c.deadline_s,
     jobs.c.created_at_s,
     jobs.c.id,
     sqlite_where=queued(),

@@ -2,12 +2,14 @@
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996) on two levels, counted in audio seconds: tenants share
 the machine, and within a tenant the jobs of the highest priority share what the tenant gets. A short job
-submitted during a long one therefore finishes as if it had its share of the machine. Pure: no clock, no I/O.
+submitted during a long one therefore finishes as if it had its share of the machine. Jobs with a deadline go before
+those of their tenant and priority that have none, the earliest first. Pure: no clock, no I/O.
 """
 
 import hashlib
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +29,8 @@ class WorkItem:
 
     ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
     with no other. ``language`` is None only where a language is to be detected. ``translate`` writes English,
-    ``prompt`` primes the decoder, ``temperature`` is the first it tries. ``traceparent`` is the job's.
+    ``prompt`` primes the decoder, ``temperature`` is the first it tries. ``deadline_s`` (Unix seconds) and
+    ``traceparent`` are the job's.
     """
 
     task: Literal["transcribe", "detect_language"]
@@ -41,6 +44,7 @@ class WorkItem:
     prompt: str = ""
     temperature: float = 0.0
     priority: int = 0
+    deadline_s: float | None = None
     attempt: int = 0
     errors: tuple[str, ...] = ()
     alone: bool = False
@@ -121,9 +125,11 @@ class _Tenant:
     level_s: float = 0.0
 
     def rank(self, job_id: str) -> None:
-        """Give a job its place again: after its priority, the service it got, its age."""
+        """Give a job its place again: by its priority, its deadline, the service it got, its age."""
         lane = self.lanes[job_id]
-        self.ranking.set(job_id, -lane.items[0].priority, lane.served_s, lane.number)
+        first = lane.items[0]
+        deadline_s = math.inf if first.deadline_s is None else first.deadline_s
+        self.ranking.set(job_id, -first.priority, deadline_s, lane.served_s, lane.number)
 
     def forget(self, job_id: str) -> None:
         del self.lanes[job_id]

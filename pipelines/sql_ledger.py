@@ -20,6 +20,7 @@ from pipelines.ledger_rows import (
     insert_new,
     job_of,
     known_row,
+    next_in_queue,
     require_fence,
     rows_by_id,
 )
@@ -188,6 +189,22 @@ class SqlLedger:
             n_jobs, audio_s = connection.execute(query).one()
         return Backlog(n_jobs=n_jobs, audio_s=max(0.0, audio_s))
 
+    def same_content(self, tenant: str, content_key: str) -> Job | None:
+        """Find an earlier job; see `pipelines.ledger.Ledger.same_content`."""
+        query = (
+            select(jobs)
+            .where(
+                jobs.c.tenant == tenant,
+                jobs.c.content_key == content_key,
+                jobs.c.state == JobState.SUCCEEDED.value,
+            )
+            .order_by(jobs.c.created_at_s.desc(), jobs.c.id.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else job_of(row)
+
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""
         query = select(events).where(events.c.job_id == job_id).order_by(events.c.seq)
@@ -271,16 +288,9 @@ class SqlLedger:
 
     def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
         """Take queued jobs; see `pipelines.ledger.Ledger.claim`."""
-        waiting = (
-            select(jobs)
-            .where(queued(), ~jobs.c.cancel_requested, jobs.c.fence < lease.fence)
-            .order_by(jobs.c.priority.desc(), jobs.c.created_at_s, jobs.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
         with self._database.writing() as connection:
             require_fence(connection, lease)
-            claimed = [job_of(row) for row in connection.execute(waiting)]
+            claimed = [job_of(row) for row in next_in_queue(connection, lease, limit)]
             if claimed:
                 mine = update(jobs).where(jobs.c.id == bindparam("job_id")).values(fence=lease.fence)
                 connection.execute(mine, [{"job_id": job.id} for job in claimed])

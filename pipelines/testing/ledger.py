@@ -1,12 +1,15 @@
 """`MemoryLedger`: a ledger that forgets everything, and `ManualClock` to drive it."""
 
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
+from pipelines.fair_claims import Waiting, share_out
 from pipelines.ids import new_id
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
@@ -147,6 +150,14 @@ class MemoryLedger:
         audio_s = sum(job.progress.audio_s - job.progress.done_s for job in live)
         return Backlog(n_jobs=len(live), audio_s=max(0.0, audio_s))
 
+    def same_content(self, tenant: str, content_key: str) -> Job | None:
+        """Find an earlier job; see `pipelines.ledger.Ledger.same_content`."""
+
+        def wanted(job: Job) -> bool:
+            return (job.tenant, job.content_key, job.state) == (tenant, content_key, JobState.SUCCEEDED)
+
+        return next(reversed(self._matching(wanted, key=lambda job: (job.created_at_s, job.id))), None)
+
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""
         with self._using():
@@ -210,14 +221,19 @@ class MemoryLedger:
     def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
         """Take queued jobs; see `pipelines.ledger.Ledger.claim`."""
         with self._using(lease):
-            waiting = self._matching(
+            waiting: dict[str, list[Waiting]] = {}
+            for job in self._matching(
                 lambda job: (
                     job.state is JobState.QUEUED and not job.cancel_requested and self._fences[job.id] < lease.fence
                 ),
-                key=lambda job: (-job.options.priority, job.created_at_s, job.id),
-            )[:limit]
-            self._fences |= {job.id: lease.fence for job in waiting}
-            return waiting
+                key=lambda job: (-job.options.priority, _deadline_s(job), job.created_at_s, job.id),
+            ):
+                waiting.setdefault(job.tenant, []).append((job.created_at_s, job.id))
+            transcribing = self._matching(lambda job: job.state is JobState.TRANSCRIBING)
+            in_hand = Counter(job.tenant for job in transcribing)
+            claimed = [self._jobs[job_id] for job_id in share_out(in_hand, waiting, limit)]
+            self._fences |= {job.id: lease.fence for job in claimed}
+            return claimed
 
     def live(self, lease: Lease) -> Sequence[Job]:
         """Return the jobs begun and not ended; see `pipelines.ledger.Ledger.live`."""
@@ -305,3 +321,7 @@ class MemoryLedger:
     def _enter(self, job_id: str, name: str, detail: str = "") -> None:
         history = self._events[job_id]
         history.append(JobEvent(seq=len(history) + 1, at_s=self._clock(), name=storable(name), detail=storable(detail)))
+
+
+def _deadline_s(job: Job) -> float:
+    return job.options.deadline.timestamp() if job.options.deadline else math.inf

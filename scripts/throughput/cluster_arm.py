@@ -33,6 +33,7 @@ class ClusterArm:
             "MEETMEMO_MODELS": f'[{{"name": "bench", "path": "{model}"}}]',
             "MEETMEMO_RAY__NUM_CPUS": str(threads),
             "MEETMEMO_MINUTES__WRITER": "extractive",
+            "MEETMEMO_REUSE": "false",
         }
         environment.pop("DEEPSEEK_API_KEY", None)
         started_s = time.monotonic()

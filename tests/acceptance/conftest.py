@@ -37,6 +37,7 @@ class RunningMeetMemo:
     @property
     def environment(self) -> dict[str, str]:
         ours = {"MEETMEMO_HOME": str(self.home), "MEETMEMO_HTTP__PORT": str(self.port)}
+        ours["MEETMEMO_REUSE"] = "false"  # the same samples are submitted again and again, to be transcribed
         return {**os.environ, **haproxy_ports(), **ours}
 
     def start(self) -> None:

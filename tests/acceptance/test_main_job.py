@@ -110,6 +110,14 @@ def test_a_hundred_recordings_at_once(meetmemo: RunningMeetMemo) -> None:
     assert len({job["id"] for job in ended}) == 100
 
 
+def test_the_same_recording_is_answered_from_the_store(meetmemo: RunningMeetMemo) -> None:
+    """Where reuse is wanted the second job takes the first one's transcript, and its documents are its own."""
+    first, second = (meetmemo.finished(meetmemo.submit("short.mp3", reuse="true", beam_size="2")["id"]) for _ in "ab")
+    assert (first["cached"], second["cached"], second["reused_from"]) == (False, True, first["id"])
+    assert second["usage"]["device_s"] == 0
+    assert meetmemo.result(first, "transcript.txt") == meetmemo.result(second, "transcript.txt")
+
+
 def test_progress_arrives_as_events(meetmemo: RunningMeetMemo) -> None:
     """The event stream follows a job to its end."""
     job = meetmemo.submit("call-stereo.opus")

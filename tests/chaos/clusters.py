@@ -154,6 +154,7 @@ class Cluster:
         ours = {
             "MEETMEMO_HOME": str(self.home),
             "MEETMEMO_HTTP__PORT": str(self._http_port),
+            "MEETMEMO_REUSE": "false",  # the same samples are submitted again and again, to be transcribed
             "MEETMEMO_LEDGER_URL": self.ledger_url,
             "MEETMEMO_COORDINATOR__LEASE_S": str(LEASE_S),
             "MEETMEMO_COORDINATOR__HEALTH_TIMEOUT_S": str(HEALTH_TIMEOUT_S),

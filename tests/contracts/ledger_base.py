@@ -9,11 +9,11 @@ TTL_S = 30.0
 TRANSCRIBED = (Segmented(n_chunks=0), TranscriptStored())
 
 
-def make_job(job_id="j1", *, tenant="acme", created_at_s=1_000.0, filename="call.wav", priority=0):
+def make_job(job_id="j1", *, tenant="acme", created_at_s=1_000.0, filename="call.wav", priority=0, deadline=None):
     return Job(
         id=job_id,
         tenant=tenant,
-        options=JobOptions(model="mini-en", priority=priority, speakers=("Ann", "Bob")),
+        options=JobOptions(model="mini-en", priority=priority, deadline=deadline, speakers=("Ann", "Bob")),
         source=BlobRef(key=f"{tenant}/{job_id}/source", n_bytes=7, sha256="ab" * 32),
         filename=filename,
         created_at_s=created_at_s,

@@ -3,6 +3,7 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -105,6 +106,25 @@ class CoordinationContract(LedgerBase):
         assert [job.id for job in ledger.claim(lease, 3)] == ["urgent", "old", "young"]
         assert [job.id for job in ledger.claim(lease, 3)] == ["later"]
         assert ledger.claim(lease, 3) == []
+
+    def test_deadlines_go_before_age(self, ledger, lease):
+        """Among jobs of one priority the earliest deadline goes first, and those without one last."""
+        soon, late = (datetime(2026, 11, day, tzinfo=UTC) for day in (24, 25))
+        ledger.create(make_job("old", created_at_s=1.0))
+        ledger.create(make_job("late", created_at_s=2.0, deadline=late))
+        ledger.create(make_job("soon", created_at_s=3.0, deadline=soon))
+        ledger.create(make_job("urgent", created_at_s=4.0, priority=1))
+        assert [job.id for job in ledger.claim(lease, 10)] == ["urgent", "soon", "late", "old"]
+
+    def test_tenants_take_turns(self, ledger, lease):
+        """A tenant that fills the queue, and has jobs in hand, does not keep another's job waiting."""
+        for number in range(5):
+            ledger.create(make_job(f"bulk{number}", tenant="bulk", created_at_s=float(number)))
+        for job in ledger.claim(lease, 2):
+            ledger.apply(lease, after(job, Claimed()), job.version)
+        ledger.create(make_job("clinic0", tenant="clinic", created_at_s=9.0))
+        ledger.create(make_job("clinic1", tenant="clinic", created_at_s=9.5))
+        assert [job.id for job in ledger.claim(lease, 3)] == ["clinic0", "clinic1", "bulk2"]
 
     def test_claim_survives_its_coordinator(self, ledger, another, lease, clock):
         """A job that was claimed and never written again is claimed by the next Coordinator, unchanged."""

@@ -11,13 +11,41 @@ from pipelines.errors import (
     LedgerError,
     Reason,
 )
-from pipelines.jobs import CancelRequested, Failed, JobState, Progress
+from pipelines.jobs import (
+    CancelRequested,
+    Claimed,
+    Failed,
+    JobState,
+    Progress,
+    ResultsStored,
+    Segmented,
+    TranscriptStored,
+)
 from pipelines.ledger import Backlog, NewJob, QueuedJobs
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 
 class JobsContract(LedgerBase):
     """Creating, reading, cancelling and deleting jobs."""
+
+    # Content
+
+    def test_same_content(self, ledger, lease):
+        """The newest of the tenant's jobs that succeeded with a content is found, and no other's."""
+        for job_id, tenant, created_at_s in (("j1", "acme", 1.0), ("j2", "acme", 2.0), ("j3", "umbrella", 3.0)):
+            ledger.create(make_job(job_id, tenant=tenant, created_at_s=created_at_s))
+        ended = {}
+        for job in sorted(ledger.claim(lease, 10), key=lambda job: job.id):
+            written = after(job, Claimed(), Segmented(n_chunks=0), TranscriptStored(content_key="k"))
+            summarizing = ledger.apply(lease, written, job.version)
+            assert ledger.same_content(job.tenant, "k") in (None, *ended.values())
+            ended[job.id] = ledger.apply(lease, after(summarizing, ResultsStored(names=())), summarizing.version)
+            assert ledger.same_content(job.tenant, "k") == ended[job.id]
+            assert ledger.same_content(job.tenant, "other") is None
+        assert ledger.same_content("acme", "k").id == "j2"
+        assert ledger.same_content("initech", "k") is None
+        ledger.delete("acme", "j2")
+        assert ledger.same_content("acme", "k").id == "j1"
 
     # Creation
 

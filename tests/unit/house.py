@@ -115,6 +115,7 @@ class House:
         patience: Patience | None = None,
         batches: BatchBook | None = None,
         notices: Notices | None = None,
+        weights: str = "",
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -139,6 +140,7 @@ class House:
             options=CoordinatorOptions(
                 owner=owner,
                 profiles={MODEL: ModelProfile(languages=languages)},
+                weights={MODEL: weights},
                 batch_size=4,
                 max_attempts=max_attempts,
                 max_live_jobs=max_live_jobs,
@@ -171,7 +173,7 @@ class House:
             id=job_id,
             tenant=tenant,
             options=JobOptions(model=MODEL, **options),
-            source=BlobRef(key=source.key, n_bytes=source.n_bytes),
+            source=BlobRef(key=source.key, n_bytes=source.n_bytes, sha256=source.sha256),
             filename=f"{job_id}.wav",
             minutes_of=minutes_of,
             created_at_s=1.0,

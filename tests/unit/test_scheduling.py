@@ -11,7 +11,14 @@ from pipelines.scheduling import FairQueue, WorkItem
 
 
 def item(
-    job_id: str, index: int, *, tenant: str = "a", seconds: int = 30, priority: int = 0, beam: int = 1
+    job_id: str,
+    index: int,
+    *,
+    tenant: str = "a",
+    seconds: int = 30,
+    priority: int = 0,
+    beam: int = 1,
+    deadline_s: float | None = None,
 ) -> WorkItem:
     piece = Piece(start=0, end=seconds * SAMPLE_RATE)
     return WorkItem(
@@ -20,6 +27,7 @@ def item(
         job_id=job_id,
         chunk=Chunk(index=index, channel=0, span=0, pieces=(piece,)),
         priority=priority,
+        deadline_s=deadline_s,
         beam_size=beam,
     )
 
@@ -32,6 +40,7 @@ items = st.builds(
     seconds=st.integers(1, 30),
     priority=st.integers(0, 2),
     beam=st.sampled_from([1, 5]),
+    deadline_s=st.sampled_from([None, 10.0, 20.0]),
 )
 
 
@@ -126,3 +135,19 @@ def test_what_comes_back_goes_first() -> None:
     (first,) = queue.take(1)
     queue.add(first, first=True)
     assert queue.take(1) == [first]
+
+
+def test_the_earliest_deadline_goes_first() -> None:
+    """Within a tenant and a priority deadlines decide; they take nothing from other tenants' share."""
+    queue = FairQueue()
+    for index in range(4):
+        queue.add(item("whenever", index))
+        queue.add(item("late", index, deadline_s=20.0))
+        queue.add(item("soon", index, deadline_s=10.0))
+        queue.add(item("urgent", index, priority=1))
+        queue.add(item("other", index, tenant="b"))
+    taken = [row.job_id for rows in iter(lambda: queue.take(1), []) for row in rows]
+    assert [job for job in taken if job != "other"] == [
+        job for job in ("urgent", "soon", "late", "whenever") for _ in range(4)
+    ]
+    assert taken[:8].count("other") == 4

@@ -1,6 +1,7 @@
 """The Segmenter on a real recording: what an earlier call stored is not made again."""
 
 import asyncio
+import hashlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from deployments.figures import SegmentFigures
+from deployments.limits import SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio import decode_audio
-from pipelines.core import SAMPLE_RATE, SourceSummary, Span
+from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.segmentation import SegmentationOptions
@@ -19,6 +21,7 @@ from pipelines.testing.store import MemoryStore
 
 RECORDING = Path(__file__).parents[1] / "data" / "short.mp3"
 KEYS = JobKeys(tenant="t", job_id="j")
+SOURCES = SourceLimits()
 REQUEST = SegmentRequest(tenant="t", job_id="j", split_channels=False, window_s=2.0)
 
 
@@ -45,10 +48,13 @@ def store() -> CountingStore:
     return store
 
 
-async def cut(store: CountingStore, request: SegmentRequest = REQUEST) -> list[Span | SourceSummary]:
+async def cut(
+    store: CountingStore, request: SegmentRequest = REQUEST, sources: SourceLimits = SOURCES
+) -> list[Span | SourceSummary]:
     """What is found, without what it took."""
     options = SegmenterOptions(
         max_duration_s=3600.0,
+        sources=sources,
         segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
     )
     stream = Segmenter(store=store, options=options).segment(request)
@@ -87,6 +93,23 @@ async def test_a_playback_copy_only_where_it_is_wanted(store: CountingStore) -> 
     summary = plain[-1]
     assert isinstance(summary, SourceSummary)
     assert heard / SAMPLE_RATE == pytest.approx(summary.duration_s, abs=0.05)
+
+
+async def test_a_fetched_source_is_named_first(store: CountingStore) -> None:
+    """A source given by URL is stored, and told with its size and digest, also where it was fetched before."""
+    expected = BlobRef(
+        key=KEYS.source, n_bytes=RECORDING.stat().st_size, sha256=hashlib.sha256(RECORDING.read_bytes()).hexdigest()
+    )
+    uploaded = await cut(store)
+    store.delete_prefix(KEYS.root)
+    sources = SourceLimits(max_bytes=1 << 20, schemes=frozenset({"file"}), file_roots=(RECORDING.parent,))
+    pulled = replace(REQUEST, source_url=RECORDING.as_uri())
+    for _ in range(2):
+        first, *rest = await cut(store, pulled, sources)
+        assert first == expected
+        assert timeless(rest) == timeless(uploaded)
+    store.delete_prefix(KEYS.work)
+    assert (await cut(store, pulled, sources))[0] == expected
 
 
 async def test_a_finished_segmentation_is_read_not_made(store: CountingStore) -> None:

@@ -74,6 +74,8 @@ async def test_raw_body(any_api):
         "keep_audio": False,
         "webhook_url": None,
         "recipients": [],
+        "reuse": True,
+        "deadline": None,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])
