@@ -349,6 +349,8 @@ def _source_fetched(job: Job, event: SourceFetched) -> Step:
 
 
 def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
+    if job.progress != Progress() or job.n_chunks is not None:  # what was begun is finished
+        raise _illegal(job, event)
     after = replace(
         job,
         state=JobState.SUMMARIZING,
