@@ -36,7 +36,8 @@ Accepts a recording in one of three forms, stores it durably and answers 202; tr
 - **the recording itself** as `audio/*`, `video/*` or `application/octet-stream`, its name in `X-Filename`
   (percent-encoded UTF-8) or `Content-Disposition`; samples without a container as `audio/L16`, `audio/PCMU`,
   `audio/PCMA`, `audio/basic` or `audio/pcm` (little-endian) with `rate` and `channels`;
-- **application/json** with a `source` URL, which is pulled later.
+- **application/json** with a `source` URL, which is pulled later, or with the id of an `upload`
+  (`POST /v1/uploads/presigned`).
 
 Options may also come as query parameters; each option at most once. The format is found by content, not by name.
 

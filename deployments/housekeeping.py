@@ -11,6 +11,7 @@ from itertools import groupby
 import structlog
 
 from deployments import stages
+from deployments.direct_uploads import expire_uploads
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState
@@ -70,7 +71,7 @@ def sweep(ledger: Ledger, store: BlobStore, *, now_s: float, own: bool = True) -
             job = ledger.get(keys.tenant, keys.job_id)
         except JobUnknown:
             born_s = created_at_s(keys.job_id)
-            if not own or born_s is None or now_s - born_s < MIN_AGE_S:
+            if not own or born_s is None or now_s - born_s < MIN_AGE_S or store.exists(keys.upload_mark):
                 continue
             store.delete(keys.source)
             store.delete_prefix(keys.work)
@@ -131,10 +132,11 @@ def expire_audio(
 
 
 def keep_house(ledger: Ledger, store: BlobStore, retention: Retention, now_s: float) -> Sequence[str]:
-    """`sweep`, then `expire` and `expire_audio`; marks of requests that died are forgotten too."""
+    """`expire_uploads`, `sweep`, `expire` and `expire_audio`; marks of requests that died are forgotten too."""
     ledger.holds.sweep()
     own = owns(ledger, store)
     return [
+        *(expire_uploads(store, now_s=now_s) if own else ()),
         *sweep(ledger, store, now_s=now_s, own=own),
         *expire(ledger, store, retention, now_s=now_s),
         *expire_audio(ledger, store, retention, now_s=now_s, own=own),

@@ -22,6 +22,7 @@ from deployments.coordinator_line import CoordinatorLine
 from deployments.correction_routes import MAX_CORRECTION_BYTES, correction_routes
 from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
+from deployments.direct_upload_routes import direct_upload_routes
 from deployments.docs_page import serve_docs
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
@@ -154,6 +155,7 @@ def build_api(
     app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))
     app.include_router(notification_routes(backend))
+    app.include_router(direct_upload_routes(backend))
     app.include_router(tus_routes(backend))
     app.include_router(recorder_routes(backend))
     app.include_router(twilio_routes(backend, twilio))

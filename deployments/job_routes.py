@@ -47,6 +47,8 @@ _SUBMIT = (
     Reason.IDEMPOTENCY_CONFLICT,
     Reason.REQUEST_IN_FLIGHT,
     Reason.EXTERNAL_ID_CONFLICT,
+    Reason.UPLOAD_INCOMPLETE,
+    Reason.NOT_FOUND,
     Reason.OVERLOADED,
     Reason.DRAINING,
     Reason.STORE_UNAVAILABLE,

@@ -77,6 +77,7 @@ STATUS: dict[Reason, int] = {
     Reason.UPLOAD_BUSY: 423,
     Reason.REQUEST_IN_FLIGHT: 409,
     Reason.OFFSET_CONFLICT: 409,
+    Reason.UPLOAD_INCOMPLETE: 409,
     Reason.CHECKSUM_MISMATCH: 460,  # the tus protocol's own
     Reason.TUS_VERSION: 412,
     Reason.NOT_FOUND: 404,

@@ -226,13 +226,24 @@ class MinutesWishes(Wire):
 
 
 class SourceRequest(Wire):
-    """A job whose recording is pulled from a URL instead of being uploaded."""
+    """A job whose recording is pulled from a URL, or was put to the URL of an upload: one of both."""
 
-    source: str = Field(min_length=1, max_length=4096, description="Where the recording is: an `https` URL.")
+    source: str | None = Field(
+        None, min_length=1, max_length=4096, description="Where the recording is: an `https` URL."
+    )
+    upload: str | None = Field(
+        None, pattern="^[0-9a-f]{32}$", description="The id of an upload, from `POST /v1/uploads/presigned`."
+    )
     external_id: str | None = Field(None, description="As the parameter.")
     metadata: dict[str, str] | None = Field(None, description="As the parameter.")
     filename: str | None = Field(None, max_length=255, description="Name to show; the URL's last part when left out.")
     options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")
+
+    @model_validator(mode="after")
+    def _one_recording(self) -> Self:
+        if (self.source is None) == (self.upload is None):
+            raise ValueError("give exactly one of source and upload")
+        return self
 
 
 class ProgressBody(Wire):

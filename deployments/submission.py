@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from deployments.correlation import came_from
+from deployments.direct_uploads import DirectUploads
 from deployments.forms import disposition, filename_of, read_form, text_of
 from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits, TenantLimits
@@ -59,7 +60,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A request to transcribe one recording: spooled bytes, or a URL to pull."""
+    """A request to transcribe one recording: spooled bytes, a URL to pull, or what was put to a URL of an upload."""
 
     options: JobOptions
     filename: str
@@ -67,11 +68,12 @@ class Submission:
     source_url: str
     idempotency_key: str | None
     reference: Reference = field(default=NO_REFERENCE)
+    upload_id: str = ""
 
     @property
     def fingerprint(self) -> str:
         """What makes a repeated request the same one: the bytes or the URL, options, reference (SHA-256, hex)."""
-        source = self.spool.sha256 if self.spool else self.source_url
+        source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
         parts = [source.encode(), encode(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
@@ -177,16 +179,18 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
 
     if media_type == "application/json":
         source = await _read_source(body, length)
-        check_url(source.source, limits.sources)
+        if source.source is not None:
+            check_url(source.source, limits.sources)
         outside = {"external_id": source.external_id, "metadata": source.metadata}
         given = merge_options(query, {}, source.options, {k: v for k, v in outside.items() if v is not None})
         reference = ReferenceFields.taken_from(given)
         return Submission(
             options=offer.check(Options.parse(given)),
             reference=reference,
-            filename=clean_filename(source.filename or query_filename or name_in(source.source)),
+            filename=_name_of(source, query_filename),
             spool=None,
-            source_url=source.source,
+            source_url=source.source or "",
+            upload_id=source.upload or "",
             idempotency_key=key,
         )
     if length is not None:
@@ -294,6 +298,12 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     return int(raw)
 
 
+def _name_of(source: SourceRequest, query_filename: str) -> str:
+    """The name that was given, or the URL's; "" for an upload, which may have one already."""
+    given = source.filename or query_filename or (name_in(source.source) if source.source else "")
+    return clean_filename(given) if given else ""
+
+
 def _header_filename(headers: Mapping[str, str]) -> str | None:
     if "x-filename" in headers:
         return unquote(text_of(headers["x-filename"].encode("latin-1")))
@@ -344,6 +354,11 @@ class Intake:
     clock: Callable[[], float]
     new_id: Callable[[], str]
 
+    @property
+    def direct(self) -> DirectUploads:
+        """Recordings that go straight into the store."""
+        return DirectUploads(store=self.store, clock=self.clock, new_id=self.new_id)
+
     def check_backlog(self, tenant: str, limits: TenantLimits) -> None:
         """Raise `Overloaded` when the tenant has as many jobs or as much audio waiting or running as it may."""
         backlog = self.ledger.backlog(tenant)
@@ -359,11 +374,11 @@ class Intake:
         """Store the source, write the job; (job, False) when its key or its external id had brought one.
 
         Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
-        Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`,
-        `ExternalIdConflict`.
+        Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
+        `NotFound` and `UploadIncomplete`.
         """
         now_s = round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
-        job_id = self.new_id()
+        job_id = submission.upload_id or self.new_id()
         key = JobKeys(tenant=tenant, job_id=job_id).source
         spool, came = submission.spool, came_from()
         try:
@@ -371,12 +386,16 @@ class Intake:
             if spool:
                 n_bytes, sha256 = spool.n_bytes, spool.sha256
                 source = replace(self.store.put_file(key, spool.path), n_bytes=n_bytes, sha256=sha256)
+            filename = submission.filename
+            if submission.upload_id and not self._holds(tenant, job_id):
+                upload = self.direct.whole(tenant, job_id)
+                source, filename = replace(source, n_bytes=upload.n_bytes), filename or upload.filename
             job = Job(
                 id=job_id,
                 tenant=tenant,
                 options=submission.options,
                 source=source,
-                filename=submission.filename,
+                filename=filename,
                 source_url=submission.source_url,
                 created_at_s=now_s,
                 updated_at_s=now_s,
@@ -396,6 +415,8 @@ class Intake:
                 spool.discard()
         if spool and not created:
             self._forget(key)
+        if submission.upload_id:
+            self._close_upload(tenant, job_id, keep=stored_job.id == job_id)
         log.info(
             "job accepted" if created else "job repeated",
             action="job_accepted" if created else "job_repeated",
@@ -482,6 +503,13 @@ class Intake:
         except MeetMemoError:
             return False  # the client is told to send again, and then the bytes come again too
         return True
+
+    def _close_upload(self, tenant: str, upload_id: str, *, keep: bool) -> None:
+        """Forget that an upload is open; its bytes too where another job answers for it."""
+        try:
+            self.direct.forget(tenant, upload_id, with_bytes=not keep)
+        except MeetMemoError:
+            log.warning("mark of an upload left behind", action="upload_orphaned", upload_id=upload_id)
 
     def _forget(self, key: str) -> None:
         try:

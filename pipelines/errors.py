@@ -17,6 +17,7 @@
     │   ├── UploadBusy            upload_busy
     │   ├── RequestInFlight       request_in_flight
     │   ├── OffsetConflict        offset_conflict
+    │   ├── UploadIncomplete      upload_incomplete
     │   ├── ChecksumMismatch      checksum_mismatch
     │   ├── TusVersion            tus_version
     │   ├── NotFound              not_found
@@ -97,6 +98,7 @@ class Reason(StrEnum):
     UPLOAD_BUSY = "upload_busy"
     REQUEST_IN_FLIGHT = "request_in_flight"
     OFFSET_CONFLICT = "offset_conflict"
+    UPLOAD_INCOMPLETE = "upload_incomplete"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     TUS_VERSION = "tus_version"
     NOT_FOUND = "not_found"
@@ -208,6 +210,12 @@ class OffsetConflict(RequestError):
     """A piece of a resumable upload does not begin where the one before ended."""
 
     reason = Reason.OFFSET_CONFLICT
+
+
+class UploadIncomplete(RequestError):
+    """A job is wanted of an upload that is not there, or not whole."""
+
+    reason = Reason.UPLOAD_INCOMPLETE
 
 
 class ChecksumMismatch(RequestError):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 AUDIO_MARKS = "audio-kept/"  # beside the tenants
+UPLOAD_MARKS = "uploads-open/"  # the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,11 @@ class JobKeys:
     def audio_mark(self) -> str:
         """Says that a job keeps its recording: what is to expire is found without looking at every job."""
         return f"{AUDIO_MARKS}{self.tenant}/{self.job_id}"
+
+    @property
+    def upload_mark(self) -> str:
+        """What was announced of a job whose recording is being put: `deployments.direct_uploads.DirectUpload`."""
+        return f"{UPLOAD_MARKS}{self.tenant}/{self.job_id}"
 
     @property
     def transcript(self) -> str:

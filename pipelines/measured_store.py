@@ -67,6 +67,9 @@ class MeasuredStore:
     def delete_prefix(self, prefix: str) -> int:
         return self._timed("delete", lambda: self._store.delete_prefix(prefix))
 
+    def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
+        return self._store.upload_url(key, n_bytes, lifetime_s)
+
     def check(self) -> None:
         self._store.check()
 

@@ -166,6 +166,12 @@ class S3Store:
                 pass
         return len(keys)
 
+    def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
+        """A presigned URL, whose signature covers the length."""
+        wanted = {"Bucket": self.bucket, "Key": self._name(key), "ContentLength": n_bytes}
+        with self._mapped(key):
+            return self._s3().generate_presigned_url("put_object", Params=wanted, ExpiresIn=int(lifetime_s))
+
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""
         name, probe = self._private("write"), uuid.uuid4().bytes

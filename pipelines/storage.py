@@ -47,6 +47,9 @@ class BlobStore(Protocol):
     def delete_prefix(self, prefix: str) -> int:
         """Remove all blobs whose key starts with ``prefix``; return how many."""
 
+    def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
+        """A URL that takes a PUT of exactly ``n_bytes`` for a while; None where only this program can write."""
+
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""
 

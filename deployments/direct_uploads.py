@@ -1,0 +1,146 @@
+"""`DirectUploads`: recordings that go straight into the store, by a URL for each. Everything blocks.
+
+An upload's id is that of the job it will become, and its bytes lie where that job's source will: nothing is copied. A
+mark in the store says what was announced, until the job exists or the upload's time is over.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from pipelines.codec import decode, encode
+from pipelines.errors import BlobMissing, NotFound, Overloaded, StorageError, TooLarge, UploadIncomplete
+from pipelines.keys import UPLOAD_MARKS, JobKeys
+from pipelines.storage import BlobStore
+
+URL_LIFETIME_S = 900.0
+LIFETIME_S = 24 * 3600.0
+MAX_OPEN = 1_000  # uploads of a tenant that have no job yet
+RETRY_AFTER_S = 60.0
+MAX_PUT_BYTES = 5 << 30  # S3 takes no more at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectUpload:
+    """What was announced. Times are Unix seconds: a PUT may begin until ``url_expires_at_s``, a job until the other.
+
+    ``token_sha256`` is of the token in the URL, "" where the store itself verifies the URL.
+    """
+
+    id: str
+    tenant: str
+    n_bytes: int
+    filename: str
+    url_expires_at_s: float
+    expires_at_s: float
+    token_sha256: str = field(default="", repr=False)
+
+    @property
+    def keys(self) -> JobKeys:
+        """Where it lies."""
+        return JobKeys(tenant=self.tenant, job_id=self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectUploads:
+    """The uploads that are open."""
+
+    store: BlobStore
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+
+    def open(self, tenant: str, n_bytes: int, filename: str, max_bytes: int) -> tuple[DirectUpload, str, str]:
+        """Announce an upload; return it with the store's URL, or else "" and the token of a URL of our own.
+
+        Raises `TooLarge`, `Overloaded`, `StoreUnavailable`.
+        """
+        most = min(max_bytes, MAX_PUT_BYTES)
+        if n_bytes > most:
+            raise TooLarge(f"The recording is larger than the {most} bytes that can be put at once.")
+        if sum(1 for _ in self.store.list(f"{UPLOAD_MARKS}{tenant}/")) >= MAX_OPEN:
+            raise Overloaded(f"{MAX_OPEN} of your uploads have no job yet; begin or abandon some.", RETRY_AFTER_S)
+        now_s = round(self.clock(), 3)
+        upload_id, token = self.new_id(), ""
+        keys = JobKeys(tenant=tenant, job_id=upload_id)
+        url = self.store.upload_url(keys.source, n_bytes, URL_LIFETIME_S) or ""
+        if not url:
+            token = f"{secrets.token_urlsafe(32)}.{tenant}"
+        upload = DirectUpload(
+            id=upload_id,
+            tenant=tenant,
+            n_bytes=n_bytes,
+            filename=filename,
+            url_expires_at_s=now_s + URL_LIFETIME_S,
+            expires_at_s=now_s + LIFETIME_S,
+            token_sha256=_digest(token) if token else "",
+        )
+        self.store.put(keys.upload_mark, encode(upload))
+        return upload, url, token
+
+    def addressed(self, upload_id: str, token: str) -> DirectUpload:
+        """The upload that a URL of our own is for; raises `NotFound`, also when the URL's time is over."""
+        upload = self._read(token.partition(".")[2], upload_id)
+        if upload is None or not upload.token_sha256 or self.clock() > upload.url_expires_at_s:
+            raise _unknown(upload_id)
+        if not hmac.compare_digest(_digest(token), upload.token_sha256):
+            raise _unknown(upload_id)
+        return upload
+
+    def whole(self, tenant: str, upload_id: str) -> DirectUpload:
+        """An upload whose bytes are there, as many as were announced; raises `NotFound`, `UploadIncomplete`."""
+        upload = self._read(tenant, upload_id)
+        if upload is None or self.clock() > upload.expires_at_s:
+            raise _unknown(upload_id)
+        try:
+            with self.store.open(upload.keys.source) as blob:
+                n_bytes = blob.seek(0, 2)
+        except BlobMissing:
+            raise UploadIncomplete(f"Nothing was put to upload {upload_id} yet.") from None
+        if n_bytes != upload.n_bytes:
+            raise UploadIncomplete(f"Upload {upload_id} has {n_bytes} bytes, not the {upload.n_bytes} announced.")
+        return upload
+
+    def forget(self, tenant: str, upload_id: str, *, with_bytes: bool = False) -> None:
+        """Close an upload: it became a job, or with its bytes, it will become none."""
+        keys = JobKeys(tenant=tenant, job_id=upload_id)
+        if with_bytes:
+            self.store.delete(keys.source)
+        self.store.delete(keys.upload_mark)
+
+    def _read(self, tenant: str, upload_id: str) -> DirectUpload | None:
+        try:
+            return decode(DirectUpload, self.store.get(JobKeys(tenant=tenant, job_id=upload_id).upload_mark))
+        except BlobMissing:
+            return None
+        except StorageError as error:
+            if type(error) is StorageError:  # what no key can be made of
+                return None
+            raise
+
+
+def expire_uploads(store: BlobStore, *, now_s: float) -> list[str]:
+    """Close uploads whose time is over; return their ids. Their bytes are then those of a job that nobody knows."""
+    expired = []
+    for mark in list(store.list(UPLOAD_MARKS)):
+        try:
+            upload = decode(DirectUpload, store.get(mark))
+        except BlobMissing:
+            continue
+        except ValidationError:
+            upload = None
+        if upload is None or upload.expires_at_s < now_s:
+            store.delete(mark)
+            expired.append(mark.rpartition("/")[2])
+    return expired
+
+
+def _unknown(upload_id: str) -> NotFound:
+    return NotFound(f"There is no upload {upload_id!r}.")
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
