@@ -7,6 +7,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from deployments.access import Reader
+from deployments.api_docs import event_stream
 from deployments.backend import Backend
 from deployments.job_feed import JobFeed
 from deployments.problems import documented
@@ -46,7 +47,7 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
             "Jobs that are erased are not told; the next `counts` is without them."
         ),
         responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The events."},
+            200: event_stream("counts", "jobs"),
             **documented(Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE),
         },
     )

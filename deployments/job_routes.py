@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from deployments.access import Reader, Writer
-from deployments.api_docs import SUBMIT_DESCRIPTION, submit_openapi
+from deployments.api_docs import SUBMIT_DESCRIPTION, event_stream, submit_openapi
 from deployments.backend import Backend
 from deployments.idempotency import idempotency_key
 from deployments.job_events import job_events, seen_version
@@ -149,7 +149,7 @@ def job_routes(backend: Backend) -> APIRouter:
             "which tells a browser's EventSource to stop."
         ),
         responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The events."},
+            200: event_stream("state", "progress", "end", "error"),
             204: {"description": "The job has ended and its last event was received."},
             **documented(Reason.INVALID_REQUEST, Reason.OVERLOADED, *_ONE_JOB),
         },

@@ -3,18 +3,23 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Annotated
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Response
+import structlog
+from fastapi import APIRouter, Depends, Response
 
 from deployments.access import Reader
+from deployments.auth import inspects
 from deployments.backend import Backend
 from deployments.openai_docs import documented_speech
 from deployments.ports import ClusterStatus
 from deployments.problems import documented
 from deployments.schemas import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
 from pipelines.errors import MeetMemoError, Reason
+
+log = structlog.get_logger(__name__)
 
 CHECK_TIMEOUT_S = 5.0
 _WORST_FIRST: tuple[Status, ...] = ("down", "degraded", "ok")
@@ -31,6 +36,7 @@ class Readiness:
         self._lock = asyncio.Lock()
         self._latest: ReadyBody | None = None
         self._latest_s = 0.0
+        self._down: set[str] = set()
         # A store that hangs holds its threads: these checks must not take those of the other requests.
         self._threads = anyio.CapacityLimiter(4)
 
@@ -56,7 +62,14 @@ class Readiness:
         }
         found = {component.status for component in components.values()}
         overall = next((status for status in _WORST_FIRST if status in found), _WORST_FIRST[-1])
+        self._tell({name: component for name, component in components.items() if component.status == "down"})
         return ReadyBody(status=overall, version=self._version, components=components)
+
+    def _tell(self, down: dict[str, ComponentBody]) -> None:
+        """Log what is down when that changes: who asks may not be told the details."""
+        if set(down) != self._down:
+            self._down = set(down)
+            log.warning("readiness", action="ready", down={name: component.detail for name, component in down.items()})
 
     async def _answers(self, check: Callable[[], None]) -> ComponentBody:
         try:
@@ -102,6 +115,12 @@ def _cluster(status: ClusterStatus | None, configured: tuple[str, ...]) -> dict[
     }
 
 
+def _without_details(body: ReadyBody) -> ReadyBody:
+    """They may name hosts, buckets and folders, which are nobody else's business."""
+    components = {name: ComponentBody(status=component.status) for name, component in body.components.items()}
+    return body.model_copy(update={"components": components})
+
+
 def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
     """Build the routes that describe the service."""
     router = APIRouter(tags=["service"])
@@ -114,13 +133,16 @@ def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
     @router.get(
         "/readyz",
         summary="Are all components ready",
-        description="`degraded` still takes jobs and answers 200; `down` answers 503.",
+        description=(
+            "`degraded` still takes jobs and answers 200; `down` answers 503. The components' details are told to those "
+            "with the scope `metrics` or `admin` only."
+        ),
         responses={503: {"model": ReadyBody, "description": "A component that jobs need is down."}},
     )
-    async def ready(response: Response) -> ReadyBody:
+    async def ready(response: Response, detailed: Annotated[bool, Depends(inspects)]) -> ReadyBody:
         body = await readiness.check()
         response.status_code = 503 if body.status == "down" else 200
-        return body
+        return body if detailed else _without_details(body)
 
     @router.get("/v1/models", summary="List the models a job may name", responses=documented())
     async def models(reader: Reader) -> ModelList:

@@ -41,6 +41,7 @@ def recorder_routes(backend: Backend) -> APIRouter:
                 Reason.TOO_LARGE,
                 Reason.UNSUPPORTED_MEDIA_TYPE,
                 Reason.MODEL_UNKNOWN,
+                Reason.NOT_FOUND,  # a name with a line break is no address
                 Reason.EMPTY_AUDIO,
                 Reason.IDEMPOTENCY_CONFLICT,
                 Reason.REQUEST_IN_FLIGHT,

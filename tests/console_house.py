@@ -65,10 +65,11 @@ class BusyCoordinator(SteeredCoordinator):
 class ConsoleHouse:
     """An API with its ledger, store and Coordinator at hand, and jobs put into them."""
 
-    def __init__(self, folder: Path, *, doorkeeper=None) -> None:  # type: ignore[no-untyped-def]  # a test's keyring
+    def __init__(self, folder: Path, *, coordinator=BusyCoordinator, **more) -> None:  # type: ignore[no-untyped-def]
+        """``more`` goes to `build_api`."""
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
-        self.coordinator = BusyCoordinator(self.ledger)
+        self.coordinator = coordinator(self.ledger)
         self.app: FastAPI = build_api(
             self.ledger,
             self.store,
@@ -76,9 +77,9 @@ class ConsoleHouse:
             models=MODELS,
             default_model="mini-en",
             limits=IngestionLimits(spool_dir=folder / "spool", min_free_bytes=0),
-            doorkeeper=doorkeeper,
             llm_configured=False,
             version="1.2.3",
+            **more,
         )
 
     def add(self, filename: str, state: JobState, *, tenant: str = TENANT, age_s: float = 0.0, **fields: object) -> Job:

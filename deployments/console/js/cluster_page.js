@@ -1,6 +1,6 @@
 // The cluster for its operators: the same truth as /readyz and /metrics, the quarantine, what failed lately.
 
-import { get, jobPath, request } from "./api.js";
+import { get, headers, jobPath, request } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { feed } from "./feed.js";
 import { clock, duration, number, trouble, when } from "./format.js";
@@ -159,7 +159,7 @@ export class ClusterPage {
 const TITLES = { health: "clusterTitle", figures: "throughput", models: "modelsTitle", minutes: "provider", drain: "draining", quarantine: "quarantine", errors: "recentErrors", measures: "measures" };
 
 async function readiness() {
-  const answer = await fetch("/readyz");
+  const answer = await fetch("/readyz", { headers: headers(), credentials: "omit" }); // 503 has a body to show
   const body = await answer.json();
   if (!body.components) throw new Error(body.detail);
   return body;

@@ -1,5 +1,7 @@
 """Who may do what: the scope a route needs, the tenant whose jobs it sees, and what a refusal looks like."""
 
+import asyncio
+
 import pytest
 
 from deployments.auth import ALL_SCOPES, Principal, Scope
@@ -106,3 +108,28 @@ async def test_another_tenants_job_is_unknown(api):
     answer = await api.client.get(f"/v1/jobs/{job_id}", headers=key("b"))
     assert (answer.status_code, answer.json()["reason"]) == (404, "job_unknown")
     assert (await api.client.get("/v1/jobs", headers=key("b"))).json()["jobs"] == []
+
+
+async def test_readiness_tells_details_to_operators_only(api):
+    """Everybody may ask what is up and what is down; the texts, which may name hosts, are for metrics and admin."""
+    api.store.outage = "cannot reach s3.internal.example"
+    for headers in ({}, key("reader"), key("unknown"), {"authorization": "Basic a"}):
+        answer = await api.client.get("/readyz", headers=headers)
+        assert answer.status_code == 503
+        assert answer.json()["components"]["store"] == {"status": "down", "detail": ""}
+        assert "example" not in answer.text
+        assert not any(component["detail"] for component in answer.json()["components"].values())
+    for headers in (key("scraper"), {"x-api-key": "a"}):
+        answer = await api.client.get("/readyz", headers=headers)
+        assert answer.json()["components"]["store"]["detail"] == "cannot reach s3.internal.example"
+
+
+async def test_readiness_answers_while_keys_cannot_be_looked_up(api, monkeypatch):
+    """A ledger that is away or hangs keeps nobody from being told so."""
+    monkeypatch.setattr("deployments.auth.INSPECTION_TIMEOUT_S", 0.01)
+
+    async def hang(token):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(api.app.state.doorkeeper, "admit", hang)
+    assert (await api.client.get("/readyz", headers=key("a"))).status_code == 200

@@ -1,0 +1,23 @@
+"""The API keeps to its OpenAPI document, whatever it is sent; ``python -m tests.api_conformance`` tries longer."""
+
+import pytest
+
+from tests.api_conformance import operations, serving, try_operation
+
+N_EXAMPLES = 4
+SEED = 1
+
+
+@pytest.fixture
+def server():
+    with serving() as server:
+        yield server
+
+
+def test_every_operation_answers_as_documented(server, subtests):
+    """No request, valid or not, brings a 5xx or a status, type, header or body that is not in the document."""
+    found = operations(server)
+    assert len(found) > 40
+    for label, operation in found.items():
+        with subtests.test(operation=label):
+            try_operation(server, operation, n_examples=N_EXAMPLES, seed=SEED)
