@@ -134,8 +134,8 @@ def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
         "/readyz",
         summary="Are all components ready",
         description=(
-            "`degraded` still takes jobs and answers 200; `down` answers 503. The components' details are told to those "
-            "with the scope `metrics` or `admin` only."
+            "`degraded` still takes jobs and answers 200; `down` answers 503. Details are told only to those who have "
+            "the scope `metrics` or `admin`."
         ),
         responses={503: {"model": ReadyBody, "description": "A component that jobs need is down."}},
     )

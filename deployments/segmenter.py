@@ -16,7 +16,7 @@ from deployments.figures import SegmentFigures, SpanTiming
 from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.sources import fetch
-from pipelines.audio import MAX_CHANNELS, probe
+from pipelines.audio import MAX_CHANNELS
 from pipelines.batches import Probe
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
@@ -104,8 +104,8 @@ class Segmenter:
         with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
             path = Path(folder) / "source"
             await fetch(url, path, self._options.sources, tenant)
-            found = await asyncio.to_thread(probe, path)
-        return Probe(audio_s=found.duration_s)
+            with path.open("rb") as file:
+                return Probe(audio_s=await asyncio.to_thread(self._decode.duration_s, file))
 
     async def _next(self, steps: Iterator[Step]) -> Step | None:
         try:

@@ -22,11 +22,12 @@ import wave
 
 import numpy as np
 
-from pipelines.audio import decode_audio
+from pipelines.audio import decode_audio, probe
 from pipelines.decoder_protocol import (
     BLOCK,
     DONE,
     ERROR,
+    HEADER,
     LENGTH,
     MAX_TEXT_BYTES,
     MESSAGE,
@@ -38,6 +39,7 @@ from pipelines.decoder_protocol import (
 from pipelines.errors import CorruptAudio, InputError
 
 MAX_ORDER_BYTES = 4096
+MAX_DECLARED_S = 1e9  # more is nonsense, and is as good as nothing
 _CHILD_SOCKET = 3
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
@@ -86,6 +88,9 @@ class CallersFile(io.RawIOBase):
 def decode_to(connection: socket.socket, order: DecodeOrder) -> None:
     """Decode what the caller hands over; tell it blocks, and the end or what is wrong with the recording."""
     try:
+        if order.header_only:
+            _tell_duration(connection, probe(CallersFile(connection, order.n_bytes)).duration_s)  # type: ignore[arg-type]
+            return
         for block in decode_audio(
             CallersFile(connection, order.n_bytes),  # type: ignore[arg-type]  # all of BinaryIO that decoding uses
             channels=order.channels,
@@ -100,6 +105,11 @@ def decode_to(connection: socket.socket, order: DecodeOrder) -> None:
         _tell(connection, error)
     except MemoryError:
         _tell(connection, CorruptAudio("decoding the recording takes more memory than it may"))
+
+
+def _tell_duration(connection: socket.socket, duration_s: float | None) -> None:
+    known = duration_s is not None and 0 <= duration_s < MAX_DECLARED_S
+    connection.sendall(MESSAGE.pack(HEADER, int(known), round(duration_s * 1e6) if known and duration_s else 0))
 
 
 def _tell(connection: socket.socket, error: InputError) -> None:
@@ -192,6 +202,8 @@ def warm_up() -> None:
     for bad in (b"RIFF", b"nonsense"):
         with contextlib.suppress(InputError):
             list(decode_audio(io.BytesIO(bad), max_duration_s=1.0))
+        with contextlib.suppress(InputError):
+            probe(io.BytesIO(bad))
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(2)

@@ -7,6 +7,7 @@ The process is not trusted once it has seen a recording: nothing it sends is unp
     B  channels, samples, int16 little-endian           nothing
     E  length of the reason, of the text, both          nothing
     D  the recording came to its end                    nothing
+    H  whether the header says how long it is, µs       nothing
 """
 
 import json
@@ -20,7 +21,7 @@ from pipelines.errors import CorruptAudio, EmptyAudio, InputError, NoAudioStream
 MESSAGE = struct.Struct("<cQQ")
 LENGTH = struct.Struct("<Q")
 STATUS = struct.Struct("<id")  # exit code, negative for a signal; processor seconds
-READ, BLOCK, ERROR, DONE = b"R", b"B", b"E", b"D"
+READ, BLOCK, ERROR, DONE, HEADER = b"R", b"B", b"E", b"D", b"H"
 
 MAX_READ_BYTES = 16 << 20
 MAX_BLOCK_CHANNELS = 64
@@ -34,7 +35,7 @@ ERRORS: dict[str, type[InputError]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeOrder:
-    """What to decode, and what the process may use for it."""
+    """What to decode, and what the process may use for it; ``header_only`` asks how long the recording says it is."""
 
     n_bytes: int
     channels: Literal["mix", "split"]
@@ -43,6 +44,7 @@ class DecodeOrder:
     max_channels: int
     cpu_s: int
     memory_bytes: int
+    header_only: bool = False
 
     def encoded(self) -> bytes:
         """The order as it is sent."""

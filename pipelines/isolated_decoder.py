@@ -16,12 +16,13 @@ from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from pipelines.audio import MAX_CHANNELS, decode_audio
+from pipelines.audio import MAX_CHANNELS, decode_audio, probe
 from pipelines.decoder_protocol import (
     BLOCK,
     DONE,
     ERROR,
     ERRORS,
+    HEADER,
     LENGTH,
     MAX_BLOCK_CHANNELS,
     MAX_READ_BYTES,
@@ -39,10 +40,12 @@ from pipelines.pcm import SAMPLE_RATE, Pcm
 BLOCK_S = 10.0
 MEMORY_BYTES = 1 << 30  # beside what the process has when it starts; decoding takes some tens of MB
 MIN_CPU_S = 120
+HEADER_CPU_S = 20  # a look at a header takes some milliseconds
 SLOWEST_X = 5.0  # × real time; a slow core decodes at some hundreds
 START_TIMEOUT_S = 120.0
 SOCKET_BUFFER_BYTES = 1 << 20
 _ROOT = Path(__file__).resolve().parent.parent
+_NONSENSE = "the decoder said something it should not"
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
 
@@ -68,6 +71,9 @@ class Decoder(Protocol):
         self, source: BinaryIO, *, channels: Literal["mix", "split"], max_duration_s: float, max_channels: int
     ) -> Decoding: ...
 
+    def duration_s(self, source: BinaryIO) -> float | None:
+        """How long a recording's header says it is, None where it does not; see `pipelines.audio.probe`."""
+
 
 class DecodingHere:
     """`Decoding` in this process, for recordings one trusts."""
@@ -90,6 +96,11 @@ class DecodingHere:
     def kill(self) -> None:
         """It cannot be stopped; it goes on until it ends by itself."""
 
+    @staticmethod
+    def duration_s(source: BinaryIO) -> float | None:
+        """How long a recording's header says it is."""
+        return probe(source).duration_s
+
 
 class IsolatedDecoder:
     """Starts a process for every recording, by a host that is started with the first. Thread-safe."""
@@ -110,15 +121,38 @@ class IsolatedDecoder:
         max_channels: int = MAX_CHANNELS,
     ) -> "IsolatedDecoding":
         """Start to decode a seekable stream. Raises `ReplicaLost` when no process can be had."""
-        n_bytes = source.seek(0, os.SEEK_END)
+        return self._start(
+            source,
+            channels=channels,
+            max_duration_s=max_duration_s,
+            max_channels=max_channels,
+            cpu_s=self._cpu_s or MIN_CPU_S + round(max_duration_s / SLOWEST_X),
+        )
+
+    def duration_s(self, source: BinaryIO) -> float | None:
+        """How long the header of a seekable stream says it is; raises what decoding would. Blocks until that is known."""
+        looking = self._start(source, header_only=True, cpu_s=self._cpu_s or HEADER_CPU_S)
+        return looking.declared_s()
+
+    def _start(
+        self,
+        source: BinaryIO,
+        *,
+        cpu_s: int,
+        channels: Literal["mix", "split"] = "mix",
+        max_duration_s: float = 0.0,
+        max_channels: int = MAX_CHANNELS,
+        header_only: bool = False,
+    ) -> "IsolatedDecoding":
         order = DecodeOrder(
-            n_bytes=n_bytes,
+            n_bytes=source.seek(0, os.SEEK_END),
             channels=channels,
             block_s=BLOCK_S,
             max_duration_s=max_duration_s,
             max_channels=max_channels,
-            cpu_s=self._cpu_s or MIN_CPU_S + round(max_duration_s / SLOWEST_X),
+            cpu_s=cpu_s,
             memory_bytes=self._memory_bytes,
+            header_only=header_only,
         )
         ours, theirs = socket.socketpair()
         status, theirs_status = os.pipe()
@@ -200,19 +234,25 @@ class IsolatedDecoding:
         """Yield blocks; errors as `pipelines.audio.decode_audio` raises them, `CorruptAudio` for a recording that
         the process does not survive, `ReplicaLost` when the process was killed from outside."""
         try:
-            while True:
-                kind, first, second = self._receive_message()
-                if kind == READ:
-                    self._hand_over(first, second)
-                elif kind == BLOCK:
+            for kind, first, second in self._messages():
+                if kind == BLOCK:
                     yield self._block(first, second)
-                elif kind == ERROR:
-                    raise self._error(first, second)
                 elif kind == DONE:
                     self._exit_code()
                     return
                 else:
-                    raise CorruptAudio("the decoder said something it should not")
+                    raise CorruptAudio(_NONSENSE)
+        finally:
+            self._end()
+
+    def declared_s(self) -> float | None:
+        """The duration the header declares, in place of the blocks; errors as iterating raises them."""
+        try:
+            for kind, known, duration_us in self._messages():
+                if kind == HEADER:
+                    return duration_us / 1e6 if known else None
+                raise CorruptAudio(_NONSENSE)
+            raise AssertionError("there is always another message, or an error")
         finally:
             self._end()
 
@@ -222,6 +262,17 @@ class IsolatedDecoding:
             if not self._ended:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def _messages(self) -> Iterator[tuple[bytes, int, int]]:
+        """What the process says, after what it asks for was handed over and an error was raised."""
+        while True:
+            kind, first, second = self._receive_message()
+            if kind == READ:
+                self._hand_over(first, second)
+            elif kind == ERROR:
+                raise self._error(first, second)
+            else:
+                yield kind, first, second
 
     def _receive_message(self) -> tuple[bytes, int, int]:
         try:
@@ -248,7 +299,7 @@ class IsolatedDecoding:
 
     def _error(self, n_reason: int, n_text: int) -> Exception:
         if n_reason > MAX_TEXT_BYTES or n_text > MAX_TEXT_BYTES:
-            return CorruptAudio("the decoder said something it should not")
+            return CorruptAudio(_NONSENSE)
         reason = self._payload(n_reason).decode("utf-8", "replace")
         text = self._payload(n_text).decode("utf-8", "replace")
         return ERRORS.get(reason, CorruptAudio)(text)

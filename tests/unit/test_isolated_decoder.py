@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipelines import decoder_host
-from pipelines.audio import decode_audio
+from pipelines.audio import decode_audio, probe
 from pipelines.decoder_protocol import ERRORS, MESSAGE
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
 from pipelines.isolated_decoder import IsolatedDecoder
@@ -52,6 +52,33 @@ def test_the_same_as_in_process(decoder, path):
     here = outcome(lambda: decode_audio(io.BytesIO(data), channels="split", max_duration_s=LIMIT_S))
     there = outcome(lambda: decoder(io.BytesIO(data), channels="split", max_duration_s=LIMIT_S))
     assert there == here
+
+
+def declared(look):
+    """The duration a header declares, or the kind of error and its text."""
+    try:
+        return look()
+    except InputError as error:
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("path", SHORT, ids=str)
+def test_headers_are_the_same_as_in_process(decoder, path):
+    """What a header says is the same, or what is wrong with it, to a microsecond."""
+    data = path.read_bytes()
+    here = declared(lambda: probe(io.BytesIO(data)).duration_s)
+    there = declared(lambda: decoder.duration_s(io.BytesIO(data)))
+    assert there == (pytest.approx(here, abs=1e-6) if isinstance(here, float) else here)
+
+
+def test_a_header_that_wrecks_its_reader(decoder, monkeypatch):
+    """A process that dies at a header costs that recording and nothing else."""
+    with monkeypatch.context() as patched:
+        patched.setattr(decoder, "_memory_bytes", 1)
+        with pytest.raises(InputError):
+            decoder.duration_s(io.BytesIO((RECORDINGS / "call-stereo.opus").read_bytes()))
+    with (RECORDINGS / "short.mp3").open("rb") as file:
+        assert decoder.duration_s(file) > 0
 
 
 def test_limits_hold_there(decoder):

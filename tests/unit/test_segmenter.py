@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from deployments import segmenter
 from deployments.figures import SegmentFigures
 from deployments.limits import SourceLimits
 from deployments.ports import SegmentRequest
@@ -15,6 +18,7 @@ from deployments.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio import decode_audio
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import StoreUnavailable, TimedOut
+from pipelines.isolated_decoder import DecodingHere
 from pipelines.keys import JobKeys
 from pipelines.segmentation import SegmentationOptions
 from pipelines.testing.store import MemoryStore
@@ -161,3 +165,23 @@ async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
         async for _ in segmenter.segment(REQUEST):
             pass
     await asyncio.sleep(0)
+
+
+async def test_probing_reads_the_header_where_decoding_happens(store: CountingStore, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """A dry run's look at a recording from outside is the decoder's business, which has a process for it."""
+    looked: list[bytes] = []
+
+    class Elsewhere(DecodingHere):
+        @staticmethod
+        def duration_s(source: BinaryIO) -> float | None:
+            looked.append(source.read(3))
+            return 12.5
+
+    async def fetch(url: str, path: Path, limits: object, tenant: str) -> None:
+        await asyncio.to_thread(shutil.copy, RECORDING, path)
+
+    monkeypatch.setattr(segmenter, "fetch", fetch)
+    options = SegmenterOptions(max_duration_s=60.0)
+    found = await Segmenter(store=store, options=options, decode=Elsewhere).probe("t", "https://example.com/a.mp3")
+    assert found.audio_s == 12.5
+    assert looked == [RECORDING.read_bytes()[:3]]
