@@ -130,7 +130,7 @@ class IsolatedDecoder:
         )
 
     def duration_s(self, source: BinaryIO) -> float | None:
-        """How long the header of a seekable stream says it is; raises what decoding would. Blocks until that is known."""
+        """How long the header of a seekable stream says it is; raises what decoding would. Blocks until known."""
         looking = self._start(source, header_only=True, cpu_s=self._cpu_s or HEADER_CPU_S)
         return looking.declared_s()
 
