@@ -254,6 +254,9 @@ def watch(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
     done: Annotated[Path | None, typer.Option(help="Folder for what was taken; default: it stays.")] = None,
     option: Annotated[list[str] | None, typer.Option("--option", "-o", help="name=value, for all recordings.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="theirs=ours: a name in sidecars; no others are read then.")
+    ] = None,
     interval_s: Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="Take what is there and end.")] = False,
     config: ConfigOption = None,
@@ -263,15 +266,17 @@ def watch(
     """Submit every recording that appears in a folder, until Ctrl-C.
 
     A file is taken when it did not change between two looks. Options for one recording stand beside it, in
-    <recording>.json. The same file is never transcribed twice, also after a restart.
+    call.json or call.wav.json. The same file is never transcribed twice, also after a restart.
     """
     from cluster.watch import Watcher
 
-    endpoint, options = _endpoint(config, home, url), options_of(option or [])
+    endpoint, options, fields = _endpoint(config, home, url), options_of(option or []), options_of(field or [])
 
     async def run() -> None:
         async with Client(endpoint) as client:
-            watcher = Watcher(client, folder, options=options, done=done, told=lambda line: console.print(line))
+            watcher = Watcher(
+                client, folder, options=options, done=done, told=lambda line: console.print(line), fields=fields
+            )
             await watcher.look()
             while True:
                 await asyncio.sleep(interval_s)

@@ -88,6 +88,8 @@ def _place(source: SourceSettings) -> SourcePlace:
         endpoint=source.endpoint,
         region=source.region,
         tenants=source.tenants,
+        sidecars=source.sidecars,
+        sidecar_fields=tuple(source.sidecar_fields.items()),
     )
 
 

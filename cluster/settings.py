@@ -210,6 +210,8 @@ class SourceSettings(_Section):
     endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$|^$")] = ""
     region: str = ""
     tenants: tuple[str, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
+    sidecars: bool = Field(default=False, description="call.json beside call.wav says how to transcribe it")
+    sidecar_fields: dict[str, str] = Field(default={}, description="names in it: theirs to ours; no others are read")
 
 
 class TwilioSettings(_Section):

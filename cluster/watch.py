@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cluster.batches import recordings_in
 from cluster.client import ApiError, Client
-from pipelines.errors import Reason
+from pipelines.errors import InvalidSidecar, Reason
+from pipelines.sidecars import read_sidecar, sidecar_names
 
 BLOCK_BYTES = 1 << 20
 RETRY_REASONS = frozenset(
@@ -30,8 +32,9 @@ class Watcher:
     """Looks through a folder again and again; ``told`` hears what became of each file.
 
     A recording is submitted under the hash of its name and content, so that restarts and copies of the same file do no
-    harm. Options stand in ``<recording>.json`` beside it, as a JSON object, over those of all. Files that were taken go
-    to ``done``, keeping their place below the folder; without it they stay.
+    harm. Options stand in a sidecar (`pipelines.sidecars`) beside it, over those of all, in names of its own where
+    ``fields`` translates them. Files that were taken go to ``done``, keeping their place below the folder; without it
+    they stay.
     """
 
     def __init__(
@@ -42,12 +45,14 @@ class Watcher:
         options: Mapping[str, str],
         done: Path | None,
         told: Callable[[str], None],
+        fields: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._client = client
         self._folder = folder
         self._options = options
         self._done = done
         self._told = told
+        self._fields = fields
         self._seen: dict[Path, Seen] = {}
         self._ended: dict[Path, Seen] = {}
 
@@ -83,7 +88,7 @@ class Watcher:
             self._ended[path] = seen
             self._told(f"{name}: {error}")
             return False
-        except (OSError, ValueError) as error:
+        except (OSError, InvalidSidecar) as error:
             self._ended[path] = seen
             self._told(f"{name}: {error}")
             return False
@@ -99,18 +104,23 @@ class Watcher:
         with path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
                 digest.update(block)
-        sidecar = path.with_name(f"{path.name}.json")
-        own: Any = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-        if not isinstance(own, dict):
-            raise ValueError(f"{sidecar.name} holds no JSON object")
+        sidecar = next(_sidecars(path), None)
+        own = read_sidecar(sidecar.read_bytes(), self._fields) if sidecar else {}
         return f"watch/{digest.hexdigest()}", {**self._options, **{name: _text(value) for name, value in own.items()}}
 
     def _put_away(self, path: Path, done: Path) -> None:
-        for file in (path, path.with_name(f"{path.name}.json")):
-            if file.exists():
-                target = done / file.relative_to(self._folder)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                file.replace(target)
+        others = {other.stem for other in recordings_in(path.parent) if other != path and other.parent == path.parent}
+        for file in (path, *_sidecars(path)):
+            if file.name == f"{path.stem}.json" and path.stem in others:
+                continue  # call.mp3 beside call.wav has the same one
+            target = done / file.relative_to(self._folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+
+
+def _sidecars(path: Path) -> Iterator[Path]:
+    """The sidecars that a recording has."""
+    return (found for name in sidecar_names(path.name) if (found := path.with_name(name)).is_file())
 
 
 def _text(value: Any) -> str | list[str]:

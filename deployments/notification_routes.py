@@ -1,6 +1,7 @@
 """The routes under ``/v1/notifications``: buckets tell of new recordings, and are swept for those nobody told of."""
 
 import hashlib
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -10,14 +11,24 @@ from deployments.access import Writer
 from deployments.backend import Backend
 from deployments.bucket_events import objects_created
 from deployments.problems import documented
-from deployments.s3_sources import list_objects, s3_url
+from deployments.references import ReferenceFields
+from deployments.s3_sources import list_objects, read_sidecar_of, s3_url, sidecar_urls
 from deployments.schemas import Options, Wire, refused_option
-from deployments.source_places import place_of
+from deployments.source_places import SourcePlace, place_of
 from deployments.sources import name_in
-from deployments.submission import Submission, clean_filename, merge_options, query_values
+from deployments.submission import Submission, clean_filename, listed, merge_options, query_values
 from deployments.tenant_jobs import TenantJobs, in_thread
-from pipelines.errors import IdempotencyConflict, InvalidRequest, Reason
+from pipelines.errors import (
+    ExternalIdConflict,
+    IdempotencyConflict,
+    InvalidRequest,
+    ModelUnknown,
+    OptionError,
+    Reason,
+)
 from pipelines.jobs import JobOptions
+from pipelines.references import Reference
+from pipelines.sidecars import read_sidecar
 
 NOTIFICATIONS_PATH = "/v1/notifications/s3"
 MAX_EVENT_BYTES = 1 << 20
@@ -26,11 +37,15 @@ BESIDE_RECORDINGS = (".json", ".xml", ".txt", ".csv", ".md5", ".sha256", ".srt",
 
 
 class NotedObject(Wire):
-    """What became of an object: a new job, the job it brought before, or why it brings none."""
+    """What became of an object: a new job, the job it brought before, or why it brings none.
+
+    `refused` is a recording whose sidecar is wrong, or names the external id of another one.
+    """
 
     source: str
-    outcome: Literal["accepted", "repeated", "ignored"]
+    outcome: Literal["accepted", "repeated", "ignored", "refused"]
     job_id: str | None = None
+    reason: Reason | None = None
     detail: str = ""
 
 
@@ -63,38 +78,61 @@ def notification_routes(backend: Backend) -> APIRouter:
     router = APIRouter(tags=["batches"])
     places = backend.limits.sources.places
 
-    async def note(jobs: TenantJobs, url: str, etag: str, options: JobOptions) -> NotedObject:
-        """Make a job of an object, once for its bucket, key and content."""
+    async def note(
+        jobs: TenantJobs, url: str, etag: str, common: dict[str, Any], there: Container[str] | None = None
+    ) -> NotedObject:
+        """Make a job of an object, once for its bucket, key and content; ``there`` are the URLs a listing found."""
         if url.lower().endswith(BESIDE_RECORDINGS) or url.endswith("/"):
             return NotedObject(source=url, outcome="ignored", detail="not a recording, by its name")
-        if place_of(url, places, jobs.tenant) is None:
+        place = place_of(url, places, jobs.tenant)
+        if place is None:
             return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
+        try:
+            options, reference = await wished(jobs, url, place, common, there)
+        except (OptionError, ModelUnknown) as error:
+            return NotedObject(source=url, outcome="refused", reason=error.reason, detail=f"its sidecar: {error}")
         submission = Submission(
             options=options,
             filename=clean_filename(name_in(url)),
             spool=None,
             source_url=url,
             idempotency_key=f"s3/{hashlib.sha256(f'{url}#{etag}'.encode()).hexdigest()}",
+            reference=reference,
         )
         try:
             job, created = await jobs.accept(submission)
         except IdempotencyConflict:  # with other options: the recording is transcribed all the same
             return NotedObject(source=url, outcome="repeated", detail="brought a job with other options before")
+        except ExternalIdConflict as error:
+            return NotedObject(source=url, outcome="refused", reason=error.reason, detail=str(error))
         return NotedObject(source=url, outcome="accepted" if created else "repeated", job_id=job.id)
+
+    async def wished(
+        jobs: TenantJobs, url: str, place: SourcePlace, common: dict[str, Any], there: Container[str] | None
+    ) -> tuple[JobOptions, Reference]:
+        """Options of all, and over them what stands beside the recording; raises `OptionError`, `ModelUnknown`."""
+        values = dict(common)
+        wanted = place.sidecars and (there is None or any(name in there for name in sidecar_urls(url)))
+        sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
+        if sidecar is not None:
+            values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
+        reference = ReferenceFields.taken_from(values)
+        return jobs.offer.check(Options.parse(values)), reference
 
     @router.post(
         NOTIFICATIONS_PATH,
         summary="Take an event of a bucket",
         description=(
             "Takes the events of AWS (directly, through SNS or EventBridge) and MinIO. Each new object in a configured "
-            "source becomes a job, once for its bucket, key and eTag; options are query parameters."
+            "source becomes a job, once for its bucket, key and eTag; options are query parameters. Where the source "
+            "has `sidecars`, `call.json` beside `call.wav` has options of its own, `external_id` and `metadata`."
         ),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
-        responses=documented(*_REFUSALS),
+        responses=documented(Reason.SOURCE_UNREACHABLE, *_REFUSALS),
     )
     async def notify(request: Request, jobs: Writer) -> Noted:
         values = merge_options(query_values(request.query_params.multi_items()), {})
-        options = jobs.offer.check(Options.parse(values))
+        jobs.offer.check(Options.parse(values))
         body = bytearray()
         async for block in request.stream():
             body += block
@@ -104,7 +142,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         await jobs.check_backlog()
         return Noted(
             objects=[
-                await note(jobs, s3_url(item.bucket, item.key), item.etag, options)
+                await note(jobs, s3_url(item.bucket, item.key), item.etag, values)
                 for item in found
                 if item.n_bytes != 0
             ]
@@ -120,21 +158,22 @@ def notification_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.SOURCE_UNREACHABLE, *_REFUSALS),
     )
     async def sweep(request: SweepRequest, jobs: Writer) -> Noted:
-        options = jobs.offer.check(Options.parse(request.options))
+        jobs.offer.check(Options.parse(request.options))
         place = place_of(request.prefix, places, jobs.tenant)
         if place is None:
             raise refused_option("prefix", "is in no bucket that this server has credentials for")
-        listed = await in_thread(lambda: list(list_objects(request.prefix, place)))
+        listed_objects = await in_thread(lambda: list(list_objects(request.prefix, place)))
+        there = {item.url for item in listed_objects}
         noted: list[NotedObject] = []
         n_new = 0
-        for item in listed:
+        for item in listed_objects:
             if n_new == MAX_SWEPT:
                 return Noted(objects=noted, more=True)
             if n_new % 100 == 0:
                 await jobs.check_backlog()
-            outcome = await note(jobs, item.url, item.etag, options)
+            outcome = await note(jobs, item.url, item.etag, request.options, there)
             n_new += outcome.outcome == "accepted"
-            if outcome.outcome == "accepted":
+            if outcome.outcome in ("accepted", "refused"):
                 noted.append(outcome)
         return Noted(objects=noted)
 

@@ -48,6 +48,7 @@ STATUS: dict[Reason, int] = {
     Reason.TOO_LARGE: 413,
     Reason.SOURCE_UNREACHABLE: 422,
     Reason.INVALID_OPTION: 422,
+    Reason.INVALID_SIDECAR: 422,
     Reason.TEMPLATE_UNKNOWN: 422,
     Reason.TEMPLATE_INVALID: 422,
     Reason.MODEL_UNKNOWN: 422,

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from deployments.source_places import SourcePlace
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
+from pipelines.sidecars import MAX_SIDECAR_BYTES, sidecar_names
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,6 +49,36 @@ def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int
         with destination.open("wb") as file:
             client.download_fileobj(bucket, key, file)
     return key.rpartition("/")[2]
+
+
+def sidecar_urls(url: str) -> tuple[str, ...]:
+    """Where the sidecar of a recording may be."""
+    bucket, key = bucket_and_key(url)
+    return tuple(s3_url(bucket, name) for name in sidecar_names(key))
+
+
+def read_sidecar_of(url: str, place: SourcePlace) -> bytes | None:
+    """The sidecar beside a recording, None where there is none; raises `SourceUnreachable`."""
+    bucket, key = bucket_and_key(url)
+    for name in sidecar_names(key):
+        data = _read_small(bucket, name, place, MAX_SIDECAR_BYTES + 1)
+        if data is not None:
+            return data
+    return None
+
+
+def _read_small(bucket: str, key: str, place: SourcePlace, max_bytes: int) -> bytes | None:
+    """The beginning of an object, None where there is none."""
+    from botocore.exceptions import ClientError
+
+    with _mapped(s3_url(bucket, key)):
+        try:
+            with _client(place).get_object(Bucket=bucket, Key=key)["Body"] as body:
+                return body.read(max_bytes)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404", "NotFound"):
+                return None
+            raise
 
 
 def list_objects(url: str, place: SourcePlace) -> Iterator[Found]:

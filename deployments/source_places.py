@@ -12,8 +12,9 @@ class SourcePlace:
     """A bucket (``s3://bucket/prefix``) or a part of a web server (``https://host/path``).
 
     ``secret`` is ``KEY_ID:SECRET`` for a bucket ("": boto3's own sources) and the header ``Authorization`` for a web
-    server. ``endpoint`` is the URL of a store other than AWS. Only ``tenants`` may pull from it, all where none is
-    named.
+    server. With ``sidecars`` a JSON file beside a recording says how to transcribe it, in names of its own where
+    ``sidecar_fields`` translates them (`pipelines.sidecars`). ``endpoint`` is the URL of a store other than AWS. Only
+    ``tenants`` may pull from it, all where none is named.
     """
 
     name: str
@@ -22,6 +23,8 @@ class SourcePlace:
     endpoint: str = ""
     region: str = ""
     tenants: tuple[str, ...] = ()
+    sidecars: bool = False
+    sidecar_fields: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for a place that nothing can be pulled from."""

@@ -25,6 +25,7 @@
     │   └── ResultPending         result_pending
     ├── SourceUnreachable         source_unreachable
     ├── OptionError               invalid_option
+    │   ├── InvalidSidecar        invalid_sidecar
     │   ├── TemplateUnknown       template_unknown
     │   └── TemplateInvalid       template_invalid
     ├── ModelError
@@ -69,6 +70,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     SOURCE_UNREACHABLE = "source_unreachable"
     INVALID_OPTION = "invalid_option"
+    INVALID_SIDECAR = "invalid_sidecar"
     TEMPLATE_UNKNOWN = "template_unknown"
     TEMPLATE_INVALID = "template_invalid"
     MODEL_UNKNOWN = "model_unknown"
@@ -258,6 +260,12 @@ class OptionError(MeetMemoError):
     """A job option is unknown, unsupported or out of range."""
 
     reason = Reason.INVALID_OPTION
+
+
+class InvalidSidecar(OptionError):
+    """The JSON file beside a recording cannot be read."""
+
+    reason = Reason.INVALID_SIDECAR
 
 
 class TemplateUnknown(OptionError):

@@ -94,6 +94,52 @@ async def test_bad_events_and_options(api):
     assert (await api.client.post("/v1/notifications/s3?beam=1", json=aws())).status_code == 422
 
 
+async def test_sidecars(make_api):
+    """Options, external id and metadata stand beside the recording; wrong ones refuse it until they are mended."""
+    with s3_server() as port:
+        endpoint = f"http://127.0.0.1:{port}"
+        client = boto3.client(
+            "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
+        )
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        place = SourcePlace(
+            name="c",
+            url="s3://calls/eu",
+            secret="id:secret",
+            region="eu-1",
+            endpoint=endpoint,
+            sidecars=True,
+            sidecar_fields=(("callId", "external_id"), ("who", "speakers"), ("q", "metadata.queue"), ("p", "priority")),
+        )
+        api = await make_api(sources=SourceLimits(places=(place,)))
+
+        def put(name, **said):
+            client.put_object(Bucket="calls", Key=f"eu/{name}.json", Body=json.dumps(said).encode())
+            client.put_object(Bucket="calls", Key=f"eu/{name}.wav", Body=name.encode())
+
+        async def tell(name):
+            answer = await api.client.post("/v1/notifications/s3?minutes=none", json=aws(key=f"eu/{name}.wav"))
+            return answer.json()["objects"][0]
+
+        put("a", callId="c1", who="Agent, Customer", q="sales", other="is not read")
+        noted = await tell("a")
+        assert noted["outcome"] == "accepted", noted
+        job = api.ledger.get("default", noted["job_id"])
+        assert (job.options.speakers, job.options.minutes) == (("Agent", "Customer"), "none")
+        assert (job.reference.external_id, job.reference.metadata) == ("c1", (("queue", "sales"),))
+        put("b", p="soon")
+        put("c", callId="c1")
+        client.put_object(Bucket="calls", Key="eu/d.json", Body=b"{")
+        client.put_object(Bucket="calls", Key="eu/e.json", Body=b" " * (1 << 17))
+        reasons = [(await tell(name))["reason"] for name in "bcde"]
+        assert reasons == ["invalid_option", "external_id_conflict", "invalid_sidecar", "invalid_sidecar"]
+        put("b", p=3)
+        swept = (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://calls/eu/"})).json()
+        outcomes = {item["source"]: item["outcome"] for item in swept["objects"]}
+        assert outcomes["s3://calls/eu/b.wav"] == "accepted"
+        assert (await tell("nothing-beside-it"))["outcome"] == "accepted"
+
+
 async def test_a_sweep_takes_what_nobody_told_of(make_api):
     """Objects that an event brought are not taken again; afterwards nothing is left to take."""
     with s3_server() as port:

@@ -55,6 +55,28 @@ async def test_sidecars_and_done(desk, tmp_path):
     assert sorted(path.name for path in (tmp_path / "done/x").iterdir()) == ["a.wav", "a.wav.json"]
 
 
+async def test_a_sidecar_in_foreign_names(desk, tmp_path):
+    """call.json beside call.wav and call.mp3, translated; it goes away with the last of them."""
+    api, folder, _, make = desk
+    for name in ("call.mp3", "call.wav"):
+        (folder / name).write_bytes(name.encode())
+    said = {"callId": 17, "agents": "Ann,Bob", "queue": "sales", "beam": "no option of ours"}
+    (folder / "call.json").write_text(json.dumps(said))
+    fields = {"agents": "speakers", "queue": "metadata.queue", "lang": "language"}
+    watcher = make(done=tmp_path / "done", fields=fields)
+    await watcher.look()
+    assert await watcher.look() == 2
+    for job in api.ledger.list(None).jobs:
+        assert (job.options.speakers, job.reference.metadata) == (("Ann", "Bob"), (("queue", "sales"),))
+    assert list(folder.iterdir()) == []
+    (folder / "b.wav").write_bytes(b"RIFF")
+    (folder / "b.json").write_text(json.dumps(said))
+    watcher = make(fields={"callId": "external_id"})
+    await watcher.look()
+    assert await watcher.look() == 1
+    assert api.ledger.list(None, external_id="17").jobs[0].filename == "b.wav"
+
+
 async def test_what_is_refused_is_told_once(desk):
     """A sidecar that is wrong holds up nothing; a server that is full is asked again."""
     api, folder, lines, make = desk
