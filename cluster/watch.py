@@ -16,7 +16,15 @@ from pipelines.sidecars import read_sidecar, sidecar_names
 
 BLOCK_BYTES = 1 << 20
 RETRY_REASONS = frozenset(
-    {Reason.OVERLOADED, Reason.DRAINING, Reason.STORE_UNAVAILABLE, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL}
+    {
+        Reason.OVERLOADED,
+        Reason.DRAINING,
+        Reason.STORE_UNAVAILABLE,
+        Reason.INSUFFICIENT_STORAGE,
+        Reason.LEDGER_UNAVAILABLE,
+        Reason.REQUEST_IN_FLIGHT,
+        Reason.INTERNAL,
+    }
 )
 
 

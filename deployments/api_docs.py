@@ -15,8 +15,8 @@ DESCRIPTION = """
 Recordings in, transcripts and minutes out.
 
 Send a recording to `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}` or its events, fetch what it brought under
-`results`. Every error is a problem document (RFC 9457) with an enumerated `reason`; 429 and 503 say in `Retry-After`
-when to come again.
+`results`. Every error is a problem document (RFC 9457) with an enumerated `reason`; 429, 503 and 507 say in
+`Retry-After` when to come again.
 """
 
 TAGS = [
@@ -134,6 +134,16 @@ def _document_guard(operation: dict[str, Any]) -> None:
         known["description"] = ", ".join(f"`{reason}`" for reason in examples)
 
 
+_FULL = documented(Reason.INSUFFICIENT_STORAGE)
+
+
+def _document_full_store(method: str, operation: dict[str, Any]) -> None:
+    """Add to what writes to the store that there may be no room: any that may find it away."""
+    known = operation["responses"].get("503", {}).get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+    if method not in ("get", "head", "options") and Reason.STORE_UNAVAILABLE in known:
+        operation["responses"]["507"] = copy.deepcopy(_FULL[507])
+
+
 class DocumentedApi(FastAPI):
     """FastAPI whose OpenAPI document knows that every error is a `Problem`, and what a key that is missing brings."""
 
@@ -148,7 +158,8 @@ class DocumentedApi(FastAPI):
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
             for path, operations in document["paths"].items():
-                for operation in operations.values():
+                for method, operation in operations.items():
+                    _document_full_store(method, operation)
                     if speaks_openai(path):
                         operation["responses"].pop("422", None)  # FastAPI's own; OpenAI has 400 for that
                     elif "security" in operation:

@@ -43,6 +43,7 @@ _REFUSALS = (
     Reason.OVERLOADED,
     Reason.DRAINING,
     Reason.STORE_UNAVAILABLE,
+    Reason.INSUFFICIENT_STORAGE,
 )
 
 

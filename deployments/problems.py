@@ -59,6 +59,7 @@ STATUS: dict[Reason, int] = {
     Reason.DRAINING: 503,
     Reason.BLOB_MISSING: 404,
     Reason.STORE_UNAVAILABLE: 503,
+    Reason.INSUFFICIENT_STORAGE: 507,
     Reason.LEDGER_UNAVAILABLE: 503,
     Reason.JOB_UNKNOWN: 404,
     Reason.KEY_UNKNOWN: 404,
@@ -121,7 +122,7 @@ def answer(error: MeetMemoError, path: str = "") -> Response:
         headers["www-authenticate"] = REALM
     elif isinstance(error, Forbidden):  # RFC 6750, section 3.1
         headers["www-authenticate"] = f'{REALM}, error="insufficient_scope", scope="{error.scope}"'
-    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    elif problem.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE):
         headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
     return _response(problem, headers, path=path)
 
@@ -281,6 +282,6 @@ def _documented_answer(status: int, reasons: Iterable[Reason]) -> dict[str, Any]
             }
         },
     }
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE):
         answer["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return answer

@@ -17,7 +17,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pipelines.codec import decode, encode
-from pipelines.errors import NotFound, Overloaded, StoreUnavailable, TooLarge, UploadBusy
+from pipelines.errors import NotFound, Overloaded, StoreFull, TooLarge, UploadBusy
+from pipelines.full_disk import writing_fault
 from pipelines.jobs import JobOptions
 from pipelines.references import NO_REFERENCE, Reference
 
@@ -83,7 +84,7 @@ class ResumableUploads:
         max_bytes: int,
         reference: Reference = NO_REFERENCE,
     ) -> Resumable:
-        """Begin an upload; raises `TooLarge`, `Overloaded`, `StoreUnavailable`."""
+        """Begin an upload; raises `TooLarge`, `Overloaded`, `StoreFull`."""
         with _full_disk():
             self._folder.mkdir(parents=True, exist_ok=True)
         self.sweep()
@@ -93,7 +94,7 @@ class ResumableUploads:
         if n_open >= self._max_open:
             raise Overloaded(f"{n_open} of your uploads are open already; end or finish some.", RETRY_AFTER_S)
         if shutil.disk_usage(self._folder).free - n_bytes < self._min_free_bytes:
-            raise StoreUnavailable("The spool folder's disk is nearly full.")
+            raise StoreFull("The spool folder's disk is nearly full.")
         record = Resumable(
             id=self._new_id(),
             tenant=tenant,
@@ -175,7 +176,7 @@ class ResumableUploads:
 
 
 def append(descriptor: int, block: bytes) -> None:
-    """Write a block whole; raises `StoreUnavailable` when the disk is full."""
+    """Write a block whole; raises `StoreFull` when the disk is full."""
     view = memoryview(block)
     with _full_disk():
         while view:
@@ -193,4 +194,4 @@ def _full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"The spool folder cannot be written: {error.strerror}.") from error
+        raise writing_fault(error, "The spool folder") from error

@@ -15,7 +15,8 @@ from typing import Protocol, Self
 import anyio.to_thread
 
 from deployments.limits import IngestionLimits
-from pipelines.errors import InvalidRequest, Overloaded, StoreUnavailable, TooLarge, UploadStalled
+from pipelines.errors import InvalidRequest, Overloaded, StoreFull, TooLarge, UploadStalled
+from pipelines.full_disk import writing_fault
 
 SUFFIX = ".upload"
 BLOCK_BYTES = 1 << 20  # one hop to a thread per MiB: hashing and writing it take a few milliseconds
@@ -43,7 +44,7 @@ class Spool:
 
     The file is locked for as long as its process lives, so that `sweep` can tell what a killed process left behind.
     ``n_bytes`` and ``sha256`` describe what was written so far. Raises `TooLarge` at the first byte beyond
-    ``max_bytes`` and `StoreUnavailable` when the disk is full.
+    ``max_bytes`` and `StoreFull` when the disk is full.
     """
 
     def __init__(self, folder: Path, max_bytes: int, min_free_bytes: int = 0) -> None:
@@ -70,7 +71,7 @@ class Spool:
         """Refuse an announced body at once: too large, or more than the disk can hold."""
         self._check_size(n_bytes)
         if shutil.disk_usage(self.path.parent).free - n_bytes < self._min_free_bytes:
-            raise StoreUnavailable("The spool folder's disk is nearly full.")
+            raise StoreFull("The spool folder's disk is nearly full.")
 
     async def write(self, data: bytes) -> None:
         """Append; returns at once until a block is full."""
@@ -123,7 +124,7 @@ def _full_disk_is_an_outage() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"The spool folder cannot be written: {error.strerror}.") from error
+        raise writing_fault(error, "The spool folder") from error
 
 
 def sweep(folder: Path) -> int:

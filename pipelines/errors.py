@@ -38,6 +38,7 @@
     ├── StorageError
     │   ├── BlobMissing           blob_missing
     │   └── StoreUnavailable      store_unavailable
+    │       └── StoreFull         insufficient_storage
     ├── LedgerError
     │   ├── LedgerUnavailable     ledger_unavailable
     │   ├── JobUnknown            job_unknown
@@ -81,6 +82,7 @@ class Reason(StrEnum):
     DRAINING = "draining"
     BLOB_MISSING = "blob_missing"
     STORE_UNAVAILABLE = "store_unavailable"
+    INSUFFICIENT_STORAGE = "insufficient_storage"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     JOB_UNKNOWN = "job_unknown"
     KEY_UNKNOWN = "key_unknown"
@@ -334,6 +336,12 @@ class StoreUnavailable(StorageError):
     """The blob store cannot be reached, is full or read-only."""
 
     reason = Reason.STORE_UNAVAILABLE
+
+
+class StoreFull(StoreUnavailable):
+    """The blob store, or the folder where uploads are spooled, has no room left."""
+
+    reason = Reason.INSUFFICIENT_STORAGE
 
 
 class LedgerError(MeetMemoError):

@@ -22,6 +22,7 @@ from pipelines.blob_keys import (
 )
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+from pipelines.full_disk import writing_fault
 
 TEMPORARY_FOLDER = f"{PRIVATE_MARK}tmp"
 TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long is dead
@@ -211,7 +212,7 @@ class LocalStore:
         try:
             yield
         except OSError as error:
-            raise StoreUnavailable(f"cannot write {key} in {self.root}: {error.strerror or error}") from error
+            raise writing_fault(error, f"{key} in {self.root}") from error
 
     def _mounted(self) -> bool:
         """Tell a missing blob from a missing store: a share that was unmounted looks like an empty folder."""

@@ -24,7 +24,7 @@ from pipelines.blob_keys import (
     validated_range,
 )
 from pipelines.core import BlobRef
-from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+from pipelines.errors import BlobMissing, StorageError, StoreFull, StoreUnavailable
 from pipelines.local_store import hash_file
 from pipelines.s3_client import connect
 from pipelines.s3_conditions import honours_conditions, put_new
@@ -39,6 +39,7 @@ UPLOAD_THREADS = 3  # a file's upload holds at most this many parts in memory
 DELETE_THREADS = 8
 CLAIM_ATTEMPTS = 5
 
+_INSUFFICIENT_STORAGE = 507  # HTTP; MinIO's and Swift's answer
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _CHECKSUM = "sha256"  # the name of the user metadata that holds it
 
@@ -277,7 +278,8 @@ class S3Store:
         except ClientError as error:
             if _code(error) in _MISSING:
                 raise BlobMissing(f"no blob {key}") from error
-            raise StoreUnavailable(f"{key} in bucket {self.bucket}: {error}") from error
+            full = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == _INSUFFICIENT_STORAGE
+            raise (StoreFull if full else StoreUnavailable)(f"{key} in bucket {self.bucket}: {error}") from error
         except (BotoCoreError, Boto3Error, HTTPError, OSError) as error:
             raise StoreUnavailable(f"{key} in bucket {self.bucket}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""A disk that is really full: new work is refused with 503, accepted work waits, and nothing is lost."""
+"""A disk that is really full: new work is refused with 507, accepted work waits, and nothing is lost."""
 
 import os
 import subprocess
@@ -61,7 +61,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 @pytest.mark.parametrize("full", ["spool", "store", "ledger"])
 async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Path, full: str) -> None:
-    """Whichever of the three is full: 503 with Retry-After, no trace of the upload, and the next one is taken again."""
+    """Whichever of the three is full: 507 (the ledger: 503) with Retry-After, no trace, and the next one is taken."""
     places = {name: disk.path if name == full else tmp_path / name for name in ("spool", "store", "ledger")}
     ledger = open_ledger(f"sqlite:///{places['ledger']}/ledger.db")
     store = open_store(f"file://{places['store']}/blobs")
@@ -81,8 +81,9 @@ async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Pat
         blobs = list(store.list(""))
         disk.fill()
         refused = await client.post("/v1/jobs", content=recording)
-        assert refused.status_code == 503, refused.text
-        assert refused.json()["reason"] == ("ledger_unavailable" if full == "ledger" else "store_unavailable")
+        expected = (503, "ledger_unavailable") if full == "ledger" else (507, "insufficient_storage")
+        assert (refused.status_code, refused.json()["reason"]) == expected, refused.text
+        assert refused.headers["content-type"] == "application/problem+json"
         assert int(refused.headers["retry-after"]) > 0
         assert list((places["spool"] / "spool").iterdir()) == []
         assert list(store.list("")) == blobs

@@ -36,7 +36,7 @@ def test_every_error(kind):
     assert problem.status == STATUS[kind.reason]
     headers = answer(error).headers
     assert headers["content-type"] == "application/problem+json"
-    assert ("retry-after" in headers) == (problem.status in (429, 503) or kind is RequestInFlight)
+    assert ("retry-after" in headers) == (problem.status in (429, 503, 507) or kind is RequestInFlight)
 
 
 def test_retry_after_is_rounded_up():

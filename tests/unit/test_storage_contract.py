@@ -139,7 +139,7 @@ class TestLocalStore(DurableStoreContract):
             check=True,
             env={**os.environ, "PYTHONPATH": os.getcwd(), "PYTHONDONTWRITEBYTECODE": "1"},
         )
-        assert limited.stdout.count("refused: cannot write") == 2
+        assert limited.stdout.count("cannot be written") == 2
         assert store.get("a/b") == b"before"
         assert list(store.list("")) == ["a/b"]
         assert list((store.root / "~tmp").iterdir()) == []

@@ -4,7 +4,7 @@ import { headers, problemFrom } from "./api.js";
 import { feed } from "./feed.js";
 
 const AT_ONCE = 2;
-const BUSY = new Set([0, 429, 502, 503, 504]);
+const BUSY = new Set([0, 429, 502, 503, 504, 507]);
 const PAUSES_S = [2, 5, 10, 30];
 
 class Uploads extends EventTarget {

@@ -1,0 +1,13 @@
+"""What an operating system's fault at writing means: a place that is away, or one that is full."""
+
+import errno
+
+from pipelines.errors import StoreFull, StoreUnavailable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def writing_fault(error: OSError, what: str) -> StoreUnavailable:
+    """The error to raise when ``what`` ("the spool folder") cannot be written."""
+    kind = StoreFull if error.errno in _FULL else StoreUnavailable
+    return kind(f"{what} cannot be written: {error.strerror or error}")
