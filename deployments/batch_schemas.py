@@ -76,6 +76,7 @@ class BatchBody(Wire):
     estimate: EstimateBody | None = Field(description="After a dry run.")
     created_at: datetime
     updated_at: datetime
+    request_id: str = Field(description="The `X-Request-ID` of the request that brought it; its jobs have it too.")
 
     @classmethod
     def of(cls, batch: Batch, tally: Tally, speed: float, usd_per_hour: float | None) -> Self:
@@ -105,6 +106,7 @@ class BatchBody(Wire):
             estimate=estimate,
             created_at=datetime.fromtimestamp(batch.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(batch.updated_at_s, UTC),
+            request_id=batch.request_id,
         )
 
 

@@ -99,6 +99,7 @@ class Coordinator:
             count_replicas=count_replicas,
             fence=lambda: self._leadership.lease.fence,
         )
+        self._batches = batches
         self._feeder = batches and BatchFeeder(
             book=batches,
             segmenter=segmenter,
@@ -273,7 +274,12 @@ class Coordinator:
         while True:
             try:
                 await asyncio.to_thread(
-                    keep_house, self._ledger, self._store, self._options.retention, now_s=time.time()
+                    keep_house,
+                    self._ledger,
+                    self._store,
+                    self._options.retention,
+                    now_s=time.time(),
+                    book=self._batches,
                 )
             except MeetMemoError as error:
                 log.warning("housekeeping put off", action="sweep", error=str(error))

@@ -12,6 +12,7 @@ import structlog
 
 from deployments import stages
 from deployments.direct_uploads import expire_uploads
+from pipelines.batches import BatchBook
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState
@@ -107,6 +108,22 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
     return expired
 
 
+def expire_batches(book: BatchBook, retention: Retention, *, now_s: float) -> list[str]:
+    """Forget batches whose jobs are gone and that nobody touched for as long as jobs are kept; return their ids."""
+    shortest = retention.shortest_days
+    if not shortest:
+        return []
+    expired: list[str] = []
+    for batch in book.emptied(now_s - shortest * DAY_S):
+        days = retention.days_of(batch.tenant)
+        if days and batch.updated_at_s < now_s - days * DAY_S:
+            book.delete(batch.tenant, batch.id)
+            expired.append(batch.id)
+    if expired:
+        log.info("batches expired", action="expire_batches", batches=len(expired))
+    return expired
+
+
 def expire_audio(
     ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float, own: bool = True
 ) -> list[str]:
@@ -131,14 +148,17 @@ def expire_audio(
     return expired
 
 
-def keep_house(ledger: Ledger, store: BlobStore, retention: Retention, now_s: float) -> Sequence[str]:
-    """`expire_uploads`, `sweep`, `expire` and `expire_audio`; marks of requests that died are forgotten too."""
+def keep_house(
+    ledger: Ledger, store: BlobStore, retention: Retention, now_s: float, book: BatchBook | None = None
+) -> Sequence[str]:
+    """What is over goes: open uploads, leftovers, jobs, their batches, kept audio, marks of requests that died."""
     ledger.holds.sweep()
     own = owns(ledger, store)
     return [
         *(expire_uploads(store, now_s=now_s) if own else ()),
         *sweep(ledger, store, now_s=now_s, own=own),
         *expire(ledger, store, retention, now_s=now_s),
+        *(expire_batches(book, retention, now_s=now_s) if book else ()),
         *expire_audio(ledger, store, retention, now_s=now_s, own=own),
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.batch_schemas import BatchBody, BatchRequest, EntryBody, ManifestEntry
+from deployments.correlation import came_from
 from deployments.limits import SourceLimits
 from deployments.manifests import checked_entries, read_lines
 from deployments.s3_sources import list_objects
@@ -75,6 +76,8 @@ class TenantBatches:
             n_entries=len(entries),
             created_at_s=now_s,
             updated_at_s=now_s,
+            request_id=came_from().request_id,
+            traceparent=came_from().traceparent,
         )
         made, created = await in_thread(self.book.create, batch, entries, key=key, fingerprint=fingerprint)
         self.jobs.line.wake()

@@ -59,7 +59,10 @@ def moved(state: BatchState, move: str) -> BatchState:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One submission of many recordings; times are Unix seconds."""
+    """One submission of many recordings; times are Unix seconds.
+
+    ``request_id`` and ``traceparent`` are those of the request that brought it, and of all its jobs.
+    """
 
     id: str
     tenant: str
@@ -68,6 +71,8 @@ class Batch:
     n_entries: int
     created_at_s: float
     updated_at_s: float
+    request_id: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +162,15 @@ class BatchBook(Protocol):
 
     def attach(self, tenant: str, batch_id: str, seq: int, job_id: str) -> None:
         """Enter the job that an upload became; raises `IllegalTransition` when none was waited for."""
+
+    def emptied(self, updated_before_s: float) -> Sequence[Batch]:
+        """Batches without jobs that nobody touched since: theirs are purged, or there were none.
+
+        Not those that wait to make jobs, running or paused.
+        """
+
+    def delete(self, tenant: str, batch_id: str) -> None:
+        """Forget a batch and its entries; its jobs stay."""
 
     def feed(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
         """Make jobs of pending entries, up to ``per_batch`` live ones for each running batch; raises `Fenced`."""

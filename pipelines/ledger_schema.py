@@ -23,7 +23,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 
 COORDINATOR = "coordinator"
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
@@ -174,6 +174,8 @@ batches = Table(
     Column("fingerprint", Text, nullable=False),
     Column("created_at_s", Double, nullable=False),
     Column("updated_at_s", Double, nullable=False),
+    Column("request_id", Text, nullable=False, server_default=""),
+    Column("traceparent", Text, nullable=False, server_default=""),
 )
 Index("ix_batches_tenant_newest", batches.c.tenant, batches.c.created_at_s, batches.c.id)
 Index("ix_batches_key", batches.c.tenant, batches.c.idempotency_key, unique=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipelines.batches import Batch, BatchState, Entry, EntryState, Probe, Tally, moved
@@ -165,6 +165,23 @@ class SqlBatches:
             if not done and connection.execute(held).scalar_one_or_none() != job_id:
                 raise IllegalTransition(f"Entry {seq} of batch {batch_id} waits for no upload.")
 
+    def emptied(self, updated_before_s: float) -> Sequence[Batch]:
+        """Batches without jobs that nobody touched since; see `BatchBook.emptied`."""
+        entry = batch_entries.c
+        mine = entry.batch_id == batches.c.id
+        with_job = select(entry.seq).join(jobs, jobs.c.id == entry.job_id).where(mine).exists()
+        pending = select(entry.seq).where(mine, entry.state == EntryState.PENDING.value).exists()
+        going_on = batches.c.state.in_([BatchState.RUNNING.value, BatchState.PAUSED.value]) & pending
+        query = select(batches).where(batches.c.updated_at_s < updated_before_s, ~with_job, ~going_on)
+        with self._database.reading() as connection:
+            return [_batch_of(row) for row in connection.execute(query.order_by(batches.c.created_at_s))]
+
+    def delete(self, tenant: str, batch_id: str) -> None:
+        """Forget a batch and its entries; raises `NotFound`."""
+        with self._database.writing() as connection:
+            _known(connection, tenant, batch_id, lock=True)
+            connection.execute(delete(batches).where(batches.c.id == batch_id))
+
     def feed(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
         """Make jobs of pending entries; see `BatchBook.feed`."""
         with self._database.reading() as connection:
@@ -220,7 +237,7 @@ class SqlBatches:
         waiting = select(batch_entries).where(entry.batch_id == batch_id, entry.state == EntryState.PENDING.value)
         found = [_entry_of(item) for item in connection.execute(waiting.order_by(entry.seq).limit(room))]
         now_s = round(self._clock(), 3)
-        made = [(entry_, _job(row.tenant, entry_, new_id(), now_s)) for entry_ in found]
+        made = [(entry_, _job(_batch_of(row), entry_, new_id(), now_s)) for entry_ in found]
         outcomes = insert_new(connection, [NewJob(job=job) for _, job in made], now_s)
         for (entry_, _), outcome in zip(made, outcomes, strict=True):
             mine = update(batch_entries).where(entry.batch_id == batch_id, entry.seq == entry_.seq)
@@ -228,7 +245,7 @@ class SqlBatches:
                 connection.execute(mine.values(state=EntryState.DROPPED.value, detail=f"{outcome.reason}: {outcome}"))
             else:
                 connection.execute(mine.values(state=EntryState.SUBMITTED.value, job_id=outcome[0].id))
-        return len(made)
+        return sum(not isinstance(outcome, LedgerError) and outcome[1] for outcome in outcomes)
 
     def _write(self, connection: Connection, batch: Batch) -> None:
         connection.execute(update(batches).where(batches.c.id == batch.id).values(**_columns(batch)))
@@ -274,6 +291,8 @@ def _columns(batch: Batch) -> dict[str, Any]:
         "n_entries": batch.n_entries,
         "created_at_s": batch.created_at_s,
         "updated_at_s": batch.updated_at_s,
+        "request_id": batch.request_id,
+        "traceparent": batch.traceparent,
     }
 
 
@@ -286,6 +305,8 @@ def _batch_of(row: Row[Any]) -> Batch:
         n_entries=row.n_entries,
         created_at_s=row.created_at_s,
         updated_at_s=row.updated_at_s,
+        request_id=row.request_id,
+        traceparent=row.traceparent,
     )
 
 
@@ -321,15 +342,17 @@ def _entry_of(row: Row[Any]) -> Entry:
     )
 
 
-def _job(tenant: str, entry: Entry, job_id: str, now_s: float) -> Job:
+def _job(batch: Batch, entry: Entry, job_id: str, now_s: float) -> Job:
     return Job(
         id=job_id,
-        tenant=tenant,
+        tenant=batch.tenant,
         options=entry.options,
-        source=BlobRef(key=JobKeys(tenant=tenant, job_id=job_id).source, n_bytes=0),
+        source=BlobRef(key=JobKeys(tenant=batch.tenant, job_id=job_id).source, n_bytes=0),
         filename=entry.filename,
         source_url=entry.source,
         reference=entry.reference,
         created_at_s=now_s,
         updated_at_s=now_s,
+        request_id=batch.request_id,
+        traceparent=batch.traceparent,
     )

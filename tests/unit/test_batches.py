@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cluster.batches import plan, recordings_in, submit, upload_missing, watch
 from cluster.client import Client
+from deployments.housekeeping import DAY_S, Retention, keep_house
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits, SourceLimits
 from pipelines.batches import BatchState, Probe, moved
@@ -154,6 +155,46 @@ async def test_external_ids_of_entries(office):
     await office.finished(batch["id"])
     (retried,) = (await office.http.get("/v1/jobs", params={"external_id": "c2"})).json()["jobs"]
     assert (retried["state"], retried["id"] != second["job_id"]) == ("succeeded", True)
+
+
+async def test_jobs_belong_to_the_batchs_request(office):
+    """Batch and jobs show the request's id, and a trace goes on in them."""
+    await office.house.coordinator.start()
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    body = {"entries": [{"source": office.recording("a.wav", "1 2")}]}
+    headers = {"X-Request-ID": "req-17", "traceparent": trace}
+    batch = (await office.http.post("/v1/batches", json=body, headers=headers)).json()
+    assert (await office.finished(batch["id"]))["request_id"] == "req-17"
+    (job,) = (await office.http.get("/v1/jobs")).json()["jobs"]
+    assert job["request_id"] == "req-17"
+    (kept,) = office.book.entries("default", batch["id"])
+    assert kept.job.traceparent.startswith(f"00-{'a' * 32}-")
+
+
+async def test_batches_go_with_their_jobs(office):
+    """Not before the last job, nor while something waits to become one; by the tenant's own days."""
+    await office.house.coordinator.start()
+    ended = (await office.post(entries=[{"source": office.recording("a.wav", "1 2")}]))["id"]
+    await office.finished(ended)
+    await office.house.coordinator.stop()
+    waiting = (await office.post(entries=[{"source": office.recording("b.wav", "3")}]))["id"]
+    await office.http.post(f"/v1/batches/{waiting}/pause")
+    never = (await office.post(entries=[{"filename": "never uploaded.wav"}]))["id"]
+    later_s, ledger, store = time.time() + 8 * DAY_S, office.house.ledger, office.house.store
+
+    def left(**retention):
+        keep_house(ledger, store, Retention(**retention), later_s, office.book)
+        return {batch.id for batch in office.book.list("default", 10)}
+
+    assert left(results_days=0.0) == {ended, waiting, never}
+    assert left(results_days=7.0, tenants={"default": 9.0}) == {ended, waiting, never}
+    ledger_ids = [job.id for job in ledger.list("default").jobs]
+    assert left(results_days=7.0) == {waiting}
+    assert len(ledger_ids) == 1
+    assert ledger.list("default").jobs == ()
+    assert office.book.entries("default", waiting)
+    await office.http.post(f"/v1/batches/{waiting}/cancel")
+    assert left(results_days=7.0) == set()
 
 
 async def test_retry_takes_on_only_what_failed(office):
