@@ -29,11 +29,14 @@ def find_binaries() -> Path | None:
 class PostgresServer:
     """Starts when entered, stops and removes its files when left; `stop` and `start` in between restart it.
 
-    PostgreSQL refuses to run as root, so root runs it as the user ``postgres`` (or ``nobody``).
+    PostgreSQL refuses to run as root, so root runs it as the user ``postgres`` (or ``nobody``). ``network``: the
+    addresses, beside ``host``'s own, that may connect.
     """
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, host: str = "127.0.0.1", network: str = "") -> None:
         self._binaries = binaries
+        self._host = host
+        self._network = network
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         # Not pytest's tmp_path: that one lies in a folder only its own user may enter.
@@ -47,6 +50,9 @@ class PostgresServer:
     def __enter__(self) -> "PostgresServer":
         try:
             self._run("initdb", "-D", "data", "-U", "meetmemo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+            if self._network:
+                with open(self._home / "data" / "pg_hba.conf", "a") as rules:
+                    rules.write(f"host all all {self._network} trust\n")
             self.start()
         except BaseException:
             self.__exit__()
@@ -64,7 +70,7 @@ class PostgresServer:
                 [
                     self._binaries / "postgres",
                     *("-D", "data", "-p", str(self._port)),
-                    *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._home}"),
+                    *("-c", f"listen_addresses={self._host}", "-c", f"unix_socket_directories={self._home}"),
                     *("-c", "fsync=off"),  # no power failure is tested, and the disk is shared
                 ],
                 cwd=self._home,
@@ -93,7 +99,7 @@ class PostgresServer:
     @property
     def dsn(self) -> str:
         """Address of the database, for psycopg."""
-        return f"postgresql://meetmemo@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://meetmemo@{self._host}:{self._port}/postgres"
 
     def url(self, schema: str, *, settings: str = "") -> str:
         """Address for a ledger with tables of its own in ``schema``, which is made; ``settings`` are the session's."""

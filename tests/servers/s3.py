@@ -14,13 +14,13 @@ from moto.server import ThreadedMotoServer
 
 
 @contextmanager
-def s3_server() -> Iterator[int]:
-    """Run moto's server, empty; yields its port on 127.0.0.1. All servers of a process share one set of buckets."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+def s3_server(host: str = "127.0.0.1") -> Iterator[int]:
+    """Run moto's server, empty; yields its port on ``host``. All servers of a process share one set of buckets."""
+    server = ThreadedMotoServer(ip_address=host, port=0, verbose=False)
     server.start()
     port = server.get_host_and_port()[1]
     try:
-        httpx.post(f"http://127.0.0.1:{port}/moto-api/reset").raise_for_status()
+        httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
         yield port
     finally:
         server.stop()
