@@ -15,34 +15,36 @@ from ray.serve import Application, Deployment
 
 from cluster.devices import EngineShare, share_of
 from cluster.replicas import (
-    COORDINATOR,
     CoordinatorReplica,
     IngestionReplica,
     MinutesWriterReplica,
     SegmenterReplica,
     TranscriberReplica,
-    transcriber_name,
 )
+from cluster.serve_config import APP_NAME
 from cluster.settings import ModelSettings, Settings
+from cluster.tuning import COORDINATOR, INGESTION, MINUTES_WRITER, SEGMENTER, Plan, plan_of, transcriber_name
 
 # The Coordinator, Ingestion and the MinutesWriter mostly wait: for uploads, for changes, for answers of
 # a model. Their own limits refuse what is too much.
 _MANY = 10_000
 # A replica that is stopped may finish its batch: 2–3 times the longest batch of a large model on a slow device.
 _DRAIN_S = 120.0
+# Of what needs no device, a new replica is ready before an old one goes. A Transcriber would find no free GPU, and a
+# second Coordinator would wait for the lease of the first.
+_NEW_FIRST = 100
 
 
 def build_app(args: dict[str, Any]) -> Application:
     """Build the application from settings as `Settings.model_dump` gives them (also from ``serve deploy``)."""
     settings = Settings.model_validate(args)
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
-    n_cpus, n_gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # the same
-    node_cpus = max([node.get("CPU", 0.0) for node in alive], default=0.0) or n_cpus
-
+    shares, n_cpus = _shares_of(settings)
+    plan = plan_of(settings, shares)
     segmenter = _deployment(
         SegmenterReplica,
-        name="Segmenter",
+        plan,
+        name=SEGMENTER,
+        max_surge_percent=_NEW_FIRST,
         max_ongoing_requests=2,
         autoscaling_config={
             "min_replicas": 1,
@@ -59,18 +61,17 @@ def build_app(args: dict[str, Any]) -> Application:
     ).bind(settings)
     minutes_writer = _deployment(
         MinutesWriterReplica,
-        name="MinutesWriter",
+        plan,
+        name=MINUTES_WRITER,
+        max_surge_percent=_NEW_FIRST,
         max_ongoing_requests=_MANY,
         ray_actor_options=_on_cpu(settings, 0),
         health_check_period_s=5,
     ).bind(settings)
-    shares = {
-        model.name: share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus, node_cpus=node_cpus)
-        for model in settings.models
-    }
-    transcribers = {model.name: _transcriber(settings, model, shares[model.name]) for model in settings.models}
+    transcribers = {model.name: _transcriber(settings, model, shares[model.name], plan) for model in settings.models}
     coordinator = _deployment(
         CoordinatorReplica,
+        plan,
         name=COORDINATOR,
         num_replicas=1,
         max_ongoing_requests=_MANY,
@@ -81,12 +82,40 @@ def build_app(args: dict[str, Any]) -> Application:
     ).bind(settings, segmenter, minutes_writer, transcribers, shares)
     ingestion = _deployment(
         serve.ingress()(IngestionReplica),
-        name="Ingestion",
+        plan,
+        name=INGESTION,
+        max_surge_percent=_NEW_FIRST,
         max_ongoing_requests=_MANY,
         ray_actor_options=_on_cpu(settings, 0),
         health_check_period_s=5,
     )
     return ingestion.bind(settings, coordinator)
+
+
+def deploy(settings: Settings) -> None:
+    """Deploy on the connected cluster and wait until it runs; replicas whose plan is the same as before run on.
+
+    Raises ``RuntimeError`` when it does not come to run.
+    """
+    serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
+
+
+def plan_now(settings: Settings) -> Plan:
+    """What these settings make of each deployment on the connected cluster."""
+    return plan_of(settings, _shares_of(settings)[0])
+
+
+def _shares_of(settings: Settings) -> tuple[dict[str, EngineShare], float]:
+    """What a replica of each model gets of the cluster as it is now; and the cluster's cores."""
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+    n_cpus, n_gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # the same
+    node_cpus = max([node.get("CPU", 0.0) for node in alive], default=0.0) or n_cpus
+    shares = {
+        model.name: share_of(settings, model, n_gpus=n_gpus, n_cpus=n_cpus, node_cpus=node_cpus)
+        for model in settings.models
+    }
+    return shares, n_cpus
 
 
 def _on_cpu(settings: Settings, num_cpus: float) -> dict[str, Any]:
@@ -95,9 +124,10 @@ def _on_cpu(settings: Settings, num_cpus: float) -> dict[str, Any]:
     return {"num_cpus": num_cpus, **({"label_selector": labels} if labels else {})}
 
 
-def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -> Application:
+def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, plan: Plan) -> Application:
     return _deployment(
         TranscriberReplica,
+        plan,
         name=transcriber_name(model.name),
         # A ticket more than lanes: while batches decode, the next one is claimed and its samples are read.
         max_ongoing_requests=share.lanes + 1,
@@ -117,9 +147,14 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare) -
     ).bind(settings, model, share)
 
 
-def _deployment(replica: type, **options: Any) -> Deployment:
+def _deployment(replica: type, plan: Plan, *, name: str, **options: Any) -> Deployment:
     # Our own logs tell what matters; a line per call, polls included, buries it.
     deployment: Deployment = serve.deployment(
-        **options, logging_config={"enable_access_log": False, "log_level": "WARNING"}
+        **options,
+        name=name,
+        user_config=plan.tunings[name],
+        logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )(replica)
-    return deployment
+    # Without a version of its own Serve replaces all replicas at every `serve.run`. Its own builder passes it so, too;
+    # `serve deploy` overrides it with a hash of the application's arguments.
+    return deployment.options(version=plan.versions[name], _internal=True)

@@ -112,7 +112,9 @@ def up(
         console.print(f"MeetMemo listens on {running.url} (process {running.pid}, log {running.log}).", soft_wrap=True)
         return
     run_until_stopped(
-        settings, lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it.")
+        settings,
+        lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it."),
+        lambda: _settings(config, home, port, ray={"address": address}),
     )
 
 
@@ -129,6 +131,33 @@ def down(config: ConfigOption = None, home: HomeOption = None) -> None:
         console.print(f"Stopped {running.url}.")
     else:
         console.print(f"Process {running.pid} did not stop in time and was killed; its jobs go on at the next start.")
+
+
+@app.command()
+def reload(
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Replace all replicas, one after the other, whatever changed.")
+    ] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for it.")] = 600.0,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Take over changed settings without stopping. What need not restart runs on; no job is lost.
+
+    Reads the files and .env again that `meetmemo up` was started with, on the machine it runs on. Settings that do
+    not run are not taken over: exit code 2, and the earlier ones hold.
+    """
+    from cluster.lifecycle import find_running
+    from cluster.reloading import request
+
+    settings = _settings(config, home)
+    running = find_running(settings)
+    if running is None:
+        raise ConfigurationError("No cluster of this home runs.")
+    answer = request(settings, running.pid, restart=restart, timeout_s=timeout_s)
+    if answer.failed:
+        raise ConfigurationError(answer.said)
+    console.print(answer.said, soft_wrap=True)
 
 
 @app.command()

@@ -13,17 +13,18 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 import httpx
 
 from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
+from cluster.reloading import answer_request, with_generation
 from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
 from cluster.telephony import twilio_accounts
@@ -38,6 +39,7 @@ READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 60.0
 _RAY_ATTEMPTS = 3
 STORAGE_RETRY_S = 2.0
+NODES_SETTLE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +61,24 @@ def find_running(settings: Settings) -> RunningCluster | None:
     return found
 
 
-def run_until_stopped(settings: Settings, announce: Callable[[str], None]) -> None:
+def run_until_stopped(settings: Settings, announce: Callable[[str], None], reread: Callable[[], Settings]) -> None:
     """Start a cluster, ``announce`` its URL once it is ready, serve until SIGTERM or SIGINT, stop it.
+
+    ``reread`` gives the settings anew: SIGHUP deploys them; see `cluster.reloading`.
 
     Raises `ConfigurationError` when this home's cluster runs already or the port is taken.
     """
     _stop_on_signals()
+    hung_up: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt its `get`, which an event's may not
+    signal.signal(signal.SIGHUP, lambda number, frame: hung_up.put(None))
+    settings = with_generation(settings)
     try:
         # Ray puts handlers of its own in place when it starts; they abort the process.
         with serving(settings, connected=_stop_on_signals):
             announce(settings.url)
-            threading.Event().wait()
+            while True:
+                hung_up.get()
+                settings = answer_request(settings, reread)
     except KeyboardInterrupt:
         pass
 
@@ -106,7 +115,8 @@ def serving(
         resolve(model.path or model.name, settings.models_dir)
     _prepare_home(settings)
     with owning(settings.home):
-        _check_port(settings)
+        if not settings.ray.address:  # there the port may be that of the application that is taken over
+            _check_port(settings)
         wait_for_storage(settings, say)
         _end_drain(settings)
         _prepare_environment(settings)
@@ -127,7 +137,7 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
     import ray
     from ray import serve
 
-    from cluster.app import build_app
+    from cluster.app import deploy
     from cluster.replicas import stop_coordinator
     from cluster.serve_config import APP_NAME
 
@@ -135,7 +145,9 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
     connected()
     try:
         serve.start(http_options={"host": settings.http.host, "port": settings.http.port}, proxy_location="EveryNode")
-        serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
+        if settings.ray.address:
+            _await_nodes()
+        deploy(settings)
         wait_until_ready(settings.url)
         yield
     finally:
@@ -144,6 +156,21 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
         if settings.ray.address:
             serve.delete(APP_NAME)
         ray.shutdown()
+
+
+def _await_nodes() -> None:
+    """Wait until no node has joined for a while: shares of a cluster that is half there would not be its own.
+
+    After a restart of the head all nodes come back, one by one.
+    """
+    import ray
+
+    seen, since = -1.0, time.monotonic()
+    while time.monotonic() - since < NODES_SETTLE_S:
+        n_cpus = ray.cluster_resources().get("CPU", 0.0)  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+        if n_cpus != seen:
+            seen, since = n_cpus, time.monotonic()
+        time.sleep(0.2)
 
 
 def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:

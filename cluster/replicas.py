@@ -25,6 +25,7 @@ from cluster.serve_config import APP_NAME
 from cluster.settings import (
     LimitSettings,
     ModelSettings,
+    RetentionSettings,
     Settings,
     SourceSettings,
     process_environment,
@@ -32,6 +33,14 @@ from cluster.settings import (
     read_secret,
 )
 from cluster.telephony import twilio_accounts
+from cluster.tuning import (
+    COORDINATOR,
+    CoordinatorTuning,
+    LimitTuning,
+    MinutesTuning,
+    TranscriberTuning,
+    transcriber_name,
+)
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
@@ -52,7 +61,6 @@ from pipelines.ledger import connect_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
 
-COORDINATOR = "Coordinator"
 MIB = 1 << 20
 # How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.
 FOLLOW_UP_INTERVAL_S = 15.0
@@ -91,6 +99,22 @@ def _place(source: SourceSettings) -> SourcePlace:
         sidecars=source.sidecars,
         sidecar_fields=tuple(source.sidecar_fields.items()),
     )
+
+
+def ingestion_limits(settings: Settings) -> IngestionLimits:
+    """What one replica of the endpoint takes."""
+    return IngestionLimits(
+        spool_dir=settings.spool_dir,
+        tenant=tenant_limits(settings.limits),
+        tenants={name: tenant_limits(settings.limits.of(name)) for name in settings.limits.tenants},
+        max_concurrent_uploads=settings.limits.max_concurrent_uploads,
+        sources=source_limits(settings),
+    )
+
+
+def retention_of(settings: RetentionSettings) -> Retention:
+    """How long what has ended is kept."""
+    return Retention(results_days=settings.results_days, audio_days=settings.audio_days, tenants=settings.tenants)
 
 
 def tenant_limits(limits: LimitSettings) -> TenantLimits:
@@ -148,11 +172,6 @@ def build_measures(settings: Settings) -> Measures:
     )
 
 
-def transcriber_name(model: str) -> str:
-    """The deployment that runs a model."""
-    return f"Transcriber-{model}"
-
-
 def count_transcribers() -> dict[str, int]:
     """How many replicas of each model's Transcriber are running, as Serve's controller knows it."""
     application = serve.status().applications.get(APP_NAME)
@@ -198,15 +217,19 @@ class CoordinatorReplica(Coordinator):
                 batch_patience_s=settings.coordinator.batch_timeout_s,
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
                 notices=build_notices(settings),
-                retention=Retention(
-                    results_days=settings.retention.results_days,
-                    audio_days=settings.retention.audio_days,
-                    tenants=settings.retention.tenants,
-                ),
+                retention=retention_of(settings.retention),
             ),
         )
         self._courier = build_courier(settings, self._ledger, self._store, self._measures)
         self._deliveries: asyncio.Task[None] | None = None
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        tuning = CoordinatorTuning.model_validate(user_config)
+        self.retune(
+            max_live_jobs=tuning.max_live_jobs,
+            max_tickets=tuning.max_tickets,
+            retention=retention_of(tuning.retention),
+        )
 
     async def check_health(self) -> None:
         if self._deliveries is None:
@@ -225,6 +248,7 @@ class SegmenterReplica(Segmenter):
 
     def __init__(self, settings: Settings) -> None:
         observe(settings)
+        self._settings = settings
         super().__init__(
             store=open_store(settings.store_url),
             options=SegmenterOptions(
@@ -235,6 +259,15 @@ class SegmenterReplica(Segmenter):
                 sources=source_limits(settings),
             ),
             decode=IsolatedDecoder(),
+        )
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        limits = LimitTuning.model_validate(user_config).limits
+        self.limit(
+            max_duration_s=limits.max_duration_h * 3600,
+            max_channels=limits.max_channels,
+            tenants={name: decode_limits(limits.of(name)) for name in limits.tenants},
+            sources=source_limits(self._settings.model_copy(update={"limits": limits})),
         )
 
     async def probe(self, tenant: str, url: str) -> Any:
@@ -273,6 +306,9 @@ class TranscriberReplica(Transcriber):
             hang_s=settings.coordinator.hang_s,
         )
 
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        self.resize(TranscriberTuning.model_validate(user_config).batch_size)
+
     async def check_health(self) -> None:
         self.check()
 
@@ -285,8 +321,15 @@ class MinutesWriterReplica(MinutesWriter):
         store = open_store(settings.store_url)
         writers = build_writers(settings, read_key(os.environ), store)
         super().__init__(store=store, writers=writers, clock=time.time, styles=settings.minutes.styles)
+        self._settings = settings
         self._coordinator = coordinator_handle()
         self._follow_ups: asyncio.Task[None] | None = None
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        minutes = MinutesTuning.model_validate(user_config).minutes
+        if minutes != self._settings.minutes:
+            self._settings = self._settings.model_copy(update={"minutes": minutes})
+            self.rewrite_by(build_writers(self._settings, read_key(os.environ), open_store(self._settings.store_url)))
 
     async def check_health(self) -> None:
         if self._follow_ups is None:
@@ -306,6 +349,7 @@ class IngestionReplica(Ingestion):
 
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
         observe(settings)
+        self._settings = settings
         keys = connect_keys(settings.ledger_url)
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
@@ -318,13 +362,7 @@ class IngestionReplica(Ingestion):
                 models=tuple(model.name for model in settings.models),
                 default_model=settings.first_model,
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
-                limits=IngestionLimits(
-                    spool_dir=settings.spool_dir,
-                    tenant=tenant_limits(settings.limits),
-                    tenants={name: tenant_limits(settings.limits.of(name)) for name in settings.limits.tenants},
-                    max_concurrent_uploads=settings.limits.max_concurrent_uploads,
-                    sources=source_limits(settings),
-                ),
+                limits=ingestion_limits(settings),
                 llm_configured=settings.llm_configured,
                 keeps_audio=settings.retention.audio_days > 0,
                 styles=settings.minutes.styles,
@@ -339,3 +377,7 @@ class IngestionReplica(Ingestion):
                 cors_origins=settings.http.cors_origins,
             ),
         )
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        tuned = self._settings.model_copy(update={"limits": LimitTuning.model_validate(user_config).limits})
+        self.limit(ingestion_limits(tuned))

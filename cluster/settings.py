@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from cluster.ownership import MARK
 from pipelines.errors import ConfigurationError, OptionError
 from pipelines.house_style import HouseStyle, HouseStyles, is_text
 from pipelines.jobs import RESULT_FORMATS
@@ -37,7 +38,7 @@ JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
 METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
 CLIENT_KEY = "MEETMEMO_API_KEY"
 SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
-_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
+_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {MARK}
 BUNDLED_MODEL = "mini-en"
 MAX_TENANT_CLASSES = 16
 
@@ -295,6 +296,7 @@ class RaySettings(_Section):
 
     address: str = ""
     num_cpus: Annotated[int, Field(ge=0)] = 0
+    generation: str = Field(default="", description="change it, and all replicas are replaced, one after the other")
     cpu_labels: dict[str, str] = Field(
         default={}, description="label selectors of the nodes for all that needs no GPU: keeps it off GPU nodes"
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from deployments.coordinator_line import CoordinatorLine
-from deployments.limits import IngestionLimits
+from deployments.limits import IngestionLimits, LiveLimits
 from deployments.submission import Intake, Offer
 from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
@@ -18,7 +18,8 @@ class Backend:
     """The ledger, the store and the Coordinator behind the API.
 
     What belongs to somebody is reached through `for_tenant` only; routes get it from `deployments.access`.
-    ``public_url`` ("" or scheme and host) goes before every URL in an answer.
+    ``public_url`` ("" or scheme and host) goes before every URL in an answer. ``live`` may change: routes ask for
+    `limits` at every request.
     """
 
     ledger: Ledger
@@ -26,11 +27,16 @@ class Backend:
     line: CoordinatorLine
     intake: Intake
     offer: Offer
-    limits: IngestionLimits
+    live: LiveLimits
     uploads: UploadGates
     public_url: str
     batches: BatchBook | None = None
     usd_per_audio_hour: float | None = None
+
+    @property
+    def limits(self) -> IngestionLimits:
+        """What is taken now."""
+        return self.live.now
 
     def for_tenant(self, tenant: str) -> TenantJobs:
         """Everything a tenant may see and do."""

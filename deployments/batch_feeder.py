@@ -30,12 +30,12 @@ class BatchFeeder:
         self._segmenter = segmenter
         self._leadership = leadership
         self._new_id = new_id
-        self._per_batch = per_batch
+        self.per_batch = per_batch
         self._probes = probes
 
     def feed(self) -> int:
         """Make jobs of pending entries; return how many. Blocks. Raises `Fenced`, `LedgerUnavailable`."""
-        n_made = self._book.feed(self._leadership.lease, self._per_batch, self._new_id)
+        n_made = self._book.feed(self._leadership.lease, self.per_batch, self._new_id)
         if n_made:
             log.info("batch jobs made", action="batch_fed", n_jobs=n_made)
         return n_made

@@ -54,7 +54,6 @@ class BatchQuery(Wire):
 def batch_routes(backend: Backend) -> APIRouter:
     """Build the routes for submitting, steering and showing batches."""
     router = APIRouter(tags=["batches"])
-    limits = backend.limits
 
     @router.post(
         BATCHES_PATH,
@@ -107,7 +106,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         length = content_length(request.headers)
         if length is not None:
             spool.expect(length)
-        async for block in body_of(request.stream(), length, limits.upload_idle_timeout_s):
+        async for block in body_of(request.stream(), length, backend.limits.upload_idle_timeout_s):
             await spool.write(block)
             if max_bytes is not None and spool.n_bytes > max_bytes:
                 raise TooLarge(f"A manifest has {max_bytes} bytes at most.")

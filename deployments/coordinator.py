@@ -10,12 +10,13 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
 from deployments.batch_feeder import BatchFeeder
 from deployments.figures import BatchFigures
-from deployments.housekeeping import keep_house
+from deployments.housekeeping import Retention, keep_house
 from deployments.job_driver import CoordinatorOptions, JobDriver
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
@@ -152,6 +153,16 @@ class Coordinator:
     def check(self) -> None:
         """Raise `Fenced` once another Coordinator holds the lease: this one must be replaced."""
         _ = self._leadership.lease
+
+    def retune(self, *, max_live_jobs: int, max_tickets: Mapping[str, int], retention: Retention) -> None:
+        """Work by other bounds from now on; models that are not named keep theirs."""
+        self._options = replace(self._options, max_live_jobs=max_live_jobs, retention=retention)
+        if self._feeder:
+            self._feeder.per_batch = max_live_jobs * JOBS_AHEAD
+        for model, n_tickets in max_tickets.items():
+            if office := self._driver.offices.get(model):
+                office.allow(n_tickets)
+        self._wake.set()
 
     # What Ingestion asks
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -27,7 +27,7 @@ from deployments.docs_page import serve_docs
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
 from deployments.key_routes import key_routes
-from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
+from deployments.limits import IngestionLimits, LiveLimits, SourceLimits, TenantLimits
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
 from deployments.notification_routes import notification_routes
@@ -106,6 +106,7 @@ def build_api(
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
     sweep(limits.spool_dir)
+    live = LiveLimits(limits)
     backend = Backend(
         ledger=ledger,
         store=store,
@@ -123,8 +124,8 @@ def build_api(
             webhooks=webhooks,
             mail_domains=mail_domains,
         ),
-        limits=limits,
-        uploads=UploadGates(limits),
+        live=live,
+        uploads=UploadGates(live),
         public_url=public_url.rstrip("/"),
         batches=batches,
         usd_per_audio_hour=usd_per_audio_hour,
@@ -139,7 +140,7 @@ def build_api(
     )
     app.state.backend = backend
     app.state.doorkeeper = doorkeeper or OpenDoor()
-    app.state.meter = RateMeter(limits.of, time.monotonic)
+    app.state.meter = RateMeter(live.of, time.monotonic)
     serve_docs(app)
     serve_console(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
@@ -214,11 +215,18 @@ class Ingestion:
         self._doorkeeper = doorkeeper
         self._keys = keys
         self._batches = batches
+        self._live: LiveLimits | None = None
+
+    def limit(self, limits: IngestionLimits) -> None:
+        """Take as much as this from now on; bounds of all uploads and streams together stay as they were."""
+        self._config = replace(self._config, limits=limits)
+        if self._live is not None:
+            self._live.now = limits
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Ray Serve calls this once in the replica, after the constructor, where ``serve.ingress()`` got no app."""
         config = self._config
-        return build_api(
+        app = build_api(
             self._ledger,
             self._store,
             self._coordinator,
@@ -242,3 +250,5 @@ class Ingestion:
             twilio=config.twilio,
             reuse=config.reuse,
         )
+        self._live = app.state.backend.live
+        return app

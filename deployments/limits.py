@@ -77,3 +77,14 @@ class IngestionLimits:
     def of(self, tenant: str) -> TenantLimits:
         """A tenant's own limits."""
         return self.tenants.get(tenant, self.tenant)
+
+
+@dataclass
+class LiveLimits:
+    """The limits that hold now: an operator may change them while the endpoint runs."""
+
+    now: IngestionLimits
+
+    def of(self, tenant: str) -> TenantLimits:
+        """A tenant's own limits, now."""
+        return self.now.of(tenant)

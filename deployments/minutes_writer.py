@@ -67,6 +67,10 @@ class MinutesWriter:
         self._parking = Parking(store)
         self._turn = 0
 
+    def rewrite_by(self, writers: Mapping[str, Writer]) -> None:
+        """Give what comes from now on to other writers; what is being written is finished by the earlier ones."""
+        self._writers = writers
+
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes (unless the job wants none), render every document, store them.
 

@@ -65,6 +65,14 @@ class Segmenter:
         self._decode = decode
         self._options = options
 
+    def limit(
+        self, *, max_duration_s: float, max_channels: int, tenants: Mapping[str, DecodeLimits], sources: SourceLimits
+    ) -> None:
+        """Fetch and decode as much as this of recordings that are begun from now on."""
+        self._options = replace(
+            self._options, max_duration_s=max_duration_s, max_channels=max_channels, tenants=tenants, sources=sources
+        )
+
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentFigures]:
         """Yield a source that had to be fetched, each span once it is stored, then the summary, at last what it took.
 

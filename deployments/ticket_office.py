@@ -84,6 +84,11 @@ class TicketOffice:
         kind = f" on {self.replica.device} ({self.replica.compute_type})" if self.replica.device else ""
         return f"{n_replicas} replica{'' if n_replicas == 1 else 's'}{kind}"
 
+    def allow(self, max_tickets: int) -> None:
+        """Keep so many tickets open from now on: the model got more replicas, or has fewer."""
+        self._max_tickets = max_tickets
+        self._open_tickets()
+
     def add(self, items: list[WorkItem]) -> None:
         """Queue items and open as many tickets as they need."""
         for item in items:

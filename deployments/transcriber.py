@@ -115,6 +115,11 @@ class Transcriber:
         # A span's chunks mostly come in one batch; its table is read once.
         self._span = lru_cache(maxsize=64)(self._read_span)
 
+    def resize(self, max_rows: int) -> None:
+        """Claim and decode so many rows at once from the next batch on."""
+        self._engine.resize(max_rows)
+        self._max_rows = max_rows
+
     async def work(self, ticket: str) -> int:
         """Claim one batch, transcribe it, store each result, report; return the number of rows."""
         items = await self._source.claim(ticket, self._info, self._max_rows)

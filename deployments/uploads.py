@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 import anyio.to_thread
 
-from deployments.limits import IngestionLimits
+from deployments.limits import LiveLimits
 from pipelines.errors import InvalidRequest, Overloaded, StoreFull, TooLarge, UploadStalled
 from pipelines.full_disk import writing_fault
 
@@ -170,9 +170,9 @@ class Gate:
 class UploadGates:
     """One gate for all uploads and one for each tenant's; belongs to one event loop."""
 
-    def __init__(self, limits: IngestionLimits) -> None:
+    def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
-        self._all = Gate(limits.max_concurrent_uploads, "uploads")
+        self._all = Gate(limits.now.max_concurrent_uploads, "uploads")
         self._tenants: dict[str, Gate] = {}
 
     @contextmanager
@@ -184,7 +184,7 @@ class UploadGates:
             with (
                 own,
                 self._all,
-                Spool(self._limits.spool_dir, limits.max_upload_bytes, self._limits.min_free_bytes) as spool,
+                Spool(self._limits.now.spool_dir, limits.max_upload_bytes, self._limits.now.min_free_bytes) as spool,
             ):
                 yield spool
         finally:

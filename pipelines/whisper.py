@@ -62,6 +62,9 @@ class Engine(Protocol):
     def warm_up(self) -> None:
         """Decode something once, so that the first real batch finds everything allocated."""
 
+    def resize(self, batch_size: int) -> None:
+        """Decode so many rows at once from now on."""
+
     def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
         """Decode rows; one outcome per row, in order, its ``error`` set where the row failed. Thread-safe."""
 
@@ -144,6 +147,11 @@ class WhisperEngine:
         result = self.transcribe([Row(pcm=noise, options=options)])[0]
         if result.error:
             raise ModelUnavailable(f"model {self._info.name!r} does not decode: {result.error}")
+
+    def resize(self, batch_size: int) -> None:
+        """Decode so many rows at once from now on, also where memory had not sufficed for as many."""
+        self._batch_size = batch_size
+        self._model.resize(batch_size)
 
     def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
         """Decode rows; returns one outcome per row, in order, never raises for a row's fault.

@@ -117,6 +117,10 @@ class WhisperModel:
         """CTranslate2's guess from the vocabulary's size; language detection works only if it is true."""
         return bool(self._model.is_multilingual)
 
+    def resize(self, batch_size: int) -> None:
+        """Take so many rows in a call from now on."""
+        self._isolator.limit = batch_size
+
     def encode(self, features: torch.Tensor) -> list[Encoding | RowFailure]:
         """Encode features ``[rows, n_mels, n_frames]``: one by one on a CPU, at once on a GPU."""
         rows = [features[i : i + 1] for i in range(len(features))]

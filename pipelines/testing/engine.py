@@ -53,6 +53,9 @@ class FakeEngine:
     def warm_up(self) -> None:
         """There is nothing to warm up."""
 
+    def resize(self, batch_size: int) -> None:
+        """Whatever it is given is one batch."""
+
     def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
         """One segment per row with its numbers as words, timed to the sample."""
         self.gate.wait()

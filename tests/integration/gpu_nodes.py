@@ -1,11 +1,11 @@
 """Deploys the real graph, with replicas that only tell where they are, on a cluster whose GPUs are made up.
 
-Run as a program of its own: Ray reads its environment once. Prints JSON: nodes by name, and replicas by deployment.
+Run as a program of its own: Ray reads its environment once. Prints JSON: nodes by name, replicas by deployment, and
+where a model's replicas are after it was given fewer.
 """
 
 import asyncio
 import json
-import sys
 import time
 from typing import Any
 
@@ -17,7 +17,9 @@ import cluster.app as graph
 from cluster.settings import ModelSettings, RaySettings, Settings
 
 WAIT_S = 240.0
-N_GPUS = 2
+GPUS = {"gpu-0": 2, "gpu-1": 1}
+N_GPUS = sum(GPUS.values())
+N_FEWER = 2
 
 
 class Placed:
@@ -25,6 +27,9 @@ class Placed:
 
     def __init__(self, *bound: Any) -> None:
         self._handles = [part for arg in bound for part in (arg.values() if isinstance(arg, dict) else [arg])]
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """There is nothing to tune."""
 
     async def where(self) -> tuple[str, str, tuple[str, ...]]:
         context = ray.get_runtime_context()
@@ -40,29 +45,45 @@ def main() -> None:
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     named = {"head": nodes.head_node.node_id}
     named["cpu"] = nodes.add_node(num_cpus=4, labels={"meetmemo-node": "cpu"}).node_id
-    for number in range(N_GPUS):
-        node = nodes.add_node(num_cpus=4, num_gpus=1, labels={"meetmemo-node": "gpu"})
-        named[f"gpu-{number}"] = node.node_id
+    for name, n_gpus in GPUS.items():
+        named[name] = nodes.add_node(num_cpus=4, num_gpus=n_gpus, labels={"meetmemo-node": "gpu"}).node_id
     nodes.wait_for_nodes()
     ray.init(address=nodes.address, namespace="meetmemo", log_to_driver=False)
     for name in ("SegmenterReplica", "MinutesWriterReplica", "CoordinatorReplica", "IngestionReplica"):
         setattr(graph, name, Placed)
     graph.TranscriberReplica = Transcriber  # type: ignore[misc, assignment]  # a stand-in without a model
     graph.serve.ingress = lambda: lambda replica: replica  # type: ignore[assignment]  # nobody calls over HTTP
-    settings = Settings(
-        models=(ModelSettings(name="m", device="cuda", min_replicas=N_GPUS),),
-        ray=RaySettings(cpu_labels={"meetmemo-node": "cpu"}),
-    )
     serve.start(proxy_location="Disabled")
-    serve.run(graph.build_app(settings.model_dump()), name="meetmemo", route_prefix=None)
+    _deploy(N_GPUS)
     found = {
         name: asyncio.run(_replicas(name, N_GPUS if name == "Transcriber-m" else 1))
         for name in ("Transcriber-m", "Segmenter", "Coordinator", "MinutesWriter", "Ingestion")
     }
-    json.dump({"nodes": named, "replicas": found}, sys.stdout)
-    sys.stdout.flush()
+    _deploy(N_FEWER)
+    fewer = asyncio.run(_left("Transcriber-m"))
+    serve.shutdown()  # ends the handles' own threads, which would connect anew
     ray.shutdown()
     nodes.shutdown()
+    print(json.dumps({"nodes": named, "replicas": found, "fewer": fewer}), flush=True)
+
+
+def _deploy(n_replicas: int) -> None:
+    settings = Settings(
+        models=(ModelSettings(name="m", device="cuda", min_replicas=n_replicas, max_replicas=n_replicas),),
+        ray=RaySettings(cpu_labels={"meetmemo-node": "cpu"}),
+    )
+    serve.run(graph.build_app(settings.model_dump()), name="meetmemo", route_prefix=None)
+
+
+async def _left(deployment: str) -> list[Any]:
+    """Where a deployment's replicas are once only `N_FEWER` of them run."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        states = serve.status().applications["meetmemo"].deployments[deployment].replica_states
+        if states == {"RUNNING": N_FEWER}:
+            break
+        await asyncio.sleep(0.5)
+    return await _replicas(deployment, N_FEWER)
 
 
 async def _replicas(deployment: str, n_wanted: int) -> list[Any]:

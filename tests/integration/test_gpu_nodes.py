@@ -12,7 +12,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 def test_replicas_own_a_gpu_each_and_the_rest_stays_off(tmp_path) -> None:
-    """Two Transcribers spread over two GPU nodes; Segmenter, Coordinator and the others are on the CPU node."""
+    """Three Transcribers fill two GPU nodes; Segmenter, Coordinator and the others are on the CPU node.
+
+    With one fewer, the replica goes that was alone on its node, which is free then; the others run on.
+    """
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:  # short: the paths of Ray's sockets lie below
         environment = os.environ | {
             "RAY_TMPDIR": folder,
@@ -35,6 +38,11 @@ def test_replicas_own_a_gpu_each_and_the_rest_stays_off(tmp_path) -> None:
     placed = {node for node, _ in replicas["Transcriber-m"]}
     assert placed == {nodes["gpu-0"], nodes["gpu-1"]}
     assert all(len(gpus) == 1 for _, gpus in replicas["Transcriber-m"])
+    owned = {(node, *gpus) for node, gpus in replicas["Transcriber-m"]}
+    assert len(owned) == 3
+    left = {(node, *gpus) for node, gpus in told["fewer"]}
+    assert {node for node, _ in left} == {nodes["gpu-0"]}
+    assert left < owned
     for name in ("Segmenter", "Coordinator", "MinutesWriter", "Ingestion"):
         assert replicas[name], name
         assert {node for node, _ in replicas[name]} == {nodes["cpu"]}, name

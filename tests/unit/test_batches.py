@@ -216,7 +216,7 @@ async def test_retry_takes_on_only_what_failed(office):
 async def test_pause_resume_cancel(office):
     """A paused batch makes no more jobs, a resumed one goes on, a cancelled one drops the rest and ends its jobs."""
     office.house.engine.gate.clear()
-    office.house.coordinator._feeder._per_batch = 2
+    office.house.coordinator._feeder.per_batch = 2
     await office.house.coordinator.start()
     source = office.recording("a.wav", "1 2 3")
     batch = await office.post(entries=[{"source": source}] * 6)

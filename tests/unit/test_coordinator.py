@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.housekeeping import Retention
 from deployments.ports import DrainStatus, Outcome
 from deployments.transcriber import Transcriber
 from pipelines.core import Chunk, Health, ModelInfo, Piece
@@ -46,6 +47,26 @@ async def test_every_word_arrives_once_and_in_order(ledger: MemoryLedger, store:
         assert succeeded(await house.ended(*jobs))
     for n, job in enumerate(jobs):
         assert house.words(job) == list(range(1 + 100 * n, 88 + 100 * n))
+
+
+async def test_more_jobs_in_hand_while_it_runs(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A raised bound is heeded at once: the queued job is begun although the first one has not ended."""
+    async with running(House(ledger, store, max_live_jobs=1)) as house:
+        house.engine.gate.clear()
+        jobs = [house.submit(f"j{n}", range(1, 20)) for n in range(2)]
+        await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 1)
+        house.coordinator.retune(max_live_jobs=2, max_tickets={"unknown": 3}, retention=Retention(results_days=1))
+        await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 2)
+        house.engine.gate.set()
+        assert succeeded(await house.ended(*jobs))
+
+
+async def test_another_batch_size_while_it_runs(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """The next batch that a Transcriber claims has the new size."""
+    async with running(House(ledger, store)) as house:
+        house._replicas[0].resize(1)
+        await house.ended(house.submit("j", range(1, 60)))
+    assert set(house.engine.batch_sizes) == {1}
 
 
 async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: MemoryStore) -> None:

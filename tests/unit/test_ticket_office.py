@@ -72,6 +72,24 @@ async def until(predicate: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+async def test_more_replicas_get_more_tickets() -> None:
+    """A running office keeps as many calls open as it is allowed to now."""
+    desk, gate = Desk(max_tickets=1, batch_size=1), asyncio.Event()
+
+    async def work(ticket: str) -> int:
+        await gate.wait()
+        return len(desk.serve(ticket, 1))
+
+    desk.transcriber.run = work
+    desk.office.add([item(index) for index in range(4)])
+    assert desk.office.n_tickets == 1
+    desk.office.allow(3)
+    assert desk.office.n_tickets == 3
+    desk.office.allow(1)
+    gate.set()
+    await until(lambda: len(desk.done) == 4)
+
+
 async def test_all_items_are_served_once() -> None:
     """Healthy replicas work off everything that was queued, each item once."""
     desk = Desk()

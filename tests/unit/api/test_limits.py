@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from deployments.auth import ALL_SCOPES, Principal
-from deployments.limits import TenantLimits
+from deployments.ingestion import Ingestion, IngestionConfig
+from deployments.limits import IngestionLimits, TenantLimits
 from deployments.rate import RateMeter
 from pipelines.errors import Overloaded
 from pipelines.jobs import Claimed, Progress
-from pipelines.testing.ledger import ManualClock
-from tests.api_harness import Connection, until
+from pipelines.testing.ledger import ManualClock, MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.api_harness import Connection, SteeredCoordinator, until
 
 
 class Tenants:
@@ -157,3 +160,25 @@ async def test_origins_that_are_let_in(make_api):
     assert "access-control-allow-origin" not in other.headers
     refused = await api.client.post("/v1/jobs", content=b"", headers={"origin": "https://memo.example"})
     assert refused.headers["access-control-allow-origin"] == "https://memo.example"
+
+
+async def test_limits_change_while_it_runs(tmp_path):
+    """A running endpoint takes the operator's new limits from the next request on."""
+    ledger, spool = MemoryLedger(), tmp_path / "spool"
+    spool.mkdir()
+    limits = IngestionLimits(spool_dir=spool)
+    ingestion = Ingestion(
+        ledger=ledger,
+        store=MemoryStore(),
+        coordinator=SteeredCoordinator(ledger),
+        config=IngestionConfig(
+            models=("base",), default_model="base", limits=limits, llm_configured=False, version="0"
+        ),
+    )
+    app = ingestion.__serve_build_asgi_app__()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+        assert (await client.post("/v1/jobs", content=b"x" * 11)).status_code == 202
+        ingestion.limit(replace(limits, tenant=TenantLimits(max_upload_bytes=10, requests_per_s=1.0)))
+        refused = await client.post("/v1/jobs", content=b"x" * 11)
+    assert refused.status_code == 413
+    assert "ratelimit" in refused.headers
