@@ -20,6 +20,7 @@ from rich.table import Table
 from cluster import __version__
 from cluster.batch_cli import batch_app, options_of
 from cluster.bulk import plan, transcribe
+from cluster.canary_cli import add_canary
 from cluster.cli_options import ConfigOption, HomeOption, UrlOption
 from cluster.client import ApiError, Client
 from cluster.keys_cli import keys_app
@@ -515,6 +516,7 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
 
 app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
 add_report(app, _settings, console)
+add_canary(models_app, _settings, _endpoint, console)
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")

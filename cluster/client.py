@@ -71,6 +71,10 @@ class Client:
         """Return one page of jobs."""
         return await self._json("GET", "/v1/jobs", params=params)
 
+    async def transcript(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the transcript of a job that has succeeded, as JSON has it."""
+        return await self._json("GET", job["results"]["transcript.json"])
+
     async def cancel(self, job_id: str, *, purge: bool = False) -> dict[str, Any]:
         """Cancel a job, or remove everything of it."""
         return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params={"purge": "true"} if purge else {})

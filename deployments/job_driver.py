@@ -8,9 +8,10 @@
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -55,6 +56,7 @@ from pipelines.jobs import (
     TranscriptStored,
     transition,
 )
+from pipelines.model_routes import ModelRoute, misfit
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 from pipelines.throughput import SpeedMeter, eta_s
@@ -132,12 +134,14 @@ class JobDriver:
             profiles=options.profiles,
             weights=options.weights,
         )
+        self._asked_routes: Sequence[ModelRoute] = ()
+        self._routes: Sequence[ModelRoute] = ()
         self.meter = SpeedMeter()
         self.offices = {
             model: TicketOffice(
                 model,
                 transcriber,
-                give_up=self._give_up,
+                give_up=functools.partial(self._give_up, model),
                 max_tickets=options.max_tickets.get(model, DEFAULT_TICKETS),
                 batch_size=options.batch_size,
                 max_attempts=options.max_attempts,
@@ -157,6 +161,28 @@ class JobDriver:
         await asyncio.gather(*tasks, return_exceptions=True)
         for office in self.offices.values():
             await office.close()
+
+    def _content_key(self, job: Job) -> str:
+        """What makes the transcript another job's; "" while a stand-in decodes some of its chunks."""
+        return "" if self._route_of(job.options.model) else self._reuse.key_of(job)
+
+    def _route_of(self, model: str) -> ModelRoute | None:
+        return next((route for route in self._routes if route.of == model), None)
+
+    def follow(self, routes: Sequence[ModelRoute]) -> None:
+        """Queue chunks by these routes from now on, as far as both models are there and fit."""
+        if routes == self._asked_routes:
+            return
+        usable = []
+        for route in routes:
+            why = f"there is no model {route.to!r}" if route.to not in self.offices else ""
+            why = why or misfit(self._profile_of(route.of), self._profile_of(route.to))
+            if why:
+                log.error("route not followed", action="route", model=route.of, stand_in=route.to, detail=why)
+            else:
+                log.info("route", action="route", model=route.of, stand_in=route.to, share=route.share)
+                usable.append(route)
+        self._asked_routes, self._routes = routes, usable
 
     # Where jobs come in
 
@@ -246,7 +272,13 @@ class JobDriver:
 
     def _enqueue(self, live: LiveJob, items: list[WorkItem]) -> None:
         self.meter.start(time.monotonic())
-        self.offices[live.job.options.model].add(items)
+        model = live.job.options.model
+        if route := self._route_of(model):
+            routed = [item for item in items if route.takes(item.job_id, item.chunk.index)]
+            self._measures.routed(model, route.to, len(routed))
+            self.offices[route.to].add(routed)
+            items = [item for item in items if item not in routed]
+        self.offices[model].add(items)
 
     # The steps
 
@@ -323,7 +355,7 @@ class JobDriver:
         usage = await self._patience.in_thread(
             stages.stitch_job, self._store, live.job, model, live.votes, live.transcriptions
         )
-        await self.advance(live, TranscriptStored(usage=usage, content_key=self._reuse.key_of(live.job)))
+        await self.advance(live, TranscriptStored(usage=usage, content_key=self._content_key(live.job)))
 
     async def _write_minutes(self, live: LiveJob) -> None:
         request = MinutesRequest.of(live.job)
@@ -347,7 +379,7 @@ class JobDriver:
 
     def _forget(self, live: LiveJob) -> None:
         """Stop all work for a job."""
-        if office := self.offices.get(live.job.options.model):
+        for office in self.offices.values():  # another model may stand in for the job's own
             office.drop(live.job.tenant, live.job.id)
         self.jobs.pop(live.job.id, None)
         live.announce()
@@ -361,10 +393,15 @@ class JobDriver:
         if self._records.is_over(item.tenant, item.job_id):
             stages.discard(self._store, item)
 
-    def _give_up(self, item: WorkItem, why: str) -> None:
-        """A chunk failed for the last time: the job goes on without it."""
+    def _give_up(self, model: str, item: WorkItem, why: str) -> None:
+        """A chunk failed for the last time: the job goes on without it, unless only a stand-in has tried so far."""
         live = self.jobs.get(item.job_id)
         if live is None:
+            return
+        if model != live.job.options.model:
+            log.warning("stand-in gave up", action="route", job_id=item.job_id, stand_in=model, error=why)
+            self._measures.retried(model, "item")
+            self.offices[live.job.options.model].add([replace(item, attempt=0, errors=(), alone=False)])
             return
         self._measures.quarantined(live.job.options.model)
         log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
@@ -407,7 +444,10 @@ class JobDriver:
         return eta_s(remaining, self.backlog_s, len(self.jobs), self.meter.speed)
 
     def _profile(self, job: Job) -> ModelProfile:
-        return self._options.profiles.get(job.options.model, ModelProfile())
+        return self._profile_of(job.options.model)
+
+    def _profile_of(self, model: str) -> ModelProfile:
+        return self._options.profiles.get(model, ModelProfile())
 
     def _spawn(self, live: LiveJob, step: Coroutine[None, None, None], name: str) -> None:
         """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""

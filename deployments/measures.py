@@ -100,6 +100,7 @@ class Measures:
         self._suspect_s = counter("suspect_audio_seconds", "Speech whose text breaks a quality rule.", "model")
         self._retries = counter("chunk_retries", "Chunks queued again.", "model", "cause")
         self._quarantined = counter("chunks_quarantined", "Chunks given up.", "model")
+        self._routed = counter("routed_chunks", "Chunks of jobs for one model queued for another.", "model", "stand_in")
 
         self._source_decode_s = histogram("span_decode_seconds", "Decoding of a span's source.", STEP_SECONDS)
         self._vad_s = histogram("span_vad_seconds", "Voice activity and cuts of a span.", STEP_SECONDS)
@@ -190,6 +191,10 @@ class Measures:
     def retried(self, model: str, cause: str) -> None:
         """A chunk comes back: its own fault (``item``), its replica's (``replica``) or the store's (``storage``)."""
         self._retries.labels(model, cause).inc()
+
+    def routed(self, model: str, stand_in: str, n_chunks: int) -> None:
+        """Chunks of jobs for a model were queued for the one that stands in."""
+        self._routed.labels(model, stand_in).inc(n_chunks)
 
     def quarantined(self, model: str) -> None:
         """A chunk was given up."""

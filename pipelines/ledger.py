@@ -15,6 +15,7 @@ from pipelines.corrections import CorrectionBook
 from pipelines.errors import LedgerError
 from pipelines.jobs import Job, JobState
 from pipelines.key_holds import KeyHolds
+from pipelines.model_routes import ModelRoute
 from pipelines.outbox import Message, Outbox
 
 Clock = Callable[[], float]
@@ -180,6 +181,12 @@ class Ledger(Protocol):
 
     def set_drain_mode(self, mode: DrainMode) -> None:
         """Note what an operator wants."""
+
+    def model_routes(self) -> tuple[ModelRoute, ...]:
+        """Which models' chunks other models decode, which outlives every process."""
+
+    def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
+        """Note them, in place of all earlier ones."""
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; None while another owner's lease is alive.

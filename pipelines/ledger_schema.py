@@ -26,6 +26,7 @@ from pipelines.outbox import DeliveryState
 SCHEMA_REVISION = "0011"
 
 COORDINATOR = "coordinator"
+MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.model_routes.ModelRoute`s, if any
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
 IDENTITY = "identity"
 HEALTH = "health"  # the row of ``leases`` that `check` writes

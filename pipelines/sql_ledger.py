@@ -39,6 +39,7 @@ from pipelines.ledger_schema import (
     DRAIN,
     HEALTH,
     IDENTITY,
+    MODEL_ROUTES,
     SCHEMA_REVISION,
     events,
     jobs,
@@ -49,6 +50,7 @@ from pipelines.ledger_schema import (
     to_cancel,
 )
 from pipelines.migrations import revision
+from pipelines.model_routes import ModelRoute, from_text, to_text
 from pipelines.outbox import Message
 from pipelines.sql_corrections import SqlCorrections
 from pipelines.sql_key_holds import SqlKeyHolds
@@ -261,6 +263,18 @@ class SqlLedger:
         """Note what an operator wants."""
         with self._database.writing() as connection:
             connection.execute(update(switches).where(switches.c.name == DRAIN).values(value=mode))
+
+    def model_routes(self) -> tuple[ModelRoute, ...]:
+        """Which models' chunks other models decode."""
+        with self._database.reading() as connection:
+            query = select(switches.c.value).where(switches.c.name == MODEL_ROUTES)
+            return from_text(connection.execute(query).scalar_one_or_none() or "[]")
+
+    def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
+        """Note them, in place of all earlier ones."""
+        with self._database.writing() as connection:
+            connection.execute(delete(switches).where(switches.c.name == MODEL_ROUTES))
+            connection.execute(insert(switches).values(name=MODEL_ROUTES, value=to_text(routes)))
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""

@@ -25,6 +25,7 @@ from pipelines.ledger_rules import (
     storable,
     storable_job,
 )
+from pipelines.model_routes import ModelRoute
 from pipelines.outbox import Message
 from pipelines.testing.corrections import MemoryCorrections
 from pipelines.testing.key_holds import MemoryKeyHolds
@@ -59,6 +60,7 @@ class MemoryLedger:
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
         self._drain_mode = DrainMode.OFF
         self._identity = new_id()
+        self._model_routes: tuple[ModelRoute, ...] = ()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
         self.corrections = MemoryCorrections(using=self._using, get_job=self.get, enter=self._enter, clock=clock)
@@ -196,6 +198,16 @@ class MemoryLedger:
         """Note what an operator wants."""
         self.check()
         self._drain_mode = mode
+
+    def model_routes(self) -> tuple[ModelRoute, ...]:
+        """Which models' chunks other models decode."""
+        self.check()
+        return self._model_routes
+
+    def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
+        """Note them, in place of all earlier ones."""
+        self.check()
+        self._model_routes = tuple(routes)
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""

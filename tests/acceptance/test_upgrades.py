@@ -1,5 +1,6 @@
 """A running cluster takes other settings, another model and a rolling restart while jobs come in; none is lost."""
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tests.chaos import audit
 from tests.chaos.plan import TITLES, Submission, Victim
 from tests.chaos.processes import in_sessions
 from tests.chaos.traffic import Traffic
+from tests.recordings import RECORDINGS
 from tests.servers import free_port
 
 BUNDLED = Path(__file__).parents[2] / "pipelines" / "models" / "mini-en"
@@ -41,6 +43,17 @@ class Upgraded(RunningMeetMemo):
         assert self.process is not None
         found = in_sessions({self.process.pid})
         return {process.pid for process in found if process.title.startswith(TITLES[victim])}
+
+    def decoded_by(self, model: str) -> bool:
+        """Send jobs until one's transcript is a model's: the Coordinator looks for routes every few seconds."""
+
+        def one() -> bool:
+            job = self.finished(self.submit("short.mp3")["id"])
+            named: str = json.loads(self.result(job, "transcript.json"))["model"]["name"]
+            return named == model
+
+        wait_for(one)
+        return True
 
     def all_processes(self) -> dict[Victim, set[int]]:
         return {victim: self.processes(victim) for victim in KINDS}
@@ -152,3 +165,25 @@ def test_settings_that_do_not_run_are_not_taken(upgraded: Upgraded) -> None:
     assert "ledger_url" in refused.stdout + refused.stderr
     assert upgraded.all_processes() == before
     upgraded.configure(models=[{"name": "mini-en", "path": str(upgraded.home / "two")}])
+
+
+def test_a_canary_is_judged_promoted_and_rolled_back(upgraded: Upgraded, tmp_path: Path) -> None:
+    """The bundled model under a second name: it passes the gate, stands in for the first, and gives everything back."""
+    models = [{"name": name, "path": str(upgraded.home / "two"), "max_replicas": 1} for name in ("mini-en", "newer")]
+    upgraded.configure(models=models, log={"level": "debug"})
+    assert "added: Transcriber-newer" in upgraded.reload()
+    shutil.copy(RECORDINGS / "short.mp3", tmp_path / "short.mp3")
+    truth = json.loads((RECORDINGS / "short.truth.json").read_text())
+    (tmp_path / "short.txt").write_text(" ".join(segment["text"] for segment in truth["segments"]))
+
+    gate = ("models", "gate", "newer", "--against", "mini-en", "--golden", str(tmp_path))
+    passed = upgraded.cli(*gate, "--min-agreement", "1")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert upgraded.cli(*gate, "--max-wer-increase", "-1").returncode == 1
+
+    assert upgraded.cli("models", "canary", "newer", "--of", "mini-en", "--share", "0.5").returncode == 0
+    assert upgraded.cli(*gate).returncode == 2, "a model that others stand in for cannot be judged"
+    assert upgraded.cli("models", "promote", "newer").returncode == 0
+    assert upgraded.decoded_by("newer")
+    assert upgraded.cli("models", "rollback", "newer").returncode == 0
+    assert upgraded.decoded_by("mini-en")

@@ -15,6 +15,7 @@ from pipelines.errors import (
 )
 from pipelines.jobs import Claimed, Failed, Job, JobState, Progress, ResultsStored
 from pipelines.ledger import DrainMode
+from pipelines.model_routes import ModelRoute
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 
@@ -50,6 +51,15 @@ class CoordinationContract(LedgerBase):
         for mode in (DrainMode.REFUSING, DrainMode.QUEUEING, DrainMode.OFF):
             ledger.set_drain_mode(mode)
             assert another.drain_mode() is mode
+
+    def test_model_routes(self, ledger, another):
+        """Canaries are there for whoever comes next; the last ones that were set hold."""
+        assert ledger.model_routes() == ()
+        canary = ModelRoute(of="base", to="turbo", share=0.05)
+        ledger.set_model_routes([canary])
+        assert another.model_routes() == (canary,)
+        ledger.set_model_routes([])
+        assert another.model_routes() == ()
 
     def test_release(self, ledger, another, lease):
         """A released lease is free at once; releasing a lost one takes nothing from its successor."""

@@ -34,6 +34,7 @@ from pipelines.storage import BlobStore
 from pipelines.testing.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
 
 MODEL = "fake"
+STAND_IN = "stand-in"
 WORDS_PER_CHUNK = 10
 CHUNKS_PER_SPAN = 3
 _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
@@ -116,7 +117,9 @@ class House:
         batches: BatchBook | None = None,
         notices: Notices | None = None,
         weights: str = "",
+        stand_in: FakeEngine | None = None,
     ) -> None:
+        """``stand_in`` adds a second model, `STAND_IN`, with this engine."""
         self.ledger = ledger
         self.store = store
         self.engine = engine or FakeEngine(languages=languages)
@@ -127,13 +130,16 @@ class House:
             for _ in range(n_transcribers)
         ]
         self._next = 0
+        others = {}
+        if stand_in is not None:
+            others[STAND_IN] = Transcriber(name=STAND_IN, engine=stand_in, store=store, source=self, max_rows=4)
         self.coordinator = Coordinator(
             ledger=ledger,
             store=store,
             segmenter=segmenter or self.segmenter,
             patience=patience,
             batches=batches,
-            transcribers={MODEL: transcriber or self},
+            transcribers={MODEL: transcriber or self, **others},
             minutes_writer=minutes_writer
             or MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time),
             count_replicas=lambda: {MODEL: n_transcribers},
