@@ -27,6 +27,7 @@ class ChoicesBody(Wire):
     default_model: str
     languages: list[str] = Field(description="Whisper's language codes; nothing: detected.")
     minutes: list[str] = Field(description="Who can write minutes here.")
+    minutes_templates: list[str] = Field(description="Names of the layouts of minutes.")
     keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")
     max_upload_bytes: int
     version: str
@@ -82,6 +83,7 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
             default_model=backend.offer.default_model,
             languages=sorted(LANGUAGES),
             minutes=["auto", "extractive", *(["llm"] if llm_configured else []), "none"],
+            minutes_templates=list(backend.offer.styles.names(jobs.tenant)),
             keeps_audio=backend.offer.keeps_audio,
             max_upload_bytes=backend.limits.of(jobs.tenant).max_upload_bytes,
             version=version,

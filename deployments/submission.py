@@ -470,6 +470,7 @@ class Intake:
             source=BlobRef(key=JobKeys(tenant=ended.tenant, job_id=job_id).source, n_bytes=0),
             filename=ended.filename,
             source_url=ended.source_url,
+            reference=ended.reference,
             created_at_s=now_s,
             updated_at_s=now_s,
             request_id=came_from().request_id,

@@ -27,8 +27,6 @@ from schemathesis.core.failures import FailureGroup
 
 from pipelines.errors import Reason
 from pipelines.jobs import JobState
-from pipelines.ledger import connect_ledger
-from pipelines.sql_batches import SqlBatches
 from pipelines.testing.keys import MemoryKeys
 from tests.console_house import BusyCoordinator, ConsoleHouse
 
@@ -72,12 +70,9 @@ class Server:
 def serving() -> Iterator[Server]:
     """The API over fakes with one job of every kind, by a real server in a thread."""
     with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
-        book = f"sqlite:///{folder}/batches.db"
-        connect_ledger(book).migrate()
         house = ConsoleHouse(
             Path(folder),
             coordinator=HastyCoordinator,
-            batches=SqlBatches(book),
             keys=MemoryKeys(),
         )
         jobs = house.fill()

@@ -3,6 +3,7 @@
 For its browser tests, its screenshots, and for looking at it while it is written: ``python -m tests.console_house``.
 """
 
+import contextlib
 import json
 import random
 import sys
@@ -19,6 +20,7 @@ from deployments.gauges import ModelGauges, Snapshot, WaitingWork, render_snapsh
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits
 from pipelines.audio import decode_audio
+from pipelines.batches import Batch, BatchState, Entry
 from pipelines.codec import encode
 from pipelines.core import (
     SAMPLE_RATE,
@@ -39,10 +41,12 @@ from pipelines.export import render
 from pipelines.ids import new_id
 from pipelines.jobs import RESULT_FORMATS, Job, JobOptions, JobState, Progress
 from pipelines.keys import JobKeys
+from pipelines.ledger import open_ledger
 from pipelines.minutes.extractive import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.playback import PlaybackCopy
 from pipelines.scheduling import WorkItem
+from pipelines.sql_batches import SqlBatches
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.api_harness import MODELS, SteeredCoordinator
@@ -70,6 +74,10 @@ class ConsoleHouse:
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
         self.coordinator = coordinator(self.ledger)
+        # Batches count jobs in their own database: those of batches live there, in a ledger of the real kind.
+        self.batch_url = f"sqlite:///{folder}/batches.db"
+        open_ledger(self.batch_url).close()
+        self.book = SqlBatches(self.batch_url)
         self.app: FastAPI = build_api(
             self.ledger,
             self.store,
@@ -78,6 +86,7 @@ class ConsoleHouse:
             default_model="mini-en",
             limits=IngestionLimits(spool_dir=folder / "spool", min_free_bytes=0),
             llm_configured=False,
+            batches=self.book,
             version="1.2.3",
             **more,
         )
@@ -140,6 +149,48 @@ class ConsoleHouse:
         if audio is not None:
             self.keep_audio(keys, audio, split=transcript.n_channels > 1)
         return job
+
+    def add_batch(self, name: str, *, done: int, failed: int, live: int, to_come: int, age_s: float = 0.0) -> Batch:
+        """A batch as far as it has come; those of its jobs that have ended are in its own database alone."""
+        now_s = time.time() - age_s
+        n_entries = done + failed + live + to_come
+        batch = Batch(
+            id=new_id(),
+            tenant=TENANT,
+            name=name,
+            state=BatchState.RUNNING,
+            n_entries=n_entries,
+            created_at_s=now_s,
+            updated_at_s=now_s,
+        )
+        entries = (
+            Entry(
+                seq=number,
+                source=f"https://recordings.example/{number:04d}.wav",
+                filename=f"{number:04d}.wav",
+                custom_id=f"call-{4000 + number}",
+                options=JobOptions(model="mini-en"),
+            )
+            for number in range(n_entries)
+        )
+        with contextlib.closing(open_ledger(self.batch_url)) as ledger:
+            self.book.create(batch, entries, key=None, fingerprint="")
+            lease = ledger.acquire_lease("house", 60.0)
+            assert lease is not None
+            self.book.feed(lease, done + failed + live, new_id)
+            for number, job in enumerate(sorted(ledger.claim(lease, n_entries), key=lambda job: job.filename)):
+                length_s = 180.0 + number % 600
+                whole = Progress(audio_s=length_s, done_s=length_s)
+                begun = replace(job, state=JobState.TRANSCRIBING, progress=replace(whole, done_s=60.0))
+                if number < done:
+                    begun = replace(begun, state=JobState.SUCCEEDED, progress=whole)
+                elif number < done + failed:
+                    begun = replace(begun, state=JobState.FAILED, reason=Reason.CORRUPT_AUDIO, detail="nothing decodes")
+                else:  # what runs can be cancelled, which the API does in its own ledger
+                    self.ledger.create(job)
+                    self.ledger._jobs[job.id] = begun
+                ledger.apply(lease, begun, job.version)
+        return batch
 
     def keep_audio(self, keys: JobKeys, recording: Path, *, split: bool) -> None:
         """What the Segmenter does for `keep_audio`."""
@@ -368,6 +419,7 @@ def main() -> None:
         house.add_done("three-hours.wav", long_transcript(3.0), age_s=7000)
         house.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
         house.change(jobs["meeting"], n_failed_chunks=1)
+        house.add_batch("october-calls", done=180, failed=3, live=8, to_come=409)
         print(json.dumps({name: job.id for name, job in jobs.items()}))
         uvicorn.run(
             house.app, port=int(sys.argv[1]) if len(sys.argv) > 1 else 8123, log_level="warning", lifespan="off"

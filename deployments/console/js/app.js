@@ -3,6 +3,7 @@
 import { signedOut } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { feed } from "./feed.js";
+import { BatchesPage } from "./batches_page.js";
 import { ClusterPage } from "./cluster_page.js";
 import { JobPage } from "./job_page.js";
 import { JobsPage } from "./jobs_page.js";
@@ -30,6 +31,7 @@ function route() {
   if (signingIn) return;
   const [, section = "", id = ""] = location.hash.split("/");
   if (section === "jobs" && id) show(new JobPage(decodeURIComponent(id)));
+  else if (section === "batches") show(new BatchesPage(decodeURIComponent(id)));
   else if (section === "cluster") show(new ClusterPage());
   else if (section === "") show(new JobsPage());
   else show({ element: h("div.page.say", {}, h("h1", { tabindex: "-1" }, t("notThere")), h("a", { href: "#/" }, t("toJobs"))), title: t("notThere"), close() {} });
@@ -56,7 +58,7 @@ function enter() {
 }
 
 function drawBar() {
-  const section = location.hash.startsWith("#/cluster") ? "cluster" : "jobs";
+  const section = ["cluster", "batches"].find((name) => location.hash.startsWith(`#/${name}`)) ?? "jobs";
   const link = (name, href) => h("a", { href, "aria-current": !signingIn && section === name ? "page" : null }, t(name));
   const theme = tastes.get("theme", "auto");
   const themeLabel = t("theme", { name: t(`theme_${theme}`) });
@@ -64,7 +66,7 @@ function drawBar() {
   fill(
     bar,
     h("a.brand", { href: "#/" }, h("img", { src: "/console/icon.svg", alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
-    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("cluster", "#/cluster"), h("a", { href: "/docs" }, t("apiDocs"))]),
+    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: "/docs" }, t("apiDocs"))]),
     h("span.offline", { role: "status", hidden: feed.connected || signingIn || !feed.started }, t("offline")),
     h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), again("language")) }, t("otherLanguage")),
     h("button.bare", { type: "button", "aria-label": themeLabel, title: themeLabel, data: { part: "theme" }, onclick: nextTheme }, icon(THEME_ICONS[theme])),

@@ -5,6 +5,7 @@ import { add, fill, h, icon } from "./dom.js";
 import { feed } from "./feed.js";
 import { clock, duration, languageName, trouble, when } from "./format.js";
 import { isLive, jobActions, progressBar, stateBadge } from "./job_rows.js";
+import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
 import { MinutesView, tabs } from "./minutes_view.js";
 import { trying } from "./notices.js";
@@ -41,6 +42,8 @@ export class JobPage {
     feed.removeEventListener("resumed", this.onResumed);
     this.search?.close();
     this.player?.close();
+    this.corrector?.close();
+    this.minutes?.close();
   }
 
   async load() {
@@ -112,7 +115,9 @@ export class JobPage {
 
   #download(name) {
     const stem = this.job.filename.replace(/\.[^.]*$/, "");
-    return trying(() => download(jobPath(this.id, "results", name), `${stem}.${name}`));
+    const version = this.corrector?.version ? `?version=${this.corrector.version}` : "";
+    const id = name.startsWith("minutes.") ? this.minutes.shown.id : this.id;
+    return trying(() => download(`${jobPath(id, "results", name)}${version}`, `${stem}.${name}`));
   }
 
   #drawLive() {
@@ -134,9 +139,12 @@ export class JobPage {
   }
 
   async #showResults() {
-    this.transcript = await trying(() => get(jobPath(this.id, "results", "transcript.json")));
-    if (!this.transcript || this.closed) return;
-    this.view = new TranscriptView(this.transcript);
+    const found = await trying(() => this.#readTranscript());
+    if (!found || this.closed) return;
+    const [versions, transcript] = found;
+    this.transcript = transcript;
+    this.view = new TranscriptView(transcript);
+    this.corrector = versions && new Corrector(this.job, versions, transcript, this.view);
     this.search = new TextSearch(this.view);
     this.player = new Player(this.job, this.transcript);
     this.minutes = new MinutesView(this.job);
@@ -148,11 +156,23 @@ export class JobPage {
     this.#showMinutes();
   }
 
+  /** Its versions (null where it cannot be corrected) and the newest one. */
+  async #readTranscript() {
+    const stored = () => get(jobPath(this.id, "results", "transcript.json"));
+    const versions = await get(jobPath(this.id, "corrections"));
+    try {
+      return [versions, versions.newest ? await get(jobPath(this.id, "transcript")) : await stored()];
+    } catch (error) {
+      if (error.reason !== "illegal_transition") throw error;
+      return [null, await stored()]; // the transcript behind its documents is gone
+    }
+  }
+
   #layOut() {
     const empty = !this.transcript.segments.length;
     const scroller = h("div.scroller", {}, empty && h("p.say.dim", {}, t("noSpeech")), this.view.element);
     this.scroller = scroller;
-    const text = h("div.text", {}, h("div.tools", {}, this.search.element), scroller);
+    const text = h("div.text", {}, h("div.tools", {}, this.search.element, this.corrector?.element), this.corrector?.bar, scroller);
     const side = h("aside.side", { "aria-label": t("panels") });
     const { bar, choose } = tabs(t("panels"), {
       transcript: { label: t("transcript"), element: text },
@@ -167,6 +187,7 @@ export class JobPage {
   }
 
   #wire() {
+    this.corrector?.addEventListener("version", () => this.#versionChosen());
     this.view.addEventListener("seek", ({ detail }) => this.player.playFrom(detail));
     this.player.addEventListener("seek", ({ detail }) => this.view.reveal(this.view.mark(detail)));
     this.player.addEventListener("time", ({ detail }) => {
@@ -182,10 +203,15 @@ export class JobPage {
     });
   }
 
-  async #showMinutes() {
+  #versionChosen() {
+    this.transcript = this.corrector.saved;
+    this.search.run({ reveal: false });
+    this.view.mark(this.player.positionS);
+  }
+
+  #showMinutes() {
     this.minutes.job = this.job;
-    if (this.job.results["minutes.json"] === undefined) return this.minutes.show(null);
-    this.minutes.show(await trying(() => get(jobPath(this.id, "results", "minutes.json"))));
+    return this.minutes.load(this.job);
   }
 }
 

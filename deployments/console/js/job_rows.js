@@ -53,9 +53,19 @@ export function jobActions(job, { erased } = {}) {
     h("button.bare", { type: "button", "aria-label": label, title: label, data: { part }, onclick: () => trying(act) }, icon(symbol));
   if (isLive(job)) return [button("cancel", t("cancelJob", { name }), "stop", () => cancelJob(job))];
   return [
-    job.n_failed_chunks > 0 && button("replay", t("replayJob", { name }), "retry", () => replayJob(job)),
+    retriable(job) && button("retry", t("retryJob", { name }), "retry", () => retryJob(job)),
+    !retriable(job) && job.n_failed_chunks > 0 && button("replay", t("replayJob", { name }), "retry", () => replayJob(job)),
     button("erase", t("eraseJob", { name }), "trash", () => eraseJob(job, erased)),
   ].filter(Boolean);
+}
+
+/** Whether there is something to try again from: a URL, a transcript, chunks in quarantine. */
+const retriable = (job) => job.state === "failed" ? Boolean(job.source.url || job.minutes_of || job.n_failed_chunks) : job.state === "cancelled" && Boolean(job.source.url || job.minutes_of);
+
+async function retryJob(job) {
+  const answer = await request(jobPath(job.id, "retry"), { method: "POST" });
+  feed.announce(await answer.json());
+  notice(t("retriedJob"));
 }
 
 async function cancelJob(job) {

@@ -1,28 +1,98 @@
 // Minutes with their evidence one click from the audio, and a mark that says whether code found it in the transcript.
 
-import { jobPath, request } from "./api.js";
+import { get, jobPath, request } from "./api.js";
 import { add, fill, h, icon } from "./dom.js";
-import { clock } from "./format.js";
-import { notice } from "./notices.js";
+import { feed } from "./feed.js";
+import { clock, when } from "./format.js";
 import { isLive } from "./job_rows.js";
+import { minutesWishes } from "./minutes_form.js";
+import { notice, trying } from "./notices.js";
 import { t } from "./words.js";
 
 export class MinutesView extends EventTarget {
   constructor(job) {
     super();
     this.job = job;
-    this.element = h("div.minutes");
+    this.versions = []; // jobs whose minutes these are: the one that transcribed, then those that wrote anew
+    this.shown = job; // the one whose minutes are shown
+    this.body = h("div.minutes");
+    this.tools = h("div.row.minutestools");
+    this.element = h("div.minutes", {}, this.tools, this.body);
+    this.onJobs = ({ detail }) => this.#changed(detail);
+    feed.addEventListener("jobs", this.onJobs);
+  }
+
+  close() {
+    feed.removeEventListener("jobs", this.onJobs);
+  }
+
+  /** Reads the versions and shows the minutes of one of them. */
+  async load(job) {
+    if (this.shown.id === job.id) this.shown = job;
+    const answer = isLive(job) ? null : await trying(() => get(jobPath(job.id, "minutes")));
+    this.versions = answer?.versions ?? [];
+    await this.#choose(this.shown);
+  }
+
+  async #choose(job) {
+    this.shown = job;
+    const minutes = job.results["minutes.json"] === undefined ? null : await trying(() => get(jobPath(job.id, "results", "minutes.json")));
+    this.#drawTools();
+    this.show(minutes);
+  }
+
+  #drawTools() {
+    const written = this.versions.filter((job) => job.results["minutes.json"] !== undefined || job.id === this.shown.id);
+    const label = (job) => t("minutesVersion", { when: when(job.created_at), what: [job.minutes?.model || job.minutes?.writer, job.options.minutes_template, job.options.minutes_language].filter(Boolean).join(", ") || t("minutes") });
+    const picker = h("select", { "aria-label": t("minutesVersions"), data: { part: "minutes-version" } }, written.map((job) => h("option", { value: job.id, selected: job.id === this.shown.id }, label(job))));
+    picker.addEventListener("change", () => this.#choose(written.find((job) => job.id === picker.value)));
+    const waiting = this.versions.some(isLive);
+    fill(
+      this.tools,
+      written.length > 1 && picker,
+      waiting && h("span.dim", { role: "status" }, t("minutesQueued")),
+      this.versions.length > 0 && h("button", { type: "button", data: { part: "anew" }, onclick: () => trying(() => this.#writeAnew()) }, icon("minutes"), t("writeAnew")),
+    );
+    this.tools.hidden = !this.tools.children.length;
+  }
+
+  async #writeAnew() {
+    const wishes = await minutesWishes(this.shown.options);
+    if (!wishes) return;
+    const answer = await request(jobPath(this.job.id, "minutes"), { method: "POST", json: wishes });
+    const job = await answer.json();
+    this.versions.push(job);
+    this.#drawTools();
+    feed.announce(job);
+  }
+
+  /** A version that was being written is there, or will not be. */
+  #changed(jobs) {
+    for (const job of jobs) {
+      const at = this.versions.findIndex((each) => each.id === job.id);
+      if (at < 0) continue;
+      const before = this.versions[at];
+      this.versions[at] = job;
+      if (!isLive(before) || isLive(job)) continue;
+      if (job.results["minutes.json"] !== undefined) {
+        notice(t("minutesWritten"));
+        this.#choose(job);
+      } else {
+        notice(t("minutesNotWritten", { why: job.detail || job.reason || job.state }), "error");
+        this.#drawTools();
+      }
+    }
   }
 
   /** Shows minutes, or says why there are none. */
   show(minutes) {
     if (!minutes) {
       const words = isLive(this.job) ? t("minutesLater") : this.job.detail || t("noMinutes");
-      return void fill(this.element, h("p.dim", {}, words));
+      return void fill(this.body, h("p.dim", {}, words));
     }
     const who = minutes.writer === "extractive" ? t("byRules") : minutes.model || minutes.writer;
     fill(
-      this.element,
+      this.body,
       h("div.row.between", {}, h("h2", {}, minutes.title || t("minutes")), h("button", { type: "button", onclick: () => this.#copy() }, icon("copy"), t("copyMinutes"))),
       minutes.summary && h("p.summary", {}, minutes.summary),
       minutes.participants.length > 0 && h("p.dim", {}, `${t("participants")}: ${minutes.participants.join(", ")}`),
@@ -66,7 +136,7 @@ export class MinutesView extends EventTarget {
 
   async #copy() {
     try {
-      const answer = await request(jobPath(this.job.id, "results", "minutes.md"));
+      const answer = await request(jobPath(this.shown.id, "results", "minutes.md"));
       await navigator.clipboard.writeText(await answer.text());
       notice(t("copied"));
     } catch {

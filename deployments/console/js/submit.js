@@ -1,20 +1,17 @@
 // The strip at the top of the list: files are dropped or chosen, checked, given options, sent.
 
-import { get } from "./api.js";
 import { add, fill, h, icon } from "./dom.js";
-import { languageName, size } from "./format.js";
-import { tastes } from "./session.js";
-import { named, t } from "./words.js";
+import { submission } from "./drafts.js";
+import { percent, size } from "./format.js";
+import { trying } from "./notices.js";
+import { choices, optionsForm } from "./options_form.js";
+import { t } from "./words.js";
 import { uploads } from "./uploads.js";
 
 const NO_RECORDING = /^(text|image|font)\/|^application\/(pdf|zip|json|msword|vnd\.|x-msdownload)/;
-const REMEMBERED = ["model", "language", "channels", "minutes", "minutes_language", "priority", "word_timestamps", "keep_audio"];
-
-let choices = null; // asked once a page load
 
 export class SubmitStrip {
   constructor() {
-    this.staged = []; // {file, fault}
     this.input = h("input.visually-hidden", {
       type: "file",
       multiple: true,
@@ -41,6 +38,7 @@ export class SubmitStrip {
     uploads.addEventListener("change", this.onUploads);
     this.#takeDrops();
     this.#drawSending();
+    if (submission.items.length) trying(() => this.#drawStaged()); // chosen before the page, or its language, changed
   }
 
   close() {
@@ -49,9 +47,10 @@ export class SubmitStrip {
   }
 
   async stage(files) {
-    choices ??= await get("/v1/choices");
-    for (const file of files) this.staged.push({ file, fault: faultOf(file) });
-    this.#drawStaged();
+    const can = await trying(choices);
+    if (!can) return;
+    for (const file of files) submission.items.push({ file, fault: faultOf(file, can) });
+    await this.#drawStaged();
     this.stage_.querySelector("button.primary")?.focus();
   }
 
@@ -78,15 +77,16 @@ export class SubmitStrip {
     };
   }
 
-  #drawStaged() {
-    if (!this.staged.length) {
+  async #drawStaged() {
+    const { items } = submission;
+    if (!items.length) {
       fill(this.stage_);
-      this.form = null;
+      this.form = submission.values = null;
       return;
     }
-    this.form ??= optionsForm();
-    const good = this.staged.filter((item) => !item.fault);
-    const list = h("ul.files", { "aria-label": t("staged", { n: this.staged.length }) }, this.staged.map((item) => this.#row(item)));
+    this.form ??= optionsForm(await choices());
+    const good = items.filter((item) => !item.fault);
+    const list = h("ul.files", { "aria-label": t("staged", { n: items.length }) }, items.map((item) => this.#row(item)));
     fill(
       this.stage_,
       h("h2", {}, t("staged", { n: good.length })),
@@ -103,20 +103,20 @@ export class SubmitStrip {
 
   #row(item) {
     const remove = () => {
-      this.staged = this.staged.filter((other) => other !== item);
+      submission.items = submission.items.filter((other) => other !== item);
       this.#drawStaged();
     };
     return h(
       `li${item.fault ? ".faulty" : ""}`,
       {},
       h("span.name", {}, item.file.name),
-      item.fault ? h("span.fault", {}, icon("warning"), item.fault) : h("span.dim", {}, size(item.file.size)),
+      item.fault ? h("span.fault", {}, icon("warning"), t(...item.fault)) : h("span.dim", {}, size(item.file.size)),
       h("button.bare", { type: "button", "aria-label": t("removeFile", { name: item.file.name }), onclick: remove }, icon("close")),
     );
   }
 
   #clear() {
-    this.staged = [];
+    submission.items = [];
     this.#drawStaged();
     this.strip.querySelector("input").focus();
   }
@@ -125,8 +125,8 @@ export class SubmitStrip {
     const options = this.form.values();
     if (!options) return;
     uploads.forgetSent();
-    uploads.add(this.staged.filter((item) => !item.fault).map((item) => item.file), options);
-    this.staged = [];
+    uploads.add(submission.items.filter((item) => !item.fault).map((item) => item.file), options);
+    submission.items = [];
     this.#drawStaged();
   }
 
@@ -139,96 +139,40 @@ export class SubmitStrip {
     if (n === items.length && !this.fading) {
       this.fading = setTimeout(() => ((this.fading = 0), uploads.forgetSent()), 4000);
     }
+    const focused = this.sending.contains(document.activeElement) ? document.activeElement.dataset.part : null;
     fill(this.sending, h("p.head", {}, title), h("ul.files", {}, shown.slice(0, 20).map(sendingRow)));
+    if (focused) this.sending.querySelector(`[data-part="${CSS.escape(focused)}"]`)?.focus();
   }
 }
 
 function sendingRow(item) {
   const name = item.file.name;
+  const share = percent(item.sent / Math.max(1, item.file.size));
+  const bar = () => h("progress", { max: Math.max(1, item.file.size), value: item.sent, "aria-label": name });
   const words = {
-    sending: () => h("progress", { max: Math.max(1, item.file.size), value: item.sent, "aria-label": name }),
-    pausing: () => h("span.dim", {}, t("sendAgainIn", { s: item.pauseS })),
+    sending: () => [bar(), h("span.dim.share", {}, share)],
+    paused: () => [bar(), h("span.dim", {}, t("pausedAt", { share }))],
+    pausing: () => h("span.dim", {}, t(item.lost ? "connectionLost" : "sendAgainIn", { s: item.pauseS, share })),
     failed: () => h("span.fault", {}, icon("warning"), t("notSent", { why: item.why })),
   };
+  const button = (what, label, symbol, act) => h("button.bare", { type: "button", "aria-label": t(label, { name }), data: { part: `${what}-${name}` }, onclick: () => act(item) }, icon(symbol));
   return h(
     `li${item.state === "failed" ? ".faulty" : ""}`,
     {},
     h("span.name", {}, name),
     words[item.state](),
-    item.state === "failed" &&
-      h("button.bare", { type: "button", "aria-label": t("sendAgain", { name }), onclick: () => uploads.again(item) }, icon("retry")),
-    h("button.bare", { type: "button", "aria-label": t("stopSending", { name }), onclick: () => uploads.stop(item) }, icon("close")),
+    item.state === "failed" && button("again", "sendAgain", "retry", (each) => uploads.resume(each)),
+    (item.state === "sending" || item.state === "pausing") && button("hold", "pauseSending", "pause", (each) => uploads.pause(each)),
+    item.state === "paused" && button("hold", "resumeSending", "play", (each) => uploads.resume(each)),
+    button("stop", "stopSending", "close", (each) => uploads.stop(each)),
   );
 }
 
-function faultOf(file) {
-  if (!file.size) return t("empty");
-  if (file.size > choices.max_upload_bytes) return t("tooLarge", { size: size(choices.max_upload_bytes) });
-  if (NO_RECORDING.test(file.type)) return t("notAudio", { kind: file.type });
-  return "";
-}
-
-function optionsForm() {
-  const remembered = JSON.parse(tastes.get("options", "{}"));
-  const field = (name, input, hint) => {
-    input.id = `option-${name}`;
-    input.name = name;
-    const note = hint && h("small.dim", { id: `hint-${name}` }, hint);
-    if (note) input.setAttribute("aria-describedby", note.id);
-    return h("div.field", {}, h("label", { for: input.id }, t(LABELS[name])), input, note);
-  };
-  const select = (name, pairs, standard) => {
-    const chosen = pairs.some(([value]) => value === remembered[name]) ? remembered[name] : standard;
-    return field(name, h("select", {}, pairs.map(([value, label]) => h("option", { value, selected: value === chosen }, label))));
-  };
-  const check = (name, label, hint, standard = true) => {
-    const id = `option-${name}`;
-    const box = h("input", { type: "checkbox", id, name, checked: remembered[name] ?? standard });
-    return h("div.field.check", {}, box, h("div", {}, h("label", { for: id }, label), hint && h("small.dim", {}, hint)));
-  };
-  const languages = choices.languages.map((code) => [code, languageName(code)]).sort(([, a], [, b]) => a.localeCompare(b));
-  const element = h(
-    "form.options",
-    { onsubmit: (event) => event.preventDefault() },
-    choices.models.length > 1 && select("model", choices.models.map((name) => [name, name]), choices.default_model),
-    select("language", [["", t("detected")], ...languages], ""),
-    select("channels", ["mix", "split"].map((name) => [name, t(`channels_${name}`)]), "mix"),
-    field("speakers", h("input", { type: "text", maxlength: 1600, autocomplete: "off" }), t("speakersHint")),
-    select("minutes", choices.minutes.map((name) => [name, named("minutes", name)]), "auto"),
-    select("minutes_language", [["", t("asTranscript")], ...languages], ""),
-    select("priority", [["-10", t("priority_low")], ["0", t("priority_normal")], ["10", t("priority_high")]], "0"),
-    check("word_timestamps", t("wordTimes")),
-    choices.keeps_audio && check("keep_audio", t("keepAudio"), t("keepAudioHint")),
-  );
-  return { element, values: () => valuesOf(element) };
-}
-
-const LABELS = {
-  model: "model",
-  language: "language",
-  channels: "channels",
-  speakers: "speakers",
-  minutes: "minutes",
-  minutes_language: "minutesLanguage",
-  priority: "priority",
-};
-
-/** The options as the API takes them: what stands on its default is left out. */
-function valuesOf(form) {
-  const values = {};
-  const kept = {};
-  for (const input of form.elements) {
-    if (!input.name) continue;
-    const value = input.type === "checkbox" ? input.checked : input.value.trim();
-    if (REMEMBERED.includes(input.name)) kept[input.name] = value;
-    if (value !== "" && input.name !== "speakers") values[input.name] = String(value);
-  }
-  tastes.set("options", JSON.stringify(kept));
-  if (values.minutes === "none") delete values.minutes_language;
-  values.speakers = form.elements.speakers.value
-    .split(/[,，、]/)
-    .map((name) => name.trim())
-    .filter(Boolean)
-    .slice(0, 16);
-  return values;
+/** The word for what is wrong with a file and what fills it; null where nothing is. */
+function faultOf(file, can) {
+  if (!file.size) return ["empty"];
+  if (file.size > can.max_upload_bytes) return ["tooLarge", { size: size(can.max_upload_bytes) }];
+  if (NO_RECORDING.test(file.type)) return ["notAudio", { kind: file.type }];
+  const same = ({ file: other }) => other.name === file.name && other.size === file.size && other.lastModified === file.lastModified;
+  return submission.items.some(same) ? ["twice"] : null;
 }

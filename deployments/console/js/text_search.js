@@ -21,6 +21,7 @@ export class TextSearch {
     this.status = h("span.matches", { "aria-live": "polite" });
     const step = (by, label, symbol) => h("button.bare", { type: "button", "aria-label": label, title: label, onclick: () => this.step(by) }, icon(symbol));
     this.steps = h("span.steps", { hidden: true }, step(-1, t("previous"), "up"), step(1, t("next"), "down"));
+    view.addEventListener("redrawn", () => this.input.value.trim() && this.run({ reveal: false }));
     this.element = add(h("div.search", { role: "search" }), icon("search"), this.input, this.status, this.steps);
   }
 

@@ -3,6 +3,7 @@
 
 import { fill, h, icon } from "./dom.js";
 import { clock } from "./format.js";
+import { differences } from "./differences.js";
 import { t } from "./words.js";
 
 const PER_FRAME = 250; // passages built at once: the first screen is there in the first frame
@@ -11,6 +12,9 @@ const COLOURS = 8;
 export class TranscriptView extends EventTarget {
   constructor(transcript) {
     super();
+    this.draft = null; // corrections that are not saved
+    this.original = null; // id → the machine's segment, where something differs from it
+    this.editing = false;
     this.element = h("ol.transcript", { onclick: (event) => this.#click(event), onkeydown: (event) => this.#keys(event) });
     this.show(transcript);
   }
@@ -18,16 +22,89 @@ export class TranscriptView extends EventTarget {
   /** Shows another version, keeping the place. */
   show(transcript) {
     this.transcript = transcript;
-    this.speakers = [...new Set(transcript.segments.map((segment) => segment.speaker))];
-    this.lines = [...transcript.segments.map((segment) => ({ segment, start_s: segment.start_s, end_s: segment.end_s })), ...gaps(transcript)];
-    this.lines.sort((a, b) => a.start_s - b.start_s);
-    this.bySegment = new Map(this.lines.filter((line) => line.segment).map((line) => [line.segment.id, line]));
+    this.#takeLines();
     this.now = null;
     CSS.highlights?.delete("playing");
     fill(this.element);
     this.built = 0;
     this.#build(PER_FRAME);
     this.#buildRest(transcript);
+  }
+
+  #takeLines() {
+    const segments = this.transcript.segments.map((segment) => this.draft?.apply(segment) ?? segment);
+    this.speakers = [...new Set(segments.map((segment) => segment.speaker))];
+    this.lines = [...segments.map((segment) => ({ segment, start_s: segment.start_s, end_s: segment.end_s })), ...gaps(this.transcript)];
+    this.lines.sort((a, b) => a.start_s - b.start_s);
+    this.bySegment = new Map(this.lines.filter((line) => line.segment).map((line) => [line.segment.id, line]));
+  }
+
+  /** Draws anew what the draft, or the mode, has changed, what is in view first; every other line stays as it is. */
+  redraw() {
+    const before = this.lines;
+    this.#takeLines();
+    const { lines } = this;
+    const stale = [];
+    for (let i = 0; i < this.built; i++) {
+      Object.assign(lines[i], { element: before[i].element, drawn: before[i].drawn, text: lines[i].segment?.text.trim(), clock: before[i].clock, changes: before[i].changes });
+      if (lines[i].element.querySelector("textarea")) continue; // being written: drawn when that ends
+      if (lines[i].segment && lines[i].drawn !== this.#signature(lines[i], lines[i - 1])) stale.push(i);
+    }
+    if (this.now) this.now = lines[before.indexOf(this.now)] ?? null;
+    const middle = this.#inView();
+    stale.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
+    this.#replaceSome(stale, lines);
+  }
+
+  #replaceSome(stale, lines) {
+    if (lines !== this.lines) return; // drawn anew meanwhile: what is stale is found again
+    for (const i of stale.splice(0, PER_FRAME)) this.#replace(lines[i], lines[i - 1]);
+    if (stale.length) return void requestAnimationFrame(() => this.#replaceSome(stale, lines));
+    if (this.element.classList.contains("showing-changes")) this.markChanges(true);
+    this.dispatchEvent(new Event("redrawn"));
+  }
+
+  #replace(line, before) {
+    const old = line.element;
+    const focused = old.contains(document.activeElement) ? document.activeElement.classList[0] : null;
+    const { tabIndex } = old.querySelector("button.time");
+    line.element = this.#line(line, before);
+    line.element.querySelector("button.time").tabIndex = tabIndex;
+    line.element.classList.toggle("now", line === this.now);
+    old.replaceWith(line.element);
+    if (focused) line.element.querySelector(`.${focused}`)?.focus({ preventScroll: true });
+  }
+
+  /** The line in the middle of the view. */
+  #inView() {
+    const frame = this.element.parentElement?.getBoundingClientRect();
+    const row = frame && document.elementFromPoint(frame.left + frame.width / 3, frame.top + frame.height / 2)?.closest("li");
+    return row ? Math.max(0, this.lines.findIndex((line) => line.element === row)) : 0;
+  }
+
+  /** What a line's element depends on. */
+  #signature(line, before) {
+    const { text, speaker } = line.segment;
+    return JSON.stringify([text, speaker, before?.segment?.speaker, this.editing, this.original !== null, this.speakers.indexOf(speaker) % COLOURS]);
+  }
+
+  /** The passage `by` places further that somebody speaks. */
+  spokenAfter(line, by) {
+    if (!by) return null;
+    for (let i = this.lines.indexOf(line) + by; i >= 0 && i < this.lines.length; i += by) if (this.lines[i].segment) return this.lines[i];
+    return null;
+  }
+
+  /** Marks the words that the machine did not write. */
+  markChanges(on) {
+    if (!CSS.highlights) return;
+    const ranges = [];
+    for (const line of on ? this.lines.slice(0, this.built) : []) {
+      const node = line.changes && line.element.querySelector(".words")?.firstChild;
+      if (node?.nodeType === Node.TEXT_NODE) ranges.push(...line.changes.now.filter((word) => !word.same).map((word) => staticRange(node, word.from, word.to)));
+    }
+    if (ranges.length) CSS.highlights.set("written", new Highlight(...ranges));
+    else CSS.highlights.delete("written");
   }
 
   #buildRest(transcript) {
@@ -56,21 +133,51 @@ export class TranscriptView extends EventTarget {
       return h("li.gap", {}, button, h("p", {}, icon("failed"), words, line.note && h("span.dim", {}, ` ${line.note}`)));
     }
     line.text = segment.text.trim();
+    line.clock = time;
+    line.changes = null;
+    line.drawn = this.#signature(line, before);
     const colour = this.speakers.indexOf(segment.speaker) % COLOURS;
-    const named = segment.speaker && segment.speaker !== before?.segment?.speaker;
+    const named = segment.speaker !== before?.segment?.speaker || !before?.segment;
     const suspect = segment.health === "suspect";
+    const classes = [`sp${colour}`, suspect && "suspect", !line.text && "struck"].filter(Boolean).join(".");
     return h(
-      `li.line.sp${colour}${suspect ? ".suspect" : ""}`,
+      `li.line.${classes}`,
       { data: { id: segment.id } },
       button,
       h(
         "div",
         {},
-        named && h("span.speaker", {}, segment.speaker),
-        h("p.words", {}, line.text),
+        this.#speaker(line, named),
+        line.text ? h("p.words", {}, line.text) : h("p.words.dim", {}, t("struckOut")),
+        this.#was(line, named),
         suspect && h("span.why", {}, icon("warning"), this.#why(segment)),
       ),
     );
+  }
+
+  /** Who speaks, where that changes; while somebody corrects, a button in every passage. */
+  #speaker(line, named) {
+    const { speaker } = line.segment;
+    if (!this.editing) return named && speaker ? h("span.speaker", {}, speaker) : null;
+    const change = () => this.dispatchEvent(new CustomEvent("speaker", { detail: line }));
+    return h("button.speaker", { type: "button", "aria-label": t("renameSpeaker", { name: speaker || t("unnamed") }), onclick: change }, speaker || t("unnamed"), icon("pen"));
+  }
+
+  /** What the machine wrote, where that is something else. */
+  #was(line, named) {
+    const was = this.original?.get(line.segment.id);
+    const [text, speaker] = [was?.text.trim(), was?.speaker];
+    if (!was || (text === line.text && speaker === line.segment.speaker)) return null;
+    const other = named && speaker !== line.segment.speaker; // said where the name stands
+    if (text === line.text) return other && h("p.was", {}, h("span.visually-hidden", {}, `${t("machineWrote")} `), h("del", {}, speaker || t("unnamed")));
+    line.changes = differences(text, line.text);
+    const parts = [];
+    let at = 0;
+    for (const { from, to, same } of line.changes.old) {
+      parts.push(text.slice(at, from), same ? text.slice(from, to) : h("del", {}, text.slice(from, to)));
+      at = to;
+    }
+    return h("p.was", {}, h("span.visually-hidden", {}, `${t("machineWrote")} `), other && [h("del", {}, speaker || t("unnamed")), " "], parts);
   }
 
   #why(segment) {
@@ -133,7 +240,7 @@ export class TranscriptView extends EventTarget {
     const button = event.target.closest("button.time");
     if (button) return void this.#seek(Number(button.dataset.s));
     const words = event.target.closest("p.words");
-    if (!words || !getSelection().isCollapsed) return;
+    if (!words || !getSelection().isCollapsed || event.target.closest("textarea")) return;
     const line = this.bySegment.get(Number(words.closest("li").dataset.id));
     const click = new CustomEvent("choose", { detail: line, cancelable: true });
     if (!this.dispatchEvent(click)) return; // corrections take it
@@ -150,6 +257,10 @@ export class TranscriptView extends EventTarget {
   #keys(event) {
     if (!event.target.matches("button.time")) return;
     const row = event.target.closest("li");
+    if (this.editing && (event.key === "F2" || event.key === "e") && row.dataset.id) {
+      event.preventDefault();
+      return void this.dispatchEvent(new CustomEvent("choose", { detail: this.bySegment.get(Number(row.dataset.id)), cancelable: true }));
+    }
     const to = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling, Home: this.element.firstChild, End: this.element.lastChild }[event.key];
     if (!to) return;
     event.preventDefault();

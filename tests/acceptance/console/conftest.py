@@ -39,7 +39,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
     contexts = []
 
     def open_page(url: str, *, refusals: tuple[int, ...] = (), **options: Any) -> Page:
-        """``refusals`` are HTTP statuses that the test provokes."""
+        """``refusals`` are HTTP statuses that the test provokes, 0 a connection that is cut."""
         context = browser.new_context(accept_downloads=True, **{"locale": "en-GB", **options})
         context.set_default_timeout(PATIENCE_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -47,7 +47,8 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
         page = context.new_page()
 
         def heard(message: ConsoleMessage) -> None:
-            provoked = any(f"status of {status} " in message.text for status in refusals)
+            provoked = any(f"status of {status} " in message.text for status in refusals if status)
+            provoked = provoked or (0 in refusals and "net::ERR_" in message.text)
             if message.type in ("error", "warning") and not provoked:
                 complaints.append(f"{message.type}: {message.text} {message.location}")
 

@@ -142,3 +142,41 @@ def test_the_cluster_tells_its_state(meetmemo: RunningMeetMemo, meeting: dict[st
     page.get_by_role("button", name="Begin to drain").click()
     page.get_by_role("button", name="Begin jobs again").click()
     expect(page.get_by_role("button", name="Begin to drain")).to_be_visible()
+
+
+def test_corrected_and_written_anew(meetmemo: RunningMeetMemo, open_page: OpenPage) -> None:
+    """A correction is saved, every document of it opens, and minutes of it are written without transcribing again."""
+    job = meetmemo.finished(meetmemo.submit("short.mp3", word_timestamps="true")["id"])
+    page = open_page(f"{meetmemo.url}/#/jobs/{job['id']}", refusals=(404,))
+    page.get_by_role("button", name="Correct", exact=True).click()
+    page.locator(".line .words").first.click()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type("We decided to buy a zebra.")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Save as version 1").click()
+    expect(page.get_by_text("Saved as version 1.")).to_be_visible()
+
+    def fetched(name: str) -> bytes:
+        page.get_by_role("button", name="Download", exact=True).click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        return Path(download.value.path()).read_bytes()
+
+    assert b"zebra" in fetched("transcript.srt")
+    assert b"zebra" in fetched("minutes.md")
+    printed = pypdf.PdfReader(io.BytesIO(fetched("minutes.pdf")))
+    assert "zebra" in "".join(sheet.extract_text() for sheet in printed.pages)
+    assert b"zebra" not in meetmemo.result(job, "transcript.srt")
+
+    page.get_by_role("button", name="Write anew").click()
+    page.get_by_label("Layout").select_option("classic")
+    page.get_by_label("Title", exact=True).fill("Board of zoologists")
+    assert_accessible(page)
+    page.get_by_role("dialog").get_by_role("button", name="Write anew").click()
+    expect(page.get_by_text("The minutes were written anew.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Board of zoologists")).to_be_visible()
+    expect(page.locator(".minutes .evidence").first).to_contain_text("zebra")
+    expect(page.get_by_label("Versions of the minutes").locator("option")).to_have_count(2)
+    assert b"Board of zoologists" in fetched("minutes.md")
+    page.get_by_label("Versions of the minutes").select_option(index=0)
+    expect(page.get_by_role("heading", name="Board of zoologists")).to_have_count(0)

@@ -45,6 +45,7 @@ async def test_choices(api):
     assert choices["default_model"] == "mini-en"
     assert "zh" in choices["languages"]
     assert choices["minutes"] == ["auto", "extractive", "none"]
+    assert choices["minutes_templates"] == ["standard", "classic"]
     assert choices["max_upload_bytes"] > 0
 
 

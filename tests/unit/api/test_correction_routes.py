@@ -162,7 +162,7 @@ async def test_minutes_of_a_version(api) -> None:
     assert (await rewrite(version=2)).json()["reason"] == "not_found"
     taken = {}
     for job in (newest, machine):
-        stages.take_transcript(api.store, api.ledger.get("default", job["id"]))
+        stages.take_transcript(api.store, api.ledger.get("default", job["id"]), job_id)
         taken[job["id"]] = decode(
             Transcript, api.store.get(JobKeys(tenant="default", job_id=job["id"]).transcript)
         ).text
