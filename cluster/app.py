@@ -139,6 +139,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
             "look_back_period_s": 4,
             "upscale_delay_s": 4,
             "downscale_delay_s": 120,
+            "downscale_to_zero_delay_s": model.sleep_after_s,
         },
         ray_actor_options=share.actor_options,
         health_check_period_s=5,

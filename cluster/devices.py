@@ -88,12 +88,12 @@ def share_of(
             num_cpus=0.5,
             threads=max(1, int(n_cpus / max(1, n_gpus / model.gpus_per_replica))),
             lanes=1,
-            max_replicas=max(model.min_replicas, model.max_replicas or fits),
+            max_replicas=max(1, model.min_replicas, model.max_replicas or fits),
             batch_size=model.batch_size or GPU_BATCH,
             accelerator_type=model.accelerator_type,
         )
     n_nodes = max(1, int(n_cpus / node_cpus))
-    n_replicas = max(model.min_replicas, model.max_replicas or n_nodes)
+    n_replicas = max(1, model.min_replicas, model.max_replicas or n_nodes)
     per_node = ceil(n_replicas / n_nodes)
     threads = max(1, int(node_cpus / per_node))
     return EngineShare(

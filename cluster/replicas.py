@@ -209,6 +209,7 @@ class CoordinatorReplica(Coordinator):
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 weights={model.name: weights_sha256(model_files(settings, model).path) for model in settings.models},
+                sleepers=frozenset(model.name for model in settings.models if not model.min_replicas),
                 lanes={model: share.lanes for model, share in shares.items()},
                 max_tickets={model: share.max_tickets for model, share in shares.items()},
                 max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),

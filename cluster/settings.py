@@ -91,7 +91,8 @@ class ModelSettings(_Section):
     )
     gpus_per_replica: Annotated[float, Field(gt=0, le=8)] = 1.0
     accelerator_type: str = Field(default="", description="Ray's name of the GPU to run on, such as L4 or A100")
-    min_replicas: Annotated[int, Field(ge=1)] = 1
+    min_replicas: Annotated[int, Field(ge=0, description="0: none while no job wants it")] = 1
+    sleep_after_s: Annotated[float, Field(ge=0, description="without work, where min_replicas is 0")] = 600.0
     max_replicas: Annotated[int, Field(ge=0)] = 0
 
 

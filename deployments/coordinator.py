@@ -199,7 +199,12 @@ class Coordinator:
         replicas = await asyncio.to_thread(self._count_replicas)
         return ClusterStatus(
             models=tuple(
-                ModelStatus(name=name, ready=replicas.get(name, 0) > 0, detail=office.describe(replicas.get(name, 0)))
+                ModelStatus(
+                    name=name,
+                    ready=replicas.get(name, 0) > 0,
+                    asleep=name in self._options.sleepers and not replicas.get(name, 0),
+                    detail=office.describe(replicas.get(name, 0)),
+                )
                 for name, office in self._driver.offices.items()
             ),
             backlog_audio_s=self._driver.backlog_s,

@@ -72,7 +72,8 @@ class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
     ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_tickets``: open
-    calls of each model's Transcribers; they must suffice for all its replicas.
+    calls of each model's Transcribers; they must suffice for all its replicas. ``sleepers`` are models that have
+    no replica while no job wants them.
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
@@ -82,6 +83,7 @@ class CoordinatorOptions:
     owner: str
     profiles: Mapping[str, ModelProfile]
     weights: Mapping[str, str] = field(default_factory=dict)
+    sleepers: frozenset[str] = frozenset()
     max_live_jobs: int = 32
     max_tickets: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 16

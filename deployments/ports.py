@@ -21,10 +21,11 @@ from pipelines.scheduling import WorkItem
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """One configured Whisper model: is a replica loaded and warm, and on what?"""
+    """One configured Whisper model: is a replica loaded and warm, and on what? One ``asleep`` wakes with a job."""
 
     name: str
     ready: bool
+    asleep: bool = False
     detail: str = ""
 
 

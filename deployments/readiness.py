@@ -102,16 +102,18 @@ def _cluster(status: ClusterStatus | None, configured: tuple[str, ...]) -> dict[
         missing = [name for name, ok in (("ledger", status.ledger_ok), ("store", status.store_ok)) if not ok]
         coordinator = ComponentBody(status="down", detail=f"cannot reach the {' and the '.join(missing)}")
     ready = {model.name: model.detail for model in status.models if model.ready}
+    asleep = {model.name for model in status.models if model.asleep}
+    usable = ready.keys() | asleep
+    states = {name: "ready" if name in ready else "asleep" if name in asleep else "not ready" for name in configured}
     words = "; ".join(
-        f"{name}: {'ready' if name in ready else 'not ready'}{f' ({ready[name]})' if ready.get(name) else ''}"
-        for name in configured
+        f"{name}: {state}{f' ({ready[name]})' if ready.get(name) else ''}" for name, state in states.items()
     )
-    complete = ready.keys() >= set(configured)
+    complete = usable >= set(configured)
     devices = sorted(set(ready.values()) - {""})
     return {
         "coordinator": coordinator,
-        "model": ComponentBody(status="down" if not ready else "ok" if complete else "degraded", detail=words),
-        "device": ComponentBody(status="ok" if ready else "down", detail=", ".join(devices)),
+        "model": ComponentBody(status="down" if not usable else "ok" if complete else "degraded", detail=words),
+        "device": ComponentBody(status="ok" if usable else "down", detail=", ".join(devices)),
     }
 
 

@@ -89,6 +89,12 @@ async def test_silent_coordinator(api):
         ({"models": ()}, "model", "down", "mini-en: not ready; base: not ready"),
         ({"models": (ModelStatus(name="base", ready=True),)}, "model", "degraded", "mini-en: not ready; base: ready"),
         ({"models": (ModelStatus(name="base", ready=False),)}, "device", "down", ""),
+        (
+            {"models": (ModelStatus(name="mini-en", ready=True), ModelStatus(name="base", ready=False, asleep=True))},
+            "model",
+            "ok",
+            "mini-en: ready; base: asleep",
+        ),
     ],
 )
 async def test_cluster_states(api, changes, component, expected, words):
