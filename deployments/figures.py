@@ -15,7 +15,7 @@ class BatchFigures:
     """One batch of a Transcriber.
 
     ``audio_s``: speech in its rows; ``suspect_s``: speech in rows whose text breaks a quality rule after every
-    fallback; ``n_fallbacks``: rows whose text had to be sampled at a temperature. ``read_s``: until all samples
+    fallback; ``n_fallbacks``: rows that had to be decoded more than once. ``read_s``: until all samples
     were there; ``wait_s``: until the device was free; ``device_s``, ``cpu_s``: decoding.
     """
 

@@ -96,7 +96,7 @@ class Measures:
         self._decode_s = histogram("batch_decode_seconds", "Decoding of a batch.", STEP_SECONDS, "model")
         self._wait_s = histogram("batch_wait_seconds", "A batch's wait for the device, read.", STEP_SECONDS, "model")
         self._read_s = histogram("batch_read_seconds", "Reading of a batch's samples.", STEP_SECONDS, "model")
-        self._fallbacks = counter("fallback_rows", "Rows whose text had to be sampled at a temperature.", "model")
+        self._fallbacks = counter("fallback_rows", "Rows that were decoded more than once.", "model")
         self._suspect_s = counter("suspect_audio_seconds", "Speech whose text breaks a quality rule.", "model")
         self._retries = counter("chunk_retries", "Chunks queued again.", "model", "cause")
         self._quarantined = counter("chunks_quarantined", "Chunks given up.", "model")

@@ -69,7 +69,7 @@ class _Batch:
         """Results with their shares of the batch's time; counts what went wrong in them."""
         audio_s = sum(item.audio_s for item in items) or 1.0
         self.suspect_s += sum(item.audio_s for item, result in zip(items, results, strict=True) if result.suspect)
-        self.n_fallbacks += sum(1 for result in results if result.temperature > 0)
+        self.n_fallbacks += sum(1 for result in results if result.n_attempts > 1)
         return [
             replace(result, device_s=self.device_s * item.audio_s / audio_s, cpu_s=self.cpu_s * item.audio_s / audio_s)
             for item, result in zip(items, results, strict=True)

@@ -58,6 +58,7 @@ def join_tail(head: ChunkResult, tail: ChunkResult, tail_tick: int, n_ticks: int
         avg_logprob=share * head.avg_logprob + (1 - share) * tail.avg_logprob,
         compression_ratio=compression_ratio("".join(segment.text for segment in segments)),
         temperature=max(head.temperature, tail.temperature),
+        n_attempts=max(head.n_attempts, tail.n_attempts),
         suspect=suspect,
     )
 

@@ -104,7 +104,8 @@ class ChunkResult:
 
     ``avg_logprob`` is nats per token, ``compression_ratio`` that of the text under zlib, both as in Whisper's paper.
     ``suspect`` lists the quality rules that still fail after every fallback. ``model`` is what decoded it, if known;
-    ``device_s`` and ``cpu_s`` are its share of what its batch took, by the length of its speech.
+    ``device_s`` and ``cpu_s`` are its share of what its batch took, by the length of its speech. ``n_attempts`` is how
+    often it was decoded, until an outcome was sound or every way was tried.
     """
 
     index: int
@@ -119,6 +120,7 @@ class ChunkResult:
     model: ModelInfo | None = None
     device_s: float = 0.0
     cpu_s: float = 0.0
+    n_attempts: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

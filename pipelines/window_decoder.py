@@ -202,6 +202,7 @@ def _result(window: Window, candidate: Candidate, segments: tuple[DecodedSegment
         compression_ratio=compression_ratio(candidate.text),
         temperature=candidate.attempt.temperature,
         suspect=tuple(candidate.faults),
+        n_attempts=len(window.candidates),
     )
 
 

@@ -131,6 +131,7 @@ def test_only_rows_that_fail_are_decoded_again(
         (5, 0.0, 1),
         (1, 0.5, 1),
     ]
+    assert (easy.n_attempts, hard.n_attempts) == (1, 3)
     assert easy.suspect == ()
     assert hard.suspect == (Rule.LOW_LOGPROB,)
     assert hard.segments
