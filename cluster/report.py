@@ -1,14 +1,15 @@
 """``meetmemo report``: what jobs took, summed by tenant or model, from the ledger."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pipelines.core import Usage
 from pipelines.errors import OptionError
+from pipelines.job_costs import JobCost
 from pipelines.job_usage import JobUsage
-from pipelines.jobs import Job, JobState
+from pipelines.jobs import JobState
 from pipelines.ledger import Ledger
 
 GroupBy = Literal["tenant", "model"]
@@ -28,14 +29,13 @@ class Account:
     usage: JobUsage = field(default_factory=JobUsage)
     tokens: Usage = field(default_factory=Usage)
 
-    def add(self, job: Job) -> None:
+    def add(self, cost: JobCost) -> None:
         self.n_jobs += 1
-        self.n_failed += job.state is JobState.FAILED
-        self.audio_s += job.progress.audio_s
-        self.source_bytes += job.source.n_bytes
-        self.usage += job.usage
-        if job.minutes and job.minutes.usage:
-            self.tokens += job.minutes.usage
+        self.n_failed += cost.failed
+        self.audio_s += cost.audio_s
+        self.source_bytes += cost.source_bytes
+        self.usage += cost.usage
+        self.tokens += cost.tokens
 
 
 def since(text: str, now: datetime) -> datetime:
@@ -59,17 +59,18 @@ def since(text: str, now: datetime) -> datetime:
     raise OptionError(f"{text!r} is neither a date such as 2026-11-01 nor a length of time such as 36h, 7d or 2w")
 
 
-def account(jobs: Iterable[Job], by: GroupBy) -> list[Account]:
-    """Sum ended jobs, by name."""
-    key: Callable[[Job], str] = (lambda job: job.tenant) if by == "tenant" else (lambda job: job.options.model)
+def account(costs: Iterable[JobCost], by: GroupBy) -> list[Account]:
+    """Sum what ended jobs took, by name."""
     accounts: dict[str, Account] = {}
-    for job in jobs:
-        accounts.setdefault(key(job), Account(name=key(job))).add(job)
+    for cost in costs:
+        name = cost.tenant if by == "tenant" else cost.model
+        accounts.setdefault(name, Account(name=name)).add(cost)
     return [accounts[name] for name in sorted(accounts)]
 
 
-def ended_jobs(ledger: Ledger, since_s: float) -> Iterator[Job]:
-    """Jobs that were created at or after that time (Unix seconds) and have ended. Blocks."""
+def costs_since(ledger: Ledger, since_s: float) -> Iterator[JobCost]:
+    """What ended jobs took, also deleted ones, of those created at or after that time (Unix seconds). Blocks."""
+    yield from ledger.costs_of_deleted(since_s)
     after = None
     while True:
         page = ledger.list(
@@ -79,7 +80,7 @@ def ended_jobs(ledger: Ledger, since_s: float) -> Iterator[Job]:
             limit=_PAGE,
             after=after,
         )
-        yield from page.jobs
+        yield from map(JobCost.of, page.jobs)
         after = page.next_cursor
         if after is None:
             return

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.report import Account, GroupBy, account, ended_jobs, since
+from cluster.report import Account, GroupBy, account, costs_since, since
 from cluster.settings import Settings
 from pipelines.ledger import connect_ledger
 
@@ -36,12 +36,12 @@ def add_report(
     ) -> None:
         """Sum what ended jobs took: audio, device and processor time, bytes, tokens, money. Reads the ledger itself.
 
-        Jobs that were purged or whose retention is over are not there any more.
+        Jobs that were purged, or whose retention is over, are counted as well: their figures stay.
         """
         begin = since(period, datetime.now(UTC))
         ledger = connect_ledger(read_settings(config, home).ledger_url)
         try:
-            accounts = account(ended_jobs(ledger, begin.timestamp()), by)
+            accounts = account(costs_since(ledger, begin.timestamp()), by)
         finally:
             ledger.close()
         if as_json:

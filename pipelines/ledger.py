@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pipelines.corrections import CorrectionBook
 from pipelines.errors import LedgerError
+from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
 from pipelines.key_holds import KeyHolds
 from pipelines.model_routes import ModelRoute
@@ -171,7 +172,13 @@ class Ledger(Protocol):
         """
 
     def delete(self, tenant: str, job_id: str) -> None:
-        """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
+        """Forget a job, its history and its idempotency key; raises `JobUnknown`.
+
+        What an ended one took is kept in `costs_of_deleted`.
+        """
+
+    def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
+        """What ended jobs took that are deleted, of those created at or after that time (Unix seconds)."""
 
     def identity(self) -> str:
         """The ledger's name, made at random when somebody first asks; a restored copy has the same."""

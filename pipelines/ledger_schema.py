@@ -23,7 +23,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from pipelines.jobs import JobState
 from pipelines.outbox import DeliveryState
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"
 
 COORDINATOR = "coordinator"
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.model_routes.ModelRoute`s, if any
@@ -248,6 +248,15 @@ disabled_targets = Table(
     Column("tenant", Text, primary_key=True),
     Column("target", Text, primary_key=True),
     Column("at_s", Double, nullable=False),
+)
+
+job_costs = Table(  # of jobs that were deleted; the body is a `JobCost`
+    "job_costs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("created_at_s", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_job_costs_created", "created_at_s"),
 )
 
 switches = Table(

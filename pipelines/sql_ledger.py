@@ -8,9 +8,11 @@ from sqlalchemy import bindparam, delete, func, insert, literal, select, tuple_,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
+from pipelines.codec import decode, encode
 from pipelines.database import Database
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
+from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
@@ -42,6 +44,7 @@ from pipelines.ledger_schema import (
     MODEL_ROUTES,
     SCHEMA_REVISION,
     events,
+    job_costs,
     jobs,
     leases,
     queued,
@@ -230,10 +233,20 @@ class SqlLedger:
             return replace(job_of(row), cancel_requested=True, updated_at_s=now_s)
 
     def delete(self, tenant: str, job_id: str) -> None:
-        """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
+        """Forget a job, its history and its idempotency key, but not what it took; raises `JobUnknown`."""
         with self._database.writing() as connection:
             row = known_row(connection, tenant, job_id, lock=True)
+            job = job_of(row)
+            if job.state.final:
+                cost = encode(JobCost.of(job)).decode()
+                connection.execute(insert(job_costs).values(created_at_s=job.created_at_s, body=cost))
             connection.execute(delete(jobs).where(jobs.c.id == row.id))
+
+    def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
+        """What ended jobs took that are deleted, by when they were created."""
+        query = select(job_costs.c.body).where(job_costs.c.created_at_s >= since_s).order_by(job_costs.c.created_at_s)
+        with self._database.reading() as connection:
+            return [decode(JobCost, body) for body in connection.execute(query).scalars()]
 
     # The Coordinator
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.fair_claims import Waiting, share_out
 from pipelines.ids import new_id
+from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
@@ -59,6 +60,7 @@ class MemoryLedger:
         self._events: dict[str, list[JobEvent]] = {}
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
         self._drain_mode = DrainMode.OFF
+        self._costs: list[JobCost] = []
         self._identity = new_id()
         self._model_routes: tuple[ModelRoute, ...] = ()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
@@ -179,10 +181,18 @@ class MemoryLedger:
         """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
         with self._using():
             job = self.get(tenant, job_id)
+            if job.state.final:
+                self._costs.append(JobCost.of(job))
             del self._jobs[job.id], self._events[job.id], self._fences[job.id]
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
             self.outbox.forget(job.id)
             self.corrections.forget(job.id)
+
+    def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
+        """What ended jobs took that are deleted, by when they were created."""
+        self.check()
+        found = [cost for cost in self._costs if cost.created_at_s >= since_s]
+        return sorted(found, key=lambda cost: cost.created_at_s)
 
     def identity(self) -> str:
         """The ledger's name."""

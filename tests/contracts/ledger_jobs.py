@@ -11,6 +11,8 @@ from pipelines.errors import (
     LedgerError,
     Reason,
 )
+from pipelines.job_costs import JobCost
+from pipelines.job_usage import JobUsage
 from pipelines.jobs import (
     CancelRequested,
     Claimed,
@@ -291,6 +293,20 @@ class JobsContract(LedgerBase):
             ledger.apply(lease, after(running, *TRANSCRIBED), running.version)
         with pytest.raises(JobUnknown):
             ledger.record(lease, running, "note")
+
+    def test_what_deleted_jobs_took(self, ledger, another, lease, running):
+        """The figures of an ended job outlive it; one that had not ended leaves none."""
+        usage = JobUsage(device_s=2.0, cpu_s=3.0, result_bytes=4)
+        ended = replace(after(running, Failed(reason=Reason.INTERNAL, detail="why")), usage=usage)
+        ended = ledger.apply(lease, ended, running.version)
+        ledger.create(make_job("j1"))
+        ledger.delete("acme", "j1")
+        assert list(ledger.costs_of_deleted(0.0)) == []
+        ledger.delete("acme", "running")
+        (cost,) = another.costs_of_deleted(ended.created_at_s)
+        assert cost == JobCost.of(ended)
+        assert (cost.failed, cost.usage) == (True, usage)
+        assert list(ledger.costs_of_deleted(ended.created_at_s + 1)) == []
 
     def test_history(self, ledger, lease, running, clock):
         """A job's history holds what happened, when, in order."""
