@@ -39,6 +39,7 @@ from cluster.tuning import (
     LimitTuning,
     MinutesTuning,
     TranscriberTuning,
+    sleepers_of,
     transcriber_name,
 )
 from cluster.writers import build_writers
@@ -209,7 +210,7 @@ class CoordinatorReplica(Coordinator):
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 weights={model.name: weights_sha256(model_files(settings, model).path) for model in settings.models},
-                sleepers=frozenset(model.name for model in settings.models if not model.min_replicas),
+                sleepers=frozenset(sleepers_of(settings)),
                 lanes={model: share.lanes for model, share in shares.items()},
                 max_tickets={model: share.max_tickets for model, share in shares.items()},
                 max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
@@ -229,6 +230,7 @@ class CoordinatorReplica(Coordinator):
         self.retune(
             max_live_jobs=tuning.max_live_jobs,
             max_tickets=tuning.max_tickets,
+            sleepers=frozenset(tuning.sleepers),
             retention=retention_of(tuning.retention),
         )
 

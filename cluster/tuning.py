@@ -20,7 +20,7 @@ from pipelines.errors import ConfigurationError
 
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
 LIVE_OF_MINUTES = ("concurrency", "window_s", "pack_items", "pack_tokens", "tokens_per_day", "cost_per_day_usd")
-LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas")
+LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "sleep_after_s")
 FIXED = ("home", "ledger_url", "store_url", "http.host", "http.port", "http.haproxy", "ray.address", "ray.num_cpus")
 """Settings that a running cluster cannot change at all."""
 
@@ -56,10 +56,11 @@ class LimitTuning(_Tuning):
 
 
 class CoordinatorTuning(_Tuning):
-    """How much is in hand, how many calls of each model are open, and how long results are kept."""
+    """How much is in hand, how many calls of each model are open, who may sleep, and how long results are kept."""
 
     max_live_jobs: int
     max_tickets: dict[str, int]
+    sleepers: tuple[str, ...]
     retention: RetentionSettings
 
 
@@ -124,6 +125,7 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
         COORDINATOR: CoordinatorTuning(
             max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
             max_tickets={model: share.max_tickets for model, share in shares.items()},
+            sleepers=sleepers_of(settings),
             retention=settings.retention,
         ),
         MINUTES_WRITER: MinutesTuning(minutes=settings.minutes),
@@ -141,6 +143,11 @@ def _transcriber_version(settings: Settings, model: ModelSettings, share: Engine
     frozen["coordinator"] = {"hang_s": settings.coordinator.hang_s}
     kind = (share.num_gpus, share.num_cpus, share.threads, share.lanes, share.accelerator_type)
     return _hash({**frozen, "model": _model(model), "share": kind})
+
+
+def sleepers_of(settings: Settings) -> tuple[str, ...]:
+    """Models that have no replica while no job wants them."""
+    return tuple(model.name for model in settings.models if not model.min_replicas)
 
 
 def check_change(before: Settings, after: Settings) -> None:

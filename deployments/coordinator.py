@@ -155,9 +155,16 @@ class Coordinator:
         """Raise `Fenced` once another Coordinator holds the lease: this one must be replaced."""
         _ = self._leadership.lease
 
-    def retune(self, *, max_live_jobs: int, max_tickets: Mapping[str, int], retention: Retention) -> None:
+    def retune(
+        self,
+        *,
+        max_live_jobs: int,
+        max_tickets: Mapping[str, int],
+        retention: Retention,
+        sleepers: frozenset[str] = frozenset(),
+    ) -> None:
         """Work by other bounds from now on; models that are not named keep theirs."""
-        self._options = replace(self._options, max_live_jobs=max_live_jobs, retention=retention)
+        self._options = replace(self._options, max_live_jobs=max_live_jobs, retention=retention, sleepers=sleepers)
         if self._feeder:
             self._feeder.per_batch = max_live_jobs * JOBS_AHEAD
         for model, n_tickets in max_tickets.items():

@@ -56,6 +56,13 @@ def test_a_batch_size_and_replicas_replace_nothing() -> None:
     assert set(found.told) == {"Transcriber-base", "Coordinator"}
 
 
+def test_a_model_may_sleep_from_now_on() -> None:
+    """The Coordinator is told who may sleep; Serve takes the replicas away."""
+    models = [{"name": "base", "max_replicas": 2, "min_replicas": 0}, {"name": "turbo", "max_replicas": 2}]
+    found = changes(models=models)
+    assert (found.replaced, found.told) == ((), ("Coordinator",))
+
+
 def test_another_path_replaces_one_models_transcribers() -> None:
     """Who knows the list of models is replaced, who decodes another model is not."""
     found = changes(models=[{"name": "base", "path": "/new", "max_replicas": 2}, {"name": "turbo", "max_replicas": 2}])
