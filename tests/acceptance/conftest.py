@@ -1,13 +1,15 @@
 """A whole cluster as a user starts it: ``meetmemo up`` in a process of its own, talked to over HTTP."""
 
+import base64
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ class RunningMeetMemo:
     port: int
     program: str = "cluster.cli"
     process: subprocess.Popen[bytes] | None = None
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -38,7 +41,7 @@ class RunningMeetMemo:
     def environment(self) -> dict[str, str]:
         ours = {"MEETMEMO_HOME": str(self.home), "MEETMEMO_HTTP__PORT": str(self.port)}
         ours["MEETMEMO_REUSE"] = "false"  # the same samples are submitted again and again, to be transcribed
-        return {**os.environ, **haproxy_ports(), **ours}
+        return {**os.environ, **haproxy_ports(), **ours, **self.more}
 
     def start(self) -> None:
         """Start it and wait until ``/readyz`` answers 200."""
@@ -128,10 +131,27 @@ class RunningMeetMemo:
         return self.process is not None and state.exists() and json.loads(state.read_text())["pid"] == self.process.pid
 
 
+SECRETS = {name: secrets.token_hex(24) for name in ("llm", "jwt", "metrics", "webhook", "bucket", "source")}
+"""What no log, page or file of the cluster may hold; see `test_secrets`."""
+
+WITH_SECRETS = {
+    "DEEPSEEK_API_KEY": f"sk-{SECRETS['llm']}",
+    "MEETMEMO_MINUTES__WRITER": "extractive",
+    "MEETMEMO_MINUTES__BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens: calls with the key fail
+    "MEETMEMO_JWT_SECRET": SECRETS["jwt"],
+    "MEETMEMO_METRICS_TOKEN": SECRETS["metrics"],
+    "WEBHOOK_SECRETS": f"whsec_{base64.b64encode(SECRETS['webhook'].encode()).decode()}",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": SECRETS["bucket"],
+    "MEETMEMO_SOURCES": '[{"name": "calls", "url": "https://recordings.invalid/files", "secret": "CALLS_SECRET"}]',
+    "CALLS_SECRET": f"Bearer {SECRETS['source']}",
+}
+
+
 @pytest.fixture(scope="session")
 def meetmemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMeetMemo]:
     """One cluster for all acceptance tests; at the end it must stop cleanly on SIGTERM."""
-    running = RunningMeetMemo(home=tmp_path_factory.mktemp("home"), port=free_port())
+    running = RunningMeetMemo(home=tmp_path_factory.mktemp("home"), port=free_port(), more=WITH_SECRETS)
     running.start()
     yield running
     assert running.stop() == 0
