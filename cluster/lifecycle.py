@@ -24,7 +24,7 @@ import httpx
 
 from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
-from cluster.reloading import answer_request, with_generation
+from cluster.reloading import answer_request, is_asked, with_generation
 from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
 from cluster.telephony import twilio_accounts
@@ -64,13 +64,21 @@ def find_running(settings: Settings) -> RunningCluster | None:
 def run_until_stopped(settings: Settings, announce: Callable[[str], None], reread: Callable[[], Settings]) -> None:
     """Start a cluster, ``announce`` its URL once it is ready, serve until SIGTERM or SIGINT, stop it.
 
-    ``reread`` gives the settings anew: SIGHUP deploys them; see `cluster.reloading`.
+    ``reread`` gives the settings anew: SIGHUP deploys them; see `cluster.reloading`. In a terminal SIGHUP without a
+    request is its end, and stops the cluster.
 
     Raises `ConfigurationError` when this home's cluster runs already or the port is taken.
     """
     _stop_on_signals()
     hung_up: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt its `get`, which an event's may not
-    signal.signal(signal.SIGHUP, lambda number, frame: hung_up.put(None))
+    in_terminal = sys.stdin is not None and sys.stdin.isatty()
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        if in_terminal and not is_asked(settings):
+            raise KeyboardInterrupt
+        hung_up.put(None)
+
+    signal.signal(signal.SIGHUP, hang_up)
     settings = with_generation(settings)
     try:
         # Ray puts handlers of its own in place when it starts; they abort the process.

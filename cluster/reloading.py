@@ -53,12 +53,21 @@ def request(settings: Settings, pid: int, *, restart: bool, timeout_s: float) ->
     while time.monotonic() < deadline:
         try:
             answer = Answer(**json.loads(_answer_file(settings).read_text()))
-        except (OSError, ValueError):
+        except FileNotFoundError:
             answer = None
         if answer is not None and answer.request == name:
             return answer
         time.sleep(POLL_S)
     raise ConfigurationError(f"The cluster has not answered within {timeout_s:.0f} s; its log says how far it is.")
+
+
+def is_asked(settings: Settings) -> bool:
+    """Whether there is a request without an answer."""
+    try:
+        asked = _request_file(settings).read_text()
+        return Answer(**json.loads(_answer_file(settings).read_text())).request != asked
+    except FileNotFoundError:
+        return _request_file(settings).exists()
 
 
 def answer_request(settings: Settings, reread: Callable[[], Settings]) -> Settings:

@@ -45,13 +45,14 @@ DEAD_AFTER_S = 30.0
 
 @dataclass
 class Machine:
-    """A host, its disk, and the session of everything that runs on it."""
+    """A host, its disk, and the sessions of everything that runs on it; while ``held`` nothing is started there."""
 
     host: Host
     disk: Path
     head: bool
     sessions: set[int]
     ray: "subprocess.Popen[bytes] | None" = None
+    held: bool = False
 
     @property
     def url(self) -> str:
@@ -108,7 +109,8 @@ class Fleet:
         raise LookupError(f"no worker runs a {victim}")
 
     def kill_head(self) -> None:
-        """A power cut of the head: Ray's and MeetMemo's processes there are gone; the supervisor starts them again."""
+        """A power cut of the head: Ray's and MeetMemo's processes there are gone until it is `Machine.held` no more."""
+        self.head.held = True
         kill_sessions(self.head.sessions)
         # `ray start` takes any process of this machine that names the head's address for one of the head's own; on a
         # host of its own it would see none.
@@ -181,13 +183,13 @@ class Fleet:
         """Start what has ended; first Ray, then, on the head, MeetMemo."""
         while not self._stopping.wait(SUPERVISOR_PAUSE_S):
             for machine in self.machines:
-                if machine.ray is None or machine.ray.poll() is None:
+                if machine.held or machine.ray is None or machine.ray.poll() is None:
                     continue
                 kill_sessions(machine.sessions)
                 machine.sessions.clear()
                 self.n_restarts += 1
                 self._start_ray(machine)
-            if self._up is not None and self._up.poll() is not None and self._answers():
+            if not self.head.held and self._up is not None and self._up.poll() is not None and self._answers():
                 self._start_up()
 
     def _answers(self) -> bool:
