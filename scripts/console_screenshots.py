@@ -53,8 +53,31 @@ TYPE = """async ([selector, word]) => {
   return times;
 }"""
 
+# Begins to correct, changes a passage, undoes it; twenty frames each.
+CORRECT = """async () => {
+  const times = [];
+  let before = performance.now();
+  const frames = async (n) => {
+    for (let frame = 0; frame < n; frame++) {
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      times.push(now - before);
+      before = now;
+    }
+  };
+  const click = async (element) => (element.click(), await frames(20));
+  await click(document.querySelector("button.correct"));
+  await click(document.querySelectorAll(".line .words")[3]);
+  const editor = document.querySelector("textarea.edit");
+  editor.value = "Something else.";
+  editor.blur();
+  await frames(20);
+  await click(document.querySelector('.correcting [data-part="undo"]'));
+  return times;
+}"""
 
-def take(browser: Browser, url: str, jobs: dict[str, Any]) -> None:
+
+def take(browser: Browser, url: str, house: ConsoleHouse, jobs: dict[str, Any]) -> None:
     """Every picture."""
     PICTURES.mkdir(exist_ok=True)
 
@@ -76,6 +99,17 @@ def take(browser: Browser, url: str, jobs: dict[str, Any]) -> None:
     def listen(page: Page) -> None:
         page.locator("li.line .words").nth(6).click()
 
+    def correct(page: Page) -> None:
+        page.locator("button.correct").click()
+        page.locator(".line .words").nth(3).click()
+        page.keyboard.press("ControlOrMeta+A")
+        page.keyboard.type("Hello, this is Davide from engineering.")
+        page.keyboard.press("Enter")
+        page.locator("button.compare").click()
+
+    def write_anew(page: Page) -> None:
+        page.locator('[data-part="anew"]').click()
+
     def job(name: str) -> str:
         return f"#/jobs/{jobs[name].id}"
 
@@ -83,9 +117,16 @@ def take(browser: Browser, url: str, jobs: dict[str, Any]) -> None:
     picture("submit", "", WIDE, LIGHT, ENGLISH, then=stage)
     picture("transcript", job("meeting"), WIDE, LIGHT, ENGLISH, then=listen)
     picture("transcript-dark", job("call"), WIDE, DARK, CHINESE, then=listen)
+    picture("correct", job("meeting"), WIDE, LIGHT, ENGLISH, then=correct)
+    picture("minutes-form", job("call"), WIDE, DARK, ENGLISH, then=write_anew)
+    picture("phone-correct", job("meeting"), PHONE, LIGHT, CHINESE, then=correct)
     picture("cluster", "#/cluster", WIDE, LIGHT, ENGLISH)
     picture("phone-jobs", "", PHONE, LIGHT, CHINESE)
     picture("phone-transcript", job("meeting"), PHONE, DARK, ENGLISH)
+    house.add_batch("october-calls", done=180, failed=3, live=8, to_come=409, age_s=8000)
+    house.add_batch("board-2026", done=12, failed=0, live=0, to_come=0, age_s=90_000)
+    picture("batches", "#/batches", WIDE, LIGHT, ENGLISH)
+    picture("phone-batches", "#/batches", PHONE, DARK, CHINESE)
 
 
 def measure(browser: Browser, url: str, long_job: str) -> None:
@@ -105,6 +146,7 @@ def measure(browser: Browser, url: str, long_job: str) -> None:
     page.wait_for_timeout(2 * SETTLE_MS)
     report("three hours, scroll", page.evaluate(SCROLL, [".text .scroller", 150]))
     report("three hours, search", page.evaluate(TYPE, [".tools input", "release"]))
+    report("three hours, correct", page.evaluate(CORRECT))
 
 
 def main() -> None:
@@ -129,7 +171,7 @@ def main() -> None:
         if "--fluid" in sys.argv[1:]:
             measure(browser, url, long_job.id)
         else:
-            take(browser, url, jobs)
+            take(browser, url, house, jobs)
         browser.close()
         server.should_exit = True
         thread.join()

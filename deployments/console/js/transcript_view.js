@@ -6,7 +6,8 @@ import { clock } from "./format.js";
 import { differences } from "./differences.js";
 import { t } from "./words.js";
 
-const PER_FRAME = 250; // passages built at once: the first screen is there in the first frame
+const PER_FRAME = 120; // passages built at once: the first screen is there in the first frame
+const STALE_PER_FRAME = 40; // passages drawn anew at once: replacing costs more than adding
 const COLOURS = 8;
 
 export class TranscriptView extends EventTarget {
@@ -58,7 +59,7 @@ export class TranscriptView extends EventTarget {
 
   #replaceSome(stale, lines) {
     if (lines !== this.lines) return; // drawn anew meanwhile: what is stale is found again
-    for (const i of stale.splice(0, PER_FRAME)) this.#replace(lines[i], lines[i - 1]);
+    for (const i of stale.splice(0, STALE_PER_FRAME)) this.#replace(lines[i], lines[i - 1]);
     if (stale.length) return void requestAnimationFrame(() => this.#replaceSome(stale, lines));
     if (this.element.classList.contains("showing-changes")) this.markChanges(true);
     this.dispatchEvent(new Event("redrawn"));
@@ -85,7 +86,7 @@ export class TranscriptView extends EventTarget {
   /** What a line's element depends on. */
   #signature(line, before) {
     const { text, speaker } = line.segment;
-    return JSON.stringify([text, speaker, before?.segment?.speaker, this.editing, this.original !== null, this.speakers.indexOf(speaker) % COLOURS]);
+    return [this.editing, this.original !== null, this.speakers.indexOf(speaker), speaker, before?.segment?.speaker, text].join("\n");
   }
 
   /** The passage `by` places further that somebody speaks. */
@@ -139,7 +140,9 @@ export class TranscriptView extends EventTarget {
     const colour = this.speakers.indexOf(segment.speaker) % COLOURS;
     const named = segment.speaker !== before?.segment?.speaker || !before?.segment;
     const suspect = segment.health === "suspect";
-    const classes = [`sp${colour}`, suspect && "suspect", !line.text && "struck"].filter(Boolean).join(".");
+    const was = this.original?.get(segment.id);
+    const changed = was && (was.text.trim() !== line.text || was.speaker !== segment.speaker);
+    const classes = [`sp${colour}`, suspect && "suspect", changed && "changed", !line.text && "struck"].filter(Boolean).join(".");
     return h(
       `li.line.${classes}`,
       { data: { id: segment.id } },
@@ -149,7 +152,7 @@ export class TranscriptView extends EventTarget {
         {},
         this.#speaker(line, named),
         line.text ? h("p.words", {}, line.text) : h("p.words.dim", {}, t("struckOut")),
-        this.#was(line, named),
+        changed && this.#was(line, was, named),
         suspect && h("span.why", {}, icon("warning"), this.#why(segment)),
       ),
     );
@@ -164,10 +167,8 @@ export class TranscriptView extends EventTarget {
   }
 
   /** What the machine wrote, where that is something else. */
-  #was(line, named) {
-    const was = this.original?.get(line.segment.id);
-    const [text, speaker] = [was?.text.trim(), was?.speaker];
-    if (!was || (text === line.text && speaker === line.segment.speaker)) return null;
+  #was(line, was, named) {
+    const [text, speaker] = [was.text.trim(), was.speaker];
     const other = named && speaker !== line.segment.speaker; // said where the name stands
     if (text === line.text) return other && h("p.was", {}, h("span.visually-hidden", {}, `${t("machineWrote")} `), h("del", {}, speaker || t("unnamed")));
     line.changes = differences(text, line.text);
