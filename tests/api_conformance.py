@@ -64,15 +64,17 @@ class Server:
 
     url: str
     known: dict[str, tuple[str, ...]]
+    spool_dir: Path = Path()
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Server]:
+def serving(*, upload_idle_timeout_s: float = 60.0) -> Iterator[Server]:
     """The API over fakes with one job of every kind, by a real server in a thread."""
     with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
         house = ConsoleHouse(
             Path(folder),
             coordinator=HastyCoordinator,
+            upload_idle_timeout_s=upload_idle_timeout_s,
             keys=MemoryKeys(),
         )
         jobs = house.fill()
@@ -94,7 +96,7 @@ def serving() -> Iterator[Server]:
                 "name": ("transcript.json", "minutes.pdf", "mini-en"),
                 "kind": ("decisions", "actions"),
             }
-            yield Server(url=f"http://127.0.0.1:{port}", known=known)
+            yield Server(url=f"http://127.0.0.1:{port}", known=known, spool_dir=Path(folder) / "spool")
         finally:
             server.should_exit = True
             thread.join()

@@ -69,7 +69,9 @@ class BusyCoordinator(SteeredCoordinator):
 class ConsoleHouse:
     """An API with its ledger, store and Coordinator at hand, and jobs put into them."""
 
-    def __init__(self, folder: Path, *, coordinator=BusyCoordinator, **more) -> None:  # type: ignore[no-untyped-def]
+    def __init__(  # type: ignore[no-untyped-def]
+        self, folder: Path, *, coordinator=BusyCoordinator, upload_idle_timeout_s: float = 60.0, **more
+    ) -> None:
         """``more`` goes to `build_api`."""
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
@@ -84,7 +86,9 @@ class ConsoleHouse:
             self.coordinator,
             models=MODELS,
             default_model="mini-en",
-            limits=IngestionLimits(spool_dir=folder / "spool", min_free_bytes=0),
+            limits=IngestionLimits(
+                spool_dir=folder / "spool", min_free_bytes=0, upload_idle_timeout_s=upload_idle_timeout_s
+            ),
             llm_configured=False,
             batches=self.book,
             version="1.2.3",
