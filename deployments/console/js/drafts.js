@@ -4,7 +4,7 @@
 export const submission = { items: [], values: null };
 
 /** Corrections of one transcript that are not saved, over whatever version is shown. */
-export class Draft extends EventTarget {
+class Draft extends EventTarget {
   #edits = new Map(); // segment id → {text?, speaker?}
   #past = []; // each a list of [id, what stood there]
 
