@@ -4,8 +4,8 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from deployments.access import Reader, Writer
+from deployments.job_schemas import JOBS_PATH
 from deployments.problems import documented
-from deployments.schemas import JOBS_PATH
 from deployments.tenant_jobs import ResultStream, in_thread
 from pipelines.errors import BlobMissing, IllegalTransition, Reason, ResultPending
 from pipelines.jobs import Job

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from deployments.coordinator_line import CoordinatorLine
+from deployments.intake import Intake
 from deployments.limits import IngestionLimits, LiveLimits
-from deployments.submission import Intake, Offer
+from deployments.offer import Offer
 from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 from deployments.uploads import UploadGates

@@ -18,8 +18,9 @@ from deployments.batch_schemas import (
     Retried,
 )
 from deployments.idempotency import idempotency_key
+from deployments.job_schemas import JobBody
 from deployments.problems import documented
-from deployments.schemas import JobBody, Options, Wire, parsed
+from deployments.schemas import Options, Wire, parsed
 from deployments.submission import content_length, merge_options, query_values
 from deployments.tenant_batches import MAX_MANIFEST_BYTES, TenantBatches
 from deployments.uploads import Spool, body_of

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from deployments.job_schemas import public_part
 from deployments.references import ExternalId
-from deployments.schemas import NO_CONTROLS, Wire, public_part
+from deployments.schemas import NO_CONTROLS, Wire
 from pipelines.batches import Batch, BatchState, Entry, EntryState, Tally
 from pipelines.jobs import JobState
 

@@ -10,8 +10,9 @@ from pydantic import Field, StringConstraints
 from deployments.access import Author, Reader, Writer
 from deployments.backend import Backend
 from deployments.job_routes import matches
+from deployments.job_schemas import JOBS_PATH, job_path
 from deployments.problems import documented
-from deployments.schemas import JOBS_PATH, NO_CONTROLS, SpeakerName, Wire, job_path
+from deployments.schemas import NO_CONTROLS, SpeakerName, Wire
 from deployments.transcript_versions import TranscriptVersions
 from pipelines.corrections import Correction, Edits, SegmentEdit
 from pipelines.errors import Reason

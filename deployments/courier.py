@@ -15,9 +15,9 @@ from typing import Protocol
 
 import structlog
 
+from deployments.job_schemas import public_part
 from deployments.measures import Measures
 from deployments.patience import Patience
-from deployments.schemas import public_part
 from pipelines.errors import LedgerError
 from pipelines.outbox import Attempt, Channel, Delivery, DeliveryState, Message, Outbox, next_delay_s
 

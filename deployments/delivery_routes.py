@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from deployments.access import Reader, Writer
+from deployments.job_schemas import JOBS_PATH, public_part
 from deployments.problems import documented
-from deployments.schemas import JOBS_PATH, Wire, public_part
+from deployments.schemas import Wire
 from pipelines.errors import Reason
 from pipelines.outbox import Attempt, Delivery, DeliveryState
 

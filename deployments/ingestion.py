@@ -24,6 +24,7 @@ from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.direct_upload_routes import direct_upload_routes
 from deployments.docs_page import serve_docs
+from deployments.intake import Intake
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
 from deployments.key_routes import key_routes
@@ -31,6 +32,7 @@ from deployments.limits import IngestionLimits, LiveLimits, SourceLimits, Tenant
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
 from deployments.notification_routes import notification_routes
+from deployments.offer import Offer
 from deployments.openai_api import speech_routes
 from deployments.ports import CoordinatorPort
 from deployments.problems import install
@@ -38,7 +40,6 @@ from deployments.quarantine_routes import quarantine_routes
 from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.recorder_routes import recorder_routes
-from deployments.submission import Intake, Offer
 from deployments.tus_routes import tus_routes
 from deployments.twilio import TwilioAccount
 from deployments.twilio_routes import twilio_routes

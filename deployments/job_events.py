@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from deployments.coordinator_line import CoordinatorLine
+from deployments.job_schemas import JobBody
 from deployments.problems import problem_of
-from deployments.schemas import JobBody, Problem
+from deployments.schemas import Problem
 from pipelines.errors import InvalidRequest, JobUnknown
 from pipelines.jobs import Job, JobState
 

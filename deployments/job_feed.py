@@ -12,7 +12,7 @@ import anyio.to_thread
 from pydantic import BaseModel
 
 from deployments.coordinator_line import CoordinatorLine
-from deployments.schemas import JobBody
+from deployments.job_schemas import JobBody
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Ledger

@@ -8,8 +8,9 @@ from fastapi.responses import JSONResponse
 from deployments.access import Reader, Writer
 from deployments.backend import Backend
 from deployments.idempotency import idempotency_key
+from deployments.job_schemas import JOBS_PATH, JobBody, job_path
 from deployments.problems import documented
-from deployments.schemas import JOBS_PATH, JobBody, MinutesWishes, Wire, job_path
+from deployments.schemas import MinutesWishes, Wire
 from pipelines.errors import Reason
 
 _ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)

@@ -13,8 +13,8 @@ from deployments.api_docs import SUBMIT_DESCRIPTION, event_stream, submit_openap
 from deployments.backend import Backend
 from deployments.idempotency import idempotency_key
 from deployments.job_events import job_events, seen_version
+from deployments.job_schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.problems import documented
-from deployments.schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.submission import read_submission
 from deployments.transcript_versions import TranscriptVersions
 from deployments.uploads import Gate

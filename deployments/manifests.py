@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from deployments.batch_schemas import MAX_ENTRIES, ManifestEntry
 from deployments.limits import SourceLimits
+from deployments.offer import Offer
 from deployments.references import ReferenceFields
 from deployments.schemas import InvalidOptions, Options
 from deployments.sources import check_url, name_in
-from deployments.submission import Offer, clean_filename
+from deployments.submission import clean_filename
 from pipelines.batches import Entry
 from pipelines.errors import InvalidRequest, MeetMemoError
 from pipelines.jobs import JobOptions

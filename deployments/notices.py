@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from deployments.schemas import JobBody
+from deployments.job_schemas import JobBody
 from pipelines.jobs import Job, JobState
 from pipelines.outbox import Message
 

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from deployments import stages
 from deployments.access import Writer
 from deployments.backend import Backend
+from deployments.job_schemas import job_path
 from deployments.openai_bodies import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.openai_docs import SPEECH_DESCRIPTION, documented_speech, speech_openapi
 from deployments.openai_errors import SpeechError, openai_status, speech_error
@@ -20,7 +21,6 @@ from deployments.openai_forms import SpeechRequest, Task, read_speech_request
 from deployments.openai_stream import has_transcript, text_events
 from deployments.partial_transcript import PartialTranscript
 from deployments.problems import problem_for
-from deployments.schemas import job_path
 from deployments.tenant_jobs import TenantJobs, in_thread
 from deployments.uploads import Gate
 from pipelines.core import Transcript

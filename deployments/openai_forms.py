@@ -10,8 +10,9 @@ from starlette.requests import Request
 from deployments.forms import read_form
 from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits
+from deployments.offer import Offer
 from deployments.schemas import Options, SpeakerName, Term, Wire, parsed, refused_option
-from deployments.submission import Offer, Submission, clean_filename, content_length
+from deployments.submission import Submission, clean_filename, content_length
 from deployments.uploads import Spool, body_of
 from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType
 

@@ -11,9 +11,10 @@ from pydantic import Field
 from deployments.access import Reader, Writer
 from deployments.backend import Backend
 from deployments.idempotency import idempotency_key
+from deployments.job_schemas import JOBS_PATH, JobBody, job_path
 from deployments.problems import documented
 from deployments.quarantine import Quarantined
-from deployments.schemas import JOBS_PATH, JobBody, Wire, job_path
+from deployments.schemas import Wire
 from deployments.tenant_jobs import TenantJobs
 from pipelines.errors import Reason
 from pipelines.jobs import Job

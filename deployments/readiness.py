@@ -16,7 +16,7 @@ from deployments.backend import Backend
 from deployments.openai_docs import documented_speech
 from deployments.ports import ClusterStatus
 from deployments.problems import documented
-from deployments.schemas import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
+from deployments.service_schemas import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
 from pipelines.errors import MeetMemoError, Reason
 
 log = structlog.get_logger(__name__)

@@ -10,8 +10,8 @@ from deployments.access import Writer
 from deployments.api_docs import submit_openapi
 from deployments.backend import Backend
 from deployments.idempotency import idempotency_key
+from deployments.job_schemas import JobBody, job_path
 from deployments.problems import documented
-from deployments.schemas import JobBody, job_path
 from deployments.submission import clean_filename, read_submission
 from pipelines.errors import InvalidRequest, Reason
 

@@ -44,7 +44,7 @@ class Resumable:
 
 
 class WholeUpload:
-    """The bytes of an upload that is whole, as `deployments.submission.Intake` takes them."""
+    """The bytes of an upload that is whole, as `deployments.intake.Intake` takes them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -14,6 +14,7 @@ import anyio.to_thread
 import httpx
 
 from deployments.forms import disposition, filename_of, text_of
+from deployments.job_schemas import public_part
 from deployments.limits import SourceLimits
 from deployments.outbound import (
     NotPublic,
@@ -24,7 +25,7 @@ from deployments.outbound import (
     trusted_certificates,
 )
 from deployments.s3_sources import fetch_object
-from deployments.schemas import InvalidOptions, public_part
+from deployments.schemas import InvalidOptions
 from deployments.source_places import SourcePlace, place_of
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 

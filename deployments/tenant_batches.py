@@ -8,10 +8,11 @@ from typing import Any
 
 from deployments.batch_schemas import BatchBody, BatchRequest, EntryBody, ManifestEntry
 from deployments.correlation import came_from
+from deployments.job_schemas import result_path
 from deployments.limits import SourceLimits
 from deployments.manifests import checked_entries, read_lines
 from deployments.s3_sources import list_objects
-from deployments.schemas import InvalidOptions, refused_option, result_path
+from deployments.schemas import InvalidOptions, refused_option
 from deployments.source_places import place_of
 from deployments.sources import check_url, fetch
 from deployments.submission import Submission

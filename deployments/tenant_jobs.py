@@ -14,10 +14,13 @@ from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
 from deployments.excerpts import excerpt
 from deployments.idempotency import held
+from deployments.intake import Intake
+from deployments.job_schemas import JobBody, JobQuery
 from deployments.limits import TenantLimits
+from deployments.offer import Offer
 from deployments.quarantine import Quarantined, chunks_in
-from deployments.schemas import JobBody, JobQuery, MinutesWishes
-from deployments.submission import Intake, Offer, Submission
+from deployments.schemas import MinutesWishes
+from deployments.submission import Submission
 from deployments.uploads import Spool, UploadGates
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState

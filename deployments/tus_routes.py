@@ -14,10 +14,11 @@ from starlette.requests import ClientDisconnect
 
 from deployments.access import Writer
 from deployments.backend import Backend
+from deployments.job_schemas import job_path
 from deployments.problems import documented
 from deployments.references import ReferenceFields
 from deployments.resumable import Resumable, ResumableUploads, WholeUpload, append, undo
-from deployments.schemas import Options, job_path
+from deployments.schemas import Options
 from deployments.sources import NAMELESS
 from deployments.submission import Submission, clean_filename, merge_options
 from deployments.tenant_jobs import TenantJobs, in_thread

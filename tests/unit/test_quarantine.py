@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deployments import quarantine
-from deployments.submission import Intake
+from deployments.intake import Intake
 from pipelines.clips import wav_clip
 from pipelines.core import Health
 from pipelines.errors import Reason

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from deployments.offer import Offer
 from deployments.schemas import InvalidOptions, Options
-from deployments.submission import Offer, merge_options
+from deployments.submission import merge_options
 from pipelines.core import ModelInfo, Segment, Transcript, Word
 from pipelines.keys import JobKeys
 from pipelines.testing.ledger import MemoryLedger

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.schemas import InvalidOptions, JobBody, Options, public_part
+from deployments.job_schemas import JobBody, public_part
+from deployments.schemas import InvalidOptions, Options
 from deployments.submission import clean_filename, merge_options
 from pipelines.core import BlobRef
 from pipelines.errors import Reason

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from cluster.cli import app
 from cluster.report import since
+from deployments.job_schemas import JobBody
 from deployments.ports import WrittenResults
-from deployments.schemas import JobBody
 from pipelines.core import Usage
 from pipelines.errors import OptionError
 from pipelines.job_usage import JobUsage
