@@ -36,6 +36,13 @@ from pipelines.ledger import DrainMode, connect_ledger
 from pipelines.storage import BlobStore, open_store
 
 READY_TIMEOUT_S = 300.0
+OWN_PORTS = (
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+)
+REPLICA_PORTS = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
+N_REPLICA_PORTS = 100
 STOP_TIMEOUT_S = 60.0
 _RAY_ATTEMPTS = 3
 STORAGE_RETRY_S = 2.0
@@ -339,9 +346,14 @@ def _prepare_environment(settings: Settings) -> None:
     # A replica that fails its health check hangs or is fenced: waiting for its grace period would only hold its place.
     os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
     os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1" if settings.http.haproxy else "0")
-    # HAProxy's own pages; at Ray's fixed ports a second cluster on the same machine would not start.
-    os.environ.setdefault("RAY_SERVE_HAPROXY_METRICS_PORT", str(_free_port()))
-    os.environ.setdefault("RAY_SERVE_HAPROXY_STATS_PORT", str(_free_port()))
+    # At Ray's fixed ports a second cluster on the same machine would not start, or get requests of the first: what
+    # stands in while no replica is known shares its port with that of every other cluster.
+    for name in OWN_PORTS:
+        os.environ.setdefault(name, str(_free_port()))
+    if not settings.ray.address and REPLICA_PORTS[0] not in os.environ:
+        # Where the endpoint's replicas listen. A port is announced before it is found to be another cluster's.
+        first = _free_port()
+        os.environ.update(zip(REPLICA_PORTS, (str(first), str(first + N_REPLICA_PORTS)), strict=True))
 
 
 def _free_port() -> int:

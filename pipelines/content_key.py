@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 
 from pipelines.catalogue import ModelProfile
@@ -28,5 +29,10 @@ def content_key(source_sha256: str, options: JobOptions, weights_sha256: str, pr
     if not (source_sha256 and weights_sha256):
         return ""
     chosen = {name: value for name, value in asdict(options).items() if name not in (*_OF_THE_MINUTES, *_OF_THE_JOB)}
-    content = [source_sha256, chosen, weights_sha256, asdict(profile), version("meetmemo")]
+    content = [source_sha256, chosen, weights_sha256, asdict(profile), _version()]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _version() -> str:
+    return version("meetmemo")

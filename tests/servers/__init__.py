@@ -6,8 +6,13 @@ import socket
 
 
 def haproxy_ports() -> dict[str, str]:
-    """Ports for the pages of a cluster's HAProxy, as environment: the usual ones may be taken by another cluster."""
-    return {name: str(free_port()) for name in ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")}
+    """Ports of a cluster's HAProxy and its stand-in, as environment: the usual ones may be another cluster's."""
+    names = (
+        "RAY_SERVE_HAPROXY_METRICS_PORT",
+        "RAY_SERVE_HAPROXY_STATS_PORT",
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+    )
+    return {name: str(free_port()) for name in names}
 
 
 def free_port() -> int:
