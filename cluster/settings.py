@@ -38,7 +38,8 @@ JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
 METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
 CLIENT_KEY = "MEETMEMO_API_KEY"
 SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
-_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {MARK}
+VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
+_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {MARK, VENV}
 BUNDLED_MODEL = "mini-en"
 MAX_TENANT_CLASSES = 16
 
