@@ -39,7 +39,10 @@ METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
 CLIENT_KEY = "MEETMEMO_API_KEY"
 SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
 VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
-_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {MARK, VENV}
+_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {
+    MARK,
+    VENV,
+}
 BUNDLED_MODEL = "mini-en"
 MAX_TENANT_CLASSES = 16
 
