@@ -94,7 +94,7 @@ def batch_routes(backend: Backend) -> APIRouter:
     async def _submitted(
         request: Request, batches: TenantBatches, media_type: str, key: str | None
     ) -> tuple[Batch, bool]:
-        with batches.jobs.spool() as spool:
+        async with batches.jobs.spool() as spool:
             await _receive(request, spool, MAX_MANIFEST_BYTES)
             if media_type == "application/json":
                 return await batches.submit(parsed_json(BatchRequest, spool), key, spool)
@@ -178,7 +178,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         ),
     )
     async def upload(batch_id: str, seq: int, request: Request, batches: BatchWriter) -> JobBody:
-        with batches.jobs.spool() as spool:
+        async with batches.jobs.spool() as spool:
             await batches.jobs.check_backlog()
             await _receive(request, spool)
             job = await batches.upload(batch_id, seq, spool)

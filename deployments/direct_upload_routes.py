@@ -103,7 +103,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         wrong = InvalidRequest(f"The URL takes {upload.n_bytes} bytes.")
         if length is not None and length != upload.n_bytes:
             raise wrong
-        with backend.uploads.spool(upload.tenant) as spool:
+        async with backend.uploads.spool(upload.tenant) as spool:
             spool.expect(upload.n_bytes)
             async for block in body_of(request.stream(), length, backend.limits.upload_idle_timeout_s):
                 await spool.write(block)

@@ -54,7 +54,7 @@ def speech_routes(backend: Backend) -> APIRouter:
 
     async def answer(request: Request, jobs: TenantJobs, task: Task) -> Response:
         waiting.check()
-        with jobs.spool() as spool:
+        async with jobs.spool() as spool:
             await jobs.check_backlog()
             speech = await read_speech_request(request, task, spool, backend.offer, backend.limits)
             job, _ = await jobs.accept(speech.submission)

@@ -54,15 +54,14 @@ def recorder_routes(backend: Backend) -> APIRouter:
         },
     )
     async def put(filename: str, request: Request, jobs: Writer) -> Response:
-        async with jobs.answering(idempotency_key(request.headers)):
-            with jobs.spool() as spool:
-                await jobs.check_backlog()
-                submission = await read_submission(request, spool, jobs.offer, backend.limits)
-                if submission.spool is None:
-                    raise InvalidRequest("A PUT carries the recording itself; send sources to POST /v1/jobs.")
-                key = submission.idempotency_key or _key_of(filename, submission.spool.sha256)
-                submission = replace(submission, filename=clean_filename(filename), idempotency_key=key)
-                job, created = await jobs.accept(submission)
+        async with jobs.answering(idempotency_key(request.headers)), jobs.spool() as spool:
+            await jobs.check_backlog()
+            submission = await read_submission(request, spool, jobs.offer, backend.limits)
+            if submission.spool is None:
+                raise InvalidRequest("A PUT carries the recording itself; send sources to POST /v1/jobs.")
+            key = submission.idempotency_key or _key_of(filename, submission.spool.sha256)
+            submission = replace(submission, filename=clean_filename(filename), idempotency_key=key)
+            job, created = await jobs.accept(submission)
         (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         return JSONResponse(body.model_dump(mode="json"), status_code=201 if created else 200, headers=headers)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -78,7 +78,7 @@ class TenantJobs:
     limits: TenantLimits
     public_url: str
 
-    def spool(self) -> AbstractContextManager[Spool]:
+    def spool(self) -> AbstractAsyncContextManager[Spool]:
         """A spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
         return self.uploads.spool(self.tenant)
 

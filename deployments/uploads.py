@@ -8,10 +8,12 @@ import shutil
 import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Protocol, Self
 
+import anyio
 import anyio.to_thread
 
 from deployments.limits import LiveLimits
@@ -21,6 +23,7 @@ from pipelines.full_disk import writing_fault
 SUFFIX = ".upload"
 BLOCK_BYTES = 1 << 20  # one hop to a thread per MiB: hashing and writing it take a few milliseconds
 UPLOAD_RETRY_AFTER_S = 5.0
+_DISK_THREADS = 16
 
 
 class StoredUpload(Protocol):
@@ -42,22 +45,33 @@ class StoredUpload(Protocol):
 class Spool:
     """A temporary file that holds one upload; its name ends when the spool is discarded.
 
+    Entering it opens the file, leaving it discards it: on an event loop both are for a thread, see `UploadGates.spool`.
     The file is locked for as long as its process lives, so that `sweep` can tell what a killed process left behind.
     ``n_bytes`` and ``sha256`` describe what was written so far. Raises `TooLarge` at the first byte beyond
     ``max_bytes`` and `StoreFull` when the disk is full.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, min_free_bytes: int = 0) -> None:
+    def __init__(
+        self, folder: Path, max_bytes: int, min_free_bytes: int = 0, threads: anyio.CapacityLimiter | None = None
+    ) -> None:
+        """``threads`` bounds those that write; None: those that everything shares."""
         self.path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
         self.n_bytes = 0
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
+        self._threads = threads
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._n_waiting = 0
         self._gone = False
-        self._lock = threading.Lock()  # a cancelled request discards while a thread may still be writing
-        with _full_disk_is_an_outage():
+        self._lock = threading.Lock()  # a cancelled request discards while a thread may still open or write
+        self._file: FileIO | None = None
+
+    def open(self) -> None:
+        """Create the file; raises `StoreFull`."""
+        with self._lock, _full_disk_is_an_outage():
+            if self._gone:
+                return
             unlocked = self.path.with_suffix("")  # `sweep` does not look at this name
             self._file = unlocked.open("xb", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -91,9 +105,11 @@ class Spool:
         with self._lock:
             self._gone = True
             self.path.unlink(missing_ok=True)
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
 
     def __enter__(self) -> Self:
+        self.open()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -106,12 +122,12 @@ class Spool:
     async def _flush(self) -> None:
         blocks, self._waiting, self._n_waiting = self._waiting, [], 0
         if blocks:
-            await anyio.to_thread.run_sync(self._write, blocks)
+            await anyio.to_thread.run_sync(self._write, blocks, limiter=self._threads)
 
     def _write(self, blocks: list[bytes]) -> None:
         with self._lock, _full_disk_is_an_outage():
             for block in blocks:
-                if self._gone:
+                if self._gone or self._file is None:
                     return
                 self._digest.update(block)
                 view = memoryview(block)
@@ -174,19 +190,25 @@ class UploadGates:
         self._limits = limits
         self._all = Gate(limits.now.max_concurrent_uploads, "uploads")
         self._tenants: dict[str, Gate] = {}
+        self._disk = anyio.CapacityLimiter(_DISK_THREADS)  # none of those that other requests need
 
-    @contextmanager
-    def spool(self, tenant: str) -> Iterator[Spool]:
-        """A spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way."""
+    @asynccontextmanager
+    async def spool(self, tenant: str) -> AsyncIterator[Spool]:
+        """A spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way.
+
+        The disk's journal may keep whoever creates or deletes a file waiting for seconds: that is for threads.
+        """
         limits = self._limits.of(tenant)
         own = self._tenants.setdefault(tenant, Gate(limits.max_concurrent_uploads, "of your uploads"))
+        now = self._limits.now
+        spool = Spool(now.spool_dir, limits.max_upload_bytes, now.min_free_bytes, self._disk)
         try:
-            with (
-                own,
-                self._all,
-                Spool(self._limits.now.spool_dir, limits.max_upload_bytes, self._limits.now.min_free_bytes) as spool,
-            ):
-                yield spool
+            with own, self._all:
+                try:
+                    await anyio.to_thread.run_sync(spool.open, limiter=self._disk)
+                    yield spool
+                finally:
+                    await anyio.to_thread.run_sync(spool.discard, limiter=self._disk)
         finally:
             if not own.n_inside:
                 self._tenants.pop(tenant, None)

@@ -283,6 +283,7 @@ import os, sys
 from pathlib import Path
 from deployments.uploads import Spool
 spool = Spool(Path(sys.argv[1]), max_bytes=1)
+spool.open()
 os._exit(9)
 """
     subprocess.run([sys.executable, "-c", program, str(folder)], check=False)
