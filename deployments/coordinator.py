@@ -15,9 +15,10 @@ from dataclasses import replace
 import structlog
 
 from deployments.batch_feeder import BatchFeeder
+from deployments.coordinator_options import CoordinatorOptions
 from deployments.figures import BatchFigures
 from deployments.housekeeping import Retention, keep_house
-from deployments.job_driver import CoordinatorOptions, JobDriver
+from deployments.job_driver import JobDriver
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
 from deployments.measures import Measures
@@ -121,7 +122,7 @@ class Coordinator:
         await self._patience.in_thread(self._ledger.migrate)
         await self._leadership.win()
         self._switch(await self._patience.in_thread(self._ledger.drain_mode))
-        self._driver.follow(await self._patience.in_thread(self._ledger.model_routes))
+        self._driver.offices.follow(await self._patience.in_thread(self._ledger.model_routes))
         for job in await self._patience.in_thread(self._records.live):
             await self._patience.repeat(functools.partial(self._driver.recover, job))
         self._loops = [
@@ -285,7 +286,7 @@ class Coordinator:
                 return
 
     async def _claim_jobs(self) -> None:
-        self._driver.follow(await asyncio.to_thread(self._ledger.model_routes))
+        self._driver.offices.follow(await asyncio.to_thread(self._ledger.model_routes))
         for job in await asyncio.to_thread(self._records.cancel_requests):
             await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
         if self._feeder and not self._draining:

@@ -8,21 +8,19 @@
 
 import asyncio
 import contextlib
-import functools
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
 from deployments import quarantine, stages, tracing
+from deployments.coordinator_options import CoordinatorOptions
 from deployments.figures import BatchFigures, SegmentFigures
-from deployments.housekeeping import Retention
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
 from deployments.measures import Measures
-from deployments.notices import Notices
+from deployments.model_offices import ModelOffices
 from deployments.patience import Patience
 from deployments.ports import (
     MinutesPort,
@@ -56,47 +54,11 @@ from pipelines.jobs import (
     TranscriptStored,
     transition,
 )
-from pipelines.model_routes import ModelRoute, misfit
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 from pipelines.throughput import SpeedMeter, eta_s
 
 log = structlog.get_logger()
-
-
-DEFAULT_TICKETS = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoordinatorOptions:
-    """Bounds and intervals, in seconds where named so.
-
-    ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_tickets``: open
-    calls of each model's Transcribers; they must suffice for all its replicas. ``sleepers`` are models that have
-    no replica while no job wants them.
-
-    ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
-    with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
-    a batch's time is limited; see `segment_stream` and `TicketOffice`.
-    """
-
-    owner: str
-    profiles: Mapping[str, ModelProfile]
-    weights: Mapping[str, str] = field(default_factory=dict)
-    sleepers: frozenset[str] = frozenset()
-    max_live_jobs: int = 32
-    max_tickets: Mapping[str, int] = field(default_factory=dict)
-    batch_size: int = 16
-    lanes: Mapping[str, int] = field(default_factory=dict)
-    max_attempts: int = 5
-    pause_s: float = 1.0
-    batch_patience_s: float = 120.0
-    lease_s: float = 15.0
-    idle_poll_s: float = 5.0
-    progress_interval_s: float = 0.5
-    housekeeping_interval_s: float = 3600.0
-    retention: Retention = field(default=Retention())
-    notices: Notices = field(default=Notices())
 
 
 class JobDriver:
@@ -136,24 +98,8 @@ class JobDriver:
             profiles=options.profiles,
             weights=options.weights,
         )
-        self._asked_routes: Sequence[ModelRoute] = ()
-        self._routes: Sequence[ModelRoute] = ()
         self.meter = SpeedMeter()
-        self.offices = {
-            model: TicketOffice(
-                model,
-                transcriber,
-                give_up=functools.partial(self._give_up, model),
-                max_tickets=options.max_tickets.get(model, DEFAULT_TICKETS),
-                batch_size=options.batch_size,
-                max_attempts=options.max_attempts,
-                lanes=options.lanes.get(model, 1),
-                pause_s=options.pause_s,
-                patience_s=options.batch_patience_s,
-                measures=measures,
-            )
-            for model, transcriber in transcribers.items()
-        }
+        self.offices = ModelOffices(transcribers, options, measures, give_up=self._give_up)
 
     async def close(self) -> None:
         """Stop all work; jobs stay as the ledger has them."""
@@ -161,30 +107,11 @@ class JobDriver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for office in self.offices.values():
-            await office.close()
+        await self.offices.close()
 
     def _content_key(self, job: Job) -> str:
         """What makes the transcript another job's; "" while a stand-in decodes some of its chunks."""
-        return "" if self._route_of(job.options.model) else self._reuse.key_of(job)
-
-    def _route_of(self, model: str) -> ModelRoute | None:
-        return next((route for route in self._routes if route.of == model), None)
-
-    def follow(self, routes: Sequence[ModelRoute]) -> None:
-        """Queue chunks by these routes from now on, as far as both models are there and fit."""
-        if routes == self._asked_routes:
-            return
-        usable = []
-        for route in routes:
-            why = f"there is no model {route.to!r}" if route.to not in self.offices else ""
-            why = why or misfit(self._profile_of(route.of), self._profile_of(route.to))
-            if why:
-                log.error("route not followed", action="route", model=route.of, stand_in=route.to, detail=why)
-            else:
-                log.info("route", action="route", model=route.of, stand_in=route.to, share=route.share)
-                usable.append(route)
-        self._asked_routes, self._routes = routes, usable
+        return "" if self.offices.route_of(job.options.model) else self._reuse.key_of(job)
 
     # Where jobs come in
 
@@ -215,7 +142,7 @@ class JobDriver:
 
     def take_figures(self, office: TicketOffice, figures: BatchFigures) -> None:
         """Count what a Transcriber measured."""
-        profile = self._options.profiles.get(office.model, ModelProfile())
+        profile = self._options.profile_of(office.model)
         self._measures.batch(office.model, figures, profile.window_s)
 
     async def take_outcome(self, office: TicketOffice, ticket: str, outcome: Outcome) -> None:
@@ -274,13 +201,7 @@ class JobDriver:
 
     def _enqueue(self, live: LiveJob, items: list[WorkItem]) -> None:
         self.meter.start(time.monotonic())
-        model = live.job.options.model
-        if route := self._route_of(model):
-            routed = [item for item in items if route.takes(item.job_id, item.chunk.index)]
-            self._measures.routed(model, route.to, len(routed))
-            self.offices[route.to].add(routed)
-            items = [item for item in items if item not in routed]
-        self.offices[model].add(items)
+        self.offices.add(live.job.options.model, items)
 
     # The steps
 
@@ -381,8 +302,7 @@ class JobDriver:
 
     def _forget(self, live: LiveJob) -> None:
         """Stop all work for a job."""
-        for office in self.offices.values():  # another model may stand in for the job's own
-            office.drop(live.job.tenant, live.job.id)
+        self.offices.drop(live.job.tenant, live.job.id)
         self.jobs.pop(live.job.id, None)
         live.announce()
         current = asyncio.current_task()
@@ -401,9 +321,7 @@ class JobDriver:
         if live is None:
             return
         if model != live.job.options.model:
-            log.warning("stand-in gave up", action="route", job_id=item.job_id, stand_in=model, error=why)
-            self._measures.retried(model, "item")
-            self.offices[live.job.options.model].add([replace(item, attempt=0, errors=(), alone=False)])
+            self.offices.hand_back(live.job.options.model, item, stand_in=model, why=why)
             return
         self._measures.quarantined(live.job.options.model)
         log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
@@ -438,7 +356,7 @@ class JobDriver:
     @property
     def backlog_s(self) -> float:
         """Audio seconds that wait or are being transcribed."""
-        return sum(office.queue.backlog_s + office.leased_s for office in self.offices.values())
+        return self.offices.backlog_s
 
     def eta(self, live: LiveJob) -> float | None:
         """Seconds a job still needs, as far as the speed is known."""
@@ -446,10 +364,7 @@ class JobDriver:
         return eta_s(remaining, self.backlog_s, len(self.jobs), self.meter.speed)
 
     def _profile(self, job: Job) -> ModelProfile:
-        return self._profile_of(job.options.model)
-
-    def _profile_of(self, model: str) -> ModelProfile:
-        return self._options.profiles.get(model, ModelProfile())
+        return self._options.profile_of(job.options.model)
 
     def _spawn(self, live: LiveJob, step: Coroutine[None, None, None], name: str) -> None:
         """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""

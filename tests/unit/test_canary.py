@@ -82,9 +82,9 @@ async def test_a_running_coordinator_hears_of_it() -> None:
     await house.coordinator.start()
     try:
         ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
-        await until(lambda: bool(driver._routes))
+        await until(lambda: driver.offices.route_of(MODEL) is not None)
         ledger.set_model_routes([])
-        await until(lambda: not driver._routes)
+        await until(lambda: driver.offices.route_of(MODEL) is None)
         job = house.submit("j", NUMBERS)
         assert succeeded(await house.ended(job))
     finally:
