@@ -68,18 +68,26 @@ def _rounds(mix: str, recordings: Sequence[Recording], model: Path, options: arg
     for number in range(options.rounds):
         for beam in options.beam:
             for arm in rng.sample(options.arms, len(options.arms)):
-                answer = _measure(arm, recordings, model, beam, options.cores)
+                answer = _measure(arm, recordings, model, beam, options.cores, together=mix != "single")
                 one = Measured.of(mix, arm, beam, number, options.cores, recordings, answer)
                 print(one.line(), flush=True)
                 found.append(one)
     return found
 
 
-def _measure(arm: str, recordings: Sequence[Recording], model: Path, beam: int, cores: int) -> dict[str, Any]:
+def _measure(
+    arm: str, recordings: Sequence[Recording], model: Path, beam: int, cores: int, *, together: bool
+) -> dict[str, Any]:
+    """What an arm answers about all recordings at once, or about one after another."""
     paths = [recording.path for recording in recordings]
     with _worker(arm, model, cores) as worker:
         _ask(worker, {"paths": paths[:1] if len(paths) > 1 else [_warm_up()], "beam": beam})
-        return _ask(worker, {"paths": paths, "beam": beam})
+        if together:
+            return _ask(worker, {"paths": paths, "beam": beam})
+        answers = [_ask(worker, {"paths": [path], "beam": beam}) for path in paths]
+    lists = {name: [one for answer in answers for one in answer[name]] for name in ("texts", "after_s")}
+    sums = {name: sum(answer[name] for answer in answers) for name in ("wall_s", "cpu_s")}
+    return {**lists, **sums, "peak_pss_mb": max(answer["peak_pss_mb"] for answer in answers)}
 
 
 def _warm_up() -> str:

@@ -14,7 +14,7 @@ from pipelines.audio import decode_audio
 from pipelines.pcm import SAMPLE_RATE
 from scripts.speech.truth import load_truth
 
-Mix = Literal["calls", "meetings", "long"]
+Mix = Literal["calls", "meetings", "long", "single"]
 Pcm = npt.NDArray[np.int16]
 
 SHAPES: dict[Mix, tuple[int, float, float]] = {
@@ -22,6 +22,7 @@ SHAPES: dict[Mix, tuple[int, float, float]] = {
     "calls": (200, 10.0, 60.0),
     "meetings": (20, 300.0, 900.0),
     "long": (1, 10_800.0, 10_800.0),
+    "single": (20, 9.0, 9.0),  # one after another: what a recording waits for when nothing else is to do
 }
 _SOURCES = ("meeting-12min.mp3", "meeting-3min.flac")
 _PAUSES_S = (0.2, 1.2)

@@ -96,12 +96,16 @@ def table(measured: Sequence[Measured]) -> str:
             f"{100 * median(one.busy for one in runs):.0f} %",
             f"{100 * median(wer):.1f} %" if wer else "–",
             f"{max(one.peak_pss_mb for one in runs):.0f}",
-            f"{median(one.p50_s for one in runs):.1f}",
-            f"{median(one.p95_s for one in runs):.1f}",
+            _seconds(median(one.p50_s for one in runs)),
+            _seconds(median(one.p95_s for one in runs)),
             f"{median(ratios):.2f} ×" if ratios else "–",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds >= 10 else f"{seconds:.2f}"
 
 
 def plot(measured: Sequence[Measured], path: Path) -> None:
