@@ -79,7 +79,9 @@ export class JobPage {
   #drawHead() {
     const { job } = this;
     const shown = JSON.stringify([job.version, job.state, job.cancel_requested, job.progress, job.results, Boolean(this.transcript)]);
-    if (shown === this.shown) return; // an open menu stays open
+    if (shown === this.shown) return;
+    const open = this.head.querySelector("[popover]:popover-open");
+    if (open) return open.addEventListener("toggle", () => this.#drawHead(), { once: true }); // an open menu stays open
     this.shown = shown;
     const meta = [when(job.created_at), this.transcript && duration(this.transcript.duration_s), this.transcript && languageName(this.transcript.language), this.transcript?.model.name ?? job.options.model];
     const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.part : null;
