@@ -18,6 +18,7 @@ import pytest
 
 from tests.recordings import RECORDINGS
 from tests.servers import free_port, haproxy_ports
+from tests.servers.s3 import s3_server
 
 START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 JOB_TIMEOUT_S = 300.0
@@ -143,15 +144,27 @@ WITH_SECRETS = {
     "WEBHOOK_SECRETS": f"whsec_{base64.b64encode(SECRETS['webhook'].encode()).decode()}",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": SECRETS["bucket"],
-    "MEETMEMO_SOURCES": '[{"name": "calls", "url": "https://recordings.invalid/files", "secret": "CALLS_SECRET"}]',
     "CALLS_SECRET": f"Bearer {SECRETS['source']}",
+    "BUCKET_SECRET": f"recorder:{SECRETS['bucket']}",
 }
 
 
 @pytest.fixture(scope="session")
-def meetmemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMeetMemo]:
+def bucket_url() -> Iterator[str]:
+    """Where an S3 server listens that holds what recorders put into buckets."""
+    with s3_server() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def meetmemo(tmp_path_factory: pytest.TempPathFactory, bucket_url: str) -> Iterator[RunningMeetMemo]:
     """One cluster for all acceptance tests; at the end it must stop cleanly on SIGTERM."""
-    running = RunningMeetMemo(home=tmp_path_factory.mktemp("home"), port=free_port(), more=WITH_SECRETS)
+    sources = [
+        {"name": "calls", "url": "https://recordings.invalid/files", "secret": "CALLS_SECRET"},
+        {"name": "bucket", "url": "s3://recordings", "secret": "BUCKET_SECRET", "endpoint": bucket_url},
+    ]
+    more = {**WITH_SECRETS, "MEETMEMO_SOURCES": json.dumps(sources)}
+    running = RunningMeetMemo(home=tmp_path_factory.mktemp("home"), port=free_port(), more=more)
     running.start()
     yield running
     assert running.stop() == 0
