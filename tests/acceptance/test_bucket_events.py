@@ -8,7 +8,7 @@ from tests.recordings import RECORDINGS
 
 
 def test_an_object_in_a_bucket_becomes_a_transcript(meetmemo: RunningMeetMemo, bucket_url: str) -> None:
-    """The bucket's event brings a job that pulls the object with its source's credentials; told twice, it is one job."""
+    """The event brings a job that pulls the object with its source's credentials; told twice, it is one job."""
     client = boto3.client(
         "s3",
         endpoint_url=bucket_url,
