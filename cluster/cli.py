@@ -28,6 +28,7 @@ from cluster.minutes_cli import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_H
 from cluster.quarantine_cli import quarantine_app
 from cluster.report_cli import add_report
 from cluster.settings import Settings, load_settings
+from cluster.tune_cli import add_tune
 from cluster.webhooks_cli import webhooks_app
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
@@ -517,6 +518,7 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
 app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
 add_report(app, _settings, console)
 add_canary(models_app, _settings, _endpoint, console)
+add_tune(models_app, _settings, console)
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")
