@@ -35,7 +35,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _memory()
     yield from _devices()
     yield from _models(settings)
-    yield _key(settings)
+    yield _language_model(settings)
     yield _part("blob store", settings.store_url, lambda: open_store(settings.store_url).check())
     yield from _conditional_writes(settings)
     yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
@@ -103,12 +103,13 @@ def _models(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject=f"model {model.name}", status="ok", detail=str(files.path))
 
 
-def _key(settings: Settings) -> Finding:
-    if settings.deepseek_api_key:
-        return Finding(
-            subject="language model", status="note", detail="a key is set; this version writes extractive minutes"
-        )
-    return Finding(subject="language model", status="note", detail="no key is set; minutes are extractive")
+def _language_model(settings: Settings) -> Finding:
+    if not settings.llm_configured:
+        return Finding(subject="language model", status="note", detail="no key is set; minutes are extractive")
+    model = f"{settings.minutes.model} at {settings.minutes.base_url}"
+    if settings.minutes.writer == "extractive":
+        return Finding(subject="language model", status="note", detail=f"{model}, for jobs that ask for it")
+    return Finding(subject="language model", status="ok", detail=f"{model} writes minutes; it was not asked")
 
 
 def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:
