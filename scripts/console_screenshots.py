@@ -1,7 +1,7 @@
 """Pictures of the console for ``docs/console.md``, and the time its frames take: against an API in this process."""
 
+import argparse
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -150,6 +150,11 @@ def measure(browser: Browser, url: str, long_job: str) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="console-screenshots", description="Take the console's pictures for docs/console.md."
+    )
+    parser.add_argument("--fluid", action="store_true", help="measure how long frames take instead")
+    fluid = parser.parse_args().fluid
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         house = ConsoleHouse(Path(folder))
         jobs = house.fill()
@@ -168,7 +173,7 @@ def main() -> None:
             args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
         )
         url = f"http://127.0.0.1:{port}"
-        if "--fluid" in sys.argv[1:]:
+        if fluid:
             measure(browser, url, long_job.id)
         else:
             take(browser, url, house, jobs)
