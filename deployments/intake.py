@@ -56,7 +56,7 @@ class Intake:
         Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
         `NotFound` and `UploadIncomplete`.
         """
-        now_s = round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
+        now_s = self._now_s()
         job_id = submission.upload_id or self.new_id()
         key = JobKeys(tenant=tenant, job_id=job_id).source
         spool, came = submission.spool, came_from()
@@ -109,72 +109,48 @@ class Intake:
 
     def replay(self, origin: Job, chunks: tuple[int, ...], key: str | None) -> tuple[Job, bool]:
         """Write a job that decodes an ended job's chunks again; see `accept`."""
-        now_s = round(self.clock(), 3)
-        job_id = self.new_id()
-        job = Job(
+        job = replace(self._successor(origin), replay_of=origin.id, replay_chunks=chunks)
+        stored_job, created = self._create(job, key, f"replay/{origin.id}/{chunks}".encode())
+        log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
+        return stored_job, created
+
+    def pull_again(self, ended: Job, key: str | None) -> tuple[Job, bool]:
+        """Write a job that fetches the recording of an ended one from its URL again; see `accept`."""
+        job = replace(self._successor(ended), source_url=ended.source_url, reference=ended.reference)
+        stored_job, created = self._create(job, key, f"retry/{ended.id}".encode())
+        log.info("retry accepted", action="retry_accepted", job_id=stored_job.id, retry_of=ended.id)
+        return stored_job, created
+
+    def rewrite(self, origin: Job, options: JobOptions, key: str | None, *, corrected: str = "") -> tuple[Job, bool]:
+        """Write a job that writes an ended job's minutes anew, from a corrected transcript or its own; see `accept`."""
+        job = replace(self._successor(origin), options=options, minutes_of=origin.id, corrected=corrected)
+        stored_job, created = self._create(job, key, f"rewrite/{origin.id}/{corrected}".encode() + encode(options))
+        self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
+        log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)
+        return stored_job, created
+
+    def _successor(self, origin: Job) -> Job:
+        """A new job of this request about an ended job's recording; the external id stays with that job."""
+        now_s, job_id, came = self._now_s(), self.new_id(), came_from()
+        return Job(
             id=job_id,
             tenant=origin.tenant,
             options=origin.options,
             source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
             filename=origin.filename,
             reference=replace(origin.reference, external_id=""),
-            replay_of=origin.id,
-            replay_chunks=chunks,
             created_at_s=now_s,
             updated_at_s=now_s,
-            request_id=came_from().request_id,
-            traceparent=came_from().traceparent,
+            request_id=came.request_id,
+            traceparent=came.traceparent,
         )
-        fingerprint = hashlib.sha256(f"replay/{origin.id}/{chunks}".encode()).hexdigest()
-        stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
-        log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
-        return stored_job, created
 
-    def pull_again(self, ended: Job, key: str | None) -> tuple[Job, bool]:
-        """Write a job that fetches the recording of an ended one from its URL again; see `accept`."""
-        now_s = round(self.clock(), 3)
-        job_id = self.new_id()
-        job = Job(
-            id=job_id,
-            tenant=ended.tenant,
-            options=ended.options,
-            source=BlobRef(key=JobKeys(tenant=ended.tenant, job_id=job_id).source, n_bytes=0),
-            filename=ended.filename,
-            source_url=ended.source_url,
-            reference=ended.reference,
-            created_at_s=now_s,
-            updated_at_s=now_s,
-            request_id=came_from().request_id,
-            traceparent=came_from().traceparent,
-        )
-        fingerprint = hashlib.sha256(f"retry/{ended.id}".encode()).hexdigest()
-        stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
-        log.info("retry accepted", action="retry_accepted", job_id=stored_job.id, retry_of=ended.id)
-        return stored_job, created
+    def _create(self, job: Job, key: str | None, asked: bytes) -> tuple[Job, bool]:
+        """Write a job without bytes of its own; ``asked`` is what makes a repeated request the same one."""
+        return self.ledger.create(job, idempotency_key=key, fingerprint=hashlib.sha256(asked).hexdigest())
 
-    def rewrite(self, origin: Job, options: JobOptions, key: str | None, *, corrected: str = "") -> tuple[Job, bool]:
-        """Write a job that writes an ended job's minutes anew, from a corrected transcript or its own; see `accept`."""
-        now_s = round(self.clock(), 3)
-        job_id = self.new_id()
-        job = Job(
-            id=job_id,
-            tenant=origin.tenant,
-            options=options,
-            source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
-            filename=origin.filename,
-            reference=replace(origin.reference, external_id=""),
-            minutes_of=origin.id,
-            corrected=corrected,
-            created_at_s=now_s,
-            updated_at_s=now_s,
-            request_id=came_from().request_id,
-            traceparent=came_from().traceparent,
-        )
-        fingerprint = hashlib.sha256(f"rewrite/{origin.id}/{corrected}".encode() + encode(options)).hexdigest()
-        stored_job, created = self.ledger.create(job, idempotency_key=key, fingerprint=fingerprint)
-        self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
-        log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)
-        return stored_job, created
+    def _now_s(self) -> float:
+        return round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
 
     def _holds(self, tenant: str, job_id: str) -> bool:
         """Say whether the ledger has the job after all: a commit may succeed although its answer is lost."""
