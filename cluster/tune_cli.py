@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -20,7 +19,7 @@ from pipelines.devices import find_devices, usable_cores
 from pipelines.errors import EmptyAudio
 from pipelines.segmentation import SegmentationOptions, split_audio
 
-LONGEST_S = 3600.0
+LONGEST_S = 24 * 3600.0  # only as much is read as the rows need
 MAX_ROWS = 256
 
 
@@ -61,5 +60,4 @@ def _rows(recording: Path, window_s: float, language: str) -> Iterator[Row]:
     """Rows as the Segmenter would cut them."""
     for draft in split_audio(decode_audio(recording, max_duration_s=LONGEST_S), SegmentationOptions(window_s=window_s)):
         for chunk in draft.chunks:
-            pieces = [draft.pcm[piece.start - draft.start : piece.end - draft.start] for piece in chunk.pieces]
-            yield Row(pcm=np.concatenate(pieces), index=chunk.index, options=DecodeOptions(language=language))
+            yield Row(pcm=draft.row(chunk), index=chunk.index, options=DecodeOptions(language=language))

@@ -71,6 +71,10 @@ class SpanDraft:
     pcm: Pcm = field(repr=False, compare=False)
     chunks: tuple[Chunk, ...]
 
+    def row(self, chunk: Chunk) -> Pcm:
+        """The samples of one of its chunks, its pieces joined end to end: what a Transcriber decodes."""
+        return np.concatenate([self.pcm[piece.start - self.start : piece.end - self.start] for piece in chunk.pieces])
+
 
 def split_audio(
     blocks: Iterable[Pcm],

@@ -25,9 +25,7 @@ def product_text(model: Path, recording: Path) -> str:
     drafts = list(split_audio(iter([pcm]), SegmentationOptions(window_s=window_s)))
     rows = [
         Row(
-            pcm=np.concatenate(
-                [draft.pcm[piece.start - draft.start : piece.end - draft.start] for piece in chunk.pieces]
-            ),
+            pcm=draft.row(chunk),
             index=chunk.index,
             options=DecodeOptions(language="en"),
         )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from pipelines.audio import decode_audio
@@ -102,8 +101,7 @@ def cut(path: str, window_s: float) -> Iterator[SpanDraft]:
 def rows_of(draft: SpanDraft) -> Iterator[tuple[int, Pcm]]:
     """A span's chunks: index and samples."""
     for chunk in draft.chunks:
-        pieces = [draft.pcm[piece.start - draft.start : piece.end - draft.start] for piece in chunk.pieces]
-        yield chunk.index, np.concatenate(pieces)
+        yield chunk.index, draft.row(chunk)
 
 
 class _Bulk:

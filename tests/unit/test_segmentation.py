@@ -57,6 +57,10 @@ def check_contract(spans: list[SpanDraft], pcm: Pcm, options: SegmentationOption
     assert [span.index for span in spans] == list(range(len(spans)))
     chunks = [chunk for span in spans for chunk in span.chunks]
     assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+    for span in spans:
+        for chunk in span.chunks:
+            joined = np.concatenate([pcm[span.channel, piece.start : piece.end] for piece in chunk.pieces])
+            assert np.array_equal(span.row(chunk), joined)
     for channel in range(len(pcm)):
         mine = [span for span in spans if span.channel == channel]
         edges = [0, *(span.end for span in mine)]
