@@ -43,7 +43,8 @@ Options may also come as query parameters; each option at most once. The format 
 
 With an `Idempotency-Key` a repeated request (same bytes or URL, same options) answers 200 with the job of the first and
 `Idempotent-Replayed: true`; a different request under the same key is refused with 422, and one that comes while the
-first is still being answered with 409 (`request_in_flight`). Keys live as long as their job.
+first is still being answered with 409 (`request_in_flight`): send it again after `Retry-After`. A first request that
+died with its server holds its key for 15 seconds. Keys live as long as their job.
 """
 
 _IDEMPOTENCY = {

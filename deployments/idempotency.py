@@ -12,8 +12,11 @@ from pipelines.errors import InvalidRequest, LedgerUnavailable, RequestInFlight
 from pipelines.key_holds import KeyHolds
 from pipelines.ledger_rules import MAX_IDEMPOTENCY_KEY
 
-HOLD_S = 60.0
-"""How long a key is refused after its first request died with its replica."""
+HOLD_S = 15.0
+"""How long a key is refused after its first request died with its replica, or could not tell the ledger of its end.
+
+Short, since many clients take any 4xx for the last word; it is renewed three times in that time.
+"""
 
 log = structlog.get_logger(__name__)
 

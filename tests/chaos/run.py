@@ -103,7 +103,7 @@ class ChaosRun:
         try:
             todo = list(kills)
             moved = began
-            while todo or self._open or not traffic.done or self._n_ended < len(submissions):
+            while not traffic.done or todo or self._open or self._n_ended < len(submissions):
                 if self._count(ledger):
                     moved = time.monotonic()
                 if time.monotonic() - moved > STALL_S:

@@ -84,8 +84,15 @@ class Traffic:
             if answer is not None and answer.status_code in (200, 202):
                 job_id: str = answer.json()["id"]
                 return job_id
-            if answer is not None and answer.status_code < 500 and answer.status_code not in (404, 429):
+            if answer is not None and not _temporary(answer):
                 raise RuntimeError(f"the job was refused for good: {answer.status_code} {answer.text}")
             self.n_refused += 1
             time.sleep(RETRY_PAUSE_S)
         raise RuntimeError("stopped while sending")
+
+
+def _temporary(refusal: httpx.Response) -> bool:
+    """Whether the same request may be accepted later; 409 of a key says that its first request is not answered yet."""
+    status = refusal.status_code
+    in_flight = status == httpx.codes.CONFLICT and refusal.json()["reason"] == "request_in_flight"
+    return status >= 500 or status in (404, 429) or in_flight

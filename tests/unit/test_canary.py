@@ -87,7 +87,8 @@ async def test_a_running_coordinator_hears_of_it() -> None:
         await until(lambda: driver.offices.route_of(MODEL) is None)
         job = house.submit("j", NUMBERS)
         assert succeeded(await house.ended(job))
+        source = JobKeys(tenant="t", job_id="j").source  # deleted once the ledger has the job's end
+        await until(lambda: not list(store.list(source)))
     finally:
         await house.coordinator.stop()
     assert set(store.decoded_by.values()) == {MODEL}
-    assert not list(store.list(JobKeys(tenant="t", job_id="j").source))
