@@ -129,12 +129,11 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
         TranscriberReplica,
         plan,
         name=transcriber_name(model.name),
-        # A ticket more than lanes: while batches decode, the next one is claimed and its samples are read.
-        max_ongoing_requests=share.lanes + 1,
+        max_ongoing_requests=share.batches_at_once,
         autoscaling_config={
             "min_replicas": model.min_replicas,
             "max_replicas": share.max_replicas,
-            "target_ongoing_requests": share.lanes + 1,
+            "target_ongoing_requests": share.batches_at_once,
             "metrics_interval_s": 2,
             "look_back_period_s": 4,
             "upscale_delay_s": 4,

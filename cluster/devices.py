@@ -43,9 +43,14 @@ class EngineShare:
         return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **kind}
 
     @property
+    def batches_at_once(self) -> int:
+        """Batches of one replica: one in each lane, and one whose samples are read or whose results are stored."""
+        return self.lanes + 1
+
+    @property
     def max_tickets(self) -> int:
-        """Open calls that keep every replica's lanes busy, with one that waits at each."""
-        return self.max_replicas * (self.lanes + 1)
+        """Open calls that keep every replica's lanes busy."""
+        return self.max_replicas * self.batches_at_once
 
     @property
     def rows_at_once(self) -> int:

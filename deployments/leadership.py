@@ -48,10 +48,12 @@ class Leadership:
         self._beat = asyncio.create_task(self._keep(), name="heartbeat")
 
     async def confirm(self) -> None:
-        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence."""
-        asked = time.monotonic()
-        self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
-        self._sure_until = asked + self._ttl_s
+        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence.
+
+        The ledger is asked only when the last heartbeat leaves less than a third of the lease to write in.
+        """
+        if self.lease and time.monotonic() >= self._sure_until - self._ttl_s / 3:
+            await self._renew()
 
     async def resign(self) -> None:
         """Give the lease back, so that a successor need not wait."""
@@ -68,11 +70,16 @@ class Leadership:
             log.error("lease lost", action="fence", owner=self._owner)
         self._lost = True
 
+    async def _renew(self) -> None:
+        asked = time.monotonic()
+        self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
+        self._sure_until = asked + self._ttl_s
+
     async def _keep(self) -> None:
         while not self._lost:
             await asyncio.sleep(self._ttl_s / 3)
             try:
-                await self.confirm()
+                await self._renew()
             except Fenced:
                 self.lose()
             except LedgerError as error:

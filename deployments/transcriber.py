@@ -54,6 +54,7 @@ class _Batch:
     suspect_s: float = 0.0
     n_fallbacks: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
+    heard: list[tuple[WorkItem, ChunkResult]] = field(default_factory=list)
 
     @contextlib.contextmanager
     def decoding(self) -> Iterator[None]:
@@ -77,9 +78,10 @@ class _Batch:
 
 
 class Transcriber:
-    """Runs the batches of one device, one in each of its ``lanes``; the next one is claimed and read meanwhile.
+    """Runs the batches of one device, one in each of its ``lanes``.
 
-    A batch that decodes longer than ``hang_s`` makes `check` fail, so that the replica is replaced.
+    Meanwhile the next one is claimed and read, and the results of the last one are stored. A batch that decodes longer
+    than ``hang_s`` makes `check` fail, so that the replica is replaced.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Transcriber:
         read_s = time.perf_counter()
         async with self._turns.turn(alone=items[0].alone):
             batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
+            outcomes += await self._keep_all(batch)  # the lane decodes the next batch meanwhile
         figures = BatchFigures(
             n_rows=len(items),
             max_rows=self._max_rows,
@@ -154,7 +157,7 @@ class Transcriber:
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
-        await self._source.complete(ticket, self._info, (*outcomes, *batch.outcomes), figures)
+        await self._source.complete(ticket, self._info, tuple(outcomes), figures)
         return len(items)
 
     def check(self) -> None:
@@ -168,7 +171,7 @@ class Transcriber:
         self._decoding_since_s[lane] = self._clock()
         batch = _Batch(began_s=time.perf_counter(), lanes=self._lanes, busy_lanes=len(self._decoding_since_s))
         try:
-            batch.outcomes = self._decode(ready, batch)
+            self._decode(ready, batch)
         finally:
             del self._decoding_since_s[lane]
         return batch
@@ -180,21 +183,32 @@ class Transcriber:
         except StorageError as error:
             return Outcome(item=item, error=str(error), retry=isinstance(error, StoreUnavailable))
 
-    def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]], batch: _Batch) -> list[Outcome]:
+    def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]], batch: _Batch) -> None:
+        """Decode a batch of one task into its ``outcomes``, or into ``heard``, which is to be stored."""
         if not ready:
-            return []
+            return
         rows = [Row(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
         items = [item for item, _ in ready]
         try:
             if items[0].task == "detect_language":
                 with batch.decoding():
                     votes = self._engine.detect_language(rows)
-                return [Outcome(item=item, languages=languages) for item, languages in zip(items, votes, strict=True)]
+                batch.outcomes = [
+                    Outcome(item=item, languages=languages) for item, languages in zip(items, votes, strict=True)
+                ]
+                return
             with batch.decoding():
                 results = self._engine.transcribe(rows)
         except MeetMemoError as error:
-            return [Outcome(item=item, error=str(error)) for item in items]
-        return list(self._pool.map(self._keep, items, batch.shared(items, results)))
+            batch.outcomes = [Outcome(item=item, error=str(error)) for item in items]
+            return
+        batch.heard = list(zip(items, batch.shared(items, results), strict=True))
+
+    async def _keep_all(self, batch: _Batch) -> list[Outcome]:
+        """Store what was heard; return the whole batch's outcomes."""
+        loop = asyncio.get_running_loop()
+        stored = (loop.run_in_executor(self._pool, self._keep, item, result) for item, result in batch.heard)
+        return [*batch.outcomes, *await asyncio.gather(*stored)]
 
     def _keep(self, item: WorkItem, result: ChunkResult) -> Outcome:
         """Store a result before it is reported; what is reported is never lost."""

@@ -32,7 +32,12 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     add = parser.add_argument
     add("--mix", nargs="+", choices=list(SHAPES), default=["calls", "meetings"], help="(%(default)s)")
-    add("--arms", nargs="+", default=list(ARMS), help="(%(default)s); batched-N is faster-whisper at batch size N")
+    add(
+        "--arms",
+        nargs="+",
+        default=list(ARMS),
+        help="(%(default)s); batched-N: faster-whisper, s2t-N: WhisperS2T, if it is installed, N windows at once",
+    )
     add("--model", default="bundled", help="bundled, shaped (dimensions of whisper-base, random weights) or a folder")
     add("--beam", type=int, nargs="+", default=[1], help="(%(default)s)")
     add("--rounds", type=int, default=3, help="of all arms, in random order (%(default)s)")

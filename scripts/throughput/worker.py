@@ -47,9 +47,13 @@ def _load(name: str, model: Path, threads: int) -> Any:
         from scripts.throughput.bare import Bare
 
         return Bare(model, threads, wide=name == "bare")
+    kind, _, size = name.partition("-")
+    if kind == "s2t":
+        from scripts.throughput.s2t_arm import WhisperS2T
+
+        return WhisperS2T(model, threads, int(size))
     from scripts.throughput import arms
 
-    kind, _, size = name.partition("-")
     if kind == "engine":
         return arms.Engine(model, threads)
     if kind == "batched":

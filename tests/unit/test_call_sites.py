@@ -100,7 +100,7 @@ async def test_the_store_fails_once_at_every_call(after: bool) -> None:
 async def test_the_ledger_fails_once_at_every_call(after: bool) -> None:
     """The same for each call of the ledger, also when it did what was asked and only the answer is lost."""
     _, n_calls = await run(0, 0, after=after)
-    assert n_calls > 10
+    assert n_calls >= 8
     for n in range(1, min(n_calls, 60) + 1):
         async with asyncio.timeout(60):
             await run(0, n, after=after)
