@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli_options import ConfigOption, Endpoint, HomeOption, UrlOption
+from cluster.cli_options import ConfigOption, Endpoint, HomeOption, ReadSettings, UrlOption
 from cluster.client import Client
 from cluster.golden import Heard, judge, read_golden
 from cluster.golden import hear as hear_all
@@ -24,7 +24,6 @@ from pipelines.ledger import Ledger, open_ledger
 from pipelines.model_routes import ModelRoute, misfit, with_route
 
 T = TypeVar("T")
-ReadSettings = Callable[[Path | None, Path | None], Settings]
 
 
 def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, console: Console) -> None:

@@ -14,17 +14,18 @@ import typer
 import yaml
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import DownloadColumn, Progress
 from rich.table import Table
 
 from cluster import __version__
 from cluster.batch_cli import batch_app, options_of
 from cluster.bulk import plan, transcribe
 from cluster.canary_cli import add_canary
-from cluster.cli_options import ConfigOption, HomeOption, UrlOption
+from cluster.cli_options import ConfigOption, HomeOption, JsonOption, UrlOption
 from cluster.client import ApiError, Client
+from cluster.jobs_cli import jobs_app
 from cluster.keys_cli import keys_app
 from cluster.minutes_cli import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_HELP, minutes_app, wishes
+from cluster.models_cli import models_app
 from cluster.quarantine_cli import quarantine_app
 from cluster.report_cli import add_report
 from cluster.settings import Settings, load_settings
@@ -36,18 +37,13 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk."
 )
 
-jobs_app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
-models_app = typer.Typer(no_args_is_help=True, help="Whisper models: list, fetch, verify.")
 config_app = typer.Typer(no_args_is_help=True, help="The resolved settings.")
-app.add_typer(jobs_app, name="jobs")
-app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 
 console = Console()
 errors = Console(stderr=True)
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def main() -> None:
@@ -333,130 +329,6 @@ def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOptio
         raise typer.Exit(1)
 
 
-# Jobs
-
-
-@jobs_app.command("list")
-def jobs_list(
-    state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
-    filename: Annotated[str | None, typer.Option(help="Only jobs whose file name holds this.")] = None,
-    external_id: Annotated[str | None, typer.Option(help="Only the job with this id of its submitter's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    config: ConfigOption = None,
-    home: HomeOption = None,
-    url: UrlOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List jobs, newest first."""
-    params = {"state": state or [], "filename": filename, "external_id": external_id, "limit": limit}
-    page = _ask(_endpoint(config, home, url), "jobs", {name: value for name, value in params.items() if value})
-    if as_json:
-        console.print_json(json.dumps(page))
-        return
-    table = Table("id", "file", "state", "audio", "created")
-    for job in page["jobs"]:
-        heard = job["progress"]
-        state_text = job["state"] + (f": {job['reason']}" if job.get("reason") else "")
-        table.add_row(
-            job["id"],
-            escape(job["filename"]),
-            state_text,
-            f"{heard['done_s']:.0f}/{heard['audio_s']:.0f} s",
-            job["created_at"],
-        )
-    console.print(table)
-
-
-@jobs_app.command("show")
-def jobs_show(job_id: str, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
-    """Show everything about one job."""
-    console.print_json(json.dumps(_ask(_endpoint(config, home, url), "job", job_id)))
-
-
-@jobs_app.command("cancel")
-def jobs_cancel(
-    job_ids: list[str],
-    purge: Annotated[bool, typer.Option("--purge", help="Remove everything of the job, results too.")] = False,
-    config: ConfigOption = None,
-    home: HomeOption = None,
-    url: UrlOption = None,
-) -> None:
-    """Cancel jobs; it takes effect at the next chunk."""
-    for job_id in job_ids:
-        _ask(_endpoint(config, home, url), "cancel", job_id, purge=purge)
-        console.print(f"{job_id}: {'removed' if purge else 'cancelled'}")
-
-
-@jobs_app.command("results")
-def jobs_results(
-    job_id: str,
-    out: Annotated[Path, typer.Option(help="Folder to write them to.", file_okay=False)] = Path(),
-    config: ConfigOption = None,
-    home: HomeOption = None,
-    url: UrlOption = None,
-) -> None:
-    """Download a job's results."""
-    endpoint = _endpoint(config, home, url)
-
-    async def fetch() -> None:
-        async with Client(endpoint) as client:
-            job = await client.job(job_id)
-            if not job["results"]:
-                raise ApiError(f"Job {job_id} is {job['state']} and has no results.")
-            out.mkdir(parents=True, exist_ok=True)
-            for name, result_url in job["results"].items():
-                await client.save_result(result_url, out / name)
-                console.print(str(out / name))
-
-    asyncio.run(fetch())
-
-
-# Models
-
-
-@models_app.command("list")
-def models_list(config: ConfigOption = None, home: HomeOption = None) -> None:
-    """List known models and which of them are on this machine."""
-    from pipelines.catalogue import list_models
-
-    table = Table("name", "size", "where")
-    for entry in list_models(_settings(config, home).models_dir):
-        size = f"{entry.n_bytes / 1e6:.0f} MB" if entry.path else ""
-        table.add_row(
-            entry.name, size, str(entry.path) if entry.path else "not here; `meetmemo models pull` fetches it"
-        )
-    console.print(table)
-
-
-@models_app.command("pull")
-def models_pull(name: str, config: ConfigOption = None, home: HomeOption = None) -> None:
-    """Fetch a published model from the Hugging Face hub; it is verified and then moved into place."""
-    from pipelines.model_download import pull
-
-    with Progress(*Progress.get_default_columns(), DownloadColumn(), console=console) as progress:
-        bar = progress.add_task(name, total=None)
-        path = pull(
-            name,
-            _settings(config, home).models_dir,
-            lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-    console.print(f"{name} is in {path}", soft_wrap=True)
-
-
-@models_app.command("verify")
-def models_verify(name: str, config: ConfigOption = None, home: HomeOption = None) -> None:
-    """Check a model's files against their SHA-256."""
-    from pipelines.catalogue import resolve, verify
-
-    files = resolve(name, _settings(config, home).models_dir)
-    checked = verify(files.path)
-    console.print(
-        f"{files.path}: {len(checked)} files are intact."
-        if checked
-        else f"{files.path}: complete, but it has no SHA256SUMS to check against."
-    )
-
-
 # Settings
 
 
@@ -515,10 +387,13 @@ def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[st
     return asyncio.run(ask())
 
 
+app.add_typer(jobs_app(_ask, _endpoint, console), name="jobs")
+models = models_app(_settings, console)
+app.add_typer(models, name="models")
 app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
 add_report(app, _settings, console)
-add_canary(models_app, _settings, _endpoint, console)
-add_tune(models_app, _settings, console)
+add_canary(models, _settings, _endpoint, console)
+add_tune(models, _settings, console)
 app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")

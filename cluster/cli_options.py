@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cluster.settings import Settings
+
 Ask = Callable[..., dict[str, Any]]
 """Calls a method of `cluster.client.Client` by name, at an endpoint."""
 Endpoint = Callable[[Path | None, Path | None, str | None], str]
+ReadSettings = Callable[[Path | None, Path | None], Settings]
 
 ConfigOption = Annotated[
     Path | None,
@@ -20,3 +23,4 @@ HomeOption = Annotated[
 UrlOption = Annotated[
     str | None, typer.Option("--url", help="Endpoint of a cluster; default: this home's.", envvar="MEETMEMO_URL")
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cluster.settings import CLIENT_KEY, process_environment, read_secret
+from cluster.settings_sources import CLIENT_KEY, process_environment, read_secret
 from pipelines.errors import MeetMemoError, Reason
 
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Mapping
 
-from cluster.settings import JWT_SECRET, METRICS_TOKEN, Settings, read_secret
+from cluster.settings import Settings
+from cluster.settings_sources import JWT_SECRET, METRICS_TOKEN, read_secret
 from deployments.auth import Doorkeeper, EitherDoor, OpenDoor, ScraperDoor
 from deployments.jwt_door import JwtDoor, JwtRules, PublishedKeys, SharedSecret
 from deployments.key_door import KeyDoor

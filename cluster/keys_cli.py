@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli_options import ConfigOption, HomeOption
-from cluster.settings import Settings
+from cluster.cli_options import ConfigOption, HomeOption, ReadSettings
 from pipelines.credentials import JOB_SCOPES, ApiKey, KeyStore, connect_keys, new_key
 from pipelines.ledger import open_ledger
-
-ReadSettings = Callable[[Path | None, Path | None], Settings]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 DAY_S = 86_400.0

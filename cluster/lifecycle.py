@@ -26,7 +26,8 @@ from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
 from cluster.reloading import answer_request, is_asked, with_generation
 from cluster.scrape_targets import keeping_targets, ray_agents
-from cluster.settings import KEY, SERVER_SECRETS, Settings, process_environment, read_secret
+from cluster.settings import Settings
+from cluster.settings_sources import KEY, SERVER_SECRETS, process_environment, read_secret
 from cluster.telephony import twilio_accounts
 from pipelines.catalogue import resolve
 from pipelines.credentials import connect_keys

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cluster import __version__
-from cluster.settings import Settings, process_environment, read_secret
+from cluster.settings import Settings
+from cluster.settings_sources import process_environment, read_secret
 from deployments.courier import Carrier, Courier, CourierOptions
 from deployments.mail import MailCarrier, MailOptions
 from deployments.measures import Measures

@@ -28,10 +28,8 @@ from cluster.settings import (
     RetentionSettings,
     Settings,
     SourceSettings,
-    process_environment,
-    read_key,
-    read_secret,
 )
+from cluster.settings_sources import process_environment, read_key, read_secret
 from cluster.telephony import twilio_accounts
 from cluster.tuning import (
     COORDINATOR,

@@ -5,13 +5,11 @@
 """
 
 import ipaddress
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -24,25 +22,13 @@ from pydantic import (
     model_validator,
 )
 
-from cluster.ownership import MARK
+from cluster.settings_sources import from_environment, merge, process_environment, read_key, read_yaml
 from pipelines.errors import ConfigurationError, OptionError
 from pipelines.house_style import HouseStyle, HouseStyles, is_text
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.minutes.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking, is_deepseek
 from pipelines.minutes.glossary import MAX_TERMS
 
-PREFIX = "MEETMEMO_"
-KEY = "DEEPSEEK_API_KEY"
-SECRETS = {KEY: "deepseek_api_key"}
-JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
-METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
-CLIENT_KEY = "MEETMEMO_API_KEY"
-SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
-VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
-_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {
-    MARK,
-    VENV,
-}
 BUNDLED_MODEL = "mini-en"
 MAX_TENANT_CLASSES = 16
 
@@ -456,13 +442,13 @@ def load_settings(
     """
     values: dict[str, Any] = {}
     if path is not None:
-        values = _read_yaml(path)
+        values = read_yaml(path)
     environment = process_environment() if env is None else env
-    _merge(values, _from_environment(environment))
+    merge(values, from_environment(environment))
     key = read_key(environment)
     if key is not None:
         values["deepseek_api_key"] = key
-    _merge(values, flags or {})
+    merge(values, flags or {})
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -479,33 +465,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def process_environment() -> dict[str, str]:
-    """This process's environment, over what ``./.env`` sets."""
-    return dict(_read_dotenv(Path(".env")), **os.environ)
-
-
-def read_key(env: Mapping[str, str]) -> str | None:
-    """The language model's key; see `read_secret`."""
-    return read_secret(KEY, env)
-
-
-def read_secret(name: str, env: Mapping[str, str]) -> str | None:
-    """A secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
-
-    Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
-    process reads it from its own environment, which Ray's workers inherit from the machine they run on.
-    """
-    if env.get(name):
-        return env[name]
-    path = env.get(f"{name}_FILE")
-    if not path:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None
-
-
 def _template(name: str, given: str) -> str:
     """The text of a template; settings that were resolved before hold it already."""
     if is_text(given) or "\n" in given:
@@ -514,48 +473,3 @@ def _template(name: str, given: str) -> str:
         return Path(given).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the template {name} cannot be read: {error}") from None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"The settings file {path} cannot be read: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigurationError(f"The settings file {path} must hold names and values.")
-    secrets = set(SECRETS.values()) & set(values)
-    if secrets:
-        raise ConfigurationError(f"{', '.join(sorted(secrets))}: secrets come from the environment, not from {path}.")
-    return values
-
-
-def _read_dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    lines = (line.strip().removeprefix("export ") for line in path.read_text(encoding="utf-8").splitlines())
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals}
-
-
-def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, text in env.items():
-        if name in SECRETS and text:
-            values[SECRETS[name]] = text
-        elif name.startswith(PREFIX) and name not in _NO_SETTINGS:
-            *sections, last = name.removeprefix(PREFIX).lower().split("__")
-            target = values
-            for section in sections:
-                target = target.setdefault(section, {})
-            target[last] = yaml.safe_load(text) if text[:1] in "[{" else text
-    return values
-
-
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
-    for name, value in above.items():
-        if isinstance(value, Mapping):
-            if not isinstance(below.get(name), dict):
-                below[name] = {}
-            _merge(below[name], value)
-        elif value is not None:
-            below[name] = value

@@ -1,6 +1,7 @@
 """Telephone systems that hold no API key: whose recordings they tell of, and the secrets they sign with."""
 
-from cluster.settings import Settings, process_environment, read_secret
+from cluster.settings import Settings
+from cluster.settings_sources import process_environment, read_secret
 from deployments.twilio import TwilioAccount
 from pipelines.errors import ConfigurationError
 

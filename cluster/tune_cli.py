@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.canary_cli import ReadSettings
-from cluster.cli_options import ConfigOption, HomeOption
+from cluster.cli_options import ConfigOption, HomeOption, ReadSettings
 from cluster.devices import share_of
 from cluster.settings import ModelSettings
 from pipelines.audio import decode_audio

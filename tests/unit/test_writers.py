@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from cluster.settings import Settings, load_settings, read_key
+from cluster.settings import Settings, load_settings
+from cluster.settings_sources import read_key
 from cluster.writers import build_writers, endpoint_of
 from pipelines.errors import ConfigurationError
 from pipelines.minutes.endpoints import JsonMode

@@ -1,0 +1,99 @@
+"""Where settings and secrets come from: YAML files, ``.env``, the environment, files that variables name."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.ownership import MARK
+from pipelines.errors import ConfigurationError
+
+PREFIX = "MEETMEMO_"
+KEY = "DEEPSEEK_API_KEY"
+SECRETS = {KEY: "deepseek_api_key"}
+JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
+METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
+CLIENT_KEY = "MEETMEMO_API_KEY"
+SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
+VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
+_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {
+    MARK,
+    VENV,
+}
+
+
+def process_environment() -> dict[str, str]:
+    """This process's environment, over what ``./.env`` sets."""
+    return dict(_read_dotenv(Path(".env")), **os.environ)
+
+
+def read_key(env: Mapping[str, str]) -> str | None:
+    """The language model's key; see `read_secret`."""
+    return read_secret(KEY, env)
+
+
+def read_secret(name: str, env: Mapping[str, str]) -> str | None:
+    """A secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
+
+    Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
+    process reads it from its own environment, which Ray's workers inherit from the machine they run on.
+    """
+    if env.get(name):
+        return env[name]
+    path = env.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A settings file; raises `ConfigurationError`, also for secrets in it."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"The settings file {path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"The settings file {path} must hold names and values.")
+    secrets = set(SECRETS.values()) & set(values)
+    if secrets:
+        raise ConfigurationError(f"{', '.join(sorted(secrets))}: secrets come from the environment, not from {path}.")
+    return values
+
+
+def from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    """What variables of an environment set, nested like the settings."""
+    values: dict[str, Any] = {}
+    for name, text in env.items():
+        if name in SECRETS and text:
+            values[SECRETS[name]] = text
+        elif name.startswith(PREFIX) and name not in _NO_SETTINGS:
+            *sections, last = name.removeprefix(PREFIX).lower().split("__")
+            target = values
+            for section in sections:
+                target = target.setdefault(section, {})
+            target[last] = yaml.safe_load(text) if text[:1] in "[{" else text
+    return values
+
+
+def merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    """Put values over others, section by section; None sets nothing."""
+    for name, value in above.items():
+        if isinstance(value, Mapping):
+            if not isinstance(below.get(name), dict):
+                below[name] = {}
+            merge(below[name], value)
+        elif value is not None:
+            below[name] = value
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    lines = (line.strip().removeprefix("export ") for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals}
