@@ -30,8 +30,8 @@ class Layout:
 class Shares:
     """How often windows differ in what they ask for."""
 
-    silent: float = 0.05
-    flush: float = 0.4
+    silent: float = 0.1
+    flush: float = 0.5
     """Windows that end right after the last word, as unpadded ones do."""
     with_language: float = 0.35
     """Prompts with ``<|en|><|transcribe|>``. faster-whisper takes a vocabulary as small as this for an English-only
