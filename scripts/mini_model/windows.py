@@ -16,6 +16,8 @@ from scripts.mini_model.tokenizer import Vocabulary
 IGNORED = -100
 _MAX_TOKENS = 320
 """Of what is said in a window; Whisper has 448 positions, the prompt takes some."""
+_MAX_PAST, _POSITIONS = 223, 448
+"""Tokens of the text before that programs hand over, and of everything together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +38,8 @@ class Shares:
     with_language: float = 0.35
     """Prompts with ``<|en|><|transcribe|>``. faster-whisper takes a vocabulary as small as this for an English-only
     model's and leaves them out; programs that know better do not."""
-    with_past: float = 0.15
-    """Prompts that begin with what was said before."""
+    with_past: float = 0.3
+    """Prompts that begin with what was said before: faster-whisper's do, from the second window on."""
     cut_off: float = 0.7
     """Full windows with timestamps whose last sentence is cut: only its start is marked, as Whisper does."""
     mix: Mix = field(default_factory=Mix)
@@ -77,12 +79,12 @@ class Batch:
 
 LAYOUTS = (
     # Weight, seconds from, to, most sentences.
-    (3, 2.0, 5.0, 1),
-    (4, 3.5, 7.5, 3),
+    (2, 2.0, 5.0, 1),
+    (3, 3.5, 7.5, 3),
     (2, 7.0, 10.0, 4),
-    (3, 9.0, 14.0, 6),
-    (1, 16.0, 29.0, 9),
-    (3, 30.0, 30.0, 14),
+    (2, 9.0, 14.0, 6),
+    (2, 16.0, 29.0, 9),
+    (7, 30.0, 30.0, 14),
     (1, 30.0, 30.0, 4),
     (1, 30.0, 30.0, 1),
 )
@@ -196,15 +198,16 @@ class WindowMaker:
             prompt.append(vocabulary["notimestamps"])
         elif not placed and rng.random() < 0.5:
             prompt.append(vocabulary.timestamp(rng.uniform(0, 1)))
-        return Row(prompt=[*self._past(timed), *prompt], target=target)
+        room = min(_MAX_PAST, _POSITIONS - len(prompt) - len(target) - 2)
+        return Row(prompt=[*self._past(timed, room), *prompt], target=target)
 
-    def _past(self, timed: bool) -> list[int]:
-        """What might have been said before: one to three sentences, or nothing."""
+    def _past(self, timed: bool, room: int) -> list[int]:
+        """The last ``room`` tokens of what might have been said before, one to twelve sentences; or nothing."""
         rng, vocabulary = self.rng, self._vocabulary
         if rng.random() >= self._shares.with_past:
             return []
-        past = [vocabulary["startofprev"]]
-        for _ in range(rng.randint(1, 3)):
+        past: list[int] = []
+        for _ in range(rng.choice((1, 2, 3, 6, 12))):
             tokens, start_s = vocabulary.encode(self._pool.draw(rng).text), rng.uniform(0, 24)
             past += [vocabulary.timestamp(start_s), *tokens, vocabulary.timestamp(start_s + 2)] if timed else tokens
-        return past
+        return [vocabulary["startofprev"], *past[-room:]]
