@@ -8,6 +8,7 @@ is skipped, lost packets become silence where the timestamps say so, and a trunc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -210,7 +211,8 @@ def _with_gaps(frames: Iterable[Any], start_s: float, declared_s: float | None) 
     origin_s: float | None = None  # timestamp of clock 0
     held: tuple[float, float, float, Any] | None = None  # gap, timestamp, length and frame that wait to be confirmed
     for frame in frames:
-        stamp_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+        if (stamp_s := frame.time) is not None and isnan(stamp_s):
+            stamp_s = None  # a timestamp without its unit
         length_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
         if held is not None:
             gap_s, held_s, held_length_s, held_frame = held

@@ -4,7 +4,6 @@ import io
 import itertools
 import wave
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -343,10 +342,7 @@ def test_single_wrong_timestamp_is_not_believed() -> None:
     """One frame stamped a minute ahead of its neighbours opens no hole; a step its successors confirm does."""
 
     def gaps(stamps_s: list[float]) -> list[float]:
-        frames = [
-            SimpleNamespace(pts=round(s * 1000), time_base=Fraction(1, 1000), samples=1000, sample_rate=1000)
-            for s in stamps_s
-        ]
+        frames = [SimpleNamespace(time=round(s, 3), samples=1000, sample_rate=1000) for s in stamps_s]
         return [gap_s for gap_s, _ in _with_gaps(frames, 0.0, None)]
 
     assert gaps([0, 1, 62, 3, 4]) == [0, 0, 0, 0, 0]
