@@ -48,6 +48,7 @@ from pipelines.storage import BlobStore
 __all__ = ["Coordinator", "CoordinatorOptions"]
 
 JOBS_AHEAD = 2  # of each batch, for every job in hand: enough that no room stays empty
+ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
 
@@ -90,7 +91,7 @@ class Coordinator:
             patience=self._patience,
             options=options,
             measures=self._measures,
-            ended=self._wake.set,
+            ended=self._job_ended,
         )
         self._observatory = Observatory(
             measures=self._measures,
@@ -111,6 +112,7 @@ class Coordinator:
         )
         self._loops: list[asyncio.Task[None]] = []
         self._draining = self._refusing = False
+        self._more_queued = True  # as far as the last look into the ledger tells
 
     # Start and stop
 
@@ -148,6 +150,7 @@ class Coordinator:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._driver.close()
+        await self._records.settle()
         with contextlib.suppress(MeetMemoError):
             await self._records.save_progress(self._driver.jobs.values())
         await self._leadership.resign()
@@ -291,10 +294,21 @@ class Coordinator:
             await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
         if self._feeder and not self._draining:
             self._measures.arrived(await asyncio.to_thread(self._feeder.feed))
-        room = self._options.max_live_jobs - self._driver.n_transcribing
-        if room > 0 and not self._draining:
-            for job in await asyncio.to_thread(self._records.claim, room, self._driver.jobs):
-                await self._driver.begin(self._driver.admit(job), Claimed())
+        self._more_queued = True
+        if self._room > 0 and not self._draining:
+            room = self._room
+            claimed = await asyncio.to_thread(self._records.claim, room, self._driver.jobs)
+            self._more_queued = len(claimed) >= room
+            await asyncio.gather(*(self._driver.begin(self._driver.admit(job), Claimed()) for job in claimed))
+
+    @property
+    def _room(self) -> int:
+        """How many jobs more may be transcribed at once."""
+        return self._options.max_live_jobs - self._driver.n_transcribing
+
+    def _job_ended(self) -> None:
+        if self._more_queued and self._room >= max(1, self._options.max_live_jobs * ROOM_WORTH_A_LOOK):
+            self._wake.set()
 
     async def _housekeeping_loop(self) -> None:
         while True:

@@ -177,7 +177,8 @@ class JobDriver:
             if after.state is live.job.state:
                 live.job = after
             else:
-                self._records.accept(live, after, await self._patience.in_thread(self._records.write, live, after))
+                stored = await self._patience.repeat(lambda: self._records.write(live, after))
+                self._records.accept(live, after, stored)
                 if after.state.final:
                     self._measures.ended(live.job, live.job.updated_at_s)
                     took_s = live.job.updated_at_s - live.job.created_at_s

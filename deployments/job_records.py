@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from deployments.group_commit import GroupCommit
 from deployments.leadership import Leadership
 from deployments.live_job import LiveJob
 from deployments.notices import Notices
 from deployments.ports import WrittenResults
 from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
 from pipelines.jobs import Job, JobState, MinutesFollowed, transition
-from pipelines.ledger import Ledger
+from pipelines.ledger import JobUpdate, Ledger
 
 
 class JobRecords:
@@ -31,6 +32,7 @@ class JobRecords:
         self._notices = notices
         self._clock = clock
         self._claim_uncertain = False
+        self._commits = GroupCommit(lambda updates: ledger.apply_many(leadership.lease, updates))
 
     def live(self) -> Sequence[Job]:
         """Jobs that were begun and have not ended."""
@@ -58,20 +60,23 @@ class JobRecords:
         self._claim_uncertain = False
         return [*lost, *claimed]
 
-    def write(self, live: LiveJob, after: Job) -> Job:
+    async def write(self, live: LiveJob, after: Job) -> Job:
         """Write the job, and the messages about its change, to the ledger under the lease; return what it stored."""
         try:
-            return self._apply(live.stored, after)
+            return await self._commits.write(self._update(live.stored, after))
         except VersionConflict:
             # Only the holder of the lease writes versions: it was progress of ours whose answer was lost.
-            held = self._ledger.get(after.tenant, after.id)
+            held = await asyncio.to_thread(self._ledger.get, after.tenant, after.id)
             if held.state is not live.stored.state:
                 raise
-            return self._apply(held, after)
+            return await self._commits.write(self._update(held, after))
 
-    def _apply(self, held: Job, after: Job) -> Job:
-        messages = self._notices.of(held, after, at_s=self._clock())
-        return self._ledger.apply(self._leadership.lease, after, held.version, messages)
+    async def settle(self) -> None:
+        """Wait for the writes under way."""
+        await self._commits.settle()
+
+    def _update(self, held: Job, after: Job) -> JobUpdate:
+        return JobUpdate(after, held.version, self._notices.of(held, after, at_s=self._clock()))
 
     @staticmethod
     def accept(live: LiveJob, after: Job, stored: Job) -> None:
@@ -89,7 +94,7 @@ class JobRecords:
         for live in stale:
             await live.lock.acquire()
         try:
-            updates = [(live.job, live.stored.version) for live in stale]
+            updates = [JobUpdate(live.job, live.stored.version) for live in stale]
             if updates:
                 stored = await asyncio.to_thread(self._ledger.apply_many, self._leadership.lease, updates)
                 for live, job in zip(stale, stored, strict=True):
@@ -114,7 +119,8 @@ class JobRecords:
         event = MinutesFollowed(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
         after, _ = transition(job, event)
         if after != job:
-            self._apply(job, after)
+            update = self._update(job, after)
+            self._ledger.apply(self._leadership.lease, after, update.expected_version, update.messages)
             self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
 
     def is_over(self, tenant: str, job_id: str) -> bool:

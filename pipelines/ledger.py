@@ -50,6 +50,15 @@ class NewJob:
     fingerprint: str = ""
 
 
+@dataclass(frozen=True)
+class JobUpdate:
+    """A job to write in place of ``expected_version`` of it, and the messages that tell about the change."""
+
+    job: Job
+    expected_version: int
+    messages: Sequence[Message] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """Some jobs, newest first; ``next_cursor`` continues after the last one and is None at the end."""
@@ -233,11 +242,8 @@ class Ledger(Protocol):
         job as stored and writes no message again.
         """
 
-    def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
-        """Apply pairs of job and expected version in one transaction; return per pair what `apply` returns or raises.
-
-        Raises `Fenced`.
-        """
+    def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
+        """Write several jobs in one transaction; return per update what `apply` returns or raises. Raises `Fenced`."""
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
         """Enter something besides a change of state in a job's history; raises `Fenced` and `JobUnknown`."""

@@ -4,7 +4,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Double, Row, and_, func, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from pipelines import codec
 from pipelines.errors import Fenced, JobUnknown, LedgerError
@@ -17,6 +28,26 @@ from pipelines.ledger_schema import COORDINATOR, NO_DEADLINE_S, events, idempote
 T = TypeVar("T")
 
 _ITEMS_PER_QUERY = 500
+
+# What every write of a job needs, built once: putting a statement together costs as much as carrying it out.
+_FENCE = select(leases.c.fence).where(leases.c.name == COORDINATOR).with_for_update(read=True)
+_BY_ID = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id)
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_KNOWN = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("with_id"))
+_KNOWN_LOCKED = _KNOWN.with_for_update()
+_NEXT_EVENT = insert(events).from_select(
+    ["job_id", "seq", "at_s", "name", "detail"],
+    select(
+        bindparam("of_job", type_=events.c.job_id.type),
+        func.coalesce(func.max(events.c.seq), 0) + 1,
+        bindparam("then_s", type_=events.c.at_s.type),
+        bindparam("event", type_=events.c.name.type),
+        bindparam("about", type_=events.c.detail.type),
+    ).where(events.c.job_id == bindparam("of_job", type_=events.c.job_id.type)),
+)
+# The wish to cancel is the owner's column, the external id that of the job created last.
+_WRITTEN = tuple(column.name for column in jobs.c if column.name not in ("id", "cancel_requested", "external_id"))
+_REPLACE = update(jobs).where(jobs.c.id == bindparam("job_id")).values({name: bindparam(name) for name in _WRITTEN})
 
 
 def insert_new(
@@ -71,8 +102,7 @@ def rows_by_id(connection: Connection, ids: Collection[str], *, lock: bool = Fal
     """Return the jobs that exist, by id; ``lock`` keeps other writers off them until the transaction ends."""
     found: dict[str, Row[Any]] = {}
     for some in _slices(sorted(ids)):
-        query = select(jobs).where(jobs.c.id.in_(some)).order_by(jobs.c.id)
-        rows = connection.execute(query.with_for_update() if lock else query)
+        rows = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"ids": some})
         found |= {row.id: row for row in rows}
     return found
 
@@ -115,8 +145,8 @@ def _slices(items: list[T]) -> Iterator[list[T]]:
 
 def known_row(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Row[Any]:
     """Return a tenant's job; raises `JobUnknown`."""
-    query = select(jobs).where(jobs.c.tenant == storable(tenant), jobs.c.id == storable(job_id))
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    name = {"of_tenant": storable(tenant), "with_id": storable(job_id)}
+    row = connection.execute(_KNOWN_LOCKED if lock else _KNOWN, name).one_or_none()
     if row is None:
         raise JobUnknown(f"no job {job_id}")
     return row
@@ -124,8 +154,7 @@ def known_row(connection: Connection, tenant: str, job_id: str, *, lock: bool = 
 
 def require_fence(connection: Connection, lease: Lease) -> None:
     """Raise `Fenced` unless the lease is the newest; on PostgreSQL nobody can acquire until the transaction ends."""
-    query = select(leases.c.fence).where(leases.c.name == COORDINATOR).with_for_update(read=True)
-    if connection.execute(query).scalar_one() != lease.fence:
+    if connection.execute(_FENCE).scalar_one() != lease.fence:
         raise fenced(lease)
 
 
@@ -173,14 +202,15 @@ def _queue_of(connection: Connection, tenant: str, lease: Lease, limit: int) -> 
 
 def enter_event(connection: Connection, job_id: str, at_s: float, name: str, detail: str = "") -> None:
     """Append to a job's history; the caller has locked the job's row."""
-    following = select(
-        literal(job_id),
-        func.coalesce(func.max(events.c.seq), 0) + 1,
-        literal(at_s, Double),
-        literal(storable(name)),
-        literal(storable(detail)),
-    ).where(events.c.job_id == job_id)
-    connection.execute(insert(events).from_select(["job_id", "seq", "at_s", "name", "detail"], following))
+    values = {"of_job": job_id, "then_s": at_s, "event": storable(name), "about": storable(detail)}
+    connection.execute(_NEXT_EVENT, values)
+
+
+def write_jobs(connection: Connection, lease: Lease, written: Collection[Job]) -> None:
+    """Replace jobs, each once, as the holder of a lease."""
+    rows = [columns_of(job) | {"fence": lease.fence} for job in written]
+    if rows:
+        connection.execute(_REPLACE, [{"job_id": row["id"]} | {name: row[name] for name in _WRITTEN} for row in rows])
 
 
 def columns_of(job: Job) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobUpdate, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
-    columns_of,
     enter_event,
     fenced,
     insert_new,
@@ -25,6 +24,7 @@ from pipelines.ledger_rows import (
     next_in_queue,
     require_fence,
     rows_by_id,
+    write_jobs,
 )
 from pipelines.ledger_rules import (
     check_limit,
@@ -60,7 +60,6 @@ from pipelines.sql_key_holds import SqlKeyHolds
 from pipelines.sql_outbox import SqlOutbox, insert_messages
 
 _CREATE_ATTEMPTS = 5
-_NOT_WRITTEN = ("job_id", "id", "cancel_requested", "external_id")
 
 
 class SqlLedger:
@@ -333,42 +332,35 @@ class SqlLedger:
 
     def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job; see `pipelines.ledger.Ledger.apply`."""
-        (outcome,) = self._write(lease, [(job, expected_version)], messages)
+        (outcome,) = self.apply_many(lease, [JobUpdate(job, expected_version, messages)])
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
 
-    def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
+    def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
         """Replace several jobs in one transaction; see `pipelines.ledger.Ledger.apply_many`."""
-        return self._write(lease, updates, ())
-
-    def _write(
-        self, lease: Lease, updates: Sequence[tuple[Job, int]], messages: Sequence[Message]
-    ) -> Sequence[Job | LedgerError]:
         now_s = self._clock()
         outcomes: list[Job | LedgerError] = []
         written: dict[str, Job] = {}
+        messages: list[Message] = []
         with self._database.writing() as connection:
             require_fence(connection, lease)
-            rows = rows_by_id(connection, {job.id for job, _ in updates}, lock=True)
+            rows = rows_by_id(connection, {change.job.id for change in updates}, lock=True)
             held = {job_id: job_of(row) for job_id, row in rows.items()}
-            for job, expected_version in updates:
-                before = held.get(job.id)
-                ours = before is not None and (rows[job.id].fence == lease.fence or job.id in written)
-                after = judge_write(before, job, expected_version, now_s, ours=ours)
+            for change in updates:
+                job_id = change.job.id
+                before = held.get(job_id)
+                ours = before is not None and (rows[job_id].fence == lease.fence or job_id in written)
+                after = judge_write(before, change.job, change.expected_version, now_s, ours=ours)
                 outcomes.append(after)
                 if isinstance(after, LedgerError) or before is None or after.version == before.version:
                     continue
-                held[job.id] = written[job.id] = storable_job(after)
+                held[job_id] = written[job_id] = storable_job(after)
+                messages += change.messages
                 if after.state is not before.state:
-                    enter_event(connection, job.id, now_s, after.state.value, after.detail)
-            if written:
-                values = [{"job_id": job.id, **columns_of(job), "fence": lease.fence} for job in written.values()]
-                # The wish to cancel is the owner's column, the external id that of the job created last.
-                changed = [name for name in values[0] if name not in _NOT_WRITTEN]
-                by_id = update(jobs).where(jobs.c.id == bindparam("job_id"))
-                connection.execute(by_id.values({name: bindparam(name) for name in changed}), values)
-            insert_messages(connection, [message for message in messages if message.job_id in written], now_s)
+                    enter_event(connection, job_id, now_s, after.state.value, after.detail)
+            write_jobs(connection, lease, written.values())
+            insert_messages(connection, messages, now_s)
         return outcomes
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:

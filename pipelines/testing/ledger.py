@@ -13,7 +13,7 @@ from pipelines.fair_claims import Waiting, share_out
 from pipelines.ids import new_id
 from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobUpdate, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
     check_limit,
     check_new,
@@ -274,18 +274,22 @@ class MemoryLedger:
     def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job; see `pipelines.ledger.Ledger.apply`."""
         with self._using(lease):
-            before = self._jobs.get(job.id)
-            outcome = self._apply(lease, job, expected_version)
+            outcome = self._update(lease, JobUpdate(job, expected_version, messages))
             if isinstance(outcome, LedgerError):
                 raise outcome
-            if before is not None and outcome.version > before.version:
-                self.outbox.insert(messages)
             return outcome
 
-    def apply_many(self, lease: Lease, updates: Sequence[tuple[Job, int]]) -> Sequence[Job | LedgerError]:
+    def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
         """Replace several jobs; see `pipelines.ledger.Ledger.apply_many`."""
         with self._using(lease):
-            return [self._apply(lease, job, expected_version) for job, expected_version in updates]
+            return [self._update(lease, update) for update in updates]
+
+    def _update(self, lease: Lease, update: JobUpdate) -> Job | LedgerError:
+        before = self._jobs.get(update.job.id)
+        outcome = self._apply(lease, update.job, update.expected_version)
+        if isinstance(outcome, Job) and before is not None and outcome.version > before.version:
+            self.outbox.insert(update.messages)
+        return outcome
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
         """Enter something in a job's history; raises `Fenced` and `JobUnknown`."""

@@ -14,7 +14,7 @@ from pipelines.errors import (
     VersionConflict,
 )
 from pipelines.jobs import Claimed, Failed, Job, JobState, Progress, ResultsStored
-from pipelines.ledger import DrainMode
+from pipelines.ledger import DrainMode, JobUpdate
 from pipelines.model_routes import ModelRoute
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
@@ -87,7 +87,7 @@ class CoordinationContract(LedgerBase):
             lambda ledger, lease, job: ledger.heartbeat(lease),
             lambda ledger, lease, job: ledger.claim(lease, 1),
             lambda ledger, lease, job: ledger.apply(lease, after(job, *TRANSCRIBED), job.version),
-            lambda ledger, lease, job: ledger.apply_many(lease, [(after(job, *TRANSCRIBED), job.version)]),
+            lambda ledger, lease, job: ledger.apply_many(lease, [JobUpdate(after(job, *TRANSCRIBED), job.version)]),
             lambda ledger, lease, job: ledger.record(lease, job, "note"),
             lambda ledger, lease, job: ledger.live(lease),
             lambda ledger, lease, job: ledger.cancel_requests(lease),
@@ -205,7 +205,7 @@ class CoordinationContract(LedgerBase):
             ledger.create(make_job(f"j{i}"))
         jobs = [after(job, Claimed()) for job in ledger.claim(lease, 10)]
         ledger.delete("acme", "j3")
-        updates = [(job, job.version + (job.id == "j2")) for job in jobs]
+        updates = [JobUpdate(job, job.version + (job.id == "j2")) for job in jobs]
         outcomes = ledger.apply_many(lease, updates)
         assert [outcome.version if isinstance(outcome, Job) else type(outcome) for outcome in outcomes] == [
             2,
@@ -222,7 +222,7 @@ class CoordinationContract(LedgerBase):
         """One batch may carry a job forward twice; a second write that is based on the old version conflicts."""
         second = after(running, *TRANSCRIBED)
         third = after(second, ResultsStored(names=("transcript.json",)))
-        outcomes = ledger.apply_many(lease, [(second, 2), (third, 3), (second, 2)])
+        outcomes = ledger.apply_many(lease, [JobUpdate(second, 2), JobUpdate(third, 3), JobUpdate(second, 2)])
         assert [outcome.version for outcome in outcomes[:2]] == [3, 4]
         assert isinstance(outcomes[2], VersionConflict)
         assert ledger.get("acme", "running").results == ("transcript.json",)

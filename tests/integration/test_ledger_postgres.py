@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from pipelines import database
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs import Claimed, JobState
-from pipelines.ledger import open_ledger
+from pipelines.ledger import JobUpdate, open_ledger
 from pipelines.ledger_schema import metadata
 from pipelines.testing.ledger import ManualClock
 from tests.contracts.ledger import LedgerContract, after, make_job
@@ -174,7 +174,7 @@ def test_fence_holds_against_a_slow_write(ledger, another, clock):
     jobs = ledger.claim(old, 20)
     clock.advance(31)
     with ThreadPoolExecutor(2) as pool:
-        write = pool.submit(ledger.apply_many, old, [(after(job, Claimed()), job.version) for job in jobs])
+        write = pool.submit(ledger.apply_many, old, [JobUpdate(after(job, Claimed()), job.version) for job in jobs])
         take = pool.submit(another.acquire_lease, "coordinator-2", 30.0)
         new = take.result()
         seen = {job.state for job in another.list(None).jobs}
