@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 MANY_CORES = 16
 THREADS_OF_MANY = 4
 FEWEST_LIVE_JOBS = 32
-# Rows per batch where the settings choose none: a GPU wants many, a CPU's decoder gains little beyond sixteen.
-GPU_BATCH = 64
+# Rows per batch where the settings choose none: a GPU wants many, and finds out how many while it works; a CPU's
+# decoder gains little beyond sixteen.
+GPU_BATCH, LARGEST_GPU_BATCH = 64, 256
 CPU_BATCH = 16
 
 
@@ -25,7 +26,8 @@ CPU_BATCH = 16
 class EngineShare:
     """What one Transcriber replica owns: a GPU, a part of one, or some CPU cores.
 
-    It decodes ``lanes`` batches at once, with ``threads / lanes`` threads each.
+    It decodes ``lanes`` batches at once, with ``threads / lanes`` threads each. They begin with ``batch_size`` rows and
+    may grow up to ``most_rows``.
     """
 
     num_gpus: float
@@ -34,6 +36,7 @@ class EngineShare:
     lanes: int
     max_replicas: int
     batch_size: int
+    most_rows: int = 0
     accelerator_type: str = ""
 
     @property
@@ -95,6 +98,7 @@ def share_of(
             lanes=1,
             max_replicas=max(1, model.min_replicas, model.max_replicas or fits),
             batch_size=model.batch_size or GPU_BATCH,
+            most_rows=model.batch_size or LARGEST_GPU_BATCH,
             accelerator_type=model.accelerator_type,
         )
     n_nodes = max(1, int(n_cpus / node_cpus))

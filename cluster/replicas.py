@@ -303,12 +303,14 @@ class TranscriberReplica(Transcriber):
             store=open_store(settings.store_url),
             source=coordinator_handle(),
             max_rows=share.batch_size,
+            most_rows=share.most_rows,
             lanes=share.lanes,
             hang_s=settings.coordinator.hang_s,
         )
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        self.resize(TranscriberTuning.model_validate(user_config).batch_size)
+        tuning = TranscriberTuning.model_validate(user_config)
+        self.resize(tuning.batch_size, tuning.most_rows)
 
     async def check_health(self) -> None:
         self.check()

@@ -65,9 +65,10 @@ class CoordinatorTuning(_Tuning):
 
 
 class TranscriberTuning(_Tuning):
-    """How many rows are decoded at once."""
+    """How many rows are decoded at once, at first and at most."""
 
     batch_size: int
+    most_rows: int = 0
 
 
 class MinutesTuning(_Tuning):
@@ -133,7 +134,7 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
     for model in settings.models:
         name, share = transcriber_name(model.name), shares[model.name]
         versions[name] = _transcriber_version(settings, model, share)
-        tunings[name] = TranscriberTuning(batch_size=share.batch_size)
+        tunings[name] = TranscriberTuning(batch_size=share.batch_size, most_rows=share.most_rows)
     return Plan(versions=versions, tunings={name: tuning.model_dump(mode="json") for name, tuning in tunings.items()})
 
 

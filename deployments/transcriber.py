@@ -22,6 +22,7 @@ from deployments import tracing
 from deployments.figures import BatchFigures
 from deployments.ports import Outcome, WorkSource
 from deployments.turns import Turns
+from pipelines.batch_growth import BatchGrowth
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
 from pipelines.decoding import DecodeOptions, Row, temperatures_from
@@ -81,7 +82,8 @@ class Transcriber:
     """Runs the batches of one device, one in each of its ``lanes``.
 
     Meanwhile the next one is claimed and read, and the results of the last one are stored. A batch that decodes longer
-    than ``hang_s`` makes `check` fail, so that the replica is replaced.
+    than ``hang_s`` makes `check` fail, so that the replica is replaced. Where ``most_rows`` leaves room, batches grow
+    from ``max_rows`` while that makes the device faster.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Transcriber:
         store: BlobStore,
         source: WorkSource,
         max_rows: int,
+        most_rows: int = 0,
         lanes: int = 1,
         hang_s: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
@@ -99,7 +102,7 @@ class Transcriber:
         self._engine = engine
         self._store = MeasuredStore(store)
         self._source = source
-        self._max_rows = max_rows
+        self._growth = BatchGrowth(max_rows, most_rows)
         self._info = ModelInfo(
             name=name,
             sha256=engine.info.sha256,
@@ -117,14 +120,15 @@ class Transcriber:
         # A span's chunks mostly come in one batch; its table is read once.
         self._span = lru_cache(maxsize=64)(self._read_span)
 
-    def resize(self, max_rows: int) -> None:
-        """Claim and decode so many rows at once from the next batch on."""
+    def resize(self, max_rows: int, most_rows: int = 0) -> None:
+        """Claim and decode so many rows at once from the next batch on, and grow from there up to ``most_rows``."""
         self._engine.resize(max_rows)
-        self._max_rows = max_rows
+        self._growth = BatchGrowth(max_rows, most_rows)
 
     async def work(self, ticket: str) -> int:
         """Claim one batch, transcribe it, store each result, report; return the number of rows."""
-        items = await self._source.claim(ticket, self._info, self._max_rows)
+        max_rows = self._growth.size
+        items = await self._source.claim(ticket, self._info, max_rows)
         if not items:
             return 0
         log.debug(
@@ -144,7 +148,7 @@ class Transcriber:
             outcomes += await self._keep_all(batch)  # the lane decodes the next batch meanwhile
         figures = BatchFigures(
             n_rows=len(items),
-            max_rows=self._max_rows,
+            max_rows=max_rows,
             audio_s=sum(item.audio_s for item in items),
             read_s=read_s - claimed_s,
             wait_s=batch.began_s - read_s,
@@ -154,6 +158,9 @@ class Transcriber:
             n_fallbacks=batch.n_fallbacks,
             store_calls=self._store.take_calls(),
         )
+        if items[0].task == "transcribe" and self._growth.took(figures.n_rows, figures.audio_s, figures.device_s):
+            self._engine.resize(self._growth.size)
+            log.info("batches", action="resize", model=self._info.name, rows=self._growth.size)
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))

@@ -1,7 +1,8 @@
 """The Coordinator with everything around it but Ray: what happens to jobs when things go well, and when not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -10,7 +11,8 @@ import pytest
 from deployments.housekeeping import Retention
 from deployments.ports import DrainStatus, Outcome
 from deployments.transcriber import Transcriber
-from pipelines.core import Chunk, Health, ModelInfo, Piece
+from pipelines.core import Chunk, ChunkResult, Health, ModelInfo, Piece
+from pipelines.decoding import Row
 from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, UnsupportedFormat
 from pipelines.jobs import JobState
 from pipelines.keys import JobKeys
@@ -67,6 +69,20 @@ async def test_another_batch_size_while_it_runs(ledger: MemoryLedger, store: Mem
         house._replicas[0].resize(1)
         await house.ended(house.submit("j", range(1, 60)))
     assert set(house.engine.batch_sizes) == {1}
+
+
+async def test_batches_grow_while_it_works(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A device that takes the same time for one row and for eight gets eight."""
+
+    class FlatEngine(FakeEngine):
+        def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+            time.sleep(0.05)
+            return super().transcribe(rows)
+
+    async with running(House(ledger, store, engine=FlatEngine())) as house:
+        house._replicas[0].resize(1, 8)
+        assert succeeded(await house.ended(house.submit("j", range(1, 1500))))
+    assert max(house.engine.batch_sizes) == 8, house.engine.batch_sizes
 
 
 async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: MemoryStore) -> None:
