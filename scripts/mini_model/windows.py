@@ -38,8 +38,10 @@ class Shares:
     with_language: float = 0.35
     """Prompts with ``<|en|><|transcribe|>``. faster-whisper takes a vocabulary as small as this for an English-only
     model's and leaves them out; programs that know better do not."""
-    with_past: float = 0.3
-    """Prompts that begin with what was said before: faster-whisper's do, from the second window on."""
+    with_past: float = 0.15
+    """Prompts that begin with what was said before."""
+    full_with_past: float = 0.5
+    """The same for windows of 30 s: faster-whisper's do, from the second window on."""
     cut_off: float = 0.7
     """Full windows with timestamps whose last sentence is cut: only its start is marked, as Whisper does."""
     mix: Mix = field(default_factory=Mix)
@@ -119,7 +121,8 @@ class WindowMaker:
             samples = harm(samples, shares.mix, rng, self._dice)
         samples += self._noise(n_samples, clean=clean, silent=not placed, loudness=loudness)
         cut = any(not whole for _, _, whole in placed)
-        rows = [self._row(placed, timed) for timed in (True, False) if timed or not cut]
+        share = shares.full_with_past if layout.seconds >= MAX_WINDOW_S else shares.with_past
+        rows = [self._row(placed, timed, with_past=rng.random() < share) for timed in (True, False) if timed or not cut]
         letters = None if cut else [label for clip, _, _ in placed for label in letters_of(" " + clip.text)]
         return Window(samples=samples, rows=rows, letters=letters, silent=not placed)
 
@@ -184,7 +187,7 @@ class WindowMaker:
         shift = max(0, n_samples - end - round(rng.choice((0, rng.uniform(0, 0.4))) * SAMPLE_RATE))
         return [(clip, start + shift, whole) for clip, start, whole in placed] if shift < 3 * SAMPLE_RATE else placed
 
-    def _row(self, placed: Sequence[tuple[Clip, int, bool]], timed: bool) -> Row:
+    def _row(self, placed: Sequence[tuple[Clip, int, bool]], timed: bool, *, with_past: bool) -> Row:
         vocabulary, rng = self._vocabulary, self.rng
         target: list[int] = []
         for clip, start, whole in placed:
@@ -199,15 +202,26 @@ class WindowMaker:
         elif not placed and rng.random() < 0.5:
             prompt.append(vocabulary.timestamp(rng.uniform(0, 1)))
         room = min(_MAX_PAST, _POSITIONS - len(prompt) - len(target) - 2)
-        return Row(prompt=[*self._past(timed, room), *prompt], target=target)
+        return Row(prompt=[*self._past(timed, room), *prompt] if with_past else prompt, target=target)
 
     def _past(self, timed: bool, room: int) -> list[int]:
-        """The last ``room`` tokens of what might have been said before, one to twelve sentences; or nothing."""
+        """The last ``room`` tokens of what might have been said before: one to twelve sentences of earlier windows.
+
+        Their times rise up to a window's end and begin anew in the next, as they do where a program hands them over.
+        Told from the last sentence back.
+        """
         rng, vocabulary = self.rng, self._vocabulary
-        if rng.random() >= self._shares.with_past:
-            return []
         past: list[int] = []
+        end_s = rng.uniform(20, MAX_WINDOW_S)
         for _ in range(rng.choice((1, 2, 3, 6, 12))):
-            tokens, start_s = vocabulary.encode(self._pool.draw(rng).text), rng.uniform(0, 24)
-            past += [vocabulary.timestamp(start_s), *tokens, vocabulary.timestamp(start_s + 2)] if timed else tokens
+            clip = self._pool.draw(rng)
+            start_s = end_s - clip.n_samples / SAMPLE_RATE
+            if start_s < 0:
+                end_s = rng.uniform(24, MAX_WINDOW_S)
+                start_s = end_s - clip.n_samples / SAMPLE_RATE
+            said = vocabulary.encode(clip.text)
+            past = [vocabulary.timestamp(start_s), *said, vocabulary.timestamp(end_s), *past] if timed else said + past
+            end_s = start_s - rng.uniform(0.05, 1.5)
+            if end_s <= 0:
+                end_s = rng.uniform(24, MAX_WINDOW_S)
         return [vocabulary["startofprev"], *past[-room:]]
