@@ -40,7 +40,7 @@ class Shares:
     model's and leaves them out; programs that know better do not."""
     with_past: float = 0.15
     """Prompts that begin with what was said before."""
-    full_with_past: float = 0.5
+    full_with_past: float = 0.75
     """The same for windows of 30 s: faster-whisper's do, from the second window on."""
     cut_off: float = 0.7
     """Full windows with timestamps whose last sentence is cut: only its start is marked, as Whisper does."""
@@ -213,7 +213,7 @@ class WindowMaker:
         rng, vocabulary = self.rng, self._vocabulary
         past: list[int] = []
         end_s = rng.uniform(20, MAX_WINDOW_S)
-        for _ in range(rng.choice((1, 2, 3, 6, 12))):
+        for _ in range(rng.choice((1, 3, 6, 12, 12))):
             clip = self._pool.draw(rng)
             start_s = end_s - clip.n_samples / SAMPLE_RATE
             if start_s < 0:
