@@ -151,7 +151,7 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
     announced = response.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limits.max_bytes:
         raise _too_large(url, limits)
-    file = await anyio.to_thread.run_sync(_create, destination)
+    file = _create(destination)  # not in a thread: cancelled meanwhile, nobody would close what it opens
     n_bytes = 0
     try:
         async for block in _blocks(response):
