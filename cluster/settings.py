@@ -74,7 +74,9 @@ class ModelSettings(_Section):
     name: str = BUNDLED_MODEL
     path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
     compute_type: str = "auto"
-    batch_size: Annotated[int, Field(ge=0, le=512, description="rows at once; 0: found while working")] = 0
+    batch_size: Annotated[
+        int, Field(ge=0, le=512, description="rows at once; 0: 16 on a CPU, on a GPU found while working")
+    ] = 0
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
         description="auto: GPUs where the cluster has some; cuda asks for them, also before a node has one",

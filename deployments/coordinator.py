@@ -295,8 +295,7 @@ class Coordinator:
         if self._feeder and not self._draining:
             self._measures.arrived(await asyncio.to_thread(self._feeder.feed))
         self._more_queued = True
-        if self._room > 0 and not self._draining:
-            room = self._room
+        if (room := self._room) > 0 and not self._draining:
             claimed = await asyncio.to_thread(self._records.claim, room, self._driver.jobs)
             self._more_queued = len(claimed) >= room
             await asyncio.gather(*(self._driver.begin(self._driver.admit(job), Claimed()) for job in claimed))

@@ -7,7 +7,6 @@ also that of every redirect, is checked by `deployments.outbound`.
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
 
 import anyio.to_thread
@@ -151,7 +150,8 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
     announced = response.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limits.max_bytes:
         raise _too_large(url, limits)
-    file = _create(destination)  # not in a thread: cancelled meanwhile, nobody would close what it opens
+    # Not in a thread: cancelled meanwhile, nobody would close what it opens.
+    file = destination.open("wb")
     n_bytes = 0
     try:
         async for block in _blocks(response):
@@ -177,10 +177,6 @@ async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
             waiting.clear()
     if waiting:
         yield bytes(waiting)
-
-
-def _create(path: Path) -> BinaryIO:
-    return path.open("wb")
 
 
 def _copy_file(url: str, destination: Path, limits: SourceLimits) -> str:

@@ -222,6 +222,4 @@ class WindowMaker:
             said = vocabulary.encode(clip.text)
             past = [vocabulary.timestamp(start_s), *said, vocabulary.timestamp(end_s), *past] if timed else said + past
             end_s = start_s - rng.uniform(0.05, 1.5)
-            if end_s <= 0:
-                end_s = rng.uniform(24, MAX_WINDOW_S)
         return [vocabulary["startofprev"], *past[-room:]]
