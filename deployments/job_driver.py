@@ -158,7 +158,7 @@ class JobDriver:
         elif outcome.error:
             office.retry(item, outcome.error)
         elif item.task == "detect_language":
-            await self.guard(live, self._hear_language(live, outcome))
+            await self.guard(live, lambda: self._hear_language(live, outcome))
         else:
             self.meter.done(time.monotonic(), item.audio_s)
             self._measures.chunk_done(live.job, item.audio_s)
@@ -166,7 +166,7 @@ class JobDriver:
 
     async def report(self, live: LiveJob, event: Event) -> None:
         """Advance a job from outside its own tasks; its troubles stay its own."""
-        await self.guard(live, self.advance(live, event))
+        await self.guard(live, lambda: self.advance(live, event))
 
     # The state machine's shell
 
@@ -190,13 +190,13 @@ class JobDriver:
         for action in actions:
             match action:
                 case StartSegmentation():
-                    self._spawn(live, self._segment(live), "segment")
+                    self._spawn(live, self._segment, "segment")
                 case EnqueueChunks(chunks=chunks):
                     self._enqueue(live, live.items_for(chunks))
                 case StartStitching():
-                    self._spawn(live, self._stitch(live), "stitch")
+                    self._spawn(live, self._stitch, "stitch")
                 case StartMinutes():
-                    self._spawn(live, self._write_minutes(live), "minutes")
+                    self._spawn(live, self._write_minutes, "minutes")
                 case CleanUp():
                     await self._end(live)
 
@@ -326,7 +326,7 @@ class JobDriver:
             return
         self._measures.quarantined(live.job.options.model)
         log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
-        self._spawn(live, self._finish_without(live, item, why), "give up")
+        self._spawn(live, lambda live: self._finish_without(live, item, why), "give up")
 
     async def _finish_without(self, live: LiveJob, item: WorkItem, why: str) -> None:
         if item.task == "detect_language":
@@ -367,19 +367,22 @@ class JobDriver:
     def _profile(self, job: Job) -> ModelProfile:
         return self._options.profile_of(job.options.model)
 
-    def _spawn(self, live: LiveJob, step: Coroutine[None, None, None], name: str) -> None:
+    def _spawn(self, live: LiveJob, step: Callable[[LiveJob], Coroutine[None, None, None]], name: str) -> None:
         """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""
-        task = asyncio.create_task(self.guard(live, self._traced(live, step, name)))
+
+        async def traced() -> None:
+            with tracing.span(name, live.job.traceparent, job_id=live.job.id):
+                await step(live)
+
+        task = asyncio.create_task(self.guard(live, traced))
         live.tasks.add(task)
         task.add_done_callback(live.tasks.discard)
 
-    @staticmethod
-    async def _traced(live: LiveJob, step: Coroutine[None, None, None], name: str) -> None:
-        with tracing.span(name, live.job.traceparent, job_id=live.job.id):
-            await step
+    async def guard(self, live: LiveJob, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run a step; an error ends its job, a job that vanished from the ledger is forgotten.
 
-    async def guard(self, live: LiveJob, step: Coroutine[None, None, None]) -> None:
-        """Await a step; an error ends its job, a job that vanished from the ledger is forgotten."""
+        The step is called here, not before: a task that is cancelled before it begins leaves no coroutine unawaited.
+        """
         try:
             with structlog.contextvars.bound_contextvars(**live.log_fields):
                 failure = await self._failure_of(live, step)
@@ -393,9 +396,9 @@ class JobDriver:
             if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
                 await self._patience.in_thread(self._store.delete_prefix, live.keys.root)
 
-    async def _failure_of(self, live: LiveJob, step: Coroutine[None, None, None]) -> Failed | None:
+    async def _failure_of(self, live: LiveJob, step: Callable[[], Coroutine[None, None, None]]) -> Failed | None:
         try:
-            await step
+            await step()
         except (Fenced, JobUnknown, VersionConflict):
             raise
         except MeetMemoError as error:

@@ -396,3 +396,20 @@ async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: Memor
     async with running(House(ledger, store, owner="second", transcriber=Unanswered())) as second:
         assert succeeded(await second.ended(job))
     assert second.transcript(job).model.sha256 == engine.info.sha256
+
+
+async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A step whose task is cancelled before its first turn was never called: nothing is left unawaited."""
+    first = House(ledger, store, owner="first")
+    first.engine.gate.clear()
+    await first.coordinator.start()
+    job = first.submit("j", range(1, 200))
+    await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+    await first.coordinator.stop()
+    first.engine.gate.set()
+    second = House(ledger, store, owner="second")
+    await second.coordinator.start()
+    await second.coordinator._driver.close()  # in the turn of the loop in which the job was taken up
+    await second.coordinator.stop()
+    async with running(House(ledger, store, owner="third")) as third:
+        assert succeeded(await third.ended(job))
