@@ -13,6 +13,7 @@ import ray
 from ray import serve
 from ray.serve import Application, Deployment
 
+from cluster.autoscaling import BacklogPolicy
 from cluster.devices import EngineShare, share_of
 from cluster.replicas import (
     CoordinatorReplica,
@@ -134,6 +135,14 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
             "min_replicas": model.min_replicas,
             "max_replicas": share.max_replicas,
             "target_ongoing_requests": share.batches_at_once,
+            "policy": {
+                "policy_function": f"{BacklogPolicy.__module__}:{BacklogPolicy.__name__}",
+                "policy_kwargs": {
+                    "catch_up_s": model.catch_up_s,
+                    "tickets": share.batches_at_once,
+                    "lanes": share.lanes,
+                },
+            },
             "metrics_interval_s": 2,
             "look_back_period_s": 4,
             "upscale_delay_s": 4,

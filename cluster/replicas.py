@@ -16,7 +16,7 @@ import structlog
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from cluster import __version__
+from cluster import __version__, autoscaling
 from cluster.devices import EngineShare, live_jobs
 from cluster.doors import build_doorkeeper
 from cluster.observability import observe
@@ -314,6 +314,15 @@ class TranscriberReplica(Transcriber):
 
     async def check_health(self) -> None:
         self.check()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What `BacklogPolicy` wants to know; Serve asks every few seconds."""
+        return {
+            autoscaling.BUSY: self.lanes.look(),
+            autoscaling.SPEED: self.lanes.speed,
+            autoscaling.BATCH_AUDIO_S: self.lanes.batch_audio_s,
+            autoscaling.BACKLOG_S: self.backlog_s,
+        }
 
 
 class MinutesWriterReplica(MinutesWriter):

@@ -86,6 +86,9 @@ class ModelSettings(_Section):
     min_replicas: Annotated[int, Field(ge=0, description="0: none while no job wants it")] = 1
     sleep_after_s: Annotated[float, Field(ge=0, description="without work, where min_replicas is 0")] = 600.0
     max_replicas: Annotated[int, Field(ge=0)] = 0
+    catch_up_s: Annotated[
+        float, Field(gt=0, description="replicas are added until what waits is transcribed in this time")
+    ] = 60.0
 
 
 class StyleSettings(_Section):

@@ -264,8 +264,8 @@ class Coordinator:
 
     async def complete(
         self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
-    ) -> None:
-        """Take in a batch's outcomes and what it took."""
+    ) -> float:
+        """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
         office = self._driver.offices[replica.name]
         if figures is not None:
             self._driver.take_figures(office, figures)
@@ -273,6 +273,7 @@ class Coordinator:
             await self._driver.take_outcome(office, ticket, outcome)
         if not self._driver.backlog_s:
             self._driver.meter.stop()
+        return office.queue.backlog_s
 
     # Loops
 

@@ -91,8 +91,9 @@ class CoordinatorHandle:
 
     async def complete(
         self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
-    ) -> None:
-        await _answer(self._handle.complete.remote(ticket, replica, outcomes, figures))
+    ) -> float:
+        backlog_s: float = await _answer(self._handle.complete.remote(ticket, replica, outcomes, figures))
+        return backlog_s
 
 
 class TranscriberHandle:

@@ -106,8 +106,11 @@ class WorkSource(Protocol):
 
     async def complete(
         self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
-    ) -> None:
-        """Report one outcome per claimed item, after their results are stored, and what the batch took."""
+    ) -> float:
+        """Report one outcome per claimed item, after their results are stored, and what the batch took.
+
+        Returns the audio seconds that still wait for the replica's model.
+        """
 
 
 class TranscriberPort(Protocol):

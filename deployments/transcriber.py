@@ -6,7 +6,6 @@ slowest row of another's batch, and CTranslate2's threads need not meet after ev
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import structlog
 
 from deployments import tracing
 from deployments.figures import BatchFigures
+from deployments.lanes import Lanes
 from deployments.ports import Outcome, WorkSource
 from deployments.turns import Turns
 from pipelines.batch_growth import BatchGrowth
@@ -110,10 +110,11 @@ class Transcriber:
             device=engine.info.device,
         )
         self._hang_s = hang_s
-        self._clock = clock
-        self._lanes = lanes
+        self._n_lanes = lanes
+        self.lanes = Lanes(lanes, clock)
+        self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
+        self._n_tickets = 0
         self._turns = Turns()
-        self._decoding_since_s: dict[int, float] = {}  # by thread
         # As many threads as lanes: a call that was given up still occupies its lane until it returns.
         self._device = ThreadPoolExecutor(lanes, thread_name_prefix="device")
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
@@ -127,6 +128,15 @@ class Transcriber:
 
     async def work(self, ticket: str) -> int:
         """Claim one batch, transcribe it, store each result, report; return the number of rows."""
+        self._n_tickets += 1
+        try:
+            return await self._work(ticket)
+        finally:
+            self._n_tickets -= 1
+            if not self._n_tickets:
+                self.backlog_s = 0.0  # what waited is others' work, or done
+
+    async def _work(self, ticket: str) -> int:
         max_rows = self._growth.size
         items = await self._source.claim(ticket, self._info, max_rows)
         if not items:
@@ -158,29 +168,26 @@ class Transcriber:
             n_fallbacks=batch.n_fallbacks,
             store_calls=self._store.take_calls(),
         )
-        if items[0].task == "transcribe" and self._growth.took(figures.n_rows, figures.audio_s, figures.device_s):
-            self._engine.resize(self._growth.size)
-            log.info("batches", action="resize", model=self._info.name, rows=self._growth.size)
+        if items[0].task == "transcribe":
+            self.lanes.took(figures.audio_s, figures.device_s)
+            if self._growth.took(figures.n_rows, figures.audio_s, figures.device_s):
+                self._engine.resize(self._growth.size)
+                log.info("batches", action="resize", model=self._info.name, rows=self._growth.size)
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
-        await self._source.complete(ticket, self._info, tuple(outcomes), figures)
+        self.backlog_s = await self._source.complete(ticket, self._info, tuple(outcomes), figures)
         return len(items)
 
     def check(self) -> None:
         """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
-        since_s = min(self._decoding_since_s.copy().values(), default=None)
-        if since_s is not None and self._clock() - since_s > self._hang_s:
+        if self.lanes.longest_s > self._hang_s:
             raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
-        lane = threading.get_ident()
-        self._decoding_since_s[lane] = self._clock()
-        batch = _Batch(began_s=time.perf_counter(), lanes=self._lanes, busy_lanes=len(self._decoding_since_s))
-        try:
+        with self.lanes.decoding() as n_busy:
+            batch = _Batch(began_s=time.perf_counter(), lanes=self._n_lanes, busy_lanes=n_busy)
             self._decode(ready, batch)
-        finally:
-            del self._decoding_since_s[lane]
         return batch
 
     async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16]] | Outcome:

@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from statistics import median, quantiles
+from statistics import mean, median, quantiles
 from typing import Literal
 
+from pipelines.autoscaling import replicas_wanted
 from pipelines.core import SAMPLE_RATE, Chunk, Piece
 from pipelines.scheduling import FairQueue, WorkItem
 
 ROW_S = 28.0
 _TENANTS = 12
+_BUSY_STEPS = 30  # of 2 s: the minute over which replicas tell how busy they are
 Policy = Literal["fixed", "tickets", "backlog"]
 
 
@@ -27,9 +29,11 @@ Policy = Literal["fixed", "tickets", "backlog"]
 class Scenario:
     """What is simulated. Times in seconds, speeds in audio seconds per second.
 
+    A replica has ``tickets`` open while there is work, as `cluster.devices.EngineShare.batches_at_once` says.
+
     ``load``: what arrives, as a share of what all ``replicas`` can transcribe. ``burst``: how many times the usual
     rate arrives during the second tenth of the time. ``policy``: "fixed" keeps all replicas; "tickets" scales as
-    Ray Serve does by ongoing calls; "backlog" by the audio that waits.
+    Ray Serve does by ongoing calls; "backlog" by the product's rule, so that what waits is done within ``catch_up_s``.
     """
 
     replicas: int
@@ -45,6 +49,8 @@ class Scenario:
     first_span_s: float = 1.0
     losses_per_hour: float = 0.0
     start_s: float = 30.0
+    tickets: int = 2
+    catch_up_s: float = 60.0
     policy: Policy = "fixed"
     min_replicas: int = 1
     seed: int = 1
@@ -100,6 +106,7 @@ class Simulation:
         self._coordinator_busy_s = self._busy_s = self._paid_s = self._done_s = self._repeated_s = 0.0
         self._low_since_s: float | None = None
         self._high_since_s: float | None = None
+        self._busy: deque[int] = deque(maxlen=_BUSY_STEPS)
 
     def run(self) -> Figures:
         """Simulate from an empty cluster to ``seconds``."""
@@ -222,14 +229,19 @@ class Simulation:
         """Every two seconds, as Serve's controller does; it waits 4 s before it adds, 120 s before it removes."""
         scenario = self._scenario
         have = len(self._alive) + self._starting
+        busy = len(self._alive) - sum(1 for replica in self._idle if not replica.gone)
+        self._busy.append(busy)
         if scenario.policy == "tickets":
-            busy = len(self._alive) - sum(1 for replica in self._idle if not replica.gone)
-            tickets = busy + min(16, math.ceil(len(self._queue) / scenario.batch_rows))
-            wanted = math.ceil(tickets / 2)
+            waiting = math.ceil(len(self._queue) / scenario.batch_rows)
+            wanted = math.ceil(min(scenario.replicas * scenario.tickets, busy + waiting) / scenario.tickets)
         else:
-            wanted = math.ceil(self._queue.backlog_s / (scenario.speed * scenario.start_s * 2)) + min(
-                len(self._alive), math.ceil(scenario.load * scenario.replicas)
+            rule = replicas_wanted(
+                busy=mean(self._busy),
+                backlog_s=self._queue.backlog_s,
+                speed=scenario.speed,
+                catch_up_s=scenario.catch_up_s,
             )
+            wanted = math.ceil(rule)
         wanted = max(scenario.min_replicas, min(scenario.replicas, wanted))
         self._high_since_s = (self._high_since_s or self._now) if wanted > have else None
         self._low_since_s = (self._low_since_s or self._now) if wanted < have else None

@@ -13,10 +13,16 @@ from scripts.throughput.mixes import Recording
 
 _COLUMNS = ("mix", "beam", "arm", "× real time", "× per core", "cores busy", "WER", "peak MB", "p50 s", "p95 s", "ours")
 
+_LEAST_MS = 0.05
+"""Per second of audio: parts that take less are left out of the table."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One arm on one mix in one round. ``wer`` is a share of the words, ``busy`` of the cores' time."""
+    """One arm on one mix in one round. ``wer`` is a share of the words, ``busy`` of the cores' time.
+
+    ``parts_s`` are the processor seconds by the part that spent them.
+    """
 
     mix: str
     arm: str
@@ -30,6 +36,7 @@ class Measured:
     wer: float | None
     p50_s: float
     p95_s: float
+    parts_s: dict[str, float]
 
     @classmethod
     def of(
@@ -58,6 +65,7 @@ class Measured:
             wer=_word_error_rate(recordings, answer["texts"]),
             p50_s=median(after_s),
             p95_s=cuts[-1],
+            parts_s=answer["parts_s"],
         )
 
     @property
@@ -101,6 +109,34 @@ def table(measured: Sequence[Measured]) -> str:
             f"{median(ratios):.2f} ×" if ratios else "–",
         )
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def parts_table(measured: Sequence[Measured]) -> str:
+    """Where the cluster's processor time goes, in ms per second of audio, medians over the rounds, as Markdown."""
+    groups: dict[tuple[str, int], list[Measured]] = {}
+    for one in measured:
+        if one.arm == "cluster":
+            groups.setdefault((one.mix, one.beam), []).append(one)
+    per_s = {
+        group: {
+            part: median(1000 * run.parts_s.get(part, 0) / run.audio_s for run in runs)
+            for part in {part for run in runs for part in run.parts_s}
+        }
+        for group, runs in groups.items()
+    }
+    parts = sorted(
+        {part for spent in per_s.values() for part, ms in spent.items() if ms >= _LEAST_MS},
+        key=lambda part: -max(spent.get(part, 0) for spent in per_s.values()),
+    )
+    lines = [
+        "| part | " + " | ".join(f"{mix}, beam {beam}" for mix, beam in per_s) + " |",
+        "|---|" + "---|" * len(per_s),
+    ]
+    for part in parts:
+        lines.append(f"| {part} | " + " | ".join(f"{spent.get(part, 0):.2f}" for spent in per_s.values()) + " |")
+    sums = (sum(spent.values()) for spent in per_s.values())
+    lines.append("| all | " + " | ".join(f"{total:.2f}" for total in sums) + " |")
     return "\n".join(lines)
 
 

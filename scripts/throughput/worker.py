@@ -1,6 +1,7 @@
 """A process for one arm: loads it once, then runs what it is asked, one JSON line in, one out.
 
-    {"paths": [...], "beam": 1}  →  {"texts": [...], "after_s": [...], "wall_s": …, "cpu_s": …, "peak_pss_mb": …}
+    {"paths": [...], "beam": 1}  →
+    {"texts": [...], "after_s": [...], "wall_s": …, "cpu_s": …, "peak_pss_mb": …, "parts_s": {"Coordinator": …}}
 
 Measured from inside, so that reading and writing the lines does not count.
 """
@@ -32,6 +33,7 @@ def serve(name: str, model: Path, threads: int) -> None:
             "wall_s": meter.usage.wall_s,
             "cpu_s": meter.usage.cpu_s,
             "peak_pss_mb": meter.usage.peak_pss_bytes / 1e6,
+            "parts_s": meter.usage.parts_s,
         }
         print(json.dumps(answer), flush=True)
     if hasattr(arm, "close"):

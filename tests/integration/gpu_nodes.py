@@ -1,7 +1,7 @@
 """Deploys the real graph, with replicas that only tell where they are, on a cluster whose GPUs are made up.
 
-Run as a program of its own: Ray reads its environment once. Prints JSON: nodes by name, replicas by deployment, and
-where a model's replicas are after it was given fewer.
+Run as a program of its own: Ray reads its environment once. Prints JSON: nodes by name, replicas by deployment, where
+a model's replicas are after it was given fewer, and after it was left to the autoscaler.
 """
 
 import asyncio
@@ -14,12 +14,15 @@ from ray import serve
 from ray.cluster_utils import Cluster
 
 import cluster.app as graph
+from cluster.autoscaling import BACKLOG_S, BATCH_AUDIO_S, BUSY
+from cluster.autoscaling import SPEED as SPEED_TOLD
 from cluster.settings import ModelSettings, RaySettings, Settings
 
 WAIT_S = 240.0
 GPUS = {"gpu-0": 2, "gpu-1": 1}
 N_GPUS = sum(GPUS.values())
 N_FEWER = 2
+SPEED, CATCH_UP_S = 100.0, 30.0
 
 
 class Placed:
@@ -38,7 +41,12 @@ class Placed:
 
 
 class Transcriber(Placed):
-    """A deployment's name is its options', so that stands for every model."""
+    """A deployment's name is its options', so that stands for every model. Each replica tells what takes three."""
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        busy = 0.5 * N_FEWER  # all replicas together
+        waiting_s = SPEED * CATCH_UP_S * (N_GPUS - busy)
+        return {BUSY: 0.5, SPEED_TOLD: SPEED, BATCH_AUDIO_S: 0.0, BACKLOG_S: waiting_s}
 
 
 def main() -> None:
@@ -54,36 +62,39 @@ def main() -> None:
     graph.TranscriberReplica = Transcriber  # type: ignore[misc, assignment]  # a stand-in without a model
     graph.serve.ingress = lambda: lambda replica: replica  # type: ignore[assignment]  # nobody calls over HTTP
     serve.start(proxy_location="Disabled")
-    _deploy(N_GPUS)
+    _deploy(N_GPUS, N_GPUS)
     found = {
         name: asyncio.run(_replicas(name, N_GPUS if name == "Transcriber-m" else 1))
         for name in ("Transcriber-m", "Segmenter", "Coordinator", "MinutesWriter", "Ingestion")
     }
-    _deploy(N_FEWER)
-    fewer = asyncio.run(_left("Transcriber-m"))
+    _deploy(N_FEWER, N_FEWER)
+    fewer = asyncio.run(_settled("Transcriber-m", N_FEWER))
+    _deploy(1, N_GPUS)
+    grown = asyncio.run(_settled("Transcriber-m", N_GPUS))
     serve.shutdown()  # ends the handles' own threads, which would connect anew
     ray.shutdown()
     nodes.shutdown()
-    print(json.dumps({"nodes": named, "replicas": found, "fewer": fewer}), flush=True)
+    print(json.dumps({"nodes": named, "replicas": found, "fewer": fewer, "grown": grown}), flush=True)
 
 
-def _deploy(n_replicas: int) -> None:
+def _deploy(least: int, most: int) -> None:
+    model = ModelSettings(name="m", device="cuda", min_replicas=least, max_replicas=most, catch_up_s=CATCH_UP_S)
     settings = Settings(
-        models=(ModelSettings(name="m", device="cuda", min_replicas=n_replicas, max_replicas=n_replicas),),
+        models=(model,),
         ray=RaySettings(cpu_labels={"meetmemo-node": "cpu"}),
     )
     serve.run(graph.build_app(settings.model_dump()), name="meetmemo", route_prefix=None)
 
 
-async def _left(deployment: str) -> list[Any]:
-    """Where a deployment's replicas are once only `N_FEWER` of them run."""
+async def _settled(deployment: str, n_wanted: int) -> list[Any]:
+    """Where a deployment's replicas are once just so many of them run."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         states = serve.status().applications["meetmemo"].deployments[deployment].replica_states
-        if states == {"RUNNING": N_FEWER}:
+        if states == {"RUNNING": n_wanted}:
             break
         await asyncio.sleep(0.5)
-    return await _replicas(deployment, N_FEWER)
+    return await _replicas(deployment, n_wanted)
 
 
 async def _replicas(deployment: str, n_wanted: int) -> list[Any]:

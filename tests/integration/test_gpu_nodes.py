@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 def test_replicas_own_a_gpu_each_and_the_rest_stays_off(tmp_path) -> None:
     """Three Transcribers fill two GPU nodes; Segmenter, Coordinator and the others are on the CPU node.
 
-    With one fewer, the replica goes that was alone on its node, which is free then; the others run on.
+    With one fewer, the replica goes that was alone on its node, which is free then; the others run on. Left to the
+    autoscaler, which hears of a backlog for three, it comes back.
     """
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:  # short: the paths of Ray's sockets lie below
         environment = os.environ | {
@@ -43,6 +44,9 @@ def test_replicas_own_a_gpu_each_and_the_rest_stays_off(tmp_path) -> None:
     left = {(node, *gpus) for node, gpus in told["fewer"]}
     assert {node for node, _ in left} == {nodes["gpu-0"]}
     assert left < owned
+    grown = {(node, *gpus) for node, gpus in told["grown"]}
+    assert len(grown) == 3
+    assert left < grown
     for name in ("Segmenter", "Coordinator", "MinutesWriter", "Ingestion"):
         assert replicas[name], name
         assert {node for node, _ in replicas[name]} == {nodes["cpu"]}, name
