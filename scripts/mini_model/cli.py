@@ -59,6 +59,7 @@ def main() -> None:
     add("--lr", type=float, default=1.5e-3, help="of AdamW (%(default)s; 6e-4 to go on from a good checkpoint)")
     add("--matrix-lr", type=float, default=1e-2, help="of Muon (%(default)s; 5e-3 to go on)")
     add("--decoder-only", type=float, default=0, help="share of batches that spare the encoder (%(default)s)")
+    add("--mean-with", type=Path, help="convert the mean of the trained weights and these, best those it started from")
     add("--width", type=int, default=Size.width, help="of the network (%(default)s; 320 weighs 12 MB)")
     add("--test-sentences", type=int, default=12, help="evaluation sentences per voice and kind (%(default)s)")
     add("--voices", nargs="*", choices=list(VOICES), metavar="VOICE", help="to evaluate with (all)")
@@ -128,11 +129,15 @@ def _convert(options: argparse.Namespace) -> None:
     from scripts.mini_model.align import best_heads
     from scripts.mini_model.convert import convert
 
-    trained, tokenizer = options.work / "training.pt", options.work / "tokenizer.json"
-    state = checkpoint.load(trained)
-    checkpoint.save_weights(checkpoint.weights_of(state), Size(**state["size"]), options.work / "mini-en.pt")
+    trained, tokenizer = options.work / "mini-en.pt", options.work / "tokenizer.json"
+    state = checkpoint.load(options.work / "training.pt")
+    weights, size = checkpoint.weights_of(state), Size(**state["size"])
+    if options.mean_with:
+        others = checkpoint.weights_of(checkpoint.load(options.mean_with))
+        weights = {name: (weight + others[name]) / 2 for name, weight in weights.items()}
+    checkpoint.save_weights(weights, size, trained)
     convert(trained, tokenizer, options.out, heads=None)
-    convert(trained, tokenizer, options.out, heads=best_heads(options.out, Size(**state["size"])))
+    convert(trained, tokenizer, options.out, heads=best_heads(options.out, size))
     print(f"{len(Vocabulary(tokenizer))} tokens, {(options.out / 'model.bin').stat().st_size / 1e6:.1f} MB", flush=True)
 
 

@@ -17,7 +17,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.jobs import Job
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House
+from tests.unit.house import House, until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -73,6 +73,8 @@ async def test_log_lines_of_a_job_carry_its_fields() -> None:
     await house.coordinator.start()
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         await house.ended(submit(house, "a", ""))
+        # The ledger has the job's end a moment before the line is written.
+        await until(lambda: any(line.get("action") == "succeeded" for line in lines))
     await house.coordinator.stop()
     ended = next(line for line in lines if line.get("action") == "succeeded")
     assert (ended["job_id"], ended["tenant"], ended["model"], ended["request_id"]) == ("a", "t", "fake", "req-a")
