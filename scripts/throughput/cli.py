@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from pipelines.devices import find_devices
 from scripts.throughput.mixes import SHAPES, Recording, make_mix
-from scripts.throughput.report import Measured, plot, table
+from scripts.throughput.report import Measured, parts_table, plot, table
 from scripts.throughput.shaped import make_shaped_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,8 @@ def main() -> None:
         print(f"{mix}: {len(recordings)} files, {hours:.2f} h of audio", flush=True)
         measured += _rounds(mix, recordings, model, options)
     print(table(measured), flush=True)
+    if "cluster" in options.arms:
+        print(f"\nProcessor time in the cluster, ms per second of audio:\n\n{parts_table(measured)}", flush=True)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         record = {
@@ -92,7 +95,10 @@ def _measure(
         answers = [_ask(worker, {"paths": [path], "beam": beam}) for path in paths]
     lists = {name: [one for answer in answers for one in answer[name]] for name in ("texts", "after_s")}
     sums = {name: sum(answer[name] for answer in answers) for name in ("wall_s", "cpu_s")}
-    return {**lists, **sums, "peak_pss_mb": max(answer["peak_pss_mb"] for answer in answers)}
+    parts_s: Counter[str] = Counter()
+    for answer in answers:
+        parts_s.update(answer["parts_s"])
+    return {**lists, **sums, "parts_s": parts_s, "peak_pss_mb": max(answer["peak_pss_mb"] for answer in answers)}
 
 
 def _warm_up() -> str:
