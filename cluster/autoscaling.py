@@ -38,7 +38,7 @@ class BacklogPolicy:
         by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)
         wanted = replicas_wanted(
             busy=busy,
-            backlog_s=max(by_calls_s, *told.get(BACKLOG_S, [0.0])),
+            backlog_s=max([by_calls_s, *told.get(BACKLOG_S, [])]),
             speed=sum(speeds) / len(speeds),
             catch_up_s=self._catch_up_s,
         )

@@ -60,6 +60,9 @@ from pipelines.throughput import SpeedMeter, eta_s
 
 log = structlog.get_logger()
 
+Step = Callable[[LiveJob], Coroutine[None, None, None]]
+"""Something done for a job, called where it is awaited: a task cancelled before it begins leaves no coroutine."""
+
 
 class JobDriver:
     """The live jobs, the queues of their models, and the steps between them. Belongs to one event loop."""
@@ -158,7 +161,7 @@ class JobDriver:
         elif outcome.error:
             office.retry(item, outcome.error)
         elif item.task == "detect_language":
-            await self.guard(live, lambda: self._hear_language(live, outcome))
+            await self.guard(live, lambda live: self._hear_language(live, outcome))
         else:
             self.meter.done(time.monotonic(), item.audio_s)
             self._measures.chunk_done(live.job, item.audio_s)
@@ -166,7 +169,7 @@ class JobDriver:
 
     async def report(self, live: LiveJob, event: Event) -> None:
         """Advance a job from outside its own tasks; its troubles stay its own."""
-        await self.guard(live, lambda: self.advance(live, event))
+        await self.guard(live, lambda live: self.advance(live, event))
 
     # The state machine's shell
 
@@ -367,10 +370,10 @@ class JobDriver:
     def _profile(self, job: Job) -> ModelProfile:
         return self._options.profile_of(job.options.model)
 
-    def _spawn(self, live: LiveJob, step: Callable[[LiveJob], Coroutine[None, None, None]], name: str) -> None:
+    def _spawn(self, live: LiveJob, step: Step, name: str) -> None:
         """Run a step of a job in a task of its own; what it raises ends the job with an enumerated reason."""
 
-        async def traced() -> None:
+        async def traced(live: LiveJob) -> None:
             with tracing.span(name, live.job.traceparent, job_id=live.job.id):
                 await step(live)
 
@@ -378,11 +381,8 @@ class JobDriver:
         live.tasks.add(task)
         task.add_done_callback(live.tasks.discard)
 
-    async def guard(self, live: LiveJob, step: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Run a step; an error ends its job, a job that vanished from the ledger is forgotten.
-
-        The step is called here, not before: a task that is cancelled before it begins leaves no coroutine unawaited.
-        """
+    async def guard(self, live: LiveJob, step: Step) -> None:
+        """Run a step; an error ends its job, a job that vanished from the ledger is forgotten."""
         try:
             with structlog.contextvars.bound_contextvars(**live.log_fields):
                 failure = await self._failure_of(live, step)
@@ -396,9 +396,9 @@ class JobDriver:
             if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
                 await self._patience.in_thread(self._store.delete_prefix, live.keys.root)
 
-    async def _failure_of(self, live: LiveJob, step: Callable[[], Coroutine[None, None, None]]) -> Failed | None:
+    async def _failure_of(self, live: LiveJob, step: Step) -> Failed | None:
         try:
-            await step()
+            await step(live)
         except (Fenced, JobUnknown, VersionConflict):
             raise
         except MeetMemoError as error:

@@ -6,8 +6,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from pipelines.autoscaling import BUSY_OVER_S
+
 _RECENT_BATCHES = 16
-_RECENT_S = 60.0
 
 
 class Lanes:
@@ -18,7 +19,7 @@ class Lanes:
     """
 
     def __init__(self, n_lanes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._n_lanes = n_lanes
+        self.n_lanes = n_lanes
         self._clock = clock
         self._lock = threading.Lock()
         self._since_s: dict[int, float] = {}  # by thread
@@ -57,15 +58,15 @@ class Lanes:
                 self._batches.append((audio_s, device_s))
 
     def look(self) -> float:
-        """The share of the lanes' time that was used over the last minute, 0…1, as far as looks into it go back."""
+        """The share of the lanes' time that was used over `BUSY_OVER_S`, 0…1, as far as looks go back."""
         with self._lock:
             now_s = self._clock()
             used_s = self._used_s + sum(now_s - since_s for since_s in self._since_s.values())
             self._looks.append((now_s, used_s))
-            while len(self._looks) > 2 and self._looks[1][0] <= now_s - _RECENT_S:
+            while len(self._looks) > 2 and self._looks[1][0] <= now_s - BUSY_OVER_S:
                 self._looks.popleft()
             since_s, used_before_s = self._looks[0]
-            passed_s = (now_s - since_s) * self._n_lanes
+            passed_s = (now_s - since_s) * self.n_lanes
         return (used_s - used_before_s) / passed_s if passed_s > 0 else 0.0
 
     @property

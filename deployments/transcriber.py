@@ -110,7 +110,6 @@ class Transcriber:
             device=engine.info.device,
         )
         self._hang_s = hang_s
-        self._n_lanes = lanes
         self.lanes = Lanes(lanes, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
         self._n_tickets = 0
@@ -186,7 +185,7 @@ class Transcriber:
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
         with self.lanes.decoding() as n_busy:
-            batch = _Batch(began_s=time.perf_counter(), lanes=self._n_lanes, busy_lanes=n_busy)
+            batch = _Batch(began_s=time.perf_counter(), lanes=self.lanes.n_lanes, busy_lanes=n_busy)
             self._decode(ready, batch)
         return batch
 

@@ -34,16 +34,20 @@ def main() -> None:
         replicas=1, seconds=600, speed=options.speed, batch_rows=options.batch, coordinator_rows_s=rows_s, load=0.9
     )
     sizes = [replace(base, replicas=n, seconds=_seconds(n, options.speed)) for n in GPUS]
-    steady = [(scenario, Simulation(scenario).run()) for scenario in sizes]
+    steady = _run(sizes)
     print("Steady load of 0.9 of the capacity, all replicas on:\n")
     print(table(steady))
-    slow = [(scenario, Simulation(scenario).run()) for scenario in _bursts(base, options.speed / SLOWER)]
+    slow = _run(_bursts(base, options.speed / SLOWER))
     print("\nAn hour at a load of 0.3 of 16 replicas, six times that for 6 minutes.")
     print(f"\nReplicas of {options.speed / SLOWER:g} × real time:\n\n{table(slow)}")
-    fast = [(scenario, Simulation(scenario).run()) for scenario in _bursts(base, options.speed)]
+    fast = _run(_bursts(base, options.speed))
     print(f"\nReplicas of {options.speed:g} × real time:\n\n{table(fast)}")
     if options.out:
         plot(steady, slow, options.out)
+
+
+def _run(scenarios: Sequence[Scenario]) -> list[tuple[Scenario, Figures]]:
+    return [(scenario, Simulation(scenario).run()) for scenario in scenarios]
 
 
 def _bursts(base: Scenario, speed: float) -> list[Scenario]:

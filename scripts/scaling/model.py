@@ -15,13 +15,13 @@ from random import Random
 from statistics import mean, median, quantiles
 from typing import Literal
 
-from pipelines.autoscaling import replicas_wanted
+from pipelines.autoscaling import BUSY_OVER_S, replicas_wanted
 from pipelines.core import SAMPLE_RATE, Chunk, Piece
 from pipelines.scheduling import FairQueue, WorkItem
 
 ROW_S = 28.0
 _TENANTS = 12
-_BUSY_STEPS = 30  # of 2 s: the minute over which replicas tell how busy they are
+_STEP_S = 2.0  # between two decisions of the autoscaler
 Policy = Literal["fixed", "tickets", "backlog"]
 
 
@@ -106,7 +106,7 @@ class Simulation:
         self._coordinator_busy_s = self._busy_s = self._paid_s = self._done_s = self._repeated_s = 0.0
         self._low_since_s: float | None = None
         self._high_since_s: float | None = None
-        self._busy: deque[int] = deque(maxlen=_BUSY_STEPS)
+        self._busy: deque[int] = deque(maxlen=round(BUSY_OVER_S / _STEP_S))
 
     def run(self) -> Figures:
         """Simulate from an empty cluster to ``seconds``."""
@@ -118,7 +118,7 @@ class Simulation:
         if scenario.losses_per_hour:
             self._at(self._until_loss(), self._lose)
         if scenario.policy != "fixed":
-            self._at(2.0, self._scale)
+            self._at(_STEP_S, self._scale)
         while self._events:
             at_s, _, act = heapq.heappop(self._events)
             if at_s > scenario.seconds:
@@ -252,7 +252,7 @@ class Simulation:
             idle = [replica for replica in self._idle if not replica.gone]
             for replica in idle[: have - wanted]:
                 self._remove(replica.number)
-        self._at(self._now + 2.0, self._scale)
+        self._at(self._now + _STEP_S, self._scale)
 
     def _figures(self) -> Figures:
         scenario = self._scenario

@@ -1,6 +1,5 @@
-"""What a process and all its descendants use: processor time, also by part, and peak proportional memory."""
+"""What this process and all its descendants use: processor time, also by part, and peak proportional memory."""
 
-import os
 import threading
 import time
 from collections import defaultdict
@@ -40,10 +39,10 @@ class _Spent:
 
 
 class Meter:
-    """Measures the processes under ``pid`` between enter and exit."""
+    """Measures this process and its descendants between enter and exit."""
 
-    def __init__(self, pid: int) -> None:
-        self._root = psutil.Process(pid)
+    def __init__(self) -> None:
+        self._root = psutil.Process()
         self._before: dict[tuple[int, float], _Spent] = {}
         self._peak = 0
         self._stop = threading.Event()
@@ -53,6 +52,7 @@ class Meter:
         self.usage = Usage(wall_s=0, cpu_s=0, peak_pss_bytes=0)
 
     def __enter__(self) -> "Meter":
+        self._look_at_memory()  # outside of what is measured, as the last look: it would delay a short recording
         self._before = self._spent()
         self._started_s = time.monotonic()
         self._thread.start()
@@ -66,6 +66,7 @@ class Meter:
         self._stop.set()
         self._thread.join()
         parts_s = self._between(self._before, after)
+        self._look_at_memory()
         self.usage = Usage(wall_s=wall_s, cpu_s=sum(parts_s.values()), peak_pss_bytes=self._peak, parts_s=parts_s)
 
     def _between(
@@ -79,8 +80,7 @@ class Meter:
         # What has ended meanwhile is with its parent, whole: not what it had spent before.
         for key in before.keys() - after.keys():
             parts_s[f"{before[key].part}: before"] -= before[key].own_s
-        if self._root.pid == os.getpid():
-            parts_s[part_of(self._root.cmdline())] -= self._own_s
+        parts_s[part_of(self._root.cmdline())] -= self._own_s
         return {part: spent_s for part, spent_s in parts_s.items() if spent_s}
 
     def _spent(self) -> dict[tuple[int, float], _Spent]:
@@ -98,19 +98,22 @@ class Meter:
         return spent
 
     def _watch_memory(self) -> None:
-        pause_s = 0.0
-        while not self._stop.wait(pause_s):
-            began_s = time.thread_time()
-            pss = 0
-            for process in self._processes():
-                try:
-                    pss += process.memory_full_info().pss
-                except psutil.NoSuchProcess:
-                    continue
-            self._peak = max(self._peak, pss)
-            took_s = time.thread_time() - began_s
+        took_s = 0.0
+        while not self._stop.wait(max(_SAMPLE_S, took_s / _OWN_SHARE)):
+            took_s = self._look_at_memory()
             self._own_s += took_s
-            pause_s = max(_SAMPLE_S, took_s / _OWN_SHARE)
+
+    def _look_at_memory(self) -> float:
+        """Note the peak; returns the processor seconds that it took."""
+        began_s = time.thread_time()
+        pss = 0
+        for process in self._processes():
+            try:
+                pss += process.memory_full_info().pss
+            except psutil.NoSuchProcess:
+                continue
+        self._peak = max(self._peak, pss)
+        return time.thread_time() - began_s
 
     def _processes(self) -> list[psutil.Process]:
         return [self._root, *self._root.children(recursive=True)]

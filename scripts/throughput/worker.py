@@ -7,7 +7,6 @@ Measured from inside, so that reading and writing the lines does not count.
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ def serve(name: str, model: Path, threads: int) -> None:
         asked = json.loads(line)
         if hasattr(arm, "prepare"):
             arm.prepare(asked["paths"])
-        with Meter(os.getpid()) as meter:
+        with Meter() as meter:
             heard = arm.run(asked["paths"], asked["beam"])
         answer = {
             "texts": [one.text for one in heard],

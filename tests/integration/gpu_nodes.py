@@ -14,8 +14,7 @@ from ray import serve
 from ray.cluster_utils import Cluster
 
 import cluster.app as graph
-from cluster.autoscaling import BACKLOG_S, BATCH_AUDIO_S, BUSY
-from cluster.autoscaling import SPEED as SPEED_TOLD
+from cluster import autoscaling
 from cluster.settings import ModelSettings, RaySettings, Settings
 
 WAIT_S = 240.0
@@ -46,7 +45,12 @@ class Transcriber(Placed):
     async def record_autoscaling_stats(self) -> dict[str, float]:
         busy = 0.5 * N_FEWER  # all replicas together
         waiting_s = SPEED * CATCH_UP_S * (N_GPUS - busy)
-        return {BUSY: 0.5, SPEED_TOLD: SPEED, BATCH_AUDIO_S: 0.0, BACKLOG_S: waiting_s}
+        return {
+            autoscaling.BUSY: 0.5,
+            autoscaling.SPEED: SPEED,
+            autoscaling.BATCH_AUDIO_S: 0.0,
+            autoscaling.BACKLOG_S: waiting_s,
+        }
 
 
 def main() -> None:

@@ -150,9 +150,9 @@ def test_idle_replicas_may_go() -> None:
     assert POLICY(context(0, told(0, 100, 0, 1800), told(0.1, 100, 0, 1800)))[0] == pytest.approx(0.1)
 
 
-async def test_a_transcriber_hears_what_waits(store: MemoryStore) -> None:
+async def test_a_transcriber_hears_what_waits() -> None:
     """It is told with every batch, and forgets it with its last call."""
-    house = House(MemoryLedger(), store)
+    house = House(MemoryLedger(), MemoryStore())
     heard: list[float] = []
     complete = house.coordinator.complete
 
@@ -176,8 +176,3 @@ async def test_a_transcriber_hears_what_waits(store: MemoryStore) -> None:
     transcriber: Transcriber = house._replicas[0]
     assert transcriber.backlog_s == 0
     assert transcriber.lanes.speed > 0
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
