@@ -1,6 +1,7 @@
 """Spoken sentences on disk: pairs of ``<shard>.pcm`` (int16, 16 kHz) and ``<shard>.jsonl`` (where each one is)."""
 
 import json
+from collections import defaultdict
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from scripts.mini_model.augment import Samples
 from scripts.mini_model.model import SAMPLE_RATE
 
 _FULL_SCALE = 32768
+_ALIKE_WORDS, _ALIKE_CLIPS = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Pool:
         self._folder, self._held_out = folder, held_out
         self._audio: dict[str, NDArray[np.int16]] = {}
         self.clips: list[Clip] = []
+        self._beginning: dict[str, list[Clip]] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -76,9 +79,18 @@ class Pool:
                 self._audio[index.stem] = np.memmap(_audio(self._folder, index.stem), dtype=np.int16, mode="r")
             clips += [clip for clip in shard if clip.text not in self._held_out]
         self.clips = clips
+        beginning = defaultdict(list)
+        for clip in clips:
+            beginning[_beginning(clip)].append(clip)
+        self._beginning = dict(beginning)
 
     def draw(self, rng: Random) -> Clip:
-        return self.clips[int(rng.random() * len(self.clips))]
+        return rng.choice(self.clips)
+
+    def draw_like(self, clip: Clip, rng: Random) -> Clip:
+        """One that begins with the same two words, if there are a few; else any."""
+        alike = self._beginning[_beginning(clip)]
+        return rng.choice(alike) if len(alike) >= _ALIKE_CLIPS else self.draw(rng)
 
     def samples(self, clip: Clip) -> Samples:
         """The clip as float32 in -1…1."""
@@ -101,6 +113,10 @@ def read_shard(folder: Path, shard: str) -> list[Clip]:
             break
         clips.append(Clip(shard, start, length, voice, text))
     return clips
+
+
+def _beginning(clip: Clip) -> str:
+    return " ".join(clip.text.split()[:_ALIKE_WORDS])
 
 
 def _line(clip: Clip) -> str:

@@ -18,6 +18,8 @@ _MAX_TOKENS = 320
 """Of what is said in a window; Whisper has 448 positions, the prompt takes some."""
 _MAX_PAST, _POSITIONS = 223, 448
 """Tokens of the text before that programs hand over, and of everything together."""
+_ALIKE_NEXT = 0.6
+"""Sentences of a window of alike ones that begin as the one before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,9 @@ class Shares:
     """The same for windows of 30 s: faster-whisper's do, from the second window on."""
     cut_off: float = 0.7
     """Full windows with timestamps whose last sentence is cut: only its start is marked, as Whisper does."""
+    alike: float = 0.4
+    """Windows whose next sentence often begins as the one before: else the decoder learns to find its place by what is
+    said, and jumps from "Hello, this is Alice" to a later "Hello, this is"."""
     mix: Mix = field(default_factory=Mix)
 
 
@@ -165,9 +170,11 @@ class WindowMaker:
         """Clips with their first sample; the last one is not whole if it reaches beyond the window."""
         rng, placed = self.rng, list[tuple[Clip, int, bool]]()
         position = round(rng.choice((0, rng.uniform(0, 0.3), rng.uniform(0, 1.2))) * SAMPLE_RATE)
+        alike = rng.random() < self._shares.alike
         n_tokens = 0
         while len(placed) < max_sentences and (not placed or position < n_samples - SAMPLE_RATE // 2):
-            drawn = [self._pool.draw(rng) for _ in range(4)]
+            like = placed[-1][0] if alike and placed and rng.random() < _ALIKE_NEXT else None
+            drawn = [self._pool.draw_like(like, rng) if like else self._pool.draw(rng) for _ in range(4)]
             fitting = [clip for clip in drawn if position + clip.n_samples <= n_samples]
             if not fitting:
                 if placed and rng.random() < self._shares.cut_off:

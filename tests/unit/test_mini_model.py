@@ -1,0 +1,112 @@
+"""Training a very small bundled model for a moment, going on from there, and the files that are shipped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.mini_model import checkpoint
+from scripts.mini_model.cli import COMMITTED, SHIPPED
+from scripts.mini_model.convert import FILES, SUMS, convert, digest
+from scripts.mini_model.hear import WAYS, Listener
+from scripts.mini_model.model import MiniWhisper, Size, log_mel
+from scripts.mini_model.optim import orthogonal
+from scripts.mini_model.pool import ShardWriter
+from scripts.mini_model.tokenizer import Vocabulary
+from scripts.mini_model.train import Plan, train
+
+TOKENIZER = SHIPPED / "tokenizer.json"
+TINY = Size(width=32, encoder_layers=1, decoder_layers=1, heads=2)
+SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """For `SECONDS` of training."""
+    work = tmp_path_factory.mktemp("mini-model")
+    speech = work / "speech"
+    speech.mkdir()
+    writer = ShardWriter(speech, "seed1-0")
+    noise = np.random.default_rng(1)
+    for text in ("No.", "We decided to wait.", "Hello, this is Alice."):
+        writer.add(noise.integers(-9000, 9000, 16_000, np.int16), "slt", text)
+    writer.close()
+    return Plan(
+        speech=speech,
+        tokenizer=TOKENIZER,
+        out=work / "training.pt",
+        start_from=None,
+        hours=SECONDS / 3600,
+        processes=1,
+        batch_s=6,
+        step_s=0.5,
+        size=TINY,
+    )
+
+
+def test_training_goes_on_where_it_stopped(plan: Plan) -> None:
+    """Time and steps count on over runs; weights move, and the time that is over is not trained again.
+
+    The first run has two processes, which step together; one goes on.
+    """
+    train(replace(plan, processes=2), held_out=())
+    first = checkpoint.load(plan.out)
+    assert first["trained_s"] >= SECONDS
+    assert first["steps"] > 1
+    train(plan, held_out=())
+    assert checkpoint.load(plan.out)["steps"] == first["steps"]
+    train(replace(plan, hours=2 * plan.hours), held_out=())
+    second = checkpoint.load(plan.out)
+    assert second["steps"] > first["steps"]
+    assert 2 * SECONDS <= second["trained_s"] < 2 * SECONDS + 10
+    moved = {name for name, tensor in second["model"].items() if not torch.equal(tensor, first["model"][name])}
+    assert {"whisper.model.encoder.conv1.weight", "whisper.model.decoder.layers.0.fc1.weight", "ctc.weight"} <= moved
+
+
+def test_a_trained_model_is_heard_in_every_way(plan: Plan, tmp_path: Path) -> None:
+    """What was trained converts to files that faster-whisper and CTranslate2 load; their sums are right."""
+    if not plan.out.exists():
+        train(plan, held_out=())
+    convert(plan.out, TOKENIZER, tmp_path / "model", heads=[(0, 1)])
+    for line in (tmp_path / "model" / SUMS).read_text().splitlines():
+        expected, name = line.split()
+        assert digest(tmp_path / "model" / name) == expected
+    listener = Listener(tmp_path / "model")
+    for way in WAYS:
+        assert isinstance(listener.hear(np.zeros(32_000, np.float32), way), str)
+
+
+def test_the_shipped_files_are_the_committed_checkpoint(tmp_path: Path) -> None:
+    """Converting is reproducible, byte for byte."""
+    heads = [tuple(head) for head in json.loads((SHIPPED / "config.json").read_text())["alignment_heads"]]
+    convert(COMMITTED, TOKENIZER, tmp_path / "model", heads=heads)
+    for name in (*FILES, SUMS):
+        assert (tmp_path / "model" / name).read_bytes() == (SHIPPED / name).read_bytes(), name
+
+
+def test_a_window_hears_the_same_alone_and_beside_others() -> None:
+    """Rows are told about their own window, in any order."""
+    torch.manual_seed(1)
+    vocabulary = Vocabulary(TOKENIZER)
+    model = MiniWhisper(vocabulary, TINY).eval()
+    samples = torch.stack([torch.zeros(48_000), torch.randn(48_000)])
+    tokens = torch.full((3, 4), vocabulary["startoftranscript"])
+    with torch.no_grad():
+        together, letters = model(log_mel(samples), torch.tensor([1, 0, 1]), tokens)
+        alone, its_letters = model(log_mel(samples[1:]), torch.tensor([0]), tokens[:1])
+    assert torch.allclose(together[0], alone[0], atol=1e-5)
+    assert torch.allclose(together[0], together[2], atol=1e-5)
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+    assert torch.allclose(letters[1], its_letters[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 256), (256, 64), (96, 96)])
+def test_an_orthogonal_matrix_has_singular_values_around_one(shape: tuple[int, int]) -> None:
+    """Muon's five iterations bring them between 0.7 and 1.2 (Jordan et al. 2024), the smallest ones excepted."""
+    torch.manual_seed(2)
+    values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+    assert float(values.max()) < 1.25
+    assert float(values.quantile(0.1)) > 0.6
