@@ -69,6 +69,7 @@ class EngineShare:
             device=kind,
             device_index=0,
             compute_type=choose_compute_type(kind, 0, model.compute_type),
+            encoder=model.encoder,
             batch_size=self.batch_size,
             intra_threads=max(1, self.threads // self.lanes),
             inter_threads=self.lanes,

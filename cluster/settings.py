@@ -74,6 +74,9 @@ class ModelSettings(_Section):
     name: str = BUNDLED_MODEL
     path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
     compute_type: str = "auto"
+    encoder: Literal["auto", "ctranslate2", "torch"] = Field(
+        default="auto", description="what computes the encoder; auto: each replica tries both when it starts"
+    )
     batch_size: Annotated[
         int, Field(ge=0, le=512, description="rows at once; 0: 16 on a CPU, on a GPU found while working")
     ] = 0

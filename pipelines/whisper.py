@@ -4,7 +4,8 @@ The way of a batch through `WhisperEngine.transcribe`:
 
 1. rows that cannot be decoded (`row_fault`) fail alone; digital silence needs no decoding;
 2. `LogMel` makes features of the rest;
-3. the encoder runs, row by row on a CPU, where batching it hurts, as one batch on a GPU;
+3. the encoder runs, CTranslate2's or torch's (`WhisperModel.choose_encoder`), row by row on a CPU, where batching it
+   hurts, as one batch on a GPU;
 4. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
 5. `pipelines.quality` judges each outcome; only rows that fail are decoded again, the next way (`attempts_for`);
 6. timestamps become segments (`pipelines.timing`), and words are aligned where asked for;
@@ -26,6 +27,7 @@ from pipelines.catalogue import ModelProfile, read_profile, weights_sha256
 from pipelines.continuation import join_tail
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.decoding import WINDOW_S, DecodeOptions, Row, row_fault
+from pipelines.encoder_choice import trial_features
 from pipelines.errors import ModelUnavailable
 from pipelines.features import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, LogMel
 from pipelines.pcm import SAMPLE_RATE
@@ -41,6 +43,7 @@ STANDARD_VOCABULARY_SIZE = 51_864
 
 MAX_CONTINUATIONS = 4
 _WARM_UP_S = 2
+_TRIAL_ROWS = 8  # of a GPU's batch; with fewer it is not busy
 _LONGEST_STEP_S = 5.0
 _LENGTHS = 4  # of windows up to a model's own length: rows share decoding batches, and few frames are empty
 _QUIET_END_S = 0.5  # of silence at least, after which the model knows that the row has ended
@@ -141,7 +144,15 @@ class WhisperEngine:
         return WINDOW_S
 
     def warm_up(self) -> None:
-        """Decode noise every way a job may ask for; raises `ModelUnavailable` when the model cannot."""
+        """Choose the encoder, and decode noise every way a job may ask for.
+
+        Raises `ModelUnavailable` when the model cannot.
+        """
+        longest = window_frames(round(self._profile.window_s * SAMPLE_RATE), self._profile)
+        n_rows = 1 if self._model.kind == "cpu" else min(self._batch_size, _TRIAL_ROWS)
+        self._model.choose_encoder(
+            trial_features(self._log_mel, self._log_mel.n_frames_for(longest * HOP_SAMPLES), n_rows)
+        )
         noise = np.random.default_rng(0).normal(0, 1000, _WARM_UP_S * SAMPLE_RATE).astype(np.int16)
         options = DecodeOptions(language=self._languages[0], word_timestamps=True, temperatures=(0.0, 1.0))
         result = self.transcribe([Row(pcm=noise, options=options)])[0]

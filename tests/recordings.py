@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jiwer
+import numpy as np
+import numpy.typing as npt
+from faster_whisper.audio import decode_audio
 
 from scripts.speech.truth import TrueAction as TrueAction
 from scripts.speech.truth import TrueSegment as TrueSegment
@@ -14,6 +17,8 @@ from scripts.speech.truth import Truth as Truth
 from scripts.speech.truth import load_truth
 
 RECORDINGS = Path(__file__).parent / "data"
+
+Pcm = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,12 @@ def expectations() -> dict[str, Expectation]:
 def truth(name: str) -> Truth:
     """What is said in the recording with this file name (or stem); raises ``FileNotFoundError`` when unknown."""
     return load_truth(RECORDINGS / f"{Path(name).stem}.truth.json")
+
+
+def samples_of(name: str) -> Pcm:
+    """The recording with this file name, mono at 16 kHz."""
+    pcm: Pcm = np.round(decode_audio(str(RECORDINGS / name)) * 32_767).astype(np.int16)
+    return pcm
 
 
 def normalize(text: str) -> str:

@@ -85,6 +85,7 @@ class Engine:
         self._whisper = WhisperEngine.load(
             model, EngineOptions(inter_threads=threads, intra_threads=1, batch_size=batch_size)
         )
+        self._whisper.warm_up()  # with the faster encoder, as a replica
         self._window_s = read_profile(model).window_s
         self._threads, self._batch_size = threads, batch_size
 

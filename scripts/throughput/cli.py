@@ -47,7 +47,7 @@ def main() -> None:
     add("--work", type=Path, default=cache / "meetmemo" / "bench", help="recordings and models (%(default)s)")
     add("--out", type=Path, help="folder for bench.json and bench.png")
     options = parser.parse_args()
-    model = _model(options.model, options.work)
+    model = model_named(options.model, options.work)
     measured: list[Measured] = []
     for mix in options.mix:
         recordings = make_mix(mix, options.work, SAMPLES, options.scale)
@@ -142,7 +142,7 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
     raise RuntimeError(f"{worker.args} ended without an answer")
 
 
-def _model(name: str, work: Path) -> Path:
+def model_named(name: str, work: Path) -> Path:
     if name == "bundled":
         return BUNDLED
     return make_shaped_model(work / "shaped-base") if name == "shaped" else Path(name)

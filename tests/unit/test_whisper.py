@@ -13,7 +13,6 @@ import ctranslate2
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel as FasterWhisper
-from faster_whisper.audio import decode_audio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +25,7 @@ from pipelines.vocabulary import Vocabulary
 from pipelines.whisper import DecodeOptions, EngineOptions, Row, WhisperEngine, window_frames
 from pipelines.whisper_model import Isolator, RowFailure, WhisperModel
 from tests.contracts.engine import EngineContract, Pcm
-from tests.recordings import RECORDINGS, truth, word_error_rate
+from tests.recordings import samples_of, truth, word_error_rate
 
 MINI_EN = BUNDLED_DIR / "mini-en"
 GREEDY = DecodeOptions(temperatures=(0.0,))
@@ -40,9 +39,7 @@ def engine() -> WhisperEngine:
 
 @pytest.fixture(scope="module")
 def meeting() -> Pcm:
-    samples = decode_audio(str(RECORDINGS / "meeting-3min.flac"))
-    pcm: Pcm = np.round(samples * 32_767).astype(np.int16)
-    return pcm
+    return samples_of("meeting-3min.flac")
 
 
 @pytest.fixture(scope="module")
