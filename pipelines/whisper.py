@@ -45,7 +45,7 @@ MAX_CONTINUATIONS = 4
 _WARM_UP_S = 2
 _TRIAL_ROWS = 8  # of a GPU's batch; with fewer it is not busy
 _LONGEST_STEP_S = 5.0
-_LENGTHS = 4  # of windows up to a model's own length: rows share decoding batches, and few frames are empty
+_LENGTHS = 8  # of windows up to a model's own length: rows share decoding batches, and few frames are empty
 _QUIET_END_S = 0.5  # of silence at least, after which the model knows that the row has ended
 
 T = TypeVar("T")
