@@ -4,7 +4,7 @@ The way of a batch through `WhisperEngine.transcribe`:
 
 1. rows that cannot be decoded (`row_fault`) fail alone; digital silence needs no decoding;
 2. `LogMel` makes features of the rest;
-3. the encoder runs, CTranslate2's or torch's (`WhisperModel.choose_encoder`), row by row on a CPU, where batching it
+3. the encoder runs, CTranslate2's or torch's (`pipelines.encoders`), row by row on a CPU, where batching it
    hurts, as one batch on a GPU;
 4. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
 5. `pipelines.quality` judges each outcome; only rows that fail are decoded again, the next way (`attempts_for`);
@@ -150,7 +150,7 @@ class WhisperEngine:
         """
         longest = window_frames(round(self._profile.window_s * SAMPLE_RATE), self._profile)
         n_rows = 1 if self._model.kind == "cpu" else min(self._batch_size, _TRIAL_ROWS)
-        self._model.choose_encoder(
+        self._model.encoder.choose(
             trial_features(self._log_mel, self._log_mel.n_frames_for(longest * HOP_SAMPLES), n_rows)
         )
         noise = np.random.default_rng(0).normal(0, 1000, _WARM_UP_S * SAMPLE_RATE).astype(np.int16)

@@ -1,6 +1,6 @@
 """A Whisper model as plain calls on rows: encode, generate, align, detect the language.
 
-All of it is CTranslate2's; what encodes may be torch instead, where `WhisperModel.choose_encoder` found it faster.
+All of it is CTranslate2's; what encodes may be torch instead (`pipelines.encoders`).
 Facts about CTranslate2 4.8 that shape this file (each checked by a test):
 
 - all prompts of a ``generate`` call need ``<|startoftranscript|>`` at the same place and equally many task tokens;
@@ -17,18 +17,12 @@ from typing import Any, Literal, TypeVar, cast, get_args
 import ctranslate2
 import numpy as np
 import numpy.typing as npt
-import structlog
 import torch
 
 from pipelines.decoding import Attempt
 from pipelines.devices import DeviceKind, choose_compute_type, find_devices, usable_cores
-from pipelines.encoder_choice import Comparison, compare
+from pipelines.encoders import Encoder, EncoderName
 from pipelines.errors import ConfigurationError, ModelUnavailable
-from pipelines.torch_encoder import TorchEncoder
-
-log = structlog.get_logger()
-
-Encoder = Literal["auto", "ctranslate2", "torch"]
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
 """Encoder output of one row, ``[n_frames / 2, width]``, in the memory of the model's device."""
@@ -46,8 +40,8 @@ class EngineOptions:
 
     ``device`` auto: the first GPU, else the CPU. ``compute_type``: see `choose_compute_type`. ``inter_threads``
     workers share the weights and run a batch each at the same time, with ``intra_threads`` threads each on a CPU (0:
-    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder`` auto:
-    CTranslate2's, until `WhisperModel.choose_encoder` finds torch's faster.
+    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder``: see
+    `EncoderName`.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -56,14 +50,14 @@ class EngineOptions:
     inter_threads: int = 1
     intra_threads: int = 0
     batch_size: int = 16
-    encoder: Encoder = "auto"
+    encoder: EncoderName = "auto"
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for what is out of range."""
         if min(self.inter_threads, self.batch_size) < 1 or min(self.intra_threads, self.device_index) < 0:
             raise ConfigurationError(f"engine options out of range: {self}")
-        if self.encoder not in get_args(Encoder):
-            raise ConfigurationError(f"there is no encoder {self.encoder!r}, only {', '.join(get_args(Encoder))}")
+        if self.encoder not in get_args(EncoderName):
+            raise ConfigurationError(f"there is no encoder {self.encoder!r}, only {', '.join(get_args(EncoderName))}")
         if "bfloat16" in self.compute_type:
             raise ConfigurationError("bfloat16 is not supported: encoder outputs in it cannot be joined")
 
@@ -99,8 +93,7 @@ class WhisperModel:
         self.index = options.device_index if self.kind == "cuda" else 0
         compute_type = choose_compute_type(self.kind, self.index, options.compute_type)
         self.n_workers = options.inter_threads
-        self._path, self._options = path, options
-        self._n_threads = options.intra_threads or max(1, usable_cores() // options.inter_threads)
+        n_threads = options.intra_threads or max(1, usable_cores() // options.inter_threads)
         try:
             self._model = ctranslate2.models.Whisper(
                 str(path),
@@ -108,17 +101,12 @@ class WhisperModel:
                 device_index=self.index,
                 compute_type=compute_type,
                 inter_threads=options.inter_threads,
-                intra_threads=self._n_threads,
+                intra_threads=n_threads,
             )
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable(f"the model in {path} cannot be loaded on {self.device_name}: {error}") from error
         self._isolator = Isolator(options.batch_size)
-        self._torch_encoder = self._load_torch_encoder() if options.encoder == "torch" else None
-
-    @property
-    def encoder(self) -> Encoder:
-        """What encodes."""
-        return "torch" if self._torch_encoder else "ctranslate2"
+        self.encoder = Encoder(self._model, path, torch.device(self.device_name), options.encoder, n_threads)
 
     @property
     def device_name(self) -> str:
@@ -141,55 +129,6 @@ class WhisperModel:
         """Take so many rows in a call from now on."""
         self._isolator.limit = batch_size
 
-    def choose_encoder(self, features: torch.Tensor) -> None:
-        """Where it is left to the machine, take the faster encoder for ``features`` like these."""
-        if self._options.encoder != "auto":
-            return
-        try:
-            candidate, found = self._tried(features)
-        except (ModelUnavailable, RuntimeError) as error:  # also where the memory has no room for it
-            log.warning("torch does not encode", model=str(self._path), error=str(error))
-            return
-        self._torch_encoder = candidate if found.challenger_wins else None
-        log.info(
-            "encoder",
-            action="choose",
-            encoder=self.encoder,
-            ctranslate2_s=round(found.present_s, 4),
-            torch_s=round(found.challenger_s, 4),
-            difference=round(found.difference, 4),
-            n_frames=features.shape[2],
-        )
-
-    def compare_encoders(self, features: torch.Tensor) -> Comparison:
-        """CTranslate2's encoder against torch's; raises `ModelUnavailable` where torch cannot take it over."""
-        return self._tried(features)[1]
-
-    def _tried(self, features: torch.Tensor) -> tuple[TorchEncoder, Comparison]:
-        candidate = self._load_torch_encoder()
-        return candidate, compare(self._encode_by_ctranslate2, self._finished(candidate), features)
-
-    def _load_torch_encoder(self) -> TorchEncoder:
-        """Raises `ModelUnavailable` where torch cannot take the encoder over."""
-        try:
-            encoder = TorchEncoder.load(self._path, torch.device(self.device_name), self.compute_type)
-        except (OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-            raise ModelUnavailable(f"torch cannot compute the encoder of {self._path}: {error}") from error
-        if self.kind == "cpu":
-            torch.set_num_threads(self._n_threads)  # for threads to come, as many as CTranslate2 has for a batch
-        return encoder
-
-    def _finished(self, encoder: TorchEncoder) -> Callable[[torch.Tensor], torch.Tensor]:
-        """The encoder as a call that returns when the device is done."""
-
-        def encode(features: torch.Tensor) -> torch.Tensor:
-            output = encoder(features)
-            if self.kind == "cuda":
-                torch.cuda.synchronize(self.index)
-            return output
-
-        return encode
-
     def encode(self, features: torch.Tensor) -> list[Encoding | RowFailure]:
         """Encode features ``[rows, n_mels, n_frames]``: one by one on a CPU, at once on a GPU."""
         rows = [features[i : i + 1] for i in range(len(features))]
@@ -198,20 +137,8 @@ class WhisperModel:
         return self._isolator.run(rows, self._encode)
 
     def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
-        batch = torch.cat(list(rows)).contiguous()
-        encode = self._finished(self._torch_encoder) if self._torch_encoder else self._encode_by_ctranslate2
-        output = encode(batch)
+        output = self.encoder(torch.cat(list(rows)).contiguous())
         return list(output.numpy() if self.kind == "cpu" else output)
-
-    def _encode_by_ctranslate2(self, batch: torch.Tensor) -> torch.Tensor:
-        if self.kind == "cpu":
-            output = self._model.encode(ctranslate2.StorageView.from_array(batch.numpy()))
-            return torch.from_numpy(np.array(output))
-        batch = batch.half() if "float16" in self.compute_type else batch
-        torch.cuda.synchronize(self.index)
-        output = self._model.encode(ctranslate2.StorageView.from_array(batch))
-        torch.cuda.synchronize(self.index)
-        return torch.as_tensor(output, device=self.device_name)
 
     def generate(
         self, encodings: Sequence[Encoding], prompts: Sequence[Sequence[int]], attempt: Attempt, budget: int

@@ -39,7 +39,7 @@ def main() -> None:
         )
         for window_s, n_rows in product(options.seconds, options.rows):
             features = trial_features(LogMel(model.n_mels, model.device_name), round(window_s * FRAMES_PER_S), n_rows)
-            found = model.compare_encoders(features)
+            found = model.encoder.compare(features)
             print(
                 f"| {name} | {model.device_name} | {model.compute_type} | {_row(window_s, n_rows, found)}", flush=True
             )

@@ -1,5 +1,6 @@
 """The encoder on torch: it reads CTranslate2's weights, hears what that hears, and is taken where it is faster."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -14,10 +15,11 @@ import torch
 from ctranslate2.converters.transformers import WhisperLoader
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from pipelines.catalogue import BUNDLED_DIR
+from pipelines.catalogue import BUNDLED_DIR, ModelProfile
 from pipelines.ctranslate2_weights import VERSION, read_weights
 from pipelines.decoding import DecodeOptions, Row
 from pipelines.encoder_choice import Encode, compare
+from pipelines.encoders import Encoder
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.features import LogMel
 from pipelines.torch_encoder import TorchEncoder
@@ -253,32 +255,37 @@ def trial(model: WhisperModel) -> torch.Tensor:
     return LogMel(model.n_mels)([noise], pad_to=200)
 
 
-@pytest.mark.parametrize(("slow", "chosen"), [("_encode_by_ctranslate2", "torch"), ("_finished", "ctranslate2")])
+@pytest.mark.parametrize(("slow", "chosen"), [("by_ctranslate2", "torch"), ("by_torch", "ctranslate2")])
 def test_a_replica_takes_the_faster_one(monkeypatch: pytest.MonkeyPatch, slow: str, chosen: str) -> None:
-    import time
+    usual = getattr(Encoder, slow)
 
-    usual = getattr(WhisperModel, slow)
+    def slowed(self: Encoder, *given: object) -> torch.Tensor:
+        time.sleep(0.2)
+        output: torch.Tensor = usual(self, *given)
+        return output
 
-    def slowed(self: WhisperModel, given: object) -> object:
-        if slow == "_encode_by_ctranslate2":
-            time.sleep(0.2)
-            return usual(self, given)
-        encode = usual(self, given)
-        return lambda features: (time.sleep(0.2), encode(features))[1]
-
-    monkeypatch.setattr(WhisperModel, slow, slowed)
+    monkeypatch.setattr(Encoder, slow, slowed)
     model = WhisperModel(MINI_EN, EngineOptions())
-    assert model.encoder == "ctranslate2"
-    model.choose_encoder(trial(model))
-    assert model.encoder == chosen
+    assert model.encoder.name == "ctranslate2"
+    model.encoder.choose(trial(model))
+    assert model.encoder.name == chosen
+
+
+def test_an_engine_chooses_when_it_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With windows as long as its model likes them."""
+    tried: list[tuple[int, ...]] = []
+    monkeypatch.setattr(Encoder, "choose", lambda _, features: tried.append(tuple(features.shape)))
+    WhisperEngine.load(MINI_EN, profile=ModelProfile(languages=("en",), window_s=28)).warm_up()
+    WhisperEngine.load(MINI_EN, profile=ModelProfile(languages=("en",), window_s=5, short_windows=True)).warm_up()
+    assert tried == [(1, 80, 3000), (1, 80, 560)]
 
 
 def test_what_is_set_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WhisperModel, "_encode_by_ctranslate2", None)
+    monkeypatch.setattr(Encoder, "by_ctranslate2", None)
     model = WhisperModel(MINI_EN, EngineOptions(encoder="ctranslate2"))
-    model.choose_encoder(trial(model))
-    assert model.encoder == "ctranslate2"
-    assert WhisperModel(MINI_EN, EngineOptions(encoder="torch")).encoder == "torch"
+    model.encoder.choose(trial(model))
+    assert model.encoder.name == "ctranslate2"
+    assert WhisperModel(MINI_EN, EngineOptions(encoder="torch")).encoder.name == "torch"
 
 
 @pytest.mark.parametrize("error", [KeyError("conv1/weight"), AttributeError("linear_prepack"), RuntimeError("memory")])
@@ -290,8 +297,8 @@ def test_where_torch_cannot_ctranslate2_goes_on(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(TorchEncoder, "load", fail)
     model = WhisperModel(MINI_EN, EngineOptions())
-    model.choose_encoder(trial(model))
-    assert model.encoder == "ctranslate2"
+    model.encoder.choose(trial(model))
+    assert model.encoder.name == "ctranslate2"
     assert len(model.encode(trial(model))) == 1
     with pytest.raises(ModelUnavailable, match="torch cannot compute the encoder"):
         WhisperModel(MINI_EN, EngineOptions(encoder="torch"))

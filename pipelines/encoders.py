@@ -1,0 +1,95 @@
+"""The encoder of a loaded model: CTranslate2's, or torch's from the same weights, whichever is faster here."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import ctranslate2
+import numpy as np
+import structlog
+import torch
+
+from pipelines.encoder_choice import Comparison, compare
+from pipelines.errors import ModelUnavailable
+from pipelines.torch_encoder import TorchEncoder
+
+log = structlog.get_logger()
+
+EncoderName = Literal["auto", "ctranslate2", "torch"]
+"""auto: CTranslate2's, until `Encoder.choose` finds torch's faster."""
+
+
+class Encoder:
+    """Features to what the decoder attends to. Thread-safe."""
+
+    def __init__(self, model: Any, path: Path, device: torch.device, wanted: EncoderName, n_threads: int) -> None:
+        """``model``: CTranslate2's, loaded from ``path``; ``n_threads`` compute a batch on a CPU.
+
+        Raises `ModelUnavailable` where torch is wanted and cannot compute it.
+        """
+        self._model, self._path, self._device = model, path, device
+        self._wanted, self._n_threads = wanted, n_threads
+        self._half = "float16" in model.compute_type
+        self._torch = self._load() if wanted == "torch" else None
+
+    @property
+    def name(self) -> EncoderName:
+        """Who encodes."""
+        return "torch" if self._torch else "ctranslate2"
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """``[rows, n_mels, n_frames]`` to ``[rows, n_frames / 2, width]`` in the device's memory, finished."""
+        return self.by_torch(self._torch, features) if self._torch else self.by_ctranslate2(features)
+
+    def choose(self, features: torch.Tensor) -> None:
+        """Where it is left to the machine, take the faster one for ``features`` like these."""
+        if self._wanted != "auto":
+            return
+        try:
+            candidate = self._load()
+            found = self._tried(candidate, features)
+        except (ModelUnavailable, RuntimeError) as error:  # also where the memory has no room for it
+            log.warning("torch does not encode", model=str(self._path), error=str(error))
+            return
+        self._torch = candidate if found.challenger_wins else None
+        log.info(
+            "encoder",
+            action="choose",
+            encoder=self.name,
+            ctranslate2_s=round(found.present_s, 4),
+            torch_s=round(found.challenger_s, 4),
+            difference=round(found.difference, 4),
+            n_frames=features.shape[2],
+        )
+
+    def compare(self, features: torch.Tensor) -> Comparison:
+        """CTranslate2 (present) against torch (challenger); raises `ModelUnavailable` where torch cannot."""
+        return self._tried(self._load(), features)
+
+    def by_ctranslate2(self, features: torch.Tensor) -> torch.Tensor:
+        """As `__call__`."""
+        if self._device.type == "cpu":
+            return torch.from_numpy(np.array(self._model.encode(ctranslate2.StorageView.from_array(features.numpy()))))
+        features = features.half() if self._half else features
+        torch.cuda.synchronize(self._device)
+        output = self._model.encode(ctranslate2.StorageView.from_array(features))
+        torch.cuda.synchronize(self._device)
+        return torch.as_tensor(output, device=self._device)
+
+    def by_torch(self, encoder: TorchEncoder, features: torch.Tensor) -> torch.Tensor:
+        """As `__call__`."""
+        output = encoder(features)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return output
+
+    def _tried(self, candidate: TorchEncoder, features: torch.Tensor) -> Comparison:
+        return compare(self.by_ctranslate2, lambda features: self.by_torch(candidate, features), features)
+
+    def _load(self) -> TorchEncoder:
+        """Raises `ModelUnavailable` where torch cannot take the encoder over."""
+        if self._device.type == "cpu":
+            torch.set_num_threads(self._n_threads)  # of threads that begin later
+        try:
+            return TorchEncoder.load(self._path, self._device, str(self._model.compute_type))
+        except (OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+            raise ModelUnavailable(f"torch cannot compute the encoder of {self._path}: {error}") from error
