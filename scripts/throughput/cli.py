@@ -98,7 +98,7 @@ def _measure(
     parts_s: Counter[str] = Counter()
     for answer in answers:
         parts_s.update(answer["parts_s"])
-    return {**lists, **sums, "parts_s": parts_s, "peak_pss_mb": max(answer["peak_pss_mb"] for answer in answers)}
+    return {**lists, **sums, "parts_s": dict(parts_s), "peak_pss_mb": max(answer["peak_pss_mb"] for answer in answers)}
 
 
 def _warm_up() -> str:
