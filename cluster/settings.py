@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from cluster.settings_sources import from_environment, merge, process_environment, read_key, read_yaml
+from pipelines.devices import EncoderName
 from pipelines.errors import ConfigurationError, OptionError
 from pipelines.house_style import HouseStyle, HouseStyles, is_text
 from pipelines.jobs import RESULT_FORMATS
@@ -74,7 +75,7 @@ class ModelSettings(_Section):
     name: str = BUNDLED_MODEL
     path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
     compute_type: str = "auto"
-    encoder: Literal["auto", "ctranslate2", "torch"] = Field(
+    encoder: EncoderName = Field(
         default="auto", description="what computes the encoder; auto: each replica tries both when it starts"
     )
     batch_size: Annotated[

@@ -10,6 +10,8 @@ from typing import Literal
 from pipelines.errors import ConfigurationError
 
 DeviceKind = Literal["cpu", "cuda"]
+EncoderName = Literal["auto", "ctranslate2", "torch"]
+"""What computes a model's encoder; auto: what is faster on the device, see `pipelines.encoders`."""
 
 # In order of preference: int8 halves the weights' traffic, which bounds a CPU; a GPU wants half precision.
 _PREFERRED_COMPUTE_TYPES: dict[DeviceKind, tuple[str, ...]] = {

@@ -1,21 +1,19 @@
 """The encoder of a loaded model: CTranslate2's, or torch's from the same weights, whichever is faster here."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ctranslate2
 import numpy as np
 import structlog
 import torch
 
+from pipelines.devices import EncoderName
 from pipelines.encoder_choice import Comparison, compare
 from pipelines.errors import ModelUnavailable
 from pipelines.torch_encoder import TorchEncoder
 
 log = structlog.get_logger()
-
-EncoderName = Literal["auto", "ctranslate2", "torch"]
-"""auto: CTranslate2's, until `Encoder.choose` finds torch's faster."""
 
 
 class Encoder:
@@ -24,7 +22,8 @@ class Encoder:
     def __init__(self, model: Any, path: Path, device: torch.device, wanted: EncoderName, n_threads: int) -> None:
         """``model``: CTranslate2's, loaded from ``path``; ``n_threads`` compute a batch on a CPU.
 
-        Raises `ModelUnavailable` where torch is wanted and cannot compute it.
+        Where auto is ``wanted`` it is CTranslate2's until `choose` finds torch's faster. Raises `ModelUnavailable`
+        where torch is wanted and cannot compute it.
         """
         self._model, self._path, self._device = model, path, device
         self._wanted, self._n_threads = wanted, n_threads

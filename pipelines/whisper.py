@@ -148,11 +148,9 @@ class WhisperEngine:
 
         Raises `ModelUnavailable` when the model cannot.
         """
-        longest = window_frames(round(self._profile.window_s * SAMPLE_RATE), self._profile)
+        longest = self._n_frames(round(self._profile.window_s * SAMPLE_RATE))
         n_rows = 1 if self._model.kind == "cpu" else min(self._batch_size, _TRIAL_ROWS)
-        self._model.encoder.choose(
-            trial_features(self._log_mel, self._log_mel.n_frames_for(longest * HOP_SAMPLES), n_rows)
-        )
+        self._model.encoder.choose(trial_features(self._log_mel, longest, n_rows))
         noise = np.random.default_rng(0).normal(0, 1000, _WARM_UP_S * SAMPLE_RATE).astype(np.int16)
         options = DecodeOptions(language=self._languages[0], word_timestamps=True, temperatures=(0.0, 1.0))
         result = self.transcribe([Row(pcm=noise, options=options)])[0]
@@ -244,15 +242,15 @@ class WhisperEngine:
 
     def _encode(self, rows: Sequence[Row]) -> list[Encoding | RowFailure]:
         encodings: dict[int, Encoding | RowFailure] = {}
-
-        def n_frames_of(place: int) -> int:
-            wanted = window_frames(len(rows[place].pcm), self._profile)
-            return self._log_mel.n_frames_for(wanted * HOP_SAMPLES)
-
-        for n_frames, places in grouped(range(len(rows)), n_frames_of).items():
+        lengths = grouped(range(len(rows)), lambda place: self._n_frames(len(rows[place].pcm)))
+        for n_frames, places in lengths.items():
             features = self._log_mel([rows[place].pcm for place in places], pad_to=n_frames)
             encodings.update(zip(places, self._model.encode(features), strict=True))
         return [encodings[place] for place in range(len(rows))]
+
+    def _n_frames(self, n_samples: int) -> int:
+        """Feature frames that a row of this length is given."""
+        return self._log_mel.n_frames_for(window_frames(n_samples, self._profile) * HOP_SAMPLES)
 
     def _open(self, rows: Sequence[Row]) -> list[Window]:
         """Encode rows, and settle their languages."""

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import torch
 
 from pipelines.decoding import Attempt
-from pipelines.devices import DeviceKind, choose_compute_type, find_devices, usable_cores
-from pipelines.encoders import Encoder, EncoderName
+from pipelines.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
+from pipelines.encoders import Encoder
 from pipelines.errors import ConfigurationError, ModelUnavailable
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor

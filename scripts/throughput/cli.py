@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "data"
 BUNDLED = ROOT / "pipelines" / "models" / "mini-en"
 ARMS = ("cluster", "engine", "sequential", "batched-8", "batched-16", "bare", "bare-batched")
+WORK = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "meetmemo" / "bench"
+"""Where recordings and models are made."""
 
 
 def main() -> None:
@@ -30,7 +32,6 @@ def main() -> None:
         prog="bench",
         description="MeetMemo against faster-whisper and bare CTranslate2 on the same files, weights and cores.",
     )
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     add = parser.add_argument
     add("--mix", nargs="+", choices=list(SHAPES), default=["calls", "meetings"], help="(%(default)s)")
     add(
@@ -44,7 +45,7 @@ def main() -> None:
     add("--rounds", type=int, default=3, help="of all arms, in random order (%(default)s)")
     add("--scale", type=float, default=1.0, help="share of the files of a mix, or of the long file's length")
     add("--cores", type=int, default=os.cpu_count(), help="that every arm may use (all: %(default)s)")
-    add("--work", type=Path, default=cache / "meetmemo" / "bench", help="recordings and models (%(default)s)")
+    add("--work", type=Path, default=WORK, help="recordings and models (%(default)s)")
     add("--out", type=Path, help="folder for bench.json and bench.png")
     options = parser.parse_args()
     model = model_named(options.model, options.work)
@@ -143,6 +144,7 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def model_named(name: str, work: Path) -> Path:
+    """The folder of a model as ``--model`` names it; a shaped one is made in ``work``."""
     if name == "bundled":
         return BUNDLED
     return make_shaped_model(work / "shaped-base") if name == "shaped" else Path(name)

@@ -1,7 +1,6 @@
 """CTranslate2's encoder against torch's on one device, by window length and rows at once."""
 
 import argparse
-import os
 from itertools import product
 from pathlib import Path
 
@@ -11,14 +10,13 @@ from pipelines.devices import find_devices
 from pipelines.encoder_choice import Comparison, trial_features
 from pipelines.features import FRAMES_PER_S, LogMel
 from pipelines.whisper_model import EngineOptions, WhisperModel
-from scripts.throughput.cli import model_named
+from scripts.throughput.cli import WORK, model_named
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="bench-encoders", description="CTranslate2's encoder against torch's, in turn, the fastest of some runs."
     )
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     add = parser.add_argument
     add("--models", nargs="+", default=["bundled", "shaped"], help="as in scripts/bench (%(default)s)")
     add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(%(default)s)")
@@ -26,7 +24,7 @@ def main() -> None:
     add("--seconds", nargs="+", type=float, default=[5.5, 10.5, 30.0], help="of a window (%(default)s)")
     add("--rows", nargs="+", type=int, default=[1], help="at once (%(default)s)")
     add("--threads", type=int, default=1, help="on a CPU (%(default)s)")
-    add("--work", type=Path, default=cache / "meetmemo" / "bench", help="the shaped model's place (%(default)s)")
+    add("--work", type=Path, default=WORK, help="the shaped model's place (%(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{options.threads} threads, devices: {', '.join(device.name for device in find_devices())}\n")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import ctranslate2
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from ctranslate2.converters.transformers import WhisperLoader
@@ -18,7 +17,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from pipelines.catalogue import BUNDLED_DIR, ModelProfile
 from pipelines.ctranslate2_weights import VERSION, read_weights
 from pipelines.decoding import DecodeOptions, Row
-from pipelines.encoder_choice import Encode, compare
+from pipelines.encoder_choice import Encode, compare, trial_features
 from pipelines.encoders import Encoder
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.features import LogMel
@@ -251,8 +250,7 @@ def test_the_challenger_must_be_clearly_faster_and_the_same(
 
 
 def trial(model: WhisperModel) -> torch.Tensor:
-    noise: npt.NDArray[np.int16] = np.random.default_rng(1).normal(0, 1000, 32_000).astype(np.int16)
-    return LogMel(model.n_mels)([noise], pad_to=200)
+    return trial_features(LogMel(model.n_mels), 200, 1)
 
 
 @pytest.mark.parametrize(("slow", "chosen"), [("by_ctranslate2", "torch"), ("by_torch", "ctranslate2")])

@@ -24,13 +24,13 @@ def test_lanes_share_the_threads() -> None:
     few, many = (_share(n_gpus=0, n_cpus=n, node_cpus=n) for n in (8, 64))
     assert (few.lanes, few.engine_options(ModelSettings()).intra_threads) == (8, 1)
     assert (many.lanes, many.engine_options(ModelSettings()).intra_threads) == (16, 4)
+    assert _share(n_gpus=2, n_cpus=32, node_cpus=16).lanes == 1
 
 
 def test_what_computes_is_the_models_setting() -> None:
     share = _share(n_gpus=0, n_cpus=2, node_cpus=2)
     options = share.engine_options(ModelSettings(compute_type="float32", encoder="torch"))
     assert (options.compute_type, options.encoder) == ("float32", "torch")
-    assert _share(n_gpus=2, n_cpus=32, node_cpus=16).lanes == 1
 
 
 def test_a_large_cluster_has_work_in_hand_for_all() -> None:

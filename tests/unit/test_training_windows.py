@@ -113,7 +113,7 @@ def test_windows_ask_what_whisper_is_asked(pool: Pool, layout: Layout, seed: int
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
 def test_times_are_where_the_sentences_are(pool: Pool, seed: int) -> None:
-    """In a clean window without pauses shorter than the clips tell, the sound between two times is one clip's."""
+    """In a clean window the sound between two times is one clip's, as long as that clip."""
     shares = Shares(silent=0, mix=Mix(clean=1))
     window = WindowMaker(pool, VOCABULARY, shares, seed).window(Layout(seconds=MAX_WINDOW_S, max_sentences=14))
     timed = window.rows[0].target
