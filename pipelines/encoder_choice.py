@@ -37,7 +37,7 @@ class Comparison:
 def compare(
     present: Encode, challenger: Encode, features: torch.Tensor, clock: Callable[[], float] = time.perf_counter
 ) -> Comparison:
-    """Run both in turn, until `_ENOUGH_S` seconds or `_MOST_RUNS` runs are over; the fastest run of each counts.
+    """Run both in turn, until `_ENOUGH_S` of ``clock`` or `_MOST_RUNS` runs are over; the fastest run of each counts.
 
     The first runs, which allocate, only tell whether the outputs are the same, unless they take so long already.
     """

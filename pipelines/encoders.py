@@ -1,5 +1,6 @@
 """The encoder of a loaded model: CTranslate2's, or torch's from the same weights, whichever is faster here."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from pipelines.errors import ModelUnavailable
 from pipelines.torch_encoder import TorchEncoder
 
 log = structlog.get_logger()
+
+WORTH_A_TRIAL = 2000
+"""Frames from which on torch may win on a CPU: what it saves grows with the square of the length. CTranslate2
+was faster at 1,050, torch by a third at 3,000 (docs/decisions/whisper-engine.md)."""
 
 
 class Encoder:
@@ -40,8 +45,12 @@ class Encoder:
         return self.by_torch(self._torch, features) if self._torch else self.by_ctranslate2(features)
 
     def choose(self, features: torch.Tensor) -> None:
-        """Where it is left to the machine, take the faster one for ``features`` like these."""
-        if self._wanted != "auto":
+        """Where it is left to the machine, take the faster one for ``features`` like these.
+
+        Short ones on a CPU are not tried: a busy machine would sometimes choose the slower one, and results would
+        differ from replica to replica.
+        """
+        if self._wanted != "auto" or (self._device.type == "cpu" and features.shape[2] < WORTH_A_TRIAL):
             return
         try:
             candidate = self._load()
@@ -82,7 +91,9 @@ class Encoder:
         return output
 
     def _tried(self, candidate: TorchEncoder, features: torch.Tensor) -> Comparison:
-        return compare(self.by_ctranslate2, lambda features: self.by_torch(candidate, features), features)
+        # Processor time, where there is one to ask for: neighbours on the machine take it from neither.
+        clock = time.process_time if self._device.type == "cpu" else time.perf_counter
+        return compare(self.by_ctranslate2, lambda features: self.by_torch(candidate, features), features, clock)
 
     def _load(self) -> TorchEncoder:
         """Raises `ModelUnavailable` where torch cannot take the encoder over."""
