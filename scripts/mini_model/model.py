@@ -36,7 +36,8 @@ class Size:
 class MiniWhisper(nn.Module):
     """Whisper (`whisper`) and the CTC head (`ctc`) that helps its encoder to find the letters."""
 
-    def __init__(self, vocabulary: Vocabulary, size: Size = Size()) -> None:
+    def __init__(self, vocabulary: Vocabulary, size: Size = Size(), attention: str = "sdpa") -> None:
+        """``attention``: an implementation of transformers, ``sdpa`` (fused) or ``eager`` (products and softmax)."""
         super().__init__()
         end, start = vocabulary["endoftext"], vocabulary["startoftranscript"]
         config = WhisperConfig(
@@ -56,7 +57,7 @@ class MiniWhisper(nn.Module):
             pad_token_id=end,
             decoder_start_token_id=start,
             dropout=0.0,
-            attn_implementation="sdpa",  # type: ignore[call-arg]  # taken by the base class
+            attn_implementation=attention,  # type: ignore[call-arg]  # taken by the base class
         )
         self.whisper = WhisperForConditionalGeneration(config)
         self.ctc = nn.Linear(size.width, BLANK + 1)

@@ -16,8 +16,10 @@ _DECAY = 0.01
 class Muon(torch.optim.Optimizer):
     """Every process orthogonalises its share of the matrices; the updates are then added up."""
 
-    def __init__(self, matrices: list[nn.Parameter], lr: float) -> None:
+    def __init__(self, matrices: list[nn.Parameter], dtype: torch.dtype, lr: float) -> None:
+        """``dtype``: what the iterations compute with."""
         super().__init__(matrices, {"lr": lr})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closures here
@@ -30,7 +32,7 @@ class Muon(torch.optim.Optimizer):
                 momentum.mul_(_MOMENTUM).add_(matrix.grad)
                 mine = number % n_ranks == rank
                 direction = matrix.grad.add(momentum, alpha=_MOMENTUM)
-                updates.append(orthogonal(direction) if mine else torch.zeros_like(matrix))
+                updates.append(orthogonal(direction, self._dtype) if mine else torch.zeros_like(matrix))
             if shared:
                 flat = torch.cat([update.flatten() for update in updates])
                 dist.all_reduce(flat)
@@ -40,10 +42,10 @@ class Muon(torch.optim.Optimizer):
                 matrix.mul_(1 - group["lr"] * _DECAY).add_(update.view_as(matrix), alpha=-group["lr"] * scale)
 
 
-def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
+def orthogonal(matrix: Tensor, dtype: torch.dtype, iterations: int = 5) -> Tensor:
     """The nearest matrix with singular values around 1, by a quintic Newton-Schulz iteration."""
     a, b, c = _COEFFICIENTS
-    x = matrix.bfloat16() if matrix.is_cuda else matrix
+    x = matrix.to(dtype)
     x = x / (x.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
@@ -54,7 +56,7 @@ def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
     return straight.to(matrix.dtype)
 
 
-def optimizers(model: nn.Module, *, lr: float, matrix_lr: float) -> tuple[torch.optim.AdamW, Muon]:
+def optimizers(model: nn.Module, dtype: torch.dtype, *, lr: float, matrix_lr: float) -> tuple[torch.optim.AdamW, Muon]:
     """AdamW for embeddings, convolutions, norms, biases and the output; Muon for the matrices of the layers."""
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     is_matrix = {
@@ -62,4 +64,4 @@ def optimizers(model: nn.Module, *, lr: float, matrix_lr: float) -> tuple[torch.
     }
     matrices = [parameter for name, parameter in named if is_matrix[name]]
     rest = [parameter for name, parameter in named if not is_matrix[name]]
-    return torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01), Muon(matrices, matrix_lr)
+    return torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01), Muon(matrices, dtype, matrix_lr)

@@ -103,10 +103,22 @@ def test_a_window_hears_the_same_alone_and_beside_others() -> None:
     assert torch.allclose(letters[1], its_letters[0], atol=1e-5)
 
 
+def test_either_attention_computes_the_same() -> None:
+    """The fused one, and the one that bfloat16 makes fast on a CPU."""
+    vocabulary = Vocabulary(TOKENIZER)
+    fused, eager = (MiniWhisper(vocabulary, TINY, attention).eval() for attention in ("sdpa", "eager"))
+    eager.load_state_dict(fused.state_dict())
+    asked = (log_mel(torch.randn(2, 48_000)), torch.tensor([0, 1, 1]), torch.randint(0, 1000, (3, 20)))
+    with torch.no_grad():
+        for one, other in zip(fused(*asked), eager(*asked), strict=True):
+            assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(64, 256), (256, 64), (96, 96)])
-def test_an_orthogonal_matrix_has_singular_values_around_one(shape: tuple[int, int]) -> None:
+def test_an_orthogonal_matrix_has_singular_values_around_one(shape: tuple[int, int], dtype: torch.dtype) -> None:
     """Muon's five iterations bring them between 0.7 and 1.2 (Jordan et al. 2024), the smallest ones excepted."""
     torch.manual_seed(2)
-    values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+    values = torch.linalg.svdvals(orthogonal(torch.randn(shape), dtype))
     assert float(values.max()) < 1.25
     assert float(values.quantile(0.1)) > 0.6
