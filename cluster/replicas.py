@@ -247,7 +247,7 @@ class CoordinatorReplica(Coordinator):
 class SegmenterReplica(Segmenter):
     """A Segmenter over the configured store."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, at_once: int) -> None:
         observe(settings)
         self._settings = settings
         super().__init__(
@@ -260,6 +260,7 @@ class SegmenterReplica(Segmenter):
                 sources=source_limits(settings),
             ),
             decode=IsolatedDecoder(),
+            at_once=at_once,
         )
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:

@@ -24,14 +24,14 @@ was faster at 1,050, torch by a third at 3,000 (docs/decisions/whisper-engine.md
 class Encoder:
     """Features to what the decoder attends to. Thread-safe."""
 
-    def __init__(self, model: Any, path: Path, device: torch.device, wanted: EncoderName, n_threads: int) -> None:
-        """``model``: CTranslate2's, loaded from ``path``; ``n_threads`` compute a batch on a CPU.
+    def __init__(self, model: Any, path: Path, device: torch.device, wanted: EncoderName) -> None:
+        """``model``: CTranslate2's, loaded from ``path``.
 
         Where auto is ``wanted`` it is CTranslate2's until `choose` finds torch's faster. Raises `ModelUnavailable`
         where torch is wanted and cannot compute it.
         """
         self._model, self._path, self._device = model, path, device
-        self._wanted, self._n_threads = wanted, n_threads
+        self._wanted = wanted
         self._half = "float16" in model.compute_type
         self._torch = self._load() if wanted == "torch" else None
 
@@ -97,8 +97,6 @@ class Encoder:
 
     def _load(self) -> TorchEncoder:
         """Raises `ModelUnavailable` where torch cannot take the encoder over."""
-        if self._device.type == "cpu":
-            torch.set_num_threads(self._n_threads)  # of threads that begin later
         try:
             return TorchEncoder.load(self._path, self._device, str(self._model.compute_type))
         except (OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:

@@ -106,7 +106,10 @@ class WhisperModel:
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable(f"the model in {path} cannot be loaded on {self.device_name}: {error}") from error
         self._isolator = Isolator(options.batch_size)
-        self.encoder = Encoder(self._model, path, torch.device(self.device_name), options.encoder, n_threads)
+        if self.kind == "cpu":
+            # Of threads that begin later: a lane's features take no core of another's, and none of its waits spinning.
+            torch.set_num_threads(n_threads)
+        self.encoder = Encoder(self._model, path, torch.device(self.device_name), options.encoder)
 
     @property
     def device_name(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 import pytest
+import torch
 from faster_whisper import WhisperModel as FasterWhisper
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,14 @@ class TestWhisperEngine(EngineContract):
 def texts(engine: WhisperEngine, rows: Sequence[Pcm], options: DecodeOptions = GREEDY) -> list[str]:
     results = engine.transcribe([Row(pcm=pcm, options=options) for pcm in rows])
     return ["".join(segment.text for segment in result.segments) for result in results]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_lane_computes_features_with_its_own_threads(n_threads: int) -> None:
+    """As CTranslate2 does with the rest: a lane that took all cores would wait for the others' work."""
+    WhisperModel(BUNDLED_DIR / "mini-en", EngineOptions(inter_threads=2, intra_threads=n_threads))
+    with ThreadPoolExecutor(1) as lane:
+        assert lane.submit(torch.get_num_threads).result() == n_threads
 
 
 def test_most_words_of_the_meeting_are_heard(engine: WhisperEngine, speech: list[Pcm]) -> None:
