@@ -42,7 +42,7 @@ from cluster.tuning import (
 )
 from cluster.writers import build_writers
 from deployments.coordinator import Coordinator, CoordinatorOptions
-from deployments.handles import CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.handles import BEGUN, CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
 from deployments.housekeeping import Retention
 from deployments.ingestion import Ingestion, IngestionConfig
 from deployments.limits import DecodeLimits, IngestionLimits, SourceLimits, TenantLimits
@@ -245,7 +245,7 @@ class CoordinatorReplica(Coordinator):
 
 
 class SegmenterReplica(Segmenter):
-    """A Segmenter over the configured store."""
+    """A Segmenter over the configured store: ``at_once`` recordings at a time, the others wait here."""
 
     def __init__(self, settings: Settings, at_once: int) -> None:
         observe(settings)
@@ -260,8 +260,8 @@ class SegmenterReplica(Segmenter):
                 sources=source_limits(settings),
             ),
             decode=IsolatedDecoder(),
-            at_once=at_once,
         )
+        self._room = asyncio.Semaphore(at_once)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         limits = LimitTuning.model_validate(user_config).limits
@@ -280,12 +280,17 @@ class SegmenterReplica(Segmenter):
             return error
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
-        """As `Segmenter.segment`, but a bad recording is an answer: Serve logs what is raised as a fault of ours."""
-        try:
-            async for found in super().segment(request):
-                yield found
-        except InputError as error:
-            yield error
+        """As `Segmenter.segment`, after `BEGUN`.
+
+        A bad recording is an answer: Serve logs what is raised as a fault of ours.
+        """
+        async with self._room:
+            yield BEGUN
+            try:
+                async for found in super().segment(request):
+                    yield found
+            except InputError as error:
+                yield error
 
 
 class TranscriberReplica(Transcriber):

@@ -107,12 +107,20 @@ class TranscriberHandle:
         return n_rows
 
 
-class SegmenterHandle:
-    """Calls the Segmenters. An `InputError` arrives as the stream's last element and is raised here."""
+BEGUN = "begun"
+"""What a Segmenter's stream begins with, once the recording's turn has come there."""
 
-    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+
+class SegmenterHandle:
+    """Calls the Segmenters. An `InputError` arrives as the stream's last element and is raised here.
+
+    A call that was lost while it waited for its turn says nothing about the recording, and is made again.
+    """
+
+    def __init__(self, handle: DeploymentHandle[Any], pause_s: float = 1.0) -> None:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
         self._calls = handle
+        self._pause_s = pause_s
 
     async def probe(self, tenant: str, url: str) -> Probe:
         found: Probe | MeetMemoError = await _answer(self._calls.probe.remote(tenant, url))
@@ -121,16 +129,23 @@ class SegmenterHandle:
         return found
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
-        try:
-            stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
-            async for found in stream:
-                if isinstance(found, InputError):
-                    raise found
-                yield found
-        except RayTaskError as error:
-            raise _as_raised(error) from None
-        except (RayError, RayServeException) as error:
-            raise _lost(error) from error
+        begun = False
+        while not begun:
+            try:
+                stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
+                async for found in stream:
+                    if isinstance(found, InputError):
+                        raise found
+                    if found == BEGUN:
+                        begun = True
+                    else:
+                        yield found
+            except RayTaskError as error:
+                raise _as_raised(error) from None
+            except (RayError, RayServeException) as error:
+                if begun:
+                    raise _lost(error) from error
+                await asyncio.sleep(self._pause_s)
 
 
 class MinutesHandle:

@@ -1,11 +1,11 @@
 """The Segmenter: streams a source through decoding and voice activity, stores spans, names them as they are stored."""
 
 import asyncio
-import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -57,16 +57,13 @@ Step = Span | SourceSummary | SegmentFigures
 
 
 class Segmenter:
-    """Splits one source per call, ``at_once`` of them at a time; of each, memory holds one span, however long it is."""
+    """Splits one source per call; memory holds one span, whatever the recording's length."""
 
-    def __init__(
-        self, *, store: BlobStore, options: SegmenterOptions, decode: Decoder = DecodingHere, at_once: int = 2
-    ) -> None:
+    def __init__(self, *, store: BlobStore, options: SegmenterOptions, decode: Decoder = DecodingHere) -> None:
         """Recordings from outside are decoded by a `pipelines.isolated_decoder.IsolatedDecoder`."""
         self._store = MeasuredStore(store)
         self._decode = decode
         self._options = options
-        self._room = asyncio.Semaphore(at_once)
 
     def limit(
         self, *, max_duration_s: float, max_channels: int, tenants: Mapping[str, DecodeLimits], sources: SourceLimits
@@ -82,13 +79,6 @@ class Segmenter:
         A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
         and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
         """
-        async with self._room, contextlib.aclosing(self._segment(request)) as steps:
-            async for step in steps:
-                yield step
-
-    async def _segment(
-        self, request: SegmentRequest
-    ) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentFigures]:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         if request.source_url:
             yield await self._fetch(request, keys)
@@ -205,7 +195,7 @@ class Segmenter:
         yield summary
         yield SegmentFigures(spans=tuple(timings), store_calls=self._store.take_calls())
 
-    @contextlib.contextmanager
+    @contextmanager
     def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:
         """Give what makes the playback copy of the blocks that pass through, stored once all have."""
         if not wanted:

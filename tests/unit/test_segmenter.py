@@ -167,24 +167,6 @@ async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
     await asyncio.sleep(0)
 
 
-async def test_so_many_are_cut_at_a_time(store: CountingStore) -> None:
-    """The next recording begins when one has come to its end or was given up."""
-    segmenter = Segmenter(store=store, options=SegmenterOptions(max_duration_s=60.0), at_once=2)
-    streams = [segmenter.segment(replace(REQUEST, window_s=window_s)) for window_s in (2.0, 3.0, 4.0, 5.0)]
-    running = streams[:2]
-    for stream in running:
-        assert isinstance(await anext(stream), Span)
-    waiting = [asyncio.ensure_future(anext(stream)) for stream in streams[2:]]
-    for stream in running:
-        await asyncio.sleep(0.1)
-        assert not any(started.done() for started in waiting)
-        if stream is running[0]:
-            assert isinstance([part async for part in stream][-1], SegmentFigures)
-        else:
-            await stream.aclose()
-        await waiting.pop(0)
-
-
 async def test_probing_reads_the_header_where_decoding_happens(store: CountingStore, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """A dry run's look at a recording from outside is the decoder's business, which has a process for it."""
     looked: list[bytes] = []
