@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
+import structlog
 from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
@@ -22,6 +23,8 @@ from pipelines.batches import Probe
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
 from pipelines.scheduling import WorkItem
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 FindHandle = Callable[[], DeploymentHandle[Any]]
@@ -129,8 +132,8 @@ class SegmenterHandle:
         return found
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
-        begun = False
-        while not begun:
+        while True:
+            begun = False
             try:
                 stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
                 async for found in stream:
@@ -140,11 +143,13 @@ class SegmenterHandle:
                         begun = True
                     else:
                         yield found
+                return
             except RayTaskError as error:
                 raise _as_raised(error) from None
             except (RayError, RayServeException) as error:
                 if begun:
                     raise _lost(error) from error
+                log.warning("lost before its turn", action="segment", job_id=request.job_id, error=str(_lost(error)))
                 await asyncio.sleep(self._pause_s)
 
 

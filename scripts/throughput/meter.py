@@ -14,6 +14,8 @@ import psutil
 _SAMPLE_S = 0.5
 _OWN_SHARE = 0.02
 """Of a core that measuring may take: the memory of a cluster's thirty processes takes 0.1 s to read."""
+_OWN_S = 0.5
+"""Processor time that it may take in any case, so that a short run's peak is seen, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ class Meter:
 
     def _watch_memory(self) -> None:
         took_s = 0.0
-        while not self._stop.wait(max(_SAMPLE_S, took_s / _OWN_SHARE)):
+        while not self._stop.wait(max(_SAMPLE_S, took_s / _OWN_SHARE if self._own_s > _OWN_S else 0.0)):
             took_s = self._look_at_memory()
             self._own_s += took_s
 
