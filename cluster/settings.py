@@ -76,7 +76,8 @@ class ModelSettings(_Section):
     path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
     compute_type: str = "auto"
     encoder: EncoderName = Field(
-        default="auto", description="what computes the encoder; auto: each replica finds the faster one when it starts"
+        default="auto",
+        description="what computes the encoder; auto: ctranslate2, or with long windows what a replica finds faster",
     )
     batch_size: Annotated[
         int, Field(ge=0, le=512, description="rows at once; 0: 16 on a CPU, on a GPU found while working")

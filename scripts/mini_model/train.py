@@ -256,7 +256,7 @@ def spectrum_gaps(mel: Tensor, windows: WindowMaker, share: float) -> Tensor:
 
 
 def fastest_dtype(device: torch.device, trials: int = 3) -> torch.dtype:
-    """bfloat16 where the processor multiplies it faster than float32, there and back: with AMX or on a GPU."""
+    """bfloat16 where the processor multiplies it faster than float32, there and back: AMX, AVX-512 BF16, a GPU."""
     seconds = {
         dtype: min(_time_layer(device, dtype) for _ in range(trials)) for dtype in (torch.float32, torch.bfloat16)
     }
