@@ -39,7 +39,8 @@ from pipelines.batches import BatchBook
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.ids import new_id
-from pipelines.jobs import CancelRequested, Claimed, JobState
+from pipelines.job_events import CancelRequested, Claimed
+from pipelines.jobs import JobState
 from pipelines.ledger import DrainMode, Ledger
 from pipelines.measured_store import MeasuredStore
 from pipelines.scheduling import WorkItem

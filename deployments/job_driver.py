@@ -1,6 +1,6 @@
 """`JobDriver`: sees each job through. Events go into the state machine, what it asks for is done here.
 
-1. `advance` feeds an event to `pipelines.jobs.transition`, writes a changed state and starts the actions.
+1. `advance` feeds an event to `pipelines.job_machine.transition`, writes a changed state and starts the actions.
 2. `_segment` reads the Segmenter's stream; every span's chunks go to the model's `TicketOffice`.
 3. `take_outcome` turns what Transcribers report into events again.
 4. `_stitch` stores the transcript, `_write_minutes` has minutes and documents made, `_end` cleans up.
@@ -36,14 +36,12 @@ from deployments.ticket_office import TicketOffice
 from pipelines.catalogue import ModelProfile
 from pipelines.core import BlobRef, Span
 from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, VersionConflict
-from pipelines.jobs import (
+from pipelines.job_events import (
     ChunkFinished,
     CleanUp,
     EnqueueChunks,
     Event,
     Failed,
-    Job,
-    JobState,
     Recovered,
     ResultsStored,
     Segmented,
@@ -52,8 +50,9 @@ from pipelines.jobs import (
     StartSegmentation,
     StartStitching,
     TranscriptStored,
-    transition,
 )
+from pipelines.job_machine import transition
+from pipelines.jobs import Job, JobState
 from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
 from pipelines.throughput import SpeedMeter, eta_s

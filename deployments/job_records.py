@@ -12,7 +12,9 @@ from deployments.live_job import LiveJob
 from deployments.notices import Notices
 from deployments.ports import WrittenResults
 from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
-from pipelines.jobs import Job, JobState, MinutesFollowed, transition
+from pipelines.job_events import MinutesFollowed
+from pipelines.job_machine import transition
+from pipelines.jobs import Job, JobState
 from pipelines.ledger import JobUpdate, Ledger
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from deployments.stages import Outcomes
 from pipelines.core import SAMPLE_RATE, Chunk, LanguageVote, Span
-from pipelines.jobs import Job, SpanStored
+from pipelines.job_events import SpanStored
+from pipelines.jobs import Job
 from pipelines.keys import JobKeys
 from pipelines.language_vote import Ballot
 from pipelines.priming import priming_text

@@ -11,7 +11,8 @@ from deployments.patience import Patience
 from pipelines.catalogue import ModelProfile
 from pipelines.content_key import content_key
 from pipelines.errors import BlobMissing
-from pipelines.jobs import Job, TranscriptReused
+from pipelines.job_events import TranscriptReused
+from pipelines.jobs import Job
 from pipelines.storage import BlobStore
 
 log = structlog.get_logger()

@@ -10,7 +10,9 @@ import httpx
 from fastapi import FastAPI
 
 from deployments.ports import ClusterStatus, DrainStatus, JobView, ModelStatus
-from pipelines.jobs import Event, Job, transition
+from pipelines.job_events import Event
+from pipelines.job_machine import transition
+from pipelines.jobs import Job
 from pipelines.ledger import Ledger
 
 MODELS = ("mini-en", "base")

@@ -3,7 +3,9 @@
 import pytest
 
 from pipelines.core import BlobRef
-from pipelines.jobs import Claimed, Job, JobOptions, Segmented, TranscriptStored, transition
+from pipelines.job_events import Claimed, Segmented, TranscriptStored
+from pipelines.job_machine import transition
+from pipelines.jobs import Job, JobOptions
 
 TTL_S = 30.0
 TRANSCRIBED = (Segmented(n_chunks=0), TranscriptStored())

@@ -13,7 +13,8 @@ from pipelines.errors import (
     Reason,
     VersionConflict,
 )
-from pipelines.jobs import Claimed, Failed, Job, JobState, Progress, ResultsStored
+from pipelines.job_events import Claimed, Failed, ResultsStored
+from pipelines.jobs import Job, JobState, Progress
 from pipelines.ledger import DrainMode, JobUpdate
 from pipelines.model_routes import ModelRoute
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job

@@ -7,7 +7,8 @@ import pytest
 
 from pipelines.core import BlobRef
 from pipelines.errors import ExternalIdConflict, Reason
-from pipelines.jobs import Failed, JobState, Progress
+from pipelines.job_events import Failed
+from pipelines.jobs import JobState, Progress
 from pipelines.ledger import NewJob
 from pipelines.references import Reference
 from tests.contracts.ledger_base import LedgerBase, after, make_job

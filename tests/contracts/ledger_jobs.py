@@ -12,17 +12,9 @@ from pipelines.errors import (
     Reason,
 )
 from pipelines.job_costs import JobCost
+from pipelines.job_events import CancelRequested, Claimed, Failed, ResultsStored, Segmented, TranscriptStored
 from pipelines.job_usage import JobUsage
-from pipelines.jobs import (
-    CancelRequested,
-    Claimed,
-    Failed,
-    JobState,
-    Progress,
-    ResultsStored,
-    Segmented,
-    TranscriptStored,
-)
+from pipelines.jobs import JobState, Progress
 from pipelines.ledger import Backlog, NewJob, QueuedJobs
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
-from pipelines.jobs import Claimed, Failed
+from pipelines.job_events import Claimed, Failed
 from pipelines.outbox import Attempt, DeliveryState, Message
 from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
 

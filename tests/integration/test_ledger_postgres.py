@@ -14,7 +14,8 @@ from sqlalchemy import create_engine
 
 from pipelines import database
 from pipelines.errors import LedgerUnavailable
-from pipelines.jobs import Claimed, JobState
+from pipelines.job_events import Claimed
+from pipelines.jobs import JobState
 from pipelines.ledger import JobUpdate, open_ledger
 from pipelines.ledger_schema import metadata
 from pipelines.testing.ledger import ManualClock

@@ -8,7 +8,9 @@ from deployments.housekeeping import DAY_S, Retention, expire, keep_house, sweep
 from pipelines.core import BlobRef
 from pipelines.errors import JobUnknown, Reason
 from pipelines.ids import created_at_s, new_id
-from pipelines.jobs import Claimed, Failed, Job, JobOptions, ResultsStored, Segmented, TranscriptStored, transition
+from pipelines.job_events import Claimed, Failed, ResultsStored, Segmented, TranscriptStored
+from pipelines.job_machine import transition
+from pipelines.jobs import Job, JobOptions
 from pipelines.keys import JobKeys
 from pipelines.local_store import LocalStore
 from pipelines.testing.ledger import ManualClock, MemoryLedger

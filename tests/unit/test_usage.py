@@ -14,8 +14,10 @@ from deployments.job_schemas import JobBody
 from deployments.ports import WrittenResults
 from pipelines.core import Usage
 from pipelines.errors import OptionError
+from pipelines.job_events import MinutesFollowed
+from pipelines.job_machine import transition
 from pipelines.job_usage import JobUsage
-from pipelines.jobs import JobState, MinutesFollowed, MinutesRecord, transition
+from pipelines.jobs import JobState, MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.ledger import open_ledger
 from pipelines.testing.ledger import MemoryLedger

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from deployments.console_page import CONTENT_SECURITY_POLICY, FILES
-from pipelines.jobs import CancelRequested, Claimed, JobState
+from pipelines.job_events import CancelRequested, Claimed
+from pipelines.jobs import JobState
 from pipelines.keys import JobKeys
 from tests.api_harness import Connection
 

@@ -14,7 +14,8 @@ from pipelines.codec import decode, encode
 from pipelines.core import Decision, Evidence, Minutes, ModelInfo, Segment, Transcript, Word
 from pipelines.errors import Unauthenticated
 from pipelines.export import render
-from pipelines.jobs import RESULT_FORMATS, Claimed, ResultsStored, Segmented, TranscriptStored
+from pipelines.job_events import Claimed, ResultsStored, Segmented, TranscriptStored
+from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
 
 WORDS = tuple(

@@ -5,7 +5,8 @@ import pytest
 from deployments.notices import Notices
 from deployments.webhooks import WebhookLimits
 from pipelines.errors import Reason
-from pipelines.jobs import Failed, transition
+from pipelines.job_events import Failed
+from pipelines.job_machine import transition
 from pipelines.outbox import Attempt, DeliveryState
 
 HOOK = "https://hooks.example/meetmemo?token=secret"

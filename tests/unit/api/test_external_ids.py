@@ -9,7 +9,7 @@ from deployments.notices import Notices
 from deployments.ports import MinutesRequest
 from pipelines.errors import Reason
 from pipelines.export import render
-from pipelines.jobs import Claimed, Failed
+from pipelines.job_events import Claimed, Failed
 from tests.unit.export_samples import call
 
 GIVEN = {"external_id": "CA 17/ä", "metadata": '{"queue": "sales", "agent": "Ann"}'}

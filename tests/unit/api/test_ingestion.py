@@ -7,7 +7,8 @@ import json
 import pytest
 
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
-from pipelines.jobs import CancelRequested, JobState
+from pipelines.job_events import CancelRequested
+from pipelines.jobs import JobState
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.api_harness import until

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from deployments import coordinator_line, job_events
-from pipelines.jobs import CancelRequested, Claimed, Progress, ResultsStored, Segmented, SpanStored, TranscriptStored
+from pipelines.job_events import CancelRequested, Claimed, ResultsStored, Segmented, SpanStored, TranscriptStored
+from pipelines.jobs import Progress
 from tests.api_harness import Connection
 
 SPAN = SpanStored(audio_s=30.0, chunks=())

@@ -8,8 +8,7 @@ import pytest
 
 from pipelines.core import SAMPLE_RATE, Chunk, Piece
 from pipelines.errors import Reason
-from pipelines.jobs import (
-    RESULT_FORMATS,
+from pipelines.job_events import (
     CancelRequested,
     Claimed,
     Failed,
@@ -18,6 +17,7 @@ from pipelines.jobs import (
     SpanStored,
     TranscriptStored,
 )
+from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore

@@ -13,13 +13,8 @@ from pipelines.codec import encode
 from pipelines.core import Decision, Evidence, Minutes, ModelInfo, Segment, Transcript, Usage
 from pipelines.errors import OptionError
 from pipelines.export import render
-from pipelines.jobs import (
-    Claimed,
-    MinutesRecord,
-    ResultsStored,
-    Segmented,
-    TranscriptStored,
-)
+from pipelines.job_events import Claimed, ResultsStored, Segmented, TranscriptStored
+from pipelines.jobs import MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.playback import PlaybackCopy
 from tests.api_harness import until

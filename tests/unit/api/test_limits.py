@@ -10,7 +10,8 @@ from deployments.ingestion import Ingestion, IngestionConfig
 from deployments.limits import IngestionLimits, TenantLimits
 from deployments.rate import RateMeter
 from pipelines.errors import Overloaded
-from pipelines.jobs import Claimed, Progress
+from pipelines.job_events import Claimed
+from pipelines.jobs import Progress
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.api_harness import Connection, SteeredCoordinator, until

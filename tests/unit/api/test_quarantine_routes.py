@@ -8,7 +8,7 @@ from deployments import quarantine
 from pipelines.codec import encode
 from pipelines.core import BlobRef, Chunk, ModelInfo, Piece, SourceSummary, Span
 from pipelines.errors import Reason
-from pipelines.jobs import ChunkFinished, Claimed, Failed, ResultsStored, Segmented, SpanStored, TranscriptStored
+from pipelines.job_events import ChunkFinished, Claimed, Failed, ResultsStored, Segmented, SpanStored, TranscriptStored
 from pipelines.keys import JobKeys
 from pipelines.scheduling import WorkItem
 

@@ -2,7 +2,7 @@
 
 from pipelines.codec import encode
 from pipelines.errors import Reason
-from pipelines.jobs import CancelRequested, Claimed, Failed, ResultsStored, Segmented, TranscriptStored
+from pipelines.job_events import CancelRequested, Claimed, Failed, ResultsStored, Segmented, TranscriptStored
 from pipelines.keys import JobKeys
 
 FAILED = Failed(reason=Reason.SOURCE_UNREACHABLE, detail="no route")

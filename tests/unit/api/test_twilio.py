@@ -11,7 +11,8 @@ from deployments.limits import TenantLimits
 from deployments.source_places import place_of
 from deployments.twilio import TwilioAccount
 from pipelines.errors import ConfigurationError, Reason
-from pipelines.jobs import Claimed, Failed, transition
+from pipelines.job_events import Claimed, Failed
+from pipelines.job_machine import transition
 
 SID, TOKEN = "AC" + "0" * 32, "the auth token"
 ACCOUNT = TwilioAccount(sid=SID, tenant="support", auth_token=TOKEN)

@@ -10,16 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipelines import codec
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece
 from pipelines.errors import IllegalTransition, Reason
-from pipelines.jobs import (
+from pipelines.job_events import (
     CancelRequested,
     ChunkFinished,
     Claimed,
     CleanUp,
     EnqueueChunks,
     Failed,
-    Job,
-    JobOptions,
-    JobState,
     Recovered,
     ResultsStored,
     Segmented,
@@ -30,8 +27,9 @@ from pipelines.jobs import (
     StartStitching,
     TranscriptReused,
     TranscriptStored,
-    transition,
 )
+from pipelines.job_machine import transition
+from pipelines.jobs import Job, JobOptions, JobState
 
 SPAN_S = 60.0
 CHUNK_S = 10.0
