@@ -95,6 +95,7 @@ class _Trainer:
         self.averaged = self._restore()
         self.pool = Pool(plan.speech, held_out)
         self.windows = WindowMaker(self.pool, vocabulary, plan.shares, seed=1000 * self.steps + rank)
+        self.first_timestamp = vocabulary.timestamp(0)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
@@ -164,13 +165,7 @@ class _Trainer:
         encoder_learns = self.windows.rng.random() >= self.plan.decoder_only
         with torch.autocast(self.device.type, self.dtype) if self.dtype != torch.float32 else nullcontext():
             logits, letters = self.model(mel, rows, batch.tokens.to(self.device), encoder_learns=encoder_learns)
-        text_loss = F.cross_entropy(
-            logits.float().flatten(0, 1),
-            labels.flatten(),
-            ignore_index=IGNORED,
-            label_smoothing=_LABEL_SMOOTHING,
-            reduction="sum",
-        )
+        text_loss = smoothed_loss(logits.float(), labels, self.first_timestamp)
         letter_loss = _letter_loss(letters[batch.lettered.to(self.device)].float(), batch)
         if not encoder_learns:
             letter_loss = letter_loss.detach()
@@ -226,6 +221,21 @@ class _Trainer:
             "steps": self.steps,
         }
         checkpoint.save(state, self.plan.out)
+
+
+def smoothed_loss(logits: Tensor, labels: Tensor, first_timestamp: int) -> Tensor:
+    """Sum of the cross entropy of ``logits (n_rows, n_tokens, n_vocabulary)``; a label is smoothed within its kind.
+
+    Whisper's decoding takes a timestamp wherever all of them together are likelier than the likeliest piece of text.
+    Smoothed over the whole vocabulary, every piece would give them `_LABEL_SMOOTHING` times their share of it, more
+    than half, and sentences would end in the middle of a word that was hard to hear.
+    """
+    asked = labels != IGNORED
+    labels, log_p = labels[asked], logits[asked].log_softmax(-1)
+    text, times = (part.mean(-1) for part in log_p.tensor_split([first_timestamp], -1))
+    smooth = torch.where(labels < first_timestamp, text, times)
+    right = log_p.gather(-1, labels[:, None])[:, 0]
+    return -((1 - _LABEL_SMOOTHING) * right + _LABEL_SMOOTHING * smooth).sum()
 
 
 def _letter_loss(letters: Tensor, batch: Batch) -> Tensor:

@@ -42,7 +42,7 @@ class Shares:
     model's and leaves them out; programs that know better do not."""
     with_past: float = 0.15
     """Prompts that begin with what was said before."""
-    full_with_past: float = 0.75
+    full_with_past: float = 0.5
     """The same for windows of 30 s: faster-whisper's do, from the second window on."""
     cut_off: float = 0.45
     """Full windows whose last sentence is cut: only its start is marked, as Whisper does. These are asked for with

@@ -16,7 +16,8 @@ from scripts.mini_model.model import MiniWhisper, Size, log_mel
 from scripts.mini_model.optim import orthogonal
 from scripts.mini_model.pool import ShardWriter
 from scripts.mini_model.tokenizer import Vocabulary
-from scripts.mini_model.train import Plan, train
+from scripts.mini_model.train import Plan, smoothed_loss, train
+from scripts.mini_model.windows import IGNORED
 
 TOKENIZER = SHIPPED / "tokenizer.json"
 TINY = Size(width=32, encoder_layers=1, decoder_layers=1, heads=2)
@@ -122,3 +123,20 @@ def test_an_orthogonal_matrix_has_singular_values_around_one(shape: tuple[int, i
     values = torch.linalg.svdvals(orthogonal(torch.randn(shape), dtype))
     assert float(values.max()) < 1.25
     assert float(values.quantile(0.1)) > 0.6
+
+
+def test_text_is_not_taught_to_be_a_timestamp() -> None:
+    """Timestamps may vanish from the probabilities of a piece of text, and text from those of a timestamp."""
+    first_timestamp, pieces = 4, 6
+    labels = torch.tensor([[1, 3, IGNORED, 5]])
+    logits = torch.zeros(1, 4, pieces, requires_grad=True)
+    learning = torch.optim.Adam([logits], lr=0.2)
+    for _ in range(500):
+        learning.zero_grad()
+        smoothed_loss(logits, labels, first_timestamp).backward()  # type: ignore[no-untyped-call]  # torch's
+        learning.step()
+    p_timestamp = logits.detach()[0].softmax(-1)[:, first_timestamp:].sum(-1)
+    assert p_timestamp[:2].max() < 0.01
+    assert p_timestamp[3] > 0.99
+    assert logits.detach()[0].argmax(-1)[[0, 1, 3]].tolist() == [1, 3, 5]
+    assert p_timestamp[2] == pytest.approx(1 / 3), "a label that is not asked teaches nothing"
