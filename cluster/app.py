@@ -23,7 +23,8 @@ from cluster.replicas import (
     TranscriberReplica,
 )
 from cluster.serve_config import APP_NAME
-from cluster.settings import ModelSettings, Settings
+from cluster.settings import Settings
+from cluster.settings_sections import ModelSettings
 from cluster.tuning import COORDINATOR, INGESTION, MINUTES_WRITER, SEGMENTER, Plan, plan_of, transcriber_name
 
 # The Coordinator, Ingestion and the MinutesWriter mostly wait: for uploads, for changes, for answers of

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from cluster.settings import ModelSettings, Settings
+from cluster.settings import Settings
+from cluster.settings_sections import ModelSettings
 from pipelines.devices import DeviceKind, choose_compute_type
 
 if TYPE_CHECKING:

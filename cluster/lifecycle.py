@@ -332,7 +332,7 @@ def _prepare_home(settings: Settings) -> None:
 def _prepare_environment(settings: Settings) -> None:
     """Ray's own switches; what the operator set wins."""
     if settings.deepseek_api_key is not None:
-        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.read_key`.
+        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings_sources.read_key`.
         os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
     for name in SERVER_SECRETS:
         if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):

@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
 from cluster import __version__
-from cluster.settings import LogSettings, Settings, TraceSettings
+from cluster.settings import Settings
+from cluster.settings_sections import LogSettings, TraceSettings
 from deployments import tracing
 from pipelines.errors import ConfigurationError
 

@@ -22,13 +22,8 @@ from cluster.doors import build_doorkeeper
 from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
 from cluster.serve_config import APP_NAME
-from cluster.settings import (
-    LimitSettings,
-    ModelSettings,
-    RetentionSettings,
-    Settings,
-    SourceSettings,
-)
+from cluster.settings import Settings
+from cluster.settings_sections import LimitSettings, ModelSettings, RetentionSettings, SourceSettings
 from cluster.settings_sources import process_environment, read_key, read_secret
 from cluster.telephony import twilio_accounts
 from cluster.tuning import (

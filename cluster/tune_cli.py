@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cluster.cli_options import ConfigOption, HomeOption, ReadSettings
 from cluster.devices import share_of
-from cluster.settings import ModelSettings
+from cluster.settings_sections import ModelSettings
 from pipelines.audio import decode_audio
 from pipelines.catalogue import read_profile, resolve
 from pipelines.decoding import DecodeOptions, Row

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from cluster import __version__
 from cluster.devices import EngineShare, live_jobs
-from cluster.settings import LimitSettings, MinutesSettings, ModelSettings, RetentionSettings, Settings
+from cluster.settings import Settings
+from cluster.settings_sections import LimitSettings, MinutesSettings, ModelSettings, RetentionSettings
 from pipelines.errors import ConfigurationError
 
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"

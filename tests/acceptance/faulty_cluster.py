@@ -14,7 +14,8 @@ import cluster.app
 from cluster.cli import main
 from cluster.devices import EngineShare
 from cluster.replicas import TranscriberReplica
-from cluster.settings import ModelSettings, Settings
+from cluster.settings import Settings
+from cluster.settings_sections import ModelSettings
 from pipelines.core import ChunkResult
 from pipelines.decoding import Row
 

@@ -15,7 +15,8 @@ from ray.cluster_utils import Cluster
 
 import cluster.app as graph
 from cluster import autoscaling
-from cluster.settings import ModelSettings, RaySettings, Settings
+from cluster.settings import Settings
+from cluster.settings_sections import ModelSettings, RaySettings
 
 WAIT_S = 240.0
 GPUS = {"gpu-0": 2, "gpu-1": 1}

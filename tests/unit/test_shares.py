@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.devices import FEWEST_LIVE_JOBS, live_jobs, share_of
-from cluster.settings import ModelSettings, Settings
+from cluster.settings import Settings
+from cluster.settings_sections import ModelSettings
 
 
 def _share(model: ModelSettings | None = None, **cluster: float):  # type: ignore[no-untyped-def]  # EngineShare

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from cluster.observability import configure_tracing
-from cluster.settings import TraceSettings
+from cluster.settings_sections import TraceSettings
 from deployments import tracing
 from pipelines.errors import ConfigurationError
 from pipelines.jobs import Job
