@@ -212,16 +212,8 @@ class Segmenter:
     def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str]) -> Span:
         samples = draft.pcm.tobytes() if draft.chunks else b""
         pcm_key = keys.pcm(draft.channel, draft.index)
-        span = Span(
-            index=draft.index,
-            channel=draft.channel,
-            start=draft.start,
-            end=draft.end,
-            pcm=BlobRef(
-                key=pcm_key, n_bytes=len(samples), sha256=hashlib.sha256(samples).hexdigest() if samples else ""
-            ),
-            chunks=draft.chunks,
-        )
+        sha256 = hashlib.sha256(samples).hexdigest() if samples else ""
+        span = draft.stored(BlobRef(key=pcm_key, n_bytes=len(samples), sha256=sha256))
         table, key = encode(span), keys.span(span.index)
         if key in known and self._store.get(key) == table:
             return span

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core import Chunk, Piece
+from pipelines.core import BlobRef, Chunk, Piece, Span
 from pipelines.errors import OptionError
 from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.vad import FRAME_SAMPLES, Speech, SpeechModel, VadOptions, VoiceActivity
@@ -74,6 +74,10 @@ class SpanDraft:
     def row(self, chunk: Chunk) -> Pcm:
         """The samples of one of its chunks, its pieces joined end to end: what a Transcriber decodes."""
         return np.concatenate([self.pcm[piece.start - self.start : piece.end - self.start] for piece in chunk.pieces])
+
+    def stored(self, pcm: BlobRef) -> Span:
+        """The span itself, its samples being at ``pcm``."""
+        return Span(index=self.index, channel=self.channel, start=self.start, end=self.end, pcm=pcm, chunks=self.chunks)
 
 
 def split_audio(

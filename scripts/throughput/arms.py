@@ -13,7 +13,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from pipelines.audio import decode_audio
 from pipelines.catalogue import read_profile
-from pipelines.core import BlobRef, ChunkResult, Span
+from pipelines.core import BlobRef, ChunkResult
 from pipelines.decoding import DecodeOptions, Row
 from pipelines.pcm import SAMPLE_RATE
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
@@ -22,6 +22,7 @@ from pipelines.whisper import EngineOptions, WhisperEngine
 from scripts.throughput.mixes import Pcm
 
 _LONGEST_S = 24 * 3600.0
+_NOWHERE = BlobRef(key="none", n_bytes=0)
 LANGUAGE = "en"
 
 
@@ -149,17 +150,7 @@ class _Bulk:
                 return
 
     def _stitch(self, drafts: Sequence[SpanDraft], results: dict[int, ChunkResult]) -> str:
-        spans = [
-            Span(
-                index=draft.index,
-                channel=draft.channel,
-                start=draft.start,
-                end=draft.end,
-                pcm=BlobRef(key="none", n_bytes=0),
-                chunks=draft.chunks,
-            )
-            for draft in drafts
-        ]
+        spans = [draft.stored(_NOWHERE) for draft in drafts]
         duration_s = max((draft.end for draft in drafts), default=0) / SAMPLE_RATE
         transcript = stitch(spans, results, duration_s=duration_s, n_channels=1, languages=(), model=self._whisper.info)
         return transcript.text

@@ -9,15 +9,14 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from pipelines.audio import decode_audio
-from pipelines.catalogue import BUNDLED_DIR, BUNDLED_MODEL, read_profile
-from pipelines.core import BlobRef, Segment, Span, Transcript
-from pipelines.decoding import DecodeOptions, Row
-from pipelines.pcm import SAMPLE_RATE, Pcm
-from pipelines.segmentation import SegmentationOptions, split_audio
-from pipelines.stitching import stitch
-from pipelines.whisper import WhisperEngine
+from pipelines.catalogue import BUNDLED_DIR, BUNDLED_MODEL
+from pipelines.core import Segment, Transcript
+from pipelines.decoding import DecodeOptions
+from pipelines.pcm import Pcm
+from scripts.mini_model.product import product_transcript
 from tests.recordings import RECORDINGS, Truth, truth, word_error_rate
 
+MODEL = BUNDLED_DIR / BUNDLED_MODEL
 NAME = "meeting-12min.mp3"
 ONE_POINT = 0.01
 
@@ -30,40 +29,8 @@ def pcm() -> Pcm:
 
 @pytest.fixture(scope="module")
 def stitched(pcm: Pcm) -> Transcript:
-    """What the house makes of it: spans, chunks, batches of 16 rows, word times, stitching."""
-    engine = WhisperEngine.load(BUNDLED_DIR / BUNDLED_MODEL)
-    window_s = read_profile(BUNDLED_DIR / BUNDLED_MODEL).window_s
-    drafts = list(split_audio(iter([pcm]), SegmentationOptions(window_s=window_s)))
-    chunks = [chunk for draft in drafts for chunk in draft.chunks]
-    options = DecodeOptions(language="en", word_timestamps=True)
-    rows = [
-        Row(
-            pcm=np.concatenate([pcm[0, piece.start : piece.end] for piece in chunk.pieces]),
-            index=chunk.index,
-            options=options,
-        )
-        for chunk in chunks
-    ]
-    results = [result for first in range(0, len(rows), 16) for result in engine.transcribe(rows[first : first + 16])]
-    spans = [
-        Span(
-            index=draft.index,
-            channel=draft.channel,
-            start=draft.start,
-            end=draft.end,
-            pcm=BlobRef(key="none", n_bytes=0),
-            chunks=draft.chunks,
-        )
-        for draft in drafts
-    ]
-    return stitch(
-        spans,
-        {result.index: result for result in results},
-        duration_s=pcm.shape[1] / SAMPLE_RATE,
-        n_channels=1,
-        languages=(),
-        model=engine.info,
-    )
+    """What the house makes of it: spans, chunks, batches of rows, word times, stitching."""
+    return product_transcript(MODEL, pcm, DecodeOptions(language="en", word_timestamps=True))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +50,7 @@ def test_stitched_is_as_good_as_sequential(
         "faster_whisper.transcribe.Tokenizer",
         lambda tokenizer, multilingual, **options: Tokenizer(tokenizer, True, task="transcribe", language="en"),
     )
-    whole = WhisperModel(str(BUNDLED_DIR / BUNDLED_MODEL), device="cpu", compute_type="int8", cpu_threads=2)
+    whole = WhisperModel(str(MODEL), device="cpu", compute_type="int8", cpu_threads=2)
     segments, _ = whole.transcribe(
         pcm[0].astype(np.float32) / 32768, language="en", beam_size=1, condition_on_previous_text=False, vad_filter=True
     )
