@@ -15,6 +15,7 @@ from pipelines.quality import is_unspaced
 Task = Literal["transcribe", "translate"]
 
 _OPENING = frozenset(("", *"\"'“‘«‹([{¿¡「『（《"))  # and the bare space that some tokenizers put before digits
+_N_TIMESTAMPS = 1501  # 0.00 to 30.00 s in steps of 0.02 s
 _MAX_BYTES_PER_CHARACTER = 4  # of UTF-8: a longer run of tokens that is no text is invalid for good
 
 
@@ -59,10 +60,10 @@ class Vocabulary:
             raise ValueError(f"{token} is not in the vocabulary")
         return int(index)
 
-    @cached_property
+    @property
     def size(self) -> int:
-        """Number of tokens, special ones and timestamps included."""
-        return int(self._tokenizer.get_vocab_size())
+        """Number of tokens, special ones and timestamps included; published tokenizers do not list the latter."""
+        return self.timestamp_begin + _N_TIMESTAMPS
 
     @cached_property
     def languages(self) -> tuple[str, ...]:

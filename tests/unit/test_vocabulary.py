@@ -1,5 +1,6 @@
 """Whisper's tokens taken apart into words, on the bundled model's tokenizer."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,13 @@ def test_any_tokens_split_into_words(tokens: list[int]) -> None:
     """Even token sequences that are no valid text are covered to the last token."""
     words = VOCABULARY.split_words(tokens)
     assert [token for word in words for token in tokens[word.start : word.end]] == tokens
+
+
+def test_published_tokenizers_do_not_list_the_timestamps(tmp_path: Path) -> None:
+    """They follow the last special token all the same: 51,864 tokens in all mark OpenAI's English-only models."""
+    listed = json.loads((BUNDLED_DIR / "mini-en" / "tokenizer.json").read_text())
+    listed["added_tokens"] = [token for token in listed["added_tokens"] if token["id"] < VOCABULARY.timestamp_begin]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(listed))
+    bare = Vocabulary.load(tmp_path)
+    assert bare.size == VOCABULARY.size == VOCABULARY.timestamp_begin + 1501
+    assert bare.languages == VOCABULARY.languages
