@@ -144,11 +144,10 @@ def _convert(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from scripts.mini_model.convert import digest
     from scripts.mini_model.evaluate import Extent, evaluate
-    from scripts.mini_model.hear import Listener
 
     print(f"Measured {datetime.now(UTC):%Y-%m-%d}, model.bin {digest(options.out / 'model.bin')}\n", flush=True)
     extent = Extent(voices=options.voices or tuple(VOICES), sentences=options.test_sentences)
-    print(evaluate(Listener(options.out), extent), flush=True)
+    print(evaluate(options.out, extent, os.cpu_count() or 1), flush=True)
 
 
 _RUN = {

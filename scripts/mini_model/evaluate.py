@@ -1,8 +1,10 @@
 """Measures a converted model and prints Markdown tables; every sentence is held out from training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -34,17 +36,25 @@ class Extent:
     timed_sentences: int = 24
 
 
-def evaluate(listener: Listener, extent: Extent) -> str:
-    """All tables as Markdown."""
-    parts = [
-        by_voice(listener, MEETING, extent),
-        by_voice(listener, OPEN, extent),
-        telephone(listener, extent),
-        without_speech(listener, extent.silent_clips),
-        recordings(listener),
-        word_times(listener, extent),
-    ]
-    return "\n\n".join(parts)
+def evaluate(model: Path, extent: Extent, processes: int) -> str:
+    """All tables as Markdown, as many at once as there are ``processes``; the long ones come first."""
+    tables = (meeting_sentences, open_sentences, telephone, without_speech, recordings, word_times)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
+        return "\n\n".join(workers.map(partial(_table, model, extent), tables))
+
+
+def _table(model: Path, extent: Extent, table: Callable[[Listener, Extent], str]) -> str:
+    return table(Listener(model), extent)
+
+
+def meeting_sentences(listener: Listener, extent: Extent) -> str:
+    """`by_voice` of what is said in meetings and calls."""
+    return by_voice(listener, MEETING, extent)
+
+
+def open_sentences(listener: Listener, extent: Extent) -> str:
+    """`by_voice` of anything else."""
+    return by_voice(listener, OPEN, extent)
 
 
 def by_voice(listener: Listener, kind: str, extent: Extent) -> str:
@@ -88,8 +98,9 @@ def telephone(listener: Listener, extent: Extent) -> str:
     return f"Telephone band (8 kHz, µ-law), {len(pairs)} meeting sentences: WER {word_error_rate(pairs):.1f} %"
 
 
-def without_speech(listener: Listener, n_clips: int) -> str:
+def without_speech(listener: Listener, extent: Extent) -> str:
     """The share of silent and noisy clips without any word."""
+    n_clips = extent.silent_clips
     rng, dice = Random(_SEED), np.random.default_rng(_SEED)
     quiet: dict[Way, int] = {"padded": 0, "untimed": 0, "unpadded": 0}
     for number in range(n_clips):
@@ -102,7 +113,7 @@ def without_speech(listener: Listener, n_clips: int) -> str:
     return f"No words in {n_clips} clips of silence, noise and tones (1 to 30 s): {cells}"
 
 
-def recordings(listener: Listener) -> str:
+def recordings(listener: Listener, extent: Extent) -> str:
     """The sample recordings with a complete truth, as plain faster-whisper and the product hear them."""
     head = (
         "| recording | WER %, faster-whisper sequential | WER %, batched | WER %, MeetMemo "
