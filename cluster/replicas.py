@@ -47,7 +47,14 @@ from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.source_places import SourcePlace
 from deployments.transcriber import Transcriber
-from pipelines.catalogue import ModelFiles, ModelProfile, read_profile, resolve, weights_sha256
+from pipelines.catalogue import (
+    ModelFiles,
+    ModelProfile,
+    is_english_only,
+    read_profile,
+    resolve,
+    weights_sha256,
+)
 from pipelines.credentials import connect_keys
 from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnreachable
 from pipelines.isolated_decoder import IsolatedDecoder
@@ -134,12 +141,12 @@ def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
 
 
 def profile_of(files: ModelFiles) -> ModelProfile:
-    """What is known about a model; published models carry no profile, but their names tell.
+    """What is known about a model; published models carry no profile, but vocabulary and name tell.
 
-    Those named ``….en`` speak English only; the turbo and distilled ones were not trained to translate.
+    Some speak English only; the turbo and distilled ones were not trained to translate.
     """
     profile = read_profile(files.path)
-    if profile.languages is None and files.name.endswith(".en"):
+    if profile.languages is None and is_english_only(files.path):
         profile = replace(profile, languages=("en",))
     trained = not (files.name.startswith("distil-") or files.name.endswith("turbo"))
     return replace(profile, translates=profile.translates and trained)

@@ -7,6 +7,7 @@ folder is named by its path. A folder may hold ``SHA256SUMS`` (what ``sha256sum`
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ PROFILE_FILE = "meetmemo.json"
 WEIGHTS_FILE = "model.bin"
 NEEDED_FILES = ("config.json", WEIGHTS_FILE, "tokenizer.json")
 VOCABULARY_FILES = ("vocabulary.json", "vocabulary.txt")  # one of them; older conversions write the second
+
+ENGLISH_ONLY_TOKENS = 51_864
+"""Size of the vocabulary of OpenAI's English-only models, and of the distilled ones; multilingual ones have more."""
 
 # Name → repository on the Hugging Face hub; the same as faster-whisper's, so that names mean the same everywhere.
 PUBLISHED_MODELS = {
@@ -201,6 +205,22 @@ def read_profile(path: Path) -> ModelProfile:
         return ModelProfile()
     except (OSError, ValidationError) as error:
         raise ModelUnavailable(f"{path / PROFILE_FILE} cannot be used: {error}") from error
+
+
+def is_english_only(path: Path) -> bool:
+    """Whether the model in this folder is one of those that were published for English alone, by its vocabulary.
+
+    Raises `ModelUnavailable` when that cannot be read.
+    """
+    try:
+        for name in VOCABULARY_FILES:
+            if (path / name).is_file():
+                text = (path / name).read_text(encoding="utf-8")
+                n_tokens = len(json.loads(text)) if name.endswith(".json") else text.count("\n")
+                return n_tokens == ENGLISH_ONLY_TOKENS
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"the vocabulary in {path} cannot be read: {error}") from error
+    return False
 
 
 def list_models(models_dir: Path) -> tuple[CatalogueEntry, ...]:

@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from pipelines.catalogue import ModelProfile, read_profile, weights_sha256
+from pipelines.catalogue import ENGLISH_ONLY_TOKENS, ModelProfile, read_profile, weights_sha256
 from pipelines.continuation import join_tail
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.decoding import WINDOW_S, DecodeOptions, Row, row_fault
@@ -37,9 +37,6 @@ from pipelines.whisper_model import Encoding, EngineOptions, RowFailure, Whisper
 from pipelines.window_decoder import Window, WindowDecoder, failed, grouped, silent
 
 __all__ = ["DecodeOptions", "Engine", "EngineOptions", "Row", "WhisperEngine"]
-
-STANDARD_VOCABULARY_SIZE = 51_864
-"""Tokens of OpenAI's English-only models, the smallest published; below it CTranslate2's guess means nothing."""
 
 MAX_CONTINUATIONS = 4
 _WARM_UP_S = 2
@@ -89,7 +86,8 @@ class WhisperEngine:
         self._lanes = ThreadPoolExecutor(model.n_workers, thread_name_prefix="decode")
         self._profile = profile
         self._info = info
-        small = vocabulary.size < STANDARD_VOCABULARY_SIZE and bool(vocabulary.languages)
+        # Below the smallest vocabulary that was published CTranslate2's guess means nothing.
+        small = vocabulary.size < ENGLISH_ONLY_TOKENS and bool(vocabulary.languages)
         language_tokens = profile.language_tokens
         if language_tokens is None:
             language_tokens = model.guesses_multilingual or small

