@@ -12,10 +12,11 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from scripts.mini_model.augment import Samples
 
-Way = Literal["padded", "untimed", "unpadded", "batched"]
-WAYS: tuple[Way, ...] = ("padded", "untimed", "unpadded", "batched")
+Way = Literal["padded", "untimed", "unpadded", "batched", "default"]
+WAYS: tuple[Way, ...] = ("padded", "untimed", "unpadded", "batched", "default")
 """padded: faster-whisper, one window after the other, timestamps; untimed: the same without timestamps;
-unpadded: CTranslate2 with no more frames than there is sound; batched: faster-whisper's batched pipeline."""
+unpadded: CTranslate2 with no more frames than there is sound; batched: faster-whisper's batched pipeline;
+default: faster-whisper as it comes, with five beams, second tries and the text before."""
 
 _NO_SPEECH = 0.6
 _LIKELY = -1.0
@@ -23,7 +24,7 @@ _LIKELY = -1.0
 
 
 class Listener:
-    """Greedy, without temperature fall-back and without the text before, so that numbers are about the model."""
+    """But by default greedy, without second tries and without the text before, so that numbers are about the model."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
         self.model = model
@@ -40,14 +41,13 @@ class Listener:
 
     def segments(self, samples: Samples, way: Way, *, word_timestamps: bool = False) -> list[Any]:
         """faster-whisper's segments."""
-        options: dict[str, Any] = {
-            "language": "en",
-            "beam_size": 1,
-            "temperature": 0,
-            "word_timestamps": word_timestamps,
-        }
+        options: dict[str, Any] = {"language": "en", "word_timestamps": word_timestamps}
+        if way != "default":
+            options |= {"beam_size": 1, "temperature": 0}
         if way == "batched":
             found, _ = self._batched.transcribe(samples, **options, batch_size=4)
+        elif way == "default":
+            found, _ = self.whisper.transcribe(samples, **options)
         else:
             options |= {"condition_on_previous_text": False, "without_timestamps": way == "untimed"}
             found, _ = self.whisper.transcribe(samples, **options)
