@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +21,16 @@ _ROUND_S = 0.5
 
 @dataclass
 class Recording:
-    """One file on its way: ``job`` is the endpoint's last word about it, ``error`` why it came to nothing."""
+    """One file on its way: ``job`` is the endpoint's last word about it, ``error`` why it came to nothing.
+
+    ``doubts`` says how much of a transcript is not to be relied on.
+    """
 
     path: Path
     folder: Path
     job: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    doubts: str = ""
 
     @property
     def done(self) -> bool:
@@ -80,6 +85,19 @@ async def transcribe(client: Client, recordings: list[Recording], options: Mappi
         await submitting
 
 
+def doubts(transcript: Mapping[str, Any]) -> str:
+    """How much a ``transcript.json`` calls uncertain or failed, as "0:10 uncertain, 1:00 failed"; "" for nothing.
+
+    Channels count once each.
+    """
+    told = []
+    for health, word in (("suspect", "uncertain"), ("failed", "failed")):
+        seconds = sum(part["end_s"] - part["start_s"] for part in transcript["coverage"] if part["health"] == health)
+        if seconds:
+            told.append(f"{clock(seconds)} {word}")
+    return ", ".join(told)
+
+
 async def _follow(client: Client, recording: Recording, board: "_Board") -> None:
     try:
         job = await client.job(recording.job["id"])
@@ -87,6 +105,7 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
             recording.folder.mkdir(parents=True, exist_ok=True)
             for name, url in job["results"].items():
                 await client.save_result(url, recording.folder / name)
+            recording.doubts = doubts(json.loads((recording.folder / "transcript.json").read_text(encoding="utf-8")))
         recording.job = job
     except (ApiError, OSError) as error:
         recording.error = str(error)

@@ -271,7 +271,8 @@ def transcribe_command(
         if recording.error:
             errors.print(f"[red]{escape(str(recording.path))}: {escape(recording.error)}[/red]", soft_wrap=True)
         else:
-            console.print(f"{recording.path} → {recording.folder}/", soft_wrap=True)
+            doubts = f"  [yellow]{recording.doubts}[/yellow]" if recording.doubts else ""
+            console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{doubts}", soft_wrap=True)
     if any(recording.error for recording in recordings):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.bulk import plan
+from cluster.bulk import doubts, plan
 from tests.servers import free_port
 
 
@@ -130,3 +130,16 @@ def test_keys_are_made_listed_and_revoked(meetmemo):
     assert "revoked" in meetmemo("keys", "list", "--tenant", "acme").stdout
     assert meetmemo("keys", "create", "--scope", "root").returncode == 2
     assert "key_unknown" in meetmemo("keys", "revoke", "0" * 16).stderr
+
+
+def test_what_a_transcript_doubts_is_told() -> None:
+    """Seconds that are uncertain or failed are summed over all channels; silence and text without doubt are not told."""
+    coverage = [
+        {"channel": 0, "start_s": 0.0, "end_s": 50.0, "health": "transcribed"},
+        {"channel": 0, "start_s": 50.0, "end_s": 100.0, "health": "suspect"},
+        {"channel": 1, "start_s": 0.0, "end_s": 25.0, "health": "suspect"},
+        {"channel": 1, "start_s": 25.0, "end_s": 95.0, "health": "silence"},
+        {"channel": 1, "start_s": 95.0, "end_s": 100.0, "health": "failed"},
+    ]
+    assert doubts({"coverage": coverage}) == "1:15 uncertain, 0:05 failed"
+    assert doubts({"coverage": coverage[:1]}) == ""
