@@ -133,7 +133,7 @@ def test_keys_are_made_listed_and_revoked(meetmemo):
 
 
 def test_what_a_transcript_doubts_is_told() -> None:
-    """Seconds that are uncertain or failed are summed over all channels; silence and text without doubt are not told."""
+    """Seconds that are uncertain or failed are summed over all channels; the rest is not told."""
     coverage = [
         {"channel": 0, "start_s": 0.0, "end_s": 50.0, "health": "transcribed"},
         {"channel": 0, "start_s": 50.0, "end_s": 100.0, "health": "suspect"},
