@@ -167,9 +167,10 @@ async def watch(
     """
     with BatchBar(console) as bar:
         while True:
+            uploads_over = until is not None and until.done()  # before asking: they may end while the answer comes
             batch = await client.batch(batch_id)
             bar.show(batch)
-            given_up = until is not None and until.done() and batch["counts"].get("uploading")
+            given_up = uploads_over and batch["counts"].get("uploading")
             if batch["finished"] or given_up or batch["state"] in ("paused", "estimated", "cancelled"):
                 return batch
             await asyncio.sleep(_ROUND_S)

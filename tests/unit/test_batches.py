@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -363,3 +364,20 @@ def test_moves():
     ):
         with pytest.raises(IllegalTransition):
             moved(state, move)
+
+
+async def test_uploads_that_end_while_the_answer_comes_have_not_given_up() -> None:
+    """An answer from before the last upload still names entries as uploading; the next one tells the end."""
+    uploads = asyncio.create_task(asyncio.sleep(0.01))
+    answers = [
+        {"state": "running", "finished": False, "counts": {"uploading": 2}},
+        {"state": "running", "finished": True, "counts": {"succeeded": 2}},
+    ]
+
+    class SlowClient:
+        async def batch(self, batch_id: str) -> dict[str, Any]:
+            await uploads
+            return {"name": "", "n_entries": 2, "done_s": 0.0, "eta_s": None, **answers.pop(0)}
+
+    batch = await watch(cast("Client", SlowClient()), "b", Console(quiet=True), until=uploads)
+    assert batch["finished"]
