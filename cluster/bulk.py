@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from cluster.client import FINAL_STATES, ApiError, Client
+from pipelines.core import Health
 
 _UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
 _WATCHED = 32  # jobs asked about per round; the cluster works on about as many at once
@@ -91,7 +92,7 @@ def doubts(transcript: Mapping[str, Any]) -> str:
     Channels count once each.
     """
     told = []
-    for health, word in (("suspect", "uncertain"), ("failed", "failed")):
+    for health, word in ((Health.SUSPECT, "uncertain"), (Health.FAILED, "failed")):
         seconds = sum(part["end_s"] - part["start_s"] for part in transcript["coverage"] if part["health"] == health)
         if seconds:
             told.append(f"{clock(seconds)} {word}")

@@ -27,7 +27,7 @@ NEEDED_FILES = ("config.json", WEIGHTS_FILE, "tokenizer.json")
 VOCABULARY_FILES = ("vocabulary.json", "vocabulary.txt")  # one of them; older conversions write the second
 
 ENGLISH_ONLY_TOKENS = 51_864
-"""Size of the vocabulary of OpenAI's English-only models, and of the distilled ones; multilingual ones have more."""
+"""Vocabulary size of OpenAI's English-only models and of those distilled from them; multilingual ones have more."""
 
 # Name → repository on the Hugging Face hub; the same as faster-whisper's, so that names mean the same everywhere.
 PUBLISHED_MODELS = {

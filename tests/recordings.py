@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper.audio import decode_audio
 
+from pipelines.core import Segment, Transcript
 from scripts.speech.truth import TrueAction as TrueAction
 from scripts.speech.truth import TrueSegment as TrueSegment
 from scripts.speech.truth import TrueTopic as TrueTopic
@@ -62,3 +64,12 @@ def word_error_rate(reference: str, hypothesis: str) -> float:
     if not words:
         raise ValueError("the reference has no words")
     return float(jiwer.wer(words, normalize(hypothesis)))
+
+
+def matched(stitched: Transcript, said: Truth) -> Iterator[tuple[Segment, float, float]]:
+    """Segments whose text is exactly a true sentence, with that sentence's true start and end."""
+    true = {segment.text.lower(): segment for segment in said.segments}
+    for segment in stitched.segments:
+        sentence = true.get(segment.text.strip().lower())
+        if sentence is not None:
+            yield segment, sentence.start_s, sentence.end_s

@@ -40,7 +40,8 @@ class Extent:
 
 def evaluate(model: Path, extent: Extent, processes: int) -> str:
     """All tables as Markdown, as many at once as there are ``processes``; the long ones come first."""
-    tables = (meeting_sentences, open_sentences, telephone, without_speech, recordings, word_times)
+    sentences = (partial(by_voice, kind=MEETING), partial(by_voice, kind=OPEN))
+    tables = (*sentences, telephone, without_speech, recordings, word_times)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
         return "\n\n".join(workers.map(partial(_table, model, extent), tables))
 
@@ -49,17 +50,7 @@ def _table(model: Path, extent: Extent, table: Callable[[Listener, Extent], str]
     return table(Listener(model), extent)
 
 
-def meeting_sentences(listener: Listener, extent: Extent) -> str:
-    """`by_voice` of what is said in meetings and calls."""
-    return by_voice(listener, MEETING, extent)
-
-
-def open_sentences(listener: Listener, extent: Extent) -> str:
-    """`by_voice` of anything else."""
-    return by_voice(listener, OPEN, extent)
-
-
-def by_voice(listener: Listener, kind: str, extent: Extent) -> str:
+def by_voice(listener: Listener, extent: Extent, kind: str) -> str:
     """Word error rates of single sentences (three ways) and of windows packed with several (two ways)."""
     singles: dict[Way, list[tuple[str, str]]] = {}
     packs: dict[Way, list[tuple[str, str]]] = {}

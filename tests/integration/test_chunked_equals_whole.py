@@ -1,7 +1,6 @@
 """A long recording in chunks, decoded in batches and stitched, against faster-whisper on the whole of it."""
 
 import statistics
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,11 +9,11 @@ from faster_whisper.tokenizer import Tokenizer
 
 from pipelines.audio import decode_audio
 from pipelines.catalogue import BUNDLED_DIR, BUNDLED_MODEL
-from pipelines.core import Segment, Transcript
+from pipelines.core import Transcript
 from pipelines.decoding import DecodeOptions
 from pipelines.pcm import Pcm
 from scripts.mini_model.product import product_transcript
-from tests.recordings import RECORDINGS, Truth, truth, word_error_rate
+from tests.recordings import RECORDINGS, Truth, matched, truth, word_error_rate
 
 MODEL = BUNDLED_DIR / BUNDLED_MODEL
 NAME = "meeting-12min.mp3"
@@ -60,15 +59,6 @@ def test_stitched_is_as_good_as_sequential(
         f"WER {word_error_rate(reference, stitched.text):.3f}, sequential {word_error_rate(reference, sequential):.3f}"
     )
     assert word_error_rate(reference, stitched.text) <= word_error_rate(reference, sequential) + ONE_POINT
-
-
-def matched(stitched: Transcript, said: Truth) -> Iterator[tuple[Segment, float, float]]:
-    """Segments whose text is exactly a true sentence, with that sentence's true start and end."""
-    true = {segment.text.lower(): segment for segment in said.segments}
-    for segment in stitched.segments:
-        sentence = true.get(segment.text.strip().lower())
-        if sentence is not None:
-            yield segment, sentence.start_s, sentence.end_s
 
 
 def test_segment_times_are_right(stitched: Transcript, said: Truth) -> None:

