@@ -2,9 +2,9 @@
 
 import asyncio
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from cluster.client import FINAL_STATES, ApiError, Client
-from pipelines.core import Health
+from pipelines.codec import decode
+from pipelines.core import Health, Transcript
+from pipelines.export.turns import health_s
 
 _UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
 _WATCHED = 32  # jobs asked about per round; the cluster works on about as many at once
@@ -86,16 +88,12 @@ async def transcribe(client: Client, recordings: list[Recording], options: Mappi
         await submitting
 
 
-def doubts(transcript: Mapping[str, Any]) -> str:
-    """How much a ``transcript.json`` calls uncertain or failed, as "0:10 uncertain, 1:00 failed"; "" for nothing.
-
-    Channels count once each.
-    """
+def doubts(transcript: Transcript) -> str:
+    """What of a transcript is uncertain or failed, as its documents say: "0:10 uncertain, 1:00 failed", else ""."""
     told = []
     for health, word in ((Health.SUSPECT, "uncertain"), (Health.FAILED, "failed")):
-        seconds = sum(part["end_s"] - part["start_s"] for part in transcript["coverage"] if part["health"] == health)
-        if seconds:
-            told.append(f"{clock(seconds)} {word}")
+        if seconds := health_s(transcript, health):
+            told.append(f"{clock(ceil(seconds))} {word}")
     return ", ".join(told)
 
 
@@ -106,7 +104,7 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
             recording.folder.mkdir(parents=True, exist_ok=True)
             for name, url in job["results"].items():
                 await client.save_result(url, recording.folder / name)
-            recording.doubts = doubts(json.loads((recording.folder / "transcript.json").read_text(encoding="utf-8")))
+            recording.doubts = doubts(decode(Transcript, (recording.folder / "transcript.json").read_bytes()))
         recording.job = job
     except (ApiError, OSError) as error:
         recording.error = str(error)

@@ -1,6 +1,6 @@
 """Whisper models by name: where their weights are, whether they are whole, and how to fetch them.
 
-A model is a folder in CTranslate2's format. ``mini-en`` comes with MeetMemo; the published names live under a
+A model is a folder in CTranslate2's format. `BUNDLED_MODELS` come with MeetMemo; the published names live under a
 models directory as ``<models_dir>/<name>``, put there by `pipelines.model_download.pull` or by hand; any other
 folder is named by its path. A folder may hold ``SHA256SUMS`` (what ``sha256sum`` writes) and ``meetmemo.json``
 (`ModelProfile`), which says what CTranslate2's own files do not.
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pipelines.codec import decode
 from pipelines.errors import ModelUnavailable, ModelUnknown
 
-BUNDLED_MODEL = "mini-en"
+BUNDLED_MODELS = ("mini-en", "mini-zh-en")
 BUNDLED_DIR = Path(__file__).parent / "models"
 
 SUMS_FILE = "SHA256SUMS"
@@ -70,11 +70,11 @@ class ModelProfile:
 
     ``languages``: codes of the languages it really speaks, where its vocabulary has more.
     ``language_tokens``: whether it was trained with language and task tokens after ``<|startoftranscript|>``.
-    CTranslate2 guesses that from the size of the vocabulary, wrongly for small ones. ``short_windows``: whether it was
-    trained on windows of any length, so that rows need not be filled up to 30 s; OpenAI's models were not.
-    ``window_s``: most seconds of speech to put into one row, where fewer than 30 give better text.
-    ``translates``: whether it was trained to write English for other languages; with one language there is nothing to
-    translate.
+    CTranslate2 cannot tell that of a vocabulary for English alone (see `pipelines.whisper_model`).
+    ``short_windows``: whether it was trained on windows of any length, so that rows need not be filled up to 30 s;
+    OpenAI's models were not. ``window_s``: most seconds of speech to put into one row, where fewer than 30 give better
+    text. ``translates``: whether it was trained to write English for other languages; with one language there is
+    nothing to translate.
     """
 
     languages: tuple[str, ...] | None = None
@@ -111,13 +111,13 @@ def resolve(name: str, models_dir: Path) -> ModelFiles:
             raise ModelUnavailable(f"there is no model folder {path}")
         return _model_at(path.name, path)
     name = ALIASES.get(name, name)
-    if name == BUNDLED_MODEL:
+    if name in BUNDLED_MODELS:
         return _model_at(name, BUNDLED_DIR / name)
     path = models_dir / name
     if _NAME.fullmatch(name) and path.is_dir():
         return _model_at(name, path)
     if name not in PUBLISHED_MODELS:
-        known = ", ".join((BUNDLED_MODEL, *PUBLISHED_MODELS, *ALIASES))
+        known = ", ".join((*BUNDLED_MODELS, *PUBLISHED_MODELS, *ALIASES))
         raise ModelUnknown(f"there is no model {name!r}; known are {known}, folders in {models_dir}, and paths")
     raise ModelUnavailable(
         f"the weights of {name!r} are not in {path}: run `meetmemo models pull {name}` on a machine with network "
@@ -224,7 +224,7 @@ def is_english_only(path: Path) -> bool:
 
 
 def list_models(models_dir: Path) -> tuple[CatalogueEntry, ...]:
-    """List the bundled model, the published ones, then other complete folders of ``models_dir``."""
+    """List the bundled models, the published ones, then other complete folders of ``models_dir``."""
     others = sorted(
         path.name
         for path in (models_dir.iterdir() if models_dir.is_dir() else ())
@@ -233,8 +233,8 @@ def list_models(models_dir: Path) -> tuple[CatalogueEntry, ...]:
         and path.is_dir()
         and not missing_files(path)
     )
-    places = [(BUNDLED_MODEL, BUNDLED_DIR / BUNDLED_MODEL)]
-    places += [(name, models_dir / name) for name in (*PUBLISHED_MODELS, *others) if name != BUNDLED_MODEL]
+    places = [(name, BUNDLED_DIR / name) for name in BUNDLED_MODELS]
+    places += [(name, models_dir / name) for name in (*PUBLISHED_MODELS, *others) if name not in BUNDLED_MODELS]
     return tuple(_entry(name, path) for name, path in places)
 
 
@@ -244,5 +244,5 @@ def _entry(name: str, path: Path) -> CatalogueEntry:
         name=name,
         path=path if there else None,
         n_bytes=sum(file.stat().st_size for file in path.iterdir() if file.is_file()) if there else 0,
-        bundled=name == BUNDLED_MODEL,
+        bundled=name in BUNDLED_MODELS,
     )

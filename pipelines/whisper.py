@@ -184,7 +184,7 @@ class WhisperEngine:
 
     def _detect(self, encoding: Encoding) -> dict[str, float]:
         found = self._model.detect_language([encoding])[0]
-        if isinstance(found, RowFailure):  # CTranslate2 refuses models with a small vocabulary
+        if isinstance(found, RowFailure):  # CTranslate2 refuses what it takes for a model of one language
             return {}
         allowed = {code: found.get(code, 0.0) for code in self._languages}
         total = sum(allowed.values())

@@ -6,7 +6,8 @@ Facts about CTranslate2 4.8 that shape this file (each checked by a test):
 - all prompts of a ``generate`` call need ``<|startoftranscript|>`` at the same place and equally many task tokens;
 - ``max_length`` is halved, and lowered by the prompt's length: see `_max_length`;
 - the random generator of a worker is seeded when the worker first samples, so a later seed changes nothing;
-- ``is_multilingual`` is a guess from the vocabulary's size, and ``detect_language`` refuses small vocabularies.
+- ``is_multilingual`` tells whether the vocabulary has an empty token, as OpenAI's multilingual ones have, and
+  ``detect_language`` refuses models without.
 """
 
 from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ class WhisperModel:
 
     @property
     def guesses_multilingual(self) -> bool:
-        """CTranslate2's guess from the vocabulary's size; language detection works only if it is true."""
+        """CTranslate2's guess from the vocabulary; language detection works only if it is true."""
         return bool(self._model.is_multilingual)
 
     def resize(self, batch_size: int) -> None:

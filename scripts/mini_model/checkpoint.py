@@ -46,3 +46,18 @@ def weights_of(state: dict[str, Any]) -> dict[str, Tensor]:
     weights = {name: tensor.float() for name, tensor in (state.get("averaged") or state["weights"]).items()}
     weights.setdefault(_TIED, weights[_EMBEDDING])
     return weights
+
+
+def grown(weights: dict[str, Tensor], old: Vocabulary, new: Vocabulary) -> dict[str, Tensor]:
+    """The weights of a model with the vocabulary ``old`` for one with ``new``.
+
+    Tokens that both have keep their embedding; others get the mean one, and a little noise.
+    """
+    embedding = weights[_EMBEDDING]
+    dice = torch.Generator().manual_seed(0)
+    fresh = embedding.mean(0) + 0.02 * torch.randn(len(new), embedding.shape[1], generator=dice)
+    known = {token: row for row, token in enumerate(old.pieces)}
+    for row, token in enumerate(new.pieces):
+        if token in known:
+            fresh[row] = embedding[known[token]]
+    return weights | {_EMBEDDING: fresh, _TIED: fresh}

@@ -7,17 +7,15 @@ from pathlib import Path
 
 from scripts.mini_model import checkpoint, corpus
 from scripts.mini_model.model import Size
-from scripts.mini_model.tokenizer import Vocabulary, train_tokenizer
-from scripts.speech.voices import VOICES
+from scripts.mini_model.recipes import MINI_EN, MINI_ZH_EN, RECIPES
+from scripts.mini_model.tokenizer import Vocabulary, add_chinese, train_tokenizer
+from scripts.speech.voices import VOICES, voices_of
 
 STAGES = ("corpus", "speak", "tokenizer", "train", "convert", "evaluate")
-ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "pipelines" / "models" / "mini-en"
-COMMITTED = Path(__file__).parent / "checkpoint" / "mini-en.pt"
 
-_EPILOG = """\
+_EPILOG = f"""\
 stages, in this order (default: all of them):
-  corpus     write the sentences: meeting grammar, and Debian's wordnet-base, fortunes and bible-kjv-text
+  corpus     write the sentences: meeting grammar, and the texts of Debian packages
   speak      say them with flite and espeak-ng
   tokenizer  learn the pieces, unless the folder has a tokenizer or --start-from brings the committed one
   train      train; a killed run goes on where it saved last (every two minutes)
@@ -25,18 +23,21 @@ stages, in this order (default: all of them):
   evaluate   print the tables of word error rates
 
 from nothing to the shipped files:
-  apt-get install flite espeak-ng wordnet-base fortunes bible-kjv bible-kjv-text libtcmalloc-minimal4
+  apt-get install {MINI_EN.packages}
   scripts/train-mini-model --hours 24
 
 go on from the committed checkpoint in the background:
   nice -n 19 scripts/train-mini-model --start-from scripts/mini_model/checkpoint/mini-en.pt --hours 8
+
+English and Chinese, from the English model (further packages: libreoffice-help-zh-cn; pip install pypinyin):
+  scripts/train-mini-model --model mini-zh-en --start-from scripts/mini_model/checkpoint/mini-en.pt --hours 8
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="train-mini-model",
-        description="Train the bundled Whisper checkpoint mini-en from nothing, or go on from the committed one.",
+        description="Train a bundled Whisper checkpoint from nothing, or go on from a committed one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -44,8 +45,9 @@ def main() -> None:
     cores = os.cpu_count() or 1
     add = parser.add_argument
     add("stages", nargs="*", choices=[[], *STAGES], metavar="STAGE", help="only these stages")
-    add("--work", type=Path, default=cache / "meetmemo" / "mini-model", help="text, speech, checkpoint (%(default)s)")
-    add("--out", type=Path, default=SHIPPED, help="the converted model (%(default)s)")
+    add("--model", choices=RECIPES, default=MINI_EN.name, help="what to train (%(default)s)")
+    add("--work", type=Path, help=f"text, speech, checkpoint ({cache / 'meetmemo' / 'MODEL'})")
+    add("--out", type=Path, help="the converted model (pipelines/models/MODEL)")
     add("--start-from", type=Path, help="weights to begin with, for example the committed checkpoint")
     add("--sentences", type=int, default=100_000, help="meeting sentences to draw (%(default)s)")
     add("--speech-hours", type=float, default=24, help="speech to make (%(default)s)")
@@ -64,6 +66,10 @@ def main() -> None:
     add("--test-sentences", type=int, default=12, help="evaluation sentences per voice and kind (%(default)s)")
     add("--voices", nargs="*", choices=list(VOICES), metavar="VOICE", help="to evaluate with (all)")
     options = parser.parse_args()
+    options.recipe = RECIPES[options.model]
+    options.work = options.work or cache / "meetmemo" / options.recipe.name
+    options.out = options.out or options.recipe.shipped
+    options.start_from = options.start_from and options.start_from.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     on_gpu = options.device != "cpu"
     options.processes = options.processes or (1 if on_gpu else cores)
@@ -77,30 +83,40 @@ def main() -> None:
 
 
 def _corpus(options: argparse.Namespace) -> None:
-    corpus.write_corpus(options.work, options.sentences, options.seed)
+    corpus.write_corpus(options.work, options.recipe.languages, options.sentences, options.seed)
 
 
 def _speak(options: argparse.Namespace) -> None:
     from scripts.mini_model.speak import Speeches, speak_corpus
 
-    shards = os.cpu_count() or 1
+    shards, languages = os.cpu_count() or 1, options.recipe.languages
     speeches = Speeches(
         folder=options.work / "speech",
+        languages=languages,
         shards=shards,
         hours=options.speech_hours / shards,
         open_share=options.open_share,
         seed=options.seed,
     )
-    meeting, open_text = (corpus.read_corpus(options.work, kind) for kind in (corpus.MEETING, corpus.OPEN))
-    speak_corpus(meeting, open_text, speeches, processes=shards)
+    texts = {
+        (kind, language): corpus.read_corpus(options.work, kind, language)
+        for kind in corpus.KINDS
+        for language in languages
+    }
+    speak_corpus(texts, speeches, processes=shards)
 
 
 def _tokenizer(options: argparse.Namespace) -> None:
-    path = options.work / "tokenizer.json"
-    if options.start_from and not path.exists():
-        path.write_bytes((SHIPPED / "tokenizer.json").read_bytes())
-    if not path.exists():
-        texts = [corpus.read_corpus(options.work, kind) for kind in (corpus.MEETING, corpus.OPEN)]
+    path, recipe = options.work / "tokenizer.json", options.recipe
+    if path.exists():
+        return
+    if recipe is MINI_ZH_EN and (_from_english(options) or not options.start_from):
+        chinese = [line for kind in corpus.KINDS for line in corpus.read_corpus(options.work, kind, "zh")]
+        add_chinese(MINI_EN.shipped / "tokenizer.json", chinese, path)
+    elif options.start_from:
+        path.write_bytes((recipe.shipped / "tokenizer.json").read_bytes())
+    else:
+        texts = [corpus.read_corpus(options.work, kind, "en") for kind in corpus.KINDS]
         train_tokenizer([*texts[0], *texts[1]], path)
 
 
@@ -112,6 +128,7 @@ def _train(options: argparse.Namespace) -> None:
         tokenizer=options.work / "tokenizer.json",
         out=options.work / "training.pt",
         start_from=options.start_from,
+        start_tokenizer=MINI_EN.shipped / "tokenizer.json" if _from_english(options) else None,
         hours=options.hours,
         device=options.device,
         processes=options.processes,
@@ -125,11 +142,16 @@ def _train(options: argparse.Namespace) -> None:
     train(plan, corpus.all_held_out())
 
 
+def _from_english(options: argparse.Namespace) -> bool:
+    """Whether a model for both languages begins as the English one."""
+    return options.recipe is MINI_ZH_EN and options.start_from == MINI_EN.committed
+
+
 def _convert(options: argparse.Namespace) -> None:
     from scripts.mini_model.align import best_heads
     from scripts.mini_model.convert import convert
 
-    trained, tokenizer = options.work / "mini-en.pt", options.work / "tokenizer.json"
+    trained, tokenizer = options.work / f"{options.recipe.name}.pt", options.work / "tokenizer.json"
     state = checkpoint.load(options.work / "training.pt")
     weights, size = checkpoint.weights_of(state), Size(**state["size"])
     if options.mean_with:
@@ -146,7 +168,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from scripts.mini_model.evaluate import Extent, evaluate
 
     print(f"Measured {datetime.now(UTC):%Y-%m-%d}, model.bin {digest(options.out / 'model.bin')}\n", flush=True)
-    extent = Extent(voices=options.voices or tuple(VOICES), sentences=options.test_sentences)
+    voices = options.voices or tuple(voice for language in options.recipe.languages for voice in voices_of(language))
+    extent = Extent(languages=options.recipe.languages, voices=voices, sentences=options.test_sentences)
     print(evaluate(options.out, extent, os.cpu_count() or 1), flush=True)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from faster_whisper.audio import decode_audio
 
 from scripts.mini_model.augment import Mix, Samples, harm, noise
-from scripts.mini_model.corpus import MEETING, OPEN, SAMPLES, held_out
+from scripts.mini_model.corpus import SAMPLES, Kind, held_out
 from scripts.mini_model.hear import Listener, Way, plain, word_error_rate
 from scripts.mini_model.model import MAX_WINDOW_S, SAMPLE_RATE
 from scripts.mini_model.product import product_text
@@ -24,14 +24,20 @@ from scripts.speech.voices import VOICES, speak
 _SEED = 7
 _FULL_SCALE = 32768
 _PAUSE_S = (0.25, 1.0)
+_RECORDINGS = {
+    "en": ("meeting-3min.flac", "meeting-12min.mp3", "call-8khz-ulaw.wav", "short.mp3"),
+    "zh": ("meeting-zh.flac",),
+}
 ONE_WINDOW: tuple[Way, ...] = ("padded", "untimed", "unpadded")
 """The ways to hear a single window."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """How much to measure: voices, sentences per voice and kind, clips without speech, sentences with word times."""
+    """How much to measure: languages, voices, sentences per voice and kind, clips without speech, sentences with word
+    times."""
 
+    languages: Sequence[str] = ("en",)
     voices: Sequence[str] = tuple(VOICES)
     sentences: int = 12
     silent_clips: int = 200
@@ -40,22 +46,25 @@ class Extent:
 
 def evaluate(model: Path, extent: Extent, processes: int) -> str:
     """All tables as Markdown, as many at once as there are ``processes``; the long ones come first."""
-    sentences = (partial(by_voice, kind=MEETING), partial(by_voice, kind=OPEN))
-    tables = (*sentences, telephone, without_speech, recordings, word_times)
+    spoken = (partial(by_voice, kind="meeting"), partial(by_voice, kind="open"), telephone)
+    tables = [(table, language) for table in (*spoken, recordings) for language in extent.languages]
+    tables += [(table, extent.languages[0]) for table in (without_speech, detection)]
+    tables += [(word_times, "en")]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
-        return "\n\n".join(workers.map(partial(_table, model, extent), tables))
+        texts = workers.map(partial(_table, model, extent), *zip(*tables, strict=True))
+        return "\n\n".join(filter(None, texts))
 
 
-def _table(model: Path, extent: Extent, table: Callable[[Listener, Extent], str]) -> str:
-    return table(Listener(model), extent)
+def _table(model: Path, extent: Extent, table: Callable[[Listener, Extent], str], language: str) -> str:
+    return table(Listener(model, language), extent)
 
 
-def by_voice(listener: Listener, extent: Extent, kind: str) -> str:
+def by_voice(listener: Listener, extent: Extent, kind: Kind) -> str:
     """Word error rates of single sentences (three ways) and of windows packed with several (two ways)."""
     singles: dict[Way, list[tuple[str, str]]] = {}
     packs: dict[Way, list[tuple[str, str]]] = {}
     rows = []
-    for voice in extent.voices:
+    for voice in _voices(listener, extent):
         spoken = [(text, _spoken(text, voice)) for text in _sentences(kind, voice, extent.sentences)]
         row_singles: dict[Way, list[tuple[str, str]]] = {
             way: [(text, listener.hear(sound, way)) for text, sound in spoken] for way in ONE_WINDOW
@@ -72,7 +81,7 @@ def by_voice(listener: Listener, extent: Extent, kind: str) -> str:
     cells = [word_error_rate(pairs) for pairs in (*singles.values(), *packs.values())]
     rows.append("| **all** | " + " | ".join(f"**{cell:.1f}**" for cell in cells) + " |")
     head = (
-        f"WER in %, {kind.removesuffix('.txt')} sentences, {extent.sentences} per voice\n\n"
+        f"{_rate(listener)} in %, {kind} sentences, {extent.sentences} per voice\n\n"
         "| voice | one, padded to 30 s | one, no timestamps | one, unpadded "
         "| packed, padded | packed, no timestamps | packed, unpadded |\n"
         "|---|---|---|---|---|---|---|\n"
@@ -85,10 +94,11 @@ def telephone(listener: Listener, extent: Extent) -> str:
     line, rng = Mix(telephone=1, room=0), Random(_SEED)
     dice = np.random.default_rng(_SEED)
     pairs = []
-    for voice in extent.voices:
-        for text in _sentences(MEETING, voice + " by telephone", max(2, extent.sentences // 2)):
+    for voice in _voices(listener, extent):
+        for text in _sentences("meeting", voice + " by telephone", max(2, extent.sentences // 2)):
             pairs.append((text, listener.hear(harm(_spoken(text, voice), line, rng, dice), "padded")))
-    return f"Telephone band (8 kHz, µ-law), {len(pairs)} meeting sentences: WER {word_error_rate(pairs):.1f} %"
+    rate = f"{_rate(listener)} {word_error_rate(pairs):.1f} %"
+    return f"Telephone band (8 kHz, µ-law), {len(pairs)} meeting sentences: {rate}"
 
 
 def without_speech(listener: Listener, extent: Extent) -> str:
@@ -106,14 +116,27 @@ def without_speech(listener: Listener, extent: Extent) -> str:
     return f"No words in {n_clips} clips of silence, noise and tones (1 to 30 s): {cells}"
 
 
+def detection(listener: Listener, extent: Extent) -> str:
+    """The share of meeting sentences whose language is heard, where there are several."""
+    if len(extent.languages) == 1:
+        return ""
+    cells = []
+    for language in extent.languages:
+        voices = [voice for voice in extent.voices if VOICES[voice].language == language]
+        said = [(text, voice) for voice in voices for text in _sentences("meeting", voice, extent.sentences)]
+        heard = [listener.whisper.detect_language(_spoken(text, voice))[0] for text, voice in said]
+        cells.append(f"{language} {100 * heard.count(language) / len(heard):.1f} % of {len(heard)}")
+    return f"Language heard in single meeting sentences: {', '.join(cells)}"
+
+
 def recordings(listener: Listener, extent: Extent) -> str:
     """The sample recordings with a complete truth, as plain faster-whisper and the product hear them."""
     head = (
-        "| recording | WER %, faster-whisper sequential | WER %, batched | WER %, as it comes | WER %, MeetMemo "
+        f"| recording | {_rate(listener)} %, faster-whisper sequential | batched | as it comes | MeetMemo "
         "| segment start off by, median s |\n|---|---|---|---|---|---|"
     )
     rows = []
-    for name in ("meeting-3min.flac", "meeting-12min.mp3", "call-8khz-ulaw.wav", "short.mp3"):
+    for name in _RECORDINGS[listener.language]:
         truth = load_truth(SAMPLES / f"{name.partition('.')[0]}.truth.json")
         samples = decoded(SAMPLES / name)
         segments = listener.segments(samples, "padded")
@@ -123,7 +146,7 @@ def recordings(listener: Listener, extent: Extent) -> str:
             word_error_rate([(truth.text, listener.hear(samples, way))]) for way in ("batched", "default")
         )
         off = start_errors(truth.segments, [segment.start for segment in segments])
-        product = word_error_rate([(truth.text, product_text(listener.model, SAMPLES / name))])
+        product = word_error_rate([(truth.text, product_text(listener.model, SAMPLES / name, listener.language))])
         rows.append(f"| {name} | {sequential:.1f} | {batched:.1f} | {usual:.1f} | {product:.1f} | {median(off):.2f} |")
     return "\n".join((head, *rows))
 
@@ -139,7 +162,7 @@ def word_start_errors(listener: Listener, n_sentences: int) -> list[float]:
     """Seconds between heard and true starts of the words that were heard right."""
     off = []
     rng = Random(_SEED)
-    for text in rng.sample(held_out(MEETING), n_sentences):
+    for text in rng.sample(held_out("meeting"), n_sentences):
         samples, starts_s = timed_sentence(text, rng.choice(LIBRARY_VOICES))
         segments = listener.segments(samples, "padded", word_timestamps=True)
         words = [word for segment in segments for word in segment.words]
@@ -181,5 +204,14 @@ def _spoken(text: str, voice: str) -> Samples:
     return (speak(text, voice) / _FULL_SCALE).astype(np.float32)
 
 
-def _sentences(kind: str, voice: str, n: int) -> list[str]:
-    return Random(f"{_SEED} {voice}").sample(held_out(kind), n)
+def _sentences(kind: Kind, voice: str, n: int) -> list[str]:
+    return Random(f"{_SEED} {voice}").sample(held_out(kind, VOICES[voice.split(" ")[0]].language), n)
+
+
+def _voices(listener: Listener, extent: Extent) -> list[str]:
+    return [voice for voice in extent.voices if VOICES[voice].language == listener.language]
+
+
+def _rate(listener: Listener) -> str:
+    """What the error rate is called: in Chinese every character counts as a word."""
+    return "CER" if listener.language == "zh" else "WER"

@@ -26,12 +26,13 @@ _LIKELY = -1.0
 class Listener:
     """But by default greedy, without second tries and without the text before, so that numbers are about the model."""
 
-    def __init__(self, model: Path, threads: int = 1) -> None:
-        self.model = model
+    def __init__(self, model: Path, language: str = "en", threads: int = 1) -> None:
+        self.model, self.language = model, language
         self.whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
         self._batched = BatchedInferencePipeline(self.whisper)
-        token = self.whisper.hf_tokenizer.token_to_id
-        self._prompt = [token("<|startoftranscript|>"), token("<|notimestamps|>")]
+        asked = (language, "transcribe") if self.whisper.model.is_multilingual else ()
+        prompt = ("startoftranscript", *asked, "notimestamps")
+        self._prompt = [self.whisper.hf_tokenizer.token_to_id(f"<|{token}|>") for token in prompt]
 
     def hear(self, samples: Samples, way: Way) -> str:
         """The text of ``samples`` (float32, 16 kHz)."""
@@ -41,7 +42,7 @@ class Listener:
 
     def segments(self, samples: Samples, way: Way, *, word_timestamps: bool = False) -> list[Any]:
         """faster-whisper's segments."""
-        options: dict[str, Any] = {"language": "en", "word_timestamps": word_timestamps}
+        options: dict[str, Any] = {"language": self.language, "word_timestamps": word_timestamps}
         if way != "default":
             options |= {"beam_size": 1, "temperature": 0}
         if way == "batched":
@@ -65,11 +66,11 @@ class Listener:
 
 
 def plain(text: str) -> str:
-    """Lower-case words without punctuation: what word error rates compare."""
-    return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split())
+    """Lower-case words without punctuation, Chinese characters as words: what error rates compare."""
+    return " ".join(re.findall(r"[a-z']+|[\u4e00-\u9fff]", text.lower()))
 
 
 def word_error_rate(pairs: Iterable[Sequence[str]]) -> float:
-    """Percent of wrong words over ``(truth, heard)`` pairs."""
+    """Percent of wrong words (in Chinese: characters) over ``(truth, heard)`` pairs."""
     said, heard = zip(*((plain(a), plain(b)) for a, b in pairs), strict=True)
     return 100 * float(jiwer.wer(list(said), list(heard)))

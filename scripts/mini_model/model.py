@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from scripts.mini_model.tokenizer import Vocabulary
+from scripts.speech.pinyin import without_tones
 
 SAMPLE_RATE = 16_000
 HOP = 160
@@ -88,8 +89,9 @@ class MiniWhisper(nn.Module):
 
 
 def letters_of(text: str) -> list[int]:
-    """CTC labels of a text."""
-    return [LETTERS.index(letter) for letter in text.lower().replace("-", " ") if letter in LETTERS]
+    """CTC labels of a text; Chinese is spelled in pinyin."""
+    spelled = without_tones(text).lower().replace("-", " ")
+    return [LETTERS.index(letter) for letter in spelled if letter in LETTERS]
 
 
 def log_mel(samples: Tensor) -> Tensor:

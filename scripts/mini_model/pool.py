@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from scripts.mini_model.augment import Samples
 from scripts.mini_model.model import SAMPLE_RATE
+from scripts.speech.pinyin import HANZI
+from scripts.speech.voices import VOICES
 
 _FULL_SCALE = 32768
-_ALIKE_WORDS, _ALIKE_CLIPS = 2, 4
+_ALIKE_WORDS, _ALIKE_CHARACTERS, _ALIKE_CLIPS = 2, 4, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class Clip:
     n_samples: int
     voice: str
     text: str
+
+    @property
+    def language(self) -> str:
+        return VOICES[self.voice].language
 
 
 class ShardWriter:
@@ -67,6 +73,7 @@ class Pool:
         self._folder, self._held_out = folder, held_out
         self._audio: dict[str, NDArray[np.int16]] = {}
         self.clips: list[Clip] = []
+        self._speaking: dict[str, list[Clip]] = {}
         self._beginning: dict[str, list[Clip]] = {}
         self.refresh()
 
@@ -78,19 +85,24 @@ class Pool:
             if shard:
                 self._audio[index.stem] = np.memmap(_audio(self._folder, index.stem), dtype=np.int16, mode="r")
             clips += [clip for clip in shard if clip.text not in self._held_out]
-        self.clips = clips
-        beginning = defaultdict(list)
+        speaking, beginning = defaultdict(list), defaultdict(list)
         for clip in clips:
+            speaking[clip.language].append(clip)
             beginning[_beginning(clip)].append(clip)
-        self._beginning = dict(beginning)
+        self.clips, self._speaking, self._beginning = clips, dict(speaking), dict(beginning)
 
-    def draw(self, rng: Random) -> Clip:
-        return rng.choice(self.clips)
+    @property
+    def languages(self) -> list[str]:
+        """What is spoken in it, in alphabetical order."""
+        return sorted(self._speaking)
+
+    def draw(self, rng: Random, language: str) -> Clip:
+        return rng.choice(self._speaking[language])
 
     def draw_like(self, clip: Clip, rng: Random) -> Clip:
-        """One that begins with the same two words, if there are a few; else any."""
+        """One that begins as ``clip`` does, if there are a few; else any of its language."""
         alike = self._beginning[_beginning(clip)]
-        return rng.choice(alike) if len(alike) >= _ALIKE_CLIPS else self.draw(rng)
+        return rng.choice(alike) if len(alike) >= _ALIKE_CLIPS else self.draw(rng, clip.language)
 
     def samples(self, clip: Clip) -> Samples:
         """The clip as float32 in -1…1."""
@@ -116,6 +128,9 @@ def read_shard(folder: Path, shard: str) -> list[Clip]:
 
 
 def _beginning(clip: Clip) -> str:
+    """The first two words, or the first characters where there are no words."""
+    if HANZI.match(clip.text):
+        return clip.text[:_ALIKE_CHARACTERS]
     return " ".join(clip.text.split()[:_ALIKE_WORDS])
 
 

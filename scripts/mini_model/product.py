@@ -18,10 +18,10 @@ _ROWS_AT_ONCE = 8
 _LONGEST_S = 3600
 
 
-def product_text(model: Path, recording: Path) -> str:
+def product_text(model: Path, recording: Path, language: str = "en") -> str:
     """What the product writes down of the first channel, with its usual options."""
     pcm = np.concatenate(list(decode_audio(recording, max_duration_s=_LONGEST_S)), axis=1)[:1]
-    return product_transcript(model, pcm, DecodeOptions(language="en")).text
+    return product_transcript(model, pcm, DecodeOptions(language=language)).text
 
 
 def product_transcript(model: Path, pcm: Pcm, options: DecodeOptions) -> Transcript:

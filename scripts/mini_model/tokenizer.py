@@ -1,4 +1,4 @@
-"""Byte-level BPE of 1,024 pieces plus Whisper's special tokens, and the ids the rest needs."""
+"""Byte-level BPE of 1,024 pieces plus Whisper's special tokens; for Chinese, every character is one piece more."""
 
 import json
 from collections import Counter
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from scripts.speech.pinyin import HANZI
 
 N_PIECES = 1024
 TIMESTAMP_STEP_S = 0.02
@@ -28,6 +30,11 @@ SPECIALS = (
     "<|nospeech|>",
     "<|notimestamps|>",
 )
+
+
+MULTILINGUAL = ""
+"""A token that nothing is written with. CTranslate2 (4.7 and later) knows a multilingual model by it, for OpenAI's have
+one, and those for English alone do not."""
 
 
 class Vocabulary:
@@ -61,12 +68,14 @@ class Vocabulary:
         return self.first_timestamp + min(MAX_TIMESTAMP, round(seconds / TIMESTAMP_STEP_S))
 
     def encode(self, sentence: str) -> list[int]:
-        """Tokens of a sentence as it follows another one, that is with a leading space."""
-        return list(self._tokenizer.encode(" " + sentence).ids)
+        """Tokens of a sentence as it follows another one: with a leading space, but in Chinese."""
+        written = sentence if HANZI.match(sentence) else " " + sentence
+        return list(self._tokenizer.encode(written).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text without special tokens and timestamps."""
-        return str(self._tokenizer.decode([token for token in tokens if token < N_PIECES])).strip()
+        end = self["endoftext"]
+        return str(self._tokenizer.decode([token for token in tokens if token < end])).strip()
 
 
 def train_tokenizer(sentences: Sequence[str], path: Path) -> Vocabulary:
@@ -82,6 +91,26 @@ def train_tokenizer(sentences: Sequence[str], path: Path) -> Vocabulary:
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials])
     joined = Tokenizer.from_str(join_bare_spaces(tokenizer, lines))
     joined.save(str(path))
+    return Vocabulary(path)
+
+
+def add_chinese(english: Path, sentences: Iterable[str], path: Path) -> Vocabulary:
+    """Write to ``path`` the tokenizer ``english`` with every character of ``sentences`` as a piece more."""
+    state: dict[str, Any] = json.loads(english.read_text(encoding="utf-8"))
+    vocab: dict[str, int] = state["model"]["vocab"]
+    merges: list[list[str]] = state["model"]["merges"]
+    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    for character in sorted({character for sentence in sentences for character in sentence}):
+        first, *rest = as_bytes.pre_tokenize_str(character)[0][0]
+        for byte in rest:
+            if first + byte not in vocab:
+                vocab[first + byte] = len(vocab)
+                merges.append([first, byte])
+            first += byte
+    vocab[MULTILINGUAL] = len(vocab)
+    for number, token in enumerate(state["added_tokens"], start=len(vocab)):
+        token["id"] = number
+    path.write_text(json.dumps(state, ensure_ascii=False, indent=2), encoding="utf-8")
     return Vocabulary(path)
 
 

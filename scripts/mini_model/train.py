@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 from scripts.mini_model import checkpoint
-from scripts.mini_model.model import BLANK, MiniWhisper, Size, log_mel
+from scripts.mini_model.model import BLANK, HOP, MiniWhisper, Size, log_mel
 from scripts.mini_model.optim import optimizers
 from scripts.mini_model.pool import Pool
 from scripts.mini_model.tokenizer import Vocabulary
@@ -48,6 +48,8 @@ class Plan:
     out: Path
     start_from: Path | None
     hours: float
+    start_tokenizer: Path | None = None
+    """That of ``start_from``, where it differs."""
     device: str = "cpu"
     processes: int = 2
     batch_s: float = 30.0
@@ -86,16 +88,16 @@ class _Trainer:
         self.plan, self.rank, self.device = plan, rank, torch.device(plan.device)
         self.dtype = fastest_dtype(self.device)
         torch.manual_seed(0)
-        vocabulary = Vocabulary(plan.tokenizer)
+        self.vocabulary = Vocabulary(plan.tokenizer)
         # Fused attention on a CPU hardly gains by bfloat16: products and softmax took half its time on AMD's Zen 5.
         attention = "eager" if (plan.device, self.dtype) == ("cpu", torch.bfloat16) else "sdpa"
-        self.model = MiniWhisper(vocabulary, plan.size, attention).to(self.device)
+        self.model = MiniWhisper(self.vocabulary, plan.size, attention).to(self.device)
         self.adam, self.muon = optimizers(self.model, self.dtype, lr=plan.lr, matrix_lr=plan.matrix_lr)
         self.trained_s, self.steps = 0.0, 0
         self.averaged = self._restore()
         self.pool = Pool(plan.speech, held_out)
-        self.windows = WindowMaker(self.pool, vocabulary, plan.shares, seed=1000 * self.steps + rank)
-        self.first_timestamp = vocabulary.timestamp(0)
+        self.windows = WindowMaker(self.pool, self.vocabulary, plan.shares, seed=1000 * self.steps + rank)
+        self.first_timestamp = self.vocabulary.first_timestamp
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
@@ -136,7 +138,10 @@ class _Trainer:
             self.trained_s, self.steps = state["trained_s"], state["steps"]
             return {name: tensor.to(self.device) for name, tensor in state["averaged"].items()}
         if self.plan.start_from:
-            self.model.load_state_dict(checkpoint.weights_of(checkpoint.load(self.plan.start_from)))
+            weights = checkpoint.weights_of(checkpoint.load(self.plan.start_from))
+            if self.plan.start_tokenizer:
+                weights = checkpoint.grown(weights, Vocabulary(self.plan.start_tokenizer), self.vocabulary)
+            self.model.load_state_dict(weights)
         return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
     def _set_rates(self, used: float) -> None:
@@ -160,7 +165,10 @@ class _Trainer:
                 return sums
 
     def _gradients(self, batch: Batch) -> Tensor:
-        mel = spectrum_gaps(log_mel(batch.samples.to(self.device)), self.windows, self.plan.shares.mix.spectrum_gaps)
+        mel = log_mel(batch.samples.to(self.device))
+        for features, n_heard in zip(mel, batch.n_heard.tolist(), strict=True):
+            features[:, n_heard // HOP :] = 0
+        mel = spectrum_gaps(mel, self.windows, self.plan.shares.mix.spectrum_gaps)
         labels, rows = batch.labels.to(self.device), batch.window_of.to(self.device)
         encoder_learns = self.windows.rng.random() >= self.plan.decoder_only
         with torch.autocast(self.device.type, self.dtype) if self.dtype != torch.float32 else nullcontext():

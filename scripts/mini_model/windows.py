@@ -38,12 +38,16 @@ class Shares:
     flush: float = 0.5
     """Windows that end right after the last word, as unpadded ones do."""
     with_language: float = 0.35
-    """Prompts with ``<|en|><|transcribe|>``. faster-whisper takes a vocabulary as small as this for an English-only
-    model's and leaves them out; programs that know better do not."""
+    """Prompts with ``<|en|><|transcribe|>``; all of them where there are several languages. faster-whisper takes a
+    vocabulary like that of `mini-en` for an English-only model's and leaves them out; programs that know better do
+    not."""
     with_past: float = 0.15
     """Prompts that begin with what was said before."""
     full_with_past: float = 0.5
     """The same for windows of 30 s: faster-whisper's do, from the second window on."""
+    featureless: float = 0.4
+    """Full windows with less sound, filled up with zeros in place of its features, as faster-whisper fills them up:
+    that sounds like a noise that sets in."""
     cut_off: float = 0.45
     """Full windows whose last sentence is cut: only its start is marked, as Whisper does. These are asked for with
     times only, so that more of them leave fewer packed windows without."""
@@ -63,9 +67,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """``samples`` with one or two rows; ``letters`` are None where the sound says more than them."""
+    """``samples`` with one or two rows; ``letters`` are None where the sound says more than them.
+
+    After ``n_heard`` samples the features are zeros."""
 
     samples: Samples
+    n_heard: int
     rows: list[Row]
     letters: list[int] | None
     silent: bool
@@ -73,10 +80,12 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """``samples (n_windows, n_samples)``, ``tokens`` and ``labels (n_rows, n_tokens)``; row i is about window
-    ``window_of[i]``. ``letters`` holds the labels of the ``lettered`` windows one after the other."""
+    """``samples (n_windows, n_samples)``, of which ``n_heard (n_windows)`` are heard, ``tokens`` and ``labels (n_rows,
+    n_tokens)``; row i is about window ``window_of[i]``. ``letters`` holds the labels of the ``lettered`` windows one
+    after the other."""
 
     samples: Tensor
+    n_heard: Tensor
     window_of: Tensor
     tokens: Tensor
     labels: Tensor
@@ -115,22 +124,18 @@ class WindowMaker:
     def window(self, layout: Layout) -> Window:
         """Sound with two questions about it, with timestamps and without: the encoder's work serves both."""
         rng, shares = self.rng, self._shares
-        n_samples = round(layout.seconds * SAMPLE_RATE)
-        clean, loudness = rng.random() < shares.mix.clean, 10 ** rng.uniform(-1, 0)
-        samples = np.zeros(n_samples, np.float32)
-        placed = self._arrange(n_samples, layout.max_sentences) if rng.random() >= shares.silent else []
-        for clip, start, _ in placed:
-            gain = 1.0 if clean else min(1.0, loudness * 10 ** rng.uniform(-0.3, 0.3))
-            sound = self._pool.samples(clip)[: n_samples - start]
-            samples[start : start + len(sound)] += sound * np.float32(gain)
-        if not clean:
-            samples = harm(samples, shares.mix, rng, self._dice)
-        samples += self._noise(n_samples, clean=clean, silent=not placed, loudness=loudness)
+        language = rng.choice(self._pool.languages)
+        full = layout.seconds >= MAX_WINDOW_S
+        n_heard = round((self._heard_s() if full else layout.seconds) * SAMPLE_RATE)
+        placed = self._arrange(n_heard, layout.max_sentences, language) if rng.random() >= shares.silent else []
+        samples = np.zeros(round(layout.seconds * SAMPLE_RATE), np.float32)
+        samples[:n_heard] = self._mixed(placed, n_heard)
         cut = any(not whole for _, _, whole in placed)
-        share = shares.full_with_past if layout.seconds >= MAX_WINDOW_S else shares.with_past
-        rows = [self._row(placed, timed, with_past=rng.random() < share) for timed in (True, False) if timed or not cut]
+        past = shares.full_with_past if full else shares.with_past
+        asked = [timed for timed in (True, False) if timed or not cut]
+        rows = [self._row(placed, language, timed=timed, with_past=rng.random() < past) for timed in asked]
         letters = None if cut else [label for clip, _, _ in placed for label in letters_of(" " + clip.text)]
-        return Window(samples=samples, rows=rows, letters=letters, silent=not placed)
+        return Window(samples=samples, n_heard=n_heard, rows=rows, letters=letters, silent=not placed)
 
     def batch(self, layout: Layout, n_windows: int) -> Batch:
         """Windows side by side; tokens are padded with the end token, labels with `IGNORED`."""
@@ -149,6 +154,7 @@ class WindowMaker:
         letters = [window.letters for window in windows if window.letters is not None]
         return Batch(
             samples=torch.from_numpy(np.stack([window.samples for window in windows])),
+            n_heard=torch.tensor([window.n_heard for window in windows]),
             window_of=torch.tensor([number for number, _, _ in rows]),
             tokens=tokens,
             labels=labels,
@@ -156,6 +162,26 @@ class WindowMaker:
             letters=torch.tensor([label for row in letters for label in row], dtype=torch.long),
             n_letters=torch.tensor([len(row) for row in letters], dtype=torch.long),
         )
+
+    def _heard_s(self) -> float:
+        """How much sound a full window holds."""
+        rng = self.rng
+        if rng.random() >= self._shares.featureless:
+            return MAX_WINDOW_S
+        return rng.uniform(rng.choice((2, 24)), MAX_WINDOW_S)
+
+    def _mixed(self, placed: Sequence[tuple[Clip, int, bool]], n_samples: int) -> Samples:
+        """The clips at their places, with what happens to them on their way."""
+        rng, mix = self.rng, self._shares.mix
+        clean, loudness = rng.random() < mix.clean, 10 ** rng.uniform(-1, 0)
+        samples = np.zeros(n_samples, np.float32)
+        for clip, start, _ in placed:
+            gain = 1.0 if clean else min(1.0, loudness * 10 ** rng.uniform(-0.3, 0.3))
+            sound = self._pool.samples(clip)[: n_samples - start]
+            samples[start : start + len(sound)] += sound * np.float32(gain)
+        if not clean:
+            samples = harm(samples, mix, rng, self._dice)
+        return samples + self._noise(n_samples, clean=clean, silent=not placed, loudness=loudness)
 
     def _noise(self, n_samples: int, *, clean: bool, silent: bool, loudness: float) -> Samples | np.float32:
         rng = self.rng
@@ -167,7 +193,7 @@ class WindowMaker:
             level = 10 ** rng.uniform(-4.5, -2.3) * (10 ** rng.uniform(0, 1.8) if silent else loudness**0.5)
         return noise(n_samples, rng, self._dice) * np.float32(level)
 
-    def _arrange(self, n_samples: int, max_sentences: int) -> list[tuple[Clip, int, bool]]:
+    def _arrange(self, n_samples: int, max_sentences: int, language: str) -> list[tuple[Clip, int, bool]]:
         """Clips with their first sample; the last one is not whole if it reaches beyond the window."""
         rng, placed = self.rng, list[tuple[Clip, int, bool]]()
         position = round(rng.choice((0, rng.uniform(0, 0.3), rng.uniform(0, 1.2))) * SAMPLE_RATE)
@@ -175,7 +201,7 @@ class WindowMaker:
         n_tokens = 0
         while len(placed) < max_sentences and (not placed or position < n_samples - SAMPLE_RATE // 2):
             like = placed[-1][0] if alike and placed and rng.random() < _ALIKE_NEXT else None
-            drawn = [self._pool.draw_like(like, rng) if like else self._pool.draw(rng) for _ in range(4)]
+            drawn = [self._pool.draw_like(like, rng) if like else self._pool.draw(rng, language) for _ in range(4)]
             fitting = [clip for clip in drawn if position + clip.n_samples <= n_samples]
             if not fitting:
                 if placed and rng.random() < self._shares.cut_off:
@@ -183,7 +209,7 @@ class WindowMaker:
                 break
             # Short windows take the longest one that fits: silence teaches little.
             clip = max(fitting, key=lambda clip: clip.n_samples) if max_sentences == 1 else fitting[0]
-            n_tokens += len(clip.text) // 2 + 4
+            n_tokens += len(self._vocabulary.encode(clip.text)) + 2
             if n_tokens > _MAX_TOKENS:
                 break
             placed.append((clip, position, True))
@@ -195,7 +221,7 @@ class WindowMaker:
         shift = max(0, n_samples - end - round(rng.choice((0, rng.uniform(0, 0.4))) * SAMPLE_RATE))
         return [(clip, start + shift, whole) for clip, start, whole in placed] if shift < 3 * SAMPLE_RATE else placed
 
-    def _row(self, placed: Sequence[tuple[Clip, int, bool]], timed: bool, *, with_past: bool) -> Row:
+    def _row(self, placed: Sequence[tuple[Clip, int, bool]], language: str, *, timed: bool, with_past: bool) -> Row:
         vocabulary, rng = self._vocabulary, self.rng
         target: list[int] = []
         for clip, start, whole in placed:
@@ -203,16 +229,16 @@ class WindowMaker:
             said = vocabulary.encode(clip.text) if whole else []
             target += [first, *said, last][: None if whole else 1] if timed else said
         prompt = [vocabulary["startoftranscript"]]
-        if rng.random() < self._shares.with_language:
-            prompt += [vocabulary["en"], vocabulary["transcribe"]]
+        if len(self._pool.languages) > 1 or rng.random() < self._shares.with_language:
+            prompt += [vocabulary[language], vocabulary["transcribe"]]
         if not timed:
             prompt.append(vocabulary["notimestamps"])
         elif not placed and rng.random() < 0.5:
             prompt.append(vocabulary.timestamp(rng.uniform(0, 1)))
         room = min(_MAX_PAST, _POSITIONS - len(prompt) - len(target) - 2)
-        return Row(prompt=[*self._past(timed, room), *prompt] if with_past else prompt, target=target)
+        return Row(prompt=[*self._past(language, timed, room), *prompt] if with_past else prompt, target=target)
 
-    def _past(self, timed: bool, room: int) -> list[int]:
+    def _past(self, language: str, timed: bool, room: int) -> list[int]:
         """The last ``room`` tokens of what might have been said before: one to twelve sentences of earlier windows.
 
         Their times rise up to a window's end and begin anew in the next, as they do where a program hands them over.
@@ -222,7 +248,7 @@ class WindowMaker:
         past: list[int] = []
         end_s = rng.uniform(20, MAX_WINDOW_S)
         for _ in range(rng.choice((1, 3, 6, 12, 12))):
-            clip = self._pool.draw(rng)
+            clip = self._pool.draw(rng, language)
             start_s = end_s - clip.n_samples / SAMPLE_RATE
             if start_s < 0:
                 end_s = rng.uniform(24, MAX_WINDOW_S)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from scripts.speech import calls, damage, meeting, sounds
+from scripts.speech import calls, damage, meeting, meeting_zh, sounds
 from scripts.speech.containers import FORMATS, Format, encode_audio, encode_picture, encode_video
 from scripts.speech.long_meeting import long_meeting
 from scripts.speech.stage import Line, Recording, Role, Stage
@@ -39,6 +39,8 @@ class Sample:
 def _conversations() -> Iterable[Sample]:
     meeting_3 = _perform(meeting.CAST, meeting.SCRIPT)
     yield _spoken("meeting-3min.flac", meeting_3, FORMATS["flac"], "a product meeting of four people, one channel")
+    chinese = _perform(meeting_zh.CAST_ZH, meeting_zh.SCRIPT_ZH)
+    yield _spoken("meeting-zh.flac", chinese, FORMATS["flac"], "a product meeting of three people, in Chinese")
     call = _perform(calls.CALL_CAST, calls.CALL)
     form = replace(FORMATS["opus"], bit_rate=64_000)
     yield _spoken("call-stereo.opus", call, form, "agent left, customer right, who talk over each other")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.speech.truth import TrueAction, TrueSegment, TrueTopic, Truth
-from scripts.speech.voices import PCM, SAMPLE_RATE, speak
+from scripts.speech.voices import PCM, SAMPLE_RATE, VOICES, speak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ class Stage:
         return Truth(
             duration_s=round(n_samples / SAMPLE_RATE, 4),
             channels=self._channels,
-            language="en",
+            language=VOICES[self._cast[lines[0].speaker].voice].language,
             segments=segments,
             topics=tuple(
                 TrueTopic(title=lines[first].topic, start_s=segments[first].start_s, end_s=segments[after - 1].end_s)

@@ -1,4 +1,4 @@
-"""The synthetic voices that the bundled model knows, behind one function: `speak`.
+"""The synthetic voices that the bundled models know, behind one function: `speak`.
 
 Two free speech programs do the work, `flite` and `espeak-ng`; both are Debian packages of the same name,
 start in milliseconds, use no network and give the same samples for the same words.
@@ -16,6 +16,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.speech.pinyin import with_tones
+
 Engine = Literal["flite", "espeak-ng"]
 PCM = NDArray[np.int16]
 
@@ -28,6 +30,7 @@ PEAK = 20_000
 _TIMEOUT_S = 120.0
 _FRAME = SAMPLE_RATE // 50
 _ESPEAK_WORDS_PER_MINUTE = 160
+_ESPEAK_VARIANTS = ("", "+m3", "+m7", "+f2", "+f3", "+f4")
 
 
 class SpeechError(RuntimeError):
@@ -36,11 +39,15 @@ class SpeechError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Voice:
-    """One voice: the program, what it calls the voice, and its usual pitch (flite: Hz, espeak-ng: steps of 0 to 99)."""
+    """One voice: the program, what it calls the voice, and its usual pitch (flite: Hz, espeak-ng: steps of 0 to 99).
+
+    ``language`` is the one that it speaks, as Whisper calls it.
+    """
 
     engine: Engine
     variant: str
     pitch: float
+    language: str = "en"
 
 
 VOICES: dict[str, Voice] = {
@@ -50,9 +57,12 @@ VOICES: dict[str, Voice] = {
     "kal16": Voice(engine="flite", variant="kal16", pitch=105),
     **{
         name: Voice(engine="espeak-ng", variant=name, pitch=50)
-        for name in (
-            accent + variant for accent in ("en-us", "en-gb") for variant in ("", "+m3", "+m7", "+f2", "+f3", "+f4")
-        )
+        for name in (accent + variant for accent in ("en-us", "en-gb") for variant in _ESPEAK_VARIANTS)
+    },
+    # espeak-ng reads Chinese characters out as English letters; it gets their pinyin.
+    **{
+        "cmn" + variant: Voice(engine="espeak-ng", variant="cmn-latn-pinyin" + variant, pitch=50, language="zh")
+        for variant in _ESPEAK_VARIANTS
     },
 }
 
@@ -81,6 +91,11 @@ def speak(text: str, voice: str, *, rate: float = 1.0, pitch: float = 1.0) -> PC
     return loud
 
 
+def voices_of(language: str) -> tuple[str, ...]:
+    """Names of the voices that speak ``language``."""
+    return tuple(name for name, voice in VOICES.items() if voice.language == language)
+
+
 def missing_programs() -> list[str]:
     """Names of the speech programs, which are also their Debian packages, that are not installed."""
     return sorted(engine for engine in {voice.engine for voice in VOICES.values()} if not shutil.which(engine))
@@ -107,7 +122,8 @@ def _espeak(text: str, voice: Voice, rate: float, pitch: float) -> PCM:
         "-p",
         str(max(0, min(99, steps))),
     ]
-    return _samples(_run(voice.engine, *options, "--stdout", "--", text))
+    said = with_tones(text) if voice.language == "zh" else text
+    return _samples(_run(voice.engine, *options, "--stdout", "--", said))
 
 
 def _run(program: str, *arguments: str) -> bytes:

@@ -8,14 +8,14 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from pipelines.audio import decode_audio
-from pipelines.catalogue import BUNDLED_DIR, BUNDLED_MODEL
+from pipelines.catalogue import BUNDLED_DIR
 from pipelines.core import Transcript
 from pipelines.decoding import DecodeOptions
 from pipelines.pcm import Pcm
 from scripts.mini_model.product import product_transcript
 from tests.recordings import RECORDINGS, Truth, matched, truth, word_error_rate
 
-MODEL = BUNDLED_DIR / BUNDLED_MODEL
+MODEL = BUNDLED_DIR / "mini-en"
 NAME = "meeting-12min.mp3"
 ONE_POINT = 0.01
 
@@ -42,7 +42,7 @@ def test_stitched_is_as_good_as_sequential(
 ) -> None:
     """The word error rate is at most a point above that of faster-whisper's own sequential decoding, greedy as ours.
 
-    faster-whisper takes a small vocabulary for an English-only model and leaves language and task out of the prompt,
+    faster-whisper takes this vocabulary for an English-only model's and leaves language and task out of the prompt,
     which this one was trained with; for a fair comparison it gets the whole prompt.
     """
     monkeypatch.setattr(

@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.catalogue import (
     BUNDLED_DIR,
+    BUNDLED_MODELS,
     ENGLISH_ONLY_TOKENS,
     PUBLISHED_MODELS,
     WEIGHTS_FILE,
@@ -46,16 +47,18 @@ def write_model(folder: Path, *, without: str = "") -> Path:
     return folder
 
 
-def test_bundled_model_is_found_and_intact(tmp_path: Path) -> None:
-    """``mini-en`` needs no models directory, and every file it ships is what its sums say."""
-    model = resolve("mini-en", tmp_path / "absent")
+@pytest.mark.parametrize("name", BUNDLED_MODELS)
+def test_bundled_model_is_found_and_intact(tmp_path: Path, name: str) -> None:
+    """It needs no models directory, and every file it ships is what its sums say."""
+    model = resolve(name, tmp_path / "absent")
     assert set(verify(model.path)) >= {"config.json", "model.bin", "tokenizer.json", "vocabulary.json"}
     assert model.sha256 == hashlib.sha256((model.path / WEIGHTS_FILE).read_bytes()).hexdigest()
 
 
-def test_bundled_model_speaks_english_only() -> None:
-    """Its profile keeps it from being asked for languages whose tokens it has but never learned."""
+def test_bundled_models_say_what_they_speak() -> None:
+    """Their profiles keep them from being asked for languages whose tokens they have but never learned."""
     assert read_profile(BUNDLED_DIR / "mini-en").languages == ("en",)
+    assert read_profile(BUNDLED_DIR / "mini-zh-en").languages == ("zh", "en")
 
 
 def test_published_name_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
@@ -182,10 +185,10 @@ def test_list_shows_what_is_there_and_what_could_be(tmp_path: Path) -> None:
     write_model(tmp_path / "our-own")
     write_model(tmp_path / "base", without="model.bin")
     entries = {entry.name: entry for entry in list_models(tmp_path)}
-    assert set(entries) == {"mini-en", "our-own", *PUBLISHED_MODELS}
-    assert {name for name, entry in entries.items() if entry.path} == {"mini-en", "tiny", "our-own"}
+    assert set(entries) == {*BUNDLED_MODELS, "our-own", *PUBLISHED_MODELS}
+    assert {name for name, entry in entries.items() if entry.path} == {*BUNDLED_MODELS, "tiny", "our-own"}
     assert entries["tiny"].n_bytes == sum(map(len, FILES.values()))
-    assert entries["mini-en"].bundled
+    assert {name for name, entry in entries.items() if entry.bundled} == set(BUNDLED_MODELS)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.bulk import doubts, plan
+from pipelines.core import Coverage, Health, ModelInfo, Transcript
 from tests.servers import free_port
 
 
@@ -133,13 +134,24 @@ def test_keys_are_made_listed_and_revoked(meetmemo):
 
 
 def test_what_a_transcript_doubts_is_told() -> None:
-    """Seconds that are uncertain or failed are summed over all channels; the rest is not told."""
-    coverage = [
-        {"channel": 0, "start_s": 0.0, "end_s": 50.0, "health": "transcribed"},
-        {"channel": 0, "start_s": 50.0, "end_s": 100.0, "health": "suspect"},
-        {"channel": 1, "start_s": 0.0, "end_s": 25.0, "health": "suspect"},
-        {"channel": 1, "start_s": 25.0, "end_s": 95.0, "health": "silence"},
-        {"channel": 1, "start_s": 95.0, "end_s": 100.0, "health": "failed"},
-    ]
-    assert doubts({"coverage": coverage}) == "1:15 uncertain, 0:05 failed"
-    assert doubts({"coverage": coverage[:1]}) == ""
+    """Seconds that are uncertain or failed on any channel count once and are rounded up; the rest is not told."""
+
+    def told(*parts: tuple[int, float, float, Health]) -> str:
+        coverage = tuple(Coverage(channel=part[0], start_s=part[1], end_s=part[2], health=part[3]) for part in parts)
+        return doubts(
+            Transcript(
+                duration_s=100,
+                language="en",
+                languages=(),
+                segments=(),
+                coverage=coverage,
+                model=ModelInfo(name="test"),
+                n_channels=2,
+            )
+        )
+
+    suspect = ((0, 50.0, 100.0, Health.SUSPECT), (1, 0.0, 75.0, Health.SUSPECT))
+    failed = (1, 95.0, 100.0, Health.FAILED)
+    assert told((0, 0.0, 50.0, Health.TRANSCRIBED), *suspect, failed) == "1:40 uncertain, 0:05 failed"
+    assert told((0, 0.0, 0.3, Health.SUSPECT)) == "0:01 uncertain"
+    assert told((0, 0.0, 50.0, Health.TRANSCRIBED), (1, 0.0, 50.0, Health.SILENCE)) == ""

@@ -13,26 +13,39 @@ from pipelines.audio import probe
 from scripts import make_samples
 from scripts.speech.catalogue import GROUPS
 from scripts.speech.long_meeting import PEOPLE
+from scripts.speech.pinyin import with_tones, without_tones
 from scripts.speech.truth import load_truth
 from scripts.speech.voices import PEAK, SAMPLE_RATE, VOICES, SpeechError, missing_programs, speak
 from tests.recordings import RECORDINGS
 
 needs_speech = pytest.mark.skipif(bool(missing_programs()), reason="needs flite and espeak-ng (apt-get install both)")
-SENTENCE = "We decided to move the budget because the supplier was late."
+SENTENCES = {
+    "en": "We decided to move the budget because the supplier was late.",
+    "zh": "我们决定推迟预算，因为供应商迟到了。",
+}
+SENTENCE = SENTENCES["en"]
 
 
 @needs_speech
 @pytest.mark.parametrize("voice", VOICES)
 def test_voice_speaks(voice: str) -> None:
     """Each voice says a sentence in a plausible time, at full level, without silence at the ends, always the same."""
-    pcm = speak(SENTENCE, voice)
+    sentence = SENTENCES[VOICES[voice].language]
+    pcm = speak(sentence, voice)
     assert pcm.dtype == np.int16
     assert pcm.ndim == 1
     assert 2 * SAMPLE_RATE < len(pcm) < 5 * SAMPLE_RATE
     assert np.abs(pcm.astype(int)).max() == PEAK
     for end in (pcm[: SAMPLE_RATE // 10], pcm[-SAMPLE_RATE // 5 :]):
         assert np.abs(end.astype(int)).max() > PEAK // 200
-    assert np.array_equal(pcm, speak(SENTENCE, voice))
+    assert np.array_equal(pcm, speak(sentence, voice))
+
+
+def test_chinese_is_spelled_as_it_sounds() -> None:
+    """Tones as numbers for the speech program, none for the letters; a character may sound otherwise in a word."""
+    assert with_tones("我们同意，不是吗？") == "wo3 men5 tong2 yi4, bu2 shi4 ma5?"
+    assert without_tones("银行行，女人") == "yin hang xing ， nv ren"
+    assert without_tones("No Chinese") == "No Chinese"
 
 
 @needs_speech

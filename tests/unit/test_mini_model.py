@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from scripts.mini_model import checkpoint
-from scripts.mini_model.cli import COMMITTED, SHIPPED
 from scripts.mini_model.convert import FILES, SUMS, convert, digest
-from scripts.mini_model.hear import WAYS, Listener
+from scripts.mini_model.hear import WAYS, Listener, word_error_rate
 from scripts.mini_model.model import MiniWhisper, Size, log_mel
 from scripts.mini_model.optim import orthogonal
 from scripts.mini_model.pool import ShardWriter
-from scripts.mini_model.tokenizer import Vocabulary
+from scripts.mini_model.recipes import MINI_EN, RECIPES, Recipe
+from scripts.mini_model.tokenizer import Vocabulary, add_chinese
 from scripts.mini_model.train import Plan, smoothed_loss, train
 from scripts.mini_model.windows import IGNORED
 
-TOKENIZER = SHIPPED / "tokenizer.json"
+TOKENIZER = MINI_EN.shipped / "tokenizer.json"
 TINY = Size(width=32, encoder_layers=1, decoder_layers=1, heads=2)
 SECONDS = 2.0
 
@@ -80,12 +80,54 @@ def test_a_trained_model_is_heard_in_every_way(plan: Plan, tmp_path: Path) -> No
         assert isinstance(listener.hear(np.zeros(32_000, np.float32), way), str)
 
 
-def test_the_shipped_files_are_the_committed_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_the_shipped_files_are_the_committed_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
     """Converting is reproducible, byte for byte."""
-    heads = [tuple(head) for head in json.loads((SHIPPED / "config.json").read_text())["alignment_heads"]]
-    convert(COMMITTED, TOKENIZER, tmp_path / "model", heads=heads)
+    shipped = recipe.shipped
+    heads = [tuple(head) for head in json.loads((shipped / "config.json").read_text())["alignment_heads"]]
+    convert(recipe.committed, shipped / "tokenizer.json", tmp_path / "model", heads=heads)
     for name in (*FILES, SUMS):
-        assert (tmp_path / "model" / name).read_bytes() == (SHIPPED / name).read_bytes(), name
+        assert (tmp_path / "model" / name).read_bytes() == (shipped / name).read_bytes(), name
+
+
+def test_a_model_for_two_languages_begins_as_the_english_one(plan: Plan, tmp_path: Path) -> None:
+    """English tokens keep their embeddings, Chinese ones get some; after a moment of training both languages are asked
+    for, and CTranslate2 takes the model for a multilingual one."""
+    english = Vocabulary(TOKENIZER)
+    both = add_chinese(TOKENIZER, ["我们同意。"], tmp_path / "tokenizer.json")
+    torch.manual_seed(3)
+    weights = MiniWhisper(english, TINY).state_dict()
+    embedding = checkpoint.grown(weights, english, both)["whisper.proj_out.weight"]
+    assert embedding.shape == (len(both), TINY.width)
+    for token in ("Ġthe", "<|zh|>", "<|30.00|>"):
+        assert torch.equal(
+            embedding[both.pieces.index(token)], weights["whisper.proj_out.weight"][english.pieces.index(token)]
+        )
+    assert embedding[both.encode("我们同意。")].std(0).min() > 0
+
+    checkpoint.save_weights(weights, TINY, tmp_path / "english.pt")
+    bilingual = replace(
+        plan,
+        tokenizer=both.path,
+        start_from=tmp_path / "english.pt",
+        start_tokenizer=TOKENIZER,
+        out=tmp_path / "both.pt",
+    )
+    train(bilingual, held_out=())
+    convert(bilingual.out, both.path, tmp_path / "model", heads=None)
+    listener = Listener(tmp_path / "model", "zh")
+    for way in WAYS:
+        assert isinstance(listener.hear(np.zeros(32_000, np.float32), way), str)
+    language, probability, _ = listener.whisper.detect_language(np.zeros(32_000, np.float32))
+    assert language in ("en", "zh")
+    assert 0.5 <= probability <= 1
+
+
+def test_error_rates_count_chinese_characters() -> None:
+    """Words and characters are compared, spaces and punctuation are not."""
+    assert word_error_rate([("我们同意，谢谢。", "我们 同意谢谢")]) == 0
+    assert word_error_rate([("我们同意。", "我们不同意")]) == 25
+    assert word_error_rate([("Well-known: it's OK!", "well known it's okay")]) == 25
 
 
 def test_a_window_hears_the_same_alone_and_beside_others() -> None:

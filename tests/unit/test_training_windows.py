@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.mini_model import corpus
+from scripts.mini_model import corpus, grammar, open_text_zh
 from scripts.mini_model.augment import Mix, harm, mu_law, noise
-from scripts.mini_model.cli import SHIPPED
 from scripts.mini_model.model import MAX_WINDOW_S, SAMPLE_RATE, letters_of
+from scripts.mini_model.open_text import MissingText
 from scripts.mini_model.pool import Pool, ShardWriter, read_shard
-from scripts.mini_model.tokenizer import SPACE, Vocabulary
+from scripts.mini_model.recipes import MINI_EN
+from scripts.mini_model.tokenizer import MULTILINGUAL, SPACE, Vocabulary, add_chinese
 from scripts.mini_model.windows import IGNORED, LAYOUTS, Layout, Shares, WindowMaker, draw_layout
+from scripts.speech.pinyin import HANZI
 
-VOCABULARY = Vocabulary(SHIPPED / "tokenizer.json")
+VOCABULARY = Vocabulary(MINI_EN.shipped / "tokenizer.json")
 PEOPLE = ("Alice", "David", "Thomas", "Victor", "Rachel")
 SENTENCES = (
     *(f"Hello, this is {person} from security." for person in PEOPLE),
@@ -146,6 +148,39 @@ def test_a_batch_asks_for_what_follows_each_token(pool: Pool, layout: Layout, se
         assert asked == list(range(asked[0], asked[-1] + 1))
 
 
+def test_a_window_has_one_language_and_is_asked_in_it(tmp_path: Path) -> None:
+    """With several languages in the pool every prompt names that of the window, and what was said before has it too."""
+    writer = ShardWriter(tmp_path, "seed1-0")
+    chinese = ("我们决定推迟发布。", "谁来翻译报告？")
+    for voice, texts in (("slt", SENTENCES), ("cmn", chinese)):
+        for text in texts:
+            writer.add(np.full(SAMPLE_RATE, 1000, np.int16), voice, text)
+    writer.close()
+    both = add_chinese(VOCABULARY.path, chinese, tmp_path / "tokenizer.json")
+    maker = WindowMaker(Pool(tmp_path, held_out=()), both, Shares(with_past=0.5), seed=1)
+    seen = set()
+    for _ in range(60):
+        for row in maker.window(Layout(seconds=8, max_sentences=3)).rows:
+            asked = row.prompt[row.prompt.index(both["startoftranscript"]) + 1 :]
+            language = {both["en"]: "en", both["zh"]: "zh"}[asked[0]]
+            assert asked[1] == both["transcribe"]
+            said = both.decode([*row.prompt, *row.target])
+            assert bool(HANZI.search(said)) == (language == "zh" and bool(said))
+            seen.add(language)
+    assert seen == {"en", "zh"}
+
+
+def test_features_of_a_full_window_may_end_early(pool: Pool) -> None:
+    """As faster-whisper fills windows up: nothing sounds, and nothing is said, after the samples that are heard."""
+    maker = WindowMaker(pool, VOCABULARY, Shares(featureless=1, silent=0), seed=5)
+    for _ in range(20):
+        window = maker.window(Layout(seconds=MAX_WINDOW_S, max_sentences=9))
+        assert 2 * SAMPLE_RATE <= window.n_heard <= MAX_WINDOW_S * SAMPLE_RATE == len(window.samples)
+        assert not window.samples[window.n_heard :].any()
+        times = [token - VOCABULARY.first_timestamp for token in window.rows[0].target]
+        assert max(times) * 0.02 <= window.n_heard / SAMPLE_RATE + 0.02
+
+
 def test_all_lengths_are_drawn() -> None:
     rng = Random(3)
     seconds = [draw_layout(rng).seconds for _ in range(400)]
@@ -157,15 +192,60 @@ def test_all_lengths_are_drawn() -> None:
 def test_no_word_begins_with_a_bare_space() -> None:
     """faster-whisper never says the bare space; every sentence comes back from its tokens."""
     bare = VOCABULARY.pieces.index(SPACE)
-    for sentence in (*corpus.held_out(corpus.MEETING), *corpus.held_out(corpus.OPEN)):
+    for sentence in (*corpus.held_out("meeting"), *corpus.held_out("open")):
         tokens = VOCABULARY.encode(sentence)
         assert bare not in tokens, sentence
         assert VOCABULARY.decode(tokens) == sentence
 
 
+def test_a_chinese_character_is_one_token_and_english_stays(tmp_path: Path) -> None:
+    """Chinese is written without spaces; a character that the tokenizer does not know is its three bytes."""
+    sentences = corpus.held_out("meeting", "zh")
+    both = add_chinese(VOCABULARY.path, sentences, tmp_path / "tokenizer.json")
+    for sentence in sentences:
+        assert len(both.encode(sentence)) == len(sentence)
+        assert both.decode(both.encode(sentence)) == sentence
+    rare = "我们很懿。"
+    assert len(both.encode(rare)) == len(rare) + 2
+    assert both.decode(both.encode(rare)) == rare
+    for sentence in corpus.held_out("open")[:50]:
+        assert both.encode(sentence) == VOCABULARY.encode(sentence)
+    assert both.timestamp(30) == len(both) - 1
+    assert both.pieces[both["endoftext"] - 1] == MULTILINGUAL
+
+
 def test_held_out_sentences_hold_the_samples_too() -> None:
-    truth = json.loads((corpus.SAMPLES / "meeting-3min.truth.json").read_text())
-    assert {segment["text"] for segment in truth["segments"]} <= corpus.all_held_out()
+    for name in ("meeting-3min", "meeting-zh"):
+        truth = json.loads((corpus.SAMPLES / f"{name}.truth.json").read_text())
+        assert {segment["text"] for segment in truth["segments"]} <= corpus.all_held_out()
+
+
+def test_chinese_sentences_come_from_help_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole sentences of characters and commas; what holds letters or digits, is code or too short, stays out."""
+    page = """<p>选择<b>文字</b>中的公式。 要搜索，请按“查找”；然后继续！</p><pre>这里是程序的代码。</pre>
+    <li>打开 LibreOffice 的窗口。</li><li>好的。</li><td>选择文字中的公式。</td>
+    <td>崩溃程序</td><td>崩溃的程序列表</td>"""
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "page.html").write_text(page, encoding="utf-8")
+    monkeypatch.setattr(open_text_zh, "HELP", tmp_path)
+    assert open_text_zh.chinese_sentences() == [
+        "选择文字中的公式。",
+        "要搜索，请按查找，然后继续！",
+        "崩溃的程序列表。",
+    ]
+    monkeypatch.setattr(open_text_zh, "HELP", tmp_path / "absent")
+    with pytest.raises(MissingText, match="libreoffice-help-zh-cn"):
+        open_text_zh.chinese_sentences()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_grammar_fills_every_slot(language: str) -> None:
+    """No brace is left, sentences end with a stop, and equal seeds say the same."""
+    drawn = [grammar.sentence(Random(seed), language) for seed in range(500)]
+    assert drawn == [grammar.sentence(Random(seed), language) for seed in range(500)]
+    assert all(text[-1] in ".?。？" and not set(text) & set("{}|[]") for text in drawn)
+    assert all(bool(HANZI.search(text)) == (language == "zh") for text in drawn)
+    assert len(set(drawn)) > 450
 
 
 @pytest.mark.parametrize("seed", range(8))

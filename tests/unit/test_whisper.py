@@ -77,7 +77,7 @@ def test_most_words_of_the_meeting_are_heard(engine: WhisperEngine, speech: list
 def test_same_tokens_as_plain_faster_whisper(speech: list[Pcm]) -> None:
     """Greedy decoding of the same 30 s windows gives what faster-whisper gives, up to rare ties of the features.
 
-    faster-whisper takes the small vocabulary for an English-only model and leaves out the language and task tokens;
+    faster-whisper takes its vocabulary for an English-only model's and leaves out the language and task tokens;
     here the engine is told to do the same. Windows are filled with silence beforehand, because faster-whisper fills
     features with zeros, which are no silence.
     """
