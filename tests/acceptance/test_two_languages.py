@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,9 @@ from tests.recordings import RECORDINGS, truth, word_error_rate
 from tests.servers import free_port
 
 MODEL = "mini-zh-en"
-PUNCTUATION = str.maketrans("", "", "，。？！、 ")
 
-# The bundled model's card has the rates; a weaker one fails.
-MEETING_CER = 0.1
+# The bundled model reached 2.2 % of the characters when this was written; a weaker one fails.
+MEETING_CER = 0.06
 MEETING_WER = 0.1
 
 
@@ -59,8 +59,8 @@ def test_chinese_is_detected_and_read_as_it_was_said(chinese: Heard) -> None:
     (vote,) = chinese.transcript["languages"]
     assert chinese.transcript["language"] == vote["language"] == "zh"
     assert vote["probability"] > 0.9
-    said = "".join(segment.text for segment in truth("meeting-zh.flac").segments).translate(PUNCTUATION)
-    assert jiwer.cer(said, chinese.transcript["text"].translate(PUNCTUATION)) <= MEETING_CER
+    said, heard = (re.sub(r"\W", "", text) for text in (truth("meeting-zh.flac").text, chinese.transcript["text"]))
+    assert jiwer.cer(said, heard) <= MEETING_CER
 
 
 def test_chinese_minutes_have_what_was_decided(chinese: Heard) -> None:
