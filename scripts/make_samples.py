@@ -20,7 +20,7 @@ Make recordings of synthetic meetings, each with its true words and times beside
 
 Without --minutes: all files of tests/data, the same bytes every time (with the same versions of the speech
 programs and codecs). With --minutes: meetings of that length, spoken by the voices you name.
-Needs the Debian packages flite and espeak-ng, and the Python packages av and numpy."""
+Needs the Debian packages flite and espeak-ng, and the Python packages av, numpy and pypinyin."""
 
 EPILOG = """\
 examples:

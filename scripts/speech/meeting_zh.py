@@ -10,10 +10,6 @@ CAST_ZH = {
 }
 
 
-def _do(owner: str, task: str, due: str | None) -> TrueAction:
-    return TrueAction(owner=owner, task=task, due=due)
-
-
 SCRIPT_ZH = (
     Line(speaker="王芳", text="大家早上好，我们开始开会吧。"),
     Line(speaker="王芳", text="欢迎大家参加今天的产品会议。"),
@@ -30,9 +26,17 @@ SCRIPT_ZH = (
         text="我们决定推迟移动应用，因为时间不够。",
         decision="推迟移动应用",
     ),
-    Line(speaker="王芳", text="张伟负责在星期三之前修复测试环境。", action=_do("张伟", "修复测试环境", "星期三")),
+    Line(
+        speaker="王芳",
+        text="张伟负责在星期三之前修复测试环境。",
+        action=TrueAction(owner="张伟", task="修复测试环境", due="星期三"),
+    ),
     Line(speaker="张伟", text="好的，没问题。", pause_s=0.3),
-    Line(speaker="王芳", text="请刘洋在周五之前提交费用报告。", action=_do("刘洋", "提交费用报告", "周五")),
+    Line(
+        speaker="王芳",
+        text="请刘洋在周五之前提交费用报告。",
+        action=TrueAction(owner="刘洋", task="提交费用报告", due="周五"),
+    ),
     Line(speaker="张伟", text="没有解决的问题是怎么翻译网站。", question="怎么翻译网站"),
     # Money.
     Line(speaker="王芳", text="下一个议题是预算。", pause_s=1.9, topic="预算"),
@@ -40,7 +44,11 @@ SCRIPT_ZH = (
     Line(speaker="刘洋", text="上个季度我们在服务器上花了五千元。"),
     Line(speaker="张伟", text="工程部还需要四台机器。"),
     Line(speaker="王芳", text="大家一致同意批准预算。", decision="批准预算"),
-    Line(speaker="王芳", text="刘洋会在下周一之前采购显卡。", action=_do("刘洋", "采购显卡", "下周一")),
+    Line(
+        speaker="王芳",
+        text="刘洋会在下周一之前采购显卡。",
+        action=TrueAction(owner="刘洋", task="采购显卡", due="下周一"),
+    ),
     Line(speaker="刘洋", text="可以，我来负责。", pause_s=0.3),
     # The end.
     Line(speaker="王芳", text="下次会议定在周二上午十点。", pause_s=1.4, ends_topic=True),
