@@ -52,5 +52,4 @@ SCRIPT_ZH = (
     Line(speaker="刘洋", text="可以，我来负责。", pause_s=0.3),
     # The end.
     Line(speaker="王芳", text="下次会议定在周二上午十点。", pause_s=1.4, ends_topic=True),
-    Line(speaker="王芳", text="今天的会议到这里结束，谢谢大家。"),
 )
