@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cluster.cli_options import ConfigOption, HomeOption, ReadSettings
-from pipelines.credentials import JOB_SCOPES, ApiKey, KeyStore, connect_keys, new_key
+from pipelines.credentials import JOB_SCOPES, ApiKey, KeyStore, connect_keys, new_key, nobodys_keys
+from pipelines.keys import is_tenant
 from pipelines.ledger import open_ledger
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
@@ -79,9 +81,22 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
     return app
 
 
+def complaints_about_keys(keys: Iterable[ApiKey]) -> Iterator[str]:
+    """Say, a line for each, which keys open nothing because their tenant has a reserved name, and how to mend it."""
+    for key in nobodys_keys(keys, time.time()):
+        yield (
+            f"API key {key.id} is refused: its tenant {key.tenant!r} has a reserved name. Make one of another tenant "
+            f"(`meetmemo keys create --tenant NAME`) and end this one (`meetmemo keys revoke {key.id}`)."
+        )
+
+
 def _day(at_s: float | None) -> str:
     return "" if at_s is None else f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M}"
 
 
 def _state(key: ApiKey, now_s: float) -> str:
-    return "revoked" if key.revoked_at_s is not None else "valid" if key.valid(now_s) else "expired"
+    if key.revoked_at_s is not None:
+        return "revoked"
+    if not key.valid(now_s):
+        return "expired"
+    return "valid" if is_tenant(key.tenant) else "refused: reserved name"

@@ -22,6 +22,7 @@ from types import FrameType
 
 import httpx
 
+from cluster.keys_cli import complaints_about_keys
 from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
 from cluster.reloading import answer_request, is_asked, with_generation
@@ -289,8 +290,11 @@ def _check_door(settings: Settings, say: Callable[[str], None]) -> None:
 
     keys = connect_keys(settings.ledger_url)
     build_doorkeeper(settings, keys)
-    if settings.auth.mode == "keys" and not keys.list():
+    known = keys.list()
+    if settings.auth.mode == "keys" and not known:
         say("There is no API key yet: make one with `meetmemo keys create`.")
+    for complaint in complaints_about_keys(known):
+        say(complaint)
 
 
 def _end_drain(settings: Settings) -> None:

@@ -26,6 +26,7 @@ from cluster.settings_sections import (
     RetentionSettings,
     Section,
     SourceSettings,
+    TenantName,
     TraceSettings,
     TwilioSettings,
     WebhookSettings,
@@ -50,7 +51,9 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     sources: tuple[SourceSettings, ...] = ()
     twilio: tuple[TwilioSettings, ...] = ()
-    vocabulary: dict[str, tuple[str, ...]] = Field(default={}, description="words to know, for all jobs of a tenant")
+    vocabulary: dict[TenantName, tuple[str, ...]] = Field(
+        default={}, description="words to know, for all jobs of a tenant"
+    )
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     reuse: bool = Field(default=True, description="the same recording with the same options is transcribed once")
     coordinator: CoordinatorSettings = CoordinatorSettings()

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from pipelines.credentials import checked_tenant
 from pipelines.devices import EncoderName
 from pipelines.errors import OptionError
 from pipelines.house_style import HouseStyle, HouseStyles, is_text
@@ -14,6 +15,17 @@ from pipelines.minutes.glossary import MAX_TERMS
 
 BUNDLED_MODEL = "mini-en"
 MAX_TENANT_CLASSES = 16
+
+
+def _tenant(name: str) -> str:
+    """A tenant's name; pydantic wants a `ValueError` for what cannot be one."""
+    try:
+        return checked_tenant(name)
+    except OptionError as error:
+        raise ValueError(str(error)) from None
+
+
+TenantName = Annotated[str, AfterValidator(_tenant)]
 
 
 class Section(BaseModel):
@@ -126,7 +138,7 @@ class MinutesSettings(StyleSettings):
     off_peak_wait_h: Annotated[
         float, Field(ge=0, le=168, description="minutes may be so late for the sake of low prices")
     ] = 0.0
-    tenants: dict[str, StyleSettings] = {}
+    tenants: dict[TenantName, StyleSettings] = {}
 
     @model_validator(mode="after")
     def _check_styles(self) -> "MinutesSettings":
@@ -173,7 +185,7 @@ class LimitSettings(Section):
     max_waiting_audio_h: Annotated[float, Field(ge=0, description="found and not transcribed")] = 0.0
     requests_per_s: Annotated[float, Field(ge=0, description="to one replica of the endpoint")] = 0.0
     request_burst: Annotated[int, Field(ge=1)] = 100
-    tenants: dict[str, TenantLimitSettings] = {}
+    tenants: dict[TenantName, TenantLimitSettings] = {}
     source_files_below: tuple[Path, ...] = Field(default=(), description="folders that file: sources may name")
     private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
 
@@ -195,7 +207,7 @@ class SourceSettings(Section):
     secret: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$")] = ""
     endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$|^$")] = ""
     region: str = ""
-    tenants: tuple[str, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
+    tenants: tuple[TenantName, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
     sidecars: bool = Field(default=False, description="call.json beside call.wav says how to transcribe it")
     sidecar_fields: dict[str, str] = Field(default={}, description="names in it: theirs to ours; no others are read")
 
@@ -208,7 +220,7 @@ class TwilioSettings(Section):
     """
 
     account: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="the AccountSid")]
-    tenant: Annotated[str, Field(min_length=1)] = "default"
+    tenant: TenantName = "default"
     auth_token: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
     api_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.twilio.com"
 
@@ -240,7 +252,7 @@ class RetentionSettings(Section):
     audio_days: Annotated[
         float, Field(ge=0, description="copies of recordings that jobs asked to keep; 0: none is kept")
     ] = 30.0
-    tenants: dict[str, Annotated[float, Field(ge=0)]] = {}
+    tenants: dict[TenantName, Annotated[float, Field(ge=0)]] = {}
 
 
 class WebhookSettings(Section):
@@ -250,7 +262,7 @@ class WebhookSettings(Section):
     """
 
     url: str = Field(default="", description="for tenants that are not named")
-    tenants: dict[str, str] = {}
+    tenants: dict[TenantName, str] = {}
     private_targets: bool = Field(default=False, description="allow private addresses, and plain http")
     timeout_s: Annotated[float, Field(ge=1, le=60)] = 20.0
 
@@ -311,7 +323,7 @@ class MetricsSettings(Section):
     A job is in time if it ends within ``objective_base_s`` plus ``objective_per_audio_s`` times its recording's length.
     """
 
-    tenant_classes: dict[str, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = {}
+    tenant_classes: dict[TenantName, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = {}
     objective_base_s: Annotated[float, Field(ge=0)] = 300.0
     objective_per_audio_s: Annotated[float, Field(ge=0)] = 1.0
 

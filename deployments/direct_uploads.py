@@ -10,12 +10,16 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
 from pydantic import ValidationError
 
 from pipelines.codec import decode, encode
 from pipelines.errors import BlobMissing, NotFound, Overloaded, StorageError, TooLarge, UploadIncomplete
-from pipelines.keys import UPLOAD_MARKS, JobKeys
+from pipelines.ids import created_at_s
+from pipelines.keys import UPLOAD_MARKS, JobKeys, is_tenant
 from pipelines.storage import BlobStore
+
+log = structlog.get_logger()
 
 URL_LIFETIME_S = 900.0
 LIFETIME_S = 24 * 3600.0
@@ -61,7 +65,7 @@ class DirectUploads:
         most = min(max_bytes, MAX_PUT_BYTES)
         if n_bytes > most:
             raise TooLarge(f"The recording is larger than the {most} bytes that can be put at once.")
-        if sum(1 for _ in self.store.list(f"{UPLOAD_MARKS}{tenant}/")) >= MAX_OPEN:
+        if sum(1 for _ in self.store.list(UPLOAD_MARKS.of_tenant(tenant))) >= MAX_OPEN:
             raise Overloaded(f"{MAX_OPEN} of your uploads have no job yet; begin or abandon some.", RETRY_AFTER_S)
         now_s = round(self.clock(), 3)
         upload_id, token = self.new_id(), ""
@@ -112,29 +116,42 @@ class DirectUploads:
         self.store.delete(keys.upload_mark)
 
     def _read(self, tenant: str, upload_id: str) -> DirectUpload | None:
+        """The upload of a tenant by its id; None for a mark that names another one: its keys are that one's."""
+        if not is_tenant(tenant):
+            return None
         try:
-            return decode(DirectUpload, self.store.get(JobKeys(tenant=tenant, job_id=upload_id).upload_mark))
-        except BlobMissing:
+            upload = decode(DirectUpload, self.store.get(JobKeys(tenant=tenant, job_id=upload_id).upload_mark))
+        except (BlobMissing, ValidationError):
             return None
         except StorageError as error:
             if type(error) is StorageError:  # what no key can be made of
                 return None
             raise
+        return upload if (upload.tenant, upload.id) == (tenant, upload_id) else None
 
 
 def expire_uploads(store: BlobStore, *, now_s: float) -> list[str]:
-    """Close uploads whose time is over; return their ids. Their bytes are then those of a job that nobody knows."""
+    """Close uploads whose time is over; return their ids. Their bytes are then those of a job that nobody knows.
+
+    A mark that cannot be read is closed as well, and one that is no mark at all, or another upload's, is left alone.
+    """
     expired = []
-    for mark in list(store.list(UPLOAD_MARKS)):
+    for mark in list(store.list(UPLOAD_MARKS.prefix)):
+        keys = UPLOAD_MARKS.job_of(mark)
+        if keys is None or created_at_s(keys.job_id) is None:
+            log.error("what lies among the uploads is none", action="expire_uploads", key=mark)
+            continue
         try:
             upload = decode(DirectUpload, store.get(mark))
         except BlobMissing:
             continue
         except ValidationError:
             upload = None
-        if upload is None or upload.expires_at_s < now_s:
+        if upload is not None and upload.keys != keys:
+            log.error("mark of an upload names another one", action="expire_uploads", key=mark)
+        elif upload is None or upload.expires_at_s < now_s:
             store.delete(mark)
-            expired.append(mark.rpartition("/")[2])
+            expired.append(keys.job_id)
     return expired
 
 

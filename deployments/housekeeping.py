@@ -16,7 +16,7 @@ from pipelines.batches import BatchBook
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState
-from pipelines.keys import AUDIO_MARKS, JobKeys
+from pipelines.keys import AUDIO_MARKS, JobKeys, is_tenant
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 
@@ -129,20 +129,22 @@ def expire_audio(
 ) -> list[str]:
     """Delete copies of recordings whose time is over, or, in the ``own`` store, whose job is gone; return the ids."""
     expired = []
-    for mark in list(store.list(AUDIO_MARKS)):
-        tenant, _, job_id = mark.removeprefix(AUDIO_MARKS).partition("/")
+    for mark in list(store.list(AUDIO_MARKS.prefix)):
+        keys = AUDIO_MARKS.job_of(mark)
+        if keys is None:
+            log.error("what lies among the marks is none", action="expire_audio", key=mark)
+            continue
         try:
-            job = ledger.get(tenant, job_id)
+            job = ledger.get(keys.tenant, keys.job_id)
         except JobUnknown:
-            if not own:
+            if not own or created_at_s(keys.job_id) is None:
                 continue
         else:
             if not job.state.final or now_s - job.updated_at_s < retention.audio_days * DAY_S:
                 continue
-        keys = JobKeys(tenant=tenant, job_id=job_id)
         store.delete_prefix(keys.audio)
         store.delete(mark)
-        expired.append(job_id)
+        expired.append(keys.job_id)
     if expired:
         log.info("recordings deleted", action="expire_audio", jobs=len(expired))
     return expired
@@ -166,4 +168,4 @@ def keep_house(
 def _owner(key: str) -> tuple[str, str] | None:
     """Tenant and job of a key that should be gone when the job has ended."""
     match = _JOB_KEY.match(key)
-    return (match["tenant"], match["job"]) if match else None
+    return (match["tenant"], match["job"]) if match and is_tenant(match["tenant"]) else None

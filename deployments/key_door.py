@@ -12,6 +12,7 @@ import structlog
 from deployments.auth import Principal
 from pipelines.credentials import ApiKey, KeyStore, digest_of, key_id_of
 from pipelines.errors import LedgerUnavailable, Unauthenticated
+from pipelines.keys import is_tenant
 
 FRESH_S = 3.0  # a revoked key opens nothing after so long
 TOUCH_INTERVAL_S = 60.0
@@ -62,6 +63,9 @@ class KeyDoor:
         now_s = self._clock()
         if key is None or not key.is_of(token) or not key.valid(now_s):
             raise _refused()
+        if not is_tenant(key.tenant):
+            log.warning("key of a reserved tenant refused", action="key_reserved", key_id=key_id, tenant=key.tenant)
+            raise Unauthenticated(f"The key's tenant {key.tenant!r} has a reserved name: get a key of another tenant.")
         if key.last_used_at_s is None or now_s - key.last_used_at_s > TOUCH_INTERVAL_S:
             try:
                 self._keys.touch(key_id, now_s)

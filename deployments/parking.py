@@ -8,13 +8,10 @@ from pydantic import ValidationError
 from deployments.ports import MinutesRequest
 from pipelines.codec import decode, encode
 from pipelines.errors import BlobMissing
+from pipelines.keys import PARKED_MINUTES, RESUME_MINUTES
 from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
-
-# Beside the tenants: what is parked is looked for often, and by this prefix only.
-PREFIX = "minutes-parked/"
-RESUME = "minutes-resume"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,28 +37,33 @@ class Parking:
     def list(self) -> "list[Parked]":
         """All parked requests, by tenant and age of their jobs; what cannot be read is passed over and logged."""
         found = []
-        for key in self._store.list(PREFIX):
+        for key in self._store.list(PARKED_MINUTES.prefix):
             try:
-                found.append(decode(Parked, self._store.get(key)))
+                entry = decode(Parked, self._store.get(key))
             except BlobMissing:
                 continue
             except ValidationError as error:
-                log.error("parked request cannot be read", action="park", key=key, detail=str(error))
+                log.error("parked request cannot be read", action="park", key=key, faults=error.error_count())
+                continue
+            if _key(entry.request) == key:
+                found.append(entry)
+            else:
+                log.error("parked request is another job's", action="park", key=key)
         return found
 
     def count(self) -> int:
         """How many requests are parked."""
-        return sum(1 for _ in self._store.list(PREFIX))
+        return sum(1 for _ in self._store.list(PARKED_MINUTES.prefix))
 
     def ask_to_resume(self) -> None:
         """Leave word that what is parked may be tried at once: the model works again, or the budget is larger."""
-        self._store.put(RESUME, b"")
+        self._store.put(RESUME_MINUTES, b"")
 
     def taken_word(self) -> bool:
         """Whether word was left since this was asked last."""
-        if not self._store.exists(RESUME):
+        if not self._store.exists(RESUME_MINUTES):
             return False
-        self._store.delete(RESUME)
+        self._store.delete(RESUME_MINUTES)
         return True
 
     def release(self, request: MinutesRequest) -> None:
@@ -70,4 +72,4 @@ class Parking:
 
 
 def _key(request: MinutesRequest) -> str:
-    return f"{PREFIX}{request.tenant}/{request.job_id}.json"
+    return PARKED_MINUTES.key(request.tenant, request.job_id)

@@ -8,18 +8,16 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from pipelines.errors import OptionError
+from pipelines.keys import RESERVED_TENANTS, is_tenant
 
 PREFIX = "mm"
 MAX_NAME_CHARS = 100
-# What the blob store holds beside the tenants.
-RESERVED_TENANTS = frozenset({"minutes-parked", "minutes-resume"})
-_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{16}})_[A-Za-z0-9_-]{{43}}")
 
 
@@ -94,12 +92,17 @@ def key_id_of(token: str) -> str | None:
 
 def checked_tenant(tenant: str) -> str:
     """Return a tenant's name, which begins the keys of its blobs; raises `OptionError` for what cannot be one."""
-    if not _TENANT.fullmatch(tenant) or tenant in RESERVED_TENANTS:
+    if not is_tenant(tenant):
         raise OptionError(
             f"{tenant[:64]!r} is no tenant's name: 1 to 63 lower-case letters, digits, - and _, beginning with a "
             f"letter or digit, and not {' or '.join(sorted(RESERVED_TENANTS))}."
         )
     return tenant
+
+
+def nobodys_keys(keys: Iterable[ApiKey], now_s: float) -> list[ApiKey]:
+    """Keys that would be valid, had their tenant not a name that is none: earlier versions took some of them."""
+    return [key for key in keys if key.valid(now_s) and not is_tenant(key.tenant)]
 
 
 def checked_scopes(names: Collection[str]) -> frozenset[Scope]:

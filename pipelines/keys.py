@@ -1,9 +1,87 @@
-"""Blob keys of a job: always generated, never taken from outside."""
+"""The layout of the blob store: which keys there are. They are always generated, never taken from outside.
 
+    <tenant>/<job>/…              a job's blobs: `JobKeys`
+    <tenant>/<folder>/…           what a tenant has beside its jobs: `TenantKeys`
+    <prefix>/<tenant>/<job>       marks, one for each job: `JOB_MARKS`
+    minutes-resume                a word to the MinutesWriter
+
+The names at the top that are no tenants are `RESERVED_TENANTS`, and nobody can be called so: `is_tenant`. A prefix that
+is added begins with `RESERVED_START`, which no tenant's name does (see ``docs/decisions/key-layout.md``).
+"""
+
+import re
 from dataclasses import dataclass
+from datetime import date
 
-AUDIO_MARKS = "audio-kept/"  # beside the tenants
-UPLOAD_MARKS = "uploads-open/"  # the same
+RESERVED_START = "_"
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Small blobs beside the tenants, one for each job that something is to be found about without a look at all."""
+
+    prefix: str
+    suffix: str = ""
+
+    def key(self, tenant: str, job_id: str) -> str:
+        """The mark of a job."""
+        return f"{self.of_tenant(tenant)}{job_id}{self.suffix}"
+
+    def of_tenant(self, tenant: str) -> str:
+        """The prefix of a tenant's marks."""
+        return f"{self.prefix}{tenant}/"
+
+    def job_of(self, key: str) -> "JobKeys | None":
+        """The job that a key below the prefix marks; None for a key that `key` does not make."""
+        tenant, _, job_id = key.removeprefix(self.prefix).removesuffix(self.suffix).partition("/")
+        sound = is_tenant(tenant) and job_id and "/" not in job_id and self.key(tenant, job_id) == key
+        return JobKeys(tenant=tenant, job_id=job_id) if sound else None
+
+
+AUDIO_MARKS = Marks(prefix="audio-kept/")
+"""A job keeps its recording; nothing is in it."""
+
+UPLOAD_MARKS = Marks(prefix="uploads-open/")
+"""What was announced of a job whose recording is being put: `deployments.direct_uploads.DirectUpload`."""
+
+PARKED_MINUTES = Marks(prefix="minutes-parked/", suffix=".json")
+"""Minutes that are still to be written: `deployments.parking.Parked`."""
+
+JOB_MARKS = (AUDIO_MARKS, UPLOAD_MARKS, PARKED_MINUTES)
+
+RESUME_MINUTES = "minutes-resume"
+"""Says that parked minutes may be tried at once; nothing is in it."""
+
+RESERVED_TENANTS = frozenset(key.partition("/")[0] for key in (*(marks.prefix for marks in JOB_MARKS), RESUME_MINUTES))
+
+
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can be called so: its name begins keys, and must not be what other keys begin with."""
+    return _TENANT.fullmatch(name) is not None and name not in RESERVED_TENANTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantKeys:
+    """What a tenant has beside its jobs, in folders whose names no job's id can have (`pipelines.ids.new_id`)."""
+
+    tenant: str
+
+    @property
+    def paid_minutes(self) -> str:
+        return f"{self.tenant}/minutes-cache/"
+
+    def paid_minutes_of(self, digest: str) -> str:
+        """Which job holds the minutes that were paid for by this content: `pipelines.minutes.cache`."""
+        return f"{self.paid_minutes}{digest}.json"
+
+    @property
+    def spending(self) -> str:
+        return f"{self.tenant}/minutes-spending/"
+
+    def spending_of(self, day: date) -> str:
+        """What minutes cost in a day (UTC): `pipelines.core.Usage` as JSON."""
+        return f"{self.spending}{day.isoformat()}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +181,22 @@ class JobKeys:
     @property
     def audio_mark(self) -> str:
         """Says that a job keeps its recording: what is to expire is found without looking at every job."""
-        return f"{AUDIO_MARKS}{self.tenant}/{self.job_id}"
+        return AUDIO_MARKS.key(self.tenant, self.job_id)
 
     @property
     def upload_mark(self) -> str:
         """What was announced of a job whose recording is being put: `deployments.direct_uploads.DirectUpload`."""
-        return f"{UPLOAD_MARKS}{self.tenant}/{self.job_id}"
+        return UPLOAD_MARKS.key(self.tenant, self.job_id)
+
+    @property
+    def parked_mark(self) -> str:
+        """Minutes of the job that are still to be written: `deployments.parking.Parked`."""
+        return PARKED_MINUTES.key(self.tenant, self.job_id)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All that lies beside the tenants about this job."""
+        return tuple(marks.key(self.tenant, self.job_id) for marks in JOB_MARKS)
 
     @property
     def transcript(self) -> str:
@@ -127,9 +215,13 @@ class JobKeys:
         """Says that a later job wrote this one's minutes anew; nothing is in it."""
         return f"{self.rewritings}{job_id}"
 
+    @property
+    def paid_minutes(self) -> str:
+        return f"{self.root}results/.minutes-"
+
     def minutes(self, digest: str) -> str:
         """Minutes that were paid for (`pipelines.minutes.cache.PaidMinutes`), by the digest of what went into them."""
-        return f"{self.root}results/.minutes-{digest}"
+        return f"{self.paid_minutes}{digest}"
 
     def result(self, name: str) -> str:
         """A result as users fetch it, by its name in `pipelines.jobs.RESULT_FORMATS`."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pipelines.codec import decode, encode
 from pipelines.core import Usage
 from pipelines.errors import BlobMissing, MinutesParked
+from pipelines.keys import TenantKeys
 from pipelines.storage import BlobStore
 
 
@@ -20,11 +21,6 @@ class DailyLimits:
 
     tokens: int | None = None
     cost_usd: float | None = None
-
-
-def spending_key(tenant: str, day: date) -> str:
-    """Where a tenant's spending of a day lies in the blob store."""
-    return f"{tenant}/minutes-spending/{day.isoformat()}.json"
 
 
 @dataclass(kw_only=True)
@@ -73,7 +69,8 @@ class Budget:
         entry.spent += usage
         if self._store is not None:
             async with entry.lock:  # the last write holds everything added before it
-                await asyncio.to_thread(self._store.put, spending_key(tenant, day), encode(entry.spent))
+                key = TenantKeys(tenant=tenant).spending_of(day)
+                await asyncio.to_thread(self._store.put, key, encode(entry.spent))
 
     async def _day(self, tenant: str, day: date) -> _Day:
         entry = self._days.get((tenant, day))
@@ -88,7 +85,8 @@ class Budget:
         if self._store is None:
             return Usage()
         try:
-            return decode(Usage, await asyncio.to_thread(self._store.get, spending_key(tenant, day)))
+            key = TenantKeys(tenant=tenant).spending_of(day)
+            return decode(Usage, await asyncio.to_thread(self._store.get, key))
         except (BlobMissing, ValidationError):
             return Usage()
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import BlobMissing
-from pipelines.keys import JobKeys
+from pipelines.keys import JobKeys, TenantKeys
 from pipelines.storage import BlobStore
 
 
@@ -68,7 +68,7 @@ class MinutesCache:
 
     def _get(self, tenant: str, digest: str) -> KnownMinutes | None:
         try:
-            reference = decode(_Reference, self._store.get(_reference_key(tenant, digest)))
+            reference = decode(_Reference, self._store.get(TenantKeys(tenant=tenant).paid_minutes_of(digest)))
             stored = self._store.get(JobKeys(tenant=tenant, job_id=reference.job_id).minutes(digest))
             return KnownMinutes(paid=decode(PaidMinutes, stored), job_id=reference.job_id)
         except (BlobMissing, ValidationError):
@@ -76,8 +76,12 @@ class MinutesCache:
 
     def _put(self, tenant: str, job_id: str, digest: str, paid: PaidMinutes) -> None:
         self._store.put(JobKeys(tenant=tenant, job_id=job_id).minutes(digest), encode(paid))
-        self._store.put(_reference_key(tenant, digest), encode(_Reference(job_id=job_id)))
+        self._store.put(TenantKeys(tenant=tenant).paid_minutes_of(digest), encode(_Reference(job_id=job_id)))
 
 
-def _reference_key(tenant: str, digest: str) -> str:
-    return f"{tenant}/minutes-cache/{digest}.json"
+def holder_of(store: BlobStore, key: str) -> str:
+    """Id of the job that a key of `TenantKeys.paid_minutes_of` names; "" where there is none, or none can be read."""
+    try:
+        return decode(_Reference, store.get(key)).job_id
+    except (BlobMissing, ValidationError):
+        return ""

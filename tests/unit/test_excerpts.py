@@ -17,6 +17,7 @@ from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Decision, Evidence, Minutes, ModelInfo, Segment, Transcript
 from pipelines.errors import BlobMissing, NotFound, ResultPending
 from pipelines.export import render
+from pipelines.ids import new_id
 from pipelines.jobs import Job, JobOptions, JobState
 from pipelines.keys import JobKeys
 from pipelines.playback import PlaybackCopy
@@ -158,8 +159,9 @@ def test_copies_expire(store: MemoryStore) -> None:
     assert store.exists(KEYS.audio_mark)
     assert expire_audio(ledger, store, retention, now_s=1000.0 + 3 * 86_400) == ["j"]
     assert not list(store.list(KEYS.audio))
-    store.put(JobKeys(tenant="t", job_id="gone").audio_mark, b"")
-    assert expire_audio(ledger, store, retention, now_s=1000.0) == ["gone"]
+    gone = new_id()
+    store.put(JobKeys(tenant="t", job_id=gone).audio_mark, b"")
+    assert expire_audio(ledger, store, retention, now_s=1000.0) == [gone]
     store.put(KEYS.playback, b"x")
     clean_up(store, replace(JOB, state=JobState.FAILED))
     assert not list(store.list(KEYS.audio))
