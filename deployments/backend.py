@@ -6,6 +6,7 @@ from deployments.coordinator_line import CoordinatorLine
 from deployments.intake import Intake
 from deployments.limits import IngestionLimits, LiveLimits
 from deployments.offer import Offer
+from deployments.scrubber import Scrubber
 from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 from deployments.uploads import UploadGates
@@ -30,6 +31,7 @@ class Backend:
     offer: Offer
     live: LiveLimits
     uploads: UploadGates
+    scrubber: Scrubber
     public_url: str
     batches: BatchBook | None = None
     usd_per_audio_hour: float | None = None
@@ -50,6 +52,8 @@ class Backend:
             offer=replace(self.offer, tenant=tenant),
             uploads=self.uploads,
             limits=self.limits.of(tenant),
+            spool_dir=self.limits.spool_dir,
+            scrubber=self.scrubber,
             public_url=self.public_url,
         )
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from deployments.job_schemas import public_part
+from deployments.job_schemas import host_of
 from deployments.measures import Measures
 from deployments.patience import Patience
 from pipelines.errors import LedgerError
@@ -138,9 +138,8 @@ class Courier:
             action=state,
             job_id=message.job_id,
             delivery=message.id,
-            target=public_part(message.target),
+            target=host_of(message.target),
             status=receipt.status,
-            detail=attempt.detail,
         )
         self._measures.delivered(message.channel, state, attempt.duration_s)
         await self._patience.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)

@@ -12,11 +12,13 @@ import structlog
 
 from deployments import stages
 from deployments.direct_uploads import expire_uploads
+from deployments.erasure import erase, erase_blobs, scrub
+from deployments.tenant_leftovers import TenantLeftovers
 from pipelines.batches import BatchBook
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState
-from pipelines.keys import AUDIO_MARKS, JobKeys, is_tenant
+from pipelines.keys import AUDIO_MARKS, PARKED_MINUTES, JobKeys, is_tenant
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 
@@ -24,8 +26,9 @@ log = structlog.get_logger()
 
 MIN_AGE_S = 3600.0  # a source lies in the store before the ledger knows its job
 DAY_S = 86_400.0
+SCRUBBED_BYTES = 256 << 20  # takes 3 s, in which nobody writes; a lease outlives that
 _ENDED = tuple(state for state in JobState if state.final)
-_JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?:source$|work/)")
+_JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?P<kind>source$|work/|results/)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +60,20 @@ def owns(ledger: Ledger, store: BlobStore) -> bool:
     return owner == identity
 
 
-def sweep(ledger: Ledger, store: BlobStore, *, now_s: float, own: bool = True) -> list[str]:
+def sweep(
+    ledger: Ledger, store: BlobStore, *, now_s: float, own: bool = True, beside: TenantLeftovers | None = None
+) -> list[str]:
     """Delete sources and working data of jobs that have ended, or that no ledger knows and are an hour old.
 
-    The latter only in the ledger's ``own`` store. Returns the roots of the jobs that were cleaned.
+    Of the latter also what was written after they were erased: results of a transcript that is gone. They are touched
+    only in the ledger's ``own`` store. Returns the roots of the jobs that were cleaned; ``beside`` is shown all keys.
     Raises `StoreUnavailable` and `LedgerUnavailable`.
     """
     swept = []
-    for owner, _ in groupby(store.list(""), key=_owner):
-        if owner is None:
+    passing = store.list("") if beside is None else beside.seeing(store.list(""))
+    for owner, within in groupby(passing, key=_owner):
+        names = {_kind(key) for key in within}
+        if owner is None or not names & {"source", "work", "results"}:
             continue
         keys = JobKeys(tenant=owner[0], job_id=owner[1])
         try:
@@ -74,16 +82,27 @@ def sweep(ledger: Ledger, store: BlobStore, *, now_s: float, own: bool = True) -
             born_s = created_at_s(keys.job_id)
             if not own or born_s is None or now_s - born_s < MIN_AGE_S or store.exists(keys.upload_mark):
                 continue
-            store.delete(keys.source)
-            store.delete_prefix(keys.work)
+            if not _delete_unknown(store, keys, names):
+                continue
         else:
-            if not job.state.final:
+            if not job.state.final or not names & {"source", "work"}:
                 continue
             stages.clean_up(store, job)
         swept.append(keys.root)
     if swept:
         log.info("leftovers deleted", action="sweep", jobs=len(swept))
     return swept
+
+
+def _delete_unknown(store: BlobStore, keys: JobKeys, names: set[str]) -> bool:
+    """Delete what a job that nobody knows needed, and what came after its erasure; whether there was any."""
+    late = "results" in names and "transcript" not in names
+    if late:
+        erase_blobs(store, keys)
+    elif names & {"source", "work"}:
+        store.delete(keys.source)
+        store.delete_prefix(keys.work)
+    return late or bool(names & {"source", "work"})
 
 
 def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> list[str]:
@@ -98,7 +117,7 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
         for job in page.jobs:
             days = retention.days_of(job.tenant)
             if days and job.updated_at_s < now_s - days * DAY_S:
-                stages.purge(ledger, store, job)
+                erase(ledger, store, job)
                 expired.append(job.id)
         after = page.next_cursor
         if after is None:
@@ -121,6 +140,21 @@ def expire_batches(book: BatchBook, retention: Retention, *, now_s: float) -> li
             expired.append(batch.id)
     if expired:
         log.info("batches expired", action="expire_batches", batches=len(expired))
+    return expired
+
+
+def expire_parked(ledger: Ledger, store: BlobStore) -> list[str]:
+    """Forget minutes that were to be written of jobs that are gone; return the jobs' ids."""
+    expired = []
+    for mark in list(store.list(PARKED_MINUTES.prefix)):
+        keys = PARKED_MINUTES.job_of(mark)
+        if keys is None or created_at_s(keys.job_id) is None:
+            continue
+        try:
+            ledger.get(keys.tenant, keys.job_id)
+        except JobUnknown:
+            store.delete(mark)
+            expired.append(keys.job_id)
     return expired
 
 
@@ -153,19 +187,35 @@ def expire_audio(
 def keep_house(
     ledger: Ledger, store: BlobStore, retention: Retention, now_s: float, book: BatchBook | None = None
 ) -> Sequence[str]:
-    """What is over goes: open uploads, leftovers, jobs, their batches, kept audio, marks of requests that died."""
-    ledger.holds.sweep()
+    """What is over goes: open uploads, leftovers, jobs, their batches, kept audio, what tenants have beside their jobs.
+
+    Last the traces of all that in the ledger's file, and of what was erased meanwhile.
+    """
     own = owns(ledger, store)
-    return [
+    beside = TenantLeftovers()
+    gone = [
         *(expire_uploads(store, now_s=now_s) if own else ()),
-        *sweep(ledger, store, now_s=now_s, own=own),
+        *sweep(ledger, store, now_s=now_s, own=own, beside=beside),
         *expire(ledger, store, retention, now_s=now_s),
         *(expire_batches(book, retention, now_s=now_s) if book else ()),
         *expire_audio(ledger, store, retention, now_s=now_s, own=own),
+        *(expire_parked(ledger, store) if own else ()),
+        *(beside.expire(store, now_s=now_s) if own else ()),
     ]
+    scrub(ledger, SCRUBBED_BYTES)
+    return gone
 
 
 def _owner(key: str) -> tuple[str, str] | None:
-    """Tenant and job of a key that should be gone when the job has ended."""
+    """Tenant and job of a key that may have to go when the job has ended."""
     match = _JOB_KEY.match(key)
     return (match["tenant"], match["job"]) if match and is_tenant(match["tenant"]) else None
+
+
+def _kind(key: str) -> str:
+    """What a key below a job's root holds, as far as `sweep` tells kinds apart."""
+    match = _JOB_KEY.match(key)
+    if match is None:
+        return ""
+    kind = match["kind"].rstrip("/")
+    return "transcript" if key == JobKeys(tenant=match["tenant"], job_id=match["job"]).transcript else kind

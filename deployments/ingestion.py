@@ -40,6 +40,8 @@ from deployments.quarantine_routes import quarantine_routes
 from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.recorder_routes import recorder_routes
+from deployments.scrubber import Scrubber
+from deployments.spool_sweep import sweeping
 from deployments.tus_routes import tus_routes
 from deployments.twilio import TwilioAccount
 from deployments.twilio_routes import twilio_routes
@@ -127,6 +129,7 @@ def build_api(
         ),
         live=live,
         uploads=UploadGates(live),
+        scrubber=Scrubber(ledger),
         public_url=public_url.rstrip("/"),
         batches=batches,
         usd_per_audio_hour=usd_per_audio_hour,
@@ -138,6 +141,7 @@ def build_api(
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
+        lifespan=sweeping(limits.spool_dir, clock),
     )
     app.state.backend = backend
     app.state.doorkeeper = doorkeeper or OpenDoor()

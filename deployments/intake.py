@@ -8,7 +8,7 @@ import structlog
 
 from deployments.correlation import came_from
 from deployments.direct_uploads import DirectUploads
-from deployments.job_schemas import public_part
+from deployments.job_schemas import host_of
 from deployments.limits import TenantLimits
 from deployments.submission import Submission
 from pipelines.codec import encode
@@ -103,7 +103,7 @@ class Intake:
             tenant=tenant,
             model=stored_job.options.model,
             n_bytes=source.n_bytes,
-            source_url=public_part(submission.source_url),
+            source_host=host_of(submission.source_url),
         )
         return stored_job, created
 

@@ -15,6 +15,7 @@ import structlog
 
 from deployments import quarantine, stages, tracing
 from deployments.coordinator_options import CoordinatorOptions
+from deployments.erasure import erase_blobs
 from deployments.figures import BatchFigures, SegmentFigures
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
@@ -187,7 +188,8 @@ class JobDriver:
                     tracing.past_span("job", live.job.traceparent, took_s, job_id=after.id, state=after.state.value)
                 elif live.job.state is JobState.TRANSCRIBING:
                     self._measures.begun(live.job)
-                log.info("job", action=after.state, job_id=after.id, reason=after.reason, detail=after.detail)
+                # Not its detail, which may name the recording: no erasure reaches logs.
+                log.info("job", action=after.state, job_id=after.id, reason=after.reason)
         live.announce()
         for action in actions:
             match action:
@@ -393,7 +395,7 @@ class JobDriver:
             log.warning("job is not ours any more", action="forget", job_id=live.job.id, error=str(error))
             self._forget(live)
             if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
-                await self._patience.in_thread(self._store.delete_prefix, live.keys.root)
+                await self._patience.in_thread(erase_blobs, self._store, live.keys)
 
     async def _failure_of(self, live: LiveJob, step: Step) -> Failed | None:
         try:

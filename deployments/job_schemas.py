@@ -207,6 +207,12 @@ def public_part(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def host_of(address: str) -> str:
+    """The host of a URL, or the domain of an e-mail address: as much as logs may hold, which no erasure reaches."""
+    parts = urlsplit(address)
+    return (parts.netloc if parts.scheme else address).rpartition("@")[2]
+
+
 class JobPage(Wire):
     """Jobs, newest first, and where the list goes on."""
 

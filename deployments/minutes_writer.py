@@ -13,6 +13,7 @@ import structlog
 
 from deployments import tracing
 from deployments.documents import MINUTES_FORMATS, TRANSCRIPT_FORMATS, Documents
+from deployments.erasure import erase_blobs
 from deployments.figures import MinutesOutcome, WritingFigures
 from deployments.parking import Parked, Parking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
@@ -183,7 +184,10 @@ class MinutesWriter:
         record: MinutesRecord | None,
         figures: WritingFigures,
     ) -> WrittenResults:
-        """Render and store the documents of the minutes, if there are any; say what all of it took."""
+        """Render and store the documents of the minutes, if there are any; say what all of it took.
+
+        Raises `JobUnknown` when the job was erased meanwhile: nothing is left of what was written then.
+        """
         names, note = TRANSCRIPT_FORMATS, _NOTES[record.state].format(record.note) if record else ""
         started_s = time.perf_counter()
         if paid is not None:
@@ -201,6 +205,7 @@ class MinutesWriter:
             )
             new = Usage() if paid.counted else paid.usage
             figures = replace(figures, writer=minutes.writer, n_bytes=figures.n_bytes + n_bytes, usage=new)
+        await asyncio.to_thread(self._check_kept, request)
         writer = self._writers.get(request.minutes)
         figures = replace(
             figures,
@@ -209,6 +214,12 @@ class MinutesWriter:
             store_calls=self._store.take_calls(),
         )
         return WrittenResults(names=names, note=note, minutes=record, figures=figures)
+
+    def _check_kept(self, request: MinutesRequest) -> None:
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        if not self._store.exists(keys.transcript):  # an erasure deletes it first
+            erase_blobs(self._store, keys)
+            raise JobUnknown(f"Job {request.job_id} was erased while its minutes were written.")
 
     async def _transcript(self, request: MinutesRequest) -> Transcript:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)

@@ -134,8 +134,19 @@ class ResumableUploads:
             os.close(descriptor)
 
     def finish(self, record: Resumable, job_id: str) -> None:
-        """Note the job that an upload became; its record stays until it expires, for clients that heard no answer."""
-        self._write(replace(record, job_id=job_id))
+        """Note the job that an upload became; its record stays until it expires, for clients that heard no answer.
+
+        What the job is called and wants is the job's from now on, and goes with it.
+        """
+        self._write(
+            replace(
+                record,
+                job_id=job_id,
+                filename="",
+                options=JobOptions(model=record.options.model),
+                reference=NO_REFERENCE,
+            )
+        )
 
     def delete(self, record: Resumable) -> None:
         """Forget an upload."""
@@ -164,9 +175,10 @@ class ResumableUploads:
         if not _ID.fullmatch(upload_id):
             return None
         try:
-            return decode(Resumable, self._record_path(upload_id).read_bytes())
+            record = decode(Resumable, self._record_path(upload_id).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+        return record if record.id == upload_id else None
 
     def _write(self, record: Resumable) -> None:
         path = self._record_path(record.id)

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from deployments import tracing
 from deployments.figures import SegmentFigures, SpanTiming
 from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
+from deployments.scratch import scratch_folder, sweep_scratch
 from deployments.sources import fetch
 from pipelines.audio import MAX_CHANNELS
 from pipelines.batches import Probe
@@ -80,6 +80,7 @@ class Segmenter:
         and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
         """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        await asyncio.to_thread(sweep_scratch)
         if request.source_url:
             yield await self._fetch(request, keys)
         stored = await asyncio.to_thread(self._stored, keys)
@@ -109,8 +110,8 @@ class Segmenter:
 
     async def probe(self, tenant: str, url: str) -> Probe:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
-        with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
-            path = Path(folder) / "source"
+        with scratch_folder() as folder:
+            path = folder / "source"
             await fetch(url, path, self._options.sources, tenant)
             with path.open("rb") as file:
                 return Probe(audio_s=await asyncio.to_thread(self._decode.duration_s, file))
@@ -135,8 +136,8 @@ class Segmenter:
         """Pull the source into the store, unless an earlier call did."""
         if await asyncio.to_thread(self._store.exists, keys.source):
             return await asyncio.to_thread(self._source, keys)
-        with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
-            path = Path(folder) / "source"
+        with scratch_folder() as folder:
+            path = folder / "source"
             await fetch(request.source_url, path, self._options.sources, request.tenant)
             return await asyncio.to_thread(self._put_source, keys, path)
 
@@ -201,8 +202,8 @@ class Segmenter:
         if not wanted:
             yield lambda blocks: blocks
             return
-        with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
-            path = Path(folder) / "audio"
+        with scratch_folder() as folder:
+            path = folder / "audio"
             with PlaybackCopy(path) as copy:
                 yield copy.listen
             self._store.put(keys.audio_mark, b"")

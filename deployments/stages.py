@@ -12,7 +12,6 @@ from pipelines.corrections import said
 from pipelines.job_usage import JobUsage, transcription_usage
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, outcome_of
-from pipelines.ledger import Ledger
 from pipelines.masking import mask_transcript
 from pipelines.scheduling import WorkItem
 from pipelines.stitching import stitch
@@ -140,16 +139,6 @@ def clean_up(store: BlobStore, job: Job) -> None:
         store.delete_prefix(keys.audio)
     store.delete(keys.source)
     store.delete_prefix(keys.work)
-
-
-def purge(ledger: Ledger, store: BlobStore, job: Job) -> list[str]:
-    """Erase an ended job and all its blobs; return their keys."""
-    # Blobs first: while the ledger still has the job, a purge that failed half-way can be repeated.
-    root = JobKeys(tenant=job.tenant, job_id=job.id).root
-    keys = list(store.list(root))
-    store.delete_prefix(root)
-    ledger.delete(job.tenant, job.id)
-    return keys
 
 
 def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict[int, ChunkResult]:

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
 import anyio.to_thread
 
-from deployments import stages
 from deployments.coordinator_line import CoordinatorLine
+from deployments.erasure import erase
 from deployments.excerpts import excerpt
 from deployments.idempotency import held
 from deployments.intake import Intake
@@ -20,6 +21,8 @@ from deployments.limits import TenantLimits
 from deployments.offer import Offer
 from deployments.quarantine import Quarantined, chunks_in
 from deployments.schemas import MinutesWishes
+from deployments.scrubber import Scrubber
+from deployments.spool_sweep import forget_job
 from deployments.submission import Submission
 from deployments.uploads import Spool, UploadGates
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
@@ -76,6 +79,8 @@ class TenantJobs:
     offer: Offer
     uploads: UploadGates
     limits: TenantLimits
+    spool_dir: Path
+    scrubber: Scrubber
     public_url: str
 
     def spool(self) -> AbstractAsyncContextManager[Spool]:
@@ -136,7 +141,10 @@ class TenantJobs:
         job = await self.get(job_id)
         if not job.state.final:
             raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
-        return await in_thread(stages.purge, self.ledger, self.store, job)
+        await in_thread(forget_job, self.spool_dir, self.tenant, job.id)
+        deleted = await in_thread(erase, self.ledger, self.store, job)
+        await self.scrubber.scrub()
+        return deleted
 
     async def events(self, job_id: str) -> Sequence[JobEvent]:
         """A job's history, oldest first, its last `MAX_EVENTS` entries."""

@@ -1,5 +1,6 @@
 """Transactions on SQLite or PostgreSQL with one tree of errors; knows nothing of jobs."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ POOL_SIZE = 8
 MAX_OVERFLOW = 16
 
 _WRITE = "meetmemo_write"
+
+# Values of ``PRAGMA user_version``, which nothing else here uses: whether the file holds traces of deleted rows.
+_UNSCRUBBED, _SCRUBBING, _SCRUBBED = 0, 1, 2
+_CHECKPOINT_TIMEOUT_MS = 1_000  # a reader that keeps an old page is waited for no longer
 
 
 class Database:
@@ -88,6 +93,35 @@ class Database:
         with self._turn, self._mapped(), writer.begin() as connection:
             yield connection
 
+    def note_deletion(self, connection: Connection) -> None:
+        """Note in a writing transaction that it deletes what must not be found in the file: work for `scrub`."""
+        if self.is_sqlite:
+            connection.exec_driver_sql(f"PRAGMA user_version={_UNSCRUBBED}")
+
+    def scrub(self, max_bytes: int) -> bool:
+        """Write a SQLite file of at most ``max_bytes`` anew if it may hold traces of deleted rows, and empty its log.
+
+        Overwriting what is deleted (``secure_delete``) is not enough: balancing the tree copies rows from page to page
+        and leaves bytes of them in the gaps. Returns whether no traces are left, as far as it is for this program to
+        say: what a PostgreSQL server does with its pages is its own business. Writers wait meanwhile.
+        """
+        if not self.is_sqlite:
+            return True
+        with self._turn, self._mapped(), self._engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            assert raw is not None, "a connection in use has its raw connection"
+            cursor = raw.cursor()
+            try:
+                clean = _vacuum(cursor, max_bytes)
+                cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_TIMEOUT_MS}")
+                (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as error:
+                raise LedgerUnavailable(f"{self._where}: {error}") from error
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
+                cursor.close()
+            return clean and not busy
+
     def close(self) -> None:
         """Close the pooled connections."""
         self._engine.dispose()
@@ -121,6 +155,7 @@ def _sqlite(path: str) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     def begin(connection: Connection) -> None:
@@ -130,6 +165,24 @@ def _sqlite(path: str) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _vacuum(cursor: Any, max_bytes: int) -> bool:
+    """Write the file anew if that is due and it is small enough; return whether it holds no traces now."""
+    state, n_pages, page_bytes = (
+        cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "page_count", "page_size")
+    )
+    if state == _SCRUBBED or n_pages * page_bytes > max_bytes:
+        return bool(state == _SCRUBBED)
+    cursor.execute(f"PRAGMA user_version={_SCRUBBING}")
+    cursor.execute("VACUUM")
+    cursor.execute("BEGIN IMMEDIATE")
+    # Rows that were deleted since have set it back.
+    clean: bool = cursor.execute("PRAGMA user_version").fetchone()[0] == _SCRUBBING
+    if clean:
+        cursor.execute(f"PRAGMA user_version={_SCRUBBED}")
+    cursor.execute("COMMIT")
+    return clean
 
 
 def _postgresql(url: Any) -> Engine:

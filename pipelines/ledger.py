@@ -181,9 +181,15 @@ class Ledger(Protocol):
         """
 
     def delete(self, tenant: str, job_id: str) -> None:
-        """Forget a job, its history and its idempotency key; raises `JobUnknown`.
+        """Forget a job, its history, its idempotency key and what a batch says of it; raises `JobUnknown`.
 
         What an ended one took is kept in `costs_of_deleted`.
+        """
+
+    def scrub(self, max_bytes: int) -> bool:
+        """Overwrite what deleted rows left behind, unless the ledger's file is larger than ``max_bytes``.
+
+        Returns whether nothing is left that this program could overwrite.
         """
 
     def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:

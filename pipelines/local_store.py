@@ -26,6 +26,7 @@ from pipelines.full_disk import writing_fault
 
 TEMPORARY_FOLDER = f"{PRIVATE_MARK}tmp"
 TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long is dead
+SWEEP_INTERVAL_S = 3600.0
 MIN_FREE_BYTES = 64 * 2**20
 
 _COPY_BLOCK_BYTES = 2**20
@@ -45,6 +46,7 @@ class LocalStore:
         self.min_free_bytes = min_free_bytes
         self._temporary = self.root / TEMPORARY_FOLDER
         self._prepared = False
+        self._swept_s = 0.0  # Unix seconds
 
     def put(self, key: str, data: bytes) -> BlobRef:
         """Store ``data`` durably, replacing what was there."""
@@ -219,10 +221,13 @@ class LocalStore:
         return self._temporary.is_dir() if self._prepared else self.root.is_dir() or not self.root.exists()
 
     def _prepare(self) -> None:
-        if self._prepared:
+        now_s = time.time()
+        if self._prepared and now_s - self._swept_s < SWEEP_INTERVAL_S:
             return
-        self._make_folder(self._temporary)
-        oldest_s = time.time() - TEMPORARY_LIFETIME_S
+        if not self._prepared:
+            self._make_folder(self._temporary)
+        self._swept_s = now_s
+        oldest_s = now_s - TEMPORARY_LIFETIME_S
         for leftover in self._temporary.iterdir():
             with suppress(FileNotFoundError):  # another process sweeps too
                 if leftover.stat().st_mtime < oldest_s:

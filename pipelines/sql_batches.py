@@ -21,11 +21,25 @@ from pipelines.ledger import Clock, Lease, NewJob
 from pipelines.ledger_rows import insert_new, job_of, require_fence
 from pipelines.ledger_rules import storable, storable_reference
 from pipelines.ledger_schema import batch_entries, batches, jobs
-from pipelines.references import Reference
+from pipelines.references import NO_REFERENCE, Reference
 
 _ROWS_PER_INSERT = 1_000
 _LIVE = [state.value for state in JobState if not state.final]
 _RETRIED = [JobState.FAILED.value, JobState.CANCELLED.value]
+
+
+def blank_entries(connection: Connection, job: Job) -> None:
+    """Leave of the entries that became a job only their numbers and states: the job is erased."""
+    words = {"source": "", "filename": "", "custom_id": "", "detail": ""}
+    connection.execute(
+        update(batch_entries)
+        .where(batch_entries.c.job_id == job.id)
+        .values(
+            **words,
+            options=encode(JobOptions(model=job.options.model)).decode(),
+            reference=encode(NO_REFERENCE).decode(),
+        )
+    )
 
 
 class SqlBatches:
@@ -181,6 +195,7 @@ class SqlBatches:
         with self._database.writing() as connection:
             _known(connection, tenant, batch_id, lock=True)
             connection.execute(delete(batches).where(batches.c.id == batch_id))
+            self._database.note_deletion(connection)
 
     def feed(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
         """Make jobs of pending entries; see `BatchBook.feed`."""

@@ -55,9 +55,10 @@ from pipelines.ledger_schema import (
 from pipelines.migrations import revision
 from pipelines.model_routes import ModelRoute, from_text, to_text
 from pipelines.outbox import Message
+from pipelines.sql_batches import blank_entries
 from pipelines.sql_corrections import SqlCorrections
 from pipelines.sql_key_holds import SqlKeyHolds
-from pipelines.sql_outbox import SqlOutbox, insert_messages
+from pipelines.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
 
 _CREATE_ATTEMPTS = 5
 
@@ -232,14 +233,22 @@ class SqlLedger:
             return replace(job_of(row), cancel_requested=True, updated_at_s=now_s)
 
     def delete(self, tenant: str, job_id: str) -> None:
-        """Forget a job, its history and its idempotency key, but not what it took; raises `JobUnknown`."""
+        """Forget a job and what is written about it elsewhere, but not what it took; raises `JobUnknown`."""
         with self._database.writing() as connection:
             row = known_row(connection, tenant, job_id, lock=True)
             job = job_of(row)
             if job.state.final:
                 cost = encode(JobCost.of(job)).decode()
                 connection.execute(insert(job_costs).values(created_at_s=job.created_at_s, body=cost))
+            targets = targets_of(connection, job.id)
             connection.execute(delete(jobs).where(jobs.c.id == row.id))
+            forget_targets(connection, job.tenant, targets)
+            blank_entries(connection, job)
+            self._database.note_deletion(connection)
+
+    def scrub(self, max_bytes: int) -> bool:
+        """Overwrite what deleted rows left behind; see `pipelines.ledger.Ledger.scrub`."""
+        return self._database.scrub(max_bytes)
 
     def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
         """What ended jobs took that are deleted, by when they were created."""

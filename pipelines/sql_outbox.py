@@ -42,6 +42,22 @@ def insert_messages(connection: Connection, messages: Sequence[Message], now_s: 
     connection.execute(insert(deliveries), rows)
 
 
+def targets_of(connection: Connection, job_id: str) -> list[str]:
+    """Where messages about a job were to go."""
+    return list(connection.scalars(select(deliveries.c.target).where(deliveries.c.job_id == job_id).distinct()))
+
+
+def forget_targets(connection: Connection, tenant: str, targets: Collection[str]) -> None:
+    """Forget which of these want no more messages, where no message to them is left: an address is personal."""
+    for target in targets:
+        left = select(deliveries.c.id).where(deliveries.c.tenant == tenant, deliveries.c.target == target)
+        connection.execute(
+            delete(disabled_targets).where(
+                disabled_targets.c.tenant == tenant, disabled_targets.c.target == target, ~left.exists()
+            )
+        )
+
+
 class SqlOutbox:
     """`pipelines.outbox.Outbox` in a database."""
 

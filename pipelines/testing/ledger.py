@@ -188,6 +188,11 @@ class MemoryLedger:
             self.outbox.forget(job.id)
             self.corrections.forget(job.id)
 
+    def scrub(self, max_bytes: int) -> bool:
+        """There is no file."""
+        self.check()
+        return True
+
     def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
         """What ended jobs took that are deleted, by when they were created."""
         self.check()

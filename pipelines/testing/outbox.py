@@ -41,6 +41,7 @@ class MemoryOutbox:
     def forget(self, job_id: str) -> None:
         """What `Ledger.delete` does with a job's messages."""
         self._deliveries = {key: held for key, held in self._deliveries.items() if held.message.job_id != job_id}
+        self._disabled &= {(held.message.tenant, held.message.target) for held in self._deliveries.values()}
 
     def take_due(self, limit: int, *, hold_s: float, per_target: int, busy: Collection[str] = ()) -> Sequence[Delivery]:
         """Take messages whose time has come; see `pipelines.outbox.Outbox.take_due`."""

@@ -286,6 +286,14 @@ class JobsContract(LedgerBase):
         with pytest.raises(JobUnknown):
             ledger.record(lease, running, "note")
 
+    def test_scrub(self, ledger, another):
+        """What is left after a deletion can be overwritten, whoever deleted; the other jobs stay."""
+        ledger.create(make_job("j1"))
+        kept, _ = ledger.create(make_job("j2"))
+        another.delete("acme", "j1")
+        assert ledger.scrub(1 << 30)
+        assert another.get("acme", "j2") == kept
+
     def test_what_deleted_jobs_took(self, ledger, another, lease, running):
         """The figures of an ended job outlive it; one that had not ended leaves none."""
         usage = JobUsage(device_s=2.0, cpu_s=3.0, result_bytes=4)

@@ -126,6 +126,20 @@ class OutboxContract(LedgerBase):
         with pytest.raises(JobUnknown):
             ledger.outbox.of_job("somebody else", "running")
 
+    def test_targets_go_with_the_last_message_to_them(self, ledger, write, clock):
+        """That an address wants no more messages is known as long as a job knows the address."""
+        write(message())
+        write(message("m2", job_id="later"), job_id="later")
+        for name in self.take(ledger):
+            ledger.outbox.settle(name, attempt(clock, 410, "gone"), DeliveryState.DISABLED)
+        ledger.delete("acme", "running")
+        write(message("m3", job_id="third"), job_id="third")
+        assert self.take(ledger) == []
+        ledger.delete("acme", "later")
+        ledger.delete("acme", "third")
+        write(message("m4", job_id="fourth"), job_id="fourth")
+        assert self.take(ledger) == ["m4"]
+
     def test_deleted_jobs(self, ledger, write, clock):
         """With a job go its messages; an attempt that comes back after that is no error."""
         write(message())

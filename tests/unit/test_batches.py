@@ -198,6 +198,30 @@ async def test_batches_go_with_their_jobs(office):
     assert left(results_days=7.0) == set()
 
 
+async def test_an_entry_forgets_a_job_that_is_erased(office):
+    """Its name, source, options and reference go with the job; number, state and the other entries stay."""
+    await office.house.coordinator.start()
+    words = {"custom_id": "secret", "external_id": "secret", "metadata": {"caller": "secret"}}
+    entries = [
+        {"source": office.recording("secret.wav", "1 2"), "options": {"prompt": "secret"}, **words},
+        {"source": office.recording("b.wav", "3 4"), "custom_id": "second"},
+    ]
+    batch = await office.post(entries=entries)
+    await office.finished(batch["id"])
+    first, second = office.book.entries("default", batch["id"])
+    answer = await office.http.delete(f"/v1/jobs/{first.job_id}", params={"purge": "true"})
+    assert answer.status_code == 200
+    blank, other = office.book.entries("default", batch["id"])
+    assert "secret" not in repr(blank)
+    assert (blank.seq, blank.state, blank.job_id, blank.job) == (0, first.state, first.job_id, None)
+    assert other == second
+    assert office.book.tally("default", batch["id"]).gone == 1
+    listed = await office.http.get(f"/v1/batches/{batch['id']}/entries")
+    manifest = await office.http.get(f"/v1/batches/{batch['id']}/manifest")
+    assert (listed.status_code, manifest.status_code) == (200, 200)
+    assert "secret" not in listed.text + manifest.text
+
+
 async def test_retry_takes_on_only_what_failed(office):
     """A mended recording gets a new job; what succeeded keeps its own."""
     await office.house.coordinator.start()

@@ -115,6 +115,19 @@ class TestLocalStore(DurableStoreContract):
         assert not old.exists()
         assert young.exists()
 
+    def test_leftovers_go_without_a_restart(self, store, monkeypatch):
+        """A process that runs for long looks for them again, once an hour."""
+        store.put("a/b", b"x")
+        old = store.root / "~tmp/old"
+        old.write_bytes(b"half a bl")
+        long_ago_s = time.time() - TEMPORARY_LIFETIME_S - 60
+        os.utime(old, (long_ago_s, long_ago_s))
+        store.put("a/c", b"y")
+        assert old.exists()
+        monkeypatch.setattr("pipelines.local_store.SWEEP_INTERVAL_S", 0.0)
+        store.put("a/d", b"z")
+        assert not old.exists()
+
     def test_file_size_limit(self, store, tmp_path):
         """When the system refuses to write more, the store says it is unavailable and keeps what was there."""
         store.put("a/b", b"before")
