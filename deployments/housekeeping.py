@@ -28,6 +28,7 @@ MIN_AGE_S = 3600.0  # a source lies in the store before the ledger knows its job
 DAY_S = 86_400.0
 SCRUBBED_BYTES = 256 << 20  # takes 3 s, in which nobody writes; a lease outlives that
 _ENDED = tuple(state for state in JobState if state.final)
+_LEFTOVERS = frozenset({"source", "work"})
 _JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?P<kind>source$|work/|results/)")
 
 
@@ -73,7 +74,9 @@ def sweep(
     passing = store.list("") if beside is None else beside.seeing(store.list(""))
     for owner, within in groupby(passing, key=_owner):
         names = {_kind(key) for key in within}
-        if owner is None or not names & {"source", "work", "results"}:
+        late = "results" in names and "transcript" not in names
+        # Only of these the ledger is asked: most jobs have results and nothing else.
+        if owner is None or not (late or names & _LEFTOVERS):
             continue
         keys = JobKeys(tenant=owner[0], job_id=owner[1])
         try:
@@ -82,27 +85,19 @@ def sweep(
             born_s = created_at_s(keys.job_id)
             if not own or born_s is None or now_s - born_s < MIN_AGE_S or store.exists(keys.upload_mark):
                 continue
-            if not _delete_unknown(store, keys, names):
-                continue
+            if late:
+                erase_blobs(store, keys)
+            else:
+                store.delete(keys.source)
+                store.delete_prefix(keys.work)
         else:
-            if not job.state.final or not names & {"source", "work"}:
+            if not job.state.final or not names & _LEFTOVERS:
                 continue
             stages.clean_up(store, job)
         swept.append(keys.root)
     if swept:
         log.info("leftovers deleted", action="sweep", jobs=len(swept))
     return swept
-
-
-def _delete_unknown(store: BlobStore, keys: JobKeys, names: set[str]) -> bool:
-    """Delete what a job that nobody knows needed, and what came after its erasure; whether there was any."""
-    late = "results" in names and "transcript" not in names
-    if late:
-        erase_blobs(store, keys)
-    elif names & {"source", "work"}:
-        store.delete(keys.source)
-        store.delete_prefix(keys.work)
-    return late or bool(names & {"source", "work"})
 
 
 def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> list[str]:

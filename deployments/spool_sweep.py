@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 def forget_job(spool_dir: Path, tenant: str, job_id: str) -> None:
     """Delete what says which resumable upload became a job. Blocks."""
-    for path, record in _records(spool_dir):
+    for path, record in _records(spool_dir, mentioning=job_id):
         if record is not None and (record.tenant, record.job_id) == (tenant, job_id):
             _delete(path)
 
@@ -73,11 +73,13 @@ def sweeping(
     return lifespan
 
 
-def _records(spool_dir: Path) -> Iterator[tuple[Path, Resumable | None]]:
-    """The records of resumable uploads; None for one that cannot be read."""
+def _records(spool_dir: Path, mentioning: str = "") -> Iterator[tuple[Path, Resumable | None]]:
+    """The records of resumable uploads that mention a word; None for one that cannot be read."""
     for path in (spool_dir / FOLDER).glob("*.json"):
         try:
-            yield path, decode(Resumable, path.read_bytes())
+            data = path.read_bytes()
+            if mentioning.encode() in data:
+                yield path, decode(Resumable, data)
         except ValidationError:
             yield path, None
         except FileNotFoundError:

@@ -115,11 +115,10 @@ class Database:
                 clean = _vacuum(cursor, max_bytes)
                 cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_TIMEOUT_MS}")
                 (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except sqlite3.Error as error:
-                raise LedgerUnavailable(f"{self._where}: {error}") from error
-            finally:
                 cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
-                cursor.close()
+            except sqlite3.Error as error:
+                connection.invalidate()  # nobody else gets it as it is now
+                raise LedgerUnavailable(f"{self._where}: {error}") from error
             return clean and not busy
 
     def close(self) -> None:

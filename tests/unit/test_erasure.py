@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployments.erasure import erase, erase_blobs, scrub
-from deployments.housekeeping import DAY_S, Retention, keep_house
+from deployments.housekeeping import DAY_S, Retention, keep_house, sweep
 from deployments.minutes_writer import MinutesWriter
 from deployments.parking import Parking
 from deployments.ports import MinutesRequest
@@ -24,6 +24,7 @@ from pipelines.ids import created_at_s, new_id
 from pipelines.keys import JobKeys, TenantKeys
 from pipelines.ledger import open_ledger
 from pipelines.minutes.cache import MinutesCache, PaidMinutes
+from pipelines.sql_ledger import SqlLedger
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.contracts.ledger_base import make_job
@@ -203,6 +204,17 @@ def test_a_job_that_runs_keeps_its_results(store: MemoryStore) -> None:
     assert store.exists(keys.minutes("digest"))
 
 
+def test_the_ledger_is_asked_about_leftovers_only(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round costs no query for each of the many jobs that have results and nothing else."""
+    site = Site(store)
+    keys = JobKeys(tenant="t", job_id=site.job(*SUCCESS).id)
+    store.delete(keys.source)
+    store.delete_prefix(keys.work)
+    store.put(keys.result("minutes.md"), b"x")
+    monkeypatch.setattr(site.ledger, "get", pytest.fail)
+    assert sweep(site.ledger, store, now_s=NOW_S) == []
+
+
 def test_parked_minutes_of_jobs_that_are_gone_are_forgotten(store: MemoryStore) -> None:
     """Also where nobody writes minutes any more; those of a job that is there stay."""
     site = Site(store)
@@ -332,6 +344,26 @@ def test_rows_deleted_meanwhile_are_not_forgotten(tmp_path: Path) -> None:
     assert not _traces(tmp_path, b"secret")
     ledger.close()
     other.close()
+
+
+def test_a_scrub_that_cannot_be_done_is_an_outage(tmp_path: Path) -> None:
+    """A file that cannot be rewritten now stays as it was, can be used, and is rewritten the next time."""
+    path = tmp_path / "ledger.sqlite3"
+    ledger = open_ledger(f"sqlite:///{path}")
+    ledger.create(make_job(filename="secret"))
+    ledger.delete("acme", "j1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipelines.database.LOCK_TIMEOUT_S", 0.01)
+        with pytest.raises(LedgerUnavailable):
+            SqlLedger(f"sqlite:///{path}").scrub(1 << 30)
+    other.execute("COMMIT")
+    other.close()
+    assert ledger.create(make_job("j2"))[1]
+    assert ledger.scrub(1 << 30)
+    assert not _traces(tmp_path, b"secret")
+    ledger.close()
 
 
 def test_every_connection_overwrites(tmp_path: Path) -> None:
