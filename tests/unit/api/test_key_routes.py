@@ -4,6 +4,7 @@ import pytest
 
 from deployments.key_door import KeyDoor
 from pipelines.credentials import ALL_SCOPES, JOB_SCOPES, new_key
+from pipelines.keys import RESERVED_TENANTS
 from pipelines.testing.keys import MemoryKeys
 
 
@@ -44,7 +45,16 @@ async def test_the_life_of_a_key(api, keys):
     assert (await api.client.get("/v1/jobs", headers=mine)).status_code == 401
 
 
-@pytest.mark.parametrize("wrong", [{"tenant": "../x"}, {"scopes": []}, {"scopes": ["root"]}, {"lifetime_s": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tenant": "../x"},
+        *({"tenant": name} for name in sorted(RESERVED_TENANTS)),
+        {"scopes": []},
+        {"scopes": ["root"]},
+        {"lifetime_s": -1},
+    ],
+)
 async def test_a_key_that_makes_no_sense(api, keys, wrong):
     """Is refused as an invalid option, and nothing is kept."""
     answer = await api.client.post("/v1/admin/keys", json={"tenant": "acme", "scopes": ["jobs:read"], **wrong})
