@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from deployments.source_places import SourcePlace
+from deployments.source_urls import SourceUrl
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 from pipelines.sidecars import MAX_SIDECAR_BYTES, sidecar_names
 
@@ -32,8 +33,8 @@ def s3_url(bucket: str, key: str) -> str:
 
 def bucket_and_key(url: str) -> tuple[str, str]:
     """What a URL of an object names."""
-    parts = urlsplit(url)
-    return parts.netloc, unquote(parts.path).removeprefix("/")
+    source = SourceUrl.of(url)
+    return source.authority, source.key
 
 
 def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int) -> str:
@@ -82,8 +83,13 @@ def _read_small(bucket: str, key: str, place: SourcePlace, max_bytes: int) -> by
 
 
 def list_objects(url: str, place: SourcePlace) -> Iterator[Found]:
-    """Yield the objects below a prefix, but empty ones, in the order of their keys. Raises `SourceUnreachable`."""
+    """Yield the objects below a prefix, but empty ones, in the order of their keys, a page of 1,000 at a time.
+
+    Raises `SourceUnreachable`.
+    """
     bucket, prefix = bucket_and_key(url)
+    if prefix and prefix == place.folder.key:
+        prefix += "/"  # eu would list europe/ too
     with _mapped(url):
         pages = _client(place).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:

@@ -48,7 +48,18 @@ def test_places_belong_to_tenants():
     assert place_of("s3://calls/eu/sales/1.wav", (own,), "other") is None
 
 
-@pytest.mark.parametrize("bad", [{"url": "ftp://x/"}, {"url": "s3://"}, {"url": "s3://b", "secret": "nocolon"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"url": "ftp://x/"},
+        {"url": "s3://"},
+        {"url": "s3://b", "secret": "nocolon"},
+        {"url": "s3://b/eu/%2e%2e"},
+        {"url": "https://x/a/..%2fb"},
+        {"url": "https://x/a#b"},
+        {"url": "https://id@x/a"},
+    ],
+)
 def test_places_that_cannot_be(bad):
     """A place that nothing can be pulled from is a mistake in the settings; its secret is not shown."""
     with pytest.raises(ConfigurationError):
@@ -105,6 +116,13 @@ def test_objects_are_listed(bucket):
     assert all(item.etag and '"' not in item.etag for item in found)
 
 
+def test_a_listing_stays_in_its_place(bucket):
+    """The place's own prefix lists what is below it, not what begins with the same letters."""
+    place = replace(bucket, url="s3://calls/e")
+    assert list(list_objects("s3://calls/e", place)) == []
+    assert len(list(list_objects("s3://calls", replace(bucket, url="s3://calls")))) == 3
+
+
 async def test_a_server_is_told_who_comes(tmp_path):
     """The header goes to the place alone: a redirect out of it does not carry the secret away."""
     seen = {}
@@ -117,10 +135,27 @@ async def test_a_server_is_told_who_comes(tmp_path):
         Route("/files/a.wav", file),
         Route("/open/a.wav", file),
         Route("/files/away", lambda request: RedirectResponse("/open/a.wav")),
+        Route("/files/around", lambda request: RedirectResponse("/files/..%2fopen/a.wav")),
+        Route("/files/..%2fopen/a.wav", file),
+        Route("/files/../open/a.wav", file),
+        Route("/files/back", lambda request: RedirectResponse("/open/back")),
+        Route("/open/back", lambda request: RedirectResponse("/files/a.wav")),
+        Route("/files/bucket", lambda request: RedirectResponse("s3://calls/eu/1.wav")),
+        Route("/files/broken", lambda request: RedirectResponse("http://[::1/a.wav")),
     ]
     async with serve_asgi(Starlette(routes=routes)) as url:
         place = SourcePlace(name="recorder", url=f"{url}/files", secret="Bearer x")
-        limits = SourceLimits(allow_private=True, places=(place,))
+        limits = SourceLimits(allow_private=True, places=(place, CALLS))
         await fetch(f"{url}/files/a.wav", tmp_path / "a", limits)
         await fetch(f"{url}/files/away", tmp_path / "b", limits)
-    assert seen == {"/files/a.wav": "Bearer x", "/open/a.wav": None}
+        assert seen == {"/files/a.wav": "Bearer x", "/open/a.wav": None}
+        seen.clear()
+        await fetch(f"{url}/files/..%2fopen/a.wav", tmp_path / "c", limits)
+        await fetch(f"{url}/files/around", tmp_path / "d", limits)
+        assert set(seen.values()) == {None}
+        seen.clear()
+        await fetch(f"{url}/files/back", tmp_path / "e", limits)
+        assert seen == {"/files/a.wav": "Bearer x"}
+        for name, words in (("bucket", "not a safe place"), ("broken", "cannot be read")):
+            with pytest.raises(SourceUnreachable, match=words):
+                await fetch(f"{url}/files/{name}", tmp_path / "f", limits)
