@@ -1,7 +1,7 @@
 """Recordings in buckets: fetched with the credentials of their place, listed below a prefix. Everything blocks."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,34 @@ if TYPE_CHECKING:
 class Found:
     """An object below a prefix; ``etag`` changes with its content."""
 
-    url: str
+    bucket: str
+    key: str
     n_bytes: int
     etag: str
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        return s3_url(self.bucket, self.key)
+
+
+class Page:
+    """A part of a listing: objects in a row, in the order of their keys."""
+
+    def __init__(self, objects: Sequence[Found]) -> None:
+        self.objects = objects
+        keys = [item.key for item in objects]
+        self._keys = frozenset(keys)
+        # Directory buckets list in no order; nothing can be missed in such a page.
+        self._ends = (keys[0], keys[-1]) if keys and keys == sorted(keys) else None
+
+    def may_have_sidecar(self, key: str) -> bool:
+        """Whether a sidecar may lie beside a recording; False only where this part would show it."""
+        names = sidecar_names(key)
+        if self._ends is None or not self._keys.isdisjoint(names):
+            return True
+        first, last = self._ends
+        return not all(first <= name <= last for name in names)
 
 
 def s3_url(bucket: str, key: str) -> str:
@@ -52,18 +77,12 @@ def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int
     return key.rpartition("/")[2]
 
 
-def sidecar_urls(url: str) -> tuple[str, ...]:
-    """Where the sidecar of a recording may be."""
-    bucket, key = bucket_and_key(url)
-    return tuple(s3_url(bucket, name) for name in sidecar_names(key))
-
-
 def read_sidecar_of(url: str, place: SourcePlace) -> bytes | None:
-    """The sidecar beside a recording, None where there is none; raises `SourceUnreachable`."""
+    """The sidecar beside a recording, None where there is none, or an empty one; raises `SourceUnreachable`."""
     bucket, key = bucket_and_key(url)
     for name in sidecar_names(key):
         data = _read_small(bucket, name, place, MAX_SIDECAR_BYTES + 1)
-        if data is not None:
+        if data:
             return data
     return None
 
@@ -83,21 +102,25 @@ def _read_small(bucket: str, key: str, place: SourcePlace, max_bytes: int) -> by
 
 
 def list_objects(url: str, place: SourcePlace) -> Iterator[Found]:
-    """Yield the objects below a prefix, but empty ones, in the order of their keys, a page of 1,000 at a time.
+    """Yield the objects below a prefix, but empty ones, in the order of their keys. Raises `SourceUnreachable`."""
+    for page in list_pages(url, place):
+        yield from page.objects
 
-    Raises `SourceUnreachable`.
-    """
+
+def list_pages(url: str, place: SourcePlace) -> Iterator[Page]:
+    """Yield what `list_objects` yields, a page of the store's at a time; each is asked for when it is wanted."""
     bucket, prefix = bucket_and_key(url)
     if prefix and prefix == place.folder.key:
         prefix += "/"  # eu would list europe/ too
     with _mapped(url):
-        pages = _client(place).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for item in page.get("Contents", ()):
-                if item["Size"]:
-                    yield Found(
-                        url=s3_url(bucket, item["Key"]), n_bytes=item["Size"], etag=item.get("ETag", "").strip('"')
-                    )
+        for page in _client(place).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield Page(
+                [
+                    Found(bucket=bucket, key=item["Key"], n_bytes=item["Size"], etag=item.get("ETag", "").strip('"'))
+                    for item in page.get("Contents", ())
+                    if item["Size"]
+                ]
+            )
 
 
 @functools.lru_cache(maxsize=32)
