@@ -1,6 +1,7 @@
 """Recordings in buckets: fetched with the credentials of their place, listed below a prefix. Everything blocks."""
 
 import functools
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 from pipelines.sidecars import MAX_SIDECAR_BYTES, sidecar_names
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from mypy_boto3_s3 import S3Client
 
 
@@ -69,10 +71,10 @@ def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int
         client = _client(place)
         n_bytes = client.head_object(Bucket=bucket, Key=key)["ContentLength"]
         if n_bytes > max_bytes:
-            raise TooLarge(f"{url} is larger than the {max_bytes} bytes this server takes.")
+            raise _too_large(url, max_bytes)
         if n_bytes == 0:
             raise EmptyAudio(f"{url} has no bytes.")
-        with destination.open("wb") as file:
+        with _BoundedFile(destination, max_bytes, url) as file:
             client.download_fileobj(bucket, key, file)
     return key.rpartition("/")[2]
 
@@ -85,6 +87,25 @@ def read_sidecar_of(url: str, place: SourcePlace) -> bytes | None:
         if data:
             return data
     return None
+
+
+class _BoundedFile(io.BufferedWriter):
+    """A file for an object that may be replaced by a larger one after its size was asked for."""
+
+    def __init__(self, path: Path, max_bytes: int, url: str) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+        self._max_bytes = max_bytes
+        self._url = url
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Raise `TooLarge` beyond the limit."""
+        if self.tell() + memoryview(data).nbytes > self._max_bytes:
+            raise _too_large(self._url, self._max_bytes)
+        return super().write(data)
+
+
+def _too_large(url: str, max_bytes: int) -> TooLarge:
+    return TooLarge(f"{url} is larger than the {max_bytes} bytes this server takes.")
 
 
 def _read_small(bucket: str, key: str, place: SourcePlace, max_bytes: int) -> bytes | None:

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from deployments import s3_sources
 from deployments.limits import SourceLimits
 from deployments.s3_sources import list_objects
 from deployments.schemas import InvalidOptions
@@ -104,6 +105,24 @@ async def test_objects_are_fetched(bucket, tmp_path):
     closed = replace(limits, places=(replace(bucket, tenants=("a",)),))
     with pytest.raises(InvalidOptions, match="no bucket"):
         await fetch("s3://calls/eu/a%20b.wav", path, closed, "b")
+
+
+async def test_an_object_that_grows(bucket, tmp_path, monkeypatch):
+    """An object that is replaced by a larger one after its size was asked for is cut off like any other."""
+    client = s3_sources._client(bucket)
+    real = client.head_object
+
+    def late(**asked):
+        said = real(**asked)
+        client.put_object(Bucket="calls", Key="eu/grows.wav", Body=b"RIFF" * 1000)
+        return said
+
+    client.put_object(Bucket="calls", Key="eu/grows.wav", Body=b"RIFF")
+    monkeypatch.setattr(client, "head_object", late)
+    with pytest.raises(TooLarge, match="1000 bytes"):
+        await fetch("s3://calls/eu/grows.wav", tmp_path / "source", SourceLimits(places=(bucket,), max_bytes=1000))
+    assert not (tmp_path / "source").exists()
+    client.delete_object(Bucket="calls", Key="eu/grows.wav")
 
 
 def test_objects_are_listed(bucket):
