@@ -27,7 +27,7 @@ from deployments.s3_sources import fetch_object
 from deployments.schemas import InvalidOptions
 from deployments.source_files import OutsideRoots, open_below
 from deployments.source_places import SourcePlace, place_of
-from deployments.source_urls import SourceUrl
+from deployments.source_urls import SourceUrl, is_ambiguous
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 
 BLOCK_BYTES = 1 << 20
@@ -56,6 +56,8 @@ def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str
     except ValueError as error:
         return str(error)
     if source.scheme == "s3":
+        if is_ambiguous(source.path):
+            return "holds a segment of dots or control characters, which some stores resolve"
         known = place_of(url, limits.places, tenant) and source.key.strip("/")
         return "" if known else "is in no bucket that this server has credentials for; a presigned https URL needs none"
     if source.scheme == "file":

@@ -102,6 +102,8 @@ async def test_objects_are_fetched(bucket, tmp_path):
     assert not path.exists()
     with pytest.raises(InvalidOptions, match="no bucket"):
         check_url("s3://calls/us/x.wav", limits)
+    with pytest.raises(InvalidOptions, match="segment of dots"):
+        await fetch("s3://calls/eu/%2e%2e/us/x.wav", path, limits)
     closed = replace(limits, places=(replace(bucket, tenants=("a",)),))
     with pytest.raises(InvalidOptions, match="no bucket"):
         await fetch("s3://calls/eu/a%20b.wav", path, closed, "b")
