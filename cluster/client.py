@@ -139,6 +139,10 @@ class Client:
         """Begin to drain; return how many jobs are in hand."""
         return await self._json("POST", "/v1/admin/drain", params={"refuse": str(refuse).lower()})
 
+    async def drain_status(self) -> dict[str, Any]:
+        """Return whether the cluster drains and how many jobs are in hand; changes nothing."""
+        return await self._json("GET", "/v1/admin/drain")
+
     async def end_drain(self) -> dict[str, Any]:
         """Begin jobs again."""
         return await self._json("DELETE", "/v1/admin/drain")

@@ -13,6 +13,7 @@ from pipelines.catalogue import resolve, verify
 from pipelines.devices import find_devices, memory_limit_bytes, usable_cores
 from pipelines.errors import MeetMemoError
 from pipelines.ledger import open_ledger
+from pipelines.seccomp import is_supported
 from pipelines.storage import open_store
 
 GIB = 1 << 30
@@ -33,6 +34,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _python()
     yield _cores()
     yield _memory()
+    yield _system_call_filter()
     yield from _devices()
     yield from _models(settings)
     yield _language_model(settings)
@@ -70,6 +72,16 @@ def _memory() -> Finding:
         status="bad" if low else "ok",
         detail=f"{gib:.1f} GiB",
         mend="A cluster with a small model wants 4 GiB, one with large-v3 on the CPU 8 GiB." if low else "",
+    )
+
+
+def _system_call_filter() -> Finding:
+    kept = is_supported()
+    return Finding(
+        subject="system call filter",
+        status="ok" if kept else "note",
+        detail="the kernel keeps decoders from other processes" if kept else "the kernel has none for decoders",
+        mend="" if kept else "Run each cluster as a user of its own, on Linux with seccomp (x86-64 or ARM64).",
     )
 
 

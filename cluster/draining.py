@@ -11,13 +11,13 @@ _ROUND_S = 0.5
 async def drain_cluster(url: str, *, timeout_s: float, refuse: bool = False) -> int:
     """Drain until no job is in hand or the time is up; return how many are left. Raises `ApiError`.
 
-    Asks anew each round: a Coordinator that was replaced meanwhile knows of no draining.
+    Asks for it once: the ledger keeps it, also for a Coordinator that takes over meanwhile.
     """
     deadline_s = time.monotonic() + timeout_s
     async with Client(url) as client:
-        while True:
-            status = await client.drain(refuse=refuse)
-            n_left: int = status["live_jobs"]
-            if not n_left or time.monotonic() >= deadline_s:
-                return n_left
+        status = await client.drain(refuse=refuse)
+        while status["live_jobs"] and time.monotonic() < deadline_s:
             await asyncio.sleep(_ROUND_S)
+            status = await client.drain_status()
+    n_left: int = status["live_jobs"]
+    return n_left

@@ -1,7 +1,6 @@
 """The routes under ``/v1/notifications``: buckets tell of new recordings, and are swept for those nobody told of."""
 
 import hashlib
-from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -12,7 +11,7 @@ from deployments.backend import Backend
 from deployments.bucket_events import objects_created
 from deployments.problems import documented
 from deployments.references import ReferenceFields
-from deployments.s3_sources import list_objects, read_sidecar_of, s3_url, sidecar_urls
+from deployments.s3_sources import Page, bucket_and_key, list_pages, read_sidecar_of, s3_url
 from deployments.schemas import Options, Wire, refused_option
 from deployments.source_places import SourcePlace, place_of
 from deployments.sources import name_in
@@ -79,16 +78,16 @@ def notification_routes(backend: Backend) -> APIRouter:
     places = backend.limits.sources.places
 
     async def note(
-        jobs: TenantJobs, url: str, etag: str, common: dict[str, Any], there: Container[str] | None = None
+        jobs: TenantJobs, url: str, etag: str, common: dict[str, Any], page: Page | None = None
     ) -> NotedObject:
-        """Make a job of an object, once for its bucket, key and content; ``there`` are the URLs a listing found."""
+        """Make a job of an object, once for its bucket, key and content; ``page`` is the part of a listing it is in."""
         if url.lower().endswith(BESIDE_RECORDINGS) or url.endswith("/"):
             return NotedObject(source=url, outcome="ignored", detail="not a recording, by its name")
         place = place_of(url, places, jobs.tenant)
         if place is None:
             return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
         try:
-            options, reference = await wished(jobs, url, place, common, there)
+            options, reference = await wished(jobs, url, place, common, page)
         except (OptionError, ModelUnknown) as error:
             return NotedObject(source=url, outcome="refused", reason=error.reason, detail=f"its sidecar: {error}")
         submission = Submission(
@@ -96,7 +95,7 @@ def notification_routes(backend: Backend) -> APIRouter:
             filename=clean_filename(name_in(url)),
             spool=None,
             source_url=url,
-            idempotency_key=f"s3/{hashlib.sha256(f'{url}#{etag}'.encode()).hexdigest()}",
+            idempotency_key=_key_of(url, etag),
             reference=reference,
         )
         try:
@@ -108,11 +107,11 @@ def notification_routes(backend: Backend) -> APIRouter:
         return NotedObject(source=url, outcome="accepted" if created else "repeated", job_id=job.id)
 
     async def wished(
-        jobs: TenantJobs, url: str, place: SourcePlace, common: dict[str, Any], there: Container[str] | None
+        jobs: TenantJobs, url: str, place: SourcePlace, common: dict[str, Any], page: Page | None
     ) -> tuple[JobOptions, Reference]:
         """Options of all, and over them what stands beside the recording; raises `OptionError`, `ModelUnknown`."""
         values = dict(common)
-        wanted = place.sidecars and (there is None or any(name in there for name in sidecar_urls(url)))
+        wanted = place.sidecars and (page is None or page.may_have_sidecar(bucket_and_key(url)[1]))
         sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
         if sidecar is not None:
             values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
@@ -153,7 +152,8 @@ def notification_routes(backend: Backend) -> APIRouter:
         summary="Look through a prefix",
         description=(
             f"Lists a prefix and makes jobs of the objects that brought none yet, {MAX_SWEPT} at once: repeat it while "
-            "the answer says `more`. What was swept or notified before is not taken again."
+            "the answer says `more`. What was swept or notified before is not taken again. Of the recordings that are "
+            f"refused, {MAX_SWEPT} are named."
         ),
         responses=documented(Reason.SOURCE_UNREACHABLE, *_REFUSALS),
     )
@@ -162,19 +162,32 @@ def notification_routes(backend: Backend) -> APIRouter:
         place = place_of(request.prefix, places, jobs.tenant)
         if place is None:
             raise refused_option("prefix", "is in no bucket that this server has credentials for")
-        listed_objects = await in_thread(lambda: list(list_objects(request.prefix, place)))
-        there = {item.url for item in listed_objects}
         noted: list[NotedObject] = []
-        n_new = 0
-        for item in listed_objects:
-            if n_new == MAX_SWEPT:
-                return Noted(objects=noted, more=True)
-            if n_new % 100 == 0:
-                await jobs.check_backlog()
-            outcome = await note(jobs, item.url, item.etag, request.options, there)
-            n_new += outcome.outcome == "accepted"
-            if outcome.outcome in ("accepted", "refused"):
-                noted.append(outcome)
+        n_new = n_refused = 0
+        pages = list_pages(request.prefix, place)
+        while page := await in_thread(next, pages, None):
+            await jobs.check_backlog()
+            keys = {item.key: _key_of(item.url, item.etag) for item in page.objects}
+            taken = await jobs.used_keys(keys.values())
+            for item in page.objects:
+                if keys[item.key] in taken:
+                    continue
+                if n_new == MAX_SWEPT:
+                    return Noted(objects=noted, more=True)
+                outcome = await note(jobs, item.url, item.etag, request.options, page)
+                if outcome.outcome == "accepted":
+                    n_new += 1
+                    noted.append(outcome)
+                    if n_new % 100 == 0:
+                        await jobs.check_backlog()
+                elif outcome.outcome == "refused" and n_refused < MAX_SWEPT:
+                    n_refused += 1
+                    noted.append(outcome)
         return Noted(objects=noted)
 
     return router
+
+
+def _key_of(url: str, etag: str) -> str:
+    """The idempotency key of an object: its job is made once for its bucket, key and content."""
+    return f"s3/{hashlib.sha256(f'{url}#{etag}'.encode()).hexdigest()}"

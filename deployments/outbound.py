@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 import certifi
 import httpx
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+from deployments.public_addresses import IPAddress, is_public
 
 
 class Unresolvable(Exception):
@@ -41,29 +39,20 @@ def complaint_about(url: str) -> str:
 
 def complaint_about_host(url: str, *, allow_private: bool) -> str:
     """Say what is wrong with the host that a URL names; a name that is no address is judged when it is resolved."""
-    parts = urlsplit(url)
-    if not parts.hostname:
+    try:
+        target = httpx.URL(url)  # read as it is requested
+    except httpx.InvalidURL:
+        return "is not a URL"
+    host = target.raw_host.decode("ascii")  # `httpx.URL.host` raises for some names that begin with xn--
+    if not host:
         return "has no host"
-    if "@" in parts.netloc:
+    if target.userinfo or "@" in urlsplit(url).netloc:
         return "must not hold a user or password"
     try:
-        address = ipaddress.ip_address(parts.hostname)
+        address = ipaddress.ip_address(host)
     except ValueError:
         return ""
     return "" if allow_private or is_public(address) else "points to an address that is not public"
-
-
-def is_public(address: IPAddress) -> bool:
-    """Say whether an address is reachable from the internet, looking through IPv4 wrapped in IPv6."""
-    if isinstance(address, ipaddress.IPv6Address):
-        wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if any(inner is not None and not is_public(inner) for inner in wrapped):
-            return False
-        if address.ipv4_mapped is not None:
-            return True
-    return address.is_global and not address.is_multicast
 
 
 def trusted_certificates() -> ssl.SSLContext:
@@ -87,13 +76,14 @@ async def pinned_request(
     ``client`` must not use a proxy, which resolves names itself and so goes round the check.
     """
     parsed = httpx.URL(url)
-    address = await _resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80), allow_private)
+    host = parsed.raw_host.decode("ascii")
+    address = await _resolve(host, parsed.port or (443 if parsed.scheme == "https" else 80), allow_private)
     return client.build_request(
         method,
         parsed.copy_with(host=str(address), fragment=None),
         headers={"host": parsed.netloc.decode("ascii"), **headers},
         content=content,
-        extensions={"sni_hostname": parsed.raw_host.decode("ascii")},  # also what the certificate is checked against
+        extensions={"sni_hostname": host},  # also what the certificate is checked against
     )
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import urlsplit
 
+from deployments.source_urls import SourceUrl, is_ambiguous
 from pipelines.errors import ConfigurationError
 
 
@@ -29,10 +31,16 @@ class SourcePlace:
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for a place that nothing can be pulled from."""
         parts = urlsplit(self.url)
-        if parts.scheme not in ("s3", "https", "http") or not parts.netloc or "@" in parts.netloc or parts.query:
+        if parts.scheme not in ("s3", "https", "http") or not parts.netloc or parts.query or parts.fragment:
             raise ConfigurationError(
                 f"source {self.name}: {self.url!r} is neither s3://bucket/prefix nor https://host/"
             )
+        try:
+            ambiguous = is_ambiguous(self.folder.path)
+        except ValueError as error:
+            raise ConfigurationError(f"source {self.name}: {self.url!r} {error}") from None
+        if ambiguous:
+            raise ConfigurationError(f"source {self.name}: {self.url!r} holds dots that may lead elsewhere")
         if parts.scheme == "s3" and self.secret and ":" not in self.secret:
             raise ConfigurationError(f"source {self.name}: the secret of a bucket is written KEY_ID:SECRET")
 
@@ -42,14 +50,17 @@ class SourcePlace:
         key_id, _, secret = self.secret.partition(":")
         return key_id or None, secret or None
 
+    @cached_property
+    def folder(self) -> SourceUrl:
+        """What it covers, with everything below."""
+        return SourceUrl.of(self.url)
+
     def covers(self, url: str) -> bool:
-        """Whether a URL lies in this place: the same scheme, host and port or bucket, and path."""
-        mine, theirs = urlsplit(self.url), urlsplit(url)
-        if (mine.scheme, mine.netloc.lower()) != (theirs.scheme, theirs.netloc.lower()):
+        """Whether what is requested for a URL lies in this place: scheme, host and port or bucket, and path."""
+        try:
+            return SourceUrl.of(url).lies_in(self.folder)
+        except ValueError:
             return False
-        folder = mine.path.rstrip("/")
-        inside = ".." not in theirs.path.split("/")
-        return inside and (theirs.path == folder or theirs.path.startswith(f"{folder}/"))
 
 
 def place_of(url: str, places: Sequence[SourcePlace], tenant: str | None) -> SourcePlace | None:

@@ -25,7 +25,9 @@ from deployments.outbound import (
 )
 from deployments.s3_sources import fetch_object
 from deployments.schemas import InvalidOptions
+from deployments.source_files import OutsideRoots, open_below
 from deployments.source_places import SourcePlace, place_of
+from deployments.source_urls import SourceUrl, is_ambiguous
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 
 BLOCK_BYTES = 1 << 20
@@ -49,13 +51,18 @@ def check_url(url: str, limits: SourceLimits, tenant: str | None = None) -> None
 def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str:
     if complaint := complaint_about(url):
         return complaint
-    parts = urlsplit(url)
-    if parts.scheme == "s3":
-        known = place_of(url, limits.places, tenant) and parts.path.strip("/")
+    try:
+        source = SourceUrl.of(url)
+    except ValueError as error:
+        return str(error)
+    if source.scheme == "s3":
+        if is_ambiguous(source.path):
+            return "holds a segment of dots or control characters, which some stores resolve"
+        known = place_of(url, limits.places, tenant) and source.key.strip("/")
         return "" if known else "is in no bucket that this server has credentials for; a presigned https URL needs none"
-    if parts.scheme == "file":
+    if source.scheme == "file":
         return "" if limits.file_roots else "file: sources are not allowed on this server"
-    if parts.scheme not in limits.schemes:
+    if source.scheme not in limits.schemes:
         return f"must begin with {' or '.join(f'{scheme}://' for scheme in sorted(limits.schemes))}"
     return complaint_about_host(url, allow_private=limits.allow_private)
 
@@ -71,9 +78,10 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
     complete = False
     try:
         async with asyncio.timeout(limits.total_timeout_s):
-            if urlsplit(url).scheme == "file":
+            scheme = SourceUrl.of(url).scheme
+            if scheme == "file":
                 name = await anyio.to_thread.run_sync(_copy_file, url, destination, limits)
-            elif place is not None and urlsplit(url).scheme == "s3":
+            elif place is not None and scheme == "s3":
                 name = await anyio.to_thread.run_sync(fetch_object, url, destination, place, limits.max_bytes)
             else:
                 name = await _fetch_with_retries(url, destination, limits, place)
@@ -130,10 +138,13 @@ async def _pinned(client: httpx.AsyncClient, url: str, limits: SourceLimits) -> 
 def _redirected(url: str, location: str, limits: SourceLimits) -> str:
     if not location:
         raise SourceUnreachable(f"{public_part(url)} redirects to nowhere.")
-    target = urljoin(url, location)
-    scheme = urlsplit(target).scheme
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        raise SourceUnreachable(f"{public_part(url)} redirects to what is not a URL.") from None
     complaint = _complaint(target, limits)
-    if scheme == "file" or (urlsplit(url).scheme == "https" and scheme != "https"):
+    if scheme in ("file", "s3") or (urlsplit(url).scheme == "https" and scheme != "https"):
         complaint = f"{scheme}: is not a safe place to be led to"
     if complaint:
         raise SourceUnreachable(f"{public_part(url)} redirects to a URL that cannot be used: {complaint}.")
@@ -180,27 +191,25 @@ async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def _copy_file(url: str, destination: Path, limits: SourceLimits) -> str:
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost"):
+    source = SourceUrl.of(url)
+    if source.authority not in ("", "localhost"):
         raise SourceUnreachable(f"{public_part(url)} names another machine.")
     try:
-        path = Path(unquote(parts.path)).resolve(strict=True)
-        if not any(path.is_relative_to(root.resolve()) for root in limits.file_roots):
-            raise SourceUnreachable(f"{public_part(url)} is outside the folders sources may be read from.")
-        if not path.is_file():
-            raise SourceUnreachable(f"{public_part(url)} is not a file.")
-        n_bytes = 0
-        with path.open("rb") as source, destination.open("wb") as copy:
-            while block := source.read(BLOCK_BYTES):
+        with open_below(source.path, limits.file_roots) as file, destination.open("wb") as copy:
+            n_bytes = 0
+            while block := file.read(BLOCK_BYTES):
                 n_bytes += len(block)
                 if n_bytes > limits.max_bytes:
                     raise _too_large(url, limits)
                 copy.write(block)
+    except OutsideRoots:
+        raise SourceUnreachable(f"{public_part(url)} is outside the folders sources may be read from.") from None
     except (OSError, ValueError) as error:
-        raise SourceUnreachable(f"{public_part(url)} cannot be read: {error}") from error
+        cause = getattr(error, "strerror", None) or error  # with the path that links lead to, it would tell too much
+        raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}") from error
     if n_bytes == 0:
         raise EmptyAudio(f"{public_part(url)} has no bytes.")
-    return path.name
+    return Path(source.path).name
 
 
 def _too_large(url: str, limits: SourceLimits) -> TooLarge:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipelines.errors import BlobMissing, IllegalTransition, InvalidRequest, Not
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
 
-Lines = list[tuple[int, ManifestEntry | InvalidOptions]]
+Lines = Iterable[tuple[int, ManifestEntry | InvalidOptions]]
 MAX_MANIFEST_BYTES = 64 << 20
 _PAGE = 200
 
@@ -44,14 +44,14 @@ class TenantBatches:
         """Make a batch of a request by reference or inline; ``spool`` takes a manifest that is pulled."""
         fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         if request.entries is not None:
-            lines: Lines = list(enumerate(request.entries, start=1))
+            lines: Lines = enumerate(request.entries, start=1)
         elif request.manifest is not None:
             check_url(request.manifest, self.sources, self.tenant)
             small = replace(self.sources, max_bytes=MAX_MANIFEST_BYTES)
             await fetch(request.manifest, spool.path, small, self.tenant)
-            lines = await in_thread(lambda: list(read_lines(spool.path)))
+            lines = read_lines(spool.path)
         else:
-            lines = await in_thread(self._listed, request.prefix or "")
+            lines = self._listed(request.prefix or "")
         return await self._create(lines, request.name, request.options, request.dry_run, key, fingerprint)
 
     async def submit_file(
@@ -59,12 +59,14 @@ class TenantBatches:
     ) -> tuple[Batch, bool]:
         """Make a batch of a manifest that was uploaded."""
         given = json.dumps([spool.sha256, name, options, dry_run], sort_keys=True)
-        lines = await in_thread(lambda: list(read_lines(spool.path)))
-        return await self._create(lines, name, options, dry_run, key, hashlib.sha256(given.encode()).hexdigest())
+        return await self._create(
+            read_lines(spool.path), name, options, dry_run, key, hashlib.sha256(given.encode()).hexdigest()
+        )
 
     async def _create(
         self, lines: Lines, name: str, options: dict[str, Any], dry_run: bool, key: str | None, fingerprint: str
     ) -> tuple[Batch, bool]:
+        # Reads the lines as it goes, and stops at the first that is too many.
         entries = await in_thread(checked_entries, lines, options, self.jobs.offer, self.sources, self.tenant)
         if dry_run and not all(entry.source for entry in entries):
             raise refused_option("dry_run", "recordings that are uploaded later cannot be probed")
@@ -88,7 +90,8 @@ class TenantBatches:
         place = place_of(prefix, self.sources.places, self.tenant)
         if place is None or not prefix.startswith("s3://"):
             raise refused_option("prefix", "is in no bucket that this server has credentials for")
-        return [(n, ManifestEntry.model_validate({"source": f.url})) for n, f in enumerate(list_objects(prefix, place))]
+        found = enumerate(list_objects(prefix, place))
+        return ((number, ManifestEntry.model_validate({"source": item.url})) for number, item in found)
 
     async def get(self, batch_id: str) -> Batch:
         """Return a batch; raises `NotFound`."""

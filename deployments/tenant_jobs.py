@@ -104,6 +104,10 @@ class TenantJobs:
             self.line.wake(1)
         return job, created
 
+    async def used_keys(self, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Which idempotency keys have brought a job."""
+        return await in_thread(self.ledger.used_keys, self.tenant, idempotency_keys)
+
     async def get(self, job_id: str) -> Job:
         """Return a job; raises `JobUnknown`."""
         _check_id(job_id)

@@ -2,8 +2,9 @@
 
 It has FFmpeg and NumPy loaded and has seen no recording, so that a child is there within milliseconds. A child can
 do nothing but compute: it has one socket to its caller and may open nothing more, no file and no connection; its
-memory and its processor time are bounded, and so is what it may write to a disk (nothing). It knows no secrets:
-this process is started with an empty environment.
+memory and its processor time are bounded, and so is what it may write to a disk (nothing); the kernel refuses it all
+system calls that decoding does not need, signals to other processes among them (`pipelines.seccomp`). It knows no
+secrets: this process is started with an empty environment.
 
 Main loop: an order comes with two descriptors, the child's socket and a pipe for its exit status.
 """
@@ -37,6 +38,7 @@ from pipelines.decoder_protocol import (
     receive,
 )
 from pipelines.errors import CorruptAudio, InputError
+from pipelines.seccomp import restrict_to_computing
 
 MAX_ORDER_BYTES = 4096
 MAX_DECLARED_S = 1e9  # more is nonsense, and is as good as nothing
@@ -134,6 +136,7 @@ def confine(order: DecodeOrder) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (order.cpu_s, order.cpu_s + 1))  # SIGXCPU tells what it was
     for what, limit in limits.items():
         resource.setrlimit(what, (limit, limit))
+    restrict_to_computing()  # last: it refuses all of the above; kernels without it leave the limits
 
 
 def _be_child(connection_fd: int, order: DecodeOrder) -> None:
@@ -147,8 +150,9 @@ def _be_child(connection_fd: int, order: DecodeOrder) -> None:
         connection_fd = os.dup2(connection_fd, 200) if connection_fd != _CHILD_SOCKET else connection_fd
         os.dup2(connection_fd, _CHILD_SOCKET)
         os.closerange(_CHILD_SOCKET + 1, 4096)
+        connection = socket.socket(fileno=_CHILD_SOCKET)  # the kernel is asked what it is, which is refused later
         confine(order)
-        decode_to(socket.socket(fileno=_CHILD_SOCKET), order)
+        decode_to(connection, order)
         code = 0
     except BaseException:  # the caller sees the end of the connection and the exit status
         code = 1

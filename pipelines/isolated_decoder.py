@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
+import structlog
 
 from pipelines.audio import MAX_CHANNELS, decode_audio, probe
 from pipelines.decoder_protocol import (
@@ -36,6 +37,7 @@ from pipelines.decoder_protocol import (
 )
 from pipelines.errors import CorruptAudio, ReplicaLost
 from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.seccomp import is_supported
 
 BLOCK_S = 10.0
 MEMORY_BYTES = 1 << 30  # beside what the process has when it starts; decoding takes some tens of MB
@@ -47,6 +49,8 @@ SOCKET_BUFFER_BYTES = 1 << 20
 _ROOT = Path(__file__).resolve().parent.parent
 _NONSENSE = "the decoder said something it should not"
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+
+log = structlog.get_logger()
 
 
 class Decoding(Protocol):
@@ -202,6 +206,8 @@ class IsolatedDecoder:
         ours.settimeout(START_TIMEOUT_S)
         if ours.recv(1) != b"!":
             raise OSError("the decoder's host did not start")
+        if not is_supported():
+            log.warning("decoders run without a system call filter: the kernel has none", action="decoder_unfiltered")
         self._control = ours
         return ours
 

@@ -136,6 +136,9 @@ class Ledger(Protocol):
     def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
         """Store new jobs in one transaction; return per request what `create` would return or raise."""
 
+    def used_keys(self, tenant: str, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Return those of a tenant's keys under which a job was created that is still known."""
+
     def get(self, tenant: str, job_id: str) -> Job:
         """Return a job; raises `JobUnknown`."""
 

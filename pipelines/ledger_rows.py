@@ -113,6 +113,15 @@ def _by_key(
     return found
 
 
+def keys_in_use(connection: Connection, tenant: str, keys: Collection[str]) -> frozenset[str]:
+    """Which of a tenant's idempotency keys have a job."""
+    found: set[str] = set()
+    for some in _slices(sorted(keys)):
+        query = select(idempotency_keys.c.key).where(idempotency_keys.c.tenant == tenant)
+        found.update(connection.scalars(query.where(idempotency_keys.c.key.in_(some))))
+    return frozenset(found)
+
+
 def _external_id(job: Job) -> str | None:
     return storable(job.reference.external_id) or None
 

@@ -20,6 +20,7 @@ from pipelines.ledger_rows import (
     fenced,
     insert_new,
     job_of,
+    keys_in_use,
     known_row,
     next_in_queue,
     require_fence,
@@ -117,6 +118,11 @@ class SqlLedger:
             except IntegrityError:
                 continue  # another writer used a key or an id after we looked: look again
         raise LedgerUnavailable("other writers keep using the same idempotency keys")
+
+    def used_keys(self, tenant: str, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Return the keys that brought a job; see `pipelines.ledger.Ledger.used_keys`."""
+        with self._database.reading() as connection:
+            return keys_in_use(connection, tenant, idempotency_keys)
 
     def get(self, tenant: str, job_id: str) -> Job:
         """Return a job; raises `JobUnknown`."""

@@ -25,8 +25,8 @@ CLOSED = 0
 """In place of a status: the server closed the connection, as it may where a head makes no sense."""
 
 
-def sound_requests() -> list[bytes]:
-    """One request of every kind that brings a recording or options."""
+def sound_requests(host: str = "a", authorization: str = "") -> list[bytes]:
+    """One request of every kind that brings a recording or options; ``authorization`` is a header line or ""."""
     recording = (RECORDINGS / "blip.wav").read_bytes()[:2000]
     form = (
         b'--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n'
@@ -40,22 +40,24 @@ def sound_requests() -> list[bytes]:
     source = b'{"source": "https://recordings.invalid/a.mp3", "options": {"language": "en", "speakers": ["A", "B"]}}'
     tus = "Tus-Resumable: 1.0.0\r\nUpload-Length: 2000\r\nUpload-Metadata: filename YS53YXY=,channels c3BsaXQ="
     batch = b'{"name": "n", "entries": [{"source": "https://recordings.invalid/a.mp3", "custom_id": "1"}]}'
+    common = "\r\n".join(line for line in (f"Host: {host}", authorization) if line)
+
+    def request(line: str, headers: str, body: bytes) -> bytes:
+        return f"{line} HTTP/1.1\r\n{common}\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    in_chunks = f"POST /v1/jobs HTTP/1.1\r\n{common}\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n"
     return [
-        _request("POST /v1/jobs", multipart, form),
-        _request("POST /v1/audio/transcriptions", multipart, form.replace(b'"options"', b'"prompt"')),
-        _request("POST /v1/jobs?channels=split&filename=call.wav", "Content-Type: audio/wav", recording),
-        _request("POST /v1/jobs", "Content-Type: audio/L16; rate=8000; channels=2", recording),
-        _request("POST /v1/jobs", "Content-Type: audio/wav\r\nIdempotency-Key: k\r\nX-Filename: a%20b.wav", recording),
-        _request("POST /v1/jobs", "Content-Type: application/json", source),
-        _request("PUT /v1/recordings/a.wav?channels=mix", "Content-Type: audio/wav", recording),
-        _request("POST /v1/uploads", tus, b""),
-        _request("POST /v1/batches", "Content-Type: application/json", batch),
-        b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked,
+        request("POST /v1/jobs", multipart, form),
+        request("POST /v1/audio/transcriptions", multipart, form.replace(b'"options"', b'"prompt"')),
+        request("POST /v1/jobs?channels=split&filename=call.wav", "Content-Type: audio/wav", recording),
+        request("POST /v1/jobs", "Content-Type: audio/L16; rate=8000; channels=2", recording),
+        request("POST /v1/jobs", "Content-Type: audio/wav\r\nIdempotency-Key: k\r\nX-Filename: a%20b.wav", recording),
+        request("POST /v1/jobs", "Content-Type: application/json", source),
+        request("PUT /v1/recordings/a.wav?channels=mix", "Content-Type: audio/wav", recording),
+        request("POST /v1/uploads", tus, b""),
+        request("POST /v1/batches", "Content-Type: application/json", batch),
+        in_chunks.encode() + chunked,
     ]
-
-
-def _request(line: str, headers: str, body: bytes) -> bytes:
-    return f"{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def mutated(dice: random.Random, requests: list[bytes]) -> bytes:
@@ -116,30 +118,43 @@ def status_of(address: tuple[str, int], data: bytes) -> int:
 
 
 def fuzz(*, n_inputs: int, seed: int) -> tuple[collections.Counter[int], list[tuple[str, bytes]], float]:
-    """Statuses by number, findings with what brought them, and the slowest answer in seconds."""
-    dice, requests = random.Random(seed), sound_requests()
+    """Fuzz the API over fakes, which must be well afterwards; see `fuzz_server`."""
+    with serving(upload_idle_timeout_s=IDLE_TIMEOUT_S) as server:
+        parts = urlsplit(server.url)
+        address = parts.hostname or "", parts.port or 0
+        counts, findings, slowest_s = fuzz_server(address, n_inputs=n_inputs, seed=seed)
+        httpx.get(f"{server.url}/healthz").raise_for_status()
+        assert not list(server.spool_dir.glob("*.upload")), "a refused request left its upload"
+    return counts, findings, slowest_s
+
+
+def fuzz_server(
+    address: tuple[str, int], *, n_inputs: int, seed: int, host: str = "a", authorization: str = ""
+) -> tuple[collections.Counter[int], list[tuple[str, bytes]], float]:
+    """Statuses by number, findings with what brought them, and the slowest answer in seconds.
+
+    Sound requests are sent first, and must be taken: others would test nothing. ``host`` and ``authorization`` (a
+    header line) are what this server wants to see.
+    """
+    dice, requests = random.Random(seed), sound_requests(host, authorization)
     counts: collections.Counter[int] = collections.Counter()
     findings = []
     slowest_s = 0.0
-    with serving(upload_idle_timeout_s=IDLE_TIMEOUT_S) as server:
-        address = urlsplit(server.url).hostname or "", urlsplit(server.url).port or 0
-        for request in requests:
-            status = status_of(address, request)
-            assert 200 <= status < 500, (status, request)
-        for _ in range(n_inputs):
-            data = mutated(dice, requests)
-            began_s = time.monotonic()
-            try:
-                status = status_of(address, data)
-            except TimeoutError:
-                findings.append(("hangs", data))
-                continue
-            slowest_s = max(slowest_s, time.monotonic() - began_s)
-            counts[status] += 1
-            if status >= 500:
-                findings.append((str(status), data))
-        httpx.get(f"{server.url}/healthz").raise_for_status()
-        assert not list(server.spool_dir.glob("*.upload")), "a refused request left its upload"
+    for request in requests:
+        status = status_of(address, request)
+        assert 200 <= status < 500, (status, request)
+    for _ in range(n_inputs):
+        data = mutated(dice, requests)
+        began_s = time.monotonic()
+        try:
+            status = status_of(address, data)
+        except TimeoutError:
+            findings.append(("hangs", data))
+            continue
+        slowest_s = max(slowest_s, time.monotonic() - began_s)
+        counts[status] += 1
+        if status >= 500:
+            findings.append((str(status), data))
     return counts, findings, slowest_s
 
 

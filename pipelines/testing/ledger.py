@@ -93,6 +93,11 @@ class MemoryLedger:
         with self._using():
             return [self._create(request) for request in requests]
 
+    def used_keys(self, tenant: str, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Return the keys that brought a job; see `pipelines.ledger.Ledger.used_keys`."""
+        with self._using():
+            return frozenset(key for key in idempotency_keys if (tenant, key) in self._keys)
+
     def get(self, tenant: str, job_id: str) -> Job:
         """Return a job; raises `JobUnknown`."""
         with self._using():

@@ -107,6 +107,17 @@ class JobsContract(LedgerBase):
         assert sum(ledger.counts().values()) == 3
         assert ledger.create_many([]) == []
 
+    def test_used_keys(self, ledger, another):
+        """Keys that brought a job are told from those that did not, thousands at once; deleted jobs free theirs."""
+        ledger.create(make_job("j1"), idempotency_key="k1", fingerprint="f")
+        ledger.create(make_job("j2"), idempotency_key="k2", fingerprint="f")
+        ledger.create(make_job("j3", tenant="umbrella"), idempotency_key="k3", fingerprint="f")
+        many = [f"k{number}" for number in range(3000)]
+        assert another.used_keys("acme", many) == {"k1", "k2"}
+        assert another.used_keys("acme", []) == frozenset()
+        ledger.delete("acme", "j1")
+        assert another.used_keys("acme", many) == {"k2"}
+
     def test_text_that_databases_refuse(self, ledger, lease):
         """NUL and broken Unicode in texts from outside cost a character, not the job."""
         ledger.create(make_job(filename="a\0b\ud800.wav"))

@@ -11,10 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import boto3
 import httpx
@@ -60,10 +61,11 @@ class Machine:
 
 
 class Fleet:
-    """Starts when entered, with ``meetmemo up`` on the head; ends and is deleted when left."""
+    """Starts when entered, with ``meetmemo up`` on the head; ends and is deleted when left. ``more``: environment."""
 
-    def __init__(self, *, workers: int = 2) -> None:
+    def __init__(self, *, workers: int = 2, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self._n_workers = workers
+        self._more = more
         self._stack = ExitStack()
         self._stopping = threading.Event()
         self._up: subprocess.Popen[bytes] | None = None
@@ -253,6 +255,7 @@ class Fleet:
             **HEALTH,
             **RECONNECT,
             **self._credentials,
+            **self._more,
         }
         if machine.head:
             ours |= {"RAY_REDIS_ADDRESS": self._redis, "RAY_external_storage_namespace": "fleet"}

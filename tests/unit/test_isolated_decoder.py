@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
-from pipelines import decoder_host
+from pipelines import decoder_host, isolated_decoder
 from pipelines.audio import decode_audio, probe
 from pipelines.decoder_protocol import ERRORS, MESSAGE
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
@@ -175,18 +176,53 @@ def connect():
 @pytest.mark.parametrize(
     ("act", "what"),
     [
+        (lambda: Path("/etc/hostname").read_bytes(), "PermissionError"),
+        (lambda: Path("/tmp/written").write_bytes(b""), "PermissionError"),
+        (connect, "PermissionError"),
+        (lambda: os.pipe(), "PermissionError"),
+        (lambda: bytearray(2 << 30), "MemoryError"),
+        (lambda: os.stat("/etc/hostname"), "PermissionError"),
+        (lambda: os.kill(os.getppid(), 0), "PermissionError"),
+        (lambda: os.kill(0, 0), "PermissionError"),
+        (lambda: os.fork(), "PermissionError"),
+        (lambda: os.execv("/bin/true", ["true"]), "PermissionError"),
+    ],
+    ids=[
+        *("read a file", "write a file", "connect", "make a pipe", "take memory", "look at a file"),
+        *("signal its parent", "signal its group", "fork", "start a program"),
+    ],
+)
+def test_what_a_child_cannot_do(monkeypatch, act, what):
+    """Not a file, not a connection, not another process, not more memory than it may."""
+    with pytest.raises(CorruptAudio, match=what):
+        run_child(monkeypatch, deny(act))
+
+
+@pytest.mark.parametrize(
+    ("act", "what"),
+    [
         (lambda: Path("/etc/hostname").read_bytes(), "OSError"),
         (lambda: Path("/tmp/written").write_bytes(b""), "OSError"),
         (connect, "OSError"),
         (lambda: os.pipe(), "OSError"),
-        (lambda: bytearray(2 << 30), "MemoryError"),
     ],
-    ids=["read a file", "write a file", "connect", "make a pipe", "take memory"],
+    ids=["read a file", "write a file", "connect", "make a pipe"],
 )
-def test_what_a_child_cannot_do(monkeypatch, act, what):
-    """Not a file, not a connection, not more memory than it may."""
+def test_what_a_child_cannot_do_without_a_filter(monkeypatch, act, what):
+    """A kernel without system call filters still lets it open nothing."""
+    monkeypatch.setattr(decoder_host, "restrict_to_computing", lambda: False)
     with pytest.raises(CorruptAudio, match=what):
         run_child(monkeypatch, deny(act))
+
+
+def test_a_kernel_without_filters_is_told(monkeypatch):
+    """Recordings are decoded all the same, and the log says what is missing."""
+    monkeypatch.setattr(isolated_decoder, "is_supported", lambda: False)
+    own = IsolatedDecoder()
+    with capture_logs() as logs, (RECORDINGS / "short.mp3").open("rb") as file:
+        assert blocks(own, file)
+    own.close()
+    assert [entry["action"] for entry in logs] == ["decoder_unfiltered"]
 
 
 def spin(connection, order):

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from deployments import s3_sources
 from deployments.limits import SourceLimits
 from deployments.s3_sources import list_objects
 from deployments.schemas import InvalidOptions
@@ -48,7 +49,18 @@ def test_places_belong_to_tenants():
     assert place_of("s3://calls/eu/sales/1.wav", (own,), "other") is None
 
 
-@pytest.mark.parametrize("bad", [{"url": "ftp://x/"}, {"url": "s3://"}, {"url": "s3://b", "secret": "nocolon"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"url": "ftp://x/"},
+        {"url": "s3://"},
+        {"url": "s3://b", "secret": "nocolon"},
+        {"url": "s3://b/eu/%2e%2e"},
+        {"url": "https://x/a/..%2fb"},
+        {"url": "https://x/a#b"},
+        {"url": "https://id@x/a"},
+    ],
+)
 def test_places_that_cannot_be(bad):
     """A place that nothing can be pulled from is a mistake in the settings; its secret is not shown."""
     with pytest.raises(ConfigurationError):
@@ -90,9 +102,29 @@ async def test_objects_are_fetched(bucket, tmp_path):
     assert not path.exists()
     with pytest.raises(InvalidOptions, match="no bucket"):
         check_url("s3://calls/us/x.wav", limits)
+    with pytest.raises(InvalidOptions, match="segment of dots"):
+        await fetch("s3://calls/eu/%2e%2e/us/x.wav", path, limits)
     closed = replace(limits, places=(replace(bucket, tenants=("a",)),))
     with pytest.raises(InvalidOptions, match="no bucket"):
         await fetch("s3://calls/eu/a%20b.wav", path, closed, "b")
+
+
+async def test_an_object_that_grows(bucket, tmp_path, monkeypatch):
+    """An object that is replaced by a larger one after its size was asked for is cut off like any other."""
+    client = s3_sources._client(bucket)
+    real = client.head_object
+
+    def late(**asked):
+        said = real(**asked)
+        client.put_object(Bucket="calls", Key="eu/grows.wav", Body=b"RIFF" * 1000)
+        return said
+
+    client.put_object(Bucket="calls", Key="eu/grows.wav", Body=b"RIFF")
+    monkeypatch.setattr(client, "head_object", late)
+    with pytest.raises(TooLarge, match="1000 bytes"):
+        await fetch("s3://calls/eu/grows.wav", tmp_path / "source", SourceLimits(places=(bucket,), max_bytes=1000))
+    assert not (tmp_path / "source").exists()
+    client.delete_object(Bucket="calls", Key="eu/grows.wav")
 
 
 def test_objects_are_listed(bucket):
@@ -103,6 +135,13 @@ def test_objects_are_listed(bucket):
         ("s3://calls/eu/%C3%BC.mp3", 3),
     ]
     assert all(item.etag and '"' not in item.etag for item in found)
+
+
+def test_a_listing_stays_in_its_place(bucket):
+    """The place's own prefix lists what is below it, not what begins with the same letters."""
+    place = replace(bucket, url="s3://calls/e")
+    assert list(list_objects("s3://calls/e", place)) == []
+    assert len(list(list_objects("s3://calls", replace(bucket, url="s3://calls")))) == 3
 
 
 async def test_a_server_is_told_who_comes(tmp_path):
@@ -117,10 +156,27 @@ async def test_a_server_is_told_who_comes(tmp_path):
         Route("/files/a.wav", file),
         Route("/open/a.wav", file),
         Route("/files/away", lambda request: RedirectResponse("/open/a.wav")),
+        Route("/files/around", lambda request: RedirectResponse("/files/..%2fopen/a.wav")),
+        Route("/files/..%2fopen/a.wav", file),
+        Route("/files/../open/a.wav", file),
+        Route("/files/back", lambda request: RedirectResponse("/open/back")),
+        Route("/open/back", lambda request: RedirectResponse("/files/a.wav")),
+        Route("/files/bucket", lambda request: RedirectResponse("s3://calls/eu/1.wav")),
+        Route("/files/broken", lambda request: RedirectResponse("http://[::1/a.wav")),
     ]
     async with serve_asgi(Starlette(routes=routes)) as url:
         place = SourcePlace(name="recorder", url=f"{url}/files", secret="Bearer x")
-        limits = SourceLimits(allow_private=True, places=(place,))
+        limits = SourceLimits(allow_private=True, places=(place, CALLS))
         await fetch(f"{url}/files/a.wav", tmp_path / "a", limits)
         await fetch(f"{url}/files/away", tmp_path / "b", limits)
-    assert seen == {"/files/a.wav": "Bearer x", "/open/a.wav": None}
+        assert seen == {"/files/a.wav": "Bearer x", "/open/a.wav": None}
+        seen.clear()
+        await fetch(f"{url}/files/..%2fopen/a.wav", tmp_path / "c", limits)
+        await fetch(f"{url}/files/around", tmp_path / "d", limits)
+        assert set(seen.values()) == {None}
+        seen.clear()
+        await fetch(f"{url}/files/back", tmp_path / "e", limits)
+        assert seen == {"/files/a.wav": "Bearer x"}
+        for name, words in (("bucket", "not a safe place"), ("broken", "cannot be read")):
+            with pytest.raises(SourceUnreachable, match=words):
+                await fetch(f"{url}/files/{name}", tmp_path / "f", limits)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from deployments import outbound, sources
 from deployments.limits import SourceLimits
-from deployments.outbound import is_public
+from deployments.public_addresses import is_public
 from deployments.schemas import InvalidOptions
 from deployments.sources import check_url, fetch
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
@@ -206,8 +206,9 @@ async def test_nobody_there(destination):
     """A closed port and a name that does not exist are unreachable."""
     with pytest.raises(SourceUnreachable, match="cannot be read"):
         await fetch("http://127.0.0.1:1/a.wav", destination, OPEN)
-    with pytest.raises(SourceUnreachable, match="cannot be resolved"):
-        await fetch("http://no-such-host.invalid/a.wav", destination, OPEN)
+    for host in ("no-such-host.invalid", "xn--", "xn--a"):
+        with pytest.raises(SourceUnreachable, match="cannot be resolved"):
+            await fetch(f"http://{host}/a.wav", destination, OPEN)
 
 
 async def test_private_host(url, destination, recordings):
@@ -305,6 +306,7 @@ async def test_https(recordings, destination, certificate, monkeypatch):
         ("::", False),
         ("::1", False),
         ("fe80::1", False),
+        ("fec0::1", False),
         ("fc00::1", False),
         ("ff02::1", False),
         ("::ffff:127.0.0.1", False),
@@ -362,6 +364,50 @@ class TestFiles:
             await fetch(f"file://{root}/Team%20call.wav", destination, replace(limits, max_bytes=1000))
         assert not destination.exists()
 
+    @pytest.mark.parametrize("path", ["none.wav", "..%2fnone.wav", "loop", "out/secret.wav", "out/none.wav"])
+    async def test_nothing_is_told_of_what_is_outside(self, root, limits, destination, path):
+        """A path outside brings the same answer whether something is there or not, and links that go round an error."""
+        (root / "loop").symlink_to(root / "loop")
+        (root / "out").symlink_to(root.parent)
+        with pytest.raises(SourceUnreachable) as error:
+            await fetch(f"file://{root}/{path}", destination, limits)
+        inside = path in ("none.wav", "loop")
+        assert ("is outside" in str(error.value)) is not inside
+        assert str(error.value).count(str(root)) == 1
+
+    async def test_a_folder_that_becomes_a_link(self, root, limits, destination, monkeypatch):
+        """A folder that is replaced by a link after it was looked at leads nowhere."""
+        day = root / "day"
+        day.mkdir()
+        (day / "secret.wav").write_bytes(b"RIFF")
+        real = os.path.realpath
+
+        def raced(path):
+            found = real(path)
+            if found.endswith("/day/secret.wav"):
+                (day / "secret.wav").unlink()
+                day.rmdir()
+                day.symlink_to(root.parent)
+            return found
+
+        monkeypatch.setattr(os.path, "realpath", raced)
+        with pytest.raises(SourceUnreachable, match="cannot be read"):
+            await fetch(f"file://{day}/secret.wav", destination, limits)
+        assert not destination.exists()
+
+    async def test_pipes_and_cut_names(self, root, limits, destination):
+        """A pipe is not waited for; a name with # in it is not read as a shorter one."""
+        os.mkfifo(root / "pipe.wav")
+        (root / "a").write_bytes(b"RIFF")
+        (root / "a#1.wav").write_bytes(b"RIFFa1")
+        with pytest.raises(SourceUnreachable, match="not a file"):
+            await fetch(f"file://{root}/pipe.wav", destination, limits)
+        for end in ("#1.wav", "?1.wav"):
+            with pytest.raises(InvalidOptions, match="%23"):
+                await fetch(f"file://{root}/a{end}", destination, limits)
+        assert await fetch(f"file://{root}/a%231.wav", destination, limits) == "a#1.wav"
+        assert destination.read_bytes() == b"RIFFa1"
+
     async def test_not_opened(self, root, destination):
         """Without opened folders no file is read."""
         with pytest.raises(InvalidOptions, match="not allowed"):
@@ -373,3 +419,10 @@ def test_schemes():
     check_url("HTTPS://files.example/a.wav", SourceLimits())
     with pytest.raises(InvalidOptions, match="must begin with https://"):
         check_url("http://files.example/a.wav", SourceLimits(schemes=frozenset({"https"})))
+
+
+@pytest.mark.parametrize("url", ["http://a..b\u2024c/x", "http://\u2260/a.wav", f"http://{'a' * 70000}/"])
+def test_what_only_one_parser_takes_for_a_url(url):
+    """A URL that cannot be requested is refused when it is looked at, not when the request is made."""
+    with pytest.raises(InvalidOptions, match="is not a URL"):
+        check_url(url, SourceLimits())

@@ -3,7 +3,7 @@
 import { download, get, request } from "./api.js";
 import { add, fill, h, icon } from "./dom.js";
 import { clock, duration, number, trouble, when } from "./format.js";
-import { notice, sure, trying } from "./notices.js";
+import { notice, once, sure } from "./notices.js";
 import { named, t } from "./words.js";
 
 const EVERY_MS = 3000;
@@ -33,7 +33,19 @@ export class BatchesPage {
     clearInterval(this.timer);
   }
 
-  async load() {
+  /** Reads what is shown anew, one reading at a time. */
+  load() {
+    this.reading ??= this.#read().finally(() => (this.reading = null));
+    return this.reading;
+  }
+
+  /** Reads again what a reading that was under way may not have seen. */
+  async #reload() {
+    await this.reading;
+    await this.load();
+  }
+
+  async #read() {
     try {
       const batches = this.id ? [await get(batchPath(this.id))] : (await get("/v1/batches?limit=100")).batches;
       if (!this.closed) this.#draw(batches);
@@ -75,16 +87,17 @@ export class BatchesPage {
     const move = (what) => async () => {
       if (what === "cancel" && !(await sure(t("cancelBatchSure", { name }), t("cancelBatch")))) return;
       await request(batchPath(batch.id, what), { method: "POST" });
-      await this.load();
+      await this.#reload();
     };
     const retry = async () => {
       const { n_retried: n } = await (await request(batchPath(batch.id, "retry"), { method: "POST" })).json();
       notice(t("retried", { n }));
+      await this.reading;
       this.entries = null;
       await this.load();
     };
     const manifest = () => download(batchPath(batch.id, "manifest"), `${batch.name || batch.id}.jsonl`);
-    const button = (part, label, symbol, act) => h("button", { type: "button", data: { part: `${part}-${batch.id}` }, "aria-label": `${label}: ${name}`, onclick: () => trying(act) }, icon(symbol), label);
+    const button = (part, label, symbol, act) => h("button", { type: "button", data: { part: `${part}-${batch.id}` }, "aria-label": `${label}: ${name}`, onclick: once(act) }, icon(symbol), label);
     const ended = batch.finished || batch.state === "cancelled";
     return [
       batch.state === "running" && !ended && button("pause", t("pauseBatch"), "pause", move("pause")),
@@ -114,7 +127,7 @@ export class BatchesPage {
     const head = [h("th.n", { scope: "col" }, "#"), ...[t("name"), t("state"), t("reason")].map((label) => h("th", { scope: "col" }, label))];
     const table = h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, this.entries.rows.map(row)));
     const section = h("section.entries", { "aria-label": t("entries") }, h("div.tablewrap", { tabindex: "0", role: "region", "aria-label": t("entries") }, table));
-    if (this.entries.next !== null) add(section, h("button", { type: "button", onclick: () => trying(() => this.#more()) }, t("moreEntries")));
+    if (this.entries.next !== null) add(section, h("button", { type: "button", onclick: once(() => this.#more()) }, t("moreEntries")));
     this.list.firstChild?.append(section);
   }
 }

@@ -5,7 +5,7 @@ import { fill, h, icon } from "./dom.js";
 import { feed } from "./feed.js";
 import { clock, duration, number, trouble, when } from "./format.js";
 import { replayJob } from "./job_rows.js";
-import { notice, trying } from "./notices.js";
+import { notice, once } from "./notices.js";
 import { readMetrics } from "./metrics.js";
 import { named, t } from "./words.js";
 
@@ -18,6 +18,8 @@ export class ClusterPage {
   constructor() {
     this.parts = Object.fromEntries(["figures", "health", "models", "minutes", "drain", "quarantine", "errors", "measures"].map((name) => [name, h(`section.card.${name}`)]));
     this.element = h("div.page.cluster", {}, h("h1", { tabindex: "-1" }, t("clusterTitle")), h("div.cards", {}, Object.values(this.parts)));
+    this.reading = new Set(); // names of the parts that are being read
+    this.nSteered = 0; // how often draining was begun or ended here
     this.onCounts = () => this.#drawFigures();
     feed.addEventListener("counts", this.onCounts);
     this.often = setInterval(() => this.#readOften(), EVERY_MS);
@@ -42,7 +44,7 @@ export class ClusterPage {
       this.#drawFigures();
       this.#drawMeasures();
     });
-    this.#part("drain", async () => this.#drawDrain(await get("/v1/admin/drain")));
+    this.#part("drain", () => this.#readDrain());
     this.#part("minutes", async () => this.#drawMinutes(await get("/v1/admin/minutes")));
   }
 
@@ -52,8 +54,10 @@ export class ClusterPage {
     this.#part("errors", async () => this.#drawErrors((await get("/v1/jobs?state=failed&limit=20")).jobs));
   }
 
-  /** Fills a card, or says in it why it stays empty. */
+  /** Fills a card, or says in it why it stays empty; a slow answer is waited for, not asked again. */
   async #part(name, read) {
+    if (this.reading.has(name)) return;
+    this.reading.add(name);
     try {
       await read();
     } catch (error) {
@@ -61,6 +65,8 @@ export class ClusterPage {
       const words = error.status === 403 ? t("notAllowed") : trouble(error);
       fill(this.parts[name], h("h2", {}, t(TITLES[name])), h("p.dim", {}, words));
       if (name === "figures") fill(this.parts.measures, h("h2", {}, t("measures")), h("p.dim", {}, words));
+    } finally {
+      this.reading.delete(name);
     }
   }
 
@@ -105,17 +111,27 @@ export class ClusterPage {
       h("h2", {}, t("provider")),
       h("p", {}, parked ? t("parked", { n: parked }) : t("noneParked")),
       h("ul.reasons", {}, Object.entries(reasons).map(([why, n]) => h("li.dim", {}, `${n} × ${why}`))),
-      parked > 0 && h("button", { type: "button", onclick: () => trying(resume) }, t("resume")),
+      parked > 0 && h("button", { type: "button", onclick: once(resume) }, t("resume")),
     );
   }
 
+  async #readDrain() {
+    const before = this.nSteered;
+    const status = await get("/v1/admin/drain");
+    if (this.nSteered === before) this.#drawDrain(status); // else it tells of the time before the button was pressed
+  }
+
   #drawDrain({ draining, live_jobs: n }) {
-    const change = async () => this.#drawDrain(await get("/v1/admin/drain", { method: draining ? "DELETE" : "POST" }));
+    const change = async () => {
+      const status = await get("/v1/admin/drain", { method: draining ? "DELETE" : "POST" });
+      this.nSteered++;
+      this.#drawDrain(status);
+    };
     fill(
       this.parts.drain,
       h("h2", {}, t("draining")),
       h("p", {}, draining ? t("drainOn", { n }) : t("drainOff")),
-      h("button", { type: "button", onclick: () => trying(change) }, draining ? t("drainEnd") : t("drainBegin")),
+      h("button", { type: "button", onclick: once(change) }, draining ? t("drainEnd") : t("drainBegin")),
     );
   }
 
@@ -123,7 +139,7 @@ export class ClusterPage {
     const row = (chunk, index) => {
       const first = chunks.findIndex((other) => other.job_id === chunk.job_id) === index;
       const time = clock(chunk.start_s);
-      const replay = () => trying(async () => (await replayJob({ id: chunk.job_id }), this.#readSeldom()));
+      const replay = once(async () => (await replayJob({ id: chunk.job_id }), this.#readSeldom()));
       return h(
         "tr",
         {},
@@ -133,7 +149,7 @@ export class ClusterPage {
         h(
           "td.actions",
           {},
-          chunk.clip && h("button.bare", { type: "button", "aria-label": t("listen", { name: chunk.filename, time }), onclick: () => trying(() => hear(chunk)) }, icon("play")),
+          chunk.clip && h("button.bare", { type: "button", "aria-label": t("listen", { name: chunk.filename, time }), onclick: once(() => hear(chunk)) }, icon("play")),
           first && h("button", { type: "button", "aria-label": t("replayJob", { name: chunk.filename }), onclick: replay }, t("replay")),
         ),
       );

@@ -4,7 +4,7 @@ import { get, jobPath, request } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { draftOf } from "./drafts.js";
 import { when } from "./format.js";
-import { notice, sure, trying } from "./notices.js";
+import { notice, once, sure, trying } from "./notices.js";
 import { nameSpeaker } from "./speaker_dialog.js";
 import { t } from "./words.js";
 
@@ -20,6 +20,7 @@ export class Corrector extends EventTarget {
     this.draft = draftOf(job.id);
     this.original = null; // asked when something differs
     this.editing = this.draft.size > 0;
+    this.save = once(() => this.#save()); // one for all drawings of its button
     this.picker = h("select", { "aria-label": t("version"), title: t("version"), onchange: () => trying(() => this.show(Number(this.picker.value))) });
     this.compare = h("button.bare.compare", { type: "button", "aria-pressed": "false", onclick: () => this.#toggleChanges() }, icon("compare"), h("span", {}, t("showChanges")));
     this.switch = h("button.correct", { type: "button", "aria-pressed": "false", onclick: () => this.edit(!this.editing) }, icon("pen"), h("span", {}, t("correct")));
@@ -41,7 +42,9 @@ export class Corrector extends EventTarget {
 
   /** Shows a version; 0 is the machine's. Corrections are made on the newest only. */
   async show(version) {
+    this.wanted = version;
     const transcript = await get(`${jobPath(this.job.id, "transcript")}?version=${version}`);
+    if (this.wanted !== version) return; // another was chosen meanwhile
     this.version = version;
     this.saved = transcript;
     if (version !== this.versions.newest) this.edit(false);
@@ -74,7 +77,7 @@ export class Corrector extends EventTarget {
     const label = ({ version, at, author, note }) => [t("versionOf", { version, when: when(at) }), author, note].filter(Boolean).join(" · ");
     fill(this.picker, option(0, t("machines")), versions.map((each) => option(each.version, label(each))));
     this.picker.hidden = !newest;
-    this.compare.hidden = !this.version && !this.draft.size;
+    this.compare.hidden = !this.original || (!this.version && !this.draft.size);
     this.switch.setAttribute("aria-pressed", String(this.editing));
     this.#drawBar();
   }
@@ -92,7 +95,7 @@ export class Corrector extends EventTarget {
       button("undo", [icon("undo"), t("undo")], () => this.draft.undo(), !this.draft.undoable),
       button("discard", t("discard"), () => this.#discard(), !n),
       this.note,
-      button("save", t("saveVersion", { n: this.versions.newest + 1 }), () => trying(() => this.#save()), !n, ".primary"),
+      button("save", t("saveVersion", { n: this.versions.newest + 1 }), this.save, !n, ".primary"),
     );
     if (focused) this.bar.querySelector(`[data-part="${focused}"]:not(:disabled)`)?.focus();
   }

@@ -52,8 +52,12 @@ export class JobPage {
     } catch (error) {
       if (this.closed || error.status === 401) return;
       if (error.status === 404) return void fill(this.body, h("div.say", {}, h("p.big", {}, t("gone")), h("a", { href: "#/" }, t("toJobs"))));
-      fill(this.body, h("div.say", {}, h("p", {}, icon("warning"), trouble(error)), h("button", { type: "button", onclick: () => this.load() }, t("again"))));
+      this.#sayTrouble(error, () => this.load());
     }
+  }
+
+  #sayTrouble(error, again) {
+    fill(this.body, h("div.say", {}, h("p", {}, icon("warning"), trouble(error)), h("button", { type: "button", onclick: again }, t("again"))));
   }
 
   #take(job) {
@@ -89,7 +93,7 @@ export class JobPage {
       this.head,
       h("a.back", { href: "#/", "aria-label": t("toJobs"), title: t("toJobs") }, icon("back")),
       h("div.titles", {}, h("h1", { tabindex: "-1" }, job.filename), h("p.meta", {}, stateBadge(job), meta.filter(Boolean).map((word) => h("span", {}, word)), this.#troubles())),
-      h("div.actions", {}, Object.keys(job.results).length > 0 && this.#downloads(), jobActions(job, { erased: () => (location.hash = "#/") })),
+      h("div.actions", {}, this.#isDownloadable() && this.#downloads(), jobActions(job, { erased: () => (location.hash = "#/") })),
     );
     if (focused) this.head.querySelector(`[data-part="${focused}"]`)?.focus();
   }
@@ -109,6 +113,12 @@ export class JobPage {
     });
   }
 
+  /** Minutes are downloaded as they are shown: where there is a transcript, only once both are on the page. */
+  #isDownloadable() {
+    const names = Object.keys(this.job.results);
+    return names.length > 0 && (!names.includes("transcript.json") || Boolean(this.minutes));
+  }
+
   #downloads() {
     const names = Object.keys(this.job.results);
     const list = h("ul.menu", {}, names.map((name) => h("li", {}, h("button", { type: "button", onclick: () => this.#download(name) }, icon("download"), name))));
@@ -118,7 +128,7 @@ export class JobPage {
   #download(name) {
     const stem = this.job.filename.replace(/\.[^.]*$/, "");
     const version = this.corrector?.version ? `?version=${this.corrector.version}` : "";
-    const id = name.startsWith("minutes.") ? this.minutes.shown.id : this.id;
+    const id = name.startsWith("minutes.") && this.minutes ? this.minutes.shown.id : this.id;
     return trying(() => download(`${jobPath(id, "results", name)}${version}`, `${stem}.${name}`));
   }
 
@@ -141,8 +151,18 @@ export class JobPage {
   }
 
   async #showResults() {
-    const found = await trying(() => this.#readTranscript());
-    if (!found || this.closed) return;
+    if (this.reading) return; // changes of the job come while the transcript does
+    this.reading = true;
+    let found;
+    try {
+      found = await this.#readTranscript();
+    } catch (error) {
+      if (!this.closed && error.status !== 401) this.#sayTrouble(error, () => this.#showResults());
+      return;
+    } finally {
+      this.reading = false;
+    }
+    if (this.closed) return;
     const [versions, transcript] = found;
     this.transcript = transcript;
     this.view = new TranscriptView(transcript);

@@ -4,7 +4,7 @@ import { jobPath, request } from "./api.js";
 import { h, icon } from "./dom.js";
 import { feed } from "./feed.js";
 import { clock, duration, exactly, when } from "./format.js";
-import { notice, sure, trying } from "./notices.js";
+import { notice, once, sure } from "./notices.js";
 import { t } from "./words.js";
 
 export const LIVE = ["queued", "transcribing", "summarizing"];
@@ -50,7 +50,7 @@ export function jobRow(job, index) {
 export function jobActions(job, { erased } = {}) {
   const name = job.filename;
   const button = (part, label, symbol, act) =>
-    h("button.bare", { type: "button", "aria-label": label, title: label, data: { part }, onclick: () => trying(act) }, icon(symbol));
+    h("button.bare", { type: "button", "aria-label": label, title: label, data: { part }, onclick: once(act) }, icon(symbol));
   if (isLive(job)) return [button("cancel", t("cancelJob", { name }), "stop", () => cancelJob(job))];
   return [
     retriable(job) && button("retry", t("retryJob", { name }), "retry", () => retryJob(job)),

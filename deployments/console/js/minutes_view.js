@@ -6,7 +6,7 @@ import { feed } from "./feed.js";
 import { clock, when } from "./format.js";
 import { isLive } from "./job_rows.js";
 import { minutesWishes } from "./minutes_form.js";
-import { notice, trying } from "./notices.js";
+import { notice, once, trying } from "./notices.js";
 import { t } from "./words.js";
 
 export class MinutesView extends EventTarget {
@@ -15,6 +15,7 @@ export class MinutesView extends EventTarget {
     this.job = job;
     this.versions = []; // jobs whose minutes these are: the one that transcribed, then those that wrote anew
     this.shown = job; // the one whose minutes are shown
+    this.wanted = job; // the one whose minutes are on their way
     this.body = h("div.minutes");
     this.tools = h("div.row.minutestools");
     this.element = h("div.minutes", {}, this.tools, this.body);
@@ -28,17 +29,27 @@ export class MinutesView extends EventTarget {
 
   /** Reads the versions and shows the minutes of one of them. */
   async load(job) {
-    if (this.shown.id === job.id) this.shown = job;
+    if (this.wanted.id === job.id) this.wanted = job;
     const answer = isLive(job) ? null : await trying(() => get(jobPath(job.id, "minutes")));
-    this.versions = answer?.versions ?? [];
-    await this.#choose(this.shown);
+    if (answer) this.versions = answer.versions;
+    await this.#choose(this.wanted);
   }
 
   async #choose(job) {
-    this.shown = job;
+    this.wanted = job;
     const minutes = job.results["minutes.json"] === undefined ? null : await trying(() => get(jobPath(job.id, "results", "minutes.json")));
+    if (this.wanted !== job) return; // others were chosen meanwhile
+    if (minutes === undefined) return this.#notRead(job);
+    this.shown = job;
     this.#drawTools();
     this.show(minutes);
+  }
+
+  /** What is shown stays; where nothing is yet, there is a way to try again. */
+  #notRead(job) {
+    this.wanted = this.shown;
+    this.#drawTools();
+    if (!this.body.children.length) fill(this.body, h("button", { type: "button", onclick: () => this.#choose(job) }, t("again")));
   }
 
   #drawTools() {
@@ -51,7 +62,7 @@ export class MinutesView extends EventTarget {
       this.tools,
       written.length > 1 && picker,
       waiting && h("span.dim", { role: "status" }, t("minutesQueued")),
-      this.versions.length > 0 && h("button", { type: "button", data: { part: "anew" }, onclick: () => trying(() => this.#writeAnew()) }, icon("minutes"), t("writeAnew")),
+      this.versions.length > 0 && h("button", { type: "button", data: { part: "anew" }, onclick: once(() => this.#writeAnew()) }, icon("minutes"), t("writeAnew")),
     );
     this.tools.hidden = !this.tools.children.length;
   }
@@ -93,7 +104,7 @@ export class MinutesView extends EventTarget {
     const who = minutes.writer === "extractive" ? t("byRules") : minutes.model || minutes.writer;
     fill(
       this.body,
-      h("div.row.between", {}, h("h2", {}, minutes.title || t("minutes")), h("button", { type: "button", onclick: () => this.#copy() }, icon("copy"), t("copyMinutes"))),
+      h("div.row.between", {}, h("h2", {}, minutes.title || t("minutes")), h("button", { type: "button", onclick: once(() => this.#copy()) }, icon("copy"), t("copyMinutes"))),
       minutes.summary && h("p.summary", {}, minutes.summary),
       minutes.participants.length > 0 && h("p.dim", {}, `${t("participants")}: ${minutes.participants.join(", ")}`),
       this.#section(t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text)]),

@@ -24,6 +24,19 @@ export async function trying(action) {
   }
 }
 
+/** What a button does, one click at a time: until it is done, the button is busy and further clicks count for nothing. */
+export function once(action) {
+  let busy = false;
+  return async ({ currentTarget: button }) => {
+    if (busy) return;
+    busy = true;
+    button.setAttribute("aria-busy", "true");
+    await trying(action);
+    button.removeAttribute("aria-busy");
+    busy = false;
+  };
+}
+
 /** Asks before something is done; resolves to whether it shall be. */
 export function sure(question, yes, no = t("keep")) {
   return new Promise((resolve) => {

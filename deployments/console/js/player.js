@@ -22,7 +22,7 @@ export class Player extends EventTarget {
     this.available = null; // unknown until the waveform was asked for
     this.wave = new Waveform(this.durationS, transcript.coverage);
     this.#build();
-    this.#ask();
+    this.asked = this.#ask();
   }
 
   close() {
@@ -50,7 +50,8 @@ export class Player extends EventTarget {
   }
 
   async play() {
-    if (this.available === false) return;
+    await this.asked;
+    if (!this.available) return;
     const audio = (this.audio ??= await this.#load());
     if (!audio || this.closed) return;
     audio.currentTime = this.positionS;
@@ -83,6 +84,7 @@ export class Player extends EventTarget {
     this.say = h("span.say", { "aria-live": "polite" });
     this.buttons = h("div.buttons", {}, this.button, button(t("backTen"), `−${STEP_S}`, () => this.seek(this.positionS - STEP_S)), button(t("aheadTen"), `+${STEP_S}`, () => this.seek(this.positionS + STEP_S)));
     this.element = add(h("section.player", { "aria-label": t("player") }), this.buttons, this.time, this.slider, this.speed, this.say);
+    this.buttons.hidden = this.speed.hidden = true; // until there is something to play
     this.onKeys = (event) => this.#keys(event);
     addEventListener("keydown", this.onKeys);
   }
@@ -91,10 +93,10 @@ export class Player extends EventTarget {
     try {
       this.wave.take(await get(jobPath(this.job.id, "audio", "peaks")));
       this.available = true;
+      this.buttons.hidden = this.speed.hidden = false;
     } catch (error) {
       this.available = false;
       this.element.classList.add("silent");
-      this.buttons.hidden = this.speed.hidden = true;
       if (error.status !== 401) fill(this.say, error.status === 404 ? t("noAudio") : trouble(error));
     }
   }

@@ -84,7 +84,8 @@ export class SubmitStrip {
       this.form = submission.values = null;
       return;
     }
-    this.form ??= optionsForm(await choices());
+    const can = await choices();
+    this.form ??= optionsForm(can);
     const good = items.filter((item) => !item.fault);
     const list = h("ul.files", { "aria-label": t("staged", { n: items.length }) }, items.map((item) => this.#row(item)));
     fill(

@@ -1,19 +1,26 @@
 """Debian's Chromium, driven by Playwright: one for all tests here. What it complains about fails the test."""
 
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.console_house import ConsoleHouse
+from tests.servers import free_port
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 60_000  # a machine that is busy with other things
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 OpenPage = Callable[..., Page]
+Serve = Callable[[ConsoleHouse], str]
 
 
 @pytest.fixture(scope="package")
@@ -63,6 +70,31 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve a house from a thread; returns its URL."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def serve(house: ConsoleHouse) -> str:
+        port = free_port()
+        config = uvicorn.Config(
+            house.app, port=port, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        return f"http://127.0.0.1:{port}"
+
+    yield serve
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(30)
 
 
 def assert_accessible(page: Page) -> None:

@@ -3,23 +3,17 @@
 import hashlib
 import io
 import json
-import threading
-import time
 import urllib.request
 import wave
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-import uvicorn
 from playwright.sync_api import Page, Route, expect
 
 from deployments.auth import ALL_SCOPES, Principal
 from pipelines.errors import Reason, Unauthenticated
 from pipelines.jobs import JobState, Progress
-from tests.acceptance.console.conftest import PHONE, OpenPage, assert_accessible
+from tests.acceptance.console.conftest import PHONE, OpenPage, Serve, assert_accessible
 from tests.console_house import ConsoleHouse, long_transcript, meeting_transcript
-from tests.servers import free_port
 
 MAX_ROWS = 60  # of a list, however long: what is seen and a little around it
 
@@ -34,34 +28,6 @@ class Keyring:
         if token not in self.tenants:
             raise Unauthenticated("The key is unknown.")
         return Principal(tenant=self.tenants[token], scopes=ALL_SCOPES, key_id=token)
-
-
-Serve = Callable[[ConsoleHouse], str]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve a house from a thread; returns its URL."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def serve(house: ConsoleHouse) -> str:
-        port = free_port()
-        config = uvicorn.Config(
-            house.app, port=port, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        running.append((server, thread))
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        return f"http://127.0.0.1:{port}"
-
-    yield serve
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(30)
 
 
 def sign_in(page: Page, key: str) -> None:

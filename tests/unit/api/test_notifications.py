@@ -1,5 +1,6 @@
 """Buckets that tell of new recordings: AWS, SNS, EventBridge, MinIO; and sweeps for what nobody told of."""
 
+import asyncio
 import json
 
 import boto3
@@ -53,6 +54,18 @@ def test_what_is_no_event(body):
     """Anything else is refused."""
     with pytest.raises(InvalidRequest):
         objects_created(body.encode())
+
+
+async def test_a_subscription_is_not_confirmed(api, monkeypatch):
+    """A SubscribeURL could lead anywhere: the operator confirms it, the server asks for no URL of an event."""
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lambda *args, **options: pytest.fail("looked up"))
+    event = {
+        "Type": "SubscriptionConfirmation",
+        "Message": "You have chosen to subscribe to the topic.",
+        "SubscribeURL": "http://169.254.169.254/latest/meta-data/",
+        "Token": "t",
+    }
+    assert (await api.client.post("/v1/notifications/s3", json=event)).status_code == 400
 
 
 @pytest.fixture

@@ -1,0 +1,146 @@
+"""The console while answers are slow or come in another order than they were asked for: no control lies."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, Route, expect
+
+from pipelines.jobs import JobState
+from pipelines.keys import JobKeys
+from tests.acceptance.console.conftest import OpenPage, Serve
+from tests.console_house import ConsoleHouse, meeting_transcript
+
+SLOW_MS = 1500
+
+
+def held(page: Page, pattern: str, only: Callable[[Route], bool] = lambda route: True) -> list[Route]:
+    """Hold requests of a pattern back until the test lets them go; returns those that wait."""
+    waiting: list[Route] = []
+    page.route(pattern, lambda route: waiting.append(route) if only(route) else route.continue_())
+    return waiting
+
+
+def let_go(page: Page, waiting: list[Route]) -> None:
+    """Wait for a request to be held, then let all go on."""
+    deadline = time.monotonic() + 30
+    while not waiting:
+        assert time.monotonic() < deadline, "nothing was asked"
+        page.wait_for_timeout(20)
+    while waiting:
+        waiting.pop(0).continue_()
+
+
+def test_downloads_wait_for_what_they_download(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """The menu is there only when every entry works: not before it is known whose minutes are shown."""
+    house = ConsoleHouse(tmp_path)
+    job = house.add_done("meeting.flac", meeting_transcript())
+    page = open_page(serve(house), refusals=(404,))
+    waiting = held(page, "**/corrections")
+    page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
+    page.wait_for_timeout(SLOW_MS)
+    download = page.get_by_role("button", name="Download", exact=True)
+    expect(page.get_by_role("heading", name="meeting.flac")).to_be_visible()
+    expect(download).to_have_count(0)
+    let_go(page, waiting)
+    download.click()
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="minutes.docx", exact=True).click()
+    assert fetched.value.suggested_filename == "meeting.minutes.docx"
+
+
+def test_a_transcript_that_cannot_be_read_can_be_asked_for_again(
+    tmp_path: Path, serve: Serve, open_page: OpenPage
+) -> None:
+    """The page says what is wrong and offers another try, which works."""
+    house = ConsoleHouse(tmp_path)
+    job = house.add_done("meeting.flac", meeting_transcript())
+    url = serve(house)
+    page = open_page(url, refusals=(404, 503))
+    answers = iter((503,))
+    page.route(
+        "**/corrections",
+        lambda route: route.fulfill(status=503, body="{}") if next(answers, None) else route.continue_(),
+    )
+    page.goto(f"{url}/#/jobs/{job.id}")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="Download", exact=True)).to_be_visible()
+
+
+def test_the_version_chosen_last_is_shown(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """An earlier choice whose answer comes later does not overwrite it; what is copied is what is shown."""
+    house = ConsoleHouse(tmp_path)
+    first = house.add_done("meeting.flac", meeting_transcript(), age_s=60)
+    second = house.add_done("meeting.flac", meeting_transcript())
+    house.change(second, minutes_of=first.id)
+    for job, title in ((first, "The first minutes"), (second, "The second minutes")):
+        put_minutes(house, job.id, title)
+    page = open_page(serve(house), refusals=(404,))
+    page.route("**/v1/jobs/*/minutes", lambda route: fulfill_versions(route, page, (first.id, second.id)))
+    page.goto(f"{page.url.split('#')[0]}#/jobs/{first.id}")
+    expect(page.get_by_role("heading", name="The first minutes")).to_be_visible()
+    waiting = held(page, f"**/{second.id}/results/minutes.json")
+    picker = page.get_by_label("Versions of the minutes")
+    picker.select_option(second.id)
+    page.wait_for_timeout(300)
+    picker.select_option(first.id)
+    page.wait_for_timeout(300)
+    let_go(page, waiting)
+    page.wait_for_timeout(500)
+    expect(page.get_by_role("heading", name="The first minutes")).to_be_visible()
+    expect(page.get_by_role("heading", name="The second minutes")).to_have_count(0)
+
+
+def put_minutes(house: ConsoleHouse, job_id: str, title: str) -> None:
+    """Give the minutes of a finished job a title of their own."""
+    key = JobKeys(tenant="default", job_id=job_id).result("minutes.json")
+    house.store.put(key, json.dumps({**json.loads(house.store.get(key)), "title": title}).encode())
+
+
+def fulfill_versions(route: Route, page: Page, ids: tuple[str, ...]) -> None:
+    """Answer which versions of minutes there are, with the jobs as the server shows them."""
+    base = page.url.split("/#")[0]
+    versions = [page.request.get(f"{base}/v1/jobs/{job_id}").json() for job_id in ids]
+    route.fulfill(json={"versions": versions})
+
+
+def test_a_batch_lists_its_recordings_once(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """Readings that overlap with a slow one do not list the same recordings again."""
+    house = ConsoleHouse(tmp_path)
+    batch = house.add_batch("calls", done=2, failed=0, live=0, to_come=1)
+    page = open_page(serve(house), refusals=(404,))
+    waiting = held(page, "**/entries?*")
+    page.goto(f"{page.url.split('#')[0]}#/batches/{batch.id}")
+    page.wait_for_timeout(3000 + SLOW_MS)  # longer than the page waits before it reads again
+    let_go(page, waiting)
+    page.wait_for_timeout(500)
+    expect(page.locator(".entries tbody tr")).to_have_count(3)
+
+
+def test_a_button_pressed_twice_does_one_thing(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """The second click on Cancel, before the first is answered, sends nothing."""
+    house = ConsoleHouse(tmp_path)
+    house.add("call.wav", JobState.QUEUED)
+    page = open_page(serve(house), refusals=(404,))
+    waiting = held(page, "**/v1/jobs/*", lambda route: route.request.method == "DELETE")
+    cancel = page.get_by_role("button", name="Cancel call.wav")
+    cancel.click()
+    cancel.click()
+    page.wait_for_timeout(300)
+    assert len(waiting) == 1
+    let_go(page, waiting)
+
+
+def test_nothing_to_play_shows_no_player_buttons(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """Until it is known that there is audio nothing offers to play it."""
+    house = ConsoleHouse(tmp_path)
+    job = house.add_done("meeting.flac", meeting_transcript())
+    page = open_page(serve(house), refusals=(404,))
+    waiting = held(page, "**/audio/peaks")
+    page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
+    expect(page.get_by_role("region", name="Player")).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_hidden()
+    let_go(page, waiting)
+    expect(page.get_by_text("The audio was not kept")).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_hidden()

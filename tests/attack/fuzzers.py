@@ -1,0 +1,56 @@
+"""The project's fuzzers against a running cluster, with few inputs; each has a command of its own for more."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.attack.run import Probe
+from tests.attack.target import Finding, Target, answering
+from tests.fuzz_requests import fuzz_server
+
+ROOT = Path(__file__).resolve().parents[2]
+N_REQUESTS = 300
+N_RECORDINGS = 100
+SEED = 5
+
+
+def mutated_requests(target: Target) -> str:
+    """Requests with bytes changed, doubled and cut out: nothing hangs, crashes or brings a 5xx."""
+    parts = urlsplit(target.url)
+    authorization = f"Authorization: Bearer {target.key}" if target.key else ""
+    with answering(target):
+        counts, findings, slowest_s = fuzz_server(
+            (parts.hostname or "", parts.port or 80),
+            n_inputs=N_REQUESTS,
+            seed=SEED,
+            host=parts.netloc,
+            authorization=authorization,
+        )
+    if findings:
+        what, data = findings[0]
+        raise Finding(f"{len(findings)} of {N_REQUESTS}; the first, {what}: {data[:120]!r}")
+    answers = ", ".join(f"{n} × {status or 'closed'}" for status, n in counts.most_common(4))
+    return f"{N_REQUESTS} requests ({answers}), slowest {slowest_s:.1f} s"
+
+
+def mutated_recordings(target: Target) -> str:
+    """Recordings with bytes changed: none hangs, kills its decoder or brings what is no error of a recording."""
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "fuzz-uploads"),
+        "--inputs",
+        str(N_RECORDINGS),
+        "--seed",
+        str(SEED),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Finding(done.stderr.strip()[-200:])
+    return done.stdout.strip().splitlines()[-1]
+
+
+PROBES = (
+    Probe(threat="mutated requests", run=mutated_requests),
+    Probe(threat="mutated recordings (decoder alone)", run=mutated_recordings),
+)
