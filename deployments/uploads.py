@@ -111,8 +111,10 @@ class Spool:
             await self._flush()
 
     async def finish(self) -> None:
-        """Write what is left; afterwards the file holds ``n_bytes``."""
+        """Write what is left; afterwards the file holds ``n_bytes``, and wants no more."""
         await self._flush()
+        if self._n_claimed - self._n_written >= BLOCK_BYTES:
+            await anyio.to_thread.run_sync(self._give_up_rest, limiter=self._threads)
 
     def discard(self) -> None:
         """Delete the file, unless the store has moved it away; may be called twice."""
@@ -140,11 +142,18 @@ class Spool:
             room = self._space.free_bytes() - self._space.n_promised(besides=self.path) + self._n_written
             if n_bytes > room:
                 raise StoreFull(_SHORT)
-            self._n_claimed = min(n_bytes + step_bytes, room)
-            claimed = with_claim(self.path, self._n_claimed)
-            with faults_of_the_spool():
-                self.path.rename(claimed)
-            self.path = claimed
+            self._note_claim(min(n_bytes + step_bytes, room))
+
+    def _give_up_rest(self) -> None:
+        with self._lock:
+            if not self._gone:
+                self._note_claim(self._n_written)
+
+    def _note_claim(self, n_bytes: int) -> None:
+        claimed = with_claim(self.path, n_bytes)
+        with faults_of_the_spool():
+            self.path.rename(claimed)
+        self.path, self._n_claimed = claimed, n_bytes
 
     async def _flush(self) -> None:
         blocks, self._waiting, self._n_waiting = self._waiting, [], 0

@@ -173,6 +173,17 @@ async def test_a_body_without_a_length_is_checked_as_it_grows(api):
     assert [path.name for path in api.spooled] == ["resumable"]
 
 
+async def test_a_whole_upload_wants_no_more(disk, tmp_path):
+    """What was promised beyond its length is free again when an upload is whole, before the store has it."""
+    space = SpoolSpace(folder=tmp_path, min_free_bytes=0)
+    with Spool(tmp_path, max_bytes=1 << 40) as spool:
+        await spool.write(b"x" * MIB)
+        assert space.n_promised() > 10 * MIB
+        await spool.finish()
+        assert space.n_promised() == 0
+        assert spool.path.stat().st_size == MIB
+
+
 async def test_min_free_bytes_stay_free(make_api, disk, tmp_path):
     """Of every kind of upload what has to stay free is not promised."""
     uploads = open_uploads(tmp_path, min_free_bytes=40 * MIB)
