@@ -183,12 +183,18 @@ class Piece:
         self._keep_bytes: int | None = None
 
     def append(self, block: bytes) -> None:
-        """Write a block whole, unless the piece is closed; raises `StoreFull` when the disk is, or nearly, full."""
+        """Write a block whole, unless the piece is closed.
+
+        Raises `StoreFull` when the disk is full or nearly so, and `NotFound` when the upload was ended or has expired:
+        nobody counts what would be written to it.
+        """
         with self._state:
             if self._is_closed:
                 return
             self._is_writing = True
         try:
+            if not os.fstat(self._descriptor).st_nlink:
+                raise NotFound("The upload was ended while this piece was sent.")
             self._space.check(len(block))
             view = memoryview(block)
             with faults_of_the_spool():

@@ -133,6 +133,19 @@ async def test_a_piece_is_refused_by_a_full_disk(make_api, disk):
     assert len(api.ledger.list("a").jobs) == 1
 
 
+async def test_an_upload_that_is_ended_takes_no_more(api):
+    """A piece on its way when its upload is deleted is refused: it would fill the disk with what nobody counts."""
+    url = (await begin(api, 40)).headers["location"]
+    under_way = Connection(api.app, "PATCH", url, {**PIECE, **of("a"), "upload-offset": "0"})
+    under_way.send(b"x" * MIB)
+    part = next((api.spool_dir / "resumable").glob("*.part"))
+    await until(lambda: part.stat().st_size == MIB)
+    assert (await api.client.delete(url, headers={**TUS, **of("a")})).status_code == 204
+    under_way.send(b"x" * MIB)
+    assert (await under_way.next())["status"] == 404
+    await under_way.done()
+
+
 async def test_announced_uploads_do_not_oversubscribe(api):
     """Of many that announce together more than there is, as many as fit are waited for, the others refused at once."""
     uploads = [announced(api, 30, str(number)) for number in range(8)]
