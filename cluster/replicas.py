@@ -109,6 +109,8 @@ def ingestion_limits(settings: Settings) -> IngestionLimits:
         tenant=tenant_limits(settings.limits),
         tenants={name: tenant_limits(settings.limits.of(name)) for name in settings.limits.tenants},
         max_concurrent_uploads=settings.limits.max_concurrent_uploads,
+        max_event_streams=settings.limits.max_event_streams,
+        min_upload_bytes_per_s=settings.limits.min_upload_bytes_per_s,
         sources=source_limits(settings),
     )
 
@@ -123,6 +125,8 @@ def tenant_limits(limits: LimitSettings) -> TenantLimits:
     return TenantLimits(
         max_upload_bytes=limits.max_upload_mb * MIB,
         max_concurrent_uploads=limits.max_tenant_uploads,
+        max_open_upload_bytes=limits.max_open_upload_mb * MIB,
+        max_streams=limits.max_tenant_streams,
         max_live_jobs=limits.max_waiting_jobs,
         max_backlog_audio_s=limits.max_waiting_audio_h * 3600 or math.inf,
         requests_per_s=limits.requests_per_s,

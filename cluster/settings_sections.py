@@ -162,6 +162,8 @@ class TenantLimitSettings(Section):
 
     max_upload_mb: Annotated[int | None, Field(ge=1)] = None
     max_tenant_uploads: Annotated[int | None, Field(ge=1)] = None
+    max_open_upload_mb: Annotated[int | None, Field(ge=1)] = None
+    max_tenant_streams: Annotated[int | None, Field(ge=1)] = None
     max_duration_h: Annotated[float | None, Field(gt=0)] = None
     max_channels: Annotated[int | None, Field(ge=1, le=64)] = None
     max_waiting_jobs: Annotated[int | None, Field(ge=1)] = None
@@ -171,14 +173,26 @@ class TenantLimitSettings(Section):
 
 
 class LimitSettings(Section):
-    """What is refused: ``max_concurrent_uploads`` holds for a replica of the endpoint, the others for each tenant.
+    """What is refused: ``max_concurrent_uploads``, ``max_event_streams`` and ``min_upload_bytes_per_s`` hold for a
+    replica of the endpoint, the others for each tenant.
 
-    ``tenants`` overrides them by tenant. 0 hours of waiting audio and 0 requests a second are no limit.
+    ``tenants`` overrides them by tenant. The last quarter of a replica's uploads and streams is for tenants that have
+    none. 0 hours of waiting audio, 0 requests and 0 bytes a second are no limit.
     """
 
     max_upload_mb: Annotated[int, Field(ge=1)] = 4096
-    max_concurrent_uploads: Annotated[int, Field(ge=1)] = 16
+    max_concurrent_uploads: Annotated[int, Field(ge=1)] = 24
     max_tenant_uploads: Annotated[int, Field(ge=1)] = 16
+    max_open_upload_mb: Annotated[
+        int, Field(ge=1, description="in hand of uploads that outlive a request: resumable, or put to a given URL")
+    ] = 65_536
+    min_upload_bytes_per_s: Annotated[
+        float, Field(ge=0, description="a body that comes more slowly for a minute is refused")
+    ] = 1024.0
+    max_event_streams: Annotated[
+        int, Field(ge=1, description="of each kind: of a job's events, of all jobs', and requests that wait for text")
+    ] = 256
+    max_tenant_streams: Annotated[int, Field(ge=1, description="the same, for each tenant")] = 192
     max_duration_h: Annotated[float, Field(gt=0)] = 24.0
     max_channels: Annotated[int, Field(ge=1, le=64)] = 16
     max_waiting_jobs: Annotated[int, Field(ge=1)] = 10_000

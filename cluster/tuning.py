@@ -166,8 +166,9 @@ def _frozen(settings: Settings, not_read: tuple[str, ...]) -> dict[str, Any]:
     values["package"] = __version__
     if "coordinator" in values:
         del values["coordinator"]["max_live_jobs"]
-    if "limits" in values:  # the gate that counts all uploads is made at a start
-        values["limits"] = {"max_concurrent_uploads": settings.limits.max_concurrent_uploads}
+    if "limits" in values:  # the gates that count all uploads and streams are made at a start
+        limits = settings.limits
+        values["limits"] = {name: getattr(limits, name) for name in ("max_concurrent_uploads", "max_event_streams")}
     if "retention" in values:  # all that the endpoint asks is whether copies of recordings are kept
         values["retention"] = settings.retention.audio_days > 0
     if "minutes" in values:

@@ -3,12 +3,14 @@
 async def show_job(job_id: str, jobs: Reader) -> JobDetail: ...
 """
 
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 
 from deployments.auth import Principal, Scope, authorized
 from deployments.backend import Backend
+from deployments.gates import Gate
 from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 
@@ -47,3 +49,28 @@ Scraper = Annotated[Principal, Security(authorized, scopes=[Scope.METRICS])]
 
 Admin = Annotated[Principal, Security(authorized, scopes=[Scope.ADMIN])]
 """Who may do something to the whole cluster."""
+
+SlotHolder = Callable[..., AsyncIterator[None]]
+
+
+def reader_slot(gate: Gate) -> SlotHolder:
+    """A dependency that holds a slot of the tenant who asks until the answer is over, or its client or task is gone.
+
+    It is taken before anything is done for the request: whoever is refused has nothing left behind.
+    """
+
+    async def hold(jobs: Reader) -> AsyncIterator[None]:
+        with gate.acquire(jobs.tenant):
+            yield
+
+    return hold
+
+
+def writer_slot(gate: Gate) -> SlotHolder:
+    """The same for routes that write."""
+
+    async def hold(jobs: Writer) -> AsyncIterator[None]:
+        with gate.acquire(jobs.tenant):
+            yield
+
+    return hold

@@ -106,8 +106,8 @@ def batch_routes(backend: Backend) -> APIRouter:
     async def _receive(request: Request, spool: Spool, max_bytes: int | None = None) -> None:
         length = content_length(request.headers)
         if length is not None:
-            spool.expect(length)
-        async for block in body_of(request.stream(), length, backend.limits.upload_idle_timeout_s):
+            await spool.announce(length)
+        async for block in body_of(request.stream(), length, backend.limits.pace):
             await spool.write(block)
             if max_bytes is not None and spool.n_bytes > max_bytes:
                 raise TooLarge(f"A manifest has {max_bytes} bytes at most.")

@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from deployments.access import Reader
+from deployments.access import Reader, reader_slot
 from deployments.api_docs import event_stream
 from deployments.backend import Backend
+from deployments.gates import Gate
 from deployments.job_feed import JobFeed
 from deployments.problems import documented
 from deployments.schemas import Wire
-from deployments.uploads import Gate
 from pipelines.errors import Reason
 from pipelines.languages import LANGUAGES
 
@@ -36,10 +36,13 @@ class ChoicesBody(Wire):
 def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
     """Build the routes for following all jobs and for the choices a form offers."""
     router = APIRouter()
-    streams = Gate(backend.limits.max_event_streams, "event streams")
+    streams = Gate(
+        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
+    )
 
     @router.get(
         EVENTS_PATH,
+        dependencies=[Depends(reader_slot(streams))],
         response_class=StreamingResponse,
         tags=["jobs"],
         summary="Follow all jobs",
@@ -53,7 +56,6 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
         },
     )
     async def follow_jobs(jobs: Reader) -> Response:
-        streams.check()
         feed = JobFeed(
             ledger=jobs.ledger,
             line=jobs.line,
@@ -64,14 +66,13 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
         events = feed.events()
         first = await anext(events)  # a ledger that is away is an answer, not a torn stream
 
-        async def counted() -> AsyncIterator[bytes]:
-            with streams:
-                yield first
-                async for event in events:
-                    yield event
+        async def whole() -> AsyncIterator[bytes]:
+            yield first
+            async for event in events:
+                yield event
 
         return StreamingResponse(
-            counted(),
+            whole(),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )

@@ -14,6 +14,7 @@ from deployments.direct_uploads import LIFETIME_S, URL_LIFETIME_S
 from deployments.problems import documented
 from deployments.schemas import Wire
 from deployments.sources import NAMELESS
+from deployments.spool_space import SpoolSpace
 from deployments.submission import clean_filename, content_length
 from deployments.tenant_jobs import in_thread
 from deployments.uploads import body_of
@@ -63,8 +64,10 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
     async def presign(wanted: UploadRequest, jobs: Writer) -> PresignedUpload:
         await jobs.check_backlog()
         name = clean_filename(wanted.filename or NAMELESS)
-        limit = jobs.limits.max_upload_bytes
-        upload, url, token = await in_thread(uploads.open, jobs.tenant, wanted.n_bytes, name, limit)
+        space = SpoolSpace(folder=backend.limits.spool_dir, min_free_bytes=backend.limits.min_free_bytes)
+        upload, url, token = await in_thread(
+            uploads.open, jobs.tenant, wanted.n_bytes, name, jobs.limits, space.free_bytes
+        )
         ours = f"{backend.public_url}{PRESIGNED_PATH}/{upload.id}?{urlencode({'token': token})}"
         return PresignedUpload(
             id=upload.id,
@@ -104,8 +107,8 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         if length is not None and length != upload.n_bytes:
             raise wrong
         async with backend.uploads.spool(upload.tenant) as spool:
-            spool.expect(upload.n_bytes)
-            async for block in body_of(request.stream(), length, backend.limits.upload_idle_timeout_s):
+            await spool.announce(upload.n_bytes)
+            async for block in body_of(request.stream(), length, backend.limits.pace):
                 await spool.write(block)
                 if spool.n_bytes > upload.n_bytes:
                     raise wrong

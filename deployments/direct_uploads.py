@@ -7,12 +7,13 @@ mark in the store says what was announced, until the job exists or the upload's 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
 from pydantic import ValidationError
 
+from deployments.limits import TenantLimits
 from pipelines.codec import decode, encode
 from pipelines.errors import BlobMissing, NotFound, Overloaded, StorageError, TooLarge, UploadIncomplete
 from pipelines.ids import created_at_s
@@ -57,12 +58,15 @@ class DirectUploads:
     clock: Callable[[], float]
     new_id: Callable[[], str]
 
-    def open(self, tenant: str, n_bytes: int, filename: str, max_bytes: int) -> tuple[DirectUpload, str, str]:
+    def open(
+        self, tenant: str, n_bytes: int, filename: str, limits: TenantLimits, free_bytes: Callable[[], int]
+    ) -> tuple[DirectUpload, str, str]:
         """Announce an upload; return it with the store's URL, or else "" and the token of a URL of our own.
 
-        Raises `TooLarge`, `Overloaded`, `StoreUnavailable`.
+        Bytes that are put to a URL of our own stay on our disk, which has ``free_bytes()``, until a job has them or
+        the upload expires: a tenant has its share of it. Raises `TooLarge`, `Overloaded`, `StoreUnavailable`.
         """
-        most = min(max_bytes, MAX_PUT_BYTES)
+        most = min(limits.max_upload_bytes, limits.max_open_upload_bytes, MAX_PUT_BYTES)
         if n_bytes > most:
             raise TooLarge(f"The recording is larger than the {most} bytes that can be put at once.")
         if sum(1 for _ in self.store.list(UPLOAD_MARKS.of_tenant(tenant))) >= MAX_OPEN:
@@ -72,6 +76,7 @@ class DirectUploads:
         keys = JobKeys(tenant=tenant, job_id=upload_id)
         url = self.store.upload_url(keys.source, n_bytes, URL_LIFETIME_S) or ""
         if not url:
+            self._check_share(tenant, n_bytes, limits, free_bytes)
             token = f"{secrets.token_urlsafe(32)}.{tenant}"
         upload = DirectUpload(
             id=upload_id,
@@ -84,6 +89,22 @@ class DirectUploads:
         )
         self.store.put(keys.upload_mark, encode(upload))
         return upload, url, token
+
+    def _check_share(self, tenant: str, n_bytes: int, limits: TenantLimits, free_bytes: Callable[[], int]) -> None:
+        own = [upload.n_bytes for upload in self._open(tenant)]
+        share = limits.open_upload_share(max(0, free_bytes()) + sum(own))
+        if own and sum(own) + n_bytes > share:
+            raise Overloaded(
+                f"Your uploads without a job may have {share} bytes; {len(own)} have {sum(own)} of them. "
+                "Begin or abandon some.",
+                RETRY_AFTER_S,
+            )
+
+    def _open(self, tenant: str) -> Iterator[DirectUpload]:
+        for mark in list(self.store.list(UPLOAD_MARKS.of_tenant(tenant))):
+            upload = self._read(tenant, mark.rpartition("/")[2])
+            if upload is not None and self.clock() <= upload.expires_at_s:
+                yield upload
 
     def addressed(self, upload_id: str, token: str) -> DirectUpload:
         """The upload that a URL of our own is for; raises `NotFound`, also when the URL's time is over."""

@@ -40,12 +40,13 @@ from deployments.quarantine_routes import quarantine_routes
 from deployments.rate import RateMeter
 from deployments.readiness import service_routes
 from deployments.recorder_routes import recorder_routes
+from deployments.resumable_leftovers import sweep_leftovers
 from deployments.scrubber import Scrubber
-from deployments.spool_sweep import sweeping
-from deployments.tus_routes import tus_routes
+from deployments.spool_sweep import SpoolSweeper, sweep
+from deployments.tus_routes import resumable_uploads, tus_routes
 from deployments.twilio import TwilioAccount
 from deployments.twilio_routes import twilio_routes
-from deployments.uploads import UploadGates, sweep
+from deployments.uploads import UploadGates
 from deployments.webhooks import WebhookLimits
 from pipelines.batches import BatchBook
 from pipelines.catalogue import ModelProfile
@@ -134,6 +135,14 @@ def build_api(
         batches=batches,
         usd_per_audio_hour=usd_per_audio_hour,
     )
+    resumable = resumable_uploads(backend)
+    sweeper = SpoolSweeper(
+        sweeps=(
+            lambda: sweep(limits.spool_dir),
+            resumable.sweep,
+            lambda: sweep_leftovers(limits.spool_dir, clock()),
+        )
+    )
     app = DocumentedApi(
         title="MeetMemo",
         version=version,
@@ -141,7 +150,7 @@ def build_api(
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
-        lifespan=sweeping(limits.spool_dir, clock),
+        lifespan=sweeper.running,
     )
     app.state.backend = backend
     app.state.doorkeeper = doorkeeper or OpenDoor()
@@ -162,7 +171,7 @@ def build_api(
     app.include_router(admin_routes(backend))
     app.include_router(notification_routes(backend))
     app.include_router(direct_upload_routes(backend))
-    app.include_router(tus_routes(backend))
+    app.include_router(tus_routes(backend, resumable))
     app.include_router(recorder_routes(backend))
     app.include_router(twilio_routes(backend, twilio))
     if batches is not None:

@@ -1,23 +1,22 @@
 """The routes under ``/v1/jobs``: thin, the work is done by `Backend`."""
 
-from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from deployments.access import Reader, Writer
+from deployments.access import Reader, Writer, reader_slot
 from deployments.api_docs import SUBMIT_DESCRIPTION, event_stream, submit_openapi
 from deployments.backend import Backend
+from deployments.gates import Gate
 from deployments.idempotency import idempotency_key
 from deployments.job_events import job_events, seen_version
 from deployments.job_schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.problems import documented
 from deployments.submission import read_submission
 from deployments.transcript_versions import TranscriptVersions
-from deployments.uploads import Gate
 from pipelines.errors import Reason
 
 CONTENT_TYPES = {
@@ -60,7 +59,9 @@ _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "
 def job_routes(backend: Backend) -> APIRouter:
     """Build the routes for submitting, showing, listing, ending, following and fetching jobs."""
     router = APIRouter()
-    streams = Gate(backend.limits.max_event_streams, "event streams")
+    streams = Gate(
+        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
+    )
 
     @router.post(
         JOBS_PATH,
@@ -139,6 +140,7 @@ def job_routes(backend: Backend) -> APIRouter:
 
     @router.get(
         JOBS_PATH + "/{job_id}/events",
+        dependencies=[Depends(reader_slot(streams))],
         response_class=StreamingResponse,
         tags=["jobs"],
         summary="Follow a job",
@@ -155,21 +157,12 @@ def job_routes(backend: Backend) -> APIRouter:
     )
     async def follow_job(job_id: str, jobs: Reader, last_event_id: Annotated[str | None, Header()] = None) -> Response:
         seen = seen_version(last_event_id)
-        streams.check()
         job = await jobs.get(job_id)
         if job.state.final and seen >= job.version:
             return Response(status_code=204)
         eta_s = (await backend.line.eta((job.id,))).get(job.id) if not job.state.final else None
-
-        async def counted() -> AsyncIterator[bytes]:
-            with streams:
-                async for event in job_events(
-                    backend.line, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url
-                ):
-                    yield event
-
         return StreamingResponse(
-            counted(),
+            job_events(backend.line, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )

@@ -32,19 +32,42 @@ class SourceLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UploadPace:
+    """How slowly a body may come: never silent for ``idle_timeout_s``, and ``min_bytes_per_s`` over ``grace_s``.
+
+    0 bytes a second ask for no rate.
+    """
+
+    idle_timeout_s: float = 60.0
+    min_bytes_per_s: float = 1024.0
+    grace_s: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantLimits:
     """What one tenant may ask of one Ingestion replica.
 
+    ``max_open_upload_bytes`` bounds its uploads that outlive a request: resumable ones, and those put to a URL of ours.
+    ``max_streams`` holds for streams of events and for requests that wait for their text, each kind by itself.
     ``max_live_jobs`` bounds its jobs that have not ended, ``max_backlog_audio_s`` what is known of their audio and not
     transcribed. ``requests_per_s`` refills a bucket of ``request_burst`` requests; 0 asks for no such bucket.
     """
 
     max_upload_bytes: int = 4 * GIB
     max_concurrent_uploads: int = 16
+    max_open_upload_bytes: int = 64 * GIB
+    max_streams: int = 192
     max_live_jobs: int = 10_000
     max_backlog_audio_s: float = math.inf
     requests_per_s: float = 0.0
     request_burst: int = 100
+
+    def open_upload_share(self, disk_bytes: int) -> int:
+        """How many bytes its open uploads may have where the disk has ``disk_bytes`` for them: half leaves others room.
+
+        Its first open upload may have more.
+        """
+        return min(self.max_open_upload_bytes, disk_bytes // 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +82,27 @@ class DecodeLimits:
 class IngestionLimits:
     """What one Ingestion replica takes: from all together, and from each tenant.
 
-    Uploads are spooled to ``spool_dir`` and refused when that would leave less than ``min_free_bytes`` on its disk.
-    ``max_event_streams`` bounds the open SSE answers, ``keep_alive_s`` the silence on them. ``tenants`` holds those
+    Uploads are spooled to ``spool_dir`` and refused when that would leave less than ``min_free_bytes`` on its disk, or
+    when they come more slowly than ``min_upload_bytes_per_s``. ``max_event_streams`` bounds the open SSE answers of
+    each kind and the requests that wait for their text, ``keep_alive_s`` the silence on them. ``tenants`` holds those
     whose limits are not the ``tenant`` ones.
     """
 
     spool_dir: Path
     tenant: TenantLimits = field(default=TenantLimits())
     tenants: Mapping[str, TenantLimits] = field(default_factory=dict)
-    max_concurrent_uploads: int = 16
+    max_concurrent_uploads: int = 24
     max_event_streams: int = 256
     min_free_bytes: int = 256 << 20
     upload_idle_timeout_s: float = 60.0
+    min_upload_bytes_per_s: float = 1024.0
     keep_alive_s: float = 15.0
     sources: SourceLimits = field(default=SourceLimits())
+
+    @property
+    def pace(self) -> UploadPace:
+        """How slowly a body may come."""
+        return UploadPace(idle_timeout_s=self.upload_idle_timeout_s, min_bytes_per_s=self.min_upload_bytes_per_s)
 
     def of(self, tenant: str) -> TenantLimits:
         """A tenant's own limits."""

@@ -7,12 +7,13 @@ gone. What is not supported is refused with 400.
 from collections.abc import AsyncIterator
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from deployments import stages
-from deployments.access import Writer
+from deployments.access import Writer, writer_slot
 from deployments.backend import Backend
+from deployments.gates import Gate
 from deployments.job_schemas import job_path
 from deployments.openai_bodies import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.openai_docs import SPEECH_DESCRIPTION, documented_speech, speech_openapi
@@ -22,7 +23,6 @@ from deployments.openai_stream import has_transcript, text_events
 from deployments.partial_transcript import PartialTranscript
 from deployments.problems import problem_for
 from deployments.tenant_jobs import TenantJobs, in_thread
-from deployments.uploads import Gate
 from pipelines.core import Transcript
 from pipelines.errors import Reason
 from pipelines.jobs import Job, JobState
@@ -50,10 +50,14 @@ _REFUSALS = (
 def speech_routes(backend: Backend) -> APIRouter:
     """Build the routes under ``/v1/audio``."""
     router = APIRouter(tags=["openai"])
-    waiting = Gate(backend.limits.max_event_streams, "requests that wait for their text")
+    waiting = Gate(
+        backend.limits.max_event_streams,
+        "requests that wait for their text",
+        lambda tenant: backend.limits.of(tenant).max_streams,
+    )
+    slot = Depends(writer_slot(waiting))
 
     async def answer(request: Request, jobs: TenantJobs, task: Task) -> Response:
-        waiting.check()
         async with jobs.spool() as spool:
             await jobs.check_backlog()
             speech = await read_speech_request(request, task, spool, backend.offer, backend.limits)
@@ -65,8 +69,7 @@ def speech_routes(backend: Backend) -> APIRouter:
                 media_type="text/event-stream",
                 headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
             )
-        with waiting:
-            return await _whole(request, speech, job, headers)
+        return await _whole(request, speech, job, headers)
 
     async def _whole(request: Request, speech: SpeechRequest, job: Job, headers: dict[str, str]) -> Response:
         async for known in _follow(job, POLL_S):
@@ -82,16 +85,14 @@ def speech_routes(backend: Backend) -> APIRouter:
         log.info("client went away; the job goes on", action="speech_left", job_id=job.id)
         return Response(status_code=GONE)
 
-    async def _streamed(speech: SpeechRequest, job: Job) -> AsyncIterator[bytes]:
-        with waiting:
-            async for event in text_events(
-                _follow(job, backend.limits.keep_alive_s),
-                PartialTranscript(backend.store, job),
-                _result,
-                _failure,
-                with_segments=speech.format == "diarized_json",
-            ):
-                yield event
+    def _streamed(speech: SpeechRequest, job: Job) -> AsyncIterator[bytes]:
+        return text_events(
+            _follow(job, backend.limits.keep_alive_s),
+            PartialTranscript(backend.store, job),
+            _result,
+            _failure,
+            with_segments=speech.format == "diarized_json",
+        )
 
     async def _follow(job: Job, patience_s: float) -> AsyncIterator[Job | None]:
         """Yield the job at each change, first as it is; None when nothing changed for ``patience_s`` seconds."""
@@ -106,6 +107,7 @@ def speech_routes(backend: Backend) -> APIRouter:
 
     @router.post(
         f"{AUDIO_PATH}/transcriptions",
+        dependencies=[slot],
         response_model=TranscriptionBody | VerboseBody | DiarizedBody,
         summary="Transcribe while the client waits",
         description=SPEECH_DESCRIPTION,
@@ -117,6 +119,7 @@ def speech_routes(backend: Backend) -> APIRouter:
 
     @router.post(
         f"{AUDIO_PATH}/translations",
+        dependencies=[slot],
         response_model=TranscriptionBody | VerboseBody,
         summary="Translate into English while the client waits",
         description="As `transcriptions`, with a model that can translate; others refuse with 400.",

@@ -76,8 +76,8 @@ async def read_speech_request(
         raise UnsupportedMediaType("Send multipart/form-data with a field 'file'.")
     length = content_length(request.headers)
     if length is not None:
-        spool.expect(length)
-    sent = await read_form(body_of(request.stream(), length, limits.upload_idle_timeout_s), content_type, spool)
+        await spool.announce(length)
+    sent = await read_form(body_of(request.stream(), length, limits.pace), content_type, spool)
     await spool.finish()
     values = _values({**_by_name(request.query_params.multi_items()), **sent.fields})
     form = parsed(TranscriptionForm, values) if task == "transcribe" else _translation(values)

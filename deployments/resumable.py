@@ -7,40 +7,22 @@ will be. Both outlive the process; nothing else has to be remembered. Everything
 import fcntl
 import hashlib
 import os
-import re
-import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from pipelines.codec import decode, encode
+from deployments.limits import TenantLimits
+from deployments.resumable_records import FOLDER, PART_SUFFIX, RECORD_SUFFIX, Resumable, read_record
+from deployments.spool_space import SpoolSpace, faults_of_the_spool
+from pipelines.codec import encode
 from pipelines.errors import NotFound, Overloaded, StoreFull, TooLarge, UploadBusy
-from pipelines.full_disk import writing_fault
 from pipelines.jobs import JobOptions
 from pipelines.references import NO_REFERENCE, Reference
 
-FOLDER = "resumable"
 LIFETIME_S = 24 * 3600.0
 RETRY_AFTER_S = 60.0
-_ID = re.compile(r"[0-9a-f]{32}")
-_BLOCK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resumable:
-    """What an upload will be; ``job_id`` is the job it became, "" while it is not whole. Times are Unix seconds."""
-
-    id: str
-    tenant: str
-    n_bytes: int
-    filename: str
-    options: JobOptions
-    expires_at_s: float
-    reference: Reference = field(default=NO_REFERENCE)
-    job_id: str = ""
 
 
 class WholeUpload:
@@ -72,7 +54,7 @@ class ResumableUploads:
         self._folder = spool_dir / FOLDER
         self._clock = clock
         self._new_id = new_id
-        self._min_free_bytes = min_free_bytes
+        self._space = SpoolSpace(folder=spool_dir, min_free_bytes=min_free_bytes, clock=clock)
         self._max_open = max_open
 
     def create(
@@ -81,33 +63,51 @@ class ResumableUploads:
         n_bytes: int,
         filename: str,
         options: JobOptions,
-        max_bytes: int,
+        limits: TenantLimits,
         reference: Reference = NO_REFERENCE,
     ) -> Resumable:
-        """Begin an upload; raises `TooLarge`, `Overloaded`, `StoreFull`."""
-        with _full_disk():
+        """Begin an upload and claim the room for it; raises `TooLarge`, `Overloaded`, `StoreFull`."""
+        with faults_of_the_spool():
             self._folder.mkdir(parents=True, exist_ok=True)
         self.sweep()
-        if n_bytes > max_bytes:
-            raise TooLarge(f"The recording is larger than the {max_bytes} bytes this server takes.")
-        n_open = sum(record.tenant == tenant and not record.job_id for record in self._records())
-        if n_open >= self._max_open:
-            raise Overloaded(f"{n_open} of your uploads are open already; end or finish some.", RETRY_AFTER_S)
-        if shutil.disk_usage(self._folder).free - n_bytes < self._min_free_bytes:
-            raise StoreFull("The spool folder's disk is nearly full.")
-        record = Resumable(
-            id=self._new_id(),
-            tenant=tenant,
-            n_bytes=n_bytes,
-            filename=filename,
-            options=options,
-            reference=reference,
-            expires_at_s=round(self._clock() + LIFETIME_S, 3),
-        )
-        with _full_disk():
-            self.data(record).touch()
-            self._write(record)
+        most = min(limits.max_upload_bytes, limits.max_open_upload_bytes)
+        if n_bytes > most:
+            raise TooLarge(f"The recording is larger than the {most} bytes this server takes.")
+        with self._space.locked():
+            self._check_room(tenant, n_bytes, limits)
+            record = Resumable(
+                id=self._new_id(),
+                tenant=tenant,
+                n_bytes=n_bytes,
+                filename=filename,
+                options=options,
+                reference=reference,
+                expires_at_s=round(self._clock() + LIFETIME_S, 3),
+            )
+            with faults_of_the_spool():
+                self.data(record).touch()
+                self._write(record)
         return record
+
+    def _check_room(self, tenant: str, n_bytes: int, limits: TenantLimits) -> None:
+        """Raise `Overloaded` when the tenant has too much open, `StoreFull` when the disk has no room for it.
+
+        What has arrived of an upload counts against its tenant as well: it stays until the upload ends or expires.
+        """
+        uploads = self._space.open_uploads()
+        own = [upload for upload in uploads if upload.record.tenant == tenant]
+        if len(own) >= self._max_open:
+            raise Overloaded(f"{len(own)} of your uploads are open already; end or finish some.", RETRY_AFTER_S)
+        room = self._space.free_bytes() - self._space.n_promised()
+        n_own = sum(upload.record.n_bytes for upload in own)
+        share = limits.open_upload_share(max(0, room) + sum(upload.record.n_bytes for upload in uploads))
+        if own and n_own + n_bytes > share:
+            raise Overloaded(
+                f"Your open uploads may have {share} bytes; {len(own)} have {n_own} of them. End or finish some.",
+                RETRY_AFTER_S,
+            )
+        if n_bytes > room:
+            raise StoreFull("The spool folder's disk has too little room for this upload beside those under way.")
 
     def get(self, tenant: str, upload_id: str) -> tuple[Resumable, int]:
         """Return an upload and its offset; raises `NotFound`."""
@@ -120,33 +120,27 @@ class ResumableUploads:
         return record, path.stat().st_size if path.exists() else 0
 
     @contextmanager
-    def appending(self, record: Resumable) -> Iterator[int]:
-        """Hold an upload while a piece is appended; yields a descriptor at its end. Raises `UploadBusy`."""
-        with _full_disk():
+    def appending(self, record: Resumable) -> Iterator["Piece"]:
+        """Hold an upload while a piece is appended. Raises `UploadBusy`."""
+        with faults_of_the_spool():
             descriptor = os.open(self.data(record), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        piece = Piece(descriptor, self._space)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UploadBusy(f"Another request writes to upload {record.id}.") from None
-            yield descriptor
+            yield piece
         finally:
-            os.close(descriptor)
+            piece.close()
 
     def finish(self, record: Resumable, job_id: str) -> None:
         """Note the job that an upload became; its record stays until it expires, for clients that heard no answer.
 
         What the job is called and wants is the job's from now on, and goes with it.
         """
-        self._write(
-            replace(
-                record,
-                job_id=job_id,
-                filename="",
-                options=JobOptions(model=record.options.model),
-                reference=NO_REFERENCE,
-            )
-        )
+        options = JobOptions(model=record.options.model)
+        self._write(replace(record, job_id=job_id, filename="", options=options, reference=NO_REFERENCE))
 
     def delete(self, record: Resumable) -> None:
         """Forget an upload."""
@@ -161,24 +155,18 @@ class ResumableUploads:
 
     def data(self, record: Resumable) -> Path:
         """The file of what arrived so far."""
-        return self._folder / f"{record.id}.part"
+        return self._folder / f"{record.id}{PART_SUFFIX}"
 
     def _record_path(self, upload_id: str) -> Path:
-        return self._folder / f"{upload_id}.json"
+        return self._folder / f"{upload_id}{RECORD_SUFFIX}"
 
     def _records(self) -> Iterator[Resumable]:
-        for path in self._folder.glob("*.json"):
+        for path in self._folder.glob(f"*{RECORD_SUFFIX}"):
             if (record := self._read(path.stem)) is not None:
                 yield record
 
     def _read(self, upload_id: str) -> Resumable | None:
-        if not _ID.fullmatch(upload_id):
-            return None
-        try:
-            record = decode(Resumable, self._record_path(upload_id).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
-        return record if record.id == upload_id else None
+        return read_record(self._folder, upload_id)
 
     def _write(self, record: Resumable) -> None:
         path = self._record_path(record.id)
@@ -187,23 +175,58 @@ class ResumableUploads:
         temporary.replace(path)
 
 
-def append(descriptor: int, block: bytes) -> None:
-    """Write a block whole; raises `StoreFull` when the disk is full."""
-    view = memoryview(block)
-    with _full_disk():
-        while view:
-            view = view[os.write(descriptor, view) :]
+class Piece:
+    """What is appended to an upload. A cancelled request closes it while a thread may still write: that one ends it."""
 
+    def __init__(self, descriptor: int, space: SpoolSpace) -> None:
+        self._descriptor = descriptor
+        self._space = space
+        self._state = threading.Lock()  # never held while the disk works
+        self._is_writing = False
+        self._is_closed = False
+        self._keep_bytes: int | None = None
 
-def undo(descriptor: int, n_bytes: int) -> None:
-    """Cut off what was appended after ``n_bytes``."""
-    with _full_disk():
-        os.ftruncate(descriptor, n_bytes)
+    def append(self, block: bytes) -> None:
+        """Write a block whole, unless the piece is closed.
 
+        Raises `StoreFull` when the disk is full or nearly so, and `NotFound` when the upload was ended or has expired:
+        nobody counts what would be written to it.
+        """
+        with self._state:
+            if self._is_closed:
+                return
+            self._is_writing = True
+        try:
+            if not os.fstat(self._descriptor).st_nlink:
+                raise NotFound("The upload was ended while this piece was sent.")
+            self._space.check(len(block))
+            view = memoryview(block)
+            with faults_of_the_spool():
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+        finally:
+            with self._state:
+                self._is_writing = False
+                if self._is_closed:
+                    self._end()
 
-@contextmanager
-def _full_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise writing_fault(error, "The spool folder") from error
+    def undo(self, n_bytes: int) -> None:
+        """Cut off what was appended after ``n_bytes`` when the piece is closed."""
+        self._keep_bytes = n_bytes
+
+    def close(self) -> None:
+        """Take no more, and let others append once what is being written is there; may be called twice."""
+        with self._state:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            if not self._is_writing:
+                self._end()
+
+    def _end(self) -> None:
+        try:
+            if self._keep_bytes is not None:
+                with faults_of_the_spool():
+                    os.ftruncate(self._descriptor, self._keep_bytes)
+        finally:
+            os.close(self._descriptor)

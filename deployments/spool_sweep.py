@@ -1,114 +1,106 @@
-"""What lies in the spool folder and should not any more goes: when it is a job's that is erased, and from time to time.
-
-Every replica of the endpoint sweeps the folder of its machine; several may do so at once.
-"""
+"""What is left in the spool folder: deleting it now and again, and telling how much lies there."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import fcntl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import anyio.to_thread
 import structlog
-from fastapi import FastAPI
-from pydantic import ValidationError
 
-from deployments.resumable import FOLDER, LIFETIME_S, Resumable
-from deployments.uploads import sweep
-from pipelines.codec import decode
+from deployments.resumable_records import FOLDER, PART_SUFFIX
+from deployments.spool_space import SUFFIX
+from pipelines.errors import MeetMemoError
 
-INTERVAL_S = 600.0
-BETWEEN_LIFETIME_S = 3600.0  # what is between two steps of a living process takes no such time
+SWEEP_INTERVAL_S = 300.0
+_UNNAMED_S = 3600.0  # a file is without its suffix for the moment between its creation and its lock
+_UNNAMED = "[0-9a-f]" * 32
 
 log = structlog.get_logger(__name__)
 
 
-def forget_job(spool_dir: Path, tenant: str, job_id: str) -> None:
-    """Delete what says which resumable upload became a job. Blocks."""
-    for path, record in _records(spool_dir, mentioning=job_id):
-        if record is not None and (record.tenant, record.job_id) == (tenant, job_id):
-            _delete(path)
+def sweep(folder: Path, *, now_s: float | None = None) -> int:
+    """Create the spool folder, delete what processes that are gone left in it; return how many files.
 
-
-def sweep_spool(spool_dir: Path, now_s: float) -> int:
-    """Delete uploads that expired, and what killed processes left; return how many files. Blocks."""
-    n_deleted = sweep(spool_dir)
-    for path, record in list(_records(spool_dir)):
-        if _is_over(path, record, now_s):
-            n_deleted += _delete(path)
-    for path in (spool_dir / FOLDER).glob("*.part"):
-        if not path.with_suffix(".json").exists() and _age_s(path, now_s) > BETWEEN_LIFETIME_S:
-            n_deleted += _unlink(path)
-    for path in (*(spool_dir / FOLDER).glob("*.new"), *(path for path in spool_dir.iterdir() if not path.suffix)):
-        if path.is_file() and _age_s(path, now_s) > BETWEEN_LIFETIME_S:
-            n_deleted += _unlink(path)
-    if n_deleted:
-        log.info("spool swept", action="sweep_spool", files=n_deleted)
+    ``now_s`` is Unix seconds, the present where it is left out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    n_deleted = 0
+    for path in folder.glob(f"*{SUFFIX}"):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                n_deleted += 1
+        except (BlockingIOError, FileNotFoundError):
+            continue  # a living process writes it, or has just discarded it
+    before_s = (time.time() if now_s is None else now_s) - _UNNAMED_S
+    for path in folder.glob(_UNNAMED):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before_s:
+                path.unlink()
+                n_deleted += 1
     return n_deleted
 
 
-def sweeping(
-    spool_dir: Path, clock: Callable[[], float], interval_s: float = INTERVAL_S
-) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    """An application's lifespan in which the spool folder is swept every ``interval_s`` seconds, in a thread."""
+@dataclass(frozen=True, kw_only=True)
+class SpoolUse:
+    """Files of one kind: their number, their size, and for how long the one that was longest untouched has been so."""
 
-    async def often() -> None:
-        while True:
-            try:
-                await anyio.to_thread.run_sync(sweep_spool, spool_dir, clock())
-            except OSError as error:
-                log.warning("spool not swept", action="sweep_spool", error=error.strerror or type(error).__name__)
-            await asyncio.sleep(interval_s)
+    n_files: int = 0
+    n_bytes: int = 0
+    idle_s: float = 0.0
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(often(), name="spool sweep")
+
+def spool_use(folder: Path, now_s: float) -> dict[str, SpoolUse]:
+    """What lies in the spool folder, by kind: ``upload`` in one request, or ``resumable``. Blocks."""
+    return {
+        "upload": _use(folder.glob(f"*{SUFFIX}"), now_s),
+        "resumable": _use((folder / FOLDER).glob(f"*{PART_SUFFIX}"), now_s),
+    }
+
+
+def _use(paths: Any, now_s: float) -> SpoolUse:
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found.append(path.stat())
+    return SpoolUse(
+        n_files=len(found),
+        n_bytes=sum(file.st_size for file in found),
+        idle_s=max((max(0.0, now_s - file.st_mtime) for file in found), default=0.0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolSweeper:
+    """Runs functions that delete what is left behind, each in a thread, again and again; one that fails is tried later.
+
+    ``sleep`` waits for so many seconds.
+    """
+
+    sweeps: Sequence[Callable[[], object]]
+    interval_s: float = SWEEP_INTERVAL_S
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @asynccontextmanager
+    async def running(self, _app: object = None) -> AsyncIterator[None]:
+        """Sweep for as long as the context lasts; an application's ``lifespan``."""
+        task = asyncio.create_task(self._run())
         try:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
 
-    return lifespan
-
-
-def _records(spool_dir: Path, mentioning: str = "") -> Iterator[tuple[Path, Resumable | None]]:
-    """The records of resumable uploads that mention a word; None for one that cannot be read."""
-    for path in (spool_dir / FOLDER).glob("*.json"):
-        try:
-            data = path.read_bytes()
-            if mentioning.encode() in data:
-                yield path, decode(Resumable, data)
-        except ValidationError:
-            yield path, None
-        except FileNotFoundError:
-            continue
-
-
-def _is_over(path: Path, record: Resumable | None, now_s: float) -> bool:
-    if record is None:
-        return _age_s(path, now_s) > LIFETIME_S
-    # The part is made before the record: one that is gone is a job's source, whose id was to be noted at once.
-    taken = not record.job_id and not path.with_suffix(".part").exists()
-    return record.expires_at_s < now_s or (taken and _age_s(path, now_s) > BETWEEN_LIFETIME_S)
-
-
-def _delete(record: Path) -> int:
-    """Delete an upload; its record last, so that a part never outlives it."""
-    return _unlink(record.with_suffix(".part")) + _unlink(record)
-
-
-def _unlink(path: Path) -> int:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return 0
-    return 1
-
-
-def _age_s(path: Path, now_s: float) -> float:
-    try:
-        return now_s - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+    async def _run(self) -> None:
+        while True:
+            await self.sleep(self.interval_s)
+            for sweep_once in self.sweeps:
+                try:
+                    await asyncio.to_thread(sweep_once)
+                except (OSError, MeetMemoError) as error:
+                    log.warning("spool folder not swept", action="sweep_failed", detail=str(error))

@@ -75,7 +75,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Compressed bodies are not accepted; send the recording as it is.")
     length = content_length(request.headers)
-    body = body_of(request.stream(), length, limits.upload_idle_timeout_s)
+    body = body_of(request.stream(), length, limits.pace)
 
     if media_type == "application/json":
         source = await _read_source(body, length)
@@ -94,7 +94,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
             idempotency_key=key,
         )
     if length is not None:
-        spool.expect(length)
+        await spool.announce(length)
     if media_type == "multipart/form-data":
         form = await read_form(body, content_type, spool)
         fields = dict(form.fields)

@@ -20,9 +20,9 @@ from deployments.job_schemas import JobBody, JobQuery
 from deployments.limits import TenantLimits
 from deployments.offer import Offer
 from deployments.quarantine import Quarantined, chunks_in
+from deployments.resumable_leftovers import forget_job
 from deployments.schemas import MinutesWishes
 from deployments.scrubber import Scrubber
-from deployments.spool_sweep import forget_job
 from deployments.submission import Submission
 from deployments.uploads import Spool, UploadGates
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending

@@ -17,7 +17,8 @@ from deployments.backend import Backend
 from deployments.job_schemas import job_path
 from deployments.problems import documented
 from deployments.references import ReferenceFields
-from deployments.resumable import Resumable, ResumableUploads, WholeUpload, append, undo
+from deployments.resumable import ResumableUploads, WholeUpload
+from deployments.resumable_records import Resumable
 from deployments.schemas import Options
 from deployments.sources import NAMELESS
 from deployments.submission import Submission, clean_filename, merge_options
@@ -31,6 +32,7 @@ from pipelines.errors import (
     Reason,
     TusVersion,
     UnsupportedMediaType,
+    UploadStalled,
 )
 
 UPLOADS_PATH = "/v1/uploads"
@@ -43,16 +45,20 @@ _HEADERS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 _ANY = (Reason.TUS_VERSION, Reason.NOT_FOUND, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE)
 
 
-def tus_routes(backend: Backend) -> APIRouter:
-    """Build the routes for resumable uploads."""
-    router = APIRouter(tags=["jobs"])
-    uploads = ResumableUploads(
+def resumable_uploads(backend: Backend) -> ResumableUploads:
+    """The uploads that the routes take pieces of."""
+    return ResumableUploads(
         backend.limits.spool_dir,
         clock=backend.intake.clock,
         new_id=backend.intake.new_id,
         min_free_bytes=backend.limits.min_free_bytes,
         max_open=MAX_OPEN,
     )
+
+
+def tus_routes(backend: Backend, uploads: ResumableUploads) -> APIRouter:
+    """Build the routes for resumable uploads."""
+    router = APIRouter(tags=["jobs"])
 
     @router.options(UPLOADS_PATH, summary="What this server can", status_code=204, responses=documented())
     async def able(jobs: Writer) -> Response:
@@ -62,7 +68,7 @@ def tus_routes(backend: Backend) -> APIRouter:
                 **_HEADERS,
                 "Tus-Version": VERSION,
                 "Tus-Extension": "creation,expiration,checksum,termination",
-                "Tus-Max-Size": str(jobs.limits.max_upload_bytes),
+                "Tus-Max-Size": str(min(jobs.limits.max_upload_bytes, jobs.limits.max_open_upload_bytes)),
                 "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
             },
         )
@@ -98,9 +104,8 @@ def tus_routes(backend: Backend) -> APIRouter:
         reference = ReferenceFields.taken_from(values)
         options = jobs.offer.check(Options.parse(values))
         await jobs.check_backlog()
-        limit = jobs.limits.max_upload_bytes
         record = await in_thread(
-            uploads.create, jobs.tenant, n_bytes, clean_filename(filename), options, limit, reference
+            uploads.create, jobs.tenant, n_bytes, clean_filename(filename), options, jobs.limits, reference
         )
         location = f"{backend.public_url}{UPLOADS_PATH}/{record.id}"
         return Response(status_code=201, headers={**_headers(record, 0), "Location": location})
@@ -151,25 +156,25 @@ def tus_routes(backend: Backend) -> APIRouter:
 
     async def _append(request: Request, record: Resumable, checksum: tuple[str, bytes] | None) -> int:
         """Write what comes; keep it when the connection is cut, but not when its checksum cannot be verified."""
-        with uploads.appending(record) as descriptor:
+        with uploads.appending(record) as part:
             start = reached = uploads.data(record).stat().st_size
             if start != _number(request.headers, "upload-offset"):
                 raise OffsetConflict(f"The upload is at {start}.")
             digest = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
             try:
-                async for block in _blocks(body_of(request.stream(), None, backend.limits.upload_idle_timeout_s)):
+                async for block in _blocks(body_of(request.stream(), None, backend.limits.pace)):
                     if reached + len(block) > record.n_bytes:
                         raise InvalidRequest(f"The upload was announced with {record.n_bytes} bytes; this is more.")
-                    await in_thread(append, descriptor, block)
+                    await in_thread(part.append, block)
                     reached += len(block)
                     if digest:
                         digest.update(block)
             except BaseException as error:
                 if checksum or isinstance(error, InvalidRequest):
-                    undo(descriptor, start)
+                    part.undo(start)
                 raise
             if checksum and digest and digest.digest() != checksum[1]:
-                undo(descriptor, start)
+                part.undo(start)
                 raise ChecksumMismatch(f"The piece differs from its checksum; the upload is at {start}.")
             return reached
 
@@ -229,7 +234,7 @@ async def _blocks(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             if len(waiting) >= BLOCK_BYTES:
                 yield bytes(waiting)
                 waiting.clear()
-    except ClientDisconnect:
+    except (ClientDisconnect, UploadStalled):
         if waiting:
             yield bytes(waiting)
         raise

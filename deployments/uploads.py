@@ -3,12 +3,13 @@
 import asyncio
 import fcntl
 import hashlib
+import math
 import os
-import shutil
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Protocol, Self
@@ -16,14 +17,15 @@ from typing import Protocol, Self
 import anyio
 import anyio.to_thread
 
-from deployments.limits import LiveLimits
-from pipelines.errors import InvalidRequest, Overloaded, StoreFull, TooLarge, UploadStalled
-from pipelines.full_disk import writing_fault
+from deployments.gates import Gate
+from deployments.limits import LiveLimits, UploadPace
+from deployments.spool_space import SUFFIX, SpoolSpace, faults_of_the_spool, with_claim
+from pipelines.errors import InvalidRequest, StoreFull, TooLarge, UploadStalled
 
-SUFFIX = ".upload"
 BLOCK_BYTES = 1 << 20  # one hop to a thread per MiB: hashing and writing it take a few milliseconds
-UPLOAD_RETRY_AFTER_S = 5.0
+CLAIM_STEP_BYTES = 64 << 20  # a body of unknown length claims so much more of the disk at a time
 _DISK_THREADS = 16
+_SHORT = "The spool folder's disk has too little room for this upload beside those that are under way."
 
 
 class StoredUpload(Protocol):
@@ -46,9 +48,10 @@ class Spool:
     """A temporary file that holds one upload; its name ends when the spool is discarded.
 
     Entering it opens the file, leaving it discards it: on an event loop both are for a thread, see `UploadGates.spool`.
-    The file is locked for as long as its process lives, so that `sweep` can tell what a killed process left behind.
-    ``n_bytes`` and ``sha256`` describe what was written so far. Raises `TooLarge` at the first byte beyond
-    ``max_bytes`` and `StoreFull` when the disk is full.
+    The file is locked for as long as its process lives, so that `deployments.spool_sweep` can tell what a killed
+    process left behind. Its name says how much of the disk it was promised, see `SpoolSpace`. ``n_bytes`` and
+    ``sha256`` describe what was written so far. Raises `TooLarge` at the first byte beyond ``max_bytes`` and
+    `StoreFull` when the disk is full, or others were promised what is left of it.
     """
 
     def __init__(
@@ -58,34 +61,45 @@ class Spool:
         self.path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
         self.n_bytes = 0
         self._max_bytes = max_bytes
-        self._min_free_bytes = min_free_bytes
+        self._space = SpoolSpace(folder=folder, min_free_bytes=min_free_bytes)
         self._threads = threads
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._n_waiting = 0
+        self._n_written = 0
+        self._n_claimed = 0
         self._gone = False
-        self._lock = threading.Lock()  # a cancelled request discards while a thread may still open or write
+        self._lock = threading.Lock()  # a cancelled request discards while a thread may still open, claim or write
         self._file: FileIO | None = None
 
     def open(self) -> None:
         """Create the file; raises `StoreFull`."""
-        with self._lock, _full_disk_is_an_outage():
+        with self._lock, faults_of_the_spool():
             if self._gone:
                 return
-            unlocked = self.path.with_suffix("")  # `sweep` does not look at this name
+            unlocked = self.path.with_suffix("")  # nobody takes this name for that of a dead process' file
             self._file = unlocked.open("xb", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            unlocked.rename(self.path)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+                unlocked.rename(self.path)
+            except OSError:
+                unlocked.unlink(missing_ok=True)
+                raise
 
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
     def expect(self, n_bytes: int) -> None:
-        """Refuse an announced body at once: too large, or more than the disk can hold."""
+        """Claim the room for an announced body, or refuse it: too large, or more than the disk can hold. Blocks."""
         self._check_size(n_bytes)
-        if shutil.disk_usage(self.path.parent).free - n_bytes < self._min_free_bytes:
-            raise StoreFull("The spool folder's disk is nearly full.")
+        with self._lock:
+            if not self._gone:
+                self._claim(n_bytes)
+
+    async def announce(self, n_bytes: int) -> None:
+        """`expect` off the event loop."""
+        await anyio.to_thread.run_sync(self.expect, n_bytes, limiter=self._threads)
 
     async def write(self, data: bytes) -> None:
         """Append; returns at once until a block is full."""
@@ -97,8 +111,10 @@ class Spool:
             await self._flush()
 
     async def finish(self) -> None:
-        """Write what is left; afterwards the file holds ``n_bytes``."""
+        """Write what is left; afterwards the file holds ``n_bytes``, and wants no more."""
         await self._flush()
+        if self._n_claimed - self._n_written >= BLOCK_BYTES:
+            await anyio.to_thread.run_sync(self._give_up_rest, limiter=self._threads)
 
     def discard(self) -> None:
         """Delete the file, unless the store has moved it away; may be called twice."""
@@ -119,120 +135,117 @@ class Spool:
         if n_bytes > self._max_bytes:
             raise TooLarge(f"The recording is larger than the {self._max_bytes} bytes this server takes.")
 
+    def _claim(self, n_bytes: int, step_bytes: int = 0) -> None:
+        """Claim the room for ``n_bytes`` in all, and ``step_bytes`` more where they are there; raises `StoreFull`."""
+        with self._space.locked():
+            self._space.check(n_bytes - self._n_written)
+            room = self._space.free_bytes() - self._space.n_promised(besides=self.path) + self._n_written
+            if n_bytes > room:
+                raise StoreFull(_SHORT)
+            self._note_claim(min(n_bytes + step_bytes, room))
+
+    def _give_up_rest(self) -> None:
+        with self._lock:
+            if not self._gone:
+                self._note_claim(self._n_written)
+
+    def _note_claim(self, n_bytes: int) -> None:
+        claimed = with_claim(self.path, n_bytes)
+        with faults_of_the_spool():
+            self.path.rename(claimed)
+        self.path, self._n_claimed = claimed, n_bytes
+
     async def _flush(self) -> None:
         blocks, self._waiting, self._n_waiting = self._waiting, [], 0
         if blocks:
             await anyio.to_thread.run_sync(self._write, blocks, limiter=self._threads)
 
     def _write(self, blocks: list[bytes]) -> None:
-        with self._lock, _full_disk_is_an_outage():
-            for block in blocks:
-                if self._gone or self._file is None:
-                    return
-                self._digest.update(block)
-                view = memoryview(block)
-                while view:
-                    view = view[os.write(self._file.fileno(), view) :]
-
-
-@contextmanager
-def _full_disk_is_an_outage() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise writing_fault(error, "The spool folder") from error
-
-
-def sweep(folder: Path) -> int:
-    """Create the spool folder, delete what processes that are gone left in it; return how many files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    n_deleted = 0
-    for path in folder.glob(f"*{SUFFIX}"):
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-                n_deleted += 1
-        except (BlockingIOError, FileNotFoundError):
-            continue  # a living process writes it, or has just discarded it
-    return n_deleted
-
-
-class Gate:
-    """Lets at most ``limit`` in at once and refuses the others; belongs to one event loop."""
-
-    def __init__(self, limit: int, what: str) -> None:
-        self._limit = limit
-        self._what = what
-        self.n_inside = 0
-
-    def check(self) -> None:
-        """Raise `Overloaded` when nobody more may enter."""
-        if self.n_inside >= self._limit:
-            raise Overloaded(
-                f"{self._limit} {self._what} are already under way; try again in {UPLOAD_RETRY_AFTER_S:.0f} seconds.",
-                UPLOAD_RETRY_AFTER_S,
-            )
-
-    def __enter__(self) -> Self:
-        self.check()
-        self.n_inside += 1
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.n_inside -= 1
+        with self._lock:
+            if self._gone or self._file is None:
+                return
+            n_bytes = sum(map(len, blocks))
+            if self._n_written + n_bytes > self._n_claimed:
+                self._claim(self._n_written + n_bytes, CLAIM_STEP_BYTES)
+            else:  # others than uploads may have filled the disk meanwhile
+                self._space.check(n_bytes)
+            with faults_of_the_spool():
+                for block in blocks:
+                    self._digest.update(block)
+                    view = memoryview(block)
+                    while view:
+                        n_written = os.write(self._file.fileno(), view)
+                        self._n_written += n_written
+                        view = view[n_written:]
 
 
 class UploadGates:
-    """One gate for all uploads and one for each tenant's; belongs to one event loop."""
+    """How many uploads may be under way, in all and for each tenant; belongs to one event loop."""
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
-        self._all = Gate(limits.now.max_concurrent_uploads, "uploads")
-        self._tenants: dict[str, Gate] = {}
-        self._disk = anyio.CapacityLimiter(_DISK_THREADS)  # none of those that other requests need
+        self._gate = Gate(
+            limits.now.max_concurrent_uploads, "uploads", lambda tenant: limits.of(tenant).max_concurrent_uploads
+        )
+        self._writers = anyio.CapacityLimiter(_DISK_THREADS)  # none of the threads that other requests need
+        self._openers = ThreadPoolExecutor(_DISK_THREADS, "spool")
 
     @asynccontextmanager
     async def spool(self, tenant: str) -> AsyncIterator[Spool]:
         """A spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way.
 
-        The disk's journal may keep whoever creates or deletes a file waiting for seconds: that is for threads.
+        However often the request is cancelled meanwhile, the file is deleted.
         """
-        limits = self._limits.of(tenant)
-        own = self._tenants.setdefault(tenant, Gate(limits.max_concurrent_uploads, "of your uploads"))
         now = self._limits.now
-        spool = Spool(now.spool_dir, limits.max_upload_bytes, now.min_free_bytes, self._disk)
-        try:
-            with own, self._all:
-                try:
-                    await anyio.to_thread.run_sync(spool.open, limiter=self._disk)
-                    yield spool
-                finally:
-                    await anyio.to_thread.run_sync(spool.discard, limiter=self._disk)
-        finally:
-            if not own.n_inside:
-                self._tenants.pop(tenant, None)
+        with self._gate.acquire(tenant):
+            spool = Spool(now.spool_dir, now.of(tenant).max_upload_bytes, now.min_free_bytes, self._writers)
+            try:
+                await self._to_its_end(spool.open)
+                yield spool
+            finally:
+                await self._to_its_end(spool.discard)
+
+    async def _to_its_end(self, call: Callable[[], None]) -> None:
+        """Run a call in a thread: the disk's journal may keep it waiting for seconds.
+
+        It is handed to its thread before anything is awaited. A call that waits for a thread first never begins when
+        the request is cancelled at that moment, as happens when its client and its server give it up at once.
+        """
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._openers, call))
 
 
-async def body_of(
-    stream: AsyncIterator[bytes], content_length: int | None, idle_timeout_s: float
-) -> AsyncIterator[bytes]:
+async def body_of(stream: AsyncIterator[bytes], content_length: int | None, pace: UploadPace) -> AsyncIterator[bytes]:
     """Pass a request's body on.
 
-    Raises `UploadStalled` when nothing comes for ``idle_timeout_s`` seconds, and `InvalidRequest` when the body ends
-    before its announced length.
+    Raises `UploadStalled` when nothing comes for too long or all of it comes too slowly, and `InvalidRequest` when the
+    body ends before its announced length. Only time in which the client is waited for counts: a slow disk of ours is
+    not the client's fault.
     """
+    clock = asyncio.get_running_loop().time
     n_bytes = 0
+    credit_s = most_s = pace.grace_s if pace.min_bytes_per_s else math.inf  # each byte is worth some time, up to this
     while True:
+        began_s = clock()
         try:
-            async with asyncio.timeout(idle_timeout_s):
+            async with asyncio.timeout(min(pace.idle_timeout_s, credit_s)):
                 block = await anext(stream, None)
         except TimeoutError:
-            raise UploadStalled(f"No byte of the body arrived for {idle_timeout_s:g} seconds.") from None
+            raise _stalled(pace, slow=credit_s < pace.idle_timeout_s) from None
         if block is None:
             break
         n_bytes += len(block)
+        if pace.min_bytes_per_s:
+            left_s = max(0.0, credit_s - (clock() - began_s))
+            credit_s = min(most_s, left_s + len(block) / pace.min_bytes_per_s)
         if block:
             yield block
     if content_length is not None and n_bytes != content_length:
         raise InvalidRequest(f"The body ended after {n_bytes} of {content_length} bytes.")
+
+
+def _stalled(pace: UploadPace, *, slow: bool) -> UploadStalled:
+    if slow:
+        return UploadStalled(
+            f"The body came more slowly than {pace.min_bytes_per_s:g} bytes a second for {pace.grace_s:g} seconds."
+        )
+    return UploadStalled(f"No byte of the body arrived for {pace.idle_timeout_s:g} seconds.")

@@ -114,6 +114,7 @@ SERVICE = Dashboard(
                        ("{{channel}} {{state}}", "sum by (channel, state) (rate(meetmemo_deliveries_total[5m]))")),
                 _panel("Store calls, 95 %", "s",
                        ("{{actor}} {{operation}}", _quantile(0.95, "meetmemo_store_call_seconds", "actor, operation"))),
+                _panel("Uploads on the spool disk", "bytes", ("{{kind}}", "max by (kind) (meetmemo_spool_bytes)")),
                 _panel("Storage reached", "bool_on_off",
                        ("ledger", "meetmemo_ledger_up"), ("store", "meetmemo_store_up")),
             ),

@@ -1,5 +1,6 @@
 """Settings: where values come from, in which order, and what is refused."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,23 @@ def test_off_is_a_word_in_yaml(tmp_path):
     """YAML takes a bare off for false."""
     (tmp_path / "config.yaml").write_text("auth:\n  mode: off\n")
     assert load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}).auth.mode == "off"
+
+
+def test_limits_reach_the_endpoint(tmp_path):
+    """What the file says of uploads and streams is what the endpoint takes, with a tenant's own in their place."""
+    (tmp_path / "config.yaml").write_text(
+        "limits:\n  max_concurrent_uploads: 9\n  max_event_streams: 8\n  min_upload_bytes_per_s: 77\n"
+        "  max_tenant_uploads: 7\n  max_tenant_streams: 6\n  max_open_upload_mb: 5\n"
+        "  tenants: {acme: {max_tenant_streams: 2, max_open_upload_mb: 1}}\n"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
+        from cluster.replicas import ingestion_limits
+    limits = ingestion_limits(load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}))
+    assert (limits.max_concurrent_uploads, limits.max_event_streams, limits.pace.min_bytes_per_s) == (9, 8, 77)
+    other, acme = limits.of("other"), limits.of("acme")
+    assert (other.max_concurrent_uploads, other.max_streams, other.max_open_upload_bytes) == (7, 6, 5 << 20)
+    assert (acme.max_concurrent_uploads, acme.max_streams, acme.max_open_upload_bytes) == (7, 2, 1 << 20)
 
 
 def test_a_tenant_has_limits_of_its_own(tmp_path):

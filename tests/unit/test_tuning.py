@@ -35,6 +35,7 @@ def test_the_same_settings_change_nothing() -> None:
     ("after", "told"),
     [
         ({"limits": {"max_upload_mb": 1}}, {"Ingestion", "Segmenter"}),
+        ({"limits": {"max_tenant_streams": 1, "max_open_upload_mb": 1}}, {"Ingestion", "Segmenter"}),
         ({"limits": {"tenants": {"acme": {"max_duration_h": 1}}}}, {"Ingestion", "Segmenter"}),
         ({"coordinator": {"max_live_jobs": 3}}, {"Coordinator"}),
         ({"retention": {"results_days": 3}}, {"Coordinator"}),
@@ -47,6 +48,12 @@ def test_what_is_told_replaces_nothing(after: dict[str, Any], told: set[str]) ->
     found = changes(**after)
     assert (found.replaced, found.added, found.removed) == ((), (), ())
     assert set(found.told) == told
+
+
+@pytest.mark.parametrize("name", ["max_concurrent_uploads", "max_event_streams"])
+def test_what_a_replica_counts_replaces_it(name: str) -> None:
+    """The gates that count all uploads and streams are made when Ingestion starts."""
+    assert changes(limits={name: 3}).replaced == ("Ingestion",)
 
 
 def test_a_batch_size_and_replicas_replace_nothing() -> None:

@@ -13,8 +13,10 @@ import tracemalloc
 import httpx
 import pytest
 
-from deployments import uploads
-from deployments.uploads import Gate, Spool, sweep
+from deployments import gates
+from deployments.gates import Gate
+from deployments.spool_sweep import sweep
+from deployments.uploads import Spool
 from pipelines.errors import Overloaded, StoreUnavailable, TooLarge
 from pipelines.storage import open_store
 from pipelines.testing.store import MemoryStore
@@ -298,11 +300,11 @@ os._exit(9)
 def test_gate():
     """A gate lets its number in, refuses the next, and opens again."""
     gate = Gate(1, "uploads")
-    with gate:
+    with gate.acquire():
         with pytest.raises(Overloaded, match="1 uploads are already under way") as refusal:
-            gate.check()
-        assert refusal.value.retry_after_s == uploads.UPLOAD_RETRY_AFTER_S
-    gate.check()
+            gate.acquire()
+        assert refusal.value.retry_after_s == gates.RETRY_AFTER_S
+    gate.acquire()
 
 
 async def test_over_a_real_server(make_api, real_server):

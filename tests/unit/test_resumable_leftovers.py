@@ -1,21 +1,20 @@
-"""What the spool folder and the machine's temporary folder hold goes with its job, its time or its process."""
+"""What a machine's disk holds of uploads and recordings goes with its job, its time or its process."""
 
-import fcntl
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 
-from deployments.resumable import FOLDER, LIFETIME_S, ResumableUploads
+from deployments.limits import TenantLimits
+from deployments.resumable import LIFETIME_S, ResumableUploads
+from deployments.resumable_leftovers import BETWEEN_LIFETIME_S, forget_job, sweep_leftovers
+from deployments.resumable_records import FOLDER
 from deployments.scratch import scratch_folder, sweep_scratch
-from deployments.spool_sweep import BETWEEN_LIFETIME_S, forget_job, sweep_spool, sweeping
 from pipelines.ids import new_id
 from pipelines.jobs import JobOptions
 from pipelines.references import Reference
 from pipelines.testing.ledger import ManualClock
-from tests.unit.house import until
 
 OPTIONS = JobOptions(model="m", prompt="quagga")
 REFERENCE = Reference(external_id="zanzibar", metadata=(("caller", "zanzibar"),))
@@ -32,7 +31,7 @@ def uploads(tmp_path: Path, clock: ManualClock) -> ResumableUploads:
 
 
 def begin(uploads: ResumableUploads, tenant: str = "t"):
-    return uploads.create(tenant, 3, "zanzibar.wav", OPTIONS, 100, REFERENCE)
+    return uploads.create(tenant, 3, "zanzibar.wav", OPTIONS, TenantLimits(), REFERENCE)
 
 
 def files(folder: Path) -> set[str]:
@@ -77,14 +76,14 @@ def test_what_is_abandoned_goes_without_another_creation(
     young = begin(uploads)
     for name in (f"{young.id}.json", f"{young.id}.part"):
         aged(tmp_path / FOLDER / name, clock(), 0)
-    assert sweep_spool(tmp_path, clock()) == 0
+    assert sweep_leftovers(tmp_path, clock()) == 0
     clock.advance(2)
-    assert sweep_spool(tmp_path, clock()) == 2
+    assert sweep_leftovers(tmp_path, clock()) == 2
     assert files(tmp_path) == {f"{young.id}.json", f"{young.id}.part"}
 
 
 def test_leftovers_of_killed_processes_go(uploads: ResumableUploads, tmp_path: Path, clock: ManualClock) -> None:
-    """Files between two steps, a record whose part became a job's source, spool files that nobody holds."""
+    """Files between two steps, and a record whose part became a job's source."""
     taken = begin(uploads)
     uploads.data(taken).unlink()
     folder = tmp_path / FOLDER
@@ -94,21 +93,15 @@ def test_leftovers_of_killed_processes_go(uploads: ResumableUploads, tmp_path: P
         aged(folder / "a.new", clock(), old),
         aged(folder / "b.part", clock(), old),
         aged(folder / "torn.json", clock(), LIFETIME_S + 1),
-        aged(tmp_path / ("0" * 32), clock(), old),
-        aged(tmp_path / "dead.upload", clock(), 0),
     ]
     kept = [
         aged(folder / "c.new", clock(), young),
         aged(folder / "d.part", clock(), young),
         aged(folder / "half.json", clock(), young),
-        aged(tmp_path / ("1" * 32), clock(), young),
     ]
-    held = tmp_path / "held.upload"
-    with held.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert sweep_spool(tmp_path, clock()) == len(lost)
+    assert sweep_leftovers(tmp_path, clock()) == len(lost)
     assert not [path for path in lost if path.exists()]
-    assert all(path.exists() for path in (*kept, held))
+    assert all(path.exists() for path in kept)
 
 
 def test_a_record_that_names_another_upload_is_none(uploads: ResumableUploads, tmp_path: Path) -> None:
@@ -117,21 +110,6 @@ def test_a_record_that_names_another_upload_is_none(uploads: ResumableUploads, t
     (tmp_path / FOLDER / f"{'0' * 32}.json").write_bytes((tmp_path / FOLDER / f"{record.id}.json").read_bytes())
     assert uploads._read("0" * 32) is None
     assert uploads._read(record.id) == record
-
-
-async def test_every_replica_sweeps(uploads: ResumableUploads, tmp_path: Path, clock: ManualClock) -> None:
-    """As long as the application runs, again and again; a folder that cannot be read is no end."""
-    begin(uploads)
-    app = FastAPI(lifespan=sweeping(tmp_path, clock, interval_s=0.001))
-    async with app.router.lifespan_context(app):
-        clock.advance(LIFETIME_S + 1)
-        await until(lambda: not files(tmp_path))
-        (tmp_path / FOLDER).rmdir()
-        (tmp_path / FOLDER).write_text("no folder")
-        (tmp_path / FOLDER).unlink()
-        (tmp_path / FOLDER).mkdir()
-        late = aged(tmp_path / FOLDER / "late.new", clock(), BETWEEN_LIFETIME_S + 1)
-        await until(lambda: not late.exists())
 
 
 def test_scratch_of_killed_processes_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
