@@ -164,7 +164,7 @@ def test_markdown_of_templates() -> None:
     assert "".join(run.text for run in blocks[-1].lines[0]) == "<b>raw</b>"
 
 
-WIDE = "|" + "a|" * 11 + "b|\n|" + "-|" * 12 + "\n|" + "1|" * 11 + "a long text that takes all the room there is|\n"
+WIDE = "|#" + "|a" * 11 + "|\n|" + "-|" * 12 + "\n|1" + f"|{'a long text ' * 6}" * 11 + "|\n"
 
 
 @pytest.mark.parametrize("name", ["minutes.docx", "minutes.pdf"])
