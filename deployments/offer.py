@@ -53,7 +53,7 @@ class Offer:
         return chosen
 
     def _template(self, options: Options | JobOptions) -> str:
-        """The text of the template a job asks for, "" for none of its own; raises `TemplateUnknown`."""
+        """Return the text of the template a job asks for, "" for none of its own; raises `TemplateUnknown`."""
         wanted = options.minutes_template
         return self.styles.template(self.tenant, wanted, "en") if wanted else ""
 

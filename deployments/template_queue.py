@@ -1,4 +1,4 @@
-"""`TemplateQueue`: templates of tenants on their way to `IsolatedTemplates`, none of them on the event loop.
+"""Queues the templates of tenants for `IsolatedTemplates`, so that none runs on the event loop.
 
 A few are worked on at once, tenants taking turns, so that nobody waits for another tenant's templates but for the ones
 being worked on. What was found out about a template is remembered: a batch of thousands tries its template once.

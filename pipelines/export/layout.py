@@ -1,4 +1,4 @@
-"""`Layout`: what a template made of minutes, in blocks, before any format prints it."""
+"""Holds what a template made of minutes, in blocks, before any format prints it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MAX_COLUMNS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The title, "" where the template writes none, and the blocks below it."""
+    """Holds the title, "" where the template writes none, and the blocks below it."""
 
     title: str
     blocks: tuple[Heading | Paragraph | Table, ...]

@@ -40,7 +40,7 @@ MAX_OUTPUT_CHARACTERS = 500_000
 
 
 def fill(template: str, values: Mapping[str, Any], escape: Callable[[str], str], max_steps: int = MAX_STEPS) -> str:
-    """The template with values in it; raises `TemplateInvalid`.
+    """Fill a template with values; raises `TemplateInvalid`.
 
     ``escape`` is applied to every text that is not `Markup`. Names that are no values are errors.
     """
@@ -56,7 +56,7 @@ def fill(template: str, values: Mapping[str, Any], escape: Callable[[str], str],
 
 
 class _Scope:
-    """Names and values; those of loops end with each round, as in Jinja."""
+    """Holds names and values; those of loops end with each round, as in Jinja."""
 
     def __init__(self, names: Mapping[str, Any], outer: "_Scope | None") -> None:
         self._names = dict(names)
@@ -75,7 +75,7 @@ class _Scope:
 
 
 class _Run:
-    """One filling: what was written so far, and in which line it is."""
+    """Runs one template; knows what was written so far, and in which line it is."""
 
     def __init__(self, escape: Callable[[str], str], budget: Budget) -> None:
         self._escape = escape

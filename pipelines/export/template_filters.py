@@ -1,4 +1,4 @@
-"""Filters and tests of templates: Jinja2's, by its names and arguments, each bounded and paid for.
+"""Defines the filters and tests of templates: Jinja2's, by its names and arguments, each bounded and paid for.
 
 A filter takes the budget, the value and its arguments; a test likewise, and says true or false.
 """
@@ -151,7 +151,7 @@ def _float(budget: Budget, value: Any, default: Any = 0.0) -> Any:
 
 
 def _readable(value: Any, name: str) -> Any:
-    """What a number is read from: a number, a text that is not too long, or what has none."""
+    """Return what a number is read from: a number, a text that is not too long, None for the rest."""
     if isinstance(defined(value), str) and len(value) > MAX_DIGITS:
         raise TemplateInvalid(f"{name} reads texts of {MAX_DIGITS} characters at most")
     return value if isinstance(value, str) or is_number(value) else None
@@ -178,7 +178,7 @@ def _unique(budget: Budget, value: Any, case_sensitive: Any = False, attribute: 
 
 
 def _key(budget: Budget, item: Any, attribute: Any, case_sensitive: Any) -> Any:
-    """What an item is ordered and told apart by: a text or a number."""
+    """Return what an item is ordered and told apart by: a text or a number."""
     key = defined(item if attribute is None else _at(item, attribute))
     if isinstance(key, str):
         return budget.made(key if truth(case_sensitive) else key.lower())
@@ -188,7 +188,7 @@ def _key(budget: Budget, item: Any, attribute: Any, case_sensitive: Any) -> Any:
 
 
 def _at(item: Any, path: Any) -> Any:
-    """An attribute, or one of an attribute: ``a.b``, ``0.text``; `Undefined` where the path ends early."""
+    """Follow a path of attributes, ``a.b``, ``0.text``; `Undefined` where it ends early."""
     for name in path.split(".") if isinstance(path, str) else [path]:
         if isinstance(item, Undefined):
             break
@@ -233,7 +233,7 @@ def applied(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> Any:
-    """What a filter or a test of the table makes of a value; raises `TemplateInvalid`."""
+    """Return what a filter or a test of the table makes of a value; raises `TemplateInvalid`."""
     what = "filter" if table is FILTERS else "test"
     function = table.get(name) if isinstance(name, str) else None
     if function is None:

@@ -1,4 +1,4 @@
-"""A process that starts a process for every template: ``python -m pipelines.export.template_host FD``.
+"""Starts a process for every template: ``python -m pipelines.export.template_host FD``.
 
 It has the language loaded and has seen no template, so that a child is there within milliseconds. A child can do
 nothing but compute: it has one socket to its caller and may open nothing more, no file and no connection; its memory
@@ -78,7 +78,7 @@ def confine(limits: TemplateLimits) -> None:
 
 
 def _be_child(connection_fd: int, limits: TemplateLimits) -> None:
-    """What runs in the child; never returns."""
+    """Do what runs in the child; never returns."""
     code = 1
     try:
         null = os.open(os.devnull, os.O_RDWR)
@@ -107,7 +107,7 @@ class Host:
         self._selector.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Until the caller is gone; a copy of its end of the socket, in a process it forked, keeps nobody alive."""
+        """Serve until the caller is gone; a copy of its socket, in a process that it forked, keeps nobody alive."""
         while os.getppid() == self._owner:
             for key, _ in self._selector.select(ORPHAN_CHECK_S):
                 if key.fileobj is not self._control:

@@ -1,4 +1,4 @@
-"""`IsolatedTemplates`: templates of strangers, run in a process of their own, which they may wreck.
+"""Runs templates of strangers in processes of their own, which they may wreck.
 
 The language bounds what a template computes; this bounds what the language may have overlooked. See
 `pipelines.export.template_host` for what such a process may do.
@@ -159,7 +159,7 @@ class IsolatedTemplates:
 
 
 def _how_it_ended(status: int) -> Exception:
-    """Why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
+    """Tell why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
     data = os.read(status, STATUS.size)
     code = STATUS.unpack(data)[0] if len(data) == STATUS.size else -signal.SIGKILL
     if code == -signal.SIGKILL:

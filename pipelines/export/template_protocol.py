@@ -1,4 +1,4 @@
-"""What the process for templates and its caller say to each other: one order and one answer over a socket of its own.
+"""Defines what the process for templates and its caller exchange: one order and one answer over a socket of its own.
 
 The process is not trusted once it has seen a template: nothing it sends is unpickled, and every length is checked.
 
@@ -30,7 +30,7 @@ _MARKUP = ""  # a name that no value has
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateLimits:
-    """What one process may use; its memory is counted beside what its host has."""
+    """Bounds what one process may use; its memory is counted beside what its host has."""
 
     cpu_s: int
     memory_bytes: int
@@ -45,7 +45,7 @@ class TemplateLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateOrder:
-    """A template to lay minutes out by; ``values`` None: only to try."""
+    """Asks to lay minutes out by a template; ``values`` None: only to try it."""
 
     template: str
     values: Mapping[str, Any] | None
@@ -60,7 +60,7 @@ class TemplateOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateAnswer:
-    """A layout, or why there is none; both empty for a template that was only tried."""
+    """Brings a layout, or why there is none; both are empty for a template that was only tried."""
 
     layout: Layout | None = None
     refusal: str = ""
@@ -70,7 +70,7 @@ class TemplateAnswer:
 
     @classmethod
     def decoded(cls, data: bytes | bytearray) -> "TemplateAnswer":
-        """Raises `ValueError` for what is no answer."""
+        """Read an answer; raises `ValueError` for what is none."""
         try:
             return _ANSWER.validate_json(data)
         except ValidationError as error:
@@ -81,7 +81,7 @@ _ANSWER = TypeAdapter(TemplateAnswer)
 
 
 def _tagged(value: Any) -> Any:
-    """Values as JSON knows them, `Markup` told from text."""
+    """Return values as JSON knows them, `Markup` told from text."""
     if isinstance(value, Markup):
         return {_MARKUP: str(value)}
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The syntax of minutes' templates: a small part of Jinja2's, parsed by Jinja2 and run by `pipelines.export.sandbox`.
+"""Parses templates: a small part of Jinja2's syntax, read by Jinja2 and run by `pipelines.export.sandbox`.
 
 Nothing of a template is ever compiled to Python. Calls, macros, includes, blocks and concatenation are not in the
 language; depth and the numbers it writes down are bounded here, everything else when it runs.
@@ -23,7 +23,7 @@ _ENVIRONMENT = Environment(trim_blocks=True, lstrip_blocks=True)  # noqa: S701 -
 
 
 def parsed(template: str, *, filters: Collection[str], tests: Collection[str]) -> nodes.Template:
-    """The syntax tree of a template; raises `TemplateInvalid` for what is not in the language."""
+    """Return the syntax tree of a template; raises `TemplateInvalid` for what is not in the language."""
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise TemplateInvalid(f"a template may have {MAX_TEMPLATE_CHARACTERS} characters at most")
     try:

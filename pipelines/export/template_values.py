@@ -1,4 +1,4 @@
-"""Values of templates and what may be done with them, each act paid for out of one budget.
+"""Defines the values of templates and what may be done with them, each act paid for out of one budget.
 
 A value is a text, a number, true, false, none, a list of values, or a mapping that was handed in. A template can
 neither reach Python's attributes nor make a value whose size was not paid for.
@@ -23,27 +23,27 @@ SEQUENCES = (list, tuple)
 
 
 class Markup(str):
-    """Text that is markup already, made by ourselves."""
+    """Marks text that is markup already, made by ourselves."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Undefined:
-    """What a name stands for that is not there: using it is an error, asking whether it is there is not."""
+    """Stands for what is not there: using it is an error, asking whether it is there is not."""
 
     about: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loop:
-    """What ``loop`` stands for within a loop."""
+    """Says where a loop is: what ``loop`` stands for within one."""
 
     items: Sequence[Any]
     index0: int
 
     def attribute(self, name: str) -> Any:
-        """One of Jinja's names for where a loop is; `Undefined` for others."""
+        """Return what Jinja calls by this name; `Undefined` for others."""
         n_items, index0 = len(self.items), self.index0
         match name:
             case "index":
@@ -72,7 +72,7 @@ class Loop:
 
 
 class Budget:
-    """What one filling may take; raises `TemplateInvalid` when it is spent."""
+    """Counts what one filling takes; raises `TemplateInvalid` when there is nothing left."""
 
     def __init__(self, max_steps: int = MAX_STEPS) -> None:
         self._n_steps_left = max_steps
@@ -94,14 +94,14 @@ class Budget:
         self.spend(1 + n_characters // _CHARACTERS_A_STEP)
 
     def made(self, text: str) -> str:
-        """A text that was made, paid for."""
+        """Pay for a text that was made, and return it."""
         if len(text) > MAX_TEXT_CHARACTERS:
             raise TemplateInvalid(f"it makes a text of more than {MAX_TEXT_CHARACTERS} characters")
         self.spend_characters(len(text))
         return text
 
     def items(self, value: Any, what: str = "loops go over lists") -> Sequence[Any]:
-        """The items of a list or the names in a mapping, paid for."""
+        """Pay for the items of a list or the names in a mapping, and return them."""
         defined(value)
         if not isinstance(value, (*SEQUENCES, Mapping)):
             raise TemplateInvalid(what)
@@ -129,7 +129,7 @@ class Budget:
 
 
 def defined(value: Any) -> Any:
-    """The value itself; raises for what is not there."""
+    """Return the value; raises for what is not there."""
     if isinstance(value, Undefined):
         raise TemplateInvalid(value.about)
     return value
@@ -140,7 +140,7 @@ def is_number(value: Any) -> bool:
 
 
 def number(value: Any, what: str) -> Any:
-    """A number; raises, naming who wants one, for everything else."""
+    """Return a number; raises, naming who wants one, for everything else."""
     defined(value)
     if not is_number(value):
         raise TemplateInvalid(f"{what} is for numbers only")
@@ -148,14 +148,14 @@ def number(value: Any, what: str) -> Any:
 
 
 def checked_number(value: Number) -> Number:
-    """A number that is not too large."""
+    """Return a number; raises for one that is too large."""
     if isinstance(value, int) and abs(value) > MAX_NUMBER:
         raise TemplateInvalid(f"whole numbers go to {MAX_NUMBER:,}")
     return value
 
 
 def text_of(value: Any, what: str) -> str:
-    """The text of a text, a number, true, false or none; raises for lists and whatever else has parts."""
+    """Return the text of a text, a number, true, false or none; raises for lists and whatever else has parts."""
     defined(value)
     if isinstance(value, str):
         return value
@@ -167,12 +167,12 @@ def text_of(value: Any, what: str) -> str:
 
 
 def truth(value: Any) -> bool:
-    """Whether a condition holds, as Python says."""
+    """Tell whether a condition holds, as Python says."""
     return bool(defined(value))
 
 
 def attribute(value: Any, name: Any) -> Any:
-    """A mapping's value, a list's or text's item, where a loop is; `Undefined` where there is none."""
+    """Return a mapping's value, a list's or text's item, where a loop is; `Undefined` where there is none."""
     defined(value)
     if isinstance(name, str):
         if isinstance(value, Mapping):
@@ -188,14 +188,14 @@ def attribute(value: Any, name: Any) -> Any:
 
 
 def equal(budget: Budget, left: Any, right: Any) -> bool:
-    """Whether two values are the same; both are paid for."""
+    """Tell whether two values are the same; both are paid for."""
     for value in (left, right):
         budget.weigh(defined(value))
     return bool(left == right)
 
 
 def less(budget: Budget, left: Any, right: Any) -> bool:
-    """Whether a number or a text comes before another of its kind."""
+    """Tell whether a number or a text comes before another of its kind."""
     for value in (left, right):
         defined(value)
     if isinstance(left, str) and isinstance(right, str):
@@ -206,7 +206,7 @@ def less(budget: Budget, left: Any, right: Any) -> bool:
 
 
 def contains(budget: Budget, where: Any, what: Any) -> bool:
-    """Whether a text, a list or a mapping's names contain something."""
+    """Tell whether a text, a list or a mapping's names contain something."""
     defined(what)
     if isinstance(defined(where), str):
         if not isinstance(what, str):

@@ -56,7 +56,7 @@ class Templates(Protocol):
 
 
 class TemplatesHere:
-    """`Templates` in this process, for those of operators; those of strangers go to `IsolatedTemplates`."""
+    """Runs templates in this process: those of operators. Those of strangers are for `IsolatedTemplates`."""
 
     def check(self, template: str) -> None:
         check_template(template)
@@ -80,7 +80,7 @@ def check_template(template: str) -> None:
 
 
 def values_of(transcript: Transcript, minutes: Minutes, title: str) -> Mapping[str, Any]:
-    """What a template may know of the minutes of a recording called ``title``."""
+    """Return what a template may know of the minutes of a recording called ``title``."""
     transcript, minutes, title = cleaned(transcript), cleaned(minutes), cleaned(title)
     return _values(Composer(transcript, minutes, title), minutes, title)
 

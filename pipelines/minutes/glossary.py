@@ -44,7 +44,7 @@ def _spelled_fact(fact: Fact | None, spell: Callable[[str], str]) -> Fact | None
 
 
 def _speller(terms: Sequence[str]) -> Callable[[str], str] | None:
-    """Writes terms, the longest first where several begin: "MeetMemo Cloud" before "MeetMemo".
+    """Write terms, the longest where several begin: "MeetMemo Cloud" before "MeetMemo".
 
     Letters are looked up by their number, never matched by a pattern of all terms: what a job's terms are made of
     cannot make it slow.
@@ -57,7 +57,7 @@ def _speller(terms: Sequence[str]) -> Callable[[str], str] | None:
 
 
 def _pieces(text: str, by_letters: Mapping[str, str], lengths: Sequence[int]) -> Iterator[str]:
-    """The text in pieces, terms in their spelling; ``lengths`` are those of the letters of all terms, descending."""
+    """Yield the text in pieces, terms in their spelling; ``lengths`` are how many letters terms have, descending."""
     at = [n for n, character in enumerate(text) if character.isalnum()]
     letters = "".join(_folded(text[n]) for n in at)
     first_letters = {term[0] for term in by_letters}
@@ -79,7 +79,7 @@ def _pieces(text: str, by_letters: Mapping[str, str], lengths: Sequence[int]) ->
 
 
 def _joined(text: str, at: Sequence[int]) -> list[int]:
-    """For each letter the last one that a term beginning there may reach: nothing but gaps lies between them."""
+    """Find for each letter the last one that a term beginning there may reach: only gaps lie between them."""
     joined = list(range(len(at)))
     for n in range(len(at) - 2, -1, -1):
         if all(character in _GAPS or character.isspace() for character in text[at[n] + 1 : at[n + 1]]):
@@ -88,7 +88,7 @@ def _joined(text: str, at: Sequence[int]) -> list[int]:
 
 
 def _is_latin(text: str, n: int) -> bool:
-    """Whether a word of letters goes on there. Ideographs have no word boundaries."""
+    """Tell whether a word of letters goes on there. Ideographs have no word boundaries."""
     return 0 <= n < len(text) and ((text[n].isascii() and text[n].isalnum()) or text[n] in _LATIN_BESIDES)
 
 
@@ -97,6 +97,6 @@ def _letters(term: str) -> str:
 
 
 def _folded(character: str) -> str:
-    """A letter whatever its case, one for one."""
+    """Return a letter whatever its case, one for one."""
     folded = _letters(character)
     return folded if len(folded) == 1 else character
