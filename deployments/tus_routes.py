@@ -96,7 +96,7 @@ def tus_routes(backend: Backend) -> APIRouter:
         given = {name: [text] for name, text in metadata.items() if name not in _ABOUT_THE_FILE}
         values = merge_options(given, {})
         reference = ReferenceFields.taken_from(values)
-        options = jobs.offer.check(Options.parse(values))
+        options = await jobs.offer.check(Options.parse(values))
         await jobs.check_backlog()
         limit = jobs.limits.max_upload_bytes
         record = await in_thread(
