@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from deployments.ports import MinutesRequest
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import TemplateInvalid, TemplateUnknown
 from pipelines.export import render
+from pipelines.export.layout import Layout
+from pipelines.export.template_process import UNUSABLE, IsolatedTemplates
+from pipelines.export.templated import Templates, values_of
 from pipelines.house_style import HouseStyles
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
@@ -18,9 +20,11 @@ MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minu
 class Documents:
     """Documents of transcripts, and of minutes in the style of their tenants' house."""
 
-    def __init__(self, store: BlobStore, styles: HouseStyles) -> None:
+    def __init__(self, store: BlobStore, styles: HouseStyles, templates: Templates | None = None) -> None:
+        """``templates`` None: each in a process of its own."""
         self._store = store
         self._styles = styles
+        self._templates = templates if templates is not None else IsolatedTemplates()
 
     def store_transcript(self, request: MinutesRequest, transcript: Transcript) -> int:
         """Store a transcript's documents; returns how many bytes they have."""
@@ -38,10 +42,12 @@ class Documents:
         note = ""
         try:
             template = self._styles.template(request.tenant, request.template, minutes.language)
-            documents = _rendered(request, transcript, minutes, template)
-        except (TemplateUnknown, TemplateInvalid) as error:
+            values = values_of(transcript, minutes, request.title) if template else {}
+            layout = self._templates.lay_out(template, values) if template else None
+            documents = _rendered(request, transcript, minutes, layout)
+        except UNUSABLE as error:
             note = f"The minutes have the usual layout: the template cannot be used ({error.reason}: {error})"
-            documents = _rendered(request, transcript, minutes, "")
+            documents = _rendered(request, transcript, minutes, None)
         return self._put(request, documents), note
 
     def _put(self, request: MinutesRequest, documents: Mapping[str, bytes]) -> int:
@@ -49,5 +55,7 @@ class Documents:
         return sum(self._store.put(keys.result(name), document).n_bytes for name, document in documents.items())
 
 
-def _rendered(request: MinutesRequest, transcript: Transcript, minutes: Minutes, template: str) -> Mapping[str, bytes]:
-    return {name: render(name, transcript, minutes, request.title, template) for name in MINUTES_FORMATS}
+def _rendered(
+    request: MinutesRequest, transcript: Transcript, minutes: Minutes, layout: Layout | None
+) -> Mapping[str, bytes]:
+    return {name: render(name, transcript, minutes, request.title, layout) for name in MINUTES_FORMATS}

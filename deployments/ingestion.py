@@ -43,6 +43,7 @@ from deployments.recorder_routes import recorder_routes
 from deployments.resumable_leftovers import sweep_leftovers
 from deployments.scrubber import Scrubber
 from deployments.spool_sweep import SpoolSweeper, sweep
+from deployments.template_queue import TemplateQueue
 from deployments.tus_routes import resumable_uploads, tus_routes
 from deployments.twilio import TwilioAccount
 from deployments.twilio_routes import twilio_routes
@@ -52,6 +53,7 @@ from pipelines.batches import BatchBook
 from pipelines.catalogue import ModelProfile
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
+from pipelines.export.templated import Templates
 from pipelines.house_style import HouseStyles
 from pipelines.ids import new_id as random_id
 from pipelines.ledger import Ledger
@@ -98,14 +100,15 @@ def build_api(
     vocabularies: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     twilio: Sequence[TwilioAccount] = (),
     reuse: bool = True,
+    templates: Templates | None = None,
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
     Without a ``doorkeeper`` everybody may do everything, without ``keys`` or ``batches`` there are no routes for
     them. Pages of ``cors_origins`` may ask as well. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by
-    model what it can, ``styles`` what tenants' minutes look like. Raises `ConfigurationError` when the default model is
-    not among ``models``.
+    model what it can, ``styles`` what tenants' minutes look like. ``templates`` tries those that jobs bring, None: each
+    in a process of its own. Raises `ConfigurationError` when the default model is not among ``models``.
     """
     if default_model not in models:
         raise ConfigurationError(f"the default model {default_model!r} is not among {', '.join(models) or 'no models'}")
@@ -127,6 +130,7 @@ def build_api(
             reuse=reuse,
             webhooks=webhooks,
             mail_domains=mail_domains,
+            templates=TemplateQueue(templates),
         ),
         live=live,
         uploads=UploadGates(live),

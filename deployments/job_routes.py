@@ -83,7 +83,7 @@ def job_routes(backend: Backend) -> APIRouter:
     async def submit(request: Request, jobs: Writer) -> Response:
         async with jobs.answering(idempotency_key(request.headers)), jobs.spool() as spool:
             await jobs.check_backlog()
-            submission = await read_submission(request, spool, backend.offer, backend.limits)
+            submission = await read_submission(request, spool, jobs.offer, backend.limits)
             job, created = await jobs.accept(submission)
         (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}

@@ -11,14 +11,15 @@ from deployments.batch_schemas import MAX_ENTRIES, ManifestEntry
 from deployments.limits import SourceLimits
 from deployments.offer import Offer
 from deployments.references import ReferenceFields
-from deployments.schemas import InvalidOptions, Options
+from deployments.schemas import InvalidOptions, Options, refused_option
 from deployments.sources import check_url, name_in
 from deployments.submission import clean_filename
 from pipelines.batches import Entry
-from pipelines.errors import InvalidRequest, MeetMemoError
+from pipelines.errors import InvalidRequest, MeetMemoError, Overloaded, ReplicaLost
 from pipelines.jobs import JobOptions
 
 MAX_LINE_CHARS = 64 << 10
+MAX_TEMPLATES = 200  # that entries bring along; each is tried
 _MAX_MISTAKES = 20
 
 
@@ -65,9 +66,11 @@ def checked_entries(
 ) -> list[Entry]:
     """Turn manifest entries into entries of a batch, numbered from 0; ``common`` are the options of all.
 
-    Raises `InvalidOptions` with the first mistakes of all lines, and for no entries or too many.
+    Raises `InvalidOptions` with the first mistakes of all lines, and for no entries or too many; `Overloaded` when too
+    many templates wait to be tried.
     """
     known: dict[str, JobOptions] = {}
+    templates: set[str] = set()
     entries: list[Entry] = []
     mistakes: list[tuple[str, str]] = []
     for number, line in lines:
@@ -79,7 +82,13 @@ def checked_entries(
             reference = ReferenceFields.taken_from({"external_id": line.external_id, "metadata": line.metadata})
             key = json.dumps(line.options, sort_keys=True)
             if key not in known:
-                known[key] = offer.check(Options.parse({**common, **line.options}))
+                wanted = Options.parse({**common, **line.options})
+                templates.add(wanted.minutes_template)
+                if len(templates) > MAX_TEMPLATES:
+                    raise refused_option("minutes_template", f"a batch brings {MAX_TEMPLATES} templates at most")
+                known[key] = offer.check_blocking(wanted)
+        except (Overloaded, ReplicaLost):  # no mistake of the manifest's
+            raise
         except MeetMemoError as error:
             mistakes.append((f"entries[{number}]", str(error).removeprefix(f"entries[{number}]: ")))
             if len(mistakes) == _MAX_MISTAKES:

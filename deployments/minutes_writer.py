@@ -27,6 +27,7 @@ from pipelines.errors import (
     MinutesError,
     MinutesParked,
 )
+from pipelines.export.templated import Templates
 from pipelines.house_style import HouseStyles
 from pipelines.jobs import MinutesRecord
 from pipelines.keys import JobKeys
@@ -55,14 +56,18 @@ class MinutesWriter:
         writers: Mapping[str, Writer],
         clock: Callable[[], float],
         styles: HouseStyles | None = None,
+        templates: Templates | None = None,
         max_at_once: int = MAX_AT_ONCE,
     ) -> None:
-        """``clock`` gives Unix seconds; jobs beyond ``max_at_once`` are parked: none waits in line without bound."""
+        """``clock`` gives Unix seconds; jobs beyond ``max_at_once`` are parked: none waits in line without bound.
+
+        ``templates`` None: each in a process of its own.
+        """
         self._store = MeasuredStore(store)
         self._writers = writers
         self._clock = clock
         self._styles = styles or HouseStyles()
-        self._documents = Documents(self._store, self._styles)
+        self._documents = Documents(self._store, self._styles, templates)
         self._max_at_once = max_at_once
         self._n_writing = 0
         self._parking = Parking(store)

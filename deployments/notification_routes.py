@@ -116,7 +116,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         if sidecar is not None:
             values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
         reference = ReferenceFields.taken_from(values)
-        return jobs.offer.check(Options.parse(values)), reference
+        return await jobs.offer.check(Options.parse(values)), reference
 
     @router.post(
         NOTIFICATIONS_PATH,
@@ -131,7 +131,7 @@ def notification_routes(backend: Backend) -> APIRouter:
     )
     async def notify(request: Request, jobs: Writer) -> Noted:
         values = merge_options(query_values(request.query_params.multi_items()), {})
-        jobs.offer.check(Options.parse(values))
+        await jobs.offer.check(Options.parse(values))
         body = bytearray()
         async for block in request.stream():
             body += block
@@ -158,7 +158,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.SOURCE_UNREACHABLE, *_REFUSALS),
     )
     async def sweep(request: SweepRequest, jobs: Writer) -> Noted:
-        jobs.offer.check(Options.parse(request.options))
+        await jobs.offer.check(Options.parse(request.options))
         place = place_of(request.prefix, places, jobs.tenant)
         if place is None:
             raise refused_option("prefix", "is in no bucket that this server has credentials for")

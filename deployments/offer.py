@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployments.schemas import MAX_PRIORITY, MinutesWishes, Options, refused_option
+from deployments.template_queue import TemplateQueue
 from deployments.webhooks import WebhookLimits, target_complaint
 from pipelines.catalogue import ModelProfile
 from pipelines.errors import ModelUnknown
@@ -30,13 +31,33 @@ class Offer:
     reuse: bool = True
     webhooks: WebhookLimits | None = None
     mail_domains: frozenset[str] | None = None
+    templates: TemplateQueue = field(default_factory=TemplateQueue)
 
-    def check(self, options: Options) -> JobOptions:
+    async def check(self, options: Options) -> JobOptions:
         """Fill in the default model.
 
         What cannot be done is refused here, not found out when every chunk has failed. Raises `ModelUnknown` with the
-        names there are, `InvalidOptions`, `TemplateUnknown` and `TemplateInvalid`.
+        names there are, `InvalidOptions`, `TemplateUnknown`, `TemplateInvalid`, and `Overloaded` for too many templates
+        at once.
         """
+        chosen = self._chosen(options)
+        if template := self._template(options):
+            await self.templates.check(self.tenant, template)
+        return chosen
+
+    def check_blocking(self, options: Options) -> JobOptions:
+        """As `check`, for threads."""
+        chosen = self._chosen(options)
+        if template := self._template(options):
+            self.templates.check_blocking(self.tenant, template)
+        return chosen
+
+    def _template(self, options: Options | JobOptions) -> str:
+        """Return the text of the template a job asks for, "" for none of its own; raises `TemplateUnknown`."""
+        wanted = options.minutes_template
+        return self.styles.template(self.tenant, wanted, "en") if wanted else ""
+
+    def _chosen(self, options: Options) -> JobOptions:
         if options.keep_audio and not self.keeps_audio:
             raise refused_option("keep_audio", "recordings are not kept here")
         self._check_minutes(options)
@@ -55,18 +76,18 @@ class Offer:
             raise refused_option("task", f"the model {chosen.model} cannot translate")
         return chosen
 
-    def rewritten(self, options: JobOptions, wishes: MinutesWishes) -> JobOptions:
+    async def rewritten(self, options: JobOptions, wishes: MinutesWishes) -> JobOptions:
         """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
         given = wishes.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":
             given = {"minutes": "auto", **given}
         chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
         self._check_minutes(chosen)
+        if template := self._template(chosen):
+            await self.templates.check(self.tenant, template)
         return chosen
 
     def _check_minutes(self, options: Options | JobOptions) -> None:
-        if options.minutes_template:
-            self.styles.check(self.tenant, options.minutes_template)
         if options.minutes == "llm" and not self.llm_configured:
             raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
 

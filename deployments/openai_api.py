@@ -60,7 +60,7 @@ def speech_routes(backend: Backend) -> APIRouter:
     async def answer(request: Request, jobs: TenantJobs, task: Task) -> Response:
         async with jobs.spool() as spool:
             await jobs.check_backlog()
-            speech = await read_speech_request(request, task, spool, backend.offer, backend.limits)
+            speech = await read_speech_request(request, task, spool, jobs.offer, backend.limits)
             job, _ = await jobs.accept(speech.submission)
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
         if speech.stream:

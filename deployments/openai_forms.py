@@ -103,7 +103,7 @@ async def read_speech_request(
     )
     return SpeechRequest(
         submission=Submission(
-            options=offer.check(options),
+            options=await offer.check(options),
             filename=clean_filename(sent.filename or ""),
             spool=spool,
             source_url="",

@@ -85,7 +85,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
         given = merge_options(query, {}, source.options, {k: v for k, v in outside.items() if v is not None})
         reference = ReferenceFields.taken_from(given)
         return Submission(
-            options=offer.check(Options.parse(given)),
+            options=await offer.check(Options.parse(given)),
             reference=reference,
             filename=_name_of(source, query_filename),
             spool=None,
@@ -102,13 +102,13 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
         name: str | None = fields.pop("filename", [""])[-1] or form.filename or query_filename
         given = merge_options({}, fields, given)
         reference = ReferenceFields.taken_from(given)
-        chosen = offer.check(Options.parse(given))
+        chosen = await offer.check(Options.parse(given))
         if not form.has_file:
             raise InvalidRequest("The form has no field 'file'.")
     elif media_type.startswith(RAW_TYPES):
         given = merge_options(query, {}, {})
         reference = ReferenceFields.taken_from(given)
-        chosen = offer.check(Options.parse(given))
+        chosen = await offer.check(Options.parse(given))
         name = query_filename or _header_filename(request.headers)
         header = header_for(content_type)
         if header:

@@ -252,7 +252,7 @@ class TenantJobs:
             raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
         if not await in_thread(self.store.exists, self._keys(origin).transcript):
             raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
-        options = await in_thread(self.offer.rewritten, job.options, wishes)
+        options = await self.offer.rewritten(job.options, wishes)
         held = await in_thread(self.ledger.corrections.of_job, self.tenant, origin.id)
         version = len(held) if wishes.version is None else wishes.version
         if version > len(held):

@@ -3,7 +3,6 @@
 Every method that blocks runs in a thread.
 """
 
-import contextlib
 import hashlib
 import io
 from collections.abc import Sequence
@@ -18,11 +17,12 @@ from pipelines.errors import (
     BlobMissing,
     IllegalTransition,
     NotFound,
-    TemplateInvalid,
-    TemplateUnknown,
     VersionConflict,
 )
 from pipelines.export import render
+from pipelines.export.layout import Layout
+from pipelines.export.template_process import UNUSABLE
+from pipelines.export.templated import values_of
 from pipelines.jobs import RESULT_FORMATS, Job
 from pipelines.keys import JobKeys
 
@@ -74,7 +74,7 @@ class TranscriptVersions:
             raise NotFound(f"There is no result {name!r}; there are: {', '.join(RESULT_FORMATS)}.")
         origin = await self.jobs.transcribed(job)
         chosen = _chosen(origin, await self._corrections(origin), version)
-        document = await in_thread(self._render, job, origin, name, chosen)
+        document = await self._render(job, origin, name, chosen)
         return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=_etag(job, name, chosen))
 
     async def _origin(self, job_id: str) -> Job:
@@ -108,19 +108,31 @@ class TranscriptVersions:
             self.jobs.store.delete(key)
             raise
 
-    def _render(self, job: Job, origin: Job, name: str, correction: Correction | None) -> bytes:
-        transcript = said(self._transcript(origin, correction))
+    async def _render(self, job: Job, origin: Job, name: str, correction: Correction | None) -> bytes:
+        transcript = said(await in_thread(self._transcript, origin, correction))
         title = MinutesRequest.of(job).title
         if name.startswith("transcript."):
-            return render(name, transcript, None, title)
+            return await in_thread(render, name, transcript, None, title)
+        minutes = await in_thread(self._minutes, job, name)
         try:
-            minutes = decode(Minutes, self.jobs.store.get(self._keys(job).result("minutes.json")))
+            layout = await self._layout(job, transcript, minutes, title)
+            return await in_thread(render, name, transcript, minutes, title, layout)
+        except UNUSABLE:  # then in the usual layout, as `Documents` does
+            return await in_thread(render, name, transcript, minutes, title)
+
+    def _minutes(self, job: Job, name: str) -> Minutes:
+        try:
+            return decode(Minutes, self.jobs.store.get(self._keys(job).result("minutes.json")))
         except BlobMissing:
             raise BlobMissing(f"Job {job.id} is {job.state} and has no {name}.") from None
-        with contextlib.suppress(TemplateUnknown, TemplateInvalid):  # then in the usual layout, as `Documents` does
-            template = self.jobs.offer.styles.template(job.tenant, job.options.minutes_template, minutes.language)
-            return render(name, transcript, minutes, title, template)
-        return render(name, transcript, minutes, title)
+
+    async def _layout(self, job: Job, transcript: Transcript, minutes: Minutes, title: str) -> Layout | None:
+        offer = self.jobs.offer
+        template = offer.styles.template(job.tenant, job.options.minutes_template, minutes.language)
+        if not template:
+            return None
+        values = await in_thread(values_of, transcript, minutes, title)
+        return await offer.templates.lay_out(job.tenant, template, values)
 
     @staticmethod
     def _keys(job: Job) -> JobKeys:

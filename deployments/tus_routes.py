@@ -102,7 +102,7 @@ def tus_routes(backend: Backend, uploads: ResumableUploads) -> APIRouter:
         given = {name: [text] for name, text in metadata.items() if name not in _ABOUT_THE_FILE}
         values = merge_options(given, {})
         reference = ReferenceFields.taken_from(values)
-        options = jobs.offer.check(Options.parse(values))
+        options = await jobs.offer.check(Options.parse(values))
         await jobs.check_backlog()
         record = await in_thread(
             uploads.create, jobs.tenant, n_bytes, clean_filename(filename), options, jobs.limits, reference

@@ -90,7 +90,7 @@ def twilio_routes(backend: Backend, accounts: Sequence[TwilioAccount]) -> APIRou
         values = merge_options(query_values(request.query_params.multi_items()), {})
         if callback.n_channels > 1:
             values.setdefault("channels", "split")
-        options = jobs.offer.check(Options.parse(values))
+        options = await jobs.offer.check(Options.parse(values))
         check_url(callback.source, backend.limits.sources, account.tenant)
         await jobs.check_backlog()
         submission = Submission(

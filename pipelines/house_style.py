@@ -51,7 +51,10 @@ class HouseStyles:
         raise TemplateUnknown(f"There is no template {name!r}; there are: {', '.join(self.names(tenant))}.")
 
     def check(self, tenant: str, wanted: str) -> None:
-        """Raise `TemplateUnknown` or `TemplateInvalid` for a template that minutes cannot be laid out by."""
+        """Raise `TemplateUnknown` or `TemplateInvalid` for a template that minutes cannot be laid out by.
+
+        It is tried in this process: for the operator's templates, not for those that jobs bring.
+        """
         text = self.template(tenant, wanted, "en")
         if text:
             check_template(text)

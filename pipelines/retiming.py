@@ -10,6 +10,9 @@ from pipelines.core import Word
 WRITTEN = 1.0
 """The probability of a word that a person wrote."""
 
+MAX_COMPARED = 100_000
+"""Pairs of old and new words: a chunk of fast speech has some 60,000. Beyond, matching takes cubic time."""
+
 # Scripts without spaces between words: a character is a word.
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)|\s+")
@@ -55,9 +58,20 @@ def retime(words: Sequence[Word], text: str, start_s: float, end_s: float) -> tu
 
 
 def _matches(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """The old token of each new one that is the same."""
+    """The old token of each new one that is the same; of very long texts only those before and after all changes."""
+    if len(old) * len(new) > MAX_COMPARED:
+        return _matches_at_the_ends(old, new)
     blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     return {block.b + i: block.a + i for block in blocks for i in range(block.size)}
+
+
+def _matches_at_the_ends(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
+    n_shorter = min(len(old), len(new))
+    n_before = next((i for i in range(n_shorter) if old[i] != new[i]), n_shorter)
+    n_left = n_shorter - n_before
+    n_after = next((i for i in range(n_left) if old[-1 - i] != new[-1 - i]), n_left)
+    before = {i: i for i in range(n_before)}
+    return before | {len(new) - 1 - i: len(old) - 1 - i for i in range(n_after)}
 
 
 def _spread(tokens: Sequence[str], start_s: float, end_s: float) -> list[Word]:

@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import OptionError
+from pipelines.errors import OptionError, TemplateInvalid
 from pipelines.export.cleaning import cleaned
-from pipelines.export.content import Content, minutes_content
+from pipelines.export.content import Composer, Content, minutes_content
 from pipelines.export.docx import minutes_docx
 from pipelines.export.json_layout import minutes_json, transcript_json
+from pipelines.export.layout import Layout
 from pipelines.export.markdown import minutes_md
 from pipelines.export.pdf import minutes_pdf
 from pipelines.export.plain_text import transcript_txt
 from pipelines.export.srt import transcript_srt
-from pipelines.export.templated import templated_content
 from pipelines.export.webvtt import transcript_vtt
 from pipelines.references import NO_REFERENCE, Reference
 
-Renderer = Callable[[Transcript, Minutes | None, str, str, Reference], bytes]
-"""Takes transcript, minutes (None where the job wants none), the recording's title, a template or "", its reference."""
+Renderer = Callable[[Transcript, Minutes | None, str, Layout | None, Reference], bytes]
+"""Takes transcript, minutes (None where the job wants none), the recording's title, its layout, its reference."""
 
 
 def render(
@@ -30,24 +30,24 @@ def render(
     transcript: Transcript,
     minutes: Minutes | None,
     title: str,
-    template: str = "",
+    layout: Layout | None = None,
     reference: Reference = NO_REFERENCE,
 ) -> bytes:
-    """Render one result; ``title`` names the recording, ``template`` lays the minutes out, "" as MeetMemo does.
+    """Render one result; ``title`` names the recording, ``layout`` is what a template made of the minutes, if one did.
 
     ``reference`` is what its submitter calls the recording.
 
     Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` when ``minutes`` is None, its kind
-    ``TemplateInvalid`` for a template that cannot be filled.
+    ``TemplateInvalid`` for a layout that a format cannot print.
     """
     if name not in RENDERERS:
         raise OptionError(f"{name!r} is no result format; known are {', '.join(RENDERERS)}")
-    return RENDERERS[name](transcript, minutes, title, template, reference)
+    return RENDERERS[name](transcript, minutes, title, layout, reference)
 
 
 def _for_transcript(renderer: Callable[[Transcript, str], bytes]) -> Renderer:
     def render_clean(
-        transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+        transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
     ) -> bytes:
         return renderer(cleaned(transcript), cleaned(title))
 
@@ -55,14 +55,14 @@ def _for_transcript(renderer: Callable[[Transcript, str], bytes]) -> Renderer:
 
 
 def _transcript_json(
-    transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+    transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
 ) -> bytes:
     return transcript_json(cleaned(transcript), cleaned(title), cleaned(reference))
 
 
 def _for_minutes(renderer: Callable[[Transcript, Minutes], bytes]) -> Renderer:
     def render_clean(
-        transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+        transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
     ) -> bytes:
         return renderer(cleaned(transcript), cleaned(_present(minutes)))
 
@@ -71,10 +71,16 @@ def _for_minutes(renderer: Callable[[Transcript, Minutes], bytes]) -> Renderer:
 
 def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
     def render_clean(
-        transcript: Transcript, minutes: Minutes | None, title: str, template: str, reference: Reference
+        transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
     ) -> bytes:
         said = cleaned(transcript), cleaned(_present(minutes)), cleaned(title)
-        return renderer(templated_content(*said, template) if template else minutes_content(*said))
+        if layout is None:
+            return renderer(minutes_content(*said))
+        content = Composer(*said).arranged(layout.title, layout.blocks)
+        try:
+            return renderer(content)
+        except Exception as error:  # whatever a format's library says of a layout that does not fit its pages
+            raise TemplateInvalid(f"the layout cannot be printed: {str(error)[:200]}") from error
 
     return render_clean
 

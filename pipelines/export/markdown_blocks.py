@@ -14,6 +14,7 @@ from pipelines.writing import is_wide
 
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["html_block", "html_inline", "image"])
 MIN_COLUMN, MAX_COLUMN = 3, 60  # characters
+MIN_SHARE = 0.04  # of the width, for one column: less has no room beside its padding
 MAX_DEPTH = 6  # of lists; deeper ones are printed as if they were no deeper
 
 
@@ -87,7 +88,11 @@ def _shares(names: Sequence[str], rows: Sequence[Sequence[tuple[Line, ...]]]) ->
         cells = ("".join(run.text for line in cell for run in line) for cell in row)
         widths = [max(width, _width(text)) for width, text in zip(widths, cells, strict=True)]
     bounded = [min(max(width, MIN_COLUMN), MAX_COLUMN) for width in widths]
-    return tuple(width / sum(bounded) for width in bounded)
+    shares = [width / sum(bounded) for width in bounded]
+    if min(shares) < MIN_SHARE:
+        left = 1 - MIN_SHARE * len(shares)
+        shares = [MIN_SHARE + left * share for share in shares]
+    return tuple(shares)
 
 
 def _width(text: str) -> int:

@@ -10,7 +10,7 @@ due, due_date, quote, verified, times``; open questions ``text, quote, times``. 
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from pipelines.core import (
     ActionItem,
@@ -24,16 +24,18 @@ from pipelines.core import (
     Topic,
     Transcript,
 )
-from pipelines.export.cleaning import one_line
-from pipelines.export.content import Composer, Content
+from pipelines.export.cleaning import cleaned, one_line
+from pipelines.export.content import Composer
 from pipelines.export.escaping import escape
 from pipelines.export.labels import is_chinese, labels_for
-from pipelines.export.markdown_blocks import blocks_of
-from pipelines.export.sandbox import Markup, fill
+from pipelines.export.layout import Layout, layout_of
+from pipelines.export.sandbox import MAX_STEPS, fill
+from pipelines.export.template_values import Markup
 from pipelines.writing import sentences
 
 CLASSIC = "classic"
 SHIPPED = (CLASSIC,)
+MAX_STEPS_TO_CHECK = 200_000
 
 
 @cache
@@ -43,18 +45,44 @@ def shipped(name: str, language: str) -> str:
     return (files("pipelines.export") / "templates" / f"{name}.{code}.md").read_text(encoding="utf-8")
 
 
-def templated_content(transcript: Transcript, minutes: Minutes, title: str, template: str) -> Content:
-    """Lay out minutes by a template; raises `TemplateInvalid`."""
-    composer = Composer(transcript, minutes, title)
-    text = fill(template, _values(composer, minutes, title), escape)
-    heading, blocks = blocks_of(text)
-    return composer.arranged(heading, blocks)
+class Templates(Protocol):
+    """Tries templates and lays minutes out by them."""
+
+    def check(self, template: str) -> None:
+        """Raise `TemplateInvalid` for a template that minutes cannot be laid out by."""
+
+    def lay_out(self, template: str, values: Mapping[str, Any]) -> Layout:
+        """Lay out what `values_of` knows of minutes; raises `TemplateInvalid`."""
+
+
+class TemplatesHere:
+    """Runs templates in this process: those of operators. Those of strangers are for `IsolatedTemplates`."""
+
+    def check(self, template: str) -> None:
+        check_template(template)
+
+    def lay_out(self, template: str, values: Mapping[str, Any]) -> Layout:
+        return lay_out(template, values)
+
+
+def lay_out(template: str, values: Mapping[str, Any], max_steps: int = MAX_STEPS) -> Layout:
+    """Fill a template and read what it wrote; raises `TemplateInvalid`."""
+    return layout_of(fill(template, values, escape, max_steps))
 
 
 def check_template(template: str) -> None:
-    """Fill a template with two meetings, one rich and one in which nothing was said; raises `TemplateInvalid`."""
+    """Fill a template with two meetings, one rich and one in which nothing was said; raises `TemplateInvalid`.
+
+    Both are short: a template that takes many steps for them is not one for minutes.
+    """
     for minutes in (_SAMPLE, _EMPTY):
-        templated_content(_TRANSCRIPT, minutes, "recording", template)
+        lay_out(template, values_of(_TRANSCRIPT, minutes, "recording"), MAX_STEPS_TO_CHECK)
+
+
+def values_of(transcript: Transcript, minutes: Minutes, title: str) -> Mapping[str, Any]:
+    """Return what a template may know of the minutes of a recording called ``title``."""
+    transcript, minutes, title = cleaned(transcript), cleaned(minutes), cleaned(title)
+    return _values(Composer(transcript, minutes, title), minutes, title)
 
 
 def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, Any]:

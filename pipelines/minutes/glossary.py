@@ -1,14 +1,14 @@
 """Names and terms as the submitter spells them: what a recogniser wrote apart or in other case is written so."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.core import Fact, Minutes
 
 MAX_TERMS = 200
 
-_SKIPPED = r"[\s\-_.’']*"  # may stand between the letters of a term: "meet memo" for "MeetMemo"
+_GAPS = "-_.’'"  # may stand between the letters of a term, as spaces may: "meet memo" for "MeetMemo"
+_LATIN_BESIDES = "İıſ\u212a"  # whose other case is a letter of ASCII
 
 
 def spelled(minutes: Minutes, terms: Sequence[str]) -> Minutes:
@@ -44,19 +44,59 @@ def _spelled_fact(fact: Fact | None, spell: Callable[[str], str]) -> Fact | None
 
 
 def _speller(terms: Sequence[str]) -> Callable[[str], str] | None:
+    """Write terms, the longest where several begin: "MeetMemo Cloud" before "MeetMemo".
+
+    Letters are looked up by their number, never matched by a pattern of all terms: what a job's terms are made of
+    cannot make it slow.
+    """
     by_letters = {_letters(term): term.strip() for term in terms if _letters(term)}
     if not by_letters:
         return None
-    # The longest first: "MeetMemo Cloud" before "MeetMemo".
-    patterns = (_SKIPPED.join(map(re.escape, letters)) for letters in sorted(by_letters, key=len, reverse=True))
-    # Ideographs have no word boundaries; a term of letters must not begin or end inside a word.
-    found = re.compile("|".join(_bounded(pattern) for pattern in patterns), re.IGNORECASE)
-    return lambda text: found.sub(lambda match: by_letters.get(_letters(match[0]), match[0]), text)
+    lengths = sorted({len(letters) for letters in by_letters}, reverse=True)
+    return lambda text: "".join(_pieces(text, by_letters, lengths))
 
 
-def _bounded(pattern: str) -> str:
-    return rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
+def _pieces(text: str, by_letters: Mapping[str, str], lengths: Sequence[int]) -> Iterator[str]:
+    """Yield the text in pieces, terms in their spelling; ``lengths`` are how many letters terms have, descending."""
+    at = [n for n, character in enumerate(text) if character.isalnum()]
+    letters = "".join(_folded(text[n]) for n in at)
+    first_letters = {term[0] for term in by_letters}
+    joined = _joined(text, at)
+    written = n = 0
+    while n < len(at):
+        end = n + 1
+        if letters[n] in first_letters and not _is_latin(text, at[n] - 1):
+            for length in lengths:
+                last = n + length - 1
+                if last >= len(at) or joined[n] < last or _is_latin(text, at[last] + 1):
+                    continue
+                if (spelled_so := by_letters.get(letters[n : last + 1])) is not None:
+                    yield text[written : at[n]] + spelled_so
+                    written, end = at[last] + 1, last + 1
+                    break
+        n = end
+    yield text[written:]
+
+
+def _joined(text: str, at: Sequence[int]) -> list[int]:
+    """Find for each letter the last one that a term beginning there may reach: only gaps lie between them."""
+    joined = list(range(len(at)))
+    for n in range(len(at) - 2, -1, -1):
+        if all(character in _GAPS or character.isspace() for character in text[at[n] + 1 : at[n + 1]]):
+            joined[n] = joined[n + 1]
+    return joined
+
+
+def _is_latin(text: str, n: int) -> bool:
+    """Tell whether a word of letters goes on there. Ideographs have no word boundaries."""
+    return 0 <= n < len(text) and ((text[n].isascii() and text[n].isalnum()) or text[n] in _LATIN_BESIDES)
 
 
 def _letters(term: str) -> str:
     return "".join(character for character in term.casefold() if character.isalnum())
+
+
+def _folded(character: str) -> str:
+    """Return a letter whatever its case, one for one."""
+    folded = _letters(character)
+    return folded if len(folded) == 1 else character

@@ -73,7 +73,7 @@ class LlmWriter:
         language = options.language or _spoken(transcript)
         question = Question(language=language, instructions=options.instructions, glossary=options.glossary)
         if not transcript.text.strip():
-            return PaidMinutes(minutes=finish(self._empty(language), options), usage=Usage())
+            return PaidMinutes(minutes=await asyncio.to_thread(finish, self._empty(language), options), usage=Usage())
         digest = self._digest(transcript, question)
         flight = self._flights.get((options.tenant, digest))
         first = flight is None
@@ -83,7 +83,7 @@ class LlmWriter:
             flight.add_done_callback(lambda done: self._land(options.tenant, digest, done))
         paid = await asyncio.shield(flight)
         # Title, terms and dates are no part of what was paid for: equal meetings share a call whatever they are.
-        paid = replace(paid, minutes=finish(paid.minutes, options))
+        paid = replace(paid, minutes=await asyncio.to_thread(finish, paid.minutes, options))
         return paid if first else replace(paid, usage=Usage())
 
     def _land(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:

@@ -1,5 +1,7 @@
 """What submitters wish of minutes: spelling, title; and facts that count only where they were spoken."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,22 @@ def test_spelling(written: str, expected: str) -> None:
     """Terms get the case and the gaps of the glossary; other words stay."""
     found = spelled(minutes(participants=(written,)), ("MeetMemo", "Kubernetes", "CI"))
     assert found.participants == (expected,)
+
+
+def test_a_glossary_cannot_be_made_slow() -> None:
+    """Two hundred long terms that begin alike take milliseconds, where a pattern of them all took many seconds."""
+    terms = ["a" * 98 + chr(ord("b") + n // 20) + chr(ord("b") + n % 20) for n in range(200)]
+    started_s = time.process_time()
+    (found,) = spelled(minutes(participants=("a " * 5000 + terms[7],)), terms).participants
+    assert found.endswith(terms[7])
+    assert time.process_time() - started_s < 3
+
+
+def test_the_longest_term_counts() -> None:
+    """Where several begin at one letter; what was written is not looked at again."""
+    terms = ("meet", "MeetMemo", "MeetMemo Cloud", "cloud-nine")
+    (found,) = spelled(minutes(participants=("meetmemo cloud nine, MEET memo, meet-",)), terms).participants
+    assert found == "MeetMemo Cloud nine, MeetMemo, meet-"
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=12), max_size=5))

@@ -1,14 +1,20 @@
 """Minutes written anew: a job that takes another one's transcript, with everything but Ray in between."""
 
+import time
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import pytest
 
+from deployments.minutes_writer import MinutesWriter
 from deployments.ports import MinutesRequest
 from pipelines.codec import decode
 from pipelines.core import Minutes
-from pipelines.errors import Reason
+from pipelines.errors import MeetMemoError, Overloaded, Reason, ReplicaLost, TemplateInvalid
+from pipelines.export.layout import Layout
 from pipelines.jobs import RESULT_FORMATS, JobState
+from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.unit.house import House
@@ -64,3 +70,36 @@ async def test_a_template_that_fails_on_the_day(house: House) -> None:
     assert job.state is JobState.SUCCEEDED
     assert "template_invalid" in job.detail
     assert job.results == RESULT_FORMATS
+
+
+class Failing:
+    """`Templates` whose process is not to be had."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def check(self, template: str) -> None:
+        raise self.error
+
+    def lay_out(self, template: str, values: Mapping[str, Any]) -> Layout:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Overloaded("busy", 1.0), ReplicaLost("killed"), TemplateInvalid("it takes too much memory")],
+    ids=lambda error: error.reason,
+)
+async def test_no_process_for_a_template(error: MeetMemoError) -> None:
+    """Minutes are never lost because of a template's process: they have the usual layout, and the job says why."""
+    store = MemoryStore()
+    extractive = ExtractiveWriter()
+    writer = MinutesWriter(store=store, writers={"auto": extractive}, clock=time.time, templates=Failing(error))
+    house = House(MemoryLedger(), store, minutes_writer=writer)
+    await house.coordinator.start()
+    (job,) = await house.ended(house.submit("j1", range(1, 30), minutes_template="# {{ title }}"))
+    assert job.state is JobState.SUCCEEDED
+    assert str(error.reason) in job.detail
+    assert job.results == RESULT_FORMATS
+    await house.coordinator.stop()
+    house.let_go()

@@ -47,10 +47,10 @@ def test_chinese_in_one_script(script, text):
     assert (found.text, found.words[0].text) == (text, text)
 
 
-def test_tenants_have_words_of_their_own():
+async def test_tenants_have_words_of_their_own():
     """They follow the job's own, each once."""
     offer = Offer(models=("m",), default_model="m", vocabularies={"a": ("Kubernetes", "etcd")}, tenant="a")
-    chosen = offer.check(Options.parse({"vocabulary": ["Ann", "etcd"]}))
+    chosen = await offer.check(Options.parse({"vocabulary": ["Ann", "etcd"]}))
     assert chosen.vocabulary == ("Ann", "etcd", "Kubernetes")
 
 

@@ -1,5 +1,6 @@
 """Times of words that a person wrote in place of what a model heard."""
 
+import time
 from itertools import pairwise
 
 from hypothesis import given
@@ -90,3 +91,17 @@ def test_the_same_words_keep_their_times(text: str) -> None:
     assert [(word.start_s, word.end_s) for word in retime(before, text, before[0].start_s, before[-1].end_s)] == [
         (word.start_s, word.end_s) for word in before
     ]
+
+
+def test_long_texts_that_repeat_themselves() -> None:
+    """What is alike before and after all changes keeps its times; in between nobody searches for hours."""
+    n_words = 2000
+    old = heard(" ".join(["start", *(f"a x{n}" for n in range(n_words)), "end"]), step_s=0.001)
+    text = " ".join(["start", *(f"a y{n}" for n in range(n_words)), "end"])
+    started_s = time.process_time()
+    words = retime(old, text, 10.0, 15.0)
+    assert time.process_time() - started_s < 5
+    assert "".join(word.text for word in words) == text
+    assert [words[n].probability for n in (0, 1, 2, -1)] == [0.7, 0.7, WRITTEN, 0.7]
+    assert (words[-1].start_s, words[-1].end_s) == (old[-1].start_s, old[-1].end_s)
+    assert all(before.end_s <= after.start_s for before, after in pairwise(words))

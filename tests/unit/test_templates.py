@@ -13,11 +13,12 @@ from cluster.settings import load_settings
 from pipelines.core import Evidence, Fact, Minutes, Transcript
 from pipelines.errors import ConfigurationError, TemplateInvalid, TemplateUnknown
 from pipelines.export import render
-from pipelines.export.content import Heading, Paragraph, Table
+from pipelines.export.content import Composer, Content, Heading, Paragraph, Run, Table
 from pipelines.export.escaping import escape
+from pipelines.export.layout import Layout
 from pipelines.export.markdown_blocks import blocks_of
 from pipelines.export.sandbox import MAX_ROUNDS, fill
-from pipelines.export.templated import check_template, shipped, templated_content
+from pipelines.export.templated import check_template, lay_out, shipped, values_of
 from pipelines.house_style import HouseStyle, HouseStyles
 from tests.unit import export_samples as samples
 
@@ -32,6 +33,18 @@ def as_text(name: str, document: bytes) -> str:
     return document.decode()
 
 
+def printed(name: str, transcript: Transcript, minutes: Minutes, title: str, template: str) -> bytes:
+    """A document of minutes that a template lays out."""
+    layout = lay_out(template, values_of(transcript, minutes, title))
+    return render(name, transcript, minutes, title, layout)
+
+
+def templated_content(transcript: Transcript, minutes: Minutes, title: str, template: str) -> Content:
+    """What such a document says."""
+    layout = lay_out(template, values_of(transcript, minutes, title))
+    return Composer(transcript, minutes, title).arranged(layout.title, layout.blocks)
+
+
 @pytest.fixture
 def office() -> tuple[Transcript, Minutes, str]:
     transcript, minutes, title = samples.call()
@@ -43,7 +56,7 @@ def office() -> tuple[Transcript, Minutes, str]:
 def test_classic(office: tuple[Transcript, Minutes, str], name: str) -> None:
     """The classic template prints what was said, and "to be confirmed" where nothing was, in every format."""
     transcript, minutes, title = office
-    text = as_text(name, render(name, transcript, minutes, title, shipped("classic", "en")))
+    text = as_text(name, printed(name, transcript, minutes, title, shipped("classic", "en")))
     for expected in ("Agent Smith", "to be confirmed", "Distribution list", "Points discussed", minutes.title):
         assert expected in text
     for decision in minutes.decisions:
@@ -62,7 +75,7 @@ def test_more_than_nine_points(office: tuple[Transcript, Minutes, str]) -> None:
 def test_classic_in_chinese() -> None:
     """Chinese minutes get the Chinese template."""
     transcript, minutes, title = samples.call()
-    text = render("minutes.md", transcript, replace(minutes, language="zh"), title, shipped("classic", "zh")).decode()
+    text = printed("minutes.md", transcript, replace(minutes, language="zh"), title, shipped("classic", "zh")).decode()
     assert "会议地点" in text
     assert "待确认" in text
 
@@ -149,6 +162,23 @@ def test_markdown_of_templates() -> None:
     assert table.header == ("A", "B")
     assert isinstance(blocks[-1], Paragraph)
     assert "".join(run.text for run in blocks[-1].lines[0]) == "<b>raw</b>"
+
+
+WIDE = "|#" + "|a" * 11 + "|\n|" + "-|" * 12 + "\n|1" + f"|{'a long text ' * 6}" * 11 + "|\n"
+
+
+@pytest.mark.parametrize("name", ["minutes.docx", "minutes.pdf"])
+@pytest.mark.parametrize("template", [WIDE, "# A\x00B\x0b\u202e\ud800 {{ '\x01' }}"], ids=["columns", "controls"])
+def test_what_formats_cannot_print(office: tuple[Transcript, Minutes, str], name: str, template: str) -> None:
+    """Narrow columns keep room for a character, and no control character comes into a document."""
+    assert printed(name, *office, template)
+
+
+def test_a_layout_that_a_format_refuses(office: tuple[Transcript, Minutes, str]) -> None:
+    """Whatever a format's library says of a layout, the template is to blame: the usual layout is left."""
+    narrow = Table(header=(), rows=((((Run(text="x"),),),),), shares=(0.0001,))
+    with pytest.raises(TemplateInvalid, match="cannot be printed"):
+        render("minutes.pdf", *office, Layout(title="", blocks=(narrow,)))
 
 
 def test_house_styles() -> None:

@@ -40,6 +40,8 @@ async def make_api(tmp_path):
             webhooks=None,
             mail_domains=None,
             twilio=(),
+            styles=None,
+            templates=None,
             **limits,
         ):
             ledger = MemoryLedger() if ledger is None else ledger
@@ -71,7 +73,10 @@ async def make_api(tmp_path):
                 doorkeeper=doorkeeper,
                 keys=keys,
                 batches=batches or SqlBatches(f"sqlite:///{tmp_path}/batches.db"),
+                styles=styles,
+                templates=templates,
             )
+            stack.callback(app.state.backend.offer.templates.close)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)
             return Api(app=app, client=client, ledger=ledger, store=store, coordinator=coordinator, spool_dir=spool_dir)
