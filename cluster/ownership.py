@@ -20,6 +20,7 @@ MARK = "MEETMEMO_CLUSTER_OF"
 
 _LOOKS = 10
 _LOOK_PAUSE_S = 0.05
+_END_TIMEOUT_S = 10.0
 
 
 @contextlib.contextmanager
@@ -58,8 +59,16 @@ def is_owned(home: Path) -> bool:
 
 
 def end_leftovers(home: Path) -> list[int]:
-    """Kill this user's processes that carry the home's mark, this one excepted; return their ids."""
-    return [pid for pid, started in _marked(home) if pid != os.getpid() and send_signal(pid, started, signal.SIGKILL)]
+    """Kill this user's processes that carry the home's mark, this one excepted; return their ids once they are gone."""
+    ended = [
+        (pid, started)
+        for pid, started in _marked(home)
+        if pid != os.getpid() and send_signal(pid, started, signal.SIGKILL)
+    ]
+    deadline = time.monotonic() + _END_TIMEOUT_S
+    while time.monotonic() < deadline and any(started_at(pid) == started for pid, started in ended):
+        time.sleep(_LOOK_PAUSE_S)  # until then their ports are taken
+    return [pid for pid, _ in ended]
 
 
 def members(home: Path) -> list[int]:

@@ -46,7 +46,7 @@ def request(settings: Settings, running: RunningCluster, *, restart: bool, timeo
     """
     name = f"{time.time():.6f}"
     if restart:
-        _generation_file(settings).write_text(name)
+        _write(_generation_file(settings), name)
     _write(_request_file(settings), name)
     if not running.signal(signal.SIGHUP):
         raise ConfigurationError("The cluster has ended meanwhile.")
@@ -109,6 +109,7 @@ def _deploy(before: Settings, after: Settings) -> Changes:
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(text)
+    temporary.chmod(0o600)
     temporary.replace(path)
 
 

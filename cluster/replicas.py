@@ -22,6 +22,7 @@ from cluster.doors import build_doorkeeper
 from cluster.loopback import keep_replica_on_loopback
 from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
+from cluster.private_files import OTHERS
 from cluster.serve_config import APP_NAME
 from cluster.settings import Settings
 from cluster.settings_sections import LimitSettings, ModelSettings, RetentionSettings, SourceSettings
@@ -72,6 +73,7 @@ log = structlog.get_logger()
 
 def _begin(settings: Settings) -> None:
     """Set up this replica's process."""
+    os.umask(OTHERS)  # Ray may have been started without MeetMemo
     observe(settings)
     keep_replica_on_loopback()
 

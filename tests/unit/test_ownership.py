@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.ownership import MARK, end_leftovers, is_owned, members, owning
+from cluster.processes import started_at
 from pipelines.errors import ConfigurationError
 
 SLEEPER = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(600)"]
@@ -41,6 +42,7 @@ def test_only_leftovers_of_the_same_home_are_ended(tmp_path: Path) -> None:
     try:
         assert members(tmp_path) == [mine.pid]
         assert end_leftovers(tmp_path) == [mine.pid]
+        assert started_at(mine.pid) == ""
         assert mine.wait(timeout=30) == -9
         assert other.poll() is None
     finally:

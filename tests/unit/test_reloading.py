@@ -61,6 +61,7 @@ def test_nobody_answers(settings: Settings, hung_up: threading.Event) -> None:
         reloading.request(settings, RUNNING, restart=False, timeout_s=0)
     assert hung_up.is_set()
     assert reloading.is_asked(settings)
+    assert {path.stat().st_mode & 0o777 for path in settings.run_dir.iterdir()} == {0o600}
 
 
 def test_a_restart_is_remembered(settings: Settings, hung_up: threading.Event) -> None:
