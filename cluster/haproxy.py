@@ -29,14 +29,15 @@ def proxy_environment(settings: Settings, sockets: Path, env: Mapping[str, str])
     for left in (folder, sockets / "proxy"):
         shutil.rmtree(left, ignore_errors=True)
         left.mkdir(mode=0o700, exist_ok=True)
-    launcher = folder / "launch"
+    launchers = (folder / "launch", sockets / "proxy" / "launch")
     named = env.get(BINARY, "")
-    haproxy = haproxy_launcher.find_haproxy() if named in ("", str(launcher)) else named
+    haproxy = named if named and Path(named) not in launchers else haproxy_launcher.find_haproxy()
     if not haproxy:
         raise ConfigurationError("HAProxy is not installed; without it set http.haproxy to false.")
-    _write(launcher, [sys.executable, "-I", haproxy_launcher.__file__, haproxy, settings.http.host])
-    if not os.access(launcher, os.X_OK):
-        raise ConfigurationError(f"No program may run in {folder}: its disk is mounted with noexec. Set MEETMEMO_HOME.")
+    command = [sys.executable, "-I", haproxy_launcher.__file__, haproxy, settings.http.host]
+    launcher = next((path for path in launchers if _write(path, command)), None)
+    if launcher is None:
+        raise ConfigurationError(f"No program may run in {folder} nor in {sockets}: set MEETMEMO_HOME or TMPDIR.")
     return {
         BINARY: str(launcher),
         SOCKET: str(sockets / "proxy" / "admin.sock"),
@@ -47,8 +48,10 @@ def proxy_environment(settings: Settings, sockets: Path, env: Mapping[str, str])
     }
 
 
-def _write(launcher: Path, command: list[str]) -> None:
+def _write(launcher: Path, command: list[str]) -> bool:
+    """Write a program that runs the command; False on a disk that is mounted so that none runs."""
     temporary = launcher.with_suffix(".new")
     temporary.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     temporary.chmod(0o700)
     temporary.replace(launcher)
+    return os.access(launcher, os.X_OK)

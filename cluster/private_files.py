@@ -32,58 +32,71 @@ def private_umask() -> Iterator[None]:
 
 
 def open_to_others(settings: Settings) -> list[Path]:
-    """List the home and what lies in it that other users may read or write, as far as a cluster makes it itself.
+    """List what other users may read or write: the home, what a cluster makes in it, a ledger or store beside it.
 
     Blobs and models are not looked at one by one: there may be millions, and the folders above them are.
     """
-    return [path for path in _own_files(settings) if _mode(path) & OTHERS]
+    return [path for path in (*_own_files(settings), *_elsewhere(settings)) if _mode(path) & OTHERS]
 
 
 def keep_private(settings: Settings, say: Callable[[str], None]) -> None:
-    """Take the permissions of others away from the home and what lies in it; ``say`` where that does not work."""
-    for path in open_to_others(settings):
-        fault = _close(path)
-        if fault:
-            say(f"Other users may read {path}: {fault}.")
+    """Take the permissions of others away from the home and what lies in it; ``say`` in a line what stays open.
+
+    What lies beside the home is where an operator wanted it, perhaps for others as well: `meetmemo doctor` names it.
+    """
+    # From above: once a folder is closed, nobody puts a link into the place of what is closed next.
+    faults = [f"{path} ({fault})" for path in _own_files(settings) if _mode(path) & OTHERS if (fault := _close(path))]
+    if faults:
+        more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+        say(f"Other users may read {faults[0]}{more}.")
 
 
 def _close(path: Path) -> str:
     """Take the permissions of others away; return why not."""
     try:
-        found = path.stat()
-    except FileNotFoundError:
-        return ""
-    if found.st_uid != os.geteuid():
-        return "it belongs to another user"
-    if found.st_mode & stat.S_ISVTX:
-        return "it is a folder for all users; choose one of its own as home"
-    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return ""
+        if found.st_uid != os.geteuid():
+            return "it belongs to another user"
+        if found.st_mode & stat.S_ISVTX:
+            return "it is a folder for all users; choose one of its own as home"
         path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+    except FileNotFoundError:  # spooled files come and go
+        return ""
     except OSError as error:
         return error.strerror or str(error)
     return ""
 
 
 def _own_files(settings: Settings) -> Iterator[Path]:
+    """Find the home and what a cluster makes in it, folders before what is in them."""
     home = settings.home
     if not home.is_dir():
         return
     yield home
     with contextlib.suppress(PermissionError):
-        for path in sorted(home.iterdir()):
-            if path != settings.models_dir and not path.is_symlink():
-                yield path
+        yield from (path for path in sorted(home.iterdir()) if path != settings.models_dir)
         for folder in (settings.run_dir, settings.spool_dir):
-            for path in sorted(folder.rglob("*")):
-                if not path.is_symlink():
-                    yield path
+            yield from sorted(folder.rglob("*"))
+
+
+def _elsewhere(settings: Settings) -> Iterator[Path]:
+    """Find the files of a ledger and the folder of a store that do not lie in the home."""
+    for url, ends in ((settings.ledger_url, ("", "-wal", "-shm")), (settings.store_url, ("",))):
+        scheme, _, name = url.partition("?")[0].partition("://")
+        path = Path(name.removeprefix("/") if scheme == "sqlite" else name)
+        if scheme in ("sqlite", "file") and not path.is_relative_to(settings.home):
+            yield from (Path(f"{path}{end}") for end in ends)
 
 
 def _mode(path: Path) -> int:
+    """Return the permissions of a file or folder; a link has none of its own, nor has what is gone."""
     try:
-        return stat.S_IMODE(path.lstat().st_mode)
-    except FileNotFoundError:  # spooled files come and go
+        found = path.lstat()
+    except OSError:
         return 0
+    return 0 if stat.S_ISLNK(found.st_mode) else stat.S_IMODE(found.st_mode)
 
 
 def private_folder(settings: Settings) -> Path:

@@ -139,3 +139,24 @@ def test_no_haproxy_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(haproxy_launcher, "find_haproxy", lambda: "")
     with pytest.raises(ConfigurationError, match=r"http\.haproxy"):
         proxy_environment(settings, folder, {})
+
+
+def test_a_disk_that_runs_no_programs_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the sockets takes the program then; if it runs none either, that is said."""
+    settings = Settings(home=folder / "home")
+    settings.run_dir.mkdir(parents=True)
+    monkeypatch.setattr("os.access", lambda path, mode: not Path(path).is_relative_to(settings.home))
+    assert Path(proxy_environment(settings, folder, {})[BINARY]).parent == folder / "proxy"
+    monkeypatch.setattr("os.access", lambda path, mode: str(path).endswith("bin/haproxy"))
+    with pytest.raises(ConfigurationError, match="No program may run"):
+        proxy_environment(settings, folder, {})
+
+
+def test_a_node_names_the_command(config: Path) -> None:
+    """On a node that was started without MeetMemo the endpoint listens where Ray wrote, and nothing else does."""
+    command = "from cluster.haproxy_launcher import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "-c", "-f", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert binds(config.read_text()) == [f"127.0.0.1:{ENDPOINT}"]

@@ -65,8 +65,25 @@ def test_what_cannot_be_closed_is_said(settings: Settings, monkeypatch: pytest.M
     assert len(said) == 1
     assert "a folder for all users" in said[0]
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    settings.run_dir.chmod(0o755)
     keep_private(settings, said.append)
-    assert "belongs to another user" in said[1]
+    assert said[1] == f"Other users may read {settings.home} (it belongs to another user) and 1 more."
+
+
+def test_a_ledger_and_a_store_elsewhere_are_named(settings: Settings, tmp_path: Path) -> None:
+    """They are where an operator wanted them: told, and left as they are."""
+    keep_private(settings, lambda line: None)
+    ledger, store = tmp_path / "ledger.sqlite3", tmp_path / "blobs"
+    ledger.write_text("x")
+    store.mkdir()
+    for path, open_mode in ((ledger, 0o640), (store, 0o750)):
+        path.chmod(open_mode)
+    beside = Settings(home=settings.home, ledger_url=f"sqlite:///{ledger}", store_url=f"file://{store}")
+    assert open_to_others(beside) == [ledger, store]
+    keep_private(beside, lambda line: None)
+    assert open_to_others(beside) == [ledger, store]
+    remote = Settings(home=settings.home, ledger_url="postgresql+psycopg://db/meetmemo", store_url="s3://bucket")
+    assert open_to_others(remote) == []
 
 
 def test_no_home_is_no_finding(tmp_path: Path) -> None:
