@@ -119,7 +119,7 @@ def up(
 @app.command()
 def down(config: ConfigOption = None, home: HomeOption = None) -> None:
     """Stop this home's cluster. Nothing is lost: what is unfinished goes on at the next start."""
-    from cluster.lifecycle import find_running, stop_running
+    from cluster.running_cluster import find_running, stop_running
 
     settings = _settings(config, home)
     running = find_running(settings)
@@ -145,14 +145,14 @@ def reload(
     Reads the files and .env again that `meetmemo up` was started with, on the machine it runs on. Settings that do
     not run are not taken over: exit code 2, and the earlier ones hold.
     """
-    from cluster.lifecycle import find_running
     from cluster.reloading import request
+    from cluster.running_cluster import find_running
 
     settings = _settings(config, home)
     running = find_running(settings)
     if running is None:
         raise ConfigurationError("No cluster of this home runs.")
-    answer = request(settings, running.pid, restart=restart, timeout_s=timeout_s)
+    answer = request(settings, running, restart=restart, timeout_s=timeout_s)
     if answer.failed:
         raise ConfigurationError(answer.said)
     console.print(answer.said, soft_wrap=True)
@@ -354,7 +354,7 @@ def config_serve(config: ConfigOption = None, home: HomeOption = None) -> None:
 def _endpoint(config: Path | None, home: Path | None, url: str | None) -> str:
     if url:
         return url.rstrip("/")
-    from cluster.lifecycle import find_running
+    from cluster.running_cluster import find_running
 
     running = find_running(_settings(config, home))
     if running is None:
@@ -368,7 +368,8 @@ def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
     if url:
         yield url.rstrip("/")
         return
-    from cluster.lifecycle import find_running, serving
+    from cluster.lifecycle import serving
+    from cluster.running_cluster import find_running
 
     running = find_running(settings)
     if running is not None:

@@ -1,19 +1,25 @@
 """``meetmemo doctor``: what this machine has, what is missing, and how to mend it."""
 
+import os
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from cluster.lifecycle import find_running
+from cluster.haproxy import RAYS_FOLDER, SOCKET
+from cluster.listeners import listeners
+from cluster.ownership import members
+from cluster.private_files import OTHERS, open_to_others
+from cluster.running_cluster import RunningCluster, find_running
 from cluster.settings import Settings
 from pipelines.catalogue import resolve, verify
 from pipelines.devices import find_devices, memory_limit_bytes, usable_cores
 from pipelines.errors import MeetMemoError
+from pipelines.isolation.seccomp import is_supported
 from pipelines.ledger import open_ledger
-from pipelines.seccomp import is_supported
 from pipelines.storage import open_store
 
 GIB = 1 << 30
@@ -42,7 +48,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _conditional_writes(settings)
     yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
     yield _disk(settings)
-    yield _port(settings)
+    try:
+        running = find_running(settings)
+    except MeetMemoError as error:
+        yield Finding(subject="home", status="bad", detail=str(error), mend="Examine it as that user.")
+        return
+    yield _port(settings, running)
+    yield _files(settings)
+    yield from _proxy_folders(settings)
+    if running is not None:
+        yield _listeners(settings, running)
 
 
 def _python() -> Finding:
@@ -162,8 +177,7 @@ def _disk(settings: Settings) -> Finding:
     )
 
 
-def _port(settings: Settings) -> Finding:
-    running = find_running(settings)
+def _port(settings: Settings, running: RunningCluster | None) -> Finding:
     if running is not None:
         return Finding(subject="port", status="ok", detail=f"in use by this home's cluster, {running.url}")
     with socket.socket() as probe:
@@ -173,4 +187,60 @@ def _port(settings: Settings) -> Finding:
         status="bad" if taken else "ok",
         detail=f"{settings.http.host}:{settings.http.port} is {'taken by another program' if taken else 'free'}",
         mend="Choose another with --port or MEETMEMO_HTTP__PORT." if taken else "",
+    )
+
+
+def _files(settings: Settings) -> Finding:
+    """The home and what lies in it, which other users of this machine must not read."""
+    found = open_to_others(settings)
+    if not found:
+        return Finding(subject="files", status="ok", detail=f"{settings.home} is closed to other users")
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return Finding(
+        subject="files",
+        status="bad",
+        detail=f"other users may read {found[0]}{more}",
+        mend=f"`meetmemo up` closes what is its user's; else: chmod -R go= {settings.home}",
+    )
+
+
+def _proxy_folders(settings: Settings) -> Iterator[Finding]:
+    """The folders of HAProxy's control socket: whoever enters them sends requests, with their keys, elsewhere."""
+    folders = [settings.run_dir / "private", settings.run_dir / "haproxy"]
+    if settings.ray.address:  # Ray was started without MeetMemo
+        folders = [Path(os.environ.get(SOCKET, RAYS_FOLDER / "admin.sock")).parent]
+    folders = [folder for folder in folders if folder.exists()]
+    exposed = [folder for folder in folders if folder.stat().st_mode & OTHERS]
+    for folder in exposed:
+        yield Finding(
+            subject="HAProxy",
+            status="bad",
+            detail=f"other users may enter {folder}, where its control socket is",
+            mend=f"Set {SOCKET} and its like (docs/operations.md) to a closed folder where Ray is started.",
+        )
+    if folders and not exposed:
+        yield Finding(subject="HAProxy", status="ok", detail="its files are closed to other users")
+
+
+def _listeners(settings: Settings, running: RunningCluster) -> Finding:
+    """What the running cluster listens on beyond the loopback interface, its endpoint aside."""
+    if settings.ray.address:
+        return Finding(
+            subject="listeners",
+            status="note",
+            detail="nodes of a cluster listen on their network for each other",
+            mend="Let only nodes reach Ray's ports, and set RAY_AUTH_MODE=token on all of them.",
+        )
+    beyond = [
+        str(found)
+        for found in listeners({running.pid, *members(settings.home)})
+        if not found.on_loopback and found.port != settings.http.port
+    ]
+    return Finding(
+        subject="listeners",
+        status="note" if beyond else "ok",
+        detail=f"beyond this machine: {', '.join(beyond)}" if beyond else "only the endpoint's port may be reached",
+        mend="Let nobody else reach these, or remove Ray's variables that open them from the environment."
+        if beyond
+        else "",
     )

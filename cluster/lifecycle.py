@@ -1,11 +1,10 @@
-"""Start a cluster, wait until it is ready, stop it; find the one that runs.
+"""Start a cluster, wait until it is ready, stop it.
 
 A cluster started here belongs to the process that started it: ``meetmemo up`` in the foreground, or the process
-``--detach`` leaves behind. ``<home>/run/cluster.json`` names that process and the endpoint.
+``--detach`` leaves behind. `cluster.running_cluster` finds it again.
 """
 
 import contextlib
-import json
 import logging
 import os
 import random
@@ -15,17 +14,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 
 import httpx
 
+from cluster.haproxy import INNER_HOST, proxy_environment
 from cluster.keys_cli import complaints_about_keys
 from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
+from cluster.private_files import OTHERS, keep_private, private_folder, private_umask
 from cluster.reloading import answer_request, is_asked, with_generation
+from cluster.running_cluster import RunningCluster, find_running, remove_state, write_state
 from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import Settings
 from cluster.settings_sources import KEY, SERVER_SECRETS, process_environment, read_secret
@@ -38,36 +39,16 @@ from pipelines.ledger import DrainMode, connect_ledger
 from pipelines.storage import BlobStore, open_store
 
 READY_TIMEOUT_S = 300.0
-OWN_PORTS = (
-    "RAY_SERVE_HAPROXY_METRICS_PORT",
-    "RAY_SERVE_HAPROXY_STATS_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-)
+ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Set to 0 it makes Ray bind its ports to the loopback interface; on Linux as on the systems it is named after."""
+
+USE_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
+FALLBACK_PORT = "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"
 REPLICA_PORTS = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
 N_REPLICA_PORTS = 100
-STOP_TIMEOUT_S = 60.0
 _RAY_ATTEMPTS = 3
 STORAGE_RETRY_S = 2.0
 NODES_SETTLE_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunningCluster:
-    """A cluster that was started from this home: its process and where it listens."""
-
-    pid: int
-    url: str
-    log: str
-
-
-def find_running(settings: Settings) -> RunningCluster | None:
-    """Return the cluster of this home whose process lives, else None."""
-    try:
-        found = RunningCluster(**json.loads(_state_file(settings).read_text()))
-        os.kill(found.pid, 0)
-    except (OSError, ValueError, TypeError):
-        return None
-    return found
 
 
 def run_until_stopped(settings: Settings, announce: Callable[[str], None], reread: Callable[[], Settings]) -> None:
@@ -78,6 +59,7 @@ def run_until_stopped(settings: Settings, announce: Callable[[str], None], rerea
 
     Raises `ConfigurationError` when this home's cluster runs already or the port is taken.
     """
+    os.umask(OTHERS)  # nothing that this process writes is for others
     _stop_on_signals()
     hung_up: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt its `get`, which an event's may not
     in_terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -123,7 +105,8 @@ def serving(
     """A cluster for the duration of the block. Waits for a ledger or a store that is away, and says so.
 
     ``connected`` is called once Ray runs. ``quiet`` keeps the replicas' logs off this terminal; Ray writes them to
-    files all the same. Raises `ConfigurationError`, and `ModelError` for a configured model that is not there.
+    files all the same. The files of the cluster are its user's alone; what this process writes meanwhile need not be.
+    Raises `ConfigurationError`, and `ModelError` for a configured model that is not there.
     """
     running = find_running(settings)
     if running is not None:
@@ -132,19 +115,22 @@ def serving(
         resolve(model.path or model.name, settings.models_dir)
     _prepare_home(settings)
     with owning(settings.home):
+        remove_state(settings)  # of a cluster that was killed
         if not settings.ray.address:  # there the port may be that of the application that is taken over
             _check_port(settings)
-        wait_for_storage(settings, say)
-        _end_drain(settings)
-        _prepare_environment(settings)
-        _check_door(settings, say)
+        with private_umask():
+            keep_private(settings, say)
+            wait_for_storage(settings, say)
+            _end_drain(settings)
+            _prepare_environment(settings)
+            _check_door(settings, say)
         with _deployed(settings, connected=connected, quiet=quiet):
-            _write_state(settings)
+            write_state(settings)
             try:
-                with keeping_targets(settings.run_dir / "targets", settings.url, ray_agents):
+                with keeping_targets(settings.targets_dir, settings.url, ray_agents):
                     yield
             finally:
-                _state_file(settings).unlink(missing_ok=True)
+                remove_state(settings)
 
 
 @contextlib.contextmanager
@@ -158,10 +144,13 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
     from cluster.replicas import stop_coordinator
     from cluster.serve_config import APP_NAME
 
-    _connect(settings, quiet=quiet)
+    with private_umask():  # for Ray's processes, of which all others are children
+        _connect(settings, quiet=quiet)
     connected()
     try:
-        serve.start(http_options={"host": settings.http.host, "port": settings.http.port}, proxy_location="EveryNode")
+        serve.start(
+            http_options={"host": _serve_host(settings), "port": settings.http.port}, proxy_location="EveryNode"
+        )
         if settings.ray.address:
             _await_nodes()
         deploy(settings)
@@ -173,6 +162,15 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
         if settings.ray.address:
             serve.delete(APP_NAME)
         ray.shutdown()
+
+
+def _serve_host(settings: Settings) -> str:
+    """Return the address that Serve's own servers listen on.
+
+    On one machine they are behind HAProxy, which alone listens on ``http.host``: see `cluster.haproxy_launcher`.
+    """
+    behind = not settings.ray.address and os.environ[USE_HAPROXY] == "1"
+    return INNER_HOST if behind else settings.http.host
 
 
 def _await_nodes() -> None:
@@ -197,7 +195,7 @@ def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
     """
     _prepare_home(settings)
     log = settings.run_dir / "cluster.log"
-    with log.open("ab") as output:
+    with private_umask(), log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
             [sys.executable, "-m", "cluster.cli", *arguments],
             stdin=subprocess.DEVNULL,
@@ -216,18 +214,6 @@ def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
     process.terminate()
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise ConfigurationError(f"The cluster did not start; the end of {log}:\n{tail}")
-
-
-def stop_running(running: RunningCluster, drain_s: float = 0.0) -> bool:
-    """Ask a cluster to stop and wait, ``drain_s`` seconds of draining included; False when it had to be killed."""
-    os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + drain_s + STOP_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if not _alive(running.pid):
-            return True
-        time.sleep(0.1)
-    os.kill(running.pid, signal.SIGKILL)
-    return False
 
 
 def wait_until_ready(url: str, timeout_s: float = READY_TIMEOUT_S) -> None:
@@ -327,8 +313,9 @@ def _port_fault(settings: Settings) -> str:
 
 def _prepare_home(settings: Settings) -> None:
     try:
-        for folder in (settings.home, settings.run_dir, settings.spool_dir, settings.models_dir):
-            folder.mkdir(parents=True, exist_ok=True)
+        with private_umask():
+            for folder in (settings.home, settings.run_dir, settings.spool_dir, settings.models_dir):
+                folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"The home {settings.home} cannot be written: {error.strerror}.") from None
 
@@ -350,12 +337,22 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
     # A replica that fails its health check hangs or is fenced: waiting for its grace period would only hold its place.
     os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
-    os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1" if settings.http.haproxy else "0")
-    # At Ray's fixed ports a second cluster on the same machine would not start, or get requests of the first: what
-    # stands in while no replica is known shares its port with that of every other cluster.
-    for name in OWN_PORTS:
-        os.environ.setdefault(name, str(_free_port()))
-    if not settings.ray.address and REPLICA_PORTS[0] not in os.environ:
+    os.environ.setdefault(USE_HAPROXY, "1" if settings.http.haproxy else "0")
+    # At Ray's fixed port a second cluster on the same machine would get requests of the first: what stands in while no
+    # replica is known shares its port with that of every other cluster.
+    os.environ.setdefault(FALLBACK_PORT, str(_free_port()))
+    if not settings.ray.address:
+        _prepare_own_ray(settings)
+
+
+def _prepare_own_ray(settings: Settings) -> None:
+    """Where a cluster on this machine alone keeps its sockets, and what it listens on."""
+    private = private_folder(settings)
+    os.environ.setdefault("RAY_TMPDIR", str(private))
+    os.environ.setdefault(ONE_MACHINE, "0")
+    if os.environ[USE_HAPROXY] == "1":
+        os.environ.update(proxy_environment(settings, private, os.environ))
+    if REPLICA_PORTS[0] not in os.environ:
         # Where the endpoint's replicas listen. A port is announced before it is found to be another cluster's.
         first = _free_port()
         os.environ.update(zip(REPLICA_PORTS, (str(first), str(first + N_REPLICA_PORTS)), strict=True))
@@ -405,22 +402,3 @@ def _connect(settings: Settings, *, quiet: bool) -> None:
                 raise
         else:
             return
-
-
-def _write_state(settings: Settings) -> None:
-    state = RunningCluster(pid=os.getpid(), url=settings.url, log=str(settings.run_dir / "cluster.log"))
-    temporary = _state_file(settings).with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(state)))
-    temporary.replace(_state_file(settings))
-
-
-def _state_file(settings: Settings) -> Path:
-    return settings.run_dir / "cluster.json"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True

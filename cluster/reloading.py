@@ -5,13 +5,13 @@ settings again as it did at its start, deploys, and writes what it did beside th
 """
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cluster.running_cluster import RunningCluster
 from cluster.settings import Settings
 from cluster.tuning import Changes, check_change
 from pipelines.catalogue import resolve
@@ -39,16 +39,17 @@ def with_generation(settings: Settings) -> Settings:
     return settings.model_copy(update={"ray": ray})
 
 
-def request(settings: Settings, pid: int, *, restart: bool, timeout_s: float) -> Answer:
+def request(settings: Settings, running: RunningCluster, *, restart: bool, timeout_s: float) -> Answer:
     """Ask the cluster's process for a reload and wait for its answer; ``restart`` replaces all replicas.
 
-    Raises `ConfigurationError` when there is no answer in time.
+    Raises `ConfigurationError` when there is no answer in time, or no such process any more.
     """
     name = f"{time.time():.6f}"
     if restart:
-        _generation_file(settings).write_text(name)
+        _write(_generation_file(settings), name)
     _write(_request_file(settings), name)
-    os.kill(pid, signal.SIGHUP)
+    if not running.signal(signal.SIGHUP):
+        raise ConfigurationError("The cluster has ended meanwhile.")
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         try:
@@ -108,6 +109,7 @@ def _deploy(before: Settings, after: Settings) -> Changes:
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(text)
+    temporary.chmod(0o600)
     temporary.replace(path)
 
 

@@ -19,8 +19,10 @@ from ray.serve.handle import DeploymentHandle
 from cluster import __version__, autoscaling
 from cluster.devices import EngineShare, live_jobs
 from cluster.doors import build_doorkeeper
+from cluster.loopback import keep_replica_on_loopback
 from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
+from cluster.private_files import OTHERS
 from cluster.serve_config import APP_NAME
 from cluster.settings import Settings
 from cluster.settings_sections import LimitSettings, ModelSettings, RetentionSettings, SourceSettings
@@ -67,6 +69,13 @@ MIB = 1 << 20
 FOLLOW_UP_INTERVAL_S = 15.0
 
 log = structlog.get_logger()
+
+
+def _begin(settings: Settings) -> None:
+    """Set up this replica's process."""
+    os.umask(OTHERS)  # Ray may have been started without MeetMemo
+    observe(settings)
+    keep_replica_on_loopback()
 
 
 def coordinator_handle() -> CoordinatorHandle:
@@ -200,7 +209,7 @@ class CoordinatorReplica(Coordinator):
         transcribers: dict[str, DeploymentHandle[Any]],
         shares: dict[str, EngineShare],
     ) -> None:
-        observe(settings)
+        _begin(settings)
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
@@ -254,7 +263,7 @@ class SegmenterReplica(Segmenter):
     """A Segmenter over the configured store: ``at_once`` recordings at a time, the others wait here."""
 
     def __init__(self, settings: Settings, at_once: int) -> None:
-        observe(settings)
+        _begin(settings)
         self._settings = settings
         super().__init__(
             store=open_store(settings.store_url),
@@ -303,7 +312,7 @@ class TranscriberReplica(Transcriber):
     """A Transcriber whose model is loaded and warm before the replica is ready."""
 
     def __init__(self, settings: Settings, model: ModelSettings, share: EngineShare) -> None:
-        observe(settings)
+        _begin(settings)
 
         from pipelines.whisper import WhisperEngine  # with torch, which the other replicas do without
 
@@ -341,7 +350,7 @@ class MinutesWriterReplica(MinutesWriter):
     """A MinutesWriter with the writers that are configured."""
 
     def __init__(self, settings: Settings) -> None:
-        observe(settings)
+        _begin(settings)
         store = open_store(settings.store_url)
         writers = build_writers(settings, read_key(os.environ), store)
         super().__init__(store=store, writers=writers, clock=time.time, styles=settings.minutes.styles)
@@ -372,7 +381,7 @@ class IngestionReplica(Ingestion):
     """The HTTP endpoint over the configured ledger and store."""
 
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
-        observe(settings)
+        _begin(settings)
         self._settings = settings
         keys = connect_keys(settings.ledger_url)
         super().__init__(

@@ -15,7 +15,7 @@ REFRESH_S = 15.0
 
 def write_targets(folder: Path, url: str, agents: Sequence[str]) -> None:
     """Write ``endpoint.json`` and ``ray.json`` in the form that Prometheus' ``file_sd_configs`` reads."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(folder / "endpoint.json", [urlsplit(url).netloc])
     _write(folder / "ray.json", agents)
 
@@ -25,6 +25,7 @@ def _write(path: Path, targets: Sequence[str]) -> None:
     if not path.exists() or path.read_text() != text:
         temporary = path.with_suffix(".new")  # Prometheus may read at any moment
         temporary.write_text(text)
+        temporary.chmod(path.parent.stat().st_mode & 0o644)  # whoever may look into the folder may read
         temporary.replace(path)
 
 

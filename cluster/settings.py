@@ -129,6 +129,11 @@ class Settings(Section):
         return self.home / "run"
 
     @property
+    def targets_dir(self) -> Path:
+        """Where the lists of what Prometheus scrapes are kept."""
+        return self.metrics.targets_dir or self.run_dir / "targets"
+
+    @property
     def spool_dir(self) -> Path:
         """Where uploads lie until they are in the blob store."""
         return self.home / "spool"

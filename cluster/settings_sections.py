@@ -340,6 +340,10 @@ class MetricsSettings(Section):
     tenant_classes: dict[TenantName, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = {}
     objective_base_s: Annotated[float, Field(ge=0)] = 300.0
     objective_per_audio_s: Annotated[float, Field(ge=0)] = 1.0
+    targets_dir: Path | None = Field(
+        default=None,
+        description="folder for Prometheus' lists of targets, where another user than the cluster's runs Prometheus",
+    )
 
     @field_validator("tenant_classes")
     @classmethod

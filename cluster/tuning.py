@@ -22,7 +22,17 @@ from pipelines.errors import ConfigurationError
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
 LIVE_OF_MINUTES = ("concurrency", "window_s", "pack_items", "pack_tokens", "tokens_per_day", "cost_per_day_usd")
 LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "sleep_after_s", "catch_up_s")
-FIXED = ("home", "ledger_url", "store_url", "http.host", "http.port", "http.haproxy", "ray.address", "ray.num_cpus")
+FIXED = (
+    "home",
+    "ledger_url",
+    "store_url",
+    "http.host",
+    "http.port",
+    "http.haproxy",
+    "ray.address",
+    "ray.num_cpus",
+    "metrics.targets_dir",
+)
 """Settings that a running cluster cannot change at all."""
 
 _NO_JOBS = ("http", "auth", "vocabulary", "usd_per_audio_hour", "retention", "webhooks", "email", "metrics")

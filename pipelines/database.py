@@ -1,10 +1,11 @@
 """Transactions on SQLite or PostgreSQL with one tree of errors; knows nothing of jobs."""
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ class Database:
         deadline_s = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._create()
                 with self._mapped(), self._engine.connect() as connection:
                     raw = connection.connection.dbapi_connection
                     assert raw is not None, "a connection in use has its raw connection"
@@ -79,6 +81,15 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() > deadline_s:
                     raise
                 time.sleep(0.02)
+
+    def _create(self) -> None:
+        """Make the file of a new database for this user alone; SQLite gives those beside it the same mode.
+
+        One that is there is not opened: closing it would end the locks that this process has on it.
+        """
+        assert self._path is not None, "only files are made"
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

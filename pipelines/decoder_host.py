@@ -1,22 +1,11 @@
-"""A process that starts a process for every recording: ``python -m pipelines.decoder_host FD``.
+"""Decode recordings in processes of their own: ``python -m pipelines.decoder_host FD``.
 
-It has FFmpeg and NumPy loaded and has seen no recording, so that a child is there within milliseconds. A child can
-do nothing but compute: it has one socket to its caller and may open nothing more, no file and no connection; its
-memory and its processor time are bounded, and so is what it may write to a disk (nothing); the kernel refuses it all
-system calls that decoding does not need, signals to other processes among them (`pipelines.seccomp`). It knows no
-secrets: this process is started with an empty environment.
-
-Main loop: an order comes with two descriptors, the child's socket and a pipe for its exit status.
+It has FFmpeg and NumPy loaded and has seen no recording; what its children may do: `pipelines.isolation.fork_host`.
 """
 
 import contextlib
-import ctypes
-import gc
 import io
 import os
-import resource
-import selectors
-import signal
 import socket
 import sys
 import wave
@@ -33,17 +22,14 @@ from pipelines.decoder_protocol import (
     MAX_TEXT_BYTES,
     MESSAGE,
     READ,
-    STATUS,
     DecodeOrder,
     receive,
 )
 from pipelines.errors import CorruptAudio, InputError
-from pipelines.seccomp import restrict_to_computing
+from pipelines.isolation.fork_host import ForkHost, Work, run_host
+from pipelines.isolation.limits import ProcessLimits
 
-MAX_ORDER_BYTES = 4096
 MAX_DECLARED_S = 1e9  # more is nonsense, and is as good as nothing
-_CHILD_SOCKET = 3
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 class CallersFile(io.RawIOBase):
@@ -119,86 +105,15 @@ def _tell(connection: socket.socket, error: InputError) -> None:
     connection.sendall(MESSAGE.pack(ERROR, len(reason), len(text)) + reason + text)
 
 
-def confine(order: DecodeOrder) -> None:
-    """Take from this process, for good, all that decoding does not need."""
-    prctl = ctypes.CDLL(None).prctl
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    with open("/proc/self/statm") as file:
-        now_bytes = int(file.read().split()[0]) * resource.getpagesize()
-    limits = {
-        resource.RLIMIT_AS: now_bytes + order.memory_bytes,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        # 0 to 3 are taken: not one descriptor more, so no file and no connection.
-        resource.RLIMIT_NOFILE: _CHILD_SOCKET + 1,
-    }
-    resource.setrlimit(resource.RLIMIT_CPU, (order.cpu_s, order.cpu_s + 1))  # SIGXCPU tells what it was
-    for what, limit in limits.items():
-        resource.setrlimit(what, (limit, limit))
-    restrict_to_computing()  # last: it refuses all of the above; kernels without it leave the limits
+def serve(control: socket.socket) -> None:
+    """Fork a decoder for each order that comes."""
+    ForkHost(control, _accept).serve()
 
 
-def _be_child(connection_fd: int, order: DecodeOrder) -> None:
-    """What runs in the child; never returns."""
-    code = 1
-    try:
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        # Both may be in the way of each other's new place.
-        connection_fd = os.dup2(connection_fd, 200) if connection_fd != _CHILD_SOCKET else connection_fd
-        os.dup2(connection_fd, _CHILD_SOCKET)
-        os.closerange(_CHILD_SOCKET + 1, 4096)
-        connection = socket.socket(fileno=_CHILD_SOCKET)  # the kernel is asked what it is, which is refused later
-        confine(order)
-        decode_to(connection, order)
-        code = 0
-    except BaseException:  # the caller sees the end of the connection and the exit status
-        code = 1
-    finally:
-        os._exit(code)
-
-
-class Host:
-    """Forks a child for each order and passes its exit status on. Single-threaded, so that forking is safe."""
-
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(control, selectors.EVENT_READ)
-
-    def serve(self) -> None:
-        """Until the caller is gone."""
-        while True:
-            for key, _ in self._selector.select():
-                if key.fileobj is not self._control:
-                    self._bury(key)
-                elif not self._take_order():
-                    return
-
-    def _take_order(self) -> bool:
-        data, descriptors, _, _ = socket.recv_fds(self._control, MAX_ORDER_BYTES, 2)
-        if not data:
-            return False
-        connection, status = descriptors
-        pid = os.fork()
-        if pid == 0:
-            _be_child(connection, DecodeOrder.decoded(data))
-        os.close(connection)
-        handle = os.pidfd_open(pid)
-        socket.send_fds(self._control, [b"+"], [handle])
-        self._selector.register(handle, selectors.EVENT_READ, (pid, status))
-        return True
-
-    def _bury(self, key: selectors.SelectorKey) -> None:
-        pid, status = key.data
-        self._selector.unregister(key.fileobj)
-        os.close(key.fd)
-        _, wait_status, used = os.wait4(pid, 0)
-        with contextlib.suppress(OSError):  # the caller has lost interest
-            os.write(status, STATUS.pack(os.waitstatus_to_exitcode(wait_status), used.ru_utime + used.ru_stime))
-        os.close(status)
+def _accept(data: bytes) -> tuple[Work, ProcessLimits]:
+    order = DecodeOrder.decoded(data)
+    limits = ProcessLimits(cpu_s=order.cpu_s, memory_bytes=order.memory_bytes)
+    return lambda connection: decode_to(connection, order), limits
 
 
 def warm_up() -> None:
@@ -218,16 +133,5 @@ def warm_up() -> None:
         list(decode_audio(io.BytesIO(file.getvalue()), channels=channels, max_duration_s=10.0))
 
 
-def main(arguments: list[str]) -> None:
-    """Serve the caller at the other end of a socket pair."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to hear
-    control = socket.socket(fileno=int(arguments[0]))
-    warm_up()
-    gc.collect()
-    gc.freeze()
-    control.sendall(b"!")
-    Host(control).serve()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_host(int(sys.argv[1]), warm_up, serve)

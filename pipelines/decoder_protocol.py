@@ -20,7 +20,6 @@ from pipelines.errors import CorruptAudio, EmptyAudio, InputError, NoAudioStream
 
 MESSAGE = struct.Struct("<cQQ")
 LENGTH = struct.Struct("<Q")
-STATUS = struct.Struct("<id")  # exit code, negative for a signal; processor seconds
 READ, BLOCK, ERROR, DONE, HEADER = b"R", b"B", b"E", b"D", b"H"
 
 MAX_READ_BYTES = 16 << 20

@@ -7,15 +7,11 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
-import structlog
 
 from pipelines.audio import MAX_CHANNELS, decode_audio, probe
 from pipelines.decoder_protocol import (
@@ -31,26 +27,21 @@ from pipelines.decoder_protocol import (
     MESSAGE,
     READ,
     SAMPLE_BYTES,
-    STATUS,
     DecodeOrder,
     receive,
 )
 from pipelines.errors import CorruptAudio, ReplicaLost
+from pipelines.isolation.fork_client import ProcessHost, read_status
 from pipelines.pcm import SAMPLE_RATE, Pcm
-from pipelines.seccomp import is_supported
 
 BLOCK_S = 10.0
 MEMORY_BYTES = 1 << 30  # beside what the process has when it starts; decoding takes some tens of MB
 MIN_CPU_S = 120
 HEADER_CPU_S = 20  # a look at a header takes some milliseconds
 SLOWEST_X = 5.0  # × real time; a slow core decodes at some hundreds
-START_TIMEOUT_S = 120.0
 SOCKET_BUFFER_BYTES = 1 << 20
-_ROOT = Path(__file__).resolve().parent.parent
+_HOST = "pipelines.decoder_host"
 _NONSENSE = "the decoder said something it should not"
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
-
-log = structlog.get_logger()
 
 
 class Decoding(Protocol):
@@ -109,12 +100,12 @@ class DecodingHere:
 class IsolatedDecoder:
     """Starts a process for every recording, by a host that is started with the first. Thread-safe."""
 
-    def __init__(self, *, memory_bytes: int = MEMORY_BYTES, cpu_s: int | None = None) -> None:
+    def __init__(
+        self, *, memory_bytes: int = MEMORY_BYTES, cpu_s: int | None = None, host: ProcessHost | None = None
+    ) -> None:
         self._memory_bytes = memory_bytes
         self._cpu_s = cpu_s
-        self._lock = threading.Lock()
-        self._host: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self.host = host or ProcessHost(_HOST)
 
     def __call__(
         self,
@@ -163,8 +154,7 @@ class IsolatedDecoder:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
         try:
-            with self._lock:
-                process = self._order(order, [theirs.fileno(), theirs_status])
+            process = self.host.start_process(order.encoded(), [theirs.fileno(), theirs_status])
         except BaseException:
             ours.close()
             os.close(status)
@@ -176,52 +166,7 @@ class IsolatedDecoder:
 
     def close(self) -> None:
         """End the host and all its children."""
-        with self._lock:
-            self._end_host()
-
-    def _order(self, order: DecodeOrder, descriptors: list[int]) -> int:
-        """Hand an order to the host, a new one if the old one is gone; return a descriptor of the new process."""
-        for _ in range(2):
-            try:
-                control = self._control or self._start_host()
-                socket.send_fds(control, [order.encoded()], descriptors)
-                answer, handles, _, _ = socket.recv_fds(control, 1, 1)
-                if answer and handles:
-                    return handles[0]
-            except OSError:
-                pass
-            self._end_host()
-        raise ReplicaLost("the decoder's process cannot be started")
-
-    def _start_host(self) -> socket.socket:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        with theirs:
-            self._host = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "pipelines.decoder_host", str(theirs.fileno())],
-                env={**environment, "PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        ours.settimeout(START_TIMEOUT_S)
-        if ours.recv(1) != b"!":
-            raise OSError("the decoder's host did not start")
-        if not is_supported():
-            log.warning("decoders run without a system call filter: the kernel has none", action="decoder_unfiltered")
-        self._control = ours
-        return ours
-
-    def _end_host(self) -> None:
-        if self._control is not None:
-            self._control.close()
-        if self._host is not None:
-            self._host.kill()
-            self._host.wait()
-        self._host = self._control = None
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self._end_host()
+        self.host.close()
 
 
 class IsolatedDecoding:
@@ -328,11 +273,8 @@ class IsolatedDecoding:
 
     def _exit_code(self) -> int:
         """Wait for the process to end; SIGKILL where its host is gone as well."""
-        data = os.read(self._status, STATUS.size)
-        if len(data) < STATUS.size:
-            return -int(signal.SIGKILL)
-        code, self.cpu_s = STATUS.unpack(data)
-        return int(code)
+        code, self.cpu_s = read_status(self._status)
+        return code
 
     def _end(self) -> None:
         self.kill()

@@ -2,7 +2,7 @@
 
 The process is not trusted once it has seen a template: nothing it sends is unpickled, and every length is checked.
 
-    caller → host      `TemplateLimits`, with the process' socket and a pipe for its exit status
+    caller → host      `ProcessLimits`, with the process' socket and a pipe for its exit status
     host → caller      a descriptor of the new process
     caller → process   length, JSON: the template, and the values to fill it with or null to try it
     process → caller   length, JSON: the layout, null for one that was only tried, or why the template is refused
@@ -20,27 +20,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.export.layout import Layout
 from pipelines.export.template_values import Markup
+from pipelines.isolation.limits import ProcessLimits
 
 LENGTH = struct.Struct("<Q")
-STATUS = struct.Struct("<i")  # exit code, negative for a signal
 MAX_ANSWER_BYTES = 32 << 20
 MAX_REFUSAL_CHARACTERS = 1000
 _MARKUP = ""  # a name that no value has
 
 
-@dataclass(frozen=True, kw_only=True)
-class TemplateLimits:
-    """Bounds what one process may use; its memory is counted beside what its host has."""
+def encode_limits(limits: ProcessLimits) -> bytes:
+    """Limits as the host is sent them."""
+    return json.dumps(asdict(limits)).encode()
 
-    cpu_s: int
-    memory_bytes: int
 
-    def encoded(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def decoded(cls, data: bytes) -> Self:
-        return cls(**json.loads(data))
+def decode_limits(data: bytes) -> ProcessLimits:
+    """Limits as they were made."""
+    return ProcessLimits(**json.loads(data))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from pipelines import decoder_host, isolated_decoder
+from pipelines import decoder_host
 from pipelines.audio import decode_audio, probe
 from pipelines.decoder_protocol import ERRORS, MESSAGE
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
 from pipelines.isolated_decoder import IsolatedDecoder
+from pipelines.isolation import fork_client, limits
+from pipelines.isolation.fork_client import ProcessHost
 from tests.recordings import RECORDINGS
 
 LIMIT_S = 3600.0
@@ -133,19 +135,20 @@ def test_another_host_is_started(decoder):
     """A host that dies is replaced at the next recording."""
     with (RECORDINGS / "short.mp3").open("rb") as file:
         blocks(decoder, file)
-        os.kill(decoder._host.pid, signal.SIGKILL)
-        decoder._host.wait()
+        os.kill(decoder.host.pid, signal.SIGKILL)
         assert blocks(decoder, file)
 
 
 def run_child(monkeypatch, act, **options):
     """A decoder whose children do ``act`` instead of decoding; forked, not started, so that they know it."""
     monkeypatch.setattr(decoder_host, "decode_to", act)
-    decoder = IsolatedDecoder(**options)
-    decoder._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    host = ProcessHost("pipelines.decoder_host")
+    host.serve_by(ours)
+    decoder = IsolatedDecoder(host=host, **options)
     if os.fork() == 0:
-        decoder._control.close()
-        decoder_host.Host(theirs).serve()
+        ours.close()
+        decoder_host.serve(theirs)
         os._exit(0)
     theirs.close()
     try:
@@ -210,19 +213,19 @@ def test_what_a_child_cannot_do(monkeypatch, act, what):
 )
 def test_what_a_child_cannot_do_without_a_filter(monkeypatch, act, what):
     """A kernel without system call filters still lets it open nothing."""
-    monkeypatch.setattr(decoder_host, "restrict_to_computing", lambda: False)
+    monkeypatch.setattr(limits, "restrict_to_computing", lambda: False)
     with pytest.raises(CorruptAudio, match=what):
         run_child(monkeypatch, deny(act))
 
 
 def test_a_kernel_without_filters_is_told(monkeypatch):
     """Recordings are decoded all the same, and the log says what is missing."""
-    monkeypatch.setattr(isolated_decoder, "is_supported", lambda: False)
+    monkeypatch.setattr(fork_client, "is_supported", lambda: False)
     own = IsolatedDecoder()
     with capture_logs() as logs, (RECORDINGS / "short.mp3").open("rb") as file:
         assert blocks(own, file)
     own.close()
-    assert [entry["action"] for entry in logs] == ["decoder_unfiltered"]
+    assert [entry["action"] for entry in logs] == ["no_call_filter"]
 
 
 def spin(connection, order):
@@ -270,6 +273,6 @@ def test_the_host_knows_no_secrets(decoder, monkeypatch):
     own = IsolatedDecoder()
     with (RECORDINGS / "short.mp3").open("rb") as file:
         blocks(own, file)
-    with open(f"/proc/{own._host.pid}/environ", "rb") as environment:
+    with open(f"/proc/{own.host.pid}/environ", "rb") as environment:
         assert b"sk-quite-secret" not in environment.read()
     own.close()

@@ -1,6 +1,5 @@
 """Requests for a reload: asked, answered, refused; a restart that is remembered."""
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -8,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from cluster import reloading
+from cluster.running_cluster import RunningCluster
 from cluster.settings import Settings
 from pipelines.errors import ConfigurationError
+
+RUNNING = RunningCluster(pid=7, url="http://127.0.0.1:8000", log="", started="then")
 
 
 @pytest.fixture
@@ -23,11 +25,12 @@ def hung_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set where the cluster's process would get SIGHUP."""
     event = threading.Event()
 
-    def kill(pid: int, number: int) -> None:
-        assert (pid, number) == (7, signal.SIGHUP)
+    def send_signal(pid: int, started: str, number: signal.Signals) -> bool:
+        assert (pid, started, number) == (7, "then", signal.SIGHUP)
         event.set()
+        return True
 
-    monkeypatch.setattr(os, "kill", kill)
+    monkeypatch.setattr("cluster.running_cluster.send_signal", send_signal)
     return event
 
 
@@ -45,7 +48,7 @@ def test_a_request_is_answered(settings: Settings, hung_up: threading.Event) -> 
 
     thread = threading.Thread(target=cluster)
     thread.start()
-    answer = reloading.request(settings, 7, restart=False, timeout_s=30)
+    answer = reloading.request(settings, RUNNING, restart=False, timeout_s=30)
     thread.join()
     assert (answer.failed, answer.said) == (True, "no such file")
     assert held == [settings]
@@ -55,17 +58,24 @@ def test_a_request_is_answered(settings: Settings, hung_up: threading.Event) -> 
 def test_nobody_answers(settings: Settings, hung_up: threading.Event) -> None:
     """After the time is up the command says so, and the request stays asked."""
     with pytest.raises(ConfigurationError, match="has not answered"):
-        reloading.request(settings, 7, restart=False, timeout_s=0)
+        reloading.request(settings, RUNNING, restart=False, timeout_s=0)
     assert hung_up.is_set()
     assert reloading.is_asked(settings)
+    assert {path.stat().st_mode & 0o777 for path in settings.run_dir.iterdir()} == {0o600}
 
 
 def test_a_restart_is_remembered(settings: Settings, hung_up: threading.Event) -> None:
     """Whoever starts the cluster next uses the same generation: replicas that run already are not replaced again."""
     assert reloading.with_generation(settings) == settings
     with pytest.raises(ConfigurationError):
-        reloading.request(settings, 7, restart=True, timeout_s=0)
+        reloading.request(settings, RUNNING, restart=True, timeout_s=0)
     assert hung_up.is_set()
     first = reloading.with_generation(settings)
     assert first.ray.generation
     assert reloading.with_generation(settings) == first
+
+
+def test_a_process_that_took_over_the_id_is_not_signalled(settings: Settings) -> None:
+    """The cluster ended after it was found: the command says so, and the request does not wait for an answer."""
+    with pytest.raises(ConfigurationError, match="ended meanwhile"):
+        reloading.request(settings, RUNNING, restart=False, timeout_s=30)

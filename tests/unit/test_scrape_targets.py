@@ -1,6 +1,7 @@
 """The lists of what Prometheus scrapes follow the cluster."""
 
 import json
+import os
 from pathlib import Path
 
 from cluster.scrape_targets import keeping_targets, write_targets
@@ -36,3 +37,18 @@ async def test_targets_follow_the_nodes(tmp_path: Path, monkeypatch) -> None:
         await until(lambda: listed() == ["a:1", "b:1"])
         nodes.clear()
     assert listed() == ["a:1", "b:1"]
+
+
+def test_lists_are_read_by_whoever_may_enter_their_folder(tmp_path: Path) -> None:
+    """Prometheus often runs as a user of its own; in the home, which is closed, the lists are closed as well."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        for folder in (shared, tmp_path / "home" / "targets"):
+            write_targets(folder, "http://10.0.0.1:8000", [])
+    finally:
+        os.umask(before)
+    assert (shared / "ray.json").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "home" / "targets" / "ray.json").stat().st_mode & 0o777 == 0o600

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from pipelines import seccomp
+from pipelines.isolation import seccomp
 
 ALLOWED, REFUSED, KILLED = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 PID = 4711

@@ -1,8 +1,9 @@
 """Calls of the Segmenters over Serve: recordings wait for their turn; what is lost meanwhile costs no attempt."""
 
 import asyncio
+import os
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,14 +74,21 @@ async def test_a_bad_recording_is_raised() -> None:
 
 
 @pytest.fixture
-def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SegmenterReplica:
+def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SegmenterReplica]:
     """It cuts two at a time, of the four recordings in its store."""
     monkeypatch.setattr(replicas, "observe", lambda settings: None)
     settings = Settings(store_url=f"file://{tmp_path}")
     store = open_store(settings.store_url)
     for number in range(4):
         store.put(JobKeys(tenant="t", job_id=f"j{number}").source, RECORDING.read_bytes())
-    return SegmenterReplica(settings, 2)
+    before = os.umask(0o022)
+    yield SegmenterReplica(settings, 2)
+    os.umask(before)
+
+
+async def test_what_a_replica_writes_is_private(replica: SegmenterReplica) -> None:
+    """Also on a node whose Ray was started with another umask."""
+    assert os.umask(0o077) == 0o077
 
 
 async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:

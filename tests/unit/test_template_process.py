@@ -21,6 +21,7 @@ from pipelines.export.template_process import IsolatedTemplates
 from pipelines.export.template_protocol import LENGTH, TemplateAnswer, TemplateOrder, receive
 from pipelines.export.template_values import Markup
 from pipelines.export.templated import TemplatesHere, lay_out, shipped, values_of
+from pipelines.isolation.fork_client import ProcessHost
 from tests.unit import export_samples as samples
 
 
@@ -66,9 +67,8 @@ def test_refusals_are_the_same_as_in_process(templates: IsolatedTemplates) -> No
 def test_another_host_is_started(templates: IsolatedTemplates) -> None:
     """A host that dies is replaced at the next template."""
     templates.check("{{ title }}")
-    assert templates._host is not None
-    os.kill(templates._host.pid, signal.SIGKILL)
-    templates._host.wait()
+    assert templates.host.pid is not None
+    os.kill(templates.host.pid, signal.SIGKILL)
     templates.check("{{ title }}")
 
 
@@ -82,21 +82,22 @@ def test_many_at_once(templates: IsolatedTemplates) -> None:
 def test_it_is_closed_with_its_children() -> None:
     """Afterwards there is no host; nor is there before the first template."""
     own = IsolatedTemplates()
-    assert own._host is None
+    assert own.host.pid is None
     own.check("x")
-    host = own._host
-    assert host is not None
+    pid = own.host.pid
+    assert pid is not None
     own.close()
-    assert host.returncode == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert own.host.pid is None
 
 
 OWNER = """
 import os, sys
-from pipelines.export.template_host import MAX_ORDER_BYTES
 from pipelines.export.template_process import IsolatedTemplates
 own = IsolatedTemplates()
 own.check("x")
-print(own._host.pid, flush=True)
+print(own.host.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
 
@@ -116,8 +117,7 @@ def test_the_host_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-quite-secret")
     own = IsolatedTemplates()
     own.check("x")
-    assert own._host is not None
-    assert b"sk-quite-secret" not in Path(f"/proc/{own._host.pid}/environ").read_bytes()
+    assert b"sk-quite-secret" not in Path(f"/proc/{own.host.pid}/environ").read_bytes()
     own.close()
 
 
@@ -127,12 +127,14 @@ Act = Callable[[socket.socket], None]
 def run_child(monkeypatch: pytest.MonkeyPatch, act: Act, **limits: Any) -> None:
     """Try a template by a host whose children do ``act`` instead; forked, not started, so that they know it."""
     monkeypatch.setattr(template_host, "answer_to", act)
-    own = IsolatedTemplates(**limits)
-    own._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    host = ProcessHost("pipelines.export.template_host")
+    host.serve_by(ours)
+    own = IsolatedTemplates(host=host, **limits)
     pid = os.fork()
     if pid == 0:
-        own._control.close()
-        template_host.Host(theirs).serve()
+        ours.close()
+        template_host.serve(theirs)
         os._exit(0)
     theirs.close()
     try:
@@ -161,16 +163,22 @@ def deny(act: Callable[[], object]) -> Act:
 @pytest.mark.parametrize(
     ("act", "what"),
     [
-        (lambda: Path("/etc/hostname").read_bytes(), "OSError"),
-        (lambda: Path("/tmp/written").write_bytes(b""), "OSError"),
-        (lambda: socket.create_connection(("127.0.0.1", 9), timeout=1), "OSError"),
-        (lambda: os.pipe(), "OSError"),
+        (lambda: Path("/etc/hostname").read_bytes(), "PermissionError"),
+        (lambda: Path("/tmp/written").write_bytes(b""), "PermissionError"),
+        (lambda: socket.create_connection(("127.0.0.1", 9), timeout=1), "PermissionError"),
+        (lambda: os.pipe(), "PermissionError"),
         (lambda: bytearray(2 << 30), "MemoryError"),
+        (lambda: os.kill(os.getppid(), 0), "PermissionError"),
+        (lambda: os.fork(), "PermissionError"),
+        (lambda: os.stat("/etc/hostname"), "PermissionError"),
     ],
-    ids=["read a file", "write a file", "connect", "make a pipe", "take memory"],
+    ids=[
+        *("read a file", "write a file", "connect", "make a pipe", "take memory"),
+        *("signal its parent", "fork", "look at a file"),
+    ],
 )
 def test_what_a_child_cannot_do(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], what: str) -> None:
-    """Not a file, not a connection, not more memory than it may."""
+    """Not a file, not a connection, not another process, not more memory than it may."""
     with pytest.raises(TemplateInvalid, match=what):
         run_child(monkeypatch, deny(act))
 
