@@ -17,6 +17,9 @@ Recordings in, transcripts and minutes out.
 Send a recording to `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}` or its events, fetch what it brought under
 `results`. Every error is a problem document (RFC 9457) with an enumerated `reason`; 429, 503 and 507 say in
 `Retry-After` when to come again.
+
+Whatever the address, a request for a host that is not this server's may get 421 (`misdirected`), one that a web page of
+another origin sent 403 (`cross_site`).
 """
 
 TAGS = [

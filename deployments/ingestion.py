@@ -24,6 +24,8 @@ from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.direct_upload_routes import direct_upload_routes
 from deployments.docs_page import serve_docs
+from deployments.http.browser_guard import BrowserGuard, BrowserRules
+from deployments.http.origins import origin_of
 from deployments.intake import Intake
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
@@ -80,6 +82,8 @@ def build_api(
     doorkeeper: Doorkeeper | None = None,
     keys: KeyStore | None = None,
     cors_origins: Sequence[str] = (),
+    known_hosts: frozenset[str] | None = None,
+    refuse_cross_site: bool = True,
     batches: BatchBook | None = None,
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
@@ -99,7 +103,8 @@ def build_api(
     """Build the application; call it where its event loop runs.
 
     Without a ``doorkeeper`` everybody may do everything, without ``keys`` or ``batches`` there are no routes for
-    them. Pages of ``cors_origins`` may ask as well. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
+    them. Pages of ``cors_origins`` may ask as well, others not where ``refuse_cross_site``; ``known_hosts`` are the
+    names that requests may call it by, None: any. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by
     model what it can, ``styles`` what tenants' minutes look like. Raises `ConfigurationError` when the default model is
     not among ``models``.
@@ -168,6 +173,11 @@ def build_api(
     install(app)
     if cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(cors_origins), **CORS)
+    own_pages = [origin_of(public_url)] if public_url else []
+    rules = BrowserRules(
+        hosts=known_hosts, origins=frozenset({*cors_origins, *own_pages}), refuse_cross_site=refuse_cross_site
+    )
+    app.add_middleware(BrowserGuard, rules=rules)
     app.add_middleware(AnswerHeaders)
     app.add_middleware(Correlation)
     return app
@@ -189,6 +199,8 @@ class IngestionConfig:
     public_url: str = ""
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
+    known_hosts: frozenset[str] | None = None
+    refuse_cross_site: bool = True
     usd_per_audio_hour: float | None = None
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     twilio: tuple[TwilioAccount, ...] = ()
@@ -246,6 +258,8 @@ class Ingestion:
             public_url=config.public_url,
             profiles=config.profiles,
             cors_origins=config.cors_origins,
+            known_hosts=config.known_hosts,
+            refuse_cross_site=config.refuse_cross_site,
             usd_per_audio_hour=config.usd_per_audio_hour,
             vocabularies=config.vocabularies,
             twilio=config.twilio,

@@ -74,6 +74,8 @@ STATUS: dict[Reason, int] = {
     Reason.INVALID_REQUEST: 400,
     Reason.UNAUTHENTICATED: 401,
     Reason.FORBIDDEN: 403,
+    Reason.CROSS_SITE: 403,
+    Reason.MISDIRECTED: 421,
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
     Reason.UPLOAD_STALLED: 408,
     Reason.UPLOAD_BUSY: 423,
