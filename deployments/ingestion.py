@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+import anyio
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -19,12 +20,13 @@ from deployments.batch_routes import batch_routes
 from deployments.console_page import serve_console
 from deployments.console_routes import console_routes
 from deployments.coordinator_line import CoordinatorLine
-from deployments.correction_routes import MAX_CORRECTION_BYTES, correction_routes
+from deployments.correction_routes import correction_routes
 from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.direct_upload_routes import direct_upload_routes
 from deployments.docs_page import serve_docs
 from deployments.http.browser_guard import BrowserGuard, BrowserRules
+from deployments.http.json_bodies import PARSERS
 from deployments.http.origins import origin_of
 from deployments.intake import Intake
 from deployments.job_minutes_routes import job_minutes_routes
@@ -58,7 +60,6 @@ from pipelines.storage import BlobStore
 
 __all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "TenantLimits", "build_api"]
 
-MAX_JSON_BYTES = 1 << 20  # FastAPI reads a JSON body before it asks who sends it
 TUS_SENT = ("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum")
 TUS_TOLD = ("tus-resumable", "upload-offset", "upload-length", "upload-expires", "x-meetmemo-job")
 SENT = ("authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id")
@@ -147,6 +148,7 @@ def build_api(
     app.state.backend = backend
     app.state.doorkeeper = doorkeeper or OpenDoor()
     app.state.meter = RateMeter(live.of, time.monotonic)
+    app.state.json_parsers = anyio.CapacityLimiter(PARSERS)
     serve_docs(app)
     serve_console(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
@@ -154,11 +156,11 @@ def build_api(
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
-    app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
-    app.include_router(correction_routes(backend), max_body_size=MAX_CORRECTION_BYTES)
+    app.include_router(job_minutes_routes(backend))
+    app.include_router(correction_routes(backend))
     app.include_router(audio_routes())
     app.include_router(console_routes(backend, llm_configured=llm_configured, version=version))
-    app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(quarantine_routes(backend))
     app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))
     app.include_router(notification_routes(backend))
@@ -169,7 +171,7 @@ def build_api(
     if batches is not None:
         app.include_router(batch_routes(backend))
     if keys is not None:
-        app.include_router(key_routes(keys, clock), max_body_size=MAX_JSON_BYTES)
+        app.include_router(key_routes(keys, clock))
     install(app)
     if cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(cors_origins), **CORS)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from deployments.batch_schemas import BatchBody, BatchRequest, EntryBody, Manife
 from deployments.correlation import came_from
 from deployments.job_schemas import result_path
 from deployments.limits import SourceLimits
-from deployments.manifests import checked_entries, read_lines
+from deployments.manifests import checked_entries, read_entries, read_lines
 from deployments.s3_sources import list_objects
 from deployments.schemas import InvalidOptions, refused_option
 from deployments.source_places import place_of
@@ -23,7 +23,7 @@ from pipelines.errors import BlobMissing, IllegalTransition, InvalidRequest, Not
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
 
-Lines = list[tuple[int, ManifestEntry | InvalidOptions]]
+Lines = Iterable[tuple[int, ManifestEntry | InvalidOptions]]
 MAX_MANIFEST_BYTES = 64 << 20
 _PAGE = 200
 
@@ -42,16 +42,19 @@ class TenantBatches:
 
     async def submit(self, request: BatchRequest, key: str | None, spool: Spool) -> tuple[Batch, bool]:
         """Make a batch of a request by reference or inline; ``spool`` takes a manifest that is pulled."""
-        fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        lines: Lines
         if request.entries is not None:
-            lines: Lines = list(enumerate(request.entries, start=1))
+            lines = await in_thread(lambda: list(read_entries(request.entries or ())))
+            right = [entry for _, entry in lines if isinstance(entry, ManifestEntry)]
+            request = request.model_copy(update={"entries": right})
         elif request.manifest is not None:
             check_url(request.manifest, self.sources, self.tenant)
             small = replace(self.sources, max_bytes=MAX_MANIFEST_BYTES)
             await fetch(request.manifest, spool.path, small, self.tenant)
-            lines = await in_thread(lambda: list(read_lines(spool.path)))
+            lines = read_lines(spool.path)
         else:
             lines = await in_thread(self._listed, request.prefix or "")
+        fingerprint = await in_thread(lambda: hashlib.sha256(request.model_dump_json().encode()).hexdigest())
         return await self._create(lines, request.name, request.options, request.dry_run, key, fingerprint)
 
     async def submit_file(
@@ -59,8 +62,9 @@ class TenantBatches:
     ) -> tuple[Batch, bool]:
         """Make a batch of a manifest that was uploaded."""
         given = json.dumps([spool.sha256, name, options, dry_run], sort_keys=True)
-        lines = await in_thread(lambda: list(read_lines(spool.path)))
-        return await self._create(lines, name, options, dry_run, key, hashlib.sha256(given.encode()).hexdigest())
+        return await self._create(
+            read_lines(spool.path), name, options, dry_run, key, hashlib.sha256(given.encode()).hexdigest()
+        )
 
     async def _create(
         self, lines: Lines, name: str, options: dict[str, Any], dry_run: bool, key: str | None, fingerprint: str
