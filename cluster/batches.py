@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cluster.bulk import clock
 from cluster.client import ApiError, Client
+from deployments.batch_schemas import MAX_INLINE_BYTES
 from pipelines.errors import ConfigurationError, Reason
 
 AUDIO_SUFFIXES = frozenset(
@@ -85,7 +86,11 @@ async def submit(client: Client, planned: Plan) -> dict[str, Any]:
     """Send a plan; return the batch."""
     if planned.manifest is not None:
         return await client.submit_manifest(planned.manifest, planned.params, planned.key)
-    return await client.submit_batch(planned.body, planned.key)
+    if len(json.dumps(planned.body)) <= MAX_INLINE_BYTES:
+        return await client.submit_batch(planned.body, planned.key)
+    lines = "".join(f"{json.dumps(entry)}\n" for entry in planned.body["entries"])
+    params = {"name": planned.body["name"], **planned.body["options"]}
+    return await client.submit_manifest(lines.encode(), params, planned.key)
 
 
 async def upload_missing(client: Client, batch_id: str, folder: Path) -> list[str]:

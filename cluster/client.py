@@ -100,10 +100,13 @@ class Client:
         """Submit a batch by reference or with its entries inline."""
         return await self._json("POST", "/v1/batches", json=body, headers={"Idempotency-Key": key})
 
-    async def submit_manifest(self, path: Path, params: Mapping[str, str], key: str) -> dict[str, Any]:
-        """Submit a batch by its manifest, a file with a JSON object per line."""
+    async def submit_manifest(
+        self, manifest: Path | bytes, params: Mapping[str, str | Sequence[str]], key: str
+    ) -> dict[str, Any]:
+        """Submit a batch by its manifest, a file or text with a JSON object per line."""
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
-        return await self._json("POST", "/v1/batches", params=params, headers=headers, content=_read(path))
+        content = manifest if isinstance(manifest, bytes) else _read(manifest)
+        return await self._json("POST", "/v1/batches", params=params, headers=headers, content=content)
 
     async def batch(self, batch_id: str, move: str = "") -> dict[str, Any]:
         """Return one batch, after ``pause``, ``resume``, ``cancel`` or ``retry`` where that is asked for."""

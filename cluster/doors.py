@@ -1,11 +1,13 @@
-"""Who is let in, by the settings."""
+"""Who is let in, and under which names of this server, by the settings."""
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from cluster.settings import Settings
+from cluster.settings import Settings, is_loopback
 from cluster.settings_sources import JWT_SECRET, METRICS_TOKEN, read_secret
 from deployments.auth import Doorkeeper, EitherDoor, OpenDoor, ScraperDoor
+from deployments.http.hosts import LOOPBACK_NAMES, own_names
 from deployments.jwt_door import JwtDoor, JwtRules, PublishedKeys, SharedSecret
 from deployments.key_door import KeyDoor
 from pipelines.credentials import KeyStore
@@ -17,6 +19,15 @@ def build_doorkeeper(settings: Settings, keys: KeyStore, env: Mapping[str, str] 
     door = _door(settings, keys, env)
     token = read_secret(METRICS_TOKEN, env)
     return door if token is None else ScraperDoor(token, door)
+
+
+def known_hosts(settings: Settings) -> frozenset[str] | None:
+    """Names that requests may call the endpoint by; None: any, where they bring keys and no names are set."""
+    http = settings.http
+    if settings.auth.mode != "off" and not http.allowed_hosts:
+        return None
+    told = {http.host.lower(), urlsplit(http.public_url).hostname or "", *http.allowed_hosts}
+    return frozenset(told - {""}) | LOOPBACK_NAMES | (frozenset() if is_loopback(http.host) else own_names())
 
 
 def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Doorkeeper:

@@ -18,7 +18,7 @@ from ray.serve.handle import DeploymentHandle
 
 from cluster import __version__, autoscaling
 from cluster.devices import EngineShare, live_jobs
-from cluster.doors import build_doorkeeper
+from cluster.doors import build_doorkeeper, known_hosts
 from cluster.loopback import keep_replica_on_loopback
 from cluster.observability import observe
 from cluster.outgoing import build_courier, build_notices, can_sign, mail_domains, webhook_limits
@@ -408,6 +408,8 @@ class IngestionReplica(Ingestion):
                 public_url=settings.http.public_url,
                 version=__version__,
                 cors_origins=settings.http.cors_origins,
+                known_hosts=known_hosts(settings),
+                refuse_cross_site=settings.auth.mode == "off",
             ),
         )
 

@@ -102,10 +102,20 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _check_auth(self) -> "Settings":
-        if self.auth.mode == "off" and not _is_loopback(self.http.host) and not self.auth.allow_off_anywhere:
+        if self.auth.mode == "off" and not is_loopback(self.http.host) and not self.auth.allow_off_anywhere:
             raise ValueError(
                 f"http.host is {self.http.host}, which others can reach, but auth.mode is off: set it to keys, jwt or "
                 "both, or auth.allow_off_anywhere if something in front of the endpoint authenticates"
+            )
+        if self.auth.mode == "off" and "*" in self.http.cors_origins:
+            raise ValueError(
+                "http.cors_origins lets every web page in, but auth.mode is off: any page that somebody visits could "
+                "read all recordings; name the origins, or set auth.mode"
+            )
+        if self.auth.takes_tokens and self.auth.jwks_url and not (self.auth.jwt_issuer and self.auth.jwt_audience):
+            raise ValueError(
+                "auth.jwks_url needs auth.jwt_issuer and auth.jwt_audience: a provider signs the tokens of all its "
+                "applications with the same keys, and without these two every one of them would be let in"
             )
         return self
 
@@ -170,7 +180,8 @@ def load_settings(
         raise ConfigurationError("The settings are wrong. " + "; ".join(lines)) from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
     if host == "localhost":
         return True
     try:

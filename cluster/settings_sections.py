@@ -25,7 +25,14 @@ def _tenant(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _plain(text: object) -> object:
+    """Take a trailing slash or dot and capitals off, which browsers do not send."""
+    return text.lower().rstrip("/.") if isinstance(text, str) else text
+
+
 TenantName = Annotated[str, AfterValidator(_tenant)]
+_Origin = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/@?#]+)$")]
+_HostName = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^[a-z0-9._-]+$")]
 
 
 class Section(BaseModel):
@@ -39,7 +46,14 @@ class HttpSettings(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    cors_origins: tuple[str, ...] = Field(default=(), description="origins of web pages that may use the endpoint")
+    cors_origins: tuple[_Origin, ...] = Field(
+        default=(), description="origins of web pages that may use the endpoint, such as https://portal.example.com"
+    )
+    allowed_hosts: tuple[_HostName, ...] = Field(
+        default=(),
+        description="names, without ports, that requests may call the endpoint by, beside localhost, host and "
+        "public_url; addresses always may. Without authentication others are refused, with it only where this is set",
+    )
     public_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s@?#]+)?$",
@@ -52,17 +66,22 @@ class AuthSettings(Section):
     """Who may use the endpoint. ``off``: everybody who reaches it, which is refused where others than this machine can.
 
     ``keys``: API keys (`meetmemo keys create`). ``jwt``: JSON Web Tokens, signed with the secret in
-    MEETMEMO_JWT_SECRET (HS256) or with the keys published at ``jwks_url``. A token in MEETMEMO_METRICS_TOKEN may read
-    ``/metrics`` in every mode.
+    MEETMEMO_JWT_SECRET (HS256) or with the keys published at ``jwks_url``, which needs ``jwt_issuer`` and
+    ``jwt_audience``. A token in MEETMEMO_METRICS_TOKEN may read ``/metrics`` in every mode.
     """
 
     mode: Annotated[Literal["off", "keys", "jwt", "both"], BeforeValidator(lambda word: word or "off")] = "off"
     allow_off_anywhere: bool = Field(default=False, description="something in front of the endpoint authenticates")
     jwks_url: str = ""
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
+    jwt_issuer: str = Field(default="", description="the claim iss of tokens")
+    jwt_audience: str = Field(default="", description="what the claim aud of tokens names this endpoint")
     jwt_tenant_claim: Annotated[str, Field(min_length=1)] = "tenant"
     jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether JSON Web Tokens open anything."""
+        return self.mode in ("jwt", "both")
 
 
 class ModelSettings(Section):

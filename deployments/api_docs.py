@@ -17,6 +17,9 @@ Recordings in, transcripts and minutes out.
 Send a recording to `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}` or its events, fetch what it brought under
 `results`. Every error is a problem document (RFC 9457) with an enumerated `reason`; 429, 503 and 507 say in
 `Retry-After` when to come again.
+
+Whatever the address, a request for a host that is not this server's may get 421 (`misdirected`), one that a web page of
+another origin sent 403 (`cross_site`).
 """
 
 TAGS = [
@@ -121,7 +124,7 @@ _GUARDED = documented(
 )
 
 
-_WITH_BODY = documented(Reason.INVALID_REQUEST, Reason.TOO_LARGE)
+_WITH_BODY = documented(Reason.INVALID_REQUEST, Reason.TOO_LARGE, Reason.UNSUPPORTED_MEDIA_TYPE, Reason.UPLOAD_STALLED)
 
 
 def _document_guard(operation: dict[str, Any]) -> None:
@@ -133,6 +136,12 @@ def _document_guard(operation: dict[str, Any]) -> None:
         examples = known["content"][MEDIA_TYPE]["examples"]
         examples.update(guard["content"][MEDIA_TYPE]["examples"])
         known["description"] = ", ".join(f"`{reason}`" for reason in examples)
+
+
+def _lift_definitions(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Move what a route's own body schema defines to the definitions of the document."""
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        schemas.update(media["schema"].pop("$defs", {}))
 
 
 _FULL = documented(Reason.INSUFFICIENT_STORAGE)
@@ -161,6 +170,7 @@ class DocumentedApi(FastAPI):
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
                     _document_full_store(method, operation)
+                    _lift_definitions(operation, schemas)
                     if speaks_openai(path):
                         operation["responses"].pop("422", None)  # FastAPI's own; OpenAI has 400 for that
                     elif "security" in operation:

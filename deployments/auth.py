@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from deployments.answer_headers import leave
+from deployments.http.browser_guard import is_misdirected
 from deployments.rate import RateMeter
 from pipelines.credentials import ALL_SCOPES as ALL_SCOPES
 from pipelines.credentials import Scope as Scope
@@ -109,8 +110,11 @@ async def authorized(
 async def inspects(request: Request) -> bool:
     """Whether whoever asks may see what concerns the whole cluster; nobody is refused, and nothing is counted.
 
-    For routes that are open to all and tell some more. Somebody whose key cannot be looked up now sees no more either.
+    For routes that are open to all and tell some more. Somebody whose key cannot be looked up now sees no more either,
+    nor does anybody who calls this server by a name that is not its own.
     """
+    if is_misdirected(request):
+        return False
     doorkeeper: Doorkeeper = request.app.state.doorkeeper
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")

@@ -1,7 +1,6 @@
 """The routes under ``/v1/batches``: thousands of recordings submitted, steered and shown as one."""
 
-import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -10,6 +9,7 @@ from deployments.access import BatchReader, BatchWriter
 from deployments.backend import Backend
 from deployments.batch_schemas import (
     BATCHES_PATH,
+    MAX_INLINE_BYTES,
     BatchBody,
     BatchList,
     BatchRequest,
@@ -17,6 +17,7 @@ from deployments.batch_schemas import (
     EntryPage,
     Retried,
 )
+from deployments.http.json_bodies import documented_json, parse_object, parsed_in_thread
 from deployments.idempotency import idempotency_key
 from deployments.job_schemas import JobBody
 from deployments.problems import documented
@@ -25,14 +26,19 @@ from deployments.submission import content_length, merge_options, query_values
 from deployments.tenant_batches import MAX_MANIFEST_BYTES, TenantBatches
 from deployments.uploads import Spool, body_of
 from pipelines.batches import Batch, EntryState
-from pipelines.errors import InvalidRequest, Reason, TooLarge, UnsupportedMediaType
+from pipelines.errors import Reason, TooLarge, UnsupportedMediaType
 
 JSONL_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+_INLINE_TOO_LARGE = (
+    f"A batch as one JSON object has {MAX_INLINE_BYTES} bytes at most: "
+    f"send its entries as JSON Lines ({JSONL_TYPES[0]}), one in each line."
+)
 
 SUBMIT_DESCRIPTION = """
 Accepts thousands of recordings at once; their jobs are made a few at a time, so that other jobs find their place.
 
 - **application/json**: `BatchRequest`, with `entries` inline, or the URL of a `manifest`, or an `s3://` `prefix`;
+  up to 4 MiB;
 - **application/x-ndjson**: the manifest itself, one JSON object per line (`ManifestEntry`) or one source URL as JSON
   string; `name`, `dry_run` and the options of all entries as query parameters.
 
@@ -95,22 +101,28 @@ def batch_routes(backend: Backend) -> APIRouter:
         request: Request, batches: TenantBatches, media_type: str, key: str | None
     ) -> tuple[Batch, bool]:
         async with batches.jobs.spool() as spool:
-            await _receive(request, spool, MAX_MANIFEST_BYTES)
             if media_type == "application/json":
-                return await batches.submit(parsed_json(BatchRequest, spool), key, spool)
+                await _receive(request, spool, MAX_INLINE_BYTES, _INLINE_TOO_LARGE)
+                body = await parsed_in_thread(
+                    request, lambda: parsed(BatchRequest, parse_object(spool.path.read_bytes()))
+                )
+                return await batches.submit(body, key, spool)
+            await _receive(request, spool, MAX_MANIFEST_BYTES, f"A manifest has {MAX_MANIFEST_BYTES} bytes at most.")
             values = merge_options(query_values(request.query_params.multi_items()), {})
             query = parsed(BatchQuery, {name: values.pop(name) for name in ("name", "dry_run") if name in values})
             Options.parse(values)
             return await batches.submit_file(spool, query.name, values, query.dry_run, key)
 
-    async def _receive(request: Request, spool: Spool, max_bytes: int | None = None) -> None:
+    async def _receive(request: Request, spool: Spool, max_bytes: int | None = None, too_large: str = "") -> None:
         length = content_length(request.headers)
         if length is not None:
+            if max_bytes is not None and length > max_bytes:
+                raise TooLarge(too_large)
             await spool.announce(length)
         async for block in body_of(request.stream(), length, backend.limits.pace):
             await spool.write(block)
             if max_bytes is not None and spool.n_bytes > max_bytes:
-                raise TooLarge(f"A manifest has {max_bytes} bytes at most.")
+                raise TooLarge(too_large)
         await spool.finish()
 
     @router.get(BATCHES_PATH, summary="List the newest batches", responses=documented(Reason.INVALID_OPTION, *_LEDGER))
@@ -202,27 +214,7 @@ def batch_routes(backend: Backend) -> APIRouter:
     return router
 
 
-def parsed_json(kind: type[BatchRequest], spool: Spool) -> BatchRequest:
-    """Read a JSON body from its spool file; raises `InvalidRequest`, `InvalidOptions`."""
-    try:
-        values = json.loads(spool.path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The body is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InvalidRequest("The body is no JSON object.")
-    return parsed(kind, values)
-
-
-def _submit_openapi() -> dict[str, object]:
-    schema = BatchRequest.model_json_schema()
-    entry = schema.pop("$defs")["ManifestEntry"]
-    schema["properties"]["entries"]["anyOf"][0]["items"] = entry
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": schema},
-                "application/x-ndjson": {"schema": {"type": "string"}},
-            },
-        }
-    }
+def _submit_openapi() -> dict[str, Any]:
+    extra = documented_json(BatchRequest)
+    extra["requestBody"]["content"]["application/x-ndjson"] = {"schema": {"type": "string"}}
+    return extra

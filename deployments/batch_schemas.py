@@ -3,16 +3,18 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
 from deployments.job_schemas import public_part
-from deployments.references import ExternalId
+from deployments.references import MAX_METADATA, ExternalId
 from deployments.schemas import NO_CONTROLS, Wire
 from pipelines.batches import Batch, BatchState, Entry, EntryState, Tally
 from pipelines.jobs import JobState
 
 BATCHES_PATH = "/v1/batches"
 MAX_ENTRIES = 100_000
+MAX_INLINE_BYTES = 4 << 20  # of a batch as one JSON object, which is parsed as a whole, unlike a manifest
+MAX_OPTIONS = 64  # more than there are
 _NAME = Annotated[str, StringConstraints(max_length=255, pattern=NO_CONTROLS)]
 
 
@@ -24,9 +26,13 @@ class ManifestEntry(Wire):
     )
     filename: str | None = Field(None, max_length=255, description="Name to show; the source's last part.")
     custom_id: _NAME = Field("", description="The submitter's own name for it, told in every answer.")
-    options: dict[str, Any] = Field(default_factory=dict, description="As `Options`; goes before the batch's.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, max_length=MAX_OPTIONS, description="As `Options`; goes before the batch's."
+    )
     external_id: ExternalId | None = Field(None, description="As in `POST /v1/jobs`; its job has it too.")
-    metadata: dict[str, str] = Field(default_factory=dict, description="As in `POST /v1/jobs`.")
+    metadata: dict[str, str] = Field(
+        default_factory=dict, max_length=MAX_METADATA, description="As in `POST /v1/jobs`."
+    )
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
@@ -36,12 +42,17 @@ class ManifestEntry(Wire):
 
 
 class BatchRequest(Wire):
-    """A batch by reference or inline: exactly one of ``entries``, ``manifest`` and ``prefix``."""
+    """A batch by reference or inline: exactly one of ``entries``, ``manifest`` and ``prefix``.
+
+    Entries are checked one by one by `deployments.manifests.read_entries`, which names every mistake with its place.
+    """
 
     name: _NAME = ""
-    options: dict[str, Any] = Field(default_factory=dict, description="For all entries; see the schema `Options`.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, max_length=MAX_OPTIONS, description="For all entries; see the schema `Options`."
+    )
     dry_run: bool = Field(False, description="Only look at the recordings; `resume` starts it.")
-    entries: list[ManifestEntry] | None = Field(None, min_length=1, max_length=MAX_ENTRIES)
+    entries: list[SkipValidation[ManifestEntry]] | None = Field(None, min_length=1, max_length=MAX_ENTRIES)
     manifest: str | None = Field(None, max_length=4096, description="Source URL of a manifest: a JSON object per line.")
     prefix: str | None = Field(None, max_length=4096, description="All recordings below `s3://bucket/prefix/`.")
 

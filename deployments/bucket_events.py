@@ -1,11 +1,12 @@
 """Events of buckets, as AWS and MinIO send them: which objects came to be."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_plus
 
+from deployments.http.json_bodies import parse_object
 from pipelines.errors import InvalidRequest
 
 MAX_RECORDS = 1_000
@@ -27,17 +28,12 @@ def objects_created(body: bytes) -> list[ObjectCreated]:
     Keys arrive URL-encoded with ``+`` for spaces, but for EventBridge, which sends them as they are. Raises
     `InvalidRequest` for what is no event and for more than `MAX_RECORDS` objects.
     """
+    event = parse_object(body, "The event")
+    if isinstance(event.get("Message"), str):
+        event = parse_object(event["Message"].encode(), "The event")  # in an envelope of SNS
     try:
-        event = json.loads(body)
-        if isinstance(event, dict) and isinstance(event.get("Message"), str):
-            event = json.loads(event["Message"])  # an envelope of SNS
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The event is not JSON: {error}") from None
-    if not isinstance(event, dict):
-        raise InvalidRequest("The event is no JSON object.")
-    try:
-        found = list(_created(event))
-    except (KeyError, TypeError, AttributeError):
+        found = list(islice(_created(event), MAX_RECORDS + 1))
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise InvalidRequest("The event has not the form of S3's or MinIO's.") from None
     if len(found) > MAX_RECORDS:
         raise InvalidRequest(f"An event may name {MAX_RECORDS} objects at most.")

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Header, Query, Response
-from pydantic import Field, StringConstraints
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import FailFast, Field, StringConstraints
 
 from deployments.access import Author, Reader, Writer
 from deployments.backend import Backend
+from deployments.http.json_bodies import documented_json, json_body
 from deployments.job_routes import matches
 from deployments.job_schemas import JOBS_PATH, job_path
 from deployments.problems import documented
@@ -39,7 +40,7 @@ class CorrectionRequest(Wire):
     """Changes to the newest version of a transcript."""
 
     base: int = Field(ge=0, description="The version they were made on; 0 is the machine's.")
-    segments: list[SegmentEditBody] = Field(default_factory=list, max_length=MAX_SEGMENTS)
+    segments: Annotated[list[SegmentEditBody], FailFast()] = Field(default_factory=list, max_length=MAX_SEGMENTS)
     speakers: dict[_Speaker, SpeakerName] = Field(
         default_factory=dict, max_length=100, description="New names by old ones, throughout; before `segments`."
     )
@@ -96,6 +97,7 @@ def correction_routes(backend: Backend) -> APIRouter:
         JOBS_PATH + "/{job_id}/corrections",
         status_code=201,
         summary="Correct a transcript",
+        openapi_extra=documented_json(CorrectionRequest),
         description=(
             "Saves the next version of the job's transcript; the machine's own and all earlier ones stay as they are. "
             "`base` must be the newest version, else the answer is 409 `version_conflict`: read that one and save "
@@ -104,7 +106,12 @@ def correction_routes(backend: Backend) -> APIRouter:
         ),
         responses=documented(Reason.INVALID_REQUEST, Reason.VERSION_CONFLICT, Reason.ILLEGAL_TRANSITION, *_ONE_JOB),
     )
-    async def correct(job_id: str, body: CorrectionRequest, jobs: Writer, author: Author) -> CorrectionBody:
+    async def correct(
+        job_id: str,
+        jobs: Writer,
+        author: Author,
+        body: Annotated[CorrectionRequest, Depends(json_body(CorrectionRequest, MAX_CORRECTION_BYTES))],
+    ) -> CorrectionBody:
         versions = TranscriptVersions(jobs=jobs)
         saved = await versions.save(job_id, body.base, body.edits(), author=author, note=body.note)
         return CorrectionBody.of(saved, job_id, backend.public_url)

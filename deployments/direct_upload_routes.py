@@ -11,6 +11,7 @@ from pydantic import Field
 from deployments.access import Writer
 from deployments.backend import Backend
 from deployments.direct_uploads import LIFETIME_S, URL_LIFETIME_S
+from deployments.http.json_bodies import documented_json, json_body
 from deployments.problems import documented
 from deployments.schemas import Wire
 from deployments.sources import NAMELESS
@@ -52,6 +53,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         PRESIGNED_PATH,
         status_code=201,
         summary="Get a URL to put a recording to",
+        openapi_extra=documented_json(UploadRequest),
         description=(
             "For large recordings: put the bytes to the `url` of the answer, which leads straight into the bucket "
             f'where the store is one, then send `{{"upload": id}}` to `POST /v1/jobs`. The URL is good for '
@@ -61,7 +63,9 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
             Reason.INVALID_OPTION, Reason.INVALID_REQUEST, Reason.TOO_LARGE, Reason.OVERLOADED, Reason.DRAINING, *_DOWN
         ),
     )
-    async def presign(wanted: UploadRequest, jobs: Writer) -> PresignedUpload:
+    async def presign(
+        jobs: Writer, wanted: Annotated[UploadRequest, Depends(json_body(UploadRequest))]
+    ) -> PresignedUpload:
         await jobs.check_backlog()
         name = clean_filename(wanted.filename or NAMELESS)
         space = SpoolSpace(folder=backend.limits.spool_dir, min_free_bytes=backend.limits.min_free_bytes)

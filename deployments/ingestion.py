@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+import anyio
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -19,11 +20,14 @@ from deployments.batch_routes import batch_routes
 from deployments.console_page import serve_console
 from deployments.console_routes import console_routes
 from deployments.coordinator_line import CoordinatorLine
-from deployments.correction_routes import MAX_CORRECTION_BYTES, correction_routes
+from deployments.correction_routes import correction_routes
 from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.direct_upload_routes import direct_upload_routes
 from deployments.docs_page import serve_docs
+from deployments.http.browser_guard import BrowserGuard, BrowserRules
+from deployments.http.json_bodies import PARSERS
+from deployments.http.origins import origin_of
 from deployments.intake import Intake
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
@@ -61,7 +65,6 @@ from pipelines.storage import BlobStore
 
 __all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "TenantLimits", "build_api"]
 
-MAX_JSON_BYTES = 1 << 20  # FastAPI reads a JSON body before it asks who sends it
 TUS_SENT = ("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum")
 TUS_TOLD = ("tus-resumable", "upload-offset", "upload-length", "upload-expires", "x-meetmemo-job")
 SENT = ("authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id")
@@ -85,6 +88,8 @@ def build_api(
     doorkeeper: Doorkeeper | None = None,
     keys: KeyStore | None = None,
     cors_origins: Sequence[str] = (),
+    known_hosts: frozenset[str] | None = None,
+    refuse_cross_site: bool = True,
     batches: BatchBook | None = None,
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
@@ -105,7 +110,8 @@ def build_api(
     """Build the application; call it where its event loop runs.
 
     Without a ``doorkeeper`` everybody may do everything, without ``keys`` or ``batches`` there are no routes for
-    them. Pages of ``cors_origins`` may ask as well. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
+    them. Pages of ``cors_origins`` may ask as well, others not where ``refuse_cross_site``; ``known_hosts`` are the
+    names that requests may call it by, None: any. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by
     model what it can, ``styles`` what tenants' minutes look like. ``templates`` tries those that jobs bring, None: each
     in a process of its own. Raises `ConfigurationError` when the default model is not among ``models``.
@@ -159,6 +165,7 @@ def build_api(
     app.state.backend = backend
     app.state.doorkeeper = doorkeeper or OpenDoor()
     app.state.meter = RateMeter(live.of, time.monotonic)
+    app.state.json_parsers = anyio.CapacityLimiter(PARSERS)
     serve_docs(app)
     serve_console(app)
     app.include_router(service_routes(backend, llm_configured=llm_configured, version=version))
@@ -166,11 +173,11 @@ def build_api(
     app.include_router(minutes_routes(backend))
     app.include_router(job_routes(backend))
     app.include_router(speech_routes(backend))
-    app.include_router(job_minutes_routes(backend), max_body_size=MAX_JSON_BYTES)
-    app.include_router(correction_routes(backend), max_body_size=MAX_CORRECTION_BYTES)
+    app.include_router(job_minutes_routes(backend))
+    app.include_router(correction_routes(backend))
     app.include_router(audio_routes())
     app.include_router(console_routes(backend, llm_configured=llm_configured, version=version))
-    app.include_router(quarantine_routes(backend), max_body_size=MAX_JSON_BYTES)
+    app.include_router(quarantine_routes(backend))
     app.include_router(delivery_routes())
     app.include_router(admin_routes(backend))
     app.include_router(notification_routes(backend))
@@ -181,10 +188,15 @@ def build_api(
     if batches is not None:
         app.include_router(batch_routes(backend))
     if keys is not None:
-        app.include_router(key_routes(keys, clock), max_body_size=MAX_JSON_BYTES)
+        app.include_router(key_routes(keys, clock))
     install(app)
     if cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(cors_origins), **CORS)
+    own_pages = [origin_of(public_url)] if public_url else []
+    rules = BrowserRules(
+        hosts=known_hosts, origins=frozenset({*cors_origins, *own_pages}), refuse_cross_site=refuse_cross_site
+    )
+    app.add_middleware(BrowserGuard, rules=rules)
     app.add_middleware(AnswerHeaders)
     app.add_middleware(Correlation)
     return app
@@ -206,6 +218,8 @@ class IngestionConfig:
     public_url: str = ""
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
+    known_hosts: frozenset[str] | None = None
+    refuse_cross_site: bool = True
     usd_per_audio_hour: float | None = None
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     twilio: tuple[TwilioAccount, ...] = ()
@@ -263,6 +277,8 @@ class Ingestion:
             public_url=config.public_url,
             profiles=config.profiles,
             cors_origins=config.cors_origins,
+            known_hosts=config.known_hosts,
+            refuse_cross_site=config.refuse_cross_site,
             usd_per_audio_hour=config.usd_per_audio_hour,
             vocabularies=config.vocabularies,
             twilio=config.twilio,

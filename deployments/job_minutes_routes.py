@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.access import Reader, Writer
 from deployments.backend import Backend
+from deployments.http.json_bodies import documented_json, optional_json_body
 from deployments.idempotency import idempotency_key
 from deployments.job_schemas import JOBS_PATH, JobBody, job_path
 from deployments.problems import documented
@@ -31,6 +32,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
         status_code=202,
         response_model=JobBody,
         summary="Write the minutes anew",
+        openapi_extra=documented_json(MinutesWishes, required=False),
         description=(
             "Makes a new job that takes the transcript of this one and writes its minutes with other options: nothing "
             "is transcribed again, and the earlier version stays as it is. Takes an `Idempotency-Key`."
@@ -54,13 +56,11 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
         job_id: str,
         request: Request,
         jobs: Writer,
-        body: MinutesWishes | None = None,
+        body: Annotated[MinutesWishes, Depends(optional_json_body(MinutesWishes))],
         idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     ) -> Response:
         await jobs.check_backlog()
-        job, created = await jobs.rewrite(
-            job_id, body or MinutesWishes.model_validate({}), idempotency_key(request.headers)
-        )
+        job, created = await jobs.rewrite(job_id, body, idempotency_key(request.headers))
         (shown,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
         if not created:

@@ -28,13 +28,17 @@ JWKS_RETRY_S = 30.0  # a token may name any key; the provider is not asked for e
 JWKS_TIMEOUT_S = 5.0
 MAX_JWKS_BYTES = 1 << 20
 MAX_TOKEN_CHARS = 16_384
+TOKEN_TYPES = frozenset({"", "jwt", "at+jwt"})  # RFC 9068; the same keys sign tokens of logout, events and more
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class JwtRules:
-    """What a token must say: "" for an issuer or audience that is not looked at."""
+    """What a token must say: "" for an issuer or audience that is not looked at.
+
+    Only a secret that no other application shares can do without them.
+    """
 
     issuer: str = ""
     audience: str = ""
@@ -103,7 +107,7 @@ class PublishedKeys:
 
 
 def _is_public(key: jwt.PyJWK) -> bool:
-    return key.key_type in ("RSA", "EC", "OKP")
+    return key.key_type in ("RSA", "EC", "OKP") and key.public_key_use in (None, "sig")
 
 
 class JwtDoor:
@@ -121,6 +125,7 @@ class JwtDoor:
         if len(token) > MAX_TOKEN_CHARS:
             raise Unauthenticated("The token is too long.")
         try:
+            _check_type(token)
             claims = jwt.decode(
                 token,
                 await self._keys.key_for(token),
@@ -144,6 +149,13 @@ class JwtDoor:
             scopes=_scopes(claims.get(rules.scope_claim)),
             key_id=f"jwt:{str(claims.get('sub', ''))[:64]}",
         )
+
+
+def _check_type(token: str) -> None:
+    """Refuse a token that says it is for something else (RFC 8725, section 3.11); raises `jwt.InvalidTokenError`."""
+    kind = jwt.get_unverified_header(token).get("typ", "")
+    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in TOKEN_TYPES:
+        raise jwt.InvalidTokenError("its type is not that of an access token")
 
 
 def _scopes(claim: object) -> frozenset[Scope]:

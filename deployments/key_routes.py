@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from deployments.access import Admin
+from deployments.http.json_bodies import documented_json, json_body
 from deployments.problems import documented
 from deployments.schemas import Wire
 from deployments.tenant_jobs import in_thread
@@ -63,9 +64,10 @@ def key_routes(keys: KeyStore, clock: Clock) -> APIRouter:
         KEYS_PATH,
         status_code=201,
         summary="Make an API key",
+        openapi_extra=documented_json(KeyRequest),
         responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE),
     )
-    async def create(operator: Admin, wanted: KeyRequest) -> NewKeyBody:
+    async def create(operator: Admin, wanted: Annotated[KeyRequest, Depends(json_body(KeyRequest))]) -> NewKeyBody:
         key, token = new_key(
             tenant=wanted.tenant, scopes=wanted.scopes, name=wanted.name, now_s=clock(), lifetime_s=wanted.lifetime_s
         )

@@ -1,13 +1,14 @@
 """From a manifest to the entries of a batch: read line by line, every mistake named with its line. Blocks."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from deployments.batch_schemas import MAX_ENTRIES, ManifestEntry
+from deployments.http.json_bodies import parse_json
 from deployments.limits import SourceLimits
 from deployments.offer import Offer
 from deployments.references import ReferenceFields
@@ -20,36 +21,59 @@ from pipelines.jobs import JobOptions
 
 MAX_LINE_CHARS = 64 << 10
 MAX_TEMPLATES = 200  # that entries bring along; each is tried
+MAX_LINES = 2 * MAX_ENTRIES  # empty ones too
 _MAX_MISTAKES = 20
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, ManifestEntry | InvalidOptions]]:
     """Yield the entries of a JSONL file with their line numbers, or what is wrong; empty lines count for nothing.
 
-    A line that is a JSON string is a source. Raises `InvalidRequest` for what is no text.
+    A line that is a JSON string is a source. Holds one line at a time. Raises `InvalidRequest` for what is no text.
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         try:
-            for number in range(1, 1 << 62):
-                line = file.readline(MAX_LINE_CHARS)
+            for number in range(1, MAX_LINES + 1):
+                line = file.readline(MAX_LINE_CHARS + 1)
                 if not line:
                     return
-                if line.strip():
+                if len(line) > MAX_LINE_CHARS:
+                    yield number, _mistake(number, f"has more than {MAX_LINE_CHARS} characters")
+                    while line and not line.endswith("\n"):
+                        line = file.readline(MAX_LINE_CHARS)
+                elif line.strip():
                     yield number, _parsed(line, number)
+            if file.read(1):
+                yield MAX_LINES + 1, _mistake(MAX_LINES + 1, f"a manifest has {MAX_LINES} lines at most")
         except UnicodeDecodeError as error:
             raise InvalidRequest(f"The manifest is not UTF-8: {error}") from None
 
 
+def read_entries(values: Sequence[Any]) -> Iterator[tuple[int, ManifestEntry | InvalidOptions]]:
+    """Yield inline entries with their numbers from 1, or what is wrong with them, until enough is."""
+    n_wrong = 0
+    for number, value in enumerate(values, start=1):
+        entry = _checked(value, number)
+        yield number, entry
+        n_wrong += isinstance(entry, InvalidOptions)
+        if n_wrong == _MAX_MISTAKES:
+            return
+
+
 def _parsed(line: str, number: int) -> ManifestEntry | InvalidOptions:
     try:
-        value = json.loads(line)
-        return ManifestEntry.model_validate({"source": value} if isinstance(value, str) else value)
+        value = parse_json(line.encode(), "It")
+    except InvalidRequest as error:
+        return _mistake(number, str(error).removeprefix("It "))
+    return _checked({"source": value} if isinstance(value, str) else value, number)
+
+
+def _checked(value: Any, number: int) -> ManifestEntry | InvalidOptions:
+    try:
+        return ManifestEntry.model_validate(value)
     except ValidationError as error:
-        item = error.errors()[0]
+        item = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, item["loc"]))
         return _mistake(number, f"{where}: {item['msg']}" if where else item["msg"])
-    except (ValueError, RecursionError) as error:
-        return _mistake(number, f"is not JSON: {error}")
 
 
 def _mistake(number: int, what: str) -> InvalidOptions:

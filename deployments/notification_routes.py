@@ -3,12 +3,13 @@
 import hashlib
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
 
 from deployments.access import Writer
 from deployments.backend import Backend
 from deployments.bucket_events import objects_created
+from deployments.http.json_bodies import documented_json, json_body, read_bounded
 from deployments.problems import documented
 from deployments.references import ReferenceFields
 from deployments.s3_sources import Page, bucket_and_key, list_pages, read_sidecar_of, s3_url
@@ -132,12 +133,8 @@ def notification_routes(backend: Backend) -> APIRouter:
     async def notify(request: Request, jobs: Writer) -> Noted:
         values = merge_options(query_values(request.query_params.multi_items()), {})
         await jobs.offer.check(Options.parse(values))
-        body = bytearray()
-        async for block in request.stream():
-            body += block
-            if len(body) > MAX_EVENT_BYTES:
-                raise InvalidRequest(f"An event has {MAX_EVENT_BYTES} bytes at most.")
-        found = objects_created(bytes(body))
+        too_large = InvalidRequest(f"An event has {MAX_EVENT_BYTES} bytes at most.")
+        found = await in_thread(objects_created, await read_bounded(request, MAX_EVENT_BYTES, too_large))
         await jobs.check_backlog()
         return Noted(
             objects=[
@@ -150,6 +147,7 @@ def notification_routes(backend: Backend) -> APIRouter:
     @router.post(
         f"{NOTIFICATIONS_PATH}/sweep",
         summary="Look through a prefix",
+        openapi_extra=documented_json(SweepRequest),
         description=(
             f"Lists a prefix and makes jobs of the objects that brought none yet, {MAX_SWEPT} at once: repeat it while "
             "the answer says `more`. What was swept or notified before is not taken again. Of the recordings that are "
@@ -157,7 +155,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         ),
         responses=documented(Reason.SOURCE_UNREACHABLE, *_REFUSALS),
     )
-    async def sweep(request: SweepRequest, jobs: Writer) -> Noted:
+    async def sweep(jobs: Writer, request: Annotated[SweepRequest, Depends(json_body(SweepRequest))]) -> Noted:
         await jobs.offer.check(Options.parse(request.options))
         place = place_of(request.prefix, places, jobs.tenant)
         if place is None:

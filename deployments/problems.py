@@ -28,7 +28,6 @@ from pipelines.errors import (
     RequestInFlight,
     TemplateInvalid,
     TemplateUnknown,
-    TooLarge,
     TusVersion,
     Unauthenticated,
 )
@@ -74,6 +73,8 @@ STATUS: dict[Reason, int] = {
     Reason.INVALID_REQUEST: 400,
     Reason.UNAUTHENTICATED: 401,
     Reason.FORBIDDEN: 403,
+    Reason.CROSS_SITE: 403,
+    Reason.MISDIRECTED: 421,
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
     Reason.UPLOAD_STALLED: 408,
     Reason.UPLOAD_BUSY: 423,
@@ -189,7 +190,6 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 _HTTP_ERRORS: dict[int, MeetMemoError] = {
     404: NotFound("There is nothing at this address."),
-    413: TooLarge("The body is larger than this address takes."),
     405: MethodNotAllowed("This address does not take this method."),
 }
 
@@ -199,13 +199,6 @@ async def _on_http(request: Request, error: Exception) -> Response:
     known = _HTTP_ERRORS.get(error.status_code, InvalidRequest(str(error.detail)))
     problem = problem_of(known).model_copy(update={"status": error.status_code})
     return _response(problem, dict(error.headers or {}), path=request.url.path)
-
-
-def _is_bare_refusal(start: Message) -> bool:
-    """Whether an answer is that of Starlette's bound on bodies, which no handler of errors sees."""
-    return start["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and any(
-        name == b"content-type" and value.startswith(b"text/plain") for name, value in start["headers"]
-    )
 
 
 class _CatchAll:
@@ -218,16 +211,12 @@ class _CatchAll:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = replaced = False
+        started = False
 
         async def noting_send(message: Message) -> None:
-            nonlocal started, replaced
-            if message["type"] == "http.response.start":
-                started, replaced = True, _is_bare_refusal(message)
-                if replaced:
-                    await answer(_HTTP_ERRORS[HTTPStatus.REQUEST_ENTITY_TOO_LARGE])(scope, receive, send)
-            if not replaced:
-                await send(message)
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
 
         try:
             await self._app(scope, receive, noting_send)

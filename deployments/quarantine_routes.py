@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from deployments.access import Reader, Writer
 from deployments.backend import Backend
+from deployments.http.json_bodies import documented_json, optional_json_body
 from deployments.idempotency import idempotency_key
 from deployments.job_schemas import JOBS_PATH, JobBody, job_path
 from deployments.problems import documented
@@ -120,6 +121,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         status_code=202,
         response_model=JobBody,
         summary="Decode chunks in quarantine again",
+        openapi_extra=documented_json(ReplayRequest, required=False),
         description=(
             "Makes a new job that decodes only these chunks and takes everything else from the job that gave them up: "
             "a transcript, minutes and documents of the whole recording. When it succeeds the old job's quarantine "
@@ -134,12 +136,11 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         job_id: str,
         request: Request,
         jobs: Writer,
-        body: ReplayRequest | None = None,
+        body: Annotated[ReplayRequest, Depends(optional_json_body(ReplayRequest))],
         idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     ) -> Response:
         await jobs.check_backlog()
-        wanted = body.chunks if body else None
-        return await answer(jobs, *await jobs.replay(job_id, wanted, idempotency_key(request.headers)))
+        return await answer(jobs, *await jobs.replay(job_id, body.chunks, idempotency_key(request.headers)))
 
     @router.post(
         JOBS_PATH + "/{job_id}/retry",

@@ -10,7 +10,7 @@ from deployments.batch_schemas import BatchBody, BatchRequest, EntryBody, Manife
 from deployments.correlation import came_from
 from deployments.job_schemas import result_path
 from deployments.limits import SourceLimits
-from deployments.manifests import checked_entries, read_lines
+from deployments.manifests import checked_entries, read_entries, read_lines
 from deployments.s3_sources import list_objects
 from deployments.schemas import InvalidOptions, refused_option
 from deployments.source_places import place_of
@@ -42,9 +42,11 @@ class TenantBatches:
 
     async def submit(self, request: BatchRequest, key: str | None, spool: Spool) -> tuple[Batch, bool]:
         """Make a batch of a request by reference or inline; ``spool`` takes a manifest that is pulled."""
-        fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        lines: Lines
         if request.entries is not None:
-            lines: Lines = enumerate(request.entries, start=1)
+            lines = await in_thread(lambda: list(read_entries(request.entries or ())))
+            right = [entry for _, entry in lines if isinstance(entry, ManifestEntry)]
+            request = request.model_copy(update={"entries": right})
         elif request.manifest is not None:
             check_url(request.manifest, self.sources, self.tenant)
             small = replace(self.sources, max_bytes=MAX_MANIFEST_BYTES)
@@ -52,6 +54,7 @@ class TenantBatches:
             lines = read_lines(spool.path)
         else:
             lines = self._listed(request.prefix or "")
+        fingerprint = await in_thread(lambda: hashlib.sha256(request.model_dump_json().encode()).hexdigest())
         return await self._create(lines, request.name, request.options, request.dry_run, key, fingerprint)
 
     async def submit_file(

@@ -9,6 +9,7 @@ from fastapi.security import APIKeyHeader
 
 from deployments.answer_headers import leave
 from deployments.backend import Backend
+from deployments.http.json_bodies import read_bounded
 from deployments.problems import documented
 from deployments.rate import RateMeter
 from deployments.schemas import Options, Wire
@@ -125,11 +126,8 @@ def _charge(request: Request, tenant: str) -> None:
 
 
 async def _form(request: Request) -> Mapping[str, Sequence[str]]:
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > MAX_FORM_BYTES:
-            raise InvalidRequest(f"A callback has {MAX_FORM_BYTES} bytes at most.")
+    too_large = InvalidRequest(f"A callback has {MAX_FORM_BYTES} bytes at most.")
+    body = await read_bounded(request, MAX_FORM_BYTES, too_large)
     try:
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError as error:

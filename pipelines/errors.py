@@ -12,6 +12,8 @@
     │   ├── InvalidRequest        invalid_request
     │   ├── Unauthenticated       unauthenticated
     │   ├── Forbidden             forbidden
+    │   ├── CrossSite             cross_site
+    │   ├── Misdirected           misdirected
     │   ├── UnsupportedMediaType  unsupported_media_type
     │   ├── UploadStalled         upload_stalled
     │   ├── UploadBusy            upload_busy
@@ -97,6 +99,8 @@ class Reason(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
+    CROSS_SITE = "cross_site"
+    MISDIRECTED = "misdirected"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UPLOAD_STALLED = "upload_stalled"
     UPLOAD_BUSY = "upload_busy"
@@ -184,6 +188,18 @@ class Forbidden(RequestError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class CrossSite(RequestError):
+    """A page of another origin, which may not use this server, had a browser send the request."""
+
+    reason = Reason.CROSS_SITE
+
+
+class Misdirected(RequestError):
+    """The request names a host that this server is not."""
+
+    reason = Reason.MISDIRECTED
 
 
 class UnsupportedMediaType(RequestError):

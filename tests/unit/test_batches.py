@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cluster.batches import plan, recordings_in, submit, upload_missing, watch
 from cluster.client import Client
+from deployments.batch_schemas import ManifestEntry
 from deployments.housekeeping import DAY_S, Retention, keep_house
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits, SourceLimits
@@ -24,6 +25,8 @@ from pipelines.ledger import open_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.testing.store import MemoryStore
 from tests.unit.house import MODEL, CodedSegmenter, House
+
+JSONL = {"content-type": "application/x-ndjson"}
 
 
 class PullingSegmenter(CodedSegmenter):
@@ -405,3 +408,65 @@ async def test_uploads_that_end_while_the_answer_comes_have_not_given_up() -> No
 
     batch = await watch(cast("Client", SlowClient()), "b", Console(quiet=True), until=uploads)
     assert batch["finished"]
+
+
+async def test_inline_mistakes_are_named_by_entry(office):
+    """As those of a manifest, the first ones of all entries."""
+    entries = [{"source": "https://a.example/1"}, {"sauce": 1}, "x", {"source": "https://a.example/2", "metadata": 1}]
+    answer = await office.http.post("/v1/batches", json={"entries": [*entries, *[{}] * 100]})
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_option")
+    errors = answer.json()["errors"]
+    assert [error["field"] for error in errors[:3]] == ["entries[2]", "entries[3]", "entries[4]"]
+    assert len(errors) == 20
+    many = {f"o{number}": 1 for number in range(65)}
+    answer = await office.http.post("/v1/batches", json={"options": many, "entries": entries[:1]})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "options")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "field", "message"),
+    [
+        ('{"filename": "a.wav"}\n"' + "x" * 70_000 + '"\n{}', "entries[2]", "65536 characters"),
+        ("[" * 60_000, "entries[1]", "recursion limit"),
+        ('{"filename": "a.wav", "options": {"speakers": ' + "[" * 300 + "]" * 300 + "}}", "entries[1]", "recursion"),
+        ('{"filename": "a.wav", "custom_id": "\\ud800"}', "entries[1]", "is not JSON"),
+        ('{"filename": "a.wav", "options": {"priority": NaN}}', "entries[1]", "is not JSON"),
+        ("{" + ",".join(f'"n{number}":0' for number in range(5_000)) + "}", "entries[1]", "more than 128 names"),
+        ('"https://a.example/1"\n' + "\n" * 20, "entries[11]", "10 lines at most"),
+    ],
+    ids=lambda text: text[:20],
+)
+async def test_lines_are_bounded(office, monkeypatch, manifest, field, message):
+    """In length, depth, names and number; what follows a line that is too long is read as the next one."""
+    monkeypatch.setattr("deployments.manifests.MAX_LINES", 10)
+    answer = await office.http.post("/v1/batches", content=manifest, headers=JSONL)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_option"), answer.text
+    (error, *more) = answer.json()["errors"]
+    assert error["field"] == field
+    assert message in error["message"]
+    assert [each["field"] for each in more] == (["entries[3]"] if "xxx" in manifest else [])
+
+
+async def test_a_manifest_is_read_no_further_than_it_counts(office, monkeypatch):
+    """One line at a time: what comes after the last entry that a batch may have is never made an object."""
+    monkeypatch.setattr("deployments.manifests.MAX_ENTRIES", 3)
+    checked = []
+    kind = ManifestEntry.model_validate
+    monkeypatch.setattr(ManifestEntry, "model_validate", lambda value: checked.append(value) or kind(value))
+    answer = await office.http.post("/v1/batches", content='"https://a.example/1"\n' * 1_000, headers=JSONL)
+    assert "a batch holds 3 entries at most" in answer.json()["detail"]
+    assert len(checked) == 4
+
+
+async def test_a_folder_too_large_for_one_object(office, tmp_path, monkeypatch):
+    """Its entries are sent line by line, with the same options."""
+    monkeypatch.setattr("cluster.batches.MAX_INLINE_BYTES", 10)
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    for name in ("a.wav", "b.wav"):
+        (folder / name).write_text("1 2")
+    batch = await submit(office.client, plan(str(folder), {"minutes": "none"}, dry_run=False))
+    assert (batch["name"], batch["counts"]) == ("calls", {"uploading": 2})
+    entries = (await office.http.get(f"/v1/batches/{batch['id']}/entries")).json()["entries"]
+    assert [entry["custom_id"] for entry in entries] == ["a.wav", "b.wav"]
+    assert await upload_missing(office.client, batch["id"], folder) == []

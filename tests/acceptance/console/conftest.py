@@ -32,7 +32,11 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            args=[
+                "--no-sandbox",
+                "--autoplay-policy=no-user-gesture-required",
+                "--host-resolver-rules=MAP evil.example 127.0.0.1",
+            ],
             timeout=PATIENCE_MS * 2,
         )
         yield browser

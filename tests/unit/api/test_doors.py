@@ -13,7 +13,7 @@ from cluster.settings import load_settings
 from deployments.auth import EitherDoor, OpenDoor, ScraperDoor
 from deployments.jwt_door import JwtDoor, JwtRules, PublishedKeys, SharedSecret
 from deployments.key_door import KeyDoor
-from pipelines.credentials import ALL_SCOPES, JOB_SCOPES, Scope, new_key
+from pipelines.credentials import ALL_SCOPES, JOB_SCOPES, RESERVED_TENANTS, Scope, new_key
 from pipelines.errors import ConfigurationError, LedgerUnavailable, TimedOut, Unauthenticated
 from pipelines.testing.keys import MemoryKeys
 from pipelines.testing.ledger import ManualClock
@@ -162,6 +162,32 @@ async def test_a_token_that_is_not_signed_rightly_is_refused(door):
             await door.admit(wrong)
 
 
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
+async def test_types_of_tokens_that_open(door, kind):
+    """Access tokens, as providers mark them or do not."""
+    assert (await door.admit(signed(headers={"typ": kind}, **RIGHT))).tenant == "acme"
+
+
+@pytest.mark.parametrize("kind", ["logout+jwt", "secevent+jwt", "dpop+jwt", "application/logout+jwt"])
+async def test_tokens_for_something_else_are_refused(door, kind):
+    """The same keys sign them, but nobody was given them to enter with."""
+    with pytest.raises(Unauthenticated, match="type"):
+        await door.admit(signed(headers={"typ": kind}, **RIGHT))
+
+
+@pytest.mark.parametrize("tenant", [*RESERVED_TENANTS, "", "Acme", "acme/x", "..", True, {"a": "b"}])
+async def test_a_claim_that_names_no_tenant(door, tenant):
+    """Nor what the store keeps beside the tenants."""
+    with pytest.raises(Unauthenticated, match="names no tenant"):
+        await door.admit(signed(**{**RIGHT, "tenant": tenant}))
+
+
+async def test_a_token_of_nobody_in_particular(door):
+    """A service may have tokens without a subject; what it may do is in the other claims."""
+    said = {name: value for name, value in {**claims(), **RIGHT}.items() if name != "sub"}
+    assert (await door.admit(jwt.encode(said, SECRET, algorithm="HS256"))).key_id == "jwt:"
+
+
 def test_a_short_secret_is_refused():
     """One that could be guessed from a single token."""
     with pytest.raises(ConfigurationError):
@@ -258,6 +284,42 @@ def settings_with(tmp_path, **env):
     return load_settings(env={"MEETMEMO_HOME": str(tmp_path), **env})
 
 
+PROVIDED = {
+    "MEETMEMO_AUTH__JWKS_URL": "https://id.example/jwks",
+    "MEETMEMO_AUTH__JWT_ISSUER": "https://id.example",
+    "MEETMEMO_AUTH__JWT_AUDIENCE": "meetmemo",
+}
+
+
+@pytest.mark.parametrize("mode", ["jwt", "both"])
+@pytest.mark.parametrize("missing", ["MEETMEMO_AUTH__JWT_ISSUER", "MEETMEMO_AUTH__JWT_AUDIENCE"])
+def test_a_providers_other_applications_are_kept_out(tmp_path, keys, mode, missing):
+    """Its keys sign their tokens too: without issuer and audience the settings are refused, with both they hold."""
+    settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": mode}
+    assert type(build_doorkeeper(settings_with(tmp_path, **settings), keys, {})) in (JwtDoor, EitherDoor)
+    del settings[missing]
+    with pytest.raises(ConfigurationError, match=r"auth\.jwks_url needs auth\.jwt_issuer and auth\.jwt_audience"):
+        settings_with(tmp_path, **settings)
+    assert settings_with(tmp_path, **{**settings, "MEETMEMO_AUTH__MODE": "keys"}).auth.jwks_url
+
+
+async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, real_server):
+    """The door that settings build takes the token that is for this server, and none of the provider's others."""
+    provider = Provider()
+    async with real_server(provider) as url:
+        settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": "jwt", "MEETMEMO_AUTH__JWKS_URL": f"{url}/jwks"}
+        door = build_doorkeeper(settings_with(tmp_path, **settings), keys, {})
+
+        async def admit(**said):
+            return await door.admit(signed(provider.private, "RS256", {"kid": "k1"}, **said))
+
+        assert (await admit(**RIGHT)).tenant == "acme"
+        assert (await admit(**{**RIGHT, "aud": ["other", "meetmemo"]})).tenant == "acme"
+        for other in ({}, {**RIGHT, "aud": "wiki"}, {**RIGHT, "iss": "https://id.example/other"}):
+            with pytest.raises(Unauthenticated):
+                await admit(**other)
+
+
 @pytest.mark.parametrize(
     ("mode", "env", "kind"),
     [
@@ -279,7 +341,7 @@ def test_the_door_that_is_configured(tmp_path, keys, mode, env, kind):
     [
         ({}, {}),
         ({"MEETMEMO_JWT_SECRET": "short"}, {}),
-        ({"MEETMEMO_JWT_SECRET": SECRET}, {"MEETMEMO_AUTH__JWKS_URL": "https://id.example/jwks"}),
+        ({"MEETMEMO_JWT_SECRET": SECRET}, PROVIDED),
     ],
 )
 def test_a_door_that_cannot_be_built(tmp_path, keys, env, settings):

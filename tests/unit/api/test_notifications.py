@@ -100,6 +100,14 @@ async def test_what_is_not_to_be_pulled_is_ignored(api):
     assert api.ledger.list(None).jobs == ()
 
 
+@pytest.mark.parametrize("size", ["many", 1e999, [], {}, "\ud800"])
+async def test_sizes_that_are_none(api, size):
+    """An event whose object has no number for its size is not understood."""
+    content = json.dumps(aws(size=size)).replace("Infinity", "1e999")
+    answer = await api.client.post("/v1/notifications/s3", content=content)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "invalid_request")
+
+
 async def test_bad_events_and_options(api):
     """Too large, unreadable, with options that are none."""
     assert (await api.client.post("/v1/notifications/s3", content=b"x" * (1 << 21))).status_code == 400
