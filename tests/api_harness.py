@@ -97,6 +97,15 @@ class Api:
         return list(self.spool_dir.iterdir())
 
     @property
+    def n_spooled_bytes(self) -> int:
+        """How much of uploads lies in the spool folder; a file that is renamed or deleted meanwhile counts nothing."""
+        n_bytes = 0
+        for path in self.spool_dir.glob("*.upload"):
+            with contextlib.suppress(FileNotFoundError):
+                n_bytes += path.stat().st_size
+        return n_bytes
+
+    @property
     def blobs(self) -> list[str]:
         return list(self.store.list(""))
 

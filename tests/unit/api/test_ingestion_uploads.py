@@ -105,7 +105,7 @@ async def test_client_goes_away(api, headers):
     if headers is MULTIPART:
         connection.send(HEAD)
     connection.send(b"x" * (3 * MIB))
-    await until(lambda: api.spooled and api.spooled[0].stat().st_size > 0)
+    await until(lambda: api.n_spooled_bytes)
     connection.disconnect()
     await connection.done()
     assert (api.blobs, api.spooled) == ([], [])
@@ -116,7 +116,7 @@ async def test_request_is_cancelled(api):
     """A server that cancels the request's task, as Ray Serve does on a disconnect, leaves nothing either."""
     connection = Connection(api.app, "POST", "/v1/jobs", RAW)
     connection.send(b"x" * (3 * MIB))
-    await until(lambda: api.spooled and api.spooled[0].stat().st_size > 0)
+    await until(lambda: api.n_spooled_bytes)
     connection.task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await connection.task

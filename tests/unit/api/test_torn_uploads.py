@@ -38,7 +38,7 @@ async def test_cut_and_cancelled(api, headers, n_steps):
     if headers is MULTIPART:
         connection.send(HEAD)
     connection.send(b"x" * (2 * MIB))
-    await until(lambda: api.spooled and api.spooled[0].stat().st_size > 0)
+    await until(lambda: api.n_spooled_bytes)
     connection.disconnect()
     for _ in range(n_steps):
         await asyncio.sleep(0)
@@ -129,7 +129,7 @@ async def test_a_scrape_tells_of_the_spool_folder(api):
     """Prometheus sees how many uploads lie there, their bytes, and how long they have been still."""
     connection = Connection(api.app, "POST", "/v1/jobs", RAW)
     connection.send(b"x" * MIB)
-    await until(lambda: api.spooled and api.spooled[0].stat().st_size == MIB)
+    await until(lambda: api.n_spooled_bytes == MIB)
     found = samples((await api.client.get("/metrics")).content)
     assert found[("meetmemo_spool_files", "upload")] == 1
     assert found[("meetmemo_spool_bytes", "upload")] == MIB
