@@ -80,7 +80,7 @@ async def read_submission(request: Request, spool: Spool, offer: Offer, limits: 
     if media_type == "application/json":
         source = await _read_source(body, length)
         if source.source is not None:
-            check_url(source.source, limits.sources)
+            check_url(source.source, limits.sources, offer.tenant)
         outside = {"external_id": source.external_id, "metadata": source.metadata}
         given = merge_options(query, {}, source.options, {k: v for k, v in outside.items() if v is not None})
         reference = ReferenceFields.taken_from(given)

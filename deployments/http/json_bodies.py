@@ -13,6 +13,7 @@ import anyio.to_thread
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from deployments.limits import IngestionLimits
 from deployments.schemas import Wire, parsed, refused_option
 from deployments.submission import content_length
 from deployments.uploads import body_of
@@ -56,7 +57,8 @@ async def read_bounded(request: Request, max_bytes: int, too_large: MeetMemoErro
     if length is not None and length > max_bytes:
         raise refusal
     data = bytearray()
-    async for block in body_of(request.stream(), length, request.app.state.backend.limits.upload_idle_timeout_s):
+    limits: IngestionLimits = request.app.state.backend.limits
+    async for block in body_of(request.stream(), length, limits.pace):
         data += block
         if len(data) > max_bytes:
             raise refusal

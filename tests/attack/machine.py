@@ -167,7 +167,7 @@ def confined_decoder(target: Target) -> str:
     try:
         while not seen and time.monotonic() < deadline_s:
             for process in target.processes():
-                if "decoder_host" in process.title:
+                if "pipelines.decoder_host" in process.title:
                     status = _status(process.pid)
                     if status.get("NoNewPrivs") == "1":  # the host itself has not given up anything yet
                         seen = status

@@ -1,6 +1,8 @@
 """Two tenants cannot see each other: asked of every operation in the OpenAPI document, so a new one must say how."""
 
 from deployments.auth import ALL_SCOPES, Principal
+from deployments.limits import SourceLimits
+from deployments.source_places import SourcePlace
 from pipelines.testing.keys import MemoryKeys
 
 
@@ -63,3 +65,13 @@ async def test_no_list_tells_of_another_tenants_job(make_api):
         assert "unmistakable" not in shown.text, path
         n_asked += 1
     assert n_asked >= 6
+
+
+async def test_a_place_of_another_tenant_is_not_pulled_from(make_api):
+    """A bucket that the operator opened to one tenant is refused to others when they submit, not when it is pulled."""
+    place = SourcePlace(name="calls", url="s3://calls", secret="id:secret", tenants=("mine",))
+    api = await make_api(doorkeeper=Tenants(), sources=SourceLimits(places=(place,)))
+    body = {"source": "s3://calls/a.wav"}
+    refused = await api.client.post("/v1/jobs", json=body, headers={"x-api-key": "other"})
+    assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_option")
+    assert (await api.client.post("/v1/jobs", json=body, headers={"x-api-key": "mine"})).status_code == 202
