@@ -91,7 +91,8 @@ def hostile_templates(target: Target) -> str:
             expect(target.request("POST", "/v1/jobs", json=body), 422, 429, 503, about="as JSON")
             told = f"filename YQ==,minutes_template {base64.b64encode(template.encode()).decode()}"
             tus = {"tus-resumable": "1.0.0", "upload-length": "9", "upload-metadata": told}
-            expect(target.request("POST", "/v1/uploads", headers=tus), 422, 429, 503, about="as a tus upload")
+            answer = target.request("POST", "/v1/uploads", headers=tus)
+            expect(answer, 422, 429, 503, 400, about="as a tus upload")  # 400: HAProxy's, for very long headers
             batch = {"entries": [{"source": "https://recordings.invalid/a.wav", "options": form}], "dry_run": True}
             expect(target.request("POST", "/v1/batches", json=batch), 422, 429, 503, about="in a batch")
         _at_once(target, headers)
@@ -159,7 +160,6 @@ def strangers(target: Target) -> str:
         for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/results/transcript.json"):
             expect(target.request("GET", path, key=key), status, about=f"{path} with a foreign key")
         expect(target.request("DELETE", f"/v1/jobs/{job_id}", key=key), status, about="cancelling with a foreign key")
-    target.wait_for_end(job_id)
     target.purge(job_id)
     return "no key, a wrong key and another tenant's key open nothing"
 

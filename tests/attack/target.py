@@ -82,7 +82,8 @@ class Target:
         raise Finding(f"job {job_id} did not end in {JOB_TIMEOUT_S:.0f} s")
 
     def purge(self, job_id: str) -> None:
-        """Erase a job."""
+        """Erase a job once it has ended."""
+        self.wait_for_end(job_id)
         answer = self.request("DELETE", f"/v1/jobs/{job_id}?purge=true")
         if answer.is_error:
             raise Finding(f"a job cannot be erased: {answer.status_code} {answer.text[:200]}")
