@@ -23,9 +23,12 @@ _SPOKEN = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple"
 _DIGIT = rf"(?:\d|[零〇一二三四五六七八九两]|\b(?:{_SPOKEN})\b)"
 _BETWEEN = r"[\s.,()/–—-]{0,3}"
 _TLD = r"[A-Za-z]{2,24}"
+# Bounds keep the time from growing with the square of a text's length; a local part has 64 characters (RFC 5321).
+_LOCAL = "{1,128}"
+_PARTS = "{0,16}"
 _EMAIL = re.compile(
-    rf"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)*\.{_TLD}\b"
-    rf"|\b[\w.+-]+(?:\s+(?:dot|underscore|dash)\s+[\w-]+)*\s+at\s+[\w-]+(?:\s+dot\s+[\w-]+)*\s+dot\s+{_TLD}\b",
+    rf"[\w.+%-]{_LOCAL}\s?@\s?[\w-]+(?:\.[\w-]+)*\.{_TLD}\b"
+    rf"|\b[\w.+-]{_LOCAL}(?:\s+(?:dot|underscore|dash)\s+[\w-]+){_PARTS}\s+at\s+[\w-]+(?:\s+dot\s+[\w-]+)*\s+dot\s+{_TLD}\b",
     re.IGNORECASE,
 )
 _CARD = re.compile(rf"\+?{_DIGIT}(?:{_BETWEEN}{_DIGIT}){{{MIN_CARD_DIGITS - 1},}}", re.IGNORECASE)

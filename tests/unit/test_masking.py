@@ -1,6 +1,7 @@
 """Masking: what is hidden, what is not, and that nothing else of a transcript changes."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,28 @@ def test_a_transcript_keeps_everything_else():
     ]
     assert (masked.speaker, masked.start_s, masked.end_s, masked.channel) == ("Ann", 0, 4, 1)
     assert mask_transcript(transcript, ()) is transcript
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 20_000,
+        "a." * 10_000,
+        "a dot " * 3_300,
+        "a at a dot " * 1_800,
+        "a@" * 10_000,
+        "1 " * 10_000,
+        "a@a." * 5_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_long_texts_take_no_long_time(text: str) -> None:
+    """Texts made to be looked through again and again cost what their length costs."""
+    began_s = time.process_time()
+    mask_text(text, ALL)
+    assert time.process_time() - began_s < 3
+
+
+def test_an_address_with_a_long_local_part() -> None:
+    """What a mail server takes at most is masked whole."""
+    assert mask_text(f"to {'a' * 64}@example.org", ALL) == "to [email]"
