@@ -8,6 +8,7 @@ It uses the standard library alone, so that it starts fast. `meetmemo up` names 
 that `meetmemo up --address` joins the variable names the command ``meetmemo-haproxy``.
 """
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,21 @@ from pathlib import Path
 
 ENDPOINTS = ("http_frontend", "grpc_frontend")
 """Frontends in Ray's configuration that serve requests to applications."""
+
+ANSWERS = {
+    400: ("invalid_request", "The request cannot be read: its head is damaged or too long."),
+    408: ("upload_stalled", "The request did not come to its end."),
+    500: ("internal", "The proxy in front of the endpoint failed."),
+    502: ("replica_lost", "The replica that worked on the request is gone; try again."),
+    503: ("replica_lost", "No replica takes requests now; try again."),
+    504: ("timed_out", "The replica that worked on the request gave no answer in time; try again."),
+}
+"""HAProxy's own answers by status: their reason (`pipelines.errors.Reason`) and detail, where it has pages of HTML.
+
+A head that it cannot parse at all still gets its page: that answer has no directive.
+"""
+RETRIED = (502, 503, 504)
+RETRY_AFTER_S = 5
 
 
 def find_haproxy() -> str:
@@ -31,6 +47,8 @@ def find_haproxy() -> str:
 def restricted(config: str, host: str = "") -> str:
     """Return Ray's configuration with no listener but the endpoint's, and a control socket for this user alone.
 
+    HAProxy's own answers become those of the API: problem+json (RFC 9457) with ``Retry-After`` where that helps.
+
     With ``host`` the endpoint listens on that address, whatever Ray wrote: Ray's own servers behind HAProxy then need
     not listen on it. Raises ``ValueError`` for a configuration without an endpoint.
     """
@@ -41,11 +59,15 @@ def restricted(config: str, host: str = "") -> str:
             kind, name = words[0], "".join(words[1:2])
         if kind in ("frontend", "listen") and name not in ENDPOINTS:
             continue
+        if name == ENDPOINTS[0] and words[:1] == ["http-error"]:
+            continue
         if words[:2] == ["stats", "socket"]:
             line = re.sub(r"\bmode \d+\b", "mode 600", line)
         elif host and name == ENDPOINTS[0] and words[:1] == ["bind"]:
             line = f"    bind {_address(host)}:{words[1].rpartition(':')[2]}"
         kept.append(line)
+        if words[:2] == ["frontend", ENDPOINTS[0]]:
+            kept += [f"    {_answer(status)}" for status in ANSWERS]
     if not any(line.split()[:2] == ["frontend", ENDPOINTS[0]] for line in kept):
         raise ValueError(f"its configuration has no frontend {ENDPOINTS[0]}")
     return "\n".join(kept) + "\n"
@@ -68,6 +90,22 @@ def run(haproxy: str, host: str, arguments: list[str]) -> None:
 def main() -> None:
     """Run in place of HAProxy (the command ``meetmemo-haproxy``)."""
     run(find_haproxy(), "", sys.argv[1:])
+
+
+def _answer(status: int) -> str:
+    """The directive for one of HAProxy's own answers."""
+    reason, detail = ANSWERS[status]
+    problem = {
+        "type": f"urn:meetmemo:problem:{reason}",
+        "title": reason.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "reason": reason,
+        "errors": [],
+        "instance": "urn:meetmemo:proxy",
+    }
+    retry = f" hdr Retry-After {RETRY_AFTER_S}" if status in RETRIED else ""
+    return f"http-error status {status} content-type application/problem+json string '{json.dumps(problem)}'{retry}"
 
 
 def _address(host: str) -> str:

@@ -5,11 +5,16 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from schemathesis.core.failures import FailureGroup
+
+from deployments.admin_routes import DRAIN_PATH
+from tests.api_conformance import Server, operations, try_operation
 from tests.attack.run import Probe
 from tests.attack.target import Finding, Target, answering
 from tests.fuzz_requests import fuzz_server
 
 ROOT = Path(__file__).resolve().parents[2]
+N_EXAMPLES = 3
 N_REQUESTS = 300
 N_RECORDINGS = 100
 SEED = 5
@@ -50,7 +55,25 @@ def mutated_recordings(target: Target) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+def requests_by_document(target: Target) -> str:
+    """Valid and invalid requests to every operation of the OpenAPI document are answered as it says."""
+    server = Server(url=target.url, known={}, headers=target.headers())
+    wrong, n_tried = [], 0
+    for label, operation in operations(server).items():
+        if operation.path == DRAIN_PATH:  # the other attacks want a cluster that takes jobs
+            continue
+        n_tried += 1
+        try:
+            try_operation(server, operation, n_examples=N_EXAMPLES, seed=SEED)
+        except (Exception, FailureGroup) as error:
+            wrong.append(f"{label}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    if wrong:
+        raise Finding(f"{len(wrong)} of {n_tried} operations; {'; '.join(wrong[:3])}")
+    return f"{n_tried} operations, {N_EXAMPLES} valid and invalid requests each"
+
+
 PROBES = (
+    Probe(threat="requests after the OpenAPI document", run=requests_by_document),
     Probe(threat="mutated requests", run=mutated_requests),
     Probe(threat="mutated recordings (decoder alone)", run=mutated_recordings),
 )

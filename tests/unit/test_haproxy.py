@@ -2,16 +2,19 @@
 
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cluster import haproxy_launcher
 from cluster.haproxy import BINARY, SOCKET, proxy_environment
-from cluster.haproxy_launcher import find_haproxy, restricted
+from cluster.haproxy_launcher import ANSWERS, find_haproxy, restricted
 from cluster.settings import Settings
-from pipelines.errors import ConfigurationError
+from deployments.problems import problem_for
+from pipelines.errors import ConfigurationError, Reason
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray uses pydantic in ways that it deprecates
@@ -101,6 +104,29 @@ def test_haproxy_takes_what_is_left(config: Path, folder: Path) -> None:
     assert "ALERT" not in done.stderr
     assert binds(config.read_text()) == [f"{settings.http.host}:{ENDPOINT}"]
     assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_its_own_answers_are_those_of_the_api(config: Path) -> None:
+    """Where no replica answers, HAProxy does as the API would: problem+json with an enumerated reason."""
+    config.write_text(restricted(config.read_text()))
+    haproxy = subprocess.Popen([find_haproxy(), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{ENDPOINT}", timeout=30) as client:
+            deadline_s = time.monotonic() + 30
+            while True:
+                try:
+                    answer = client.get("/v1/jobs")
+                    break
+                except httpx.ConnectError:
+                    assert time.monotonic() < deadline_s
+    finally:
+        haproxy.terminate()
+        haproxy.wait(30)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.headers["retry-after"] == "5"
+    expected = problem_for(Reason.REPLICA_LOST, ANSWERS[503][1]).model_dump(mode="json")
+    assert answer.json() == {**expected, "instance": "urn:meetmemo:proxy"}
+    assert {reason for reason, _ in ANSWERS.values()} <= set(Reason)
 
 
 def test_a_configuration_of_another_form_does_not_start(tmp_path: Path) -> None:
