@@ -104,6 +104,8 @@ def open_ports(target: Target) -> str:
 
 def sockets_of_others(target: Target) -> str:
     """Another user of the machine can connect to no Unix socket of the cluster, HAProxy's admin socket first of all."""
+    if not target.one_host:
+        raise NotApplicable("on several hosts Ray is started by the operator, in a folder of the operator's")
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         raise NotApplicable("only root can become another user, with setpriv")
     inodes = {inode for process in target.processes() for inode in _sockets_of(process.pid)}
@@ -196,7 +198,7 @@ def _status(pid: int) -> dict[str, str]:
 
 
 def traces_after_purge(target: Target) -> str:
-    """After a job was erased, no file of the home holds its name, its metadata or its options."""
+    """After a job was erased, nothing that is stored holds its name, its metadata or its options."""
     home = target.own_home()
     mark = f"attack{uuid.uuid4().hex}"
     jobs = [target.submit(filename=f"{mark}.wav", minutes_title=f"{mark} title", metadata=f'{{"case": "{mark}"}}')]
@@ -205,12 +207,16 @@ def traces_after_purge(target: Target) -> str:
         state = target.wait_for_end(job_id)
         if state != "succeeded":
             raise Finding(f"an honest job ended as {state}")
-    if not _holding(home, mark):
+
+    def traces() -> list[str]:
+        return [*_holding(home, mark), *target.traces_of(mark)]
+
+    if not traces():
         raise Finding("the name was found nowhere before it was erased: the probe sees nothing")
     for job_id in jobs:
         target.purge(job_id)
     deadline_s = time.monotonic() + ERASED_WITHIN_S
-    while (left := _holding(home, mark)) and time.monotonic() < deadline_s:
+    while (left := traces()) and time.monotonic() < deadline_s:
         time.sleep(0.5)
     if left:
         raise Finding(f"{', '.join(left[:5])} still hold the name after {ERASED_WITHIN_S:.0f} s")

@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
+from sqlalchemy import Connection, CursorResult, create_engine, inspect
 
+from pipelines.storage import open_store
 from tests.attack.target import Target
 from tests.chaos.processes import kill_sessions
 from tests.hosts.fleet import Fleet
@@ -46,7 +50,9 @@ def with_keys() -> Iterator[Target]:
 @contextmanager
 def hosts() -> Iterator[Target]:
     """A head and two workers with addresses of their own, PostgreSQL, a bucket and Redis, asking for API keys."""
-    with Fleet(more={"MEETMEMO_AUTH__MODE": "keys"}) as fleet:
+    with pytest.MonkeyPatch.context() as patched, Fleet(more={"MEETMEMO_AUTH__MODE": "keys"}) as fleet:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):  # of the bucket, for this process
+            patched.setenv(name, "test")
         environment = {**os.environ, "MEETMEMO_LEDGER_URL": fleet.ledger_url}
         home = fleet.head.disk
         yield Target(
@@ -58,7 +64,29 @@ def hosts() -> Iterator[Target]:
             key=make_key("acme", home, environment),
             other_key=make_key("other", home, environment),
             one_host=False,
+            traces_of=lambda text: [*_rows_with(fleet.ledger_url, text), *_objects_with(fleet.store_url, text)],
         )
+
+
+def _rows_with(ledger_url: str, text: str) -> list[str]:
+    """Tables of a database that have a row with a text."""
+    engine = create_engine(ledger_url)
+    try:
+        with engine.connect() as connection:
+            names = inspect(connection).get_table_names()
+            return [name for name in names if any(text in str(tuple(row)) for row in _all_rows(connection, name))]
+    finally:
+        engine.dispose()
+
+
+def _all_rows(connection: Connection, table: str) -> CursorResult[Any]:
+    return connection.exec_driver_sql(f'SELECT * FROM "{table}"')
+
+
+def _objects_with(store_url: str, text: str) -> list[str]:
+    """Keys of a blob store that have a text in their names or bytes."""
+    store = open_store(store_url)
+    return [key for key in store.list("") if text in key or text.encode() in store.get(key)]
 
 
 SETUPS: dict[str, Callable[[], AbstractContextManager[Target]]] = {

@@ -35,7 +35,8 @@ class Target:
     ``home`` and ``sessions`` (of the processes that started it) are None and empty where the cluster is not on this
     machine. ``key`` and ``other_key`` are API keys of two tenants, "" where nobody is asked for one. ``place`` is a
     URL (``s3://bucket/prefix``) that it pulls recordings from with credentials, "" where there is none.
-    ``one_host``: no port but the endpoint's need be reached from other machines.
+    ``one_host``: no port but the endpoint's need be reached from other machines. ``traces_of`` names the places that
+    hold a text, beside the home's files: rows of a database server, objects of a bucket.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Target:
     other_key: str = field(default="", repr=False)
     place: str = ""
     one_host: bool = True
+    traces_of: Callable[[str], list[str]] = lambda text: []
 
     @property
     def asks_for_keys(self) -> bool:
