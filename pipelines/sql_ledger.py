@@ -1,10 +1,11 @@
 """The ledger in a database: `SqlLedger`, for SQLite and PostgreSQL alike."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, delete, false, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -14,7 +15,7 @@ from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobUpdate, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobName, JobUpdate, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rows import (
     enter_event,
     fenced,
@@ -48,6 +49,7 @@ from pipelines.ledger_schema import (
     job_costs,
     jobs,
     leases,
+    lost_chunks,
     queued,
     started,
     switches,
@@ -129,6 +131,13 @@ class SqlLedger:
         with self._database.reading() as connection:
             return job_of(known_row(connection, tenant, job_id))
 
+    def get_many(self, names: Collection[JobName]) -> Mapping[JobName, Job]:
+        """Return those of the jobs that exist; see `pipelines.ledger.Ledger.get_many`."""
+        wanted = frozenset(names)
+        with self._database.reading() as connection:
+            rows = rows_by_id(connection, {storable(job_id) for _, job_id in wanted})
+        return {(row.tenant, row.id): job_of(row) for row in rows.values() if (row.tenant, row.id) in wanted}
+
     def list(
         self,
         tenant: str | None,
@@ -139,12 +148,12 @@ class SqlLedger:
         created_from_s: float | None = None,
         created_before_s: float | None = None,
         updated_from_s: float | None = None,
+        with_failed_chunks: bool = False,
         limit: int = 50,
         after: str | None = None,
     ) -> Page:
         """Return one page of jobs, newest first; see `pipelines.ledger.Ledger.list`."""
-        check_limit(limit)
-        query = select(jobs).order_by(jobs.c.created_at_s.desc(), jobs.c.id.desc()).limit(limit + 1)
+        query = select(jobs)
         if tenant is not None:
             query = query.where(jobs.c.tenant == tenant)
         if states:
@@ -159,6 +168,20 @@ class SqlLedger:
             query = query.where(jobs.c.created_at_s < created_before_s)
         if updated_from_s is not None:
             query = query.where(jobs.c.updated_at_s >= updated_from_s)
+        if with_failed_chunks:
+            query = query.where(lost_chunks())
+        return self._page(query, limit, after)
+
+    def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:
+        """Return one page of jobs that were written lately; see `pipelines.ledger.Ledger.changed`."""
+        of_tenants = [
+            and_(jobs.c.tenant == tenant, jobs.c.updated_at_s >= from_s) for tenant, from_s in since_s.items()
+        ]
+        return self._page(select(jobs).where(or_(false(), *of_tenants)), limit, after)
+
+    def _page(self, query: Select[Any], limit: int, after: str | None) -> Page:
+        check_limit(limit)
+        query = query.order_by(jobs.c.created_at_s.desc(), jobs.c.id.desc()).limit(limit + 1)
         if after is not None:
             created_at_s, job_id = parse_cursor(after)
             query = query.where(tuple_(jobs.c.created_at_s, jobs.c.id) < tuple_(literal(created_at_s), literal(job_id)))
@@ -174,6 +197,19 @@ class SqlLedger:
         with self._database.reading() as connection:
             found = {JobState(state): n for state, n in connection.execute(query)}
         return {state: found.get(state, 0) for state in JobState}
+
+    def counts_by_tenant(self, tenants: Collection[str]) -> dict[str, dict[JobState, int]]:
+        """Count several tenants' jobs by state; see `pipelines.ledger.Ledger.counts_by_tenant`."""
+        query = (
+            select(jobs.c.tenant, jobs.c.state, func.count())
+            .where(jobs.c.tenant.in_(tenants))
+            .group_by(jobs.c.tenant, jobs.c.state)
+        )
+        counts = {tenant: dict.fromkeys(JobState, 0) for tenant in tenants}
+        with self._database.reading() as connection:
+            for tenant, state, n_jobs in connection.execute(query):
+                counts[tenant][JobState(state)] = n_jobs
+        return counts
 
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count waiting jobs; see `pipelines.ledger.Ledger.queued_jobs`."""
