@@ -1,16 +1,16 @@
 """`CoordinatorLine`: asks the Coordinator, but never depends on it; the ledger stays the truth."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import TypeVar
 
 import structlog
 
 from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView
-from deployments.shared_reads import SharedReads
+from deployments.shared_reads import SharedJobReads
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.jobs import Job
-from pipelines.ledger import JobName, Ledger
+from pipelines.ledger import Ledger
 
 T = TypeVar("T")
 
@@ -31,8 +31,7 @@ class CoordinatorLine:
 
     def __init__(self, coordinator: CoordinatorPort, ledger: Ledger) -> None:
         self._coordinator = coordinator
-        self._ledger = ledger
-        self._jobs = SharedReads(self._read, lambda: POLL_S)
+        self._jobs = SharedJobReads(ledger, lambda: POLL_S)
         self._silent_until_s = float("-inf")  # on the loop's clock
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
@@ -112,19 +111,11 @@ class CoordinatorLine:
 
     async def _look(self, known: Job, timeout_s: float) -> JobView | None:
         """The job as the ledger has it; None while the ledger does not answer. Raises `JobUnknown`."""
-        name = (known.tenant, known.id)
         try:
             async with asyncio.timeout(timeout_s):
-                job = await self._jobs.answer(name)
+                return JobView(job=await self._jobs.get(known.tenant, known.id), eta_s=None)
         except (LedgerUnavailable, TimeoutError):
             return None
-        if job is None:
-            raise JobUnknown(f"no job {known.id}")
-        return JobView(job=job, eta_s=None)
-
-    def _read(self, names: frozenset[JobName]) -> Mapping[JobName, Job | None]:
-        found = self._ledger.get_many(names)
-        return {name: found.get(name) for name in names}
 
     @property
     def _silent(self) -> bool:

@@ -1,8 +1,15 @@
-"""`SharedReads`: many tasks wait for the answers of one blocking call, which is made for all of them together."""
+"""`SharedReads`: many tasks wait for the answers of one blocking call, which is made for all of them together.
+
+`SharedJobReads` are those of jobs in the ledger.
+"""
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
+
+from pipelines.errors import JobUnknown
+from pipelines.jobs import Job
+from pipelines.ledger import JobName, Ledger
 
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
@@ -66,3 +73,22 @@ class SharedReads(Generic[Q, A]):
             else:
                 waiting.set_result(answers[question])
         self._schedule()
+
+
+class SharedJobReads:
+    """Reads jobs for all tasks that follow any; see `SharedReads`."""
+
+    def __init__(self, ledger: Ledger, interval_s: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._reads = SharedReads(self._read, interval_s)
+
+    async def get(self, tenant: str, job_id: str) -> Job:
+        """The job as it is at the next look; raises `JobUnknown` and `LedgerUnavailable`."""
+        job = await self._reads.answer((tenant, job_id))
+        if job is None:
+            raise JobUnknown(f"no job {job_id}")
+        return job
+
+    def _read(self, names: frozenset[JobName]) -> Mapping[JobName, Job | None]:
+        found = self._ledger.get_many(names)
+        return {name: found.get(name) for name in names}

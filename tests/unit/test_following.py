@@ -9,11 +9,13 @@ from contextlib import aclosing
 from deployments.coordinator_line import CoordinatorLine
 from deployments.job_events import job_events
 from deployments.job_feed import ChangedJobs, JobFeed
-from pipelines.job_events import Claimed, ResultsStored, Segmented, TranscriptStored
+from pipelines.job_events import CancelRequested, Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.job_machine import transition
 from pipelines.testing.ledger import MemoryLedger
+from pipelines.testing.store import MemoryStore
 from tests.api_harness import SteeredCoordinator
 from tests.contracts.ledger_base import make_job
+from tests.unit.house import House
 from tests.virtual_time import run_in_virtual_time
 
 N_CLIENTS = 100
@@ -217,6 +219,45 @@ def test_streams_outlive_an_outage_of_the_ledger():
 
     (of_all, of_one), _ = run_in_virtual_time(program())
     assert of_all == of_one == 6
+
+
+def test_all_who_follow_waiting_jobs_share_the_coordinators_looks():
+    """A hundred clients of jobs that nobody has begun cost the Coordinator four looks a second, and hear of the end."""
+
+    async def program():
+        ledger = CountedLedger()
+        house = House(ledger, MemoryStore())
+        for number in range(10):
+            ledger.create(make_job(f"j{number}"))
+        ended = []
+
+        async def watch(job_id):
+            version = 1
+            while True:
+                view = await house.coordinator.watch("acme", job_id, version, 15.0)
+                version = view.job.version
+                if view.job.state.final:
+                    ended.append(job_id)
+                    return
+
+        clients = [asyncio.create_task(watch(f"j{number % 10}")) for number in range(N_CLIENTS)]
+        await asyncio.sleep(0)
+        ledger.n_asked.clear()
+        await asyncio.sleep(20.0)
+        n_asked = Counter(ledger.n_asked)
+        lease = ledger.acquire_lease("test", 1e9)
+        for number in range(10):
+            job = ledger.get("acme", f"j{number}")
+            ledger.apply(lease, transition(job, CancelRequested())[0], job.version)
+        await asyncio.gather(*clients)
+        house.let_go()
+        return n_asked, len(ended)
+
+    (n_asked, n_ended), took_s = run_in_virtual_time(program())
+    assert n_asked["get_many"] <= 4 * 20 + 1
+    assert n_asked["get"] == 0
+    assert n_ended == N_CLIENTS
+    assert took_s < 22.0
 
 
 def test_a_slow_reader_is_told_what_is_true_when_it_reads():
