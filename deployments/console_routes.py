@@ -1,6 +1,7 @@
 """Routes the web console asks beside those of jobs: the stream of all jobs, and what a job may choose."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
@@ -10,7 +11,7 @@ from deployments.access import Reader, reader_slot
 from deployments.api_docs import event_stream
 from deployments.backend import Backend
 from deployments.gates import Gate
-from deployments.job_feed import JobFeed
+from deployments.job_feed import ChangedJobs, JobFeed
 from deployments.problems import documented
 from deployments.schemas import Wire
 from pipelines.errors import Reason
@@ -36,6 +37,7 @@ class ChoicesBody(Wire):
 def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
     """Build the routes for following all jobs and for the choices a form offers."""
     router = APIRouter()
+    changed = ChangedJobs(backend.ledger)
     streams = Gate(
         backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
     )
@@ -57,7 +59,7 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
     )
     async def follow_jobs(jobs: Reader) -> Response:
         feed = JobFeed(
-            ledger=jobs.ledger,
+            changed=changed,
             line=jobs.line,
             tenant=jobs.tenant,
             public_url=jobs.public_url,
@@ -67,9 +69,10 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
         first = await anext(events)  # a ledger that is away is an answer, not a torn stream
 
         async def whole() -> AsyncIterator[bytes]:
-            yield first
-            async for event in events:
-                yield event
+            async with aclosing(events):
+                yield first
+                async for event in events:
+                    yield event
 
         return StreamingResponse(
             whole(),

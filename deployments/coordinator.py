@@ -35,6 +35,7 @@ from deployments.ports import (
     TranscriberPort,
     WrittenResults,
 )
+from deployments.shared_reads import SharedJobReads
 from pipelines.batches import BatchBook
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
@@ -49,6 +50,7 @@ from pipelines.storage import BlobStore
 __all__ = ["Coordinator", "CoordinatorOptions"]
 
 JOBS_AHEAD = 2  # of each batch, for every job in hand: enough that no room stays empty
+WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -81,6 +83,7 @@ class Coordinator:
         self._leadership = Leadership(ledger, options.owner, options.lease_s)
         self._patience = patience or Patience()
         self._records = JobRecords(ledger, self._leadership, options.notices)
+        self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
         self._wake = asyncio.Event()
         self._driver = JobDriver(
             records=self._records,
@@ -187,18 +190,24 @@ class Coordinator:
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
         """Return the job once it changed after ``seen_version``, or when the time is up; raises `JobUnknown`."""
         live = self._driver.jobs.get(job_id)
-        if live is not None and live.job.tenant == tenant and live.job.version <= seen_version:
+        if live is None:
+            job = await self._waiting.get(tenant, job_id)
+            if job.state is JobState.QUEUED and job.version <= seen_version:
+                await asyncio.sleep(min(timeout_s, self._options.idle_poll_s))
+                job = await self._waiting.get(tenant, job_id)
+            return self._view_of(tenant, job_id) or JobView(job=job, eta_s=None)
+        if live.job.tenant == tenant and live.job.version <= seen_version:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await live.changed.wait()
-        elif live is None:
-            job = await asyncio.to_thread(self._ledger.get, tenant, job_id)
-            if job.state is JobState.QUEUED and job.version <= seen_version:
-                await asyncio.sleep(min(timeout_s, self._options.idle_poll_s))
+        view = self._view_of(tenant, job_id)
+        return view or JobView(job=await asyncio.to_thread(self._ledger.get, tenant, job_id), eta_s=None)
+
+    def _view_of(self, tenant: str, job_id: str) -> JobView | None:
         live = self._driver.jobs.get(job_id)
-        if live is not None and live.job.tenant == tenant:
-            return JobView(job=live.job, eta_s=self._driver.eta(live))
-        return JobView(job=await asyncio.to_thread(self._ledger.get, tenant, job_id), eta_s=None)
+        if live is None or live.job.tenant != tenant:
+            return None
+        return JobView(job=live.job, eta_s=self._driver.eta(live))
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
         """Estimate the seconds each live job still needs."""

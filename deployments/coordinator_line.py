@@ -1,14 +1,13 @@
 """`CoordinatorLine`: asks the Coordinator, but never depends on it; the ledger stays the truth."""
 
 import asyncio
-import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import anyio.to_thread
 import structlog
 
 from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView
+from deployments.shared_reads import SharedJobReads
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.jobs import Job
 from pipelines.ledger import Ledger
@@ -25,17 +24,20 @@ log = structlog.get_logger(__name__)
 
 
 class CoordinatorLine:
-    """Calls with a time-out and a way out. Belongs to one event loop."""
+    """Calls with a time-out and a way out. Belongs to one event loop.
+
+    While the Coordinator does not answer, all who follow jobs share one look into the ledger every `POLL_S`.
+    """
 
     def __init__(self, coordinator: CoordinatorPort, ledger: Ledger) -> None:
         self._coordinator = coordinator
-        self._ledger = ledger
-        self._silent_until_s = 0.0  # monotonic
+        self._jobs = SharedJobReads(ledger, lambda: POLL_S)
+        self._silent_until_s = float("-inf")  # on the loop's clock
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
         self._n_untold = 0  # jobs that arrived since the Coordinator last heard of any
         self._refusing = False
-        self._refusing_until_s = 0.0  # monotonic
+        self._refusing_until_s = float("-inf")  # on the loop's clock
 
     def wake(self, n_arrived: int = 0) -> None:
         """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one.
@@ -78,12 +80,12 @@ class CoordinatorLine:
         """Begin or end draining, or tell how far it is; None when nobody answers."""
         status = await self._ask(self._coordinator.drain(begin=begin, refuse=refuse), ANSWER_TIMEOUT_S)
         if status is not None:
-            self._refusing, self._refusing_until_s = status.refusing, time.monotonic() + REFUSING_FRESH_S
+            self._refusing, self._refusing_until_s = status.refusing, _now_s() + REFUSING_FRESH_S
         return status
 
     async def refusing(self) -> bool:
         """Whether new jobs are to be turned away, as of a second ago; not while nobody answers."""
-        if time.monotonic() > self._refusing_until_s and not self._silent and await self.drain() is None:
+        if _now_s() > self._refusing_until_s and not self._silent and await self.drain() is None:
             self._refusing = False
         return self._refusing
 
@@ -92,32 +94,32 @@ class CoordinatorLine:
 
         Progress is news even within a version: the Coordinator knows it before the ledger does.
         """
-        end_s = time.monotonic() + timeout_s
+        end_s = _now_s() + timeout_s
         seen = known.version - 1  # answered at once, and tells progress made since the last answer
-        while (left_s := end_s - time.monotonic()) > 0:
-            view = await self._look(known, seen, left_s)
+        while (left_s := end_s - _now_s()) > 0:
+            if self._silent:
+                view = await self._look(known, left_s)
+            else:
+                asked = self._coordinator.watch(known.tenant, known.id, seen, left_s)
+                view = await self._ask(asked, left_s + ANSWER_TIMEOUT_S)
             if view is not None and _is_news(known, view.job):
                 return view
-            if seen == known.version:
-                await asyncio.sleep(min(POLL_S, max(0.0, end_s - time.monotonic())))
+            if seen == known.version and not self._silent:
+                await asyncio.sleep(min(POLL_S, max(0.0, end_s - _now_s())))
             seen = known.version
         return None
 
-    async def _look(self, known: Job, seen: int, timeout_s: float) -> JobView | None:
-        if not self._silent:
-            view = await self._ask(
-                self._coordinator.watch(known.tenant, known.id, seen, timeout_s), timeout_s + ANSWER_TIMEOUT_S
-            )
-            if view is not None:
-                return view
+    async def _look(self, known: Job, timeout_s: float) -> JobView | None:
+        """The job as the ledger has it; None while the ledger does not answer. Raises `JobUnknown`."""
         try:
-            return JobView(job=await anyio.to_thread.run_sync(self._ledger.get, known.tenant, known.id), eta_s=None)
-        except LedgerUnavailable:
+            async with asyncio.timeout(timeout_s):
+                return JobView(job=await self._jobs.get(known.tenant, known.id), eta_s=None)
+        except (LedgerUnavailable, TimeoutError):
             return None
 
     @property
     def _silent(self) -> bool:
-        return time.monotonic() < self._silent_until_s
+        return _now_s() < self._silent_until_s
 
     async def _ask(self, call: Awaitable[T], timeout_s: float) -> T | None:
         try:
@@ -126,9 +128,13 @@ class CoordinatorLine:
         except JobUnknown:
             raise
         except Exception as error:  # Ray raises many kinds for a replica that is gone, and none may fail a request
-            self._silent_until_s = time.monotonic() + RETRY_S
+            self._silent_until_s = _now_s() + RETRY_S
             log.warning("coordinator does not answer", action="coordinator_silent", error=repr(error))
             return None
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _is_news(known: Job, job: Job) -> bool:

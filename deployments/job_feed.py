@@ -1,18 +1,19 @@
 """What changes among a tenant's jobs, as server-sent events: one stream for a whole list.
 
-The ledger is asked every second for what was written since, so that every Ingestion replica tells the same.
+The ledger is asked every second for what was written since, so that every Ingestion replica tells the same: once for
+all streams of a replica, and only while there are any.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-import anyio.to_thread
 from pydantic import BaseModel
 
 from deployments.coordinator_line import CoordinatorLine
 from deployments.job_schemas import JobBody
+from deployments.shared_reads import SharedReads
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs import Job, JobState
 from pipelines.ledger import Ledger
@@ -36,67 +37,100 @@ class Changes(BaseModel):
     jobs: list[JobBody]
 
 
+class ChangedJobs:
+    """Reads what changed in the ledger for all streams of a process together. Belongs to one event loop."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._changes = SharedReads(self._read_changes, lambda: POLL_S)
+        self._counts = SharedReads(self._read_counts, lambda: POLL_S)
+
+    async def since(self, tenant: str, from_s: float) -> Sequence[Job]:
+        """A tenant's jobs that were written at or after a time (Unix seconds), and perhaps some from before it.
+
+        Waits for the next look into the ledger; raises `LedgerUnavailable`.
+        """
+        return await self._changes.answer((tenant, from_s))
+
+    async def counts(self, tenant: str) -> Counts:
+        """How many jobs a tenant has by the next look into the ledger; raises `LedgerUnavailable`."""
+        return Counts(jobs=await self._counts.answer(tenant))
+
+    async def counts_now(self, tenant: str) -> Counts:
+        """The same without waiting for others."""
+        return Counts(jobs=await asyncio.to_thread(self._ledger.counts, tenant))
+
+    def _read_changes(self, asked: frozenset[tuple[str, float]]) -> dict[tuple[str, float], list[Job]]:
+        since_s: dict[str, float] = {}
+        for tenant, from_s in asked:
+            since_s[tenant] = min(from_s, since_s.get(tenant, from_s))
+        found: dict[str, list[Job]] = {tenant: [] for tenant in since_s}
+        after: str | None = None
+        while True:
+            page = self._ledger.changed(since_s, limit=PAGE, after=after)
+            for job in page.jobs:
+                found[job.tenant].append(job)
+            after = page.next_cursor
+            if after is None:
+                return {(tenant, from_s): found[tenant] for tenant, from_s in asked}
+
+    def _read_counts(self, tenants: frozenset[str]) -> dict[str, dict[JobState, int]]:
+        return self._ledger.counts_by_tenant(tenants)
+
+
 @dataclass(kw_only=True)
 class JobFeed:
     """One reader's view of a tenant's jobs; ``clock`` gives Unix seconds. Belongs to one event loop."""
 
-    ledger: Ledger
+    changed: ChangedJobs
     line: CoordinatorLine
     tenant: str
     public_url: str
     keep_alive_s: float
     clock: Callable[[], float] = time.time
-    poll_s: float = POLL_S
     _told: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Yield ``counts`` at once and whenever something changed, ``jobs`` with what changed, comments in between.
 
         Told first is what changed in the last `OVERLAP_S`: who lists jobs after the stream began misses nothing.
 
-        While the ledger does not answer the stream is silent; what it missed comes afterwards.
+        While the ledger does not answer there are comments only; what was missed comes afterwards.
         """
         since_s = self.clock()
-        yield _event("counts", await self._counts())
-        silent_s = 0.0
+        yield _event("counts", await self.changed.counts_now(self.tenant))
+        loop = asyncio.get_running_loop()
+        alive_until_s = loop.time() + self.keep_alive_s
         while True:
-            await asyncio.sleep(self.poll_s)
-            now_s = self.clock()
+            asked_s = self.clock()
+            looking = asyncio.create_task(self._news(since_s - OVERLAP_S))
             try:
-                changed = [job for job in await self._changed(since_s) if self._told.get(job.id) != _mark(job)]
-                counts = await self._counts() if changed else None
+                while not looking.done():
+                    await asyncio.wait([looking], timeout=alive_until_s - loop.time())
+                    if loop.time() >= alive_until_s:
+                        alive_until_s = loop.time() + self.keep_alive_s
+                        yield KEEP_ALIVE
+                news, counts = looking.result()
             except LedgerUnavailable:
                 continue
-            since_s = now_s
+            finally:
+                looking.cancel()
+            since_s = asked_s
             if counts is None:
-                silent_s += self.poll_s
-                if silent_s >= self.keep_alive_s:
-                    silent_s = 0.0
-                    yield KEEP_ALIVE
                 continue
-            silent_s = 0.0
-            self._told.update((job.id, _mark(job)) for job in changed)
+            self._told.update((job.id, _mark(job)) for job in news)
             while len(self._told) > MAX_TOLD:
                 del self._told[next(iter(self._told))]
-            for start in range(0, len(changed), PAGE):
-                yield _event("jobs", await self._show(changed[start : start + PAGE]))
+            for start in range(0, len(news), PAGE):
+                yield _event("jobs", await self._show(news[start : start + PAGE]))
             yield _event("counts", counts)
+            alive_until_s = loop.time() + self.keep_alive_s
 
-    async def _changed(self, since_s: float) -> Sequence[Job]:
-        return await anyio.to_thread.run_sync(self._read, since_s - OVERLAP_S)
-
-    def _read(self, from_s: float) -> Sequence[Job]:
-        found: list[Job] = []
-        after: str | None = None
-        while True:
-            page = self.ledger.list(self.tenant, updated_from_s=from_s, limit=PAGE, after=after)
-            found += page.jobs
-            after = page.next_cursor
-            if after is None:
-                return found
-
-    async def _counts(self) -> Counts:
-        return Counts(jobs=await anyio.to_thread.run_sync(self.ledger.counts, self.tenant))
+    async def _news(self, from_s: float) -> tuple[Sequence[Job], Counts | None]:
+        """Jobs that were not told as they are now, and the counts if there are any."""
+        changed = await self.changed.since(self.tenant, from_s)
+        news = [job for job in changed if self._told.get(job.id) != _mark(job)]
+        return news, await self.changed.counts(self.tenant) if news else None
 
     async def _show(self, jobs: Sequence[Job]) -> Changes:
         eta_s = await self.line.eta(tuple(job.id for job in jobs if not job.state.final))

@@ -15,7 +15,7 @@ from deployments import tracing
 from deployments.documents import MINUTES_FORMATS, TRANSCRIPT_FORMATS, Documents
 from deployments.erasure import erase_blobs
 from deployments.figures import MinutesOutcome, WritingFigures
-from deployments.parking import Parked, Parking
+from deployments.parking import Parked, RememberedParking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from pipelines.codec import decode
 from pipelines.core import Transcript, Usage
@@ -70,7 +70,7 @@ class MinutesWriter:
         self._documents = Documents(self._store, self._styles, templates)
         self._max_at_once = max_at_once
         self._n_writing = 0
-        self._parking = Parking(store)
+        self._parking = RememberedParking(store, clock)
         self._turn = 0
 
     def rewrite_by(self, writers: Mapping[str, Writer]) -> None:

@@ -103,14 +103,23 @@ class TenantBatches:
         return await in_thread(self.book.get, self.tenant, batch_id)
 
     async def show(self, batch: Batch) -> BatchBody:
-        """Turn a batch into its wire form."""
+        """Turn a batch into its wire form; raises `NotFound`."""
         tally = await in_thread(self.book.tally, self.tenant, batch.id)
-        status = await self.jobs.line.status()
-        return BatchBody.of(batch, tally, status.speed if status else 0.0, self.usd_per_hour)
+        return BatchBody.of(batch, tally, await self._speed(), self.usd_per_hour)
 
     async def newest(self, limit: int) -> list[BatchBody]:
-        """The newest batches."""
-        return [await self.show(batch) for batch in await in_thread(self.book.list, self.tenant, limit)]
+        """The newest batches, counted together."""
+        found = await in_thread(self.book.list, self.tenant, limit)
+        if not found:
+            return []
+        tallies = await in_thread(self.book.tallies, self.tenant, [batch.id for batch in found])
+        speed = await self._speed()
+        there = [batch for batch in found if batch.id in tallies]  # one may be deleted meanwhile
+        return [BatchBody.of(batch, tallies[batch.id], speed, self.usd_per_hour) for batch in there]
+
+    async def _speed(self) -> float:
+        status = await self.jobs.line.status()
+        return status.speed if status else 0.0
 
     async def move(self, batch_id: str, move: str) -> BatchBody:
         """Pause, resume or cancel; cancelling ends the batch's jobs too."""

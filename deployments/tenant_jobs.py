@@ -162,9 +162,9 @@ class TenantJobs:
         found: list[tuple[Job, Quarantined]] = []
         n_jobs, after = 0, None
         while True:
-            page = self.ledger.list(self.tenant, limit=500, after=after)
+            page = self.ledger.list(self.tenant, with_failed_chunks=True, limit=max_jobs, after=after)
             for job in page.jobs:
-                chunks = chunks_in(self.store, self._keys(job)) if job.n_failed_chunks else []
+                chunks = chunks_in(self.store, self._keys(job))
                 found += [(job, chunk) for chunk in chunks]
                 n_jobs += bool(chunks)
                 if n_jobs == max_jobs:

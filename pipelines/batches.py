@@ -7,7 +7,7 @@
 A batch whose entries have all ended is still ``running``: a retry goes on from there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -145,6 +145,9 @@ class BatchBook(Protocol):
 
     def tally(self, tenant: str, batch_id: str) -> Tally:
         """Count what became of a batch's entries."""
+
+    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, Tally]:
+        """The same for those of several batches that exist, together."""
 
     def entries(
         self, tenant: str, batch_id: str, *, after: int = -1, limit: int = 500, state: EntryState | None = None

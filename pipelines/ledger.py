@@ -6,7 +6,7 @@ lease: it creates jobs, asks for their cancellation and deletes them.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -21,6 +21,9 @@ from pipelines.outbox import Message, Outbox
 
 Clock = Callable[[], float]
 """Returns Unix seconds."""
+
+JobName = tuple[str, str]
+"""A tenant and the id of one of its jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,9 @@ class Ledger(Protocol):
     def get(self, tenant: str, job_id: str) -> Job:
         """Return a job; raises `JobUnknown`."""
 
+    def get_many(self, names: Collection[JobName]) -> Mapping[JobName, Job]:
+        """Return those of the jobs that exist, read together."""
+
     def list(
         self,
         tenant: str | None,
@@ -152,17 +158,25 @@ class Ledger(Protocol):
         created_from_s: float | None = None,
         created_before_s: float | None = None,
         updated_from_s: float | None = None,
+        with_failed_chunks: bool = False,
         limit: int = 50,
         after: str | None = None,
     ) -> Page:
         """Return one page of a tenant's jobs (of all tenants for None), newest first.
 
-        No ``states`` means all, no ``external_id`` any. The part of a file name is compared without case. ``after`` is
-        the cursor of the page before; raises `InvalidRequest` when it is none.
+        No ``states`` means all, no ``external_id`` any. The part of a file name is compared without case.
+        ``with_failed_chunks`` leaves out jobs of which every chunk has text so far. ``after`` is the cursor of the page
+        before; raises `InvalidRequest` when it is none.
         """
+
+    def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:
+        """Return one page of several tenants' jobs, newest first: those written at or after each tenant's time."""
 
     def counts(self, tenant: str | None = None) -> dict[JobState, int]:
         """Count a tenant's jobs (everybody's for None) by state; every state is there."""
+
+    def counts_by_tenant(self, tenants: Collection[str]) -> dict[str, dict[JobState, int]]:
+        """Count several tenants' jobs by state; every tenant and every state is there."""
 
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count the jobs that wait to be begun, by tenant and model."""

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -84,36 +84,14 @@ class SqlBatches:
 
     def tally(self, tenant: str, batch_id: str) -> Tally:
         """Count what became of a batch's entries; see `BatchBook.tally`."""
-        entry = batch_entries.c
-        query = (
-            select(
-                entry.state,
-                jobs.c.state.label("job_state"),
-                func.count().label("n"),
-                func.coalesce(func.sum(jobs.c.audio_s), 0.0).label("audio_s"),
-                func.coalesce(func.sum(jobs.c.done_s), 0.0).label("done_s"),
-                func.coalesce(func.sum(entry.audio_s), 0.0).label("probed_s"),
-                func.count(entry.audio_s).label("n_probed"),
-                func.count(func.nullif(entry.detail, "")).label("n_unreadable"),
-            )
-            .select_from(batch_entries.outerjoin(jobs, jobs.c.id == entry.job_id))
-            .where(entry.batch_id == batch_id)
-            .group_by(entry.state, jobs.c.state)
-        )
         with self._database.reading() as connection:
-            _known(connection, tenant, batch_id)
-            rows = [*connection.execute(query)]
-        submitted = [row for row in rows if row.state == EntryState.SUBMITTED]
-        return Tally(
-            entries={EntryState(row.state): row.n for row in rows if row.state != EntryState.SUBMITTED},
-            jobs={JobState(row.job_state): row.n for row in submitted if row.job_state},
-            gone=sum(row.n for row in submitted if not row.job_state),
-            audio_s=sum(row.audio_s for row in submitted),
-            done_s=sum(row.done_s for row in submitted),
-            probed_s=sum(row.probed_s for row in rows),
-            n_probed=sum(row.n_probed for row in rows),
-            n_unreadable=sum(row.n_unreadable for row in rows),
-        )
+            known = _known(connection, tenant, batch_id)
+            return _tallies(connection, tenant, [known.id])[known.id]
+
+    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, Tally]:
+        """Count what became of the entries of several batches; see `BatchBook.tallies`."""
+        with self._database.reading() as connection:
+            return _tallies(connection, tenant, batch_ids)
 
     def entries(
         self, tenant: str, batch_id: str, *, after: int = -1, limit: int = 500, state: EntryState | None = None
@@ -282,6 +260,46 @@ def _hungry() -> Select[Any]:
     pending = select(batch_entries.c.batch_id).where(batch_entries.c.state == EntryState.PENDING.value).distinct()
     query = select(batches.c.id).where(batches.c.state == BatchState.RUNNING.value, batches.c.id.in_(pending))
     return query.order_by(batches.c.created_at_s, batches.c.id)
+
+
+def _tallies(connection: Connection, tenant: str, batch_ids: Collection[str]) -> dict[str, Tally]:
+    entry = batch_entries.c
+    query = (
+        select(
+            batches.c.id,
+            entry.state,
+            jobs.c.state.label("job_state"),
+            func.count(entry.seq).label("n"),
+            func.coalesce(func.sum(jobs.c.audio_s), 0.0).label("audio_s"),
+            func.coalesce(func.sum(jobs.c.done_s), 0.0).label("done_s"),
+            func.coalesce(func.sum(entry.audio_s), 0.0).label("probed_s"),
+            func.count(entry.audio_s).label("n_probed"),
+            func.count(func.nullif(entry.detail, "")).label("n_unreadable"),
+        )
+        .select_from(
+            batches.outerjoin(batch_entries, entry.batch_id == batches.c.id).outerjoin(jobs, jobs.c.id == entry.job_id)
+        )
+        .where(batches.c.tenant == tenant, batches.c.id.in_(batch_ids))
+        .group_by(batches.c.id, entry.state, jobs.c.state)
+    )
+    found: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.id, []).append(row)
+    return {batch_id: _tally_of([row for row in rows if row.n]) for batch_id, rows in found.items()}
+
+
+def _tally_of(rows: Sequence[Row[Any]]) -> Tally:
+    submitted = [row for row in rows if row.state == EntryState.SUBMITTED]
+    return Tally(
+        entries={EntryState(row.state): row.n for row in rows if row.state != EntryState.SUBMITTED},
+        jobs={JobState(row.job_state): row.n for row in submitted if row.job_state},
+        gone=sum(row.n for row in submitted if not row.job_state),
+        audio_s=sum(row.audio_s for row in submitted),
+        done_s=sum(row.done_s for row in submitted),
+        probed_s=sum(row.probed_s for row in rows),
+        n_probed=sum(row.n_probed for row in rows),
+        n_unreadable=sum(row.n_unreadable for row in rows),
+    )
 
 
 def _jobs_in(batch_id: str, states: Sequence[str]) -> Select[tuple[str]]:

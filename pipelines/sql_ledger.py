@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import bindparam, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -14,7 +14,7 @@ from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobUpdate, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Clock, DrainMode, JobUpdate, Lease, NewJob
 from pipelines.ledger_rows import (
     enter_event,
     fenced,
@@ -28,13 +28,8 @@ from pipelines.ledger_rows import (
     write_jobs,
 )
 from pipelines.ledger_rules import (
-    check_limit,
     check_new,
-    fold,
     judge_write,
-    next_cursor,
-    parse_cursor,
-    storable,
     storable_job,
 )
 from pipelines.ledger_schema import (
@@ -44,7 +39,6 @@ from pipelines.ledger_schema import (
     IDENTITY,
     MODEL_ROUTES,
     SCHEMA_REVISION,
-    events,
     job_costs,
     jobs,
     leases,
@@ -58,20 +52,21 @@ from pipelines.model_routes import ModelRoute, from_text, to_text
 from pipelines.outbox import Message
 from pipelines.sql_batches import blank_entries
 from pipelines.sql_corrections import SqlCorrections
+from pipelines.sql_job_reads import SqlJobReads
 from pipelines.sql_key_holds import SqlKeyHolds
 from pipelines.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
 
 _CREATE_ATTEMPTS = 5
 
 
-class SqlLedger:
+class SqlLedger(SqlJobReads):
     """`pipelines.ledger.Ledger` in a database; `open_ledger` makes one.
 
     Raises `ConfigurationError` for a URL that is neither a SQLite file nor PostgreSQL.
     """
 
     def __init__(self, url: str, *, clock: Clock = time.time) -> None:
-        self._database = Database(url)
+        super().__init__(Database(url))
         self._clock = clock
         self.outbox = SqlOutbox(self._database, clock)
         self.holds = SqlKeyHolds(self._database, clock)
@@ -123,108 +118,6 @@ class SqlLedger:
         """Return the keys that brought a job; see `pipelines.ledger.Ledger.used_keys`."""
         with self._database.reading() as connection:
             return keys_in_use(connection, tenant, idempotency_keys)
-
-    def get(self, tenant: str, job_id: str) -> Job:
-        """Return a job; raises `JobUnknown`."""
-        with self._database.reading() as connection:
-            return job_of(known_row(connection, tenant, job_id))
-
-    def list(
-        self,
-        tenant: str | None,
-        *,
-        states: Collection[JobState] = (),
-        filename_contains: str = "",
-        external_id: str = "",
-        created_from_s: float | None = None,
-        created_before_s: float | None = None,
-        updated_from_s: float | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> Page:
-        """Return one page of jobs, newest first; see `pipelines.ledger.Ledger.list`."""
-        check_limit(limit)
-        query = select(jobs).order_by(jobs.c.created_at_s.desc(), jobs.c.id.desc()).limit(limit + 1)
-        if tenant is not None:
-            query = query.where(jobs.c.tenant == tenant)
-        if states:
-            query = query.where(jobs.c.state.in_([state.value for state in states]))
-        if filename_contains:
-            query = query.where(jobs.c.filename_folded.contains(fold(filename_contains), autoescape=True))
-        if external_id:
-            query = query.where(jobs.c.external_id == storable(external_id))
-        if created_from_s is not None:
-            query = query.where(jobs.c.created_at_s >= created_from_s)
-        if created_before_s is not None:
-            query = query.where(jobs.c.created_at_s < created_before_s)
-        if updated_from_s is not None:
-            query = query.where(jobs.c.updated_at_s >= updated_from_s)
-        if after is not None:
-            created_at_s, job_id = parse_cursor(after)
-            query = query.where(tuple_(jobs.c.created_at_s, jobs.c.id) < tuple_(literal(created_at_s), literal(job_id)))
-        with self._database.reading() as connection:
-            found = [job_of(row) for row in connection.execute(query)]
-        return Page(jobs=tuple(found[:limit]), next_cursor=next_cursor(found, limit))
-
-    def counts(self, tenant: str | None = None) -> dict[JobState, int]:
-        """Count jobs by state; see `pipelines.ledger.Ledger.counts`."""
-        query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-        if tenant is not None:
-            query = query.where(jobs.c.tenant == tenant)
-        with self._database.reading() as connection:
-            found = {JobState(state): n for state, n in connection.execute(query)}
-        return {state: found.get(state, 0) for state in JobState}
-
-    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
-        """Count waiting jobs; see `pipelines.ledger.Ledger.queued_jobs`."""
-        query = (
-            select(
-                jobs.c.tenant, jobs.c.model, func.count().label("n_jobs"), func.min(jobs.c.created_at_s).label("oldest")
-            )
-            .where(queued())
-            .group_by(jobs.c.tenant, jobs.c.model)
-            .order_by(jobs.c.tenant, jobs.c.model)
-        )
-        with self._database.reading() as connection:
-            return tuple(
-                QueuedJobs(tenant=row.tenant, model=row.model, n_jobs=row.n_jobs, oldest_created_at_s=row.oldest)
-                for row in connection.execute(query)
-            )
-
-    def backlog(self, tenant: str) -> Backlog:
-        """Sum up a tenant's jobs that have not ended."""
-        query = select(func.count(), func.coalesce(func.sum(jobs.c.audio_s - jobs.c.done_s), 0.0)).where(
-            jobs.c.tenant == tenant, jobs.c.state.in_([state.value for state in JobState if not state.final])
-        )
-        with self._database.reading() as connection:
-            n_jobs, audio_s = connection.execute(query).one()
-        return Backlog(n_jobs=n_jobs, audio_s=max(0.0, audio_s))
-
-    def same_content(self, tenant: str, content_key: str) -> Job | None:
-        """Find an earlier job; see `pipelines.ledger.Ledger.same_content`."""
-        query = (
-            select(jobs)
-            .where(
-                jobs.c.tenant == tenant,
-                jobs.c.content_key == content_key,
-                jobs.c.state == JobState.SUCCEEDED.value,
-            )
-            .order_by(jobs.c.created_at_s.desc(), jobs.c.id.desc())
-            .limit(1)
-        )
-        with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else job_of(row)
-
-    def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
-        """Return a job's history, oldest first; raises `JobUnknown`."""
-        query = select(events).where(events.c.job_id == job_id).order_by(events.c.seq)
-        with self._database.reading() as connection:
-            known_row(connection, tenant, job_id)
-            return [
-                JobEvent(seq=row.seq, at_s=row.at_s, name=row.name, detail=row.detail)
-                for row in connection.execute(query)
-            ]
 
     def request_cancel(self, tenant: str, job_id: str) -> Job:
         """Note the wish to cancel; see `pipelines.ledger.Ledger.request_cancel`."""

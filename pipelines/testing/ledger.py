@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from pipelines.fair_claims import Waiting, share_out
 from pipelines.ids import new_id
 from pipelines.job_costs import JobCost
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobUpdate, Lease, NewJob, Page, QueuedJobs
+from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobName, JobUpdate, Lease, NewJob, Page, QueuedJobs
 from pipelines.ledger_rules import (
     check_limit,
     check_new,
@@ -106,6 +106,12 @@ class MemoryLedger:
                 raise JobUnknown(f"no job {job_id}")
             return job
 
+    def get_many(self, names: Collection[JobName]) -> Mapping[JobName, Job]:
+        """Return those of the jobs that exist; see `pipelines.ledger.Ledger.get_many`."""
+        with self._using():
+            found = [self._jobs[job_id] for _, job_id in frozenset(names) if job_id in self._jobs]
+            return {(job.tenant, job.id): job for job in found if (job.tenant, job.id) in names}
+
     def list(
         self,
         tenant: str | None,
@@ -116,12 +122,11 @@ class MemoryLedger:
         created_from_s: float | None = None,
         created_before_s: float | None = None,
         updated_from_s: float | None = None,
+        with_failed_chunks: bool = False,
         limit: int = 50,
         after: str | None = None,
     ) -> Page:
         """Return one page of jobs, newest first; see `pipelines.ledger.Ledger.list`."""
-        check_limit(limit)
-        end = parse_cursor(after) if after is not None else None
 
         def wanted(job: Job) -> bool:
             return (
@@ -132,16 +137,30 @@ class MemoryLedger:
                 and (created_from_s is None or job.created_at_s >= created_from_s)
                 and (created_before_s is None or job.created_at_s < created_before_s)
                 and (updated_from_s is None or job.updated_at_s >= updated_from_s)
-                and (end is None or (job.created_at_s, job.id) < end)
+                and (not with_failed_chunks or job.n_failed_chunks > 0)
             )
 
-        found = self._matching(wanted, key=lambda job: (job.created_at_s, job.id))[::-1]
+        return self._page(wanted, limit, after)
+
+    def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:
+        """Return one page of jobs that were written lately; see `pipelines.ledger.Ledger.changed`."""
+        return self._page(lambda job: job.updated_at_s >= since_s.get(job.tenant, math.inf), limit, after)
+
+    def _page(self, wanted: Callable[[Job], bool], limit: int, after: str | None) -> Page:
+        check_limit(limit)
+        end = parse_cursor(after) if after is not None else None
+        newest_first = self._matching(wanted)[::-1]
+        found = [job for job in newest_first if end is None or (job.created_at_s, job.id) < end]
         return Page(jobs=tuple(found[:limit]), next_cursor=next_cursor(found, limit))
 
     def counts(self, tenant: str | None = None) -> dict[JobState, int]:
         """Count jobs by state; see `pipelines.ledger.Ledger.counts`."""
         found = [job.state for job in self._matching(lambda job: tenant is None or job.tenant == tenant)]
         return {state: found.count(state) for state in JobState}
+
+    def counts_by_tenant(self, tenants: Collection[str]) -> dict[str, dict[JobState, int]]:
+        """Count several tenants' jobs by state; see `pipelines.ledger.Ledger.counts_by_tenant`."""
+        return {tenant: self.counts(tenant) for tenant in tenants}
 
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count waiting jobs; see `pipelines.ledger.Ledger.queued_jobs`."""

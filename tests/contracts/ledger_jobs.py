@@ -12,7 +12,15 @@ from pipelines.errors import (
     Reason,
 )
 from pipelines.job_costs import JobCost
-from pipelines.job_events import CancelRequested, Claimed, Failed, ResultsStored, Segmented, TranscriptStored
+from pipelines.job_events import (
+    CancelRequested,
+    ChunkFinished,
+    Claimed,
+    Failed,
+    ResultsStored,
+    Segmented,
+    TranscriptStored,
+)
 from pipelines.job_usage import JobUsage
 from pipelines.jobs import JobState, Progress
 from pipelines.ledger import Backlog, NewJob, QueuedJobs
@@ -141,6 +149,15 @@ class JobsContract(LedgerBase):
             with pytest.raises(JobUnknown):
                 call(tenant, job_id)
 
+    def test_many_jobs_are_read_together(self, ledger, another):
+        """Those that exist come under their tenant's name, as one at a time; others are left out, however many."""
+        ours, _ = ledger.create(make_job("j1"))
+        theirs, _ = ledger.create(make_job("j2", tenant="umbrella"))
+        names = [("acme", "j1"), ("umbrella", "j2"), ("acme", "j2"), ("umbrella", "j1"), ("acme", "j1\0"), ("", "")]
+        names += [("acme", f"unknown-{number}") for number in range(3000)]
+        assert another.get_many(names) == {("acme", "j1"): ours, ("umbrella", "j2"): theirs}
+        assert another.get_many([]) == {}
+
     def test_pages(self, ledger, another):
         """Pages go from new to old without gap or repetition, also over equal times and while jobs arrive."""
         for i in range(10):
@@ -201,6 +218,52 @@ class JobsContract(LedgerBase):
         assert [job.id for job in ledger.list("acme", updated_from_s=clock()).jobs] == ["old"]
         assert len(ledger.list("acme", updated_from_s=since_s).jobs) == 2
 
+    def test_what_changed_of_several_tenants(self, ledger, another, clock):
+        """Each tenant's jobs are told from its own time on, newest first and in pages; other tenants' are not."""
+        start_s = clock()
+        for number, tenant in enumerate(("acme", "umbrella", "initech")):
+            ledger.create(make_job(f"{tenant}-old", tenant=tenant, created_at_s=1_000.0 + number))
+        clock.advance(10.0)
+        for number, tenant in enumerate(("acme", "umbrella", "initech")):
+            ledger.create(make_job(f"{tenant}-new", tenant=tenant, created_at_s=2_000.0 + number))
+
+        def ids(since_s, **page):
+            return [job.id for job in another.changed(since_s, **{"limit": 10, **page}).jobs]
+
+        since_s = {"acme": clock(), "umbrella": start_s}
+        assert ids(since_s) == ["umbrella-new", "acme-new", "umbrella-old"]
+        first = another.changed(since_s, limit=2)
+        assert [job.id for job in first.jobs] == ["umbrella-new", "acme-new"]
+        assert ids(since_s, after=first.next_cursor) == ["umbrella-old"]
+        ledger.request_cancel("acme", "acme-old")
+        assert ids({"acme": clock()}) == ["acme-new", "acme-old"]
+        assert ids({}) == ids({"nobody": 0.0}) == []
+
+    def test_jobs_that_gave_up_chunks(self, ledger, lease):
+        """They are found in pages, whatever became of them; what a file is called makes none of one."""
+        for job_id, filename in (
+            ("none", '","n_failed_chunks":1,"'),
+            ("one", '"n_failed_chunks":0,'),
+            ("ten", "x.wav"),
+        ):
+            ledger.create(make_job(job_id, filename=filename))
+        ledger.create(make_job("other", tenant="umbrella"))
+        failed = {"none": 0, "one": 1, "ten": 10, "other": 1}
+        for job in ledger.claim(lease, 10):
+            lost = [ChunkFinished(index=index, audio_s=1.0, failed=True) for index in range(failed[job.id])]
+            begun = ledger.apply(lease, after(job, Claimed(), *lost), job.version)
+            if job.id == "none":
+                whole = (Segmented(n_chunks=0), TranscriptStored(content_key="k"), ResultsStored(names=()))
+                ledger.apply(lease, after(begun, *whole), begun.version)
+            if job.id == "one":
+                ended = after(begun, Failed(reason=Reason.INTERNAL, detail="why"))
+                ledger.apply(lease, ended, begun.version)
+        page = ledger.list("acme", with_failed_chunks=True, limit=1)
+        assert [job.id for job in page.jobs] == ["ten"]
+        page = ledger.list("acme", with_failed_chunks=True, limit=1, after=page.next_cursor)
+        assert ([job.id for job in page.jobs], page.next_cursor) == (["one"], None)
+        assert len(ledger.list("acme").jobs) == 3
+
     @pytest.mark.parametrize(
         "cursor", ["", "x", "MTA=", "ü", "bm90IGEgY3Vyc29y", "MS4wIDIgMw==", "bmFuIHg=", "MS4wIAA="]
     )
@@ -239,6 +302,9 @@ class JobsContract(LedgerBase):
         assert ledger.counts("acme") == dict.fromkeys(JobState, 0) | {JobState.QUEUED: 1, JobState.TRANSCRIBING: 1}
         assert ledger.counts()[JobState.QUEUED] == 2
         assert ledger.counts("nobody") == dict.fromkeys(JobState, 0)
+        tenants = ("acme", "umbrella", "nobody")
+        assert ledger.counts_by_tenant(tenants) == {tenant: ledger.counts(tenant) for tenant in tenants}
+        assert ledger.counts_by_tenant(()) == {}
 
     # Cancelling and deleting
 

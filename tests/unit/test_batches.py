@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,6 +53,19 @@ def _read(url):
     return Path(url.removeprefix("file://")).read_bytes()
 
 
+class CountedBook(SqlBatches):
+    """Counts what is asked of it."""
+
+    def __init__(self, url):
+        super().__init__(url)
+        self.n_asked = Counter()
+
+    def __getattribute__(self, name):
+        if name in ("get", "list", "tally", "tallies"):
+            self.n_asked[name] += 1
+        return super().__getattribute__(name)
+
+
 class Office:
     """A house, its HTTP application, and a client of both."""
 
@@ -89,7 +103,7 @@ async def office(tmp_path):
     folder = tmp_path / "recordings"
     folder.mkdir()
     url = f"sqlite:///{tmp_path}/ledger.db"
-    ledger, store, book = open_ledger(url), MemoryStore(), SqlBatches(url)
+    ledger, store, book = open_ledger(url), MemoryStore(), CountedBook(url)
     house = House(ledger, store, segmenter=PullingSegmenter(store), batches=book)
     app = build_api(
         ledger,
@@ -113,6 +127,28 @@ async def office(tmp_path):
     await house.coordinator.stop()
     ledger.close()
     book.close()
+
+
+async def test_the_list_is_one_question_to_each(office, monkeypatch):
+    """However many batches there are, they are counted together and the Coordinator is asked once."""
+    batches = [
+        await office.post(name=f"calls {number}", entries=[{"source": office.recording(f"{number}.wav", "1 2")}])
+        for number in range(5)
+    ]
+    shown = [await office.shown(batch["id"]) for batch in reversed(batches)]
+    coordinator, n_asked = office.house.coordinator, 0
+    status = coordinator.status
+
+    async def counted():
+        nonlocal n_asked
+        n_asked += 1
+        return await status()
+
+    monkeypatch.setattr(coordinator, "status", counted)
+    office.book.n_asked.clear()
+    assert (await office.http.get("/v1/batches")).json()["batches"] == shown
+    assert n_asked == 1
+    assert office.book.n_asked == {"list": 1, "tallies": 1}
 
 
 async def test_a_batch_becomes_jobs_that_end(office):

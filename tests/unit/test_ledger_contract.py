@@ -218,6 +218,19 @@ def test_schema_revision_is_the_last_migration():
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_REVISION]
 
 
+def plans_of(ledger):
+    """How SQLite goes about each query of jobs that is asked from now on."""
+    plans = []
+
+    def explain(connection, cursor, statement, parameters, context, executemany):
+        if "FROM jobs" in statement:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append(" / ".join(row[3] for row in cursor.fetchall()))
+
+    event.listen(ledger._database._engine, "before_cursor_execute", explain)
+    return plans
+
+
 @pytest.mark.parametrize(
     ("index", "ask"),
     [
@@ -235,19 +248,25 @@ def test_queries_use_indexes(ledger, index, ask):
     """What is asked all the time reads the index made for it, in its order."""
     ledger.create(make_job("waiting"))
     lease = ledger.acquire_lease("coordinator", 30.0)
-    plans = []
-
-    def explain(connection, cursor, statement, parameters, context, executemany):
-        if "FROM jobs" in statement:
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.append(" / ".join(row[3] for row in cursor.fetchall()))
-
-    event.listen(ledger._database._engine, "before_cursor_execute", explain)
+    plans = plans_of(ledger)
     ask(ledger, lease)
     found = [plan for plan in plans if f"INDEX {index}" in plan]
     assert found
     assert not any("TEMP B-TREE" in plan for plan in found)
     assert not any("SCAN jobs" in plan and "INDEX" not in plan for plan in plans)
+
+
+def test_what_streams_ask_for_is_one_query_each(ledger):
+    """What changed of many tenants, their counts and many jobs are found by index, and never by a look at all jobs."""
+    tenants = [f"tenant-{number}" for number in range(300)]
+    plans = plans_of(ledger)
+    ledger.changed(dict.fromkeys(tenants, 1.0), limit=500)
+    ledger.counts_by_tenant(tenants)
+    ledger.get_many([(tenant, "j1") for tenant in tenants])
+    assert len(plans) == 3
+    assert plans[0].count("ix_jobs_tenant_updated (tenant=? AND updated_at_s>?)") == 300
+    assert "ix_jobs_tenant_state (tenant=?)" in plans[1]
+    assert not any("SCAN jobs" in plan for plan in plans)
 
 
 @pytest.mark.parametrize(

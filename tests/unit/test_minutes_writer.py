@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from deployments.minutes_writer import PARKED_NOTE, MinutesWriter
-from deployments.parking import Parking
+from deployments.parking import FRESH_S, Parking, RememberedParking
 from deployments.ports import MinutesRequest, WrittenResults
 from pipelines.codec import encode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
 from pipelines.jobs import RESULT_FORMATS, MinutesRecord
-from pipelines.keys import JobKeys
+from pipelines.keys import PARKED_MINUTES, JobKeys
 from pipelines.minutes.extractive import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.testing.store import MemoryStore
@@ -210,3 +210,78 @@ async def test_what_writing_took_is_told(store: MemoryStore) -> None:
     parked = (await minutes_writer.write(REQUEST)).figures
     assert parked is not None
     assert parked.outcome == "parked"
+
+
+class CountedStore(MemoryStore):
+    """Counts which parked entries are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        if key.startswith(PARKED_MINUTES.prefix):
+            self.reads.append(key.removeprefix(PARKED_MINUTES.prefix))
+        return super().get(key)
+
+
+async def test_looking_again_reads_only_what_is_new(llm: ScriptedWriter) -> None:
+    """What is parked is read once by the process that looks every few seconds, and again when it was parked again."""
+    store, now = CountedStore(), [1000.0]
+    for job_id in ("a1", "a2", "a3"):
+        store.put(JobKeys(tenant="acme", job_id=job_id).transcript, encode(meeting(1)))
+    writer = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: now[0])
+    llm.error, desk = MinutesParked("budget", not_before_s=2000.0), Desk()
+    await writer.write(REQUEST)
+    await writer.write(replace(REQUEST, job_id="a2"))
+    for _ in range(20):
+        assert await writer.follow_up(desk) == 0
+    assert store.reads == ["acme/a1.json", "acme/a2.json"]
+    await writer.write(replace(REQUEST, job_id="a3"))
+    assert await writer.follow_up(desk) == 0
+    assert store.reads[2:] == ["acme/a3.json"]
+    llm.error = MinutesParked("budget", not_before_s=3000.0)
+    Parking(store).ask_to_resume()
+    assert await writer.follow_up(desk) == 0  # one is tried, and parked until later
+    now[0] = 1500.0
+    assert await writer.follow_up(desk) == 0
+    assert store.reads[3:] == ["acme/a1.json"]
+    llm.error, now[0] = None, 2000.0
+    assert await writer.follow_up(desk) == 2
+    assert set(desk.followed) == {"acme/a2", "acme/a3"}
+
+
+async def test_what_another_process_parks_is_seen(llm: ScriptedWriter) -> None:
+    """What it parks or releases at once, and what it parks again within some minutes."""
+    store, now = CountedStore(), [1000.0]
+    mine, other = RememberedParking(store, lambda: now[0]), Parking(store)
+    second = replace(REQUEST, job_id="a2")
+    mine.park(REQUEST, "budget", 5000.0)
+    other.park(second, "budget", 5000.0)
+    assert mine.list() == other.list() != []
+    other.release(second)
+    other.park(REQUEST, "price", 0.0)
+    now[0] += FRESH_S - 1
+    assert [entry.why for entry in mine.list()] == ["budget"]
+    now[0] += 1
+    assert mine.list() == other.list()
+
+
+def test_what_is_parked_while_it_is_read_is_read_again() -> None:
+    """The reader may have seen what was there before."""
+
+    class Interrupted(MemoryStore):
+        meanwhile = staticmethod(lambda: None)
+
+        def get(self, key: str) -> bytes:
+            data = super().get(key)
+            self.meanwhile()
+            return data
+
+    store = Interrupted()
+    parking = RememberedParking(store, lambda: 1000.0)
+    parking.park(REQUEST, "first")
+    store.meanwhile = staticmethod(lambda: parking.park(REQUEST, "second"))
+    assert [entry.why for entry in parking.list()] == ["first"]
+    store.meanwhile = staticmethod(lambda: None)
+    assert [entry.why for entry in parking.list()] == ["second"]

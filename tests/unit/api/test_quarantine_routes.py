@@ -83,6 +83,35 @@ async def test_the_list_is_bounded(api):
     assert [chunk["job_id"] for chunk in chunks] == [newest]
 
 
+async def test_only_jobs_that_gave_up_chunks_are_read(any_api, monkeypatch):
+    """However many others a tenant has, the ledger returns those jobs, and no more of them than are to be shown."""
+    lost = [await given_up(any_api) for _ in range(3)]
+    for _ in range(20):
+        await any_api.submit()
+    listing, read = any_api.ledger.list, []
+
+    def counted(*args, **kwargs):
+        page = listing(*args, **kwargs)
+        read.extend(job.id for job in page.jobs)
+        return page
+
+    monkeypatch.setattr(any_api.ledger, "list", counted)
+    chunks = (await any_api.client.get("/v1/quarantine")).json()["chunks"]
+    assert [chunk["job_id"] for chunk in chunks] == read == lost[::-1]
+    read.clear()
+    chunks = (await any_api.client.get("/v1/quarantine", params={"limit": 2})).json()["chunks"]
+    assert [chunk["job_id"] for chunk in chunks] == read == lost[:0:-1]
+
+
+async def test_jobs_whose_quarantine_is_gone_are_passed_over(api):
+    """They take no place in the list, and what comes after them on another page is shown."""
+    oldest, *replayed = [await given_up(api) for _ in range(4)]
+    for job_id in replayed:
+        api.store.delete_prefix(JobKeys(tenant="default", job_id=job_id).quarantine)
+    chunks = (await api.client.get("/v1/quarantine", params={"limit": 1})).json()["chunks"]
+    assert [chunk["job_id"] for chunk in chunks] == [oldest]
+
+
 @pytest.mark.parametrize("body", [None, {}, {"chunks": [0]}, {"chunks": [0, 0]}])
 async def test_replay(any_api, body):
     """A replay is a new job with the options of the old one, and wakes the Coordinator."""
