@@ -15,7 +15,7 @@ from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.scratch import scratch_folder, sweep_scratch
 from deployments.sources import fetch
-from pipelines.audio import MAX_CHANNELS
+from pipelines.audio_format import MAX_CHANNELS
 from pipelines.batches import Probe
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
