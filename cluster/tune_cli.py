@@ -11,12 +11,10 @@ from rich.console import Console
 from cluster.cli_options import ConfigOption, HomeOption, ReadSettings
 from cluster.devices import share_of
 from cluster.settings_sections import ModelSettings
-from pipelines.audio import decode_audio
 from pipelines.catalogue import read_profile, resolve
 from pipelines.decoding import DecodeOptions, Row
 from pipelines.devices import find_devices, usable_cores
 from pipelines.errors import EmptyAudio
-from pipelines.segmentation import SegmentationOptions, split_audio
 
 LONGEST_S = 24 * 3600.0  # only as much is read as the rows need
 MAX_ROWS = 256
@@ -57,6 +55,10 @@ def add_tune(app: typer.Typer, read_settings: ReadSettings, console: Console) ->
 
 def _rows(recording: Path, window_s: float, language: str) -> Iterator[Row]:
     """Rows as the Segmenter would cut them."""
+    # Imported for this command only: the others need no FFmpeg.
+    from pipelines.audio import decode_audio
+    from pipelines.segmentation import SegmentationOptions, split_audio
+
     for draft in split_audio(decode_audio(recording, max_duration_s=LONGEST_S), SegmentationOptions(window_s=window_s)):
         for chunk in draft.chunks:
             yield Row(pcm=draft.row(chunk), index=chunk.index, options=DecodeOptions(language=language))

@@ -7,10 +7,10 @@ from deployments.access import Reader, Writer
 from deployments.job_schemas import JOBS_PATH
 from deployments.problems import documented
 from deployments.tenant_jobs import ResultStream, in_thread
+from pipelines.audio_format import PLAYBACK_MEDIA_TYPE
 from pipelines.errors import BlobMissing, IllegalTransition, Reason, ResultPending
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
-from pipelines.playback import MEDIA_TYPE
 from pipelines.storage import BlobStore
 
 AUDIO_PATH = JOBS_PATH + "/{job_id}/audio"
@@ -31,7 +31,7 @@ def audio_routes() -> APIRouter:
         description="The copy that the option `keep_audio` asked for: Opus in WebM, on the transcript's clock.",
         responses={
             200: {
-                "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+                "content": {PLAYBACK_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
                 "description": "The copy.",
             },
             **documented(*_FETCH),
@@ -41,7 +41,7 @@ def audio_routes() -> APIRouter:
         job = await jobs.get(job_id)
         found = await in_thread(_open_audio, jobs.store, job)
         headers = {**_PRIVATE, "content-length": str(found.n_bytes)}
-        return StreamingResponse(found.blocks(), media_type=MEDIA_TYPE, headers=headers)
+        return StreamingResponse(found.blocks(), media_type=PLAYBACK_MEDIA_TYPE, headers=headers)
 
     @router.get(
         AUDIO_PATH + "/peaks",

@@ -119,7 +119,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
             await spool.finish()
             if spool.n_bytes != upload.n_bytes:
                 raise wrong
-            await in_thread(backend.store.put_file, upload.keys.source, spool.path)
+            await in_thread(backend.store.put_file, upload.keys.source, spool.path, sha256=spool.sha256)
         return Response(status_code=200)
 
     return router

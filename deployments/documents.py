@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from deployments.ports import MinutesRequest
 from pipelines.core import Minutes, Transcript
-from pipelines.export import render
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
+from pipelines.export.render import render
 from pipelines.export.template_process import UNUSABLE, IsolatedTemplates
 from pipelines.export.templated import Templates, values_of
 from pipelines.house_style import HouseStyles

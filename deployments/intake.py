@@ -63,8 +63,7 @@ class Intake:
         try:
             source = BlobRef(key=key, n_bytes=0)
             if spool:
-                n_bytes, sha256 = spool.n_bytes, spool.sha256
-                source = replace(self.store.put_file(key, spool.path), n_bytes=n_bytes, sha256=sha256)
+                source = self.store.put_file(key, spool.path, sha256=spool.sha256)
             filename = submission.filename
             if submission.upload_id and not self._holds(tenant, job_id):
                 upload = self.direct.whole(tenant, job_id)

@@ -223,6 +223,7 @@ class JobDriver:
             split_channels=live.job.options.channels == "split",
             window_s=self._profile(live.job).window_s,
             source_url=live.job.source_url,
+            source=live.job.source,
             request_id=live.job.request_id,
             traceparent=live.job.traceparent,
             keep_audio=live.job.options.keep_audio,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployments.source_places import SourcePlace
-from pipelines.audio import MAX_CHANNELS
+from pipelines.audio_format import MAX_CHANNELS
 
 GIB = 1 << 30
 

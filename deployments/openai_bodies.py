@@ -8,7 +8,7 @@ from pydantic import Field
 from deployments.openai_forms import Format, Task
 from deployments.schemas import Wire
 from pipelines.core import Segment, Transcript
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.languages import NAMES
 from pipelines.writing import join_spoken
 

@@ -124,6 +124,7 @@ class TranscriberPort(Protocol):
 class SegmentRequest:
     """Which source to split, and how; ``source_url`` says where to fetch it from when it is not stored yet.
 
+    ``source`` is the blob as the ledger has it: one that was fetched and has a SHA-256 there is not hashed again.
     ``keep_audio`` keeps a compressed copy of the recording beyond the job's end.
     """
 
@@ -132,6 +133,7 @@ class SegmentRequest:
     split_channels: bool
     window_s: float = 30.0
     source_url: str = ""
+    source: BlobRef | None = None
     keep_audio: bool = False
     request_id: str = ""
     traceparent: str = ""

@@ -13,7 +13,6 @@ All functions block: run them in a thread.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.clips import wav_clip
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span
 from pipelines.errors import StorageError, StoreUnavailable
@@ -57,6 +56,9 @@ def keep_chunk(store: BlobStore, item: WorkItem, why: str, *, model: ModelInfo, 
     folder = keys.quarantined(item.chunk.index)
     pcm = _samples(store, keys, item)
     if pcm is not None:
+        # Imported with the first chunk that fails: nothing else in the Coordinator needs pydub.
+        from pipelines.clips import wav_clip
+
         store.put(f"{folder}samples.pcm", pcm)
         store.put(f"{folder}clip.wav", wav_clip(pcm))
     described = Quarantined(

@@ -8,7 +8,7 @@ made for; ``audio/pcm`` is little-endian and becomes WAV. Lengths are not known 
 import struct
 
 from deployments.forms import disposition
-from pipelines.audio import MAX_CHANNELS
+from pipelines.audio_format import MAX_CHANNELS
 from pipelines.errors import InvalidRequest
 
 MIN_RATE, MAX_RATE = 4_000, 192_000

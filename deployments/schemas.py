@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from pipelines.errors import OptionError, Reason
-from pipelines.export.sandbox import MAX_TEMPLATE_CHARACTERS
+from pipelines.export.template_values import MAX_TEMPLATE_CHARACTERS
 from pipelines.jobs import JobOptions
 from pipelines.languages import LANGUAGES
 from pipelines.masking import MaskKind

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import structlog
 
@@ -28,6 +29,8 @@ async def spans_of(
         try:
             async for found in segmenter.segment(request):
                 position += 1
+                if isinstance(found, BlobRef):
+                    request = replace(request, source=found)
                 if position > n_seen:
                     n_seen, n_outages, n_attempts = position, 0, 0
                     yield found

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import structlog
 
@@ -16,7 +15,7 @@ from deployments.limits import DecodeLimits, SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.scratch import scratch_folder, sweep_scratch
 from deployments.sources import fetch
-from pipelines.audio import MAX_CHANNELS
+from pipelines.audio_format import MAX_CHANNELS
 from pipelines.batches import Probe
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
@@ -135,19 +134,15 @@ class Segmenter:
     async def _fetch(self, request: SegmentRequest, keys: JobKeys) -> BlobRef:
         """Pull the source into the store, unless an earlier call did."""
         if await asyncio.to_thread(self._store.exists, keys.source):
-            return await asyncio.to_thread(self._source, keys)
+            known = request.source
+            return known if known and known.sha256 else await asyncio.to_thread(self._source, keys)
         with scratch_folder() as folder:
             path = folder / "source"
-            await fetch(request.source_url, path, self._options.sources, request.tenant)
-            return await asyncio.to_thread(self._put_source, keys, path)
-
-    def _put_source(self, keys: JobKeys, path: Path) -> BlobRef:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return replace(self._store.put_file(keys.source, path), sha256=sha256)
+            fetched = await fetch(request.source_url, path, self._options.sources, request.tenant)
+            return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
 
     def _source(self, keys: JobKeys) -> BlobRef:
-        """A source that an earlier call stored."""
+        """A source that an earlier call stored and could not tell about."""
         with self._store.open(keys.source) as file:
             digest, n_bytes = hashlib.sha256(), 0
             while block := file.read(1 << 20):

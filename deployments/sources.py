@@ -5,7 +5,9 @@ also that of every redirect, is checked by `deployments.outbound`.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -29,6 +31,7 @@ from deployments.source_files import OutsideRoots, open_below
 from deployments.source_places import SourcePlace, place_of
 from deployments.source_urls import SourceUrl, is_ambiguous
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
+from pipelines.local_store import hash_file
 
 BLOCK_BYTES = 1 << 20
 RETRY_DELAYS_S = (1.0, 4.0)  # an upload server's restart or a lost connection; longer outages fail the job
@@ -67,8 +70,16 @@ def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str
     return complaint_about_host(url, allow_private=limits.allow_private)
 
 
-async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str | None = None) -> str:
-    """Pull a source into ``destination`` with bounded memory; return the name the source gives itself.
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """A source that was pulled: the name it gives itself, and the SHA-256 of its bytes in hexadecimal."""
+
+    name: str
+    sha256: str
+
+
+async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str | None = None) -> Fetched:
+    """Pull a source into ``destination`` with bounded memory.
 
     Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`, and `InvalidOptions` for URLs `check_url` refuses. Passing
     faults are tried again twice. When it raises, ``destination`` does not exist.
@@ -80,13 +91,13 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
         async with asyncio.timeout(limits.total_timeout_s):
             scheme = SourceUrl.of(url).scheme
             if scheme == "file":
-                name = await anyio.to_thread.run_sync(_copy_file, url, destination, limits)
+                fetched = await anyio.to_thread.run_sync(_copy_file, url, destination, limits)
             elif place is not None and scheme == "s3":
-                name = await anyio.to_thread.run_sync(fetch_object, url, destination, place, limits.max_bytes)
+                fetched = await anyio.to_thread.run_sync(_copy_object, url, destination, place, limits)
             else:
-                name = await _fetch_with_retries(url, destination, limits, place)
+                fetched = await _fetch_with_retries(url, destination, limits, place)
         complete = True
-        return name
+        return fetched
     except TimeoutError:
         raise SourceUnreachable(f"{public_part(url)} was not read within {limits.total_timeout_s:g} seconds.") from None
     finally:
@@ -94,7 +105,7 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
             destination.unlink(missing_ok=True)  # noqa: ASYNC240 - must also happen while being cancelled
 
 
-async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> str:
+async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> Fetched:
     for delay_s in (*RETRY_DELAYS_S, None):
         try:
             return await _fetch_once(url, destination, limits, place)
@@ -106,7 +117,7 @@ async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits,
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> str:
+async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> Fetched:
     timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
     trusted = await anyio.to_thread.run_sync(trusted_certificates)
     # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
@@ -151,7 +162,7 @@ def _redirected(url: str, location: str, limits: SourceLimits) -> str:
     return target
 
 
-async def _save(response: httpx.Response, url: str, destination: Path, limits: SourceLimits) -> str:
+async def _save(response: httpx.Response, url: str, destination: Path, limits: SourceLimits) -> Fetched:
     if response.status_code in _PASSING:
         raise _Passing(f"the server answered {response.status_code}")
     if response.status_code != httpx.codes.OK:
@@ -163,19 +174,24 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
         raise _too_large(url, limits)
     # Not in a thread: cancelled meanwhile, nobody would close what it opens.
     file = destination.open("wb")
-    n_bytes = 0
+    n_bytes, digest = 0, hashlib.sha256()
+
+    def keep(block: bytes) -> None:
+        digest.update(block)
+        file.write(block)
+
     try:
         async for block in _blocks(response):
             n_bytes += len(block)
             if n_bytes > limits.max_bytes:
                 raise _too_large(url, limits)
-            await anyio.to_thread.run_sync(file.write, block)
+            await anyio.to_thread.run_sync(keep, block)
     finally:
         await anyio.to_thread.run_sync(file.close)
     if n_bytes == 0:
         raise EmptyAudio(f"{public_part(url)} has no bytes.")
     given = filename_of(disposition(text_of(response.headers.get("content-disposition", "").encode("latin-1"))))
-    return given or name_in(url)
+    return Fetched(name=given or name_in(url), sha256=digest.hexdigest())
 
 
 async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -190,15 +206,22 @@ async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
         yield bytes(waiting)
 
 
-def _copy_file(url: str, destination: Path, limits: SourceLimits) -> str:
+def _copy_object(url: str, destination: Path, place: SourcePlace, limits: SourceLimits) -> Fetched:
+    name = fetch_object(url, destination, place, limits.max_bytes)
+    _, sha256 = hash_file(destination)  # only now: boto3 writes an object's parts in the order in which they arrive
+    return Fetched(name=name, sha256=sha256)
+
+
+def _copy_file(url: str, destination: Path, limits: SourceLimits) -> Fetched:
     source = SourceUrl.of(url)
     if source.authority not in ("", "localhost"):
         raise SourceUnreachable(f"{public_part(url)} names another machine.")
     try:
         with open_below(source.path, limits.file_roots) as file, destination.open("wb") as copy:
-            n_bytes = 0
+            n_bytes, digest = 0, hashlib.sha256()
             while block := file.read(BLOCK_BYTES):
                 n_bytes += len(block)
+                digest.update(block)
                 if n_bytes > limits.max_bytes:
                     raise _too_large(url, limits)
                 copy.write(block)
@@ -209,7 +232,7 @@ def _copy_file(url: str, destination: Path, limits: SourceLimits) -> str:
         raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}") from error
     if n_bytes == 0:
         raise EmptyAudio(f"{public_part(url)} has no bytes.")
-    return Path(source.path).name
+    return Fetched(name=Path(source.path).name, sha256=digest.hexdigest())
 
 
 def _too_large(url: str, limits: SourceLimits) -> TooLarge:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from pipelines.errors import Overloaded, TemplateInvalid
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
 from pipelines.export.template_process import IsolatedTemplates
 from pipelines.export.templated import Templates
 

@@ -13,7 +13,6 @@ import anyio.to_thread
 
 from deployments.coordinator_line import CoordinatorLine
 from deployments.erasure import erase
-from deployments.excerpts import excerpt
 from deployments.idempotency import held
 from deployments.intake import Intake
 from deployments.job_schemas import JobBody, JobQuery
@@ -183,7 +182,15 @@ class TenantJobs:
 
     async def excerpt(self, job_id: str, kind: str, number: int) -> bytes:
         """What was said for a decision or a task, as WAV; see `deployments.excerpts.excerpt`."""
-        return await in_thread(excerpt, self.store, await self.get(job_id), kind, number)
+        job = await self.get(job_id)
+
+        def cut() -> bytes:
+            # Imported with the first excerpt, in its thread: FFmpeg, which decodes it, takes megabytes and a while.
+            from deployments.excerpts import excerpt
+
+            return excerpt(self.store, job, kind, number)
+
+        return await in_thread(cut)
 
     async def replay(self, job_id: str, wanted: Sequence[int] | None, key: str | None) -> tuple[Job, bool]:
         """Make a job that decodes chunks in quarantine (None: all) again.

@@ -19,8 +19,8 @@ from pipelines.errors import (
     NotFound,
     VersionConflict,
 )
-from pipelines.export import render
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
+from pipelines.export.render import render
 from pipelines.export.template_process import UNUSABLE
 from pipelines.export.templated import values_of
 from pipelines.jobs import RESULT_FORMATS, Job

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, Literal
 import av
 from av.stream import Discard
 
+from pipelines.audio_format import MAX_CHANNELS
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import CorruptAudio, EmptyAudio, NoAudioStream, SourceUnreachable, UnsupportedFormat
-from pipelines.pcm import SAMPLE_RATE as SAMPLE_RATE
 from pipelines.pcm import Blocks, Pcm, Resampler
 
 FORMATS = (
@@ -25,7 +26,6 @@ FORMATS = (
 )
 """FFmpeg's names of the containers that are tried, nothing else."""
 
-MAX_CHANNELS = 16
 MAX_BLIND_GAP_S = 600.0  # longest hole filled with silence when the declared duration does not bear it out
 GAP_TOLERANCE_S = 0.1  # containers round timestamps; smaller steps are no gaps
 MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost

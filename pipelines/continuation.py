@@ -10,9 +10,8 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from pipelines.core import ChunkResult, DecodedSegment
+from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment
 from pipelines.decoding import Pcm
-from pipelines.pcm import SAMPLE_RATE
 from pipelines.quality import compression_ratio, split_units
 from pipelines.timing import SAMPLES_PER_TICK, TICKS_PER_S, TokenSegment
 

@@ -7,8 +7,7 @@ silent; what lies in no span at all was never looked at, which counts as failed.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipelines.audio import SAMPLE_RATE
-from pipelines.core import ChunkResult, Coverage, Health, Span
+from pipelines.core import SAMPLE_RATE, ChunkResult, Coverage, Health, Span
 
 NO_WORDS = "no words"
 NO_RESULT = "no result"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import OptionError
-from pipelines.pcm import SAMPLE_RATE
 from pipelines.quality import DEFAULT_THRESHOLDS, LOOP_RULES, Rule, Thresholds
 from pipelines.vocabulary import Task
 

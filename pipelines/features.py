@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipelines.pcm import SAMPLE_RATE
+from pipelines.core import SAMPLE_RATE
 
 N_FFT = 400
 HOP_SAMPLES = 160

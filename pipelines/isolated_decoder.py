@@ -13,7 +13,9 @@ from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from pipelines.audio import MAX_CHANNELS, decode_audio, probe
+from pipelines.audio import decode_audio, probe
+from pipelines.audio_format import MAX_CHANNELS
+from pipelines.core import SAMPLE_RATE
 from pipelines.decoder_protocol import (
     BLOCK,
     DONE,
@@ -32,7 +34,7 @@ from pipelines.decoder_protocol import (
 )
 from pipelines.errors import CorruptAudio, ReplicaLost
 from pipelines.isolation.fork_client import ProcessHost, read_status
-from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.pcm import Pcm
 
 BLOCK_S = 10.0
 MEMORY_BYTES = 1 << 30  # beside what the process has when it starts; decoding takes some tens of MB

@@ -64,13 +64,14 @@ class LocalStore:
                 raise
         return BlobRef(key=key, n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
-    def put_file(self, key: str, path: Path) -> BlobRef:
+    def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content with bounded memory; moves a plain file of the same file system, else copies it.
 
-        Raises `StorageError` when ``path`` cannot be read.
+        A file that is moved is not read where its ``sha256`` is given. Raises `StorageError` when ``path`` cannot be
+        read.
         """
         target = self._path(key)
-        n_bytes, sha256 = hash_file(path)
+        n_bytes, sha256 = measure_file(path, sha256)
         with self._writing(key):
             self._prepare()
             if self._movable(path):
@@ -321,6 +322,17 @@ class LocalStore:
                 yield from self._walk(folder / name, prefix + name, "")
             else:
                 yield prefix + name
+
+
+def measure_file(path: Path, sha256: str = "") -> tuple[int, str]:
+    """Return a file's size in bytes and SHA-256: the one given, else computed; raises `StorageError`."""
+    if not sha256:
+        return hash_file(path)
+    try:
+        with open(path, "rb") as file:
+            return os.fstat(file.fileno()).st_size, sha256
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def hash_file(path: Path) -> tuple[int, str]:

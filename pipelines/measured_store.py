@@ -43,8 +43,8 @@ class MeasuredStore:
     def put(self, key: str, data: bytes) -> BlobRef:
         return self._timed("put", lambda: self._store.put(key, data))
 
-    def put_file(self, key: str, path: Path) -> BlobRef:
-        return self._timed("put", lambda: self._store.put_file(key, path))
+    def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
+        return self._timed("put", lambda: self._store.put_file(key, path, sha256=sha256))
 
     def get(self, key: str) -> bytes:
         return self._timed("get", lambda: self._store.get(key))

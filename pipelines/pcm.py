@@ -7,7 +7,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core import SAMPLE_RATE as SAMPLE_RATE
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import TooLong, UnsupportedFormat
 
 Pcm = npt.NDArray[np.int16]

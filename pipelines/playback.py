@@ -17,7 +17,6 @@ import numpy.typing as npt
 from pipelines.core import SAMPLE_RATE
 from pipelines.pcm import Pcm
 
-MEDIA_TYPE = "audio/webm"
 PEAKS_PER_S = 10
 MAX_CHANNELS = 2  # more are mixed into one: browsers do not tell them apart
 

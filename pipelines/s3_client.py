@@ -27,7 +27,11 @@ def connect(
         # Other stores than AWS refuse the checksums that newer clients send and ask for by default.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if endpoint else "auto"},
+        s3={
+            "addressing_style": "path" if endpoint else "auto",
+            # The digest in the signature is the only checksum that every store verifies, of whole files and of parts.
+            "payload_signing_enabled": True,
+        },
         retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,

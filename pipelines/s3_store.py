@@ -25,7 +25,7 @@ from pipelines.blob_keys import (
 )
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreFull, StoreUnavailable
-from pipelines.local_store import hash_file
+from pipelines.local_store import measure_file
 from pipelines.s3_client import connect
 from pipelines.s3_conditions import honours_conditions, put_new
 from pipelines.s3_reader import open_blob
@@ -49,7 +49,8 @@ class S3Store:
 
     Credentials come from boto3's own sources. The client is made at the first use in a process, because clients
     can be shared between threads but neither pickled nor carried over a fork. Blobs carry their SHA-256 as
-    metadata, and reading a whole blob verifies it.
+    metadata, and reading a whole blob verifies it. What is damaged on its way to the store, the store refuses:
+    each request is signed with the SHA-256 of its body, see `pipelines.s3_client`.
     """
 
     def __init__(
@@ -74,10 +75,10 @@ class S3Store:
             self._s3().put_object(Bucket=self.bucket, Key=name, Body=data, Metadata={_CHECKSUM: sha256})
         return BlobRef(key=key, n_bytes=len(data), sha256=sha256)
 
-    def put_file(self, key: str, path: Path) -> BlobRef:
+    def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content, in parts read one by one; raises `StorageError` when ``path`` cannot be read."""
         name = self._name(key)
-        n_bytes, sha256 = hash_file(path)
+        n_bytes, sha256 = measure_file(path, sha256)
         transfer = TransferConfig(
             multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOAD_THREADS
         )

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core import BlobRef, Chunk, Piece, Span
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, Span
 from pipelines.errors import OptionError
-from pipelines.pcm import SAMPLE_RATE, Pcm
-from pipelines.vad import FRAME_SAMPLES, Speech, SpeechModel, VadOptions, VoiceActivity
+from pipelines.pcm import Pcm
+from pipelines.vad import Speech, SpeechModel, VoiceActivity
 from pipelines.vad import speech_model as default_speech_model
+from pipelines.vad_options import FRAME_SAMPLES, VadOptions
 
 STEP_SAMPLES = 312 * FRAME_SAMPLES
 """Samples per channel judged at a time (about 10 s)."""

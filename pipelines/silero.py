@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 
 from pipelines.errors import ModelUnavailable
 from pipelines.pcm import Pcm
-from pipelines.vad import FRAME_SAMPLES as FRAME_SAMPLES
+from pipelines.vad_options import FRAME_SAMPLES
 
 CONTEXT_SAMPLES = 64  # samples before a frame that the model also hears; as many are mirrored behind it
 N_FFT = 256

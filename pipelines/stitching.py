@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from pipelines.audio import SAMPLE_RATE
 from pipelines.core import (
+    SAMPLE_RATE,
     Chunk,
     ChunkResult,
     DecodedSegment,

@@ -20,10 +20,11 @@ class BlobStore(Protocol):
     def put(self, key: str, data: bytes) -> BlobRef:
         """Store ``data`` durably, replacing what was there."""
 
-    def put_file(self, key: str, path: Path) -> BlobRef:
+    def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content with bounded memory; the store may move the file.
 
-        Raises `StorageError` when ``path`` cannot be read.
+        ``sha256`` is the file's digest in hexadecimal, where the caller has it: the file is not hashed again, and the
+        reference carries this digest. Raises `StorageError` when ``path`` cannot be read.
         """
 
     def get(self, key: str) -> bytes:

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from pipelines.audio import SAMPLE_RATE
-from pipelines.core import Coverage, Health, Piece, Segment, Transcript
+from pipelines.core import SAMPLE_RATE, Coverage, Health, Piece, Segment, Transcript
 from pipelines.window_clock import WindowClock
 from pipelines.writing import (
     ends_clause,

@@ -12,8 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pipelines.audio import SAMPLE_RATE
-from pipelines.core import Piece
+from pipelines.core import SAMPLE_RATE, Piece
 
 MAX_INNER_SILENCE_S = 1.5
 """Longest silence, in seconds, that may be cut out inside one word or one transcript segment."""

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from functools import cache
-from typing import Literal
-
-from opencc import OpenCC
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.core import Transcript
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 ZhScript = Literal["simplified", "traditional"]
 
@@ -33,5 +34,8 @@ def in_script(transcript: Transcript, script: ZhScript) -> Transcript:
 
 
 @cache
-def _converter(script: ZhScript) -> OpenCC:
+def _converter(script: ZhScript) -> "OpenCC":
+    # Imported with the first conversion: most processes that stitch a transcript or read options convert none.
+    from opencc import OpenCC
+
     return OpenCC(_CONVERSIONS[script])

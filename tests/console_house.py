@@ -37,7 +37,7 @@ from pipelines.core import (
     Word,
 )
 from pipelines.errors import Reason
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.ids import new_id
 from pipelines.jobs import RESULT_FORMATS, Job, JobOptions, JobState, Progress
 from pipelines.keys import JobKeys

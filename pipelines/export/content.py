@@ -65,6 +65,14 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Holds the title, "" where the template writes none, and the blocks below it."""
+
+    title: str
+    blocks: tuple[Heading | Paragraph | Table, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpokenTurn:
     """A line of the transcript; ``anchor`` is where links to it lead."""
 

@@ -1,23 +1,14 @@
-"""Holds what a template made of minutes, in blocks, before any format prints it."""
+"""Reads what a template made of minutes, in blocks, before any format prints it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pipelines.errors import TemplateInvalid
 from pipelines.export.cleaning import clean_text
-from pipelines.export.content import Heading, Paragraph, Table
+from pipelines.export.content import Heading, Layout, Paragraph, Table
 from pipelines.export.markdown_blocks import blocks_of
 
 MAX_PIECES = 5_000  # lines, headings and cells; a Word document takes a millisecond for each
 MAX_COLUMNS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Holds the title, "" where the template writes none, and the blocks below it."""
-
-    title: str
-    blocks: tuple[Heading | Paragraph | Table, ...]
 
 
 def layout_of(markdown: str) -> Layout:

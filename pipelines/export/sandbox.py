@@ -13,10 +13,9 @@ from jinja2 import nodes
 
 from pipelines.errors import TemplateInvalid
 from pipelines.export.template_filters import FILTERS, TESTS, applied
-from pipelines.export.template_syntax import MAX_TEMPLATE_CHARACTERS, parsed
+from pipelines.export.template_syntax import parsed
 from pipelines.export.template_values import (
     MAX_LITERAL_ITEMS,
-    MAX_ROUNDS,
     MAX_STEPS,
     SEQUENCES,
     Budget,
@@ -33,8 +32,6 @@ from pipelines.export.template_values import (
     text_of,
     truth,
 )
-
-__all__ = ["MAX_OUTPUT_CHARACTERS", "MAX_ROUNDS", "MAX_STEPS", "MAX_TEMPLATE_CHARACTERS", "Markup", "fill"]
 
 MAX_OUTPUT_CHARACTERS = 500_000
 

@@ -16,7 +16,8 @@ from pipelines.export.template_protocol import (
     receive,
     send,
 )
-from pipelines.export.templated import CLASSIC, check_template, lay_out, shipped
+from pipelines.export.template_run import check_template, lay_out
+from pipelines.export.templated import CLASSIC, shipped
 from pipelines.isolation.fork_host import ForkHost, run_host
 
 MAX_ORDER_BYTES = 64 << 20

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.errors import Overloaded, ReplicaLost, TemplateInvalid, TemplateUnknown
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
 from pipelines.export.template_protocol import (
     MAX_ANSWER_BYTES,
     TemplateAnswer,
@@ -55,11 +55,11 @@ class IsolatedTemplates:
         self.host = host or ProcessHost(_HOST)
 
     def check(self, template: str) -> None:
-        """As `pipelines.export.templated.check_template`."""
+        """As `pipelines.export.template_run.check_template`."""
         self._answer(TemplateOrder(template=template, values=None))
 
     def lay_out(self, template: str, values: Mapping[str, Any]) -> Layout:
-        """As `pipelines.export.templated.lay_out`."""
+        """As `pipelines.export.template_run.lay_out`."""
         layout = self._answer(TemplateOrder(template=template, values=values)).layout
         if layout is None:
             raise TemplateInvalid("its process made no layout")

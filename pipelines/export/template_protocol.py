@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
 from pipelines.export.template_values import Markup
 from pipelines.isolation.limits import ProcessLimits
 

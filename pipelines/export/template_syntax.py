@@ -9,9 +9,8 @@ from collections.abc import Collection
 from jinja2 import Environment, TemplateError, nodes
 
 from pipelines.errors import TemplateInvalid
-from pipelines.export.template_values import checked_number
+from pipelines.export.template_values import MAX_TEMPLATE_CHARACTERS, checked_number
 
-MAX_TEMPLATE_CHARACTERS = 20_000
 MAX_NESTING = 100  # of statements and expressions within each other
 
 _ALLOWED_NODES: tuple[type[nodes.Node], ...] = (

@@ -13,9 +13,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core import ChunkResult, DecodedSegment, ModelInfo, Word
+from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, ModelInfo, Word
 from pipelines.decoding import Pcm, Row, row_fault
-from pipelines.pcm import SAMPLE_RATE
 from pipelines.window_decoder import failed, silent
 
 WORD_S = 0.4

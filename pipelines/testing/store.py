@@ -4,6 +4,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,14 +29,15 @@ class MemoryStore:
             self._blobs[validated_key(key)] = bytes(data)
         return BlobRef(key=key, n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
-    def put_file(self, key: str, path: Path) -> BlobRef:
-        """Store a file's content; raises `StorageError` when ``path`` cannot be read."""
+    def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
+        """Store a file's content, known by ``sha256``; raises `StorageError` when ``path`` cannot be read."""
         validated_key(key)
         try:
             data = path.read_bytes()
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-        return self.put(key, data)
+        ref = self.put(key, data)
+        return replace(ref, sha256=sha256) if sha256 else ref
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`."""

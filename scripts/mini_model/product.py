@@ -6,9 +6,9 @@ import numpy as np
 
 from pipelines.audio import decode_audio
 from pipelines.catalogue import read_profile
-from pipelines.core import BlobRef, Transcript
+from pipelines.core import SAMPLE_RATE, BlobRef, Transcript
 from pipelines.decoding import DecodeOptions, Row
-from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.pcm import Pcm
 from pipelines.segmentation import SegmentationOptions, split_audio
 from pipelines.stitching import stitch
 from pipelines.whisper import WhisperEngine

@@ -13,9 +13,8 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from pipelines.audio import decode_audio
 from pipelines.catalogue import read_profile
-from pipelines.core import BlobRef, ChunkResult
+from pipelines.core import SAMPLE_RATE, BlobRef, ChunkResult
 from pipelines.decoding import DecodeOptions, Row
-from pipelines.pcm import SAMPLE_RATE
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.stitching import stitch
 from pipelines.whisper import EngineOptions, WhisperEngine

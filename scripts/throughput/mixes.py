@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.audio import decode_audio
-from pipelines.pcm import SAMPLE_RATE
+from pipelines.core import SAMPLE_RATE
 from scripts.speech.truth import load_truth
 
 Mix = Literal["calls", "meetings", "long", "single"]

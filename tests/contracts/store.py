@@ -49,10 +49,22 @@ class StoreContract:
         assert ref.n_bytes == len(CONTENT) * 100
         assert ref.sha256 == hashlib.sha256(CONTENT * 100).hexdigest()
 
-    def test_put_file_that_is_not_there(self, store, tmp_path):
-        """A file that cannot be read is an error and leaves no blob."""
-        with pytest.raises(StorageError, match="cannot read"):
-            store.put_file("a/b", tmp_path / "missing")
+    def test_put_file_of_a_known_digest(self, store, tmp_path, monkeypatch):
+        """A digest that is given is the reference's, and the store does not compute one of the file."""
+        path, content = tmp_path / "spool", CONTENT * 100
+        path.write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        monkeypatch.setattr(hashlib, "file_digest", None)
+        ref = store.put_file("acme/j1/source", path, sha256=sha256)
+        assert (ref.key, ref.n_bytes, ref.sha256) == ("acme/j1/source", len(content), sha256)
+        assert store.get("acme/j1/source") == content
+
+    @pytest.mark.parametrize("sha256", ["", hashlib.sha256(b"").hexdigest()])
+    def test_put_file_that_is_not_there(self, store, tmp_path, sha256):
+        """A file that cannot be read is an error and leaves no blob, whether its digest is known or not."""
+        for path in (tmp_path / "missing", tmp_path):
+            with pytest.raises(StorageError, match="cannot read"):
+                store.put_file("a/b", path, sha256=sha256)
         assert not store.exists("a/b")
 
     @pytest.mark.parametrize(("offset", "n_bytes"), [(0, 1), (0, 2048), (100, 700), (2047, 1), (2048, 0)])

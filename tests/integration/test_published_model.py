@@ -13,9 +13,9 @@ import pytest
 from faster_whisper import WhisperModel
 
 from pipelines.catalogue import file_sha256, is_english_only
-from pipelines.core import Transcript
+from pipelines.core import SAMPLE_RATE, Transcript
 from pipelines.decoding import DecodeOptions, Row
-from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.pcm import Pcm
 from pipelines.whisper import WhisperEngine
 from scripts.mini_model.product import product_transcript
 from tests.recordings import matched, samples_of, truth, word_error_rate

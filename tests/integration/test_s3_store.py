@@ -1,5 +1,7 @@
 """The blob store in a bucket, against a real S3 server, also one that misbehaves."""
 
+import hashlib
+import io
 import pickle
 import subprocess
 import sys
@@ -7,10 +9,13 @@ import uuid
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
+from urllib3 import HTTPResponse
 
 from pipelines.errors import BlobMissing, StoreUnavailable
+from pipelines.s3_client import connect
 from pipelines.s3_reader import READ_AHEAD_BYTES
 from pipelines.s3_store import PART_BYTES
 from pipelines.storage import open_store
@@ -114,6 +119,24 @@ def test_writing_survives_a_fault(store, proxy, tmp_path, fault):
     proxy.misbehave(fault, 1, ("PUT",))
     store.put_file("a/c", path)
     assert store.get("a/b") == store.get("a/c") == CONTENT
+
+
+def test_bodies_are_signed_whatever_the_scheme():
+    """Over https, too, a request carries the digest of its body: the checksum that every store verifies."""
+    sent = []
+
+    def answer(request, **_):
+        data = request.body if isinstance(request.body, bytes) else request.body.read()
+        sent.append((request.headers["x-amz-content-sha256"].decode(), hashlib.sha256(data).hexdigest()))
+        return AWSResponse(request.url, 200, {"ETag": '"x"'}, HTTPResponse(io.BytesIO(), preload_content=False))
+
+    client = connect(endpoint="https://store.invalid", key_id="id", secret="secret")
+    client.meta.events.register("before-send.s3", answer)
+    client.put_object(Bucket="bucket", Key="a", Body=io.BytesIO(CONTENT))
+    client.upload_part(Bucket="bucket", Key="a", UploadId="u", PartNumber=1, Body=io.BytesIO(CONTENT[:100]))
+    client.close()
+    assert len(sent) == 2
+    assert all(signed == actual for signed, actual in sent)
 
 
 def test_lasting_corruption(store, proxy):

@@ -37,6 +37,7 @@ class Fault(Enum):
     RESET = auto()  # closes the connection without an answer
     TRUNCATE = auto()  # passes on half of the body, then closes the connection
     CORRUPT = auto()  # flips the bits of the body's first byte
+    CORRUPT_REQUEST = auto()  # the same to the body of the request
     HANG = auto()  # does nothing for `HANG_S`, then closes the connection
     SLOW = auto()  # passes on after `SLOW_S`
     LOST_ANSWER = auto()  # the server does what is asked, and nobody hears of it
@@ -151,6 +152,8 @@ class FaultyProxy:
         if fault is Fault.ERROR_500:
             _answer(request, 500)
             return
+        if fault is Fault.CORRUPT_REQUEST and body:
+            body = bytes([body[0] ^ 0xFF]) + body[1:]
         upstream = http.client.HTTPConnection("127.0.0.1", self._upstream, timeout=60)
         try:
             upstream.request(request.command, request.path, body=body, headers=headers)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.audio import SAMPLE_RATE, _with_gaps, decode_audio, probe
+from pipelines.audio import _with_gaps, decode_audio, probe
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import (
     CorruptAudio,
     EmptyAudio,

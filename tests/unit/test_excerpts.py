@@ -16,7 +16,7 @@ from deployments.stages import clean_up
 from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Decision, Evidence, Minutes, ModelInfo, Segment, Transcript
 from pipelines.errors import BlobMissing, NotFound, ResultPending
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.ids import new_id
 from pipelines.jobs import Job, JobOptions, JobState
 from pipelines.keys import JobKeys

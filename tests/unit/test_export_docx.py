@@ -10,8 +10,8 @@ from docx.document import Document as DocxDocument
 from docx.oxml.ns import qn
 
 from pipelines.core import Minutes, Transcript
-from pipelines.export import render
 from pipelines.export.cleaning import one_line
+from pipelines.export.render import render
 from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
 
 Sample = Callable[[], tuple[Transcript, Minutes, str]]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipelines.export import render
 from pipelines.export.cleaning import one_line
 from pipelines.export.escaping import escape
+from pipelines.export.render import render
 from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

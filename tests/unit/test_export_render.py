@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import OptionError
-from pipelines.export import RENDERERS, render
 from pipelines.export.cleaning import clean_text, cleaned, one_line
+from pipelines.export.render import RENDERERS, render
 from pipelines.export.times import clock, timestamp
 from pipelines.jobs import RESULT_FORMATS
 from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing

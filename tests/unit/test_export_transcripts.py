@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pipelines.codec import decode
 from pipelines.core import Minutes, Transcript
-from pipelines.export import render
 from pipelines.export.cleaning import clean_text, cleaned
+from pipelines.export.render import render
 from tests.unit.export_samples import call, hostile, meeting_in_chinese, nothing
 from tests.unit.subtitle_readers import read_srt, read_vtt
 

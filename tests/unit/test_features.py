@@ -7,8 +7,8 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core import SAMPLE_RATE
 from pipelines.features import HOP_SAMPLES, WINDOW_FRAMES, LogMel, mel_filters
-from pipelines.pcm import SAMPLE_RATE
 
 BANDS = [80, 128]
 WINDOW_SAMPLES = WINDOW_FRAMES * HOP_SAMPLES

@@ -13,7 +13,7 @@ from deployments.notices import Notices
 from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import Reason
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.jobs import Job, JobOptions, JobState, MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.outbox import Message

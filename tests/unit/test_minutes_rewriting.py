@@ -12,7 +12,7 @@ from deployments.ports import MinutesRequest
 from pipelines.codec import decode
 from pipelines.core import Minutes
 from pipelines.errors import MeetMemoError, Overloaded, Reason, ReplicaLost, TemplateInvalid
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
 from pipelines.jobs import RESULT_FORMATS, JobState
 from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.testing.ledger import MemoryLedger

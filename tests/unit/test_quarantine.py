@@ -12,11 +12,10 @@ import pytest
 from deployments import quarantine
 from deployments.intake import Intake
 from pipelines.clips import wav_clip
-from pipelines.core import Health
+from pipelines.core import SAMPLE_RATE, Health
 from pipelines.errors import Reason
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys
-from pipelines.pcm import SAMPLE_RATE
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore

@@ -121,7 +121,12 @@ async def test_the_same_recording_is_transcribed_once(ledger: MemoryLedger, stor
 class FetchingSegmenter(CodedSegmenter):
     """Names a source as one that had to be fetched; what it names is the same every time."""
 
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.requests: list[SegmentRequest] = []
+
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
+        self.requests.append(request)
         yield BlobRef(key=JobKeys(tenant=request.tenant, job_id=request.job_id).source, n_bytes=5, sha256="fetched")
         async for found in super().segment(request):
             yield found
@@ -135,6 +140,20 @@ async def test_a_source_by_reference_is_known_once_it_is_fetched(ledger: MemoryL
     assert (first.source.sha256, second.source.sha256) == ("fetched", "fetched")
     assert second.reused_from == "j1"
     assert segmenter.n_calls == 1
+
+
+async def test_the_segmenter_hears_what_the_ledger_knows(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """A call for a job whose source was fetched before names its digest, so that it is not hashed again."""
+    segmenter = FetchingSegmenter(store)
+    house = House(ledger, store, segmenter=segmenter)
+    await house.coordinator.start()
+    try:
+        job = house.submit("j1", range(1, 45))
+        await house.ended(job)
+    finally:
+        await house.coordinator.stop()
+    assert job.source.sha256
+    assert [request.source for request in segmenter.requests] == [job.source]
 
 
 async def test_other_minutes_need_no_decoding(ledger: MemoryLedger, store: MemoryStore) -> None:

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipelines.audio import decode_audio
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import InputError
-from pipelines.pcm import SAMPLE_RATE
 from tests.recordings import RECORDINGS, expectations, normalize, truth, word_error_rate
 
 EXPECTATIONS = expectations()

@@ -69,3 +69,19 @@ async def test_a_bad_recording_is_not_tried_again() -> None:
     with pytest.raises(CorruptAudio):
         await collect(segmenter)
     assert segmenter.n_calls == 1
+
+
+async def test_what_was_fetched_is_told_to_the_next_call() -> None:
+    """A call that takes the place of a broken one knows the fetched source, which it need not hash again."""
+    source = BlobRef(key="t/j/source", n_bytes=5, sha256="fetched")
+    requests: list[SegmentRequest] = []
+
+    class Fetching(Breaking):
+        async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
+            requests.append(request)
+            yield source
+            async for found in super().segment(request):
+                yield found
+
+    assert await collect(Fetching((2, ReplicaLost("dead")), None)) == [source, *map(span, range(4)), SUMMARY]
+    assert [request.source for request in requests] == [None, source]

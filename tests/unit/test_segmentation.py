@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.audio import decode_audio
-from pipelines.core import Piece
+from pipelines.core import SAMPLE_RATE, Piece
 from pipelines.errors import OptionError
-from pipelines.pcm import SAMPLE_RATE, Pcm
+from pipelines.pcm import Pcm
 from pipelines.segmentation import STEP_SAMPLES, SegmentationOptions, SpanDraft, split_audio
-from pipelines.silero import FRAME_SAMPLES
-from pipelines.vad import Probabilities, Speech, VadOptions, VoiceActivity
+from pipelines.vad import Probabilities, Speech, VoiceActivity
+from pipelines.vad_options import FRAME_SAMPLES, VadOptions
 from tests.recordings import RECORDINGS, truth
 
 LOUD = 9000

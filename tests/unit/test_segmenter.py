@@ -20,8 +20,11 @@ from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import StoreUnavailable, TimedOut
 from pipelines.isolated_decoder import DecodingHere
 from pipelines.keys import JobKeys
+from pipelines.local_store import LocalStore
 from pipelines.segmentation import SegmentationOptions
+from pipelines.storage import BlobStore
 from pipelines.testing.store import MemoryStore
+from tests.hashing import HashCounter
 
 RECORDING = Path(__file__).parents[1] / "data" / "short.mp3"
 KEYS = JobKeys(tenant="t", job_id="j")
@@ -53,7 +56,7 @@ def store() -> CountingStore:
 
 
 async def cut(
-    store: CountingStore, request: SegmentRequest = REQUEST, sources: SourceLimits = SOURCES
+    store: BlobStore, request: SegmentRequest = REQUEST, sources: SourceLimits = SOURCES
 ) -> list[Span | SourceSummary]:
     """What is found, without what it took."""
     options = SegmenterOptions(
@@ -114,6 +117,23 @@ async def test_a_fetched_source_is_named_first(store: CountingStore) -> None:
         assert timeless(rest) == timeless(uploaded)
     store.delete_prefix(KEYS.work)
     assert (await cut(store, pulled, sources))[0] == expected
+
+
+async def test_a_fetched_source_is_hashed_once(
+    store: CountingStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is hashed while it is pulled; later calls hash it only where the ledger does not have its digest yet."""
+    folder = LocalStore(tmp_path / "blobs")
+    sources = SourceLimits(max_bytes=1 << 20, schemes=frozenset({"file"}), file_roots=(RECORDING.parent,))
+    pulled = replace(REQUEST, source_url=RECORDING.as_uri())
+    counter = HashCounter(monkeypatch)
+    first, *rest = await cut(folder, pulled, sources)
+    assert counter.times(RECORDING.read_bytes()) == 1
+    assert isinstance(first, BlobRef)
+    for known, n_times in ((first, 1), (replace(first, sha256="", n_bytes=0), 2), (None, 3)):
+        again = await cut(folder, replace(pulled, source=known), sources)
+        assert again == [first, *rest]
+        assert counter.times(RECORDING.read_bytes()) == n_times
 
 
 async def test_a_finished_segmentation_is_read_not_made(store: CountingStore) -> None:

@@ -91,7 +91,7 @@ async def test_objects_are_fetched(bucket, tmp_path):
     """With the place's credentials, by URL-encoded key; what is missing, empty, too large or elsewhere is named."""
     limits = SourceLimits(places=(bucket,), max_bytes=1000)
     path = tmp_path / "source"
-    assert await fetch("s3://calls/eu/a%20b.wav", path, limits) == "a b.wav"
+    assert (await fetch("s3://calls/eu/a%20b.wav", path, limits)).name == "a b.wav"
     assert path.read_bytes() == b"RIFF" * 100
     with pytest.raises(SourceUnreachable, match="404"):
         await fetch("s3://calls/eu/none.wav", path, limits)

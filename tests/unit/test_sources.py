@@ -115,21 +115,21 @@ def impatient(monkeypatch):
 
 async def test_fetch(url, destination, recordings):
     """A recording arrives whole, under the name in its URL, and the server sees the host it was asked for."""
-    assert await fetch(f"{url}/call.wav?sig=1", destination, OPEN) == "call.wav"
+    assert (await fetch(f"{url}/call.wav?sig=1", destination, OPEN)).name == "call.wav"
     assert destination.read_bytes() == CONTENT
     assert recordings.hosts == [url.removeprefix("http://")]
 
 
 async def test_name_from_the_server(url, destination):
     """A name the server gives goes before the URL's."""
-    assert await fetch(f"{url}/named", destination, OPEN) == "Büro.wav"
+    assert (await fetch(f"{url}/named", destination, OPEN)).name == "Büro.wav"
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_redirect(url, destination, code):
     """Redirects are followed, relative and absolute ones."""
-    assert await fetch(f"{url}/to?code={code}&url=/call.wav", destination, OPEN) == "call.wav"
-    assert await fetch(f"{url}/to?code={code}&url={url}/call.wav", destination, OPEN) == "call.wav"
+    assert (await fetch(f"{url}/to?code={code}&url=/call.wav", destination, OPEN)).name == "call.wav"
+    assert (await fetch(f"{url}/to?code={code}&url={url}/call.wav", destination, OPEN)).name == "call.wav"
     assert destination.read_bytes() == CONTENT
 
 
@@ -224,7 +224,7 @@ async def test_redirect_to_private(url, destination, recordings, monkeypatch):
     port = url.rpartition(":")[2]
     monkeypatch.setattr(outbound, "is_public", lambda address: str(address) == "127.0.0.1")
     limits = SourceLimits()
-    assert await fetch(f"{url}/call.wav", destination, limits) == "call.wav"
+    assert (await fetch(f"{url}/call.wav", destination, limits)).name == "call.wav"
     for target in (f"http://127.0.0.2:{port}/call.wav", f"http://[::1]:{port}/call.wav"):
         with pytest.raises(SourceUnreachable, match="not public"):
             await fetch(f"{url}/to?url={target}", destination, limits)
@@ -280,7 +280,7 @@ async def test_https(recordings, destination, certificate, monkeypatch):
         with pytest.raises(SourceUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
             await fetch(good, destination, OPEN)
         monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-        assert await fetch(good, destination, OPEN) == "call.wav"
+        assert (await fetch(good, destination, OPEN)).name == "call.wav"
         with pytest.raises(SourceUnreachable, match=r"certificate is not valid for 'other\.example'"):
             await fetch(f"https://other.example:{port}/call.wav", destination, OPEN)
         with pytest.raises(SourceUnreachable, match="not a safe place"):
@@ -335,7 +335,7 @@ class TestFiles:
 
     async def test_copy(self, root, limits, destination):
         """A file below an opened folder is copied, and stays where it was."""
-        assert await fetch(f"file://{root}/Team%20call.wav", destination, limits) == "Team call.wav"
+        assert (await fetch(f"file://{root}/Team%20call.wav", destination, limits)).name == "Team call.wav"
         assert destination.read_bytes() == CONTENT
         assert (root / "Team call.wav").exists()
 
@@ -405,7 +405,7 @@ class TestFiles:
         for end in ("#1.wav", "?1.wav"):
             with pytest.raises(InvalidOptions, match="%23"):
                 await fetch(f"file://{root}/a{end}", destination, limits)
-        assert await fetch(f"file://{root}/a%231.wav", destination, limits) == "a#1.wav"
+        assert (await fetch(f"file://{root}/a%231.wav", destination, limits)).name == "a#1.wav"
         assert destination.read_bytes() == b"RIFFa1"
 
     async def test_not_opened(self, root, destination):

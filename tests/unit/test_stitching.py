@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.audio import SAMPLE_RATE
 from pipelines.core import (
+    SAMPLE_RATE,
     BlobRef,
     Chunk,
     ChunkResult,

@@ -15,8 +15,8 @@ from pipelines.errors import TemplateInvalid
 from pipelines.export.layout import MAX_COLUMNS, MAX_PIECES
 from pipelines.export.sandbox import MAX_OUTPUT_CHARACTERS, fill
 from pipelines.export.template_filters import FILTERS, TESTS
+from pipelines.export.template_run import check_template, lay_out
 from pipelines.export.template_values import MAX_NUMBER, MAX_STEPS, Markup
-from pipelines.export.templated import check_template, lay_out
 
 SOON_S = 20.0  # what is refused takes milliseconds, or the steps of a whole budget; machines that test are slow
 DOUBLING = "{% set x = ['a', 'b'] %}"

@@ -19,8 +19,9 @@ from pipelines.export import template_host
 from pipelines.export.template_host import MAX_ORDER_BYTES
 from pipelines.export.template_process import IsolatedTemplates
 from pipelines.export.template_protocol import LENGTH, TemplateAnswer, TemplateOrder, receive
+from pipelines.export.template_run import TemplatesHere, lay_out
 from pipelines.export.template_values import Markup
-from pipelines.export.templated import TemplatesHere, lay_out, shipped, values_of
+from pipelines.export.templated import shipped, values_of
 from pipelines.isolation.fork_client import ProcessHost
 from tests.unit import export_samples as samples
 

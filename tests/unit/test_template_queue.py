@@ -14,7 +14,7 @@ from deployments.offer import Offer
 from deployments.schemas import InvalidOptions
 from deployments.template_queue import TemplateQueue
 from pipelines.errors import Overloaded, ReplicaLost, TemplateInvalid
-from pipelines.export.layout import Layout
+from pipelines.export.content import Layout
 from tests.api_harness import until
 
 

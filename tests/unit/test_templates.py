@@ -12,13 +12,14 @@ from pypdf import PdfReader
 from cluster.settings import load_settings
 from pipelines.core import Evidence, Fact, Minutes, Transcript
 from pipelines.errors import ConfigurationError, TemplateInvalid, TemplateUnknown
-from pipelines.export import render
-from pipelines.export.content import Composer, Content, Heading, Paragraph, Run, Table
+from pipelines.export.content import Composer, Content, Heading, Layout, Paragraph, Run, Table
 from pipelines.export.escaping import escape
-from pipelines.export.layout import Layout
 from pipelines.export.markdown_blocks import blocks_of
-from pipelines.export.sandbox import MAX_ROUNDS, fill
-from pipelines.export.templated import check_template, lay_out, shipped, values_of
+from pipelines.export.render import render
+from pipelines.export.sandbox import fill
+from pipelines.export.template_run import check_template, lay_out
+from pipelines.export.template_values import MAX_ROUNDS
+from pipelines.export.templated import shipped, values_of
 from pipelines.house_style import HouseStyle, HouseStyles
 from tests.unit import export_samples as samples
 

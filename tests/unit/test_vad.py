@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from pipelines import silero
 from pipelines.audio import decode_audio
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import ModelUnavailable, OptionError
-from pipelines.pcm import SAMPLE_RATE
-from pipelines.silero import CONTEXT_SAMPLES, FRAME_SAMPLES, SileroVad
-from pipelines.vad import Speech, SpeechDetector, VadOptions, VoiceActivity
+from pipelines.silero import CONTEXT_SAMPLES, SileroVad
+from pipelines.vad import Speech, SpeechDetector, VoiceActivity
+from pipelines.vad_options import FRAME_SAMPLES, VadOptions
 from tests.recordings import RECORDINGS, expectations, truth
 
 OPTIONS = VadOptions(threshold=0.5, threshold_off=0.35)

@@ -13,7 +13,7 @@ from deployments.auth import ALL_SCOPES, Principal
 from pipelines.codec import decode, encode
 from pipelines.core import Decision, Evidence, Minutes, ModelInfo, Segment, Transcript, Word
 from pipelines.errors import Unauthenticated
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.job_events import Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys

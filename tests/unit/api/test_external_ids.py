@@ -8,7 +8,7 @@ import pytest
 from deployments.notices import Notices
 from deployments.ports import MinutesRequest
 from pipelines.errors import Reason
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.job_events import Claimed, Failed
 from tests.unit.export_samples import call
 

@@ -12,7 +12,7 @@ from cluster.minutes_cli import wishes
 from pipelines.codec import encode
 from pipelines.core import Decision, Evidence, Minutes, ModelInfo, Segment, Transcript, Usage
 from pipelines.errors import OptionError
-from pipelines.export import render
+from pipelines.export.render import render
 from pipelines.job_events import Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs import MinutesRecord
 from pipelines.keys import JobKeys
