@@ -111,3 +111,11 @@ def assert_accessible(page: Page) -> None:
         for node in violation["nodes"]
     ]
     assert not serious, "\n".join(serious)
+
+
+def wait_until(page: Page, expression: str) -> None:
+    """Wait until a JavaScript expression is true; asked from here, for the page's policy forbids it to evaluate text."""
+    deadline_s = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline_s, expression
+        page.wait_for_timeout(50)

@@ -10,7 +10,7 @@ import pypdf
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.acceptance.console.conftest import PHONE, OpenPage, assert_accessible
+from tests.acceptance.console.conftest import PHONE, OpenPage, assert_accessible, wait_until
 from tests.recordings import RECORDINGS
 
 
@@ -49,7 +49,7 @@ def test_a_meeting_is_read_and_heard(meetmemo: RunningMeetMemo, meeting: dict[st
     words.click(position={"x": 40, "y": 10})
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     expect(page.locator(".line.now")).to_have_count(1)
-    page.wait_for_function("CSS.highlights.get('playing')?.size === 1")
+    wait_until(page, "CSS.highlights.get('playing')?.size === 1")
     page.get_by_role("button", name="Pause").click()
     times = [float(time) for time in page.locator("button.time").evaluate_all("all => all.map(b => b.dataset.s)")]
     at_s = float(page.get_by_role("slider").get_attribute("aria-valuenow") or -1)

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from deployments.auth import ALL_SCOPES, Principal
 from pipelines.errors import Reason, Unauthenticated
 from pipelines.jobs import JobState, Progress
-from tests.acceptance.console.conftest import PHONE, OpenPage, Serve, assert_accessible
+from tests.acceptance.console.conftest import PHONE, OpenPage, Serve, assert_accessible, wait_until
 from tests.console_house import ConsoleHouse, long_transcript, meeting_transcript
 
 MAX_ROWS = 60  # of a list, however long: what is seen and a little around it
@@ -81,7 +81,7 @@ def test_a_thousand_jobs(tmp_path: Path, serve: Serve, open_page: OpenPage) -> N
     expect(rows.first).to_contain_text("Done")
     for _ in range(8):
         page.locator(".scroller").evaluate("element => element.scrollTop = element.scrollHeight")
-        page.wait_for_function("document.querySelector('.rows').lastElementChild")
+        expect(rows.last).to_be_attached()
         if page.get_by_role("link", name="call-00999.wav").count():
             break
         page.wait_for_timeout(200)
@@ -178,7 +178,7 @@ def test_a_transcript_is_corrected(tmp_path: Path, serve: Serve, open_page: Open
     page.get_by_role("button", name="Changes").click()
     expect(page.locator(".was").first).to_be_visible()
     expect(page.locator(".was").first).to_contain_text("morning")
-    page.wait_for_function("CSS.highlights.get('written')?.size >= 3")
+    wait_until(page, "CSS.highlights.get('written')?.size >= 3")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         assert_accessible(page)
@@ -279,7 +279,7 @@ def test_an_upload_survives_a_cut(tmp_path: Path, serve: Serve, open_page: OpenP
     page.evaluate("dispatchEvent(new Event('online'))")
     page.get_by_role("button", name="Pause all-hands.wav").click()
     expect(page.get_by_text("Paused at")).to_be_visible()
-    page.wait_for_function("document.querySelectorAll('.sending li').length === 1")
+    wait_until(page, "document.querySelectorAll('.sending li').length === 1")
     page.get_by_role("button", name="Go on with all-hands.wav").click()
     for _ in range(100):
         if held:
