@@ -114,7 +114,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def wait_until(page: Page, expression: str) -> None:
-    """Wait until a JavaScript expression is true; asked from here, for the page's policy forbids it to evaluate text."""
+    """Wait until a JavaScript expression is true; asked from here, for the page may not evaluate text itself."""
     deadline_s = time.monotonic() + PATIENCE_MS / 1000
     while not page.evaluate(expression):
         assert time.monotonic() < deadline_s, expression
