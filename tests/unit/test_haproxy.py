@@ -15,6 +15,7 @@ from cluster.haproxy_launcher import ANSWERS, find_haproxy, restricted
 from cluster.settings import Settings
 from deployments.problems import problem_for
 from pipelines.errors import ConfigurationError, Reason
+from tests.servers import free_port
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray uses pydantic in ways that it deprecates
@@ -108,10 +109,14 @@ def test_haproxy_takes_what_is_left(config: Path, folder: Path) -> None:
 
 def test_its_own_answers_are_those_of_the_api(config: Path) -> None:
     """Where no replica answers, HAProxy does as the API would: problem+json with an enumerated reason."""
-    config.write_text(restricted(config.read_text()))
+    text = restricted(config.read_text())
+    ports = {port: free_port() for port in (ENDPOINT, BEHIND, BEHIND + 1)}
+    for port, free in ports.items():
+        text = text.replace(f":{port}", f":{free}")
+    config.write_text(text)
     haproxy = subprocess.Popen([find_haproxy(), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{ENDPOINT}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{ports[ENDPOINT]}", timeout=30) as client:
             deadline_s = time.monotonic() + 30
             while True:
                 try:
