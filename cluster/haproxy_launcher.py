@@ -26,9 +26,10 @@ ANSWERS = {
     503: ("replica_lost", "No replica takes requests now; try again."),
     504: ("timed_out", "The replica that worked on the request gave no answer in time; try again."),
 }
-"""HAProxy's own answers by status: their reason (`pipelines.errors.Reason`) and detail, where it has pages of HTML.
+"""HAProxy's own answers by status: their reason (`pipelines.errors.Reason`) and detail.
 
-A head that it cannot parse at all still gets its page: that answer has no directive.
+It has pages of HTML, and Ray has it say 500 in plain text whenever no replica answers. A head that HAProxy cannot parse
+at all still gets its page: that answer has no directive.
 """
 RETRIED = (502, 503, 504)
 RETRY_AFTER_S = 5
@@ -59,14 +60,14 @@ def restricted(config: str, host: str = "") -> str:
             kind, name = words[0], "".join(words[1:2])
         if kind in ("frontend", "listen") and name not in ENDPOINTS:
             continue
-        if name == ENDPOINTS[0] and words[:1] == ["http-error"]:
+        if kind == "defaults" and words[:1] in (["errorfile"], ["http-error"]):
             continue
         if words[:2] == ["stats", "socket"]:
             line = re.sub(r"\bmode \d+\b", "mode 600", line)
         elif host and name == ENDPOINTS[0] and words[:1] == ["bind"]:
             line = f"    bind {_address(host)}:{words[1].rpartition(':')[2]}"
         kept.append(line)
-        if words[:2] == ["frontend", ENDPOINTS[0]]:
+        if words[:1] == ["defaults"]:
             kept += [f"    {_answer(status)}" for status in ANSWERS]
     if not any(line.split()[:2] == ["frontend", ENDPOINTS[0]] for line in kept):
         raise ValueError(f"its configuration has no frontend {ENDPOINTS[0]}")
