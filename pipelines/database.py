@@ -17,6 +17,7 @@ from pipelines.errors import ConfigurationError, LedgerError, LedgerUnavailable
 
 LOCK_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
+TCP_TIMEOUT_MS = 15_000  # both sides give a connection up whose bytes nobody acknowledges for so long
 POOL_SIZE = 8
 MAX_OVERFLOW = 16
 
@@ -202,13 +203,17 @@ def _postgresql(url: Any) -> Engine:
         max_overflow=MAX_OVERFLOW,
         pool_timeout=LOCK_TIMEOUT_S,
         pool_pre_ping=True,  # a restarted server leaves dead connections in the pool
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "keepalives_idle": 30, "tcp_user_timeout": 15_000},
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "keepalives_idle": 30, "tcp_user_timeout": TCP_TIMEOUT_MS},
     )
 
     def configure(connection: Any, _record: Any) -> None:
         connection.execute(f"SET lock_timeout = {int(LOCK_TIMEOUT_S * 1000)}")
         # A writer that was frozen inside a transaction must not hold its locks, the lease's among them, for ever.
         connection.execute(f"SET idle_in_transaction_session_timeout = {int(LOCK_TIMEOUT_S * 1000)}")
+        # Nor one whose host was cut off: without these the server waits for minutes, or for ever, for its answers.
+        connection.execute(f"SET tcp_user_timeout = {TCP_TIMEOUT_MS}")
+        for name, value in (("idle", 10), ("interval", 5), ("count", 3)):
+            connection.execute(f"SET tcp_keepalives_{name} = {value}")
         connection.commit()
 
     event.listen(engine, "connect", configure)

@@ -192,3 +192,21 @@ def test_nobody_listens():
     """A server that cannot be reached makes the ledger unavailable."""
     with pytest.raises(LedgerUnavailable):
         open_ledger(f"postgresql+psycopg://meetmemo@127.0.0.1:{free_port()}/meetmemo")
+
+
+def test_the_server_gives_up_connections_of_hosts_that_are_cut_off(url):
+    """A host that is cut off within a transaction does not keep its locks: the server notices within seconds."""
+    opened = database.Database(url)
+    try:
+        with opened.writing() as connection:
+            shown = {
+                name: connection.exec_driver_sql(f"SHOW {name}").scalar()
+                for name in ("tcp_user_timeout", "tcp_keepalives_idle", "idle_in_transaction_session_timeout")
+            }
+    finally:
+        opened.close()
+    assert shown == {
+        "tcp_user_timeout": "15s",
+        "tcp_keepalives_idle": "10",
+        "idle_in_transaction_session_timeout": "10s",
+    }
