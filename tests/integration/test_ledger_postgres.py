@@ -206,7 +206,7 @@ def test_the_server_gives_up_connections_of_hosts_that_are_cut_off(url):
     finally:
         opened.close()
     assert shown == {
-        "tcp_user_timeout": "15s",
+        "tcp_user_timeout": "15000",
         "tcp_keepalives_idle": "10",
         "idle_in_transaction_session_timeout": "10s",
     }
