@@ -149,7 +149,6 @@ def build_api(
     sweeper = SpoolSweeper(
         sweeps=(
             lambda: sweep(limits.spool_dir),
-            resumable.sweep,
             lambda: sweep_leftovers(limits.spool_dir, clock()),
         )
     )

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.recordings import RECORDINGS
-from tests.servers import free_port, haproxy_ports
+from tests.servers import free_port
 from tests.servers.s3 import s3_server
 
 START_TIMEOUT_S = 420.0  # a machine that is busy with other things
@@ -42,7 +42,7 @@ class RunningMeetMemo:
     def environment(self) -> dict[str, str]:
         ours = {"MEETMEMO_HOME": str(self.home), "MEETMEMO_HTTP__PORT": str(self.port)}
         ours["MEETMEMO_REUSE"] = "false"  # the same samples are submitted again and again, to be transcribed
-        return {**os.environ, **haproxy_ports(), **ours, **self.more}
+        return {**os.environ, **ours, **self.more}
 
     def start(self) -> None:
         """Start it and wait until ``/readyz`` answers 200."""

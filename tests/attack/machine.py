@@ -4,17 +4,16 @@ import base64
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cluster.listeners import listeners
 from tests.attack.run import Probe
 from tests.attack.target import Finding, NotApplicable, Target, expect
 from tests.recordings import RECORDINGS
@@ -24,8 +23,6 @@ ERASED_WITHIN_S = 30.0
 CONFINED_WITHIN_S = 30.0
 RAY_FOLDER = "t"
 """Where `tests.hosts.fleet` has Ray keep its session."""
-LISTEN = "0A"
-"""State of a listening socket in ``/proc/net/tcp``."""
 
 TRY_SOCKETS = """
 import socket, sys
@@ -40,36 +37,6 @@ for path in sys.stdin.read().split("\\n"):
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """A TCP socket that waits for connections, and whose it is."""
-
-    address: str
-    port: int
-    process: str
-
-    @property
-    def beyond_loopback(self) -> bool:
-        """Whether other machines may reach it."""
-        return not (self.address.startswith("127.") or self.address in ("::1", "::ffff:127.0.0.1"))
-
-
-def listeners(target: Target) -> list[Listener]:
-    """What the cluster's processes listen on."""
-    owners = {}
-    for process in target.processes():
-        for inode in _sockets_of(process.pid):
-            owners[inode] = process.title
-    found = []
-    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        for line in Path(f"/proc/net/{name}").read_text(encoding="ascii").splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTEN and fields[9] in owners:
-                packed, port = fields[1].split(":")
-                found.append(Listener(address=_address(packed, family), port=int(port, 16), process=owners[fields[9]]))
-    return found
-
-
 def _sockets_of(pid: int) -> Iterator[str]:
     try:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
@@ -80,25 +47,17 @@ def _sockets_of(pid: int) -> Iterator[str]:
         return
 
 
-def _address(packed: str, family: socket.AddressFamily) -> str:
-    """The kernel writes addresses as little-endian words of 32 bits."""
-    raw = bytes.fromhex(packed)
-    return socket.inet_ntop(family, b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4)))
-
-
 def open_ports(target: Target) -> str:
     """Nothing but the endpoint listens where other machines reach it."""
     if not target.one_host:
         raise NotApplicable("several hosts talk to each other; Ray asks for its token there")
-    found = listeners(target)
+    found = listeners({process.pid for process in target.processes()})
     if not found:
         raise Finding("no listener of the cluster was found: the probe sees nothing")
     endpoint = urlsplit(target.url).port
-    reached = sorted(
-        {(each.port, each.process[:60]) for each in found if each.beyond_loopback and each.port != endpoint}
-    )
+    reached = [str(each) for each in found if not each.on_loopback and each.port != endpoint]
     if reached:
-        raise Finding("; ".join(f"port {port} of {process}" for port, process in reached))
+        raise Finding("; ".join(reached))
     return f"{len(found)} listeners, all but the endpoint on loopback"
 
 
@@ -152,18 +111,10 @@ def files_of_others(target: Target) -> str:
         raise Finding(f"{len(open_to_others)} files are open to others: {', '.join(sorted(open_to_others)[:5])}")
     # On several hosts Ray is started by the operator, with the umask that the operator has.
     ours = [process for process in target.processes() if target.one_host or "ServeReplica:meetmemo" in process.title]
-    masks = {_umask(process.pid) for process in ours}
+    masks = {_status(process.pid).get("Umask", "") for process in ours}
     if masks - {"0077", ""}:
         raise Finding(f"processes write with the umasks {', '.join(sorted(masks))}")
     return f"{n_files} files closed to others"
-
-
-def _umask(pid: int) -> str:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.split()[1] for line in lines if line.startswith("Umask:")), "")
 
 
 def confined_decoder(target: Target) -> str:

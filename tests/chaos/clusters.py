@@ -15,7 +15,7 @@ import httpx
 from tests.chaos.plan import TITLES, Victim
 from tests.chaos.processes import Process, in_sessions, kill, kill_sessions
 from tests.chaos.receiver import Receiver
-from tests.servers import free_port, haproxy_ports
+from tests.servers import free_port
 
 START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 NODE_ATTEMPTS = 3
@@ -165,7 +165,6 @@ class Cluster:
             "MEETMEMO_LOG__LEVEL": "debug",
             "MEETMEMO_LOG__FORMAT": "json",
             "RAY_TMPDIR": str(self.home / "tmp"),
-            **haproxy_ports(),
             "RAY_USAGE_STATS_ENABLED": "0",
         }
         if self.has_nodes:

@@ -5,16 +5,6 @@ import random
 import socket
 
 
-def haproxy_ports() -> dict[str, str]:
-    """Ports of a cluster's HAProxy and its stand-in, as environment: the usual ones may be another cluster's."""
-    names = (
-        "RAY_SERVE_HAPROXY_METRICS_PORT",
-        "RAY_SERVE_HAPROXY_STATS_PORT",
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-    )
-    return {name: str(free_port()) for name in names}
-
-
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on.
 
