@@ -23,10 +23,10 @@ from pipelines.decoder_protocol import (
     MESSAGE,
     READ,
     DecodeOrder,
-    receive,
 )
 from pipelines.errors import CorruptAudio, InputError
 from pipelines.isolation.fork_host import ForkHost, Work, run_host
+from pipelines.isolation.framing import receive_exactly
 from pipelines.isolation.limits import ProcessLimits
 
 MAX_DECLARED_S = 1e9  # more is nonsense, and is as good as nothing
@@ -67,8 +67,8 @@ class CallersFile(io.RawIOBase):
         if not wanted:
             return b""
         self._connection.sendall(MESSAGE.pack(READ, self._position, wanted))
-        (n_bytes,) = LENGTH.unpack(receive(self._connection, LENGTH.size))
-        data = bytes(receive(self._connection, n_bytes))
+        (n_bytes,) = LENGTH.unpack(receive_exactly(self._connection, LENGTH.size))
+        data = bytes(receive_exactly(self._connection, n_bytes))
         self._position += len(data)
         return data
 

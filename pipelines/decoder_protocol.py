@@ -11,7 +11,6 @@ The process is not trusted once it has seen a recording: nothing it sends is unp
 """
 
 import json
-import socket
 import struct
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -53,15 +52,3 @@ class DecodeOrder:
     def decoded(cls, data: bytes) -> "DecodeOrder":
         """The order as it was made."""
         return cls(**json.loads(data))
-
-
-def receive(connection: socket.socket, n_bytes: int) -> bytearray:
-    """Exactly so many bytes; raises `EOFError` when the other side is gone."""
-    data = bytearray(n_bytes)
-    view = memoryview(data)
-    while view:
-        n_received = connection.recv_into(view)
-        if not n_received:
-            raise EOFError("the other side is gone")
-        view = view[n_received:]
-    return data

@@ -3,11 +3,8 @@
 What can go wrong there ends that process and nothing else; see `pipelines.decoder_host` for what it may do.
 """
 
-import contextlib
 import os
 import signal
-import socket
-import threading
 from collections.abc import Iterator
 from typing import BinaryIO, Literal, Protocol
 
@@ -30,10 +27,10 @@ from pipelines.decoder_protocol import (
     READ,
     SAMPLE_BYTES,
     DecodeOrder,
-    receive,
 )
 from pipelines.errors import CorruptAudio, ReplicaLost
-from pipelines.isolation.fork_client import ProcessHost, read_status
+from pipelines.isolation.fork_client import ConfinedProcess, ProcessHost
+from pipelines.isolation.framing import receive_exactly
 from pipelines.pcm import Pcm
 
 BLOCK_S = 10.0
@@ -151,20 +148,7 @@ class IsolatedDecoder:
             memory_bytes=self._memory_bytes,
             header_only=header_only,
         )
-        ours, theirs = socket.socketpair()
-        status, theirs_status = os.pipe()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        try:
-            process = self.host.start_process(order.encoded(), [theirs.fileno(), theirs_status])
-        except BaseException:
-            ours.close()
-            os.close(status)
-            raise
-        finally:
-            theirs.close()
-            os.close(theirs_status)
-        return IsolatedDecoding(source, ours, status=status, process=process)
+        return IsolatedDecoding(source, self.host.start_process(order.encoded(), SOCKET_BUFFER_BYTES))
 
     def close(self) -> None:
         """End the host and all its children."""
@@ -174,13 +158,10 @@ class IsolatedDecoder:
 class IsolatedDecoding:
     """One recording in its own process. `IsolatedDecoder` makes it."""
 
-    def __init__(self, source: BinaryIO, connection: socket.socket, *, status: int, process: int) -> None:
+    def __init__(self, source: BinaryIO, process: ConfinedProcess) -> None:
         self._source = source
-        self._connection = connection
-        self._status = status
         self._process = process
-        self._lock = threading.Lock()
-        self._ended = False
+        self._connection = process.connection
         self.cpu_s = 0.0
 
     def __iter__(self) -> Iterator[Pcm]:
@@ -196,7 +177,7 @@ class IsolatedDecoding:
                 else:
                     raise CorruptAudio(_NONSENSE)
         finally:
-            self._end()
+            self._process.close()
 
     def declared_s(self) -> float | None:
         """The duration the header declares, in place of the blocks; errors as iterating raises them."""
@@ -207,14 +188,11 @@ class IsolatedDecoding:
                 raise CorruptAudio(_NONSENSE)
             raise AssertionError("there is always another message, or an error")
         finally:
-            self._end()
+            self._process.close()
 
     def kill(self) -> None:
         """End the process; may be called from any thread, and again."""
-        with self._lock:
-            if not self._ended:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        self._process.kill()
 
     def _messages(self) -> Iterator[tuple[bytes, int, int]]:
         """What the process says, after what it asks for was handed over and an error was raised."""
@@ -229,7 +207,7 @@ class IsolatedDecoding:
 
     def _receive_message(self) -> tuple[bytes, int, int]:
         try:
-            kind, first, second = MESSAGE.unpack(receive(self._connection, MESSAGE.size))
+            kind, first, second = MESSAGE.unpack(receive_exactly(self._connection, MESSAGE.size))
         except (EOFError, ConnectionError):
             raise self._how_it_ended() from None
         return kind, first, second
@@ -259,7 +237,7 @@ class IsolatedDecoding:
 
     def _payload(self, n_bytes: int) -> bytearray:
         try:
-            return receive(self._connection, n_bytes)
+            return receive_exactly(self._connection, n_bytes)
         except (EOFError, ConnectionError):
             raise self._how_it_ended() from None
 
@@ -275,18 +253,5 @@ class IsolatedDecoding:
 
     def _exit_code(self) -> int:
         """Wait for the process to end; SIGKILL where its host is gone as well."""
-        code, self.cpu_s = read_status(self._status)
+        code, self.cpu_s = self._process.wait()
         return code
-
-    def _end(self) -> None:
-        self.kill()
-        with self._lock:
-            if self._ended:
-                return
-            self._ended = True
-            self._connection.close()
-            os.close(self._status)
-            os.close(self._process)
-
-    def __del__(self) -> None:
-        self._end()

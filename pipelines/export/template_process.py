@@ -4,10 +4,7 @@ The language bounds what a template computes; this bounds what the language may 
 `pipelines.export.template_host` for what such a process may do.
 """
 
-import contextlib
-import os
 import signal
-import socket
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +19,7 @@ from pipelines.export.template_protocol import (
     receive,
     send,
 )
-from pipelines.isolation.fork_client import ProcessHost, read_status
+from pipelines.isolation.fork_client import ConfinedProcess, ProcessHost
 from pipelines.isolation.limits import ProcessLimits
 
 CPU_S = 3  # an honest template takes some milliseconds
@@ -83,40 +80,24 @@ class IsolatedTemplates:
         return answer
 
     def _attempt(self, data: bytes) -> TemplateAnswer:
-        ours, theirs = socket.socketpair()
-        status, theirs_status = os.pipe()
-        try:
-            with ours:
-                try:
-                    process = self.host.start_process(self._limits, [theirs.fileno(), theirs_status])
-                finally:
-                    theirs.close()
-                    os.close(theirs_status)
-                try:
-                    return self._ask(ours, data, status)
-                finally:
-                    with contextlib.suppress(ProcessLookupError):
-                        signal.pidfd_send_signal(process, signal.SIGKILL)
-                    os.close(process)
-        finally:
-            os.close(status)
-
-    def _ask(self, connection: socket.socket, data: bytes, status: int) -> TemplateAnswer:
+        process = self.host.start_process(self._limits)
         deadline_s = time.monotonic() + self._wall_s
         try:
-            send(connection, data, deadline_s)
-            return TemplateAnswer.decoded(receive(connection, MAX_ANSWER_BYTES, deadline_s))
+            send(process.connection, data, deadline_s)
+            return TemplateAnswer.decoded(receive(process.connection, MAX_ANSWER_BYTES, deadline_s))
         except TimeoutError:
             raise Overloaded("Templates cannot be tried now: the machine is too busy.", RETRY_AFTER_S) from None
         except (EOFError, ConnectionError):
-            raise _how_it_ended(status) from None
+            raise _how_it_ended(process) from None
         except ValueError:
             raise TemplateInvalid("its process said something it should not") from None
+        finally:
+            process.close()
 
 
-def _how_it_ended(status: int) -> Exception:
+def _how_it_ended(process: ConfinedProcess) -> Exception:
     """Tell why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
-    code, _ = read_status(status)
+    code, _ = process.wait()
     if code == -signal.SIGKILL:
         return ReplicaLost("the process for templates was killed")
     if code == -signal.SIGXCPU:

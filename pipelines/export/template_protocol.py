@@ -11,7 +11,6 @@ The process is not trusted once it has seen a template: nothing it sends is unpi
 import json
 import socket
 import struct
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -20,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.export.content import Layout
 from pipelines.export.template_values import Markup
+from pipelines.isolation.framing import allow_until, receive_exactly
 from pipelines.isolation.limits import ProcessLimits
 
 LENGTH = struct.Struct("<Q")
@@ -90,33 +90,13 @@ def _untagged(value: dict[str, Any]) -> Any:
 
 def send(connection: socket.socket, data: bytes, deadline_s: float | None = None) -> None:
     """Send a length and bytes; raises `TimeoutError` after the deadline (``time.monotonic``)."""
-    _allow_until(connection, deadline_s)
+    allow_until(connection, deadline_s)
     connection.sendall(LENGTH.pack(len(data)) + data)
 
 
 def receive(connection: socket.socket, max_bytes: int, deadline_s: float | None = None) -> bytearray:
     """Receive what `send` sends; raises `EOFError`, `TimeoutError`, and `ValueError` for more than ``max_bytes``."""
-    (n_bytes,) = LENGTH.unpack(_exactly(connection, LENGTH.size, deadline_s))
+    (n_bytes,) = LENGTH.unpack(receive_exactly(connection, LENGTH.size, deadline_s))
     if n_bytes > max_bytes:
         raise ValueError(f"{n_bytes} bytes are more than {max_bytes}")
-    return _exactly(connection, n_bytes, deadline_s)
-
-
-def _exactly(connection: socket.socket, n_bytes: int, deadline_s: float | None) -> bytearray:
-    data = bytearray(n_bytes)
-    view = memoryview(data)
-    while view:
-        _allow_until(connection, deadline_s)
-        n_received = connection.recv_into(view)
-        if not n_received:
-            raise EOFError("the other side is gone")
-        view = view[n_received:]
-    return data
-
-
-def _allow_until(connection: socket.socket, deadline_s: float | None) -> None:
-    if deadline_s is not None:
-        left_s = deadline_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the deadline is over")
-        connection.settimeout(left_s)
+    return receive_exactly(connection, n_bytes, deadline_s)

@@ -1,4 +1,7 @@
-"""The caller's side: `ProcessHost` starts a host with the first order, and another one when that has died."""
+"""The caller's side: `ProcessHost` starts a host with the first order, and another one when that has died.
+
+Each order has a process of its own, `ConfinedProcess`.
+"""
 
 import contextlib
 import os
@@ -37,11 +40,29 @@ class ProcessHost:
         """The host's process id; None before the first order."""
         return self._host.pid if self._host is not None else None
 
-    def start_process(self, order: bytes, descriptors: Sequence[int]) -> int:
-        """Hand an order to the host, with the child's socket and the pipe for its exit status.
+    def start_process(self, order: bytes, send_buffer_bytes: int = 0) -> "ConfinedProcess":
+        """Have the host fork a process for an order; raises `ReplicaLost` when none can be had.
 
-        Returns a pidfd of the new process. Raises `ReplicaLost` when none can be had.
+        ``send_buffer_bytes`` is the size of both send buffers of its socket, 0: the system's own.
         """
+        ours, theirs = socket.socketpair()
+        status, theirs_status = os.pipe()
+        try:
+            if send_buffer_bytes:
+                for end in (ours, theirs):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+            process = self._hand_over(order, (theirs.fileno(), theirs_status))
+        except BaseException:
+            ours.close()
+            os.close(status)
+            raise
+        finally:
+            theirs.close()
+            os.close(theirs_status)
+        return ConfinedProcess(ours, status=status, process=process)
+
+    def _hand_over(self, order: bytes, descriptors: Sequence[int]) -> int:
+        """Send an order with the child's socket and the pipe for its exit status; return a pidfd of the child."""
         with self._lock:
             for _ in range(2):
                 try:
@@ -95,13 +116,44 @@ class ProcessHost:
             self._end()
 
 
-def read_status(status: int) -> tuple[int, float]:
-    """Wait at its pipe until a process has ended; return its exit code and its processor seconds.
+class ConfinedProcess:
+    """A process that a host forked; `ProcessHost` makes it. Closing it ends the process."""
 
-    The code is negative for a signal: SIGKILL also where its host is gone as well.
-    """
-    data = os.read(status, STATUS.size)
-    if len(data) < STATUS.size:
-        return -int(signal.SIGKILL), 0.0
-    code, cpu_s = STATUS.unpack(data)
-    return int(code), float(cpu_s)
+    def __init__(self, connection: socket.socket, *, status: int, process: int) -> None:
+        self.connection = connection
+        self._status = status
+        self._process = process
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def kill(self) -> None:
+        """End the process; may be called from any thread, and again."""
+        with self._lock:
+            if not self._closed:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def wait(self) -> tuple[int, float]:
+        """Wait for the end of the process; return its exit code and its processor seconds.
+
+        The code is negative for a signal: SIGKILL also where its host is gone as well.
+        """
+        data = os.read(self._status, STATUS.size)
+        if len(data) < STATUS.size:
+            return -int(signal.SIGKILL), 0.0
+        code, cpu_s = STATUS.unpack(data)
+        return int(code), float(cpu_s)
+
+    def close(self) -> None:
+        """End the process and forget it; may be called twice."""
+        self.kill()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.connection.close()
+            os.close(self._status)
+            os.close(self._process)
+
+    def __del__(self) -> None:
+        self.close()
