@@ -206,7 +206,7 @@ def _files(settings: Settings) -> Finding:
 
 def _proxy_folders(settings: Settings) -> Iterator[Finding]:
     """The folders of HAProxy's control socket: whoever enters them sends requests, with their keys, elsewhere."""
-    folders = [settings.run_dir / "private", settings.run_dir / "haproxy"]
+    folders = [settings.private_link, settings.proxy_dir]
     if settings.ray.address:  # Ray was started without MeetMemo
         folders = [Path(os.environ.get(SOCKET, RAYS_FOLDER / "admin.sock")).parent]
     folders = [folder for folder in folders if folder.exists()]

@@ -25,7 +25,7 @@ def proxy_environment(settings: Settings, sockets: Path, env: Mapping[str, str])
     cluster left in these folders is removed: each start has folders of its own in them.
     Raises `ConfigurationError` when there is no HAProxy or the home's disk runs no programs.
     """
-    folder = settings.run_dir / "haproxy"
+    folder = settings.proxy_dir
     for left in (folder, sockets / "proxy"):
         shutil.rmtree(left, ignore_errors=True)
         left.mkdir(mode=0o700, exist_ok=True)

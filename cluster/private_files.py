@@ -108,7 +108,7 @@ def private_folder(settings: Settings) -> Path:
 
     Raises `ConfigurationError` where paths of temporary folders are too long as well.
     """
-    link = settings.run_dir / "private"
+    link = settings.private_link
     if link.is_symlink():
         target = link.readlink()
         if is_private(target):

@@ -139,6 +139,16 @@ class Settings(Section):
         return self.home / "run"
 
     @property
+    def proxy_dir(self) -> Path:
+        """Where HAProxy's configuration and state are kept."""
+        return self.run_dir / "haproxy"
+
+    @property
+    def private_link(self) -> Path:
+        """The link to the folder of the cluster's sockets: see `cluster.private_files.private_folder`."""
+        return self.run_dir / "private"
+
+    @property
     def targets_dir(self) -> Path:
         """Where the lists of what Prometheus scrapes are kept."""
         return self.metrics.targets_dir or self.run_dir / "targets"
