@@ -79,7 +79,9 @@ class _Clockwork:
                 os.kill(os.getpid(), signal.SIGKILL)
             if self._n_writes == self._freeze_after:
                 with self.transaction:
-                    os.kill(os.getpid(), signal.SIGSTOP)
+                    # Sent to this very thread: a signal to the process may stop another thread first, and this one
+                    # would go on long enough to give the lock to a thread that then stops inside a transaction.
+                    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 class _Watched:
