@@ -15,7 +15,7 @@ from rich.text import Text
 from cluster.client import FINAL_STATES, ApiError, Client
 from pipelines.codec import decode
 from pipelines.core import Health, Transcript
-from pipelines.export.turns import health_s
+from pipelines.coverage import health_s
 
 _UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
 _WATCHED = 32  # jobs asked about per round; the cluster works on about as many at once

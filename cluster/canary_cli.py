@@ -20,7 +20,8 @@ from cluster.golden import hear as hear_all
 from cluster.settings import Settings
 from pipelines.catalogue import resolve
 from pipelines.errors import OptionError
-from pipelines.ledger import Ledger, open_ledger
+from pipelines.ledger import Ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.model_routes import ModelRoute, misfit, with_route
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from pipelines.catalogue import resolve, verify
 from pipelines.devices import find_devices, memory_limit_bytes, usable_cores
 from pipelines.errors import MeetMemoError
 from pipelines.isolation.seccomp import is_supported
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.storage import open_store
 
 GIB = 1 << 30

@@ -1,7 +1,8 @@
 """Who is let in, and under which names of this server, by the settings."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from cluster.settings import Settings, is_loopback
@@ -10,7 +11,7 @@ from deployments.auth import Doorkeeper, EitherDoor, OpenDoor, ScraperDoor
 from deployments.http.hosts import LOOPBACK_NAMES, own_names
 from deployments.jwt_door import JwtDoor, JwtRules, PublishedKeys, SharedSecret
 from deployments.key_door import KeyDoor
-from pipelines.credentials import KeyStore
+from pipelines.credentials import ApiKey, KeyStore, nobodys_keys
 from pipelines.errors import ConfigurationError
 
 
@@ -56,3 +57,12 @@ def _signing_keys(settings: Settings, env: Mapping[str, str]) -> SharedSecret | 
     if secret is None:
         raise ConfigurationError(f"auth.mode is {settings.auth.mode}: set auth.jwks_url or {JWT_SECRET}(_FILE).")
     return SharedSecret(secret)
+
+
+def complaints_about_keys(keys: Iterable[ApiKey]) -> Iterator[str]:
+    """Say, a line for each, which keys open nothing because their tenant has a reserved name, and how to mend it."""
+    for key in nobodys_keys(keys, time.time()):
+        yield (
+            f"API key {key.id} is refused: its tenant {key.tenant!r} has a reserved name. Make one of another tenant "
+            f"(`meetmemo keys create --tenant NAME`) and end this one (`meetmemo keys revoke {key.id}`)."
+        )

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cluster.cli_options import ConfigOption, HomeOption, ReadSettings
-from pipelines.credentials import JOB_SCOPES, ApiKey, KeyStore, connect_keys, new_key, nobodys_keys
+from pipelines.credentials import JOB_SCOPES, ApiKey, KeyStore, new_key
 from pipelines.keys import is_tenant
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import connect_keys, open_ledger
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 DAY_S = 86_400.0
@@ -79,15 +78,6 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
         console.print(f"{key_id} is revoked.")
 
     return app
-
-
-def complaints_about_keys(keys: Iterable[ApiKey]) -> Iterator[str]:
-    """Say, a line for each, which keys open nothing because their tenant has a reserved name, and how to mend it."""
-    for key in nobodys_keys(keys, time.time()):
-        yield (
-            f"API key {key.id} is refused: its tenant {key.tenant!r} has a reserved name. Make one of another tenant "
-            f"(`meetmemo keys create --tenant NAME`) and end this one (`meetmemo keys revoke {key.id}`)."
-        )
 
 
 def _day(at_s: float | None) -> str:

@@ -20,8 +20,8 @@ from types import FrameType
 
 import httpx
 
+from cluster.doors import complaints_about_keys
 from cluster.haproxy import INNER_HOST, proxy_environment
-from cluster.keys_cli import complaints_about_keys
 from cluster.outgoing import check_outgoing, pass_on_secrets
 from cluster.ownership import owning
 from cluster.private_files import OTHERS, keep_private, private_folder, private_umask
@@ -32,10 +32,10 @@ from cluster.settings import Settings
 from cluster.settings_sources import KEY, SERVER_SECRETS, process_environment, read_secret
 from cluster.telephony import twilio_accounts
 from pipelines.catalogue import resolve
-from pipelines.credentials import connect_keys
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
-from pipelines.ledger import DrainMode, connect_ledger
+from pipelines.ledger import DrainMode
+from pipelines.ledger_open import connect_keys, connect_ledger
 from pipelines.storage import BlobStore, open_store
 
 READY_TIMEOUT_S = 300.0

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster.processes import send_signal, started_at
+from cluster.settings_sources import MARK
 from pipelines.errors import ConfigurationError
 
-MARK = "MEETMEMO_CLUSTER_OF"
 """Environment variable that every process of a cluster inherits; its value is the home."""
 
 _LOOKS = 10

@@ -42,25 +42,19 @@ from deployments.coordinator import Coordinator, CoordinatorOptions
 from deployments.handles import BEGUN, CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
 from deployments.housekeeping import Retention
 from deployments.ingestion import Ingestion, IngestionConfig
-from deployments.limits import DecodeLimits, IngestionLimits, SourceLimits, TenantLimits
+from deployments.limits import DecodeLimits, IngestionLimits, TenantLimits
 from deployments.measures import MeasureOptions, Measures
 from deployments.minutes_writer import MinutesWriter
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace
 from deployments.transcriber import Transcriber
-from pipelines.catalogue import (
-    ModelFiles,
-    ModelProfile,
-    is_english_only,
-    read_profile,
-    resolve,
-    weights_sha256,
-)
-from pipelines.credentials import connect_keys
+from pipelines.catalogue import ModelFiles, is_english_only, read_profile, resolve, weights_sha256
 from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnreachable
 from pipelines.isolated_decoder import IsolatedDecoder
-from pipelines.ledger import connect_ledger
+from pipelines.ledger_open import connect_keys, connect_ledger
+from pipelines.model_profile import ModelProfile
 from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from cluster.report import Account, GroupBy, account, costs_since, since
 from cluster.settings import Settings
-from pipelines.ledger import connect_ledger
+from pipelines.ledger_open import connect_ledger
 
 
 def add_report(

@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-from cluster.ownership import MARK
 from pipelines.errors import ConfigurationError
 
 PREFIX = "MEETMEMO_"
@@ -17,6 +16,9 @@ JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
 METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
 CLIENT_KEY = "MEETMEMO_API_KEY"
 SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
+MARK = "MEETMEMO_CLUSTER_OF"
+"""The variable in which every process of a cluster carries its home."""
+
 VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
 _NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {
     MARK,

@@ -6,7 +6,8 @@ from fastapi.responses import StreamingResponse
 from deployments.access import Reader, Writer
 from deployments.job_schemas import JOBS_PATH
 from deployments.problems import documented
-from deployments.tenant_jobs import ResultStream, in_thread
+from deployments.tenant_jobs import ResultStream
+from deployments.threads import in_thread
 from pipelines.audio_format import PLAYBACK_MEDIA_TYPE
 from pipelines.errors import BlobMissing, IllegalTransition, Reason, ResultPending
 from pipelines.jobs import Job

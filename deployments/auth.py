@@ -1,27 +1,17 @@
-"""Who asks: `Principal`, and the one dependency that every protected route is reached through.
+"""Authenticate requests: a `Doorkeeper` turns the token of a request into a `Principal`.
 
-A route names the scope it needs by one of the annotations in `deployments.access`; the application's `Doorkeeper`
-turns the token of a request into a principal.
+A route names the scope it needs by one of the annotations in `deployments.access`.
 """
 
-import asyncio
 import hmac
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
-
-from deployments.answer_headers import leave
-from deployments.http.browser_guard import is_misdirected
-from deployments.rate import RateMeter
 from pipelines.credentials import ALL_SCOPES as ALL_SCOPES
 from pipelines.credentials import Scope as Scope
 from pipelines.credentials import key_id_of
-from pipelines.errors import Forbidden, MeetMemoError, Unauthenticated
 
 DEFAULT_TENANT = "default"
-INSPECTION_TIMEOUT_S = 3.0  # a ledger that hangs must not hang those who ask whether it does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,52 +65,3 @@ class ScraperDoor:
         if token and hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
             return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics")
         return await self._behind.admit(token)
-
-
-_BEARER = HTTPBearer(scheme_name="bearer", auto_error=False, description="An API key or a JWT.")
-_API_KEY = APIKeyHeader(name="X-API-Key", scheme_name="api_key", auto_error=False, description="An API key.")
-
-
-async def authorized(
-    request: Request,
-    needed: SecurityScopes,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-    api_key: Annotated[str | None, Depends(_API_KEY)],
-) -> Principal:
-    """The principal of a request; counts the request against its tenant's rate.
-
-    Raises `Unauthenticated`, `Overloaded` beyond the rate, `Forbidden` when a needed scope is not the principal's.
-    """
-    token = bearer.credentials if bearer else None
-    if api_key is not None and token is not None and api_key != token:
-        raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
-    doorkeeper: Doorkeeper = request.app.state.doorkeeper
-    principal = await doorkeeper.admit(token if token is not None else api_key)
-    meter: RateMeter = request.app.state.meter
-    headers, refusal = meter.charge(principal.tenant)
-    leave(request, headers)
-    if refusal is not None:
-        raise refusal
-    for scope in needed.scopes:
-        if scope not in principal.scopes:
-            raise Forbidden(f"This needs the scope {scope}, which the key does not have.", scope)
-    return principal
-
-
-async def inspects(request: Request) -> bool:
-    """Whether whoever asks may see what concerns the whole cluster; nobody is refused, and nothing is counted.
-
-    For routes that are open to all and tell some more. Somebody whose key cannot be looked up now sees no more either,
-    nor does anybody who calls this server by a name that is not its own.
-    """
-    if is_misdirected(request):
-        return False
-    doorkeeper: Doorkeeper = request.app.state.doorkeeper
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
-    try:
-        async with asyncio.timeout(INSPECTION_TIMEOUT_S):
-            principal = await doorkeeper.admit(token or None)
-    except (MeetMemoError, TimeoutError):
-        return False
-    return bool(principal.scopes & {Scope.METRICS, Scope.ADMIN})

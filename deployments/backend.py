@@ -10,7 +10,7 @@ from deployments.scrubber import Scrubber
 from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 from deployments.uploads import UploadGates
-from pipelines.batches import BatchBook
+from pipelines.batch_book import BatchBook
 from pipelines.ledger import Ledger
 from pipelines.storage import BlobStore
 

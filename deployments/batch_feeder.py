@@ -7,7 +7,8 @@ import structlog
 
 from deployments.leadership import Leadership
 from deployments.ports import SegmenterPort
-from pipelines.batches import Batch, BatchBook, Entry, Probe
+from pipelines.batch_book import BatchBook
+from pipelines.batches import Batch, Entry, Probe
 from pipelines.errors import MeetMemoError
 
 log = structlog.get_logger()

@@ -17,9 +17,10 @@ from deployments.batch_schemas import (
     EntryPage,
     Retried,
 )
-from deployments.http.json_bodies import documented_json, parse_object, parsed_in_thread
+from deployments.http.json_bodies import documented_json, parsed_in_thread
 from deployments.idempotency import idempotency_key
 from deployments.job_schemas import JobBody
+from deployments.json_parsing import parse_object
 from deployments.problems import documented
 from deployments.schemas import Options, Wire, parsed
 from deployments.submission import content_length, merge_options, query_values

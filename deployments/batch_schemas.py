@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
-from deployments.job_schemas import public_part
 from deployments.references import MAX_METADATA, ExternalId
 from deployments.schemas import NO_CONTROLS, Wire
+from deployments.source_urls import public_part
 from pipelines.batches import Batch, BatchState, Entry, EntryState, Tally
 from pipelines.jobs import JobState
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote_plus
 
-from deployments.http.json_bodies import parse_object
+from deployments.json_parsing import parse_object
 from pipelines.errors import InvalidRequest
 
 MAX_RECORDS = 1_000

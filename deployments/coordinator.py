@@ -36,7 +36,7 @@ from deployments.ports import (
     WrittenResults,
 )
 from deployments.shared_reads import SharedJobReads
-from pipelines.batches import BatchBook
+from pipelines.batch_book import BatchBook
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.ids import new_id
@@ -44,8 +44,8 @@ from pipelines.job_events import CancelRequested, Claimed
 from pipelines.jobs import JobState
 from pipelines.ledger import DrainMode, Ledger
 from pipelines.measured_store import MeasuredStore
-from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
+from pipelines.work_item import WorkItem
 
 __all__ = ["Coordinator", "CoordinatorOptions"]
 

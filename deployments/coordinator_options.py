@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from deployments.housekeeping import Retention
 from deployments.notices import Notices
-from pipelines.catalogue import ModelProfile
+from pipelines.model_profile import ModelProfile
 
 
 @dataclass(frozen=True, kw_only=True)

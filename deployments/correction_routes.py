@@ -9,8 +9,8 @@ from pydantic import FailFast, Field, StringConstraints
 
 from deployments.access import Author, Reader, Writer
 from deployments.backend import Backend
+from deployments.http.conditional import matches
 from deployments.http.json_bodies import documented_json, json_body
-from deployments.job_routes import matches
 from deployments.job_schemas import JOBS_PATH, job_path
 from deployments.problems import documented
 from deployments.schemas import NO_CONTROLS, SpeakerName, Wire

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from deployments.access import Reader, Writer
-from deployments.job_schemas import JOBS_PATH, public_part
+from deployments.job_schemas import JOBS_PATH
 from deployments.problems import documented
 from deployments.schemas import Wire
+from deployments.source_urls import public_part
 from pipelines.errors import Reason
 from pipelines.outbox import Attempt, Delivery, DeliveryState
 

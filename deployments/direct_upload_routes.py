@@ -17,7 +17,7 @@ from deployments.schemas import Wire
 from deployments.sources import NAMELESS
 from deployments.spool_space import SpoolSpace
 from deployments.submission import clean_filename, content_length
-from deployments.tenant_jobs import in_thread
+from deployments.threads import in_thread
 from deployments.uploads import body_of
 from pipelines.errors import InvalidRequest, Reason
 

@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from deployments.schemas import InvalidOptions
+from deployments.source_headers import disposition, filename_of, text_of
 from deployments.uploads import Spool
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidOptions, InvalidRequest
 
 MAX_FIELDS = 64
 MAX_FIELD_BYTES = 64 << 10  # all fields together
@@ -59,32 +57,6 @@ async def read_form(body: AsyncIterator[bytes], content_type: str, spool: Spool)
     if not reader.complete:
         raise InvalidRequest("The multipart form ends before its closing boundary.")
     return reader.form
-
-
-def disposition(value: str) -> Message:
-    """Parse a header of the form ``value; name=…; name*=…`` (RFC 2231, RFC 5987)."""
-    message = Message()
-    message["content-disposition"] = value
-    return message
-
-
-def filename_of(message: Message) -> str | None:
-    """The file name of a content disposition: ``filename*`` before ``filename`` (RFC 6266, section 4.3)."""
-    params = message.get_params(header="content-disposition") or []
-    names = [value for name, value in params if name.lower() == "filename"]
-    encoded = [name for name in names if isinstance(name, tuple)]
-    if not names:
-        return None
-    # browsers write a quotation mark in a name as %22
-    return collapse_rfc2231_value((encoded or names)[0]).replace("%22", '"')
-
-
-def text_of(raw: bytes) -> str:
-    """Decode header or field bytes: UTF-8 as every current client sends, else Latin-1."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 class _FormReader:

@@ -22,7 +22,7 @@ from deployments.ports import (
 from pipelines.batches import Probe
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
-from pipelines.scheduling import WorkItem
+from pipelines.work_item import WorkItem
 
 log = structlog.get_logger()
 

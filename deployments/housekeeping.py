@@ -14,7 +14,7 @@ from deployments import stages
 from deployments.direct_uploads import expire_uploads
 from deployments.erasure import erase, erase_blobs, scrub
 from deployments.tenant_leftovers import TenantLeftovers
-from pipelines.batches import BatchBook
+from pipelines.batch_book import BatchBook
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState

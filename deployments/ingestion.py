@@ -21,18 +21,18 @@ from deployments.console_page import serve_console
 from deployments.console_routes import console_routes
 from deployments.coordinator_line import CoordinatorLine
 from deployments.correction_routes import correction_routes
-from deployments.correlation import Correlation
 from deployments.delivery_routes import delivery_routes
 from deployments.direct_upload_routes import direct_upload_routes
 from deployments.docs_page import serve_docs
 from deployments.http.browser_guard import BrowserGuard, BrowserRules
+from deployments.http.correlation import Correlation
 from deployments.http.json_bodies import PARSERS
 from deployments.http.origins import origin_of
 from deployments.intake import Intake
 from deployments.job_minutes_routes import job_minutes_routes
 from deployments.job_routes import job_routes
 from deployments.key_routes import key_routes
-from deployments.limits import IngestionLimits, LiveLimits, SourceLimits, TenantLimits
+from deployments.limits import IngestionLimits, LiveLimits, TenantLimits
 from deployments.metrics import metrics_routes
 from deployments.minutes_routes import minutes_routes
 from deployments.notification_routes import notification_routes
@@ -46,6 +46,7 @@ from deployments.readiness import service_routes
 from deployments.recorder_routes import recorder_routes
 from deployments.resumable_leftovers import sweep_leftovers
 from deployments.scrubber import Scrubber
+from deployments.source_limits import SourceLimits
 from deployments.spool_sweep import SpoolSweeper, sweep
 from deployments.template_queue import TemplateQueue
 from deployments.tus_routes import resumable_uploads, tus_routes
@@ -53,14 +54,14 @@ from deployments.twilio import TwilioAccount
 from deployments.twilio_routes import twilio_routes
 from deployments.uploads import UploadGates
 from deployments.webhooks import WebhookLimits
-from pipelines.batches import BatchBook
-from pipelines.catalogue import ModelProfile
+from pipelines.batch_book import BatchBook
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
 from pipelines.export.templated import Templates
 from pipelines.house_style import HouseStyles
 from pipelines.ids import new_id as random_id
 from pipelines.ledger import Ledger
+from pipelines.model_profile import ModelProfile
 from pipelines.storage import BlobStore
 
 __all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "TenantLimits", "build_api"]

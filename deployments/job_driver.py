@@ -34,7 +34,6 @@ from deployments.ports import (
 from deployments.reuse import Reuse
 from deployments.segment_stream import spans_of
 from deployments.ticket_office import TicketOffice
-from pipelines.catalogue import ModelProfile
 from pipelines.core import BlobRef, Span
 from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, VersionConflict
 from pipelines.job_events import (
@@ -54,9 +53,10 @@ from pipelines.job_events import (
 )
 from pipelines.job_machine import transition
 from pipelines.jobs import Job, JobState
-from pipelines.scheduling import WorkItem
+from pipelines.model_profile import ModelProfile
 from pipelines.storage import BlobStore
 from pipelines.throughput import SpeedMeter, eta_s
+from pipelines.work_item import WorkItem
 
 log = structlog.get_logger()
 

@@ -11,6 +11,7 @@ from deployments.access import Reader, Writer, reader_slot
 from deployments.api_docs import SUBMIT_DESCRIPTION, event_stream, submit_openapi
 from deployments.backend import Backend
 from deployments.gates import Gate
+from deployments.http.conditional import matches
 from deployments.idempotency import idempotency_key
 from deployments.job_events import job_events, seen_version
 from deployments.job_schemas import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
@@ -219,9 +220,3 @@ def attachment(filename: str) -> str:
     """A content disposition for any name: plain ASCII for old clients, and RFC 5987 for the others."""
     plain = "".join(char if 32 <= ord(char) < 127 and char not in '"\\%' else "_" for char in filename)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
-
-
-def matches(if_none_match: str, etag: str) -> bool:
-    """Whether the header ``If-None-Match`` names an entity."""
-    given = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
-    return "*" in given or etag in given

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, Field
 
 from deployments.schemas import NO_CONTROLS, Options, Wire
+from deployments.source_urls import public_part
 from pipelines.core import Usage
 from pipelines.corrections import version_of
 from pipelines.errors import Reason
@@ -197,14 +198,6 @@ def job_path(job_id: str) -> str:
 
 def result_path(job_id: str, name: str) -> str:
     return f"{job_path(job_id)}/results/{quote(name, safe='')}"
-
-
-def public_part(url: str) -> str:
-    """Drop what may be secret from a URL: user, password, query and fragment."""
-    if not url:
-        return ""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def host_of(address: str) -> str:

@@ -10,7 +10,7 @@ from deployments.access import Admin
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.problems import documented
 from deployments.schemas import Wire
-from deployments.tenant_jobs import in_thread
+from deployments.threads import in_thread
 from pipelines.credentials import MAX_NAME_CHARS, ApiKey, KeyStore, Scope, new_key
 from pipelines.errors import KeyUnknown, Reason
 from pipelines.ledger import Clock

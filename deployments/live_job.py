@@ -11,7 +11,7 @@ from pipelines.jobs import Job
 from pipelines.keys import JobKeys
 from pipelines.language_vote import Ballot
 from pipelines.priming import priming_text
-from pipelines.scheduling import WorkItem
+from pipelines.work_item import WorkItem
 
 DETECTION_PRIORITY = 1_000  # a language question holds up its whole job and costs one encoder pass
 

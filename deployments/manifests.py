@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from deployments.batch_schemas import MAX_ENTRIES, ManifestEntry
-from deployments.http.json_bodies import parse_json
-from deployments.limits import SourceLimits
+from deployments.json_parsing import parse_json
 from deployments.offer import Offer
 from deployments.references import ReferenceFields
-from deployments.schemas import InvalidOptions, Options, refused_option
+from deployments.schemas import Options
+from deployments.source_limits import SourceLimits
 from deployments.sources import check_url, name_in
 from deployments.submission import clean_filename
 from pipelines.batches import Entry
-from pipelines.errors import InvalidRequest, MeetMemoError, Overloaded, ReplicaLost
+from pipelines.errors import InvalidOptions, InvalidRequest, MeetMemoError, Overloaded, ReplicaLost, refused_option
 from pipelines.jobs import JobOptions
 
 MAX_LINE_CHARS = 64 << 10

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Inf
 from deployments.access import Scraper
 from deployments.backend import Backend
 from deployments.spool_sweep import SpoolUse, spool_use
-from deployments.tenant_jobs import in_thread
+from deployments.threads import in_thread
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs import JobState
 

@@ -32,8 +32,7 @@ from pipelines.house_style import HouseStyles
 from pipelines.jobs import MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
-from pipelines.minutes.cache import PaidMinutes
-from pipelines.minutes.protocol import MinutesOptions, PaidWriter, Resumable, Writer
+from pipelines.minutes.protocol import MinutesOptions, PaidMinutes, PaidWriter, Resumable, Writer
 from pipelines.storage import BlobStore
 
 log = structlog.get_logger()

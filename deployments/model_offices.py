@@ -11,7 +11,7 @@ from deployments.measures import Measures
 from deployments.ports import TranscriberPort
 from deployments.ticket_office import TicketOffice
 from pipelines.model_routes import ModelRoute, misfit
-from pipelines.scheduling import WorkItem
+from pipelines.work_item import WorkItem
 
 DEFAULT_TICKETS = 16
 

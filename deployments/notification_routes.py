@@ -13,11 +13,12 @@ from deployments.http.json_bodies import documented_json, json_body, read_bounde
 from deployments.problems import documented
 from deployments.references import ReferenceFields
 from deployments.s3_sources import Page, bucket_and_key, list_pages, read_sidecar_of, s3_url
-from deployments.schemas import Options, Wire, refused_option
+from deployments.schemas import Options, Wire
 from deployments.source_places import SourcePlace, place_of
 from deployments.sources import name_in
 from deployments.submission import Submission, clean_filename, listed, merge_options, query_values
-from deployments.tenant_jobs import TenantJobs, in_thread
+from deployments.tenant_jobs import TenantJobs
+from deployments.threads import in_thread
 from pipelines.errors import (
     ExternalIdConflict,
     IdempotencyConflict,
@@ -25,6 +26,7 @@ from pipelines.errors import (
     ModelUnknown,
     OptionError,
     Reason,
+    refused_option,
 )
 from pipelines.jobs import JobOptions
 from pipelines.references import Reference

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployments.schemas import MAX_PRIORITY, MinutesWishes, Options, refused_option
+from deployments.schemas import MAX_PRIORITY, MinutesWishes, Options
 from deployments.template_queue import TemplateQueue
 from deployments.webhooks import WebhookLimits, target_complaint
-from pipelines.catalogue import ModelProfile
-from pipelines.errors import ModelUnknown
+from pipelines.errors import ModelUnknown, refused_option
 from pipelines.house_style import HouseStyles
 from pipelines.jobs import JobOptions
+from pipelines.model_profile import ModelProfile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ from deployments.openai_forms import SpeechRequest, Task, read_speech_request
 from deployments.openai_stream import has_transcript, text_events
 from deployments.partial_transcript import PartialTranscript
 from deployments.problems import problem_for
-from deployments.tenant_jobs import TenantJobs, in_thread
+from deployments.tenant_jobs import TenantJobs
+from deployments.threads import in_thread
 from pipelines.core import Transcript
 from pipelines.errors import Reason
 from pipelines.jobs import Job, JobState

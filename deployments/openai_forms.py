@@ -11,10 +11,10 @@ from deployments.forms import read_form
 from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits
 from deployments.offer import Offer
-from deployments.schemas import Options, SpeakerName, Term, Wire, parsed, refused_option
+from deployments.schemas import Options, SpeakerName, Term, Wire, parsed
 from deployments.submission import Submission, clean_filename, content_length
 from deployments.uploads import Spool, body_of
-from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType
+from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType, refused_option
 
 SYNC_PRIORITY = 50
 """Somebody waits at the other end: before all jobs that did not ask for more."""

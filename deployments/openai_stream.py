@@ -7,7 +7,7 @@ from typing import Any
 from deployments.openai_bodies import diarized, spoken, usage_of
 from deployments.openai_errors import SpeechError
 from deployments.partial_transcript import PartialTranscript
-from deployments.tenant_jobs import in_thread
+from deployments.threads import in_thread
 from pipelines.core import Segment, Transcript
 from pipelines.jobs import Job
 from pipelines.writing import join_spoken

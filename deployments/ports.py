@@ -16,7 +16,7 @@ from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.job_usage import JobUsage
 from pipelines.jobs import Job, MinutesRecord
 from pipelines.references import NO_REFERENCE, Reference
-from pipelines.scheduling import WorkItem
+from pipelines.work_item import WorkItem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.openai_errors import openai_status, speaks_openai, speech_error
-from deployments.schemas import FieldProblem, InvalidOptions, Problem
+from deployments.schemas import FieldProblem, Problem
 from pipelines.errors import (
     Forbidden,
+    InvalidOptions,
     InvalidRequest,
     MeetMemoError,
     MethodNotAllowed,

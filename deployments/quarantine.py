@@ -18,8 +18,8 @@ from pipelines.core import SAMPLE_RATE, ChunkResult, LanguageVote, ModelInfo, So
 from pipelines.errors import StorageError, StoreUnavailable
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
-from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
+from pipelines.work_item import WorkItem
 
 _SAMPLE_BYTES = 2
 

@@ -7,7 +7,7 @@ made for; ``audio/pcm`` is little-endian and becomes WAV. Lengths are not known 
 
 import struct
 
-from deployments.forms import disposition
+from deployments.source_headers import disposition
 from pipelines.audio_format import MAX_CHANNELS
 from pipelines.errors import InvalidRequest
 

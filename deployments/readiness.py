@@ -10,8 +10,7 @@ import anyio.to_thread
 import structlog
 from fastapi import APIRouter, Depends, Response
 
-from deployments.access import Reader
-from deployments.auth import inspects
+from deployments.access import Reader, inspects
 from deployments.backend import Backend
 from deployments.openai_docs import documented_speech
 from deployments.ports import ClusterStatus

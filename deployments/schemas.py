@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.errors import OptionError, Reason
+from pipelines.errors import InvalidOptions, Reason
 from pipelines.export.template_values import MAX_TEMPLATE_CHARACTERS
 from pipelines.jobs import JobOptions
 from pipelines.languages import LANGUAGES
@@ -40,22 +40,6 @@ EmailAddress = Annotated[
         max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
     ),
 ]
-
-
-class InvalidOptions(OptionError):
-    """Options that failed validation; ``errors`` holds (field, message) pairs."""
-
-    def __init__(self, message: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
-        super().__init__(message, errors)
-        self.errors = errors
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-def refused_option(name: str, why: str) -> InvalidOptions:
-    """The error for one option."""
-    return InvalidOptions(f"{name}: {why}", ((name, why),))
 
 
 class Wire(BaseModel):

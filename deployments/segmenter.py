@@ -11,9 +11,10 @@ import structlog
 
 from deployments import tracing
 from deployments.figures import SegmentFigures, SpanTiming
-from deployments.limits import DecodeLimits, SourceLimits
+from deployments.limits import DecodeLimits
 from deployments.ports import SegmentRequest
 from deployments.scratch import scratch_folder, sweep_scratch
+from deployments.source_limits import SourceLimits
 from deployments.sources import fetch
 from pipelines.audio_format import MAX_CHANNELS
 from pipelines.batches import Probe

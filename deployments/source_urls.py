@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from dataclasses import dataclass
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 import httpx
 
@@ -109,3 +109,11 @@ def is_ambiguous(path: str) -> bool:
             return False
         path = further
     return True
+
+
+def public_part(url: str) -> str:
+    """Drop what may be secret from a URL: user, password, query and fragment."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

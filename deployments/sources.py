@@ -14,9 +14,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 import anyio.to_thread
 import httpx
 
-from deployments.forms import disposition, filename_of, text_of
-from deployments.job_schemas import public_part
-from deployments.limits import SourceLimits
 from deployments.outbound import (
     NotPublic,
     Unresolvable,
@@ -26,11 +23,12 @@ from deployments.outbound import (
     trusted_certificates,
 )
 from deployments.s3_sources import fetch_object
-from deployments.schemas import InvalidOptions
 from deployments.source_files import OutsideRoots, open_below
+from deployments.source_headers import disposition, filename_of, text_of
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace, place_of
-from deployments.source_urls import SourceUrl, is_ambiguous
-from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
+from deployments.source_urls import SourceUrl, is_ambiguous, public_part
+from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
 from pipelines.local_store import hash_file
 
 BLOCK_BYTES = 1 << 20

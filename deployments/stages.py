@@ -13,9 +13,9 @@ from pipelines.job_usage import JobUsage, transcription_usage
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, outcome_of
 from pipelines.masking import mask_transcript
-from pipelines.scheduling import WorkItem
 from pipelines.stitching import stitch
 from pipelines.storage import BlobStore
+from pipelines.work_item import WorkItem
 from pipelines.zh_script import in_script
 
 _READERS = 8  # a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results

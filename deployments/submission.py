@@ -11,23 +11,20 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from deployments.forms import disposition, filename_of, read_form, text_of
+from deployments.forms import read_form
 from deployments.idempotency import idempotency_key
 from deployments.limits import IngestionLimits
 from deployments.offer import Offer
 from deployments.raw_audio import header_for
 from deployments.references import ReferenceFields
-from deployments.schemas import (
-    LIST_OPTIONS,
-    InvalidOptions,
-    Options,
-    SourceRequest,
-)
+from deployments.schemas import LIST_OPTIONS, Options, SourceRequest
+from deployments.source_headers import disposition, filename_of, text_of
 from deployments.sources import NAMELESS, check_url, name_in
 from deployments.uploads import Spool, StoredUpload, body_of
 from pipelines.codec import encode
 from pipelines.errors import (
     EmptyAudio,
+    InvalidOptions,
     InvalidRequest,
     UnsupportedMediaType,
 )

@@ -9,17 +9,18 @@ from typing import Any
 from deployments.batch_schemas import BatchBody, BatchRequest, EntryBody, ManifestEntry
 from deployments.correlation import came_from
 from deployments.job_schemas import result_path
-from deployments.limits import SourceLimits
 from deployments.manifests import checked_entries, read_entries, read_lines
 from deployments.s3_sources import list_objects
-from deployments.schemas import InvalidOptions, refused_option
+from deployments.source_limits import SourceLimits
 from deployments.source_places import place_of
 from deployments.sources import check_url, fetch
 from deployments.submission import Submission
-from deployments.tenant_jobs import TenantJobs, in_thread
+from deployments.tenant_jobs import TenantJobs
+from deployments.threads import in_thread
 from deployments.uploads import Spool
-from pipelines.batches import Batch, BatchBook, BatchState, Entry, EntryState
-from pipelines.errors import BlobMissing, IllegalTransition, InvalidRequest, NotFound
+from pipelines.batch_book import BatchBook
+from pipelines.batches import Batch, BatchState, Entry, EntryState
+from pipelines.errors import BlobMissing, IllegalTransition, InvalidOptions, InvalidRequest, NotFound, refused_option
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
 

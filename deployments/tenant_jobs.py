@@ -1,15 +1,12 @@
 """`TenantJobs`: one tenant's jobs as the HTTP routes see them; every blocking call runs in a thread."""
 
 import contextlib
-import functools
 import hashlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
-
-import anyio.to_thread
+from typing import BinaryIO
 
 from deployments.coordinator_line import CoordinatorLine
 from deployments.erasure import erase
@@ -23,6 +20,7 @@ from deployments.resumable_leftovers import forget_job
 from deployments.schemas import MinutesWishes
 from deployments.scrubber import Scrubber
 from deployments.submission import Submission
+from deployments.threads import in_thread
 from deployments.uploads import Spool, UploadGates
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
@@ -31,17 +29,9 @@ from pipelines.ledger import JobEvent, Ledger, Page
 from pipelines.outbox import Delivery, DeliveryState
 from pipelines.storage import BlobStore
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 READ_BYTES = 256 << 10
 MAX_EVENTS = 100
 MAX_VERSIONS = 100
-
-
-async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a blocking call off the event loop; it runs to its end even if the caller is cancelled."""
-    return await anyio.to_thread.run_sync(functools.partial(function, *args, **kwargs))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ import structlog
 from deployments.measures import Measures
 from deployments.ports import TranscriberPort
 from pipelines.core import ModelInfo
-from pipelines.scheduling import FairQueue, WorkItem
+from pipelines.scheduling import FairQueue
+from pipelines.work_item import WorkItem
 
 log = structlog.get_logger()
 

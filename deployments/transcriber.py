@@ -29,8 +29,8 @@ from pipelines.decoding import DecodeOptions, Row, temperatures_from
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
-from pipelines.scheduling import WorkItem
 from pipelines.storage import BlobStore
+from pipelines.work_item import WorkItem
 
 if TYPE_CHECKING:
     from pipelines.whisper import Engine

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.ports import MinutesRequest
-from deployments.tenant_jobs import ResultStream, TenantJobs, in_thread
+from deployments.tenant_jobs import ResultStream, TenantJobs
+from deployments.threads import in_thread
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript
 from pipelines.corrections import MAX_VERSIONS, Correction, Edits, blob_name, corrected, said

@@ -22,7 +22,8 @@ from deployments.resumable_records import Resumable
 from deployments.schemas import Options
 from deployments.sources import NAMELESS
 from deployments.submission import Submission, clean_filename, merge_options
-from deployments.tenant_jobs import TenantJobs, in_thread
+from deployments.tenant_jobs import TenantJobs
+from deployments.threads import in_thread
 from deployments.uploads import BLOCK_BYTES, body_of
 from pipelines.errors import (
     ChecksumMismatch,

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 
-from pipelines.catalogue import ModelProfile
 from pipelines.jobs import JobOptions
+from pipelines.model_profile import ModelProfile
 
 _OF_THE_MINUTES = (
     "minutes",

@@ -7,7 +7,7 @@ silent; what lies in no span at all was never looked at, which counts as failed.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipelines.core import SAMPLE_RATE, ChunkResult, Coverage, Health, Span
+from pipelines.core import SAMPLE_RATE, ChunkResult, Coverage, Health, Span, Transcript
 
 NO_WORDS = "no words"
 NO_RESULT = "no result"
@@ -109,3 +109,13 @@ def _merged(stretches: Iterator[_Stretch]) -> Iterator[_Stretch]:
 def _seconds(sample: int, n_samples: int, duration_s: float) -> float:
     """Seconds of a boundary; the last one is the duration itself, whatever fraction of a sample it holds."""
     return duration_s if sample == n_samples else min(sample / SAMPLE_RATE, duration_s)
+
+
+def health_s(transcript: Transcript, health: Health) -> float:
+    """Seconds of a health, each second of the recording counted once however many channels share it."""
+    intervals = sorted((c.start_s, c.end_s) for c in transcript.coverage if c.health is health)
+    total_s = reached_s = 0.0
+    for start_s, end_s in intervals:
+        total_s += max(0.0, end_s - max(start_s, reached_s))
+        reached_s = max(reached_s, end_s)
+    return total_s

@@ -131,10 +131,3 @@ class KeyStore(Protocol):
 
     def touch(self, key_id: str, now_s: float) -> None:
         """Note that a key was used."""
-
-
-def connect_keys(url: str) -> KeyStore:
-    """The keys in the ledger's database; see `pipelines.ledger.connect_ledger`."""
-    from pipelines.sql_keys import SqlKeys
-
-    return SqlKeys(url)

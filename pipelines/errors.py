@@ -446,3 +446,19 @@ class ConfigurationError(MeetMemoError):
     """A setting is missing, unknown or contradictory."""
 
     reason = Reason.INVALID_CONFIGURATION
+
+
+class InvalidOptions(OptionError):
+    """Options that failed validation; ``errors`` holds (field, message) pairs."""
+
+    def __init__(self, message: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message, errors)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def refused_option(name: str, why: str) -> InvalidOptions:
+    """The error for one option."""
+    return InvalidOptions(f"{name}: {why}", ((name, why),))

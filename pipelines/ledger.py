@@ -5,7 +5,6 @@ carries it, and a write whose fence is not the newest changes nothing and raises
 lease: it creates jobs, asks for their cancellation and deletes them.
 """
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -270,26 +269,3 @@ class Ledger(Protocol):
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
         """Enter something besides a change of state in a job's history; raises `Fenced` and `JobUnknown`."""
-
-
-def open_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
-    """Open a ledger and bring its tables up to date.
-
-    ``sqlite:///relative/path`` or ``sqlite:////absolute/path`` is a file (WAL, every commit synced to disk),
-    ``postgresql+psycopg://user@host/database`` a server. Raises `ConfigurationError` for another URL or tables of
-    a newer MeetMemo, `LedgerUnavailable` when it cannot be reached.
-    """
-    ledger = connect_ledger(url, clock=clock)
-    ledger.migrate()
-    return ledger
-
-
-def connect_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
-    """The same without a look at the tables, so that it need not be reachable yet.
-
-    Until somebody has brought the tables up to date, its methods raise `LedgerUnavailable`.
-    """
-    # SQLAlchemy takes a while to import, and the parts that only name these types do not need it.
-    from pipelines.sql_ledger import SqlLedger
-
-    return SqlLedger(url, clock=clock)

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from pipelines.catalogue import ModelProfile
 from pipelines.errors import OptionError
+from pipelines.model_profile import ModelProfile
 
 _SCALE = 1 << 64
 

@@ -6,69 +6,19 @@ submitted during a long one therefore finishes as if it had its share of the mac
 those of their tenant and priority that have none, the earliest first. Pure: no clock, no I/O.
 """
 
-import hashlib
 import heapq
 import itertools
 import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from pipelines.core import SAMPLE_RATE, Chunk
+from pipelines.work_item import Group, WorkItem
 
-Group = tuple[str, bool, int, str]
 """Task, word times, beams, and what a row that is alone shares with no other."""
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkItem:
-    """One row for a Transcriber: transcribe a chunk, or say which languages are heard in it.
-
-    ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
-    with no other. ``language`` is None only where a language is to be detected. ``translate`` writes English,
-    ``prompt`` primes the decoder, ``temperature`` is the first it tries. ``deadline_s`` (Unix seconds) and
-    ``traceparent`` are the job's.
-    """
-
-    task: Literal["transcribe", "detect_language"]
-    tenant: str
-    job_id: str
-    chunk: Chunk
-    language: str | None = None
-    word_timestamps: bool = False
-    beam_size: int = 1
-    translate: bool = False
-    prompt: str = ""
-    temperature: float = 0.0
-    priority: int = 0
-    deadline_s: float | None = None
-    attempt: int = 0
-    errors: tuple[str, ...] = ()
-    alone: bool = False
-    traceparent: str = ""
-
-    @property
-    def cut(self) -> str:
-        """What decides a chunk's text besides its job's options, as 16 hex digits: its samples and its language.
-
-        Results are stored under it, so that those of another segmentation or another vote are never mistaken.
-        """
-        pieces = ",".join(f"{piece.start}-{piece.end}" for piece in self.chunk.pieces)
-        return hashlib.sha256(f"{self.language}/{self.chunk.channel}/{pieces}".encode()).hexdigest()[:16]
-
-    @property
-    def audio_s(self) -> float:
-        """Seconds of speech in the row."""
-        return self.chunk.n_samples / SAMPLE_RATE
-
-    @property
-    def group(self) -> Group:
-        """Rows of one decoding batch must agree in this: it is what CTranslate2 takes per call, not per row."""
-        only = f"{self.job_id}/{self.chunk.index}" if self.alone else ""
-        return (self.task, self.word_timestamps, self.beam_size, only)
 
 
 class _Ranking:

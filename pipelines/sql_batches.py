@@ -43,7 +43,7 @@ def blank_entries(connection: Connection, job: Job) -> None:
 
 
 class SqlBatches:
-    """`pipelines.batches.BatchBook` in SQLite or PostgreSQL; the ledger brings the tables up to date."""
+    """`pipelines.batch_book.BatchBook` in SQLite or PostgreSQL; the ledger brings the tables up to date."""
 
     def __init__(self, url: str, *, clock: Clock = time.time) -> None:
         self._database = Database(url)

@@ -23,13 +23,14 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from pipelines.catalogue import ENGLISH_ONLY_TOKENS, ModelProfile, read_profile, weights_sha256
+from pipelines.catalogue import ENGLISH_ONLY_TOKENS, read_profile, weights_sha256
 from pipelines.continuation import join_tail
 from pipelines.core import SAMPLE_RATE, ChunkResult, ModelInfo
 from pipelines.decoding import WINDOW_S, DecodeOptions, Row, row_fault
 from pipelines.encoder_choice import trial_features
 from pipelines.errors import ModelUnavailable
 from pipelines.features import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, LogMel
+from pipelines.model_profile import ModelProfile
 from pipelines.timing import SAMPLES_PER_TICK
 from pipelines.vocabulary import Vocabulary
 from pipelines.whisper_model import Encoding, EngineOptions, RowFailure, WhisperModel

@@ -41,14 +41,14 @@ from pipelines.export.render import render
 from pipelines.ids import new_id
 from pipelines.jobs import RESULT_FORMATS, Job, JobOptions, JobState, Progress
 from pipelines.keys import JobKeys
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.minutes.extractive import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.playback import PlaybackCopy
-from pipelines.scheduling import WorkItem
 from pipelines.sql_batches import SqlBatches
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
+from pipelines.work_item import WorkItem
 from tests.api_harness import MODELS, SteeredCoordinator
 from tests.recordings import RECORDINGS, truth
 

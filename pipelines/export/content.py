@@ -9,10 +9,11 @@ from math import ceil
 from typing import Literal
 
 from pipelines.core import ActionItem, Evidence, Health, Minutes, Segment, Topic, Transcript
+from pipelines.coverage import health_s
 from pipelines.export.cleaning import one_line
 from pipelines.export.labels import Labels, labels_for
 from pipelines.export.times import clock
-from pipelines.export.turns import Turn, health_s, troubles, turns
+from pipelines.export.turns import Turn, troubles, turns
 
 MAX_CITED_TIMES = 3
 MAX_TITLE_CHARS = 200

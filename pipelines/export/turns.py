@@ -71,16 +71,6 @@ def troubles(transcript: Transcript) -> list[Coverage]:
     return sorted(merged, key=lambda interval: (interval.start_s, interval.channel))
 
 
-def health_s(transcript: Transcript, health: Health) -> float:
-    """Seconds of a health, each second of the recording counted once however many channels share it."""
-    intervals = sorted((c.start_s, c.end_s) for c in transcript.coverage if c.health is health)
-    total_s = reached_s = 0.0
-    for start_s, end_s in intervals:
-        total_s += max(0.0, end_s - max(start_s, reached_s))
-        reached_s = max(reached_s, end_s)
-    return total_s
-
-
 def _continues(group: Sequence[Segment], segment: Segment) -> bool:
     last = group[-1]
     n_chars = sum(len(part.text) for part in group)

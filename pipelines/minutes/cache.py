@@ -11,22 +11,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pipelines.codec import decode, encode
-from pipelines.core import Minutes, Transcript, Usage
+from pipelines.core import Transcript
 from pipelines.errors import BlobMissing
 from pipelines.keys import JobKeys, TenantKeys
+from pipelines.minutes.protocol import PaidMinutes
 from pipelines.storage import BlobStore
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidMinutes:
-    """Minutes and what their job paid for them: nothing where another job had paid.
-
-    ``counted`` says that this was paid and counted before: the minutes come from the cache.
-    """
-
-    minutes: Minutes
-    usage: Usage
-    counted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,13 +19,13 @@ import structlog
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import MinutesError
 from pipelines.minutes.asker import Asker, Asking, Drafted
-from pipelines.minutes.cache import MinutesCache, PaidMinutes, content_digest
+from pipelines.minutes.cache import MinutesCache, content_digest
 from pipelines.minutes.endpoints import Endpoint
 from pipelines.minutes.finishing import finish
 from pipelines.minutes.languages import base
 from pipelines.minutes.merging import merge
 from pipelines.minutes.prompts import PROMPT_VERSION, Question, segment_line
-from pipelines.minutes.protocol import MinutesOptions
+from pipelines.minutes.protocol import MinutesOptions, PaidMinutes
 from pipelines.minutes.splitting import halve, split_transcript
 from pipelines.minutes.token_count import estimate_tokens
 from pipelines.minutes.verification import verify

@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import MinutesParked
-from pipelines.minutes.cache import PaidMinutes
 from pipelines.minutes.llm_writer import LlmWriter
 from pipelines.minutes.pricing import next_off_peak
-from pipelines.minutes.protocol import MinutesOptions
+from pipelines.minutes.protocol import MinutesOptions, PaidMinutes
 
 
 class OffPeakWriter:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
-from pipelines.core import Minutes, Transcript
-from pipelines.minutes.cache import PaidMinutes
+from pipelines.core import Minutes, Transcript, Usage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +27,18 @@ class MinutesOptions:
     instructions: str = ""
     tenant: str = "default"
     job_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidMinutes:
+    """Minutes and what their job paid for them: nothing where another job had paid.
+
+    ``counted`` says that this was paid and counted before: the minutes come from the cache.
+    """
+
+    minutes: Minutes
+    usage: Usage
+    counted: bool = False
 
 
 @runtime_checkable

@@ -17,7 +17,8 @@ from typing import Literal
 
 from pipelines.autoscaling import BUSY_OVER_S, replicas_wanted
 from pipelines.core import SAMPLE_RATE, Chunk, Piece
-from pipelines.scheduling import FairQueue, WorkItem
+from pipelines.scheduling import FairQueue
+from pipelines.work_item import WorkItem
 
 ROW_S = 28.0
 _TENANTS = 12

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from pipelines.errors import LedgerUnavailable
-from pipelines.ledger import Ledger, open_ledger
+from pipelines.ledger import Ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.storage import open_store
 from tests.chaos import audit
 from tests.chaos.clusters import Cluster

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.ledger import Ledger, open_ledger
+from pipelines.ledger import Ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.storage import open_store
 from tests.chaos import audit
 from tests.chaos.plan import MIX, Submission, Victim

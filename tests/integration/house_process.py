@@ -18,7 +18,7 @@ from deployments.notices import Notices
 from pipelines.core import ChunkResult
 from pipelines.decoding import Row
 from pipelines.errors import Fenced, JobUnknown
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.storage import open_store
 from pipelines.testing.engine import FakeEngine
 from tests.unit.house import House

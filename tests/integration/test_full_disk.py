@@ -12,7 +12,7 @@ import pytest
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits
 from deployments.patience import Patience
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.storage import open_store
 from tests.api_harness import SteeredCoordinator
 from tests.unit.house import House, succeeded, until

@@ -16,7 +16,8 @@ from pipelines import database
 from pipelines.errors import LedgerUnavailable
 from pipelines.job_events import Claimed
 from pipelines.jobs import JobState
-from pipelines.ledger import JobUpdate, open_ledger
+from pipelines.ledger import JobUpdate
+from pipelines.ledger_open import open_ledger
 from pipelines.ledger_schema import metadata
 from pipelines.testing.ledger import ManualClock
 from tests.contracts.ledger import LedgerContract, after, make_job

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs import Job, JobState
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.storage import open_store
 from tests.integration.house_process import SlowEngine
 from tests.servers.postgres import PostgresServer, find_binaries

@@ -17,12 +17,13 @@ from cluster.client import Client
 from deployments.batch_schemas import ManifestEntry
 from deployments.housekeeping import DAY_S, Retention, keep_house
 from deployments.ingestion import build_api
-from deployments.limits import IngestionLimits, SourceLimits
+from deployments.limits import IngestionLimits
+from deployments.source_limits import SourceLimits
 from pipelines.batches import BatchState, Probe, moved
 from pipelines.errors import ConfigurationError, CorruptAudio, IllegalTransition
 from pipelines.jobs import JobState
 from pipelines.keys import JobKeys
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.testing.store import MemoryStore
 from tests.unit.house import MODEL, CodedSegmenter, House

@@ -17,7 +17,6 @@ from pipelines.catalogue import (
     ENGLISH_ONLY_TOKENS,
     PUBLISHED_MODELS,
     WEIGHTS_FILE,
-    ModelProfile,
     is_english_only,
     list_models,
     missing_files,
@@ -30,6 +29,7 @@ from pipelines.catalogue import (
 )
 from pipelines.errors import ModelUnavailable, ModelUnknown
 from pipelines.model_download import pull
+from pipelines.model_profile import ModelProfile
 
 FILES = {
     "config.json": b'{"alignment_heads": [[0, 0]], "lang_ids": [], "suppress_ids": [], "suppress_ids_begin": []}',

@@ -16,10 +16,10 @@ from pipelines.decoding import Row
 from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, UnsupportedFormat
 from pipelines.jobs import JobState
 from pipelines.keys import JobKeys
-from pipelines.scheduling import WorkItem
 from pipelines.testing.engine import FakeEngine, coded_pcm
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
+from pipelines.work_item import WorkItem
 from tests.unit.house import House, Unanswered, succeeded, until
 
 

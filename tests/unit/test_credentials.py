@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipelines.credentials import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, connect_keys, key_id_of, new_key
+from pipelines.credentials import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
 from pipelines.errors import KeyUnknown, LedgerUnavailable, OptionError
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import connect_keys, open_ledger
 from pipelines.testing.keys import MemoryKeys
 
 

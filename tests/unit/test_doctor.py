@@ -11,10 +11,11 @@ import pytest
 from cluster import doctor
 from cluster.doctor import Finding, examine
 from cluster.haproxy import SOCKET
-from cluster.ownership import MARK, owning
+from cluster.ownership import owning
 from cluster.running_cluster import write_state
 from cluster.settings import Settings
 from cluster.settings_sections import HttpSettings, RaySettings
+from cluster.settings_sources import MARK
 from tests.servers import free_port
 
 LISTENER = """

@@ -14,13 +14,14 @@ import torch
 from ctranslate2.converters.transformers import WhisperLoader
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from pipelines.catalogue import BUNDLED_DIR, ModelProfile
+from pipelines.catalogue import BUNDLED_DIR
 from pipelines.ctranslate2_weights import VERSION, read_weights
 from pipelines.decoding import DecodeOptions, Row
 from pipelines.encoder_choice import Encode, compare, trial_features
 from pipelines.encoders import WORTH_A_TRIAL, Encoder
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.features import LogMel
+from pipelines.model_profile import ModelProfile
 from pipelines.torch_encoder import TorchEncoder
 from pipelines.whisper import WhisperEngine
 from pipelines.whisper_model import EngineOptions, WhisperModel

@@ -22,8 +22,9 @@ from pipelines.database import Database
 from pipelines.errors import JobUnknown, LedgerUnavailable, StoreUnavailable
 from pipelines.ids import created_at_s, new_id
 from pipelines.keys import JobKeys, TenantKeys
-from pipelines.ledger import open_ledger
-from pipelines.minutes.cache import MinutesCache, PaidMinutes
+from pipelines.ledger_open import open_ledger
+from pipelines.minutes.cache import MinutesCache
+from pipelines.minutes.protocol import PaidMinutes
 from pipelines.sql_ledger import SqlLedger
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore

@@ -11,18 +11,21 @@ import pytest
 
 from deployments.direct_uploads import DirectUpload
 from deployments.ingestion import build_api
-from deployments.limits import IngestionLimits, SourceLimits
+from deployments.limits import IngestionLimits
 from deployments.notices import Notices
 from deployments.parking import Parking
 from deployments.ports import MinutesRequest
+from deployments.source_limits import SourceLimits
 from deployments.webhooks import WebhookLimits
 from pipelines.codec import encode
 from pipelines.core import Minutes, Usage
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, TenantKeys
-from pipelines.ledger import Ledger, open_ledger
+from pipelines.ledger import Ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.local_store import LocalStore
-from pipelines.minutes.cache import MinutesCache, PaidMinutes
+from pipelines.minutes.cache import MinutesCache
+from pipelines.minutes.protocol import PaidMinutes
 from pipelines.outbox import Attempt, DeliveryState
 from pipelines.sql_batches import SqlBatches
 from pipelines.storage import BlobStore

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, event
 
 from pipelines import database, migrations
 from pipelines.errors import ConfigurationError, JobUnknown, LedgerUnavailable
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.ledger_schema import SCHEMA_REVISION, metadata
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from tests.contracts.ledger import LedgerContract, make_job

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.catalogue import ModelProfile
 from pipelines.errors import OptionError
+from pipelines.model_profile import ModelProfile
 from pipelines.model_routes import ModelRoute, from_text, misfit, to_text, with_route
 
 CHUNKS = [(f"job-{job}", chunk) for job in range(40) for chunk in range(25)]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.ownership import MARK, end_leftovers, is_owned, members, owning
+from cluster.ownership import end_leftovers, is_owned, members, owning
 from cluster.processes import started_at
+from cluster.settings_sources import MARK
 from pipelines.errors import ConfigurationError
 
 SLEEPER = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(600)"]

@@ -16,7 +16,7 @@ from cluster.private_files import (
     private_umask,
 )
 from cluster.settings import Settings
-from pipelines.ledger import connect_ledger
+from pipelines.ledger_open import connect_ledger
 
 
 def mode(path: Path) -> int:

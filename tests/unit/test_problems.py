@@ -8,9 +8,8 @@ from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from deployments.problems import MAX_ERRORS, STATUS, answer, install, problem_of
-from deployments.schemas import InvalidOptions
 from pipelines import errors
-from pipelines.errors import IllegalTransition, MeetMemoError, Overloaded, Reason, RequestInFlight
+from pipelines.errors import IllegalTransition, InvalidOptions, MeetMemoError, Overloaded, Reason, RequestInFlight
 
 
 def all_errors(root=MeetMemoError):

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from deployments.offer import Offer
-from deployments.schemas import InvalidOptions, Options
+from deployments.schemas import Options
 from deployments.submission import merge_options
 from pipelines.core import ModelInfo, Segment, Transcript, Word
+from pipelines.errors import InvalidOptions
 from pipelines.keys import JobKeys
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore

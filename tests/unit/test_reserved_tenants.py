@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cluster.cli import app
-from cluster.keys_cli import complaints_about_keys
+from cluster.doors import complaints_about_keys
 from cluster.lifecycle import _check_door
 from cluster.settings import load_settings
 from deployments.direct_uploads import DirectUpload, DirectUploads, expire_uploads
@@ -17,11 +17,11 @@ from deployments.key_door import KeyDoor
 from deployments.parking import Parking
 from deployments.ports import MinutesRequest
 from pipelines.codec import encode
-from pipelines.credentials import JOB_SCOPES, ApiKey, connect_keys, digest_of, new_key, nobodys_keys
+from pipelines.credentials import JOB_SCOPES, ApiKey, digest_of, new_key, nobodys_keys
 from pipelines.errors import ConfigurationError, NotFound, Unauthenticated
 from pipelines.ids import new_id
 from pipelines.keys import RESERVED_TENANTS, JobKeys
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import connect_keys, open_ledger
 from pipelines.local_store import LocalStore
 from pipelines.testing.keys import MemoryKeys
 from pipelines.testing.ledger import MemoryLedger

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from deployments.ports import SegmentRequest
-from pipelines.catalogue import ModelProfile
 from pipelines.content_key import content_key
 from pipelines.core import BlobRef, SourceSummary, Span
 from pipelines.jobs import Job, JobOptions
 from pipelines.keys import JobKeys
+from pipelines.model_profile import ModelProfile
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core import SAMPLE_RATE, Chunk, Piece
-from pipelines.scheduling import FairQueue, WorkItem
+from pipelines.scheduling import FairQueue
+from pipelines.work_item import WorkItem
 
 
 def item(

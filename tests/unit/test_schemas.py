@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.job_schemas import JobBody, public_part
-from deployments.schemas import InvalidOptions, Options
+from deployments.job_schemas import JobBody
+from deployments.schemas import Options
+from deployments.source_urls import public_part
 from deployments.submission import clean_filename, merge_options
 from pipelines.core import BlobRef
-from pipelines.errors import Reason
+from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs import Job, JobOptions, JobState, Progress
 from pipelines.languages import LANGUAGES
 

@@ -12,9 +12,9 @@ import pytest
 
 from deployments import segmenter
 from deployments.figures import SegmentFigures
-from deployments.limits import SourceLimits
 from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
+from deployments.source_limits import SourceLimits
 from pipelines.audio import decode_audio
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import StoreUnavailable, TimedOut

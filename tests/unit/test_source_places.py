@@ -9,12 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from deployments import s3_sources
-from deployments.limits import SourceLimits
 from deployments.s3_sources import list_objects
-from deployments.schemas import InvalidOptions
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace, place_of
 from deployments.sources import check_url, fetch
-from pipelines.errors import ConfigurationError, EmptyAudio, SourceUnreachable, TooLarge
+from pipelines.errors import ConfigurationError, EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
 from tests.asgi_server import serve_asgi
 from tests.servers.s3 import s3_server
 

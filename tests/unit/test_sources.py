@@ -12,11 +12,10 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from deployments import outbound, sources
-from deployments.limits import SourceLimits
 from deployments.public_addresses import is_public
-from deployments.schemas import InvalidOptions
+from deployments.source_limits import SourceLimits
 from deployments.sources import check_url, fetch
-from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
+from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
 from tests.api_harness import until
 from tests.asgi_server import serve_asgi
 from tests.servers.certificates import write_certificate

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from deployments.limits import SourceLimits
 from deployments.manifests import MAX_TEMPLATES, checked_entries, read_lines
 from deployments.offer import Offer
-from deployments.schemas import InvalidOptions
+from deployments.source_limits import SourceLimits
 from deployments.template_queue import TemplateQueue
-from pipelines.errors import Overloaded, ReplicaLost, TemplateInvalid
+from pipelines.errors import InvalidOptions, Overloaded, ReplicaLost, TemplateInvalid
 from pipelines.export.content import Layout
 from tests.api_harness import until
 

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.ticket_office import TicketOffice
 from pipelines.core import Chunk, ModelInfo, Piece
-from pipelines.scheduling import WorkItem
+from pipelines.work_item import WorkItem
 
 REPLICA = ModelInfo(name="m", device="cpu")
 

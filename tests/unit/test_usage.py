@@ -19,7 +19,7 @@ from pipelines.job_machine import transition
 from pipelines.job_usage import JobUsage
 from pipelines.jobs import JobState, MinutesRecord
 from pipelines.keys import JobKeys
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.unit.house import House

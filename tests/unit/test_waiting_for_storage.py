@@ -8,7 +8,7 @@ from cluster.lifecycle import wait_for_storage
 from cluster.settings import Settings
 from pipelines.errors import ConfigurationError
 from pipelines.jobs import JobState
-from pipelines.ledger import connect_ledger
+from pipelines.ledger_open import connect_ledger
 
 
 def test_both_are_waited_for(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from faster_whisper import WhisperModel as FasterWhisper
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.catalogue import BUNDLED_DIR, ModelProfile
+from pipelines.catalogue import BUNDLED_DIR
 from pipelines.decoding import Attempt
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.features import LogMel
+from pipelines.model_profile import ModelProfile
 from pipelines.quality import Rule, Thresholds
 from pipelines.vocabulary import Vocabulary
 from pipelines.whisper import DecodeOptions, EngineOptions, Row, WhisperEngine, window_frames

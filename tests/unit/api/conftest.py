@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from deployments.ingestion import build_api
-from deployments.limits import IngestionLimits, SourceLimits, TenantLimits
-from pipelines.ledger import open_ledger
+from deployments.limits import IngestionLimits, TenantLimits
+from deployments.source_limits import SourceLimits
+from pipelines.ledger_open import open_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.storage import open_store
 from pipelines.testing.ledger import MemoryLedger

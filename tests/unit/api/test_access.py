@@ -126,7 +126,7 @@ async def test_readiness_tells_details_to_operators_only(api):
 
 async def test_readiness_answers_while_keys_cannot_be_looked_up(api, monkeypatch):
     """A ledger that is away or hangs keeps nobody from being told so."""
-    monkeypatch.setattr("deployments.auth.INSPECTION_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("deployments.access.INSPECTION_TIMEOUT_S", 0.01)
 
     async def hang(token):
         await asyncio.sleep(60)

@@ -11,7 +11,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from deployments.auth import ALL_SCOPES, Principal
-from deployments.limits import SourceLimits
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace
 from deployments.twilio import TwilioAccount
 from pipelines.codec import encode

@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.idempotency import held
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from pipelines.sql_batches import SqlBatches
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore

@@ -6,11 +6,12 @@ import tracemalloc
 
 import pytest
 
+from deployments import json_parsing
 from deployments.auth import ALL_SCOPES, Principal
 from deployments.batch_schemas import MAX_INLINE_BYTES, BatchRequest
 from deployments.correction_routes import MAX_CORRECTION_BYTES, CorrectionRequest
-from deployments.http import json_bodies
-from deployments.http.json_bodies import MAX_JSON_BYTES, MAX_NAMES, parse_json, parse_object
+from deployments.http.json_bodies import MAX_JSON_BYTES
+from deployments.json_parsing import MAX_NAMES, parse_json, parse_object
 from deployments.schemas import parsed
 from pipelines.errors import InvalidRequest, OptionError, Unauthenticated
 from pipelines.testing.keys import MemoryKeys
@@ -151,14 +152,14 @@ async def test_what_is_not_called_json(api):
 async def test_others_are_answered_meanwhile(api, monkeypatch):
     """While a body is parsed the event loop goes on: the parser here ends only after another request was answered."""
     began, answered = asyncio.Event(), threading.Event()
-    loop, from_json = asyncio.get_running_loop(), json_bodies.from_json
+    loop, from_json = asyncio.get_running_loop(), json_parsing.from_json
 
     def slow(data, **options):
         loop.call_soon_threadsafe(began.set)
         assert answered.wait(30)
         return from_json(data, **options)
 
-    monkeypatch.setattr(json_bodies, "from_json", slow)
+    monkeypatch.setattr(json_parsing, "from_json", slow)
     for method, path, url in await json_routes(api):
         if path in OTHERWISE - {"/v1/notifications/s3"}:
             continue  # 64 KiB are parsed where they are

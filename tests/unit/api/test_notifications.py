@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from deployments.bucket_events import ObjectCreated, objects_created
-from deployments.limits import SourceLimits
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace
 from pipelines.errors import InvalidRequest
 from tests.servers.s3 import s3_server

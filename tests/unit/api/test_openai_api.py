@@ -8,9 +8,9 @@ import pytest
 
 from deployments.ingestion import build_api
 from deployments.limits import IngestionLimits
-from pipelines.catalogue import ModelProfile
 from pipelines.errors import CorruptAudio
 from pipelines.jobs import JobState
+from pipelines.model_profile import ModelProfile
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore

@@ -10,7 +10,7 @@ from pipelines.core import BlobRef, Chunk, ModelInfo, Piece, SourceSummary, Span
 from pipelines.errors import Reason
 from pipelines.job_events import ChunkFinished, Claimed, Failed, ResultsStored, Segmented, SpanStored, TranscriptStored
 from pipelines.keys import JobKeys
-from pipelines.scheduling import WorkItem
+from pipelines.work_item import WorkItem
 
 CHUNK = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=16_000, end=48_000),))
 ENDED = (

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments import manifests, s3_sources
-from deployments.limits import SourceLimits
 from deployments.s3_sources import Found, Page, list_pages
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace
 from pipelines.sidecars import sidecar_names
 from pipelines.testing.ledger import MemoryLedger

@@ -1,7 +1,7 @@
 """Two tenants cannot see each other: asked of every operation in the OpenAPI document, so a new one must say how."""
 
 from deployments.auth import ALL_SCOPES, Principal
-from deployments.limits import SourceLimits
+from deployments.source_limits import SourceLimits
 from deployments.source_places import SourcePlace
 from pipelines.testing.keys import MemoryKeys
 
