@@ -220,7 +220,7 @@ class JobKeys:
         return f"{self.root}results/.minutes-"
 
     def minutes(self, digest: str) -> str:
-        """Minutes that were paid for (`pipelines.minutes.protocol.PaidMinutes`), by the digest of what went into them."""
+        """Return the key of minutes that were paid for (`pipelines.minutes.protocol.PaidMinutes`), by their digest."""
         return f"{self.paid_minutes}{digest}"
 
     def result(self, name: str) -> str:

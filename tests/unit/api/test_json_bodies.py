@@ -203,8 +203,8 @@ def test_memory_of_the_worst_bodies(kind, body):
 
 def test_bounds_of_parsing(monkeypatch):
     """Objects and lists, names in all and in one object; the mark of UTF-8 files is passed over."""
-    monkeypatch.setattr(json_bodies, "MAX_CONTAINERS", 10)
-    monkeypatch.setattr(json_bodies, "MAX_COLONS", MAX_NAMES)
+    monkeypatch.setattr(json_parsing, "MAX_CONTAINERS", 10)
+    monkeypatch.setattr(json_parsing, "MAX_COLONS", MAX_NAMES)
     assert parse_json(b"\xef\xbb\xbf[[], {}, [[[[[[[1]]]]]]]]") == [[], {}, [[[[[[[1]]]]]]]]
     with pytest.raises(InvalidRequest, match="10 objects and lists"):
         parse_json(b"[[], {}, [[[[[[[[1]]]]]]]]]")
