@@ -31,12 +31,13 @@ from cluster.scrape_targets import keeping_targets, ray_agents
 from cluster.settings import Settings
 from cluster.settings_sources import KEY, SERVER_SECRETS, process_environment, read_secret
 from cluster.telephony import twilio_accounts
+from pipelines.blob_store import BlobStore
 from pipelines.catalogue import resolve
 from pipelines.devices import usable_cores
 from pipelines.errors import ConfigurationError, LedgerUnavailable, StoreUnavailable
 from pipelines.ledger import DrainMode
 from pipelines.ledger_open import connect_keys, connect_ledger
-from pipelines.storage import BlobStore, open_store
+from pipelines.storage import open_store
 
 READY_TIMEOUT_S = 300.0
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"

@@ -20,11 +20,11 @@ from deployments.mail import MailCarrier, MailOptions
 from deployments.measures import Measures
 from deployments.notices import Notices
 from deployments.webhooks import WebhookCarrier, WebhookLimits, target_complaint
+from pipelines.blob_store import BlobStore
 from pipelines.errors import ConfigurationError
 from pipelines.ledger import Ledger
 from pipelines.outbox import Channel
 from pipelines.signing import parse_secrets
-from pipelines.storage import BlobStore
 
 SIGNING = "WEBHOOK_SECRETS"
 FOLDER = f"{SIGNING}_DIR"

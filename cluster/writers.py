@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from cluster.settings import Settings
+from pipelines.blob_store import BlobStore
 from pipelines.minutes.asker import Asker
 from pipelines.minutes.breaker import Breaker, BreakerOptions
 from pipelines.minutes.budget import Budget, DailyLimits
@@ -22,7 +23,6 @@ from pipelines.minutes.packing import PackLimits
 from pipelines.minutes.pricing import price_of
 from pipelines.minutes.protocol import Writer
 from pipelines.minutes.provider import Provider
-from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
 

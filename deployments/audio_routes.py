@@ -9,10 +9,10 @@ from deployments.problems import documented
 from deployments.tenant_jobs import ResultStream
 from deployments.threads import in_thread
 from pipelines.audio_format import PLAYBACK_MEDIA_TYPE
+from pipelines.blob_store import BlobStore
 from pipelines.errors import BlobMissing, IllegalTransition, Reason, ResultPending
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
-from pipelines.storage import BlobStore
 
 AUDIO_PATH = JOBS_PATH + "/{job_id}/audio"
 

@@ -11,8 +11,8 @@ from deployments.tenant_batches import TenantBatches
 from deployments.tenant_jobs import TenantJobs
 from deployments.uploads import UploadGates
 from pipelines.batch_book import BatchBook
+from pipelines.blob_store import BlobStore
 from pipelines.ledger import Ledger
-from pipelines.storage import BlobStore
 
 
 @dataclass(frozen=True, kw_only=True)

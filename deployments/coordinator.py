@@ -37,6 +37,7 @@ from deployments.ports import (
 )
 from deployments.shared_reads import SharedJobReads
 from pipelines.batch_book import BatchBook
+from pipelines.blob_store import BlobStore
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.ids import new_id
@@ -44,7 +45,6 @@ from pipelines.job_events import CancelRequested, Claimed
 from pipelines.jobs import JobState
 from pipelines.ledger import DrainMode, Ledger
 from pipelines.measured_store import MeasuredStore
-from pipelines.storage import BlobStore
 from pipelines.work_item import WorkItem
 
 __all__ = ["Coordinator", "CoordinatorOptions"]

@@ -14,11 +14,11 @@ import structlog
 from pydantic import ValidationError
 
 from deployments.limits import TenantLimits
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.errors import BlobMissing, NotFound, Overloaded, StorageError, TooLarge, UploadIncomplete
 from pipelines.ids import created_at_s
 from pipelines.keys import UPLOAD_MARKS, JobKeys, is_tenant
-from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
 

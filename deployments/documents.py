@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from deployments.ports import MinutesRequest
+from pipelines.blob_store import BlobStore
 from pipelines.core import Minutes, Transcript
 from pipelines.export.content import Layout
 from pipelines.export.render import render
@@ -11,7 +12,6 @@ from pipelines.export.templated import Templates, values_of
 from pipelines.house_style import HouseStyles
 from pipelines.jobs import RESULT_FORMATS
 from pipelines.keys import JobKeys
-from pipelines.storage import BlobStore
 
 TRANSCRIPT_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))
 MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minutes."))

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import structlog
 
+from pipelines.blob_store import BlobStore
 from pipelines.errors import MeetMemoError
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys, TenantKeys
 from pipelines.ledger import Ledger
 from pipelines.minutes.cache import holder_of
-from pipelines.storage import BlobStore
 
 SCRUBBED_AT_ONCE_BYTES = 16 << 20
 """A ledger in a file is rewritten after an erasure up to this size (0.1 s), a larger one by housekeeping."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from pipelines.blob_store import BlobStore
 from pipelines.clips import wav_clip
 from pipelines.codec import decode
 from pipelines.core import ActionItem, Decision, Minutes, OpenQuestion, Segment, Transcript
@@ -11,7 +12,6 @@ from pipelines.errors import BlobMissing, NotFound, ResultPending
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
 from pipelines.playback import samples_between
-from pipelines.storage import BlobStore
 
 MARGIN_S = 0.5  # before and after, so that no word is cut
 MAX_S = 60.0

@@ -15,12 +15,12 @@ from deployments.direct_uploads import expire_uploads
 from deployments.erasure import erase, erase_blobs, scrub
 from deployments.tenant_leftovers import TenantLeftovers
 from pipelines.batch_book import BatchBook
+from pipelines.blob_store import BlobStore
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs import JobState
 from pipelines.keys import AUDIO_MARKS, PARKED_MINUTES, JobKeys, is_tenant
 from pipelines.ledger import Ledger
-from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
 

@@ -55,6 +55,7 @@ from deployments.twilio_routes import twilio_routes
 from deployments.uploads import UploadGates
 from deployments.webhooks import WebhookLimits
 from pipelines.batch_book import BatchBook
+from pipelines.blob_store import BlobStore
 from pipelines.credentials import KeyStore
 from pipelines.errors import ConfigurationError
 from pipelines.export.templated import Templates
@@ -62,7 +63,6 @@ from pipelines.house_style import HouseStyles
 from pipelines.ids import new_id as random_id
 from pipelines.ledger import Ledger
 from pipelines.model_profile import ModelProfile
-from pipelines.storage import BlobStore
 
 __all__ = ["Ingestion", "IngestionConfig", "IngestionLimits", "SourceLimits", "TenantLimits", "build_api"]
 

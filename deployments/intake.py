@@ -11,13 +11,13 @@ from deployments.direct_uploads import DirectUploads
 from deployments.job_schemas import host_of
 from deployments.limits import TenantLimits
 from deployments.submission import Submission
+from pipelines.blob_store import BlobStore
 from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import MeetMemoError, Overloaded
 from pipelines.jobs import Job, JobOptions
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
-from pipelines.storage import BlobStore
 
 BACKLOG_RETRY_AFTER_S = 60.0
 

@@ -34,6 +34,7 @@ from deployments.ports import (
 from deployments.reuse import Reuse
 from deployments.segment_stream import spans_of
 from deployments.ticket_office import TicketOffice
+from pipelines.blob_store import BlobStore
 from pipelines.core import BlobRef, Span
 from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, VersionConflict
 from pipelines.job_events import (
@@ -54,7 +55,6 @@ from pipelines.job_events import (
 from pipelines.job_machine import transition
 from pipelines.jobs import Job, JobState
 from pipelines.model_profile import ModelProfile
-from pipelines.storage import BlobStore
 from pipelines.throughput import SpeedMeter, eta_s
 from pipelines.work_item import WorkItem
 

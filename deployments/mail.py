@@ -16,12 +16,12 @@ from typing import Any, Literal
 from deployments.courier import Receipt, Verdict
 from deployments.mail_templates import Letter, compose
 from deployments.outbound import trusted_certificates
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode
 from pipelines.core import Transcript
 from pipelines.errors import BlobMissing, StorageError
 from pipelines.keys import JobKeys
 from pipelines.outbox import Message
-from pipelines.storage import BlobStore
 
 Security = Literal["starttls", "tls", "none"]
 DOCUMENT_TYPES = {

@@ -17,6 +17,7 @@ from deployments.erasure import erase_blobs
 from deployments.figures import MinutesOutcome, WritingFigures
 from deployments.parking import Parked, RememberedParking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode
 from pipelines.core import Transcript, Usage
 from pipelines.errors import (
@@ -33,7 +34,6 @@ from pipelines.jobs import MinutesRecord
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
 from pipelines.minutes.protocol import MinutesOptions, PaidMinutes, PaidWriter, Resumable, Writer
-from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
 

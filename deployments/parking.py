@@ -9,10 +9,10 @@ import structlog
 from pydantic import ValidationError
 
 from deployments.ports import MinutesRequest
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.errors import BlobMissing
 from pipelines.keys import PARKED_MINUTES, RESUME_MINUTES
-from pipelines.storage import BlobStore
 
 FRESH_S = 600.0
 

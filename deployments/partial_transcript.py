@@ -1,13 +1,13 @@
 """`PartialTranscript`: what of a running job's transcript is final already."""
 
 from deployments.stages import read_results
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode
 from pipelines.core import SAMPLE_RATE, ChunkResult, Segment, SourceSummary, Span
 from pipelines.errors import BlobMissing
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys, outcome_of
 from pipelines.stitching import segments_of
-from pipelines.storage import BlobStore
 
 
 class PartialTranscript:

@@ -13,12 +13,12 @@ All functions block: run them in a thread.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span
 from pipelines.errors import StorageError, StoreUnavailable
 from pipelines.jobs import Job
 from pipelines.keys import JobKeys
-from pipelines.storage import BlobStore
 from pipelines.work_item import WorkItem
 
 _SAMPLE_BYTES = 2

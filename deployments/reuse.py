@@ -8,12 +8,12 @@ from deployments import stages
 from deployments.job_records import JobRecords
 from deployments.leadership import Leadership
 from deployments.patience import Patience
+from pipelines.blob_store import BlobStore
 from pipelines.content_key import content_key
 from pipelines.errors import BlobMissing
 from pipelines.job_events import TranscriptReused
 from pipelines.jobs import Job
 from pipelines.model_profile import ModelProfile
-from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
 

@@ -18,6 +18,7 @@ from deployments.source_limits import SourceLimits
 from deployments.sources import fetch
 from pipelines.audio_format import MAX_CHANNELS
 from pipelines.batches import Probe
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
@@ -28,7 +29,6 @@ from pipelines.pcm import Pcm
 from pipelines.playback import PlaybackCopy
 from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.stopwatch import Stopwatch
-from pipelines.storage import BlobStore
 
 log = structlog.get_logger()
 

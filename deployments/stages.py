@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from deployments import quarantine
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
 from pipelines.corrections import said
@@ -14,7 +15,6 @@ from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys, outcome_of
 from pipelines.masking import mask_transcript
 from pipelines.stitching import stitch
-from pipelines.storage import BlobStore
 from pipelines.work_item import WorkItem
 from pipelines.zh_script import in_script
 

@@ -22,12 +22,12 @@ from deployments.scrubber import Scrubber
 from deployments.submission import Submission
 from deployments.threads import in_thread
 from deployments.uploads import Spool, UploadGates
+from pipelines.blob_store import BlobStore
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs import RESULT_FORMATS, Job, JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import JobEvent, Ledger, Page
 from pipelines.outbox import Delivery, DeliveryState
-from pipelines.storage import BlobStore
 
 READ_BYTES = 256 << 10
 MAX_EVENTS = 100

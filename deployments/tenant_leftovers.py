@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from pipelines.blob_store import BlobStore
 from pipelines.keys import JobKeys, TenantKeys, is_tenant
 from pipelines.minutes.cache import holder_of
-from pipelines.storage import BlobStore
 
 SPENDING_DAYS = 35
 """A budget asks for today only; five weeks let an operator compare months."""

@@ -23,13 +23,13 @@ from deployments.lanes import Lanes
 from deployments.ports import Outcome, WorkSource
 from deployments.turns import Turns
 from pipelines.batch_growth import BatchGrowth
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
 from pipelines.decoding import DecodeOptions, Row, temperatures_from
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.keys import JobKeys
 from pipelines.measured_store import MeasuredStore
-from pipelines.storage import BlobStore
 from pipelines.work_item import WorkItem
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from pipelines.blob_store import BlobStore
 from pipelines.core import BlobRef
 from pipelines.errors import StoreUnavailable
-from pipelines.storage import BlobStore
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class StoreCall:
 
 
 class MeasuredStore:
-    """`pipelines.storage.BlobStore` over another one. Thread-safe, as that one is."""
+    """`pipelines.blob_store.BlobStore` over another one. Thread-safe, as that one is."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store

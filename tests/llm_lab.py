@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import httpx
 
+from pipelines.blob_store import BlobStore
 from pipelines.core import ModelInfo, Segment, Transcript
 from pipelines.minutes.asker import Asker
 from pipelines.minutes.breaker import Breaker, BreakerOptions
@@ -23,7 +24,6 @@ from pipelines.minutes.packing import PackLimits
 from pipelines.minutes.pricing import price_of
 from pipelines.minutes.provider import Provider
 from pipelines.minutes.retries import RetryPolicy
-from pipelines.storage import BlobStore
 from pipelines.testing.deepseek_server import DeepSeekServer, ServerOptions
 from tests.asgi_server import serve_asgi
 

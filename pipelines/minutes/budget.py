@@ -8,11 +8,11 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import Usage
 from pipelines.errors import BlobMissing, MinutesParked
 from pipelines.keys import TenantKeys
-from pipelines.storage import BlobStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import Transcript
 from pipelines.errors import BlobMissing
 from pipelines.keys import JobKeys, TenantKeys
 from pipelines.minutes.protocol import PaidMinutes
-from pipelines.storage import BlobStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
 
 
 class MemoryStore:
-    """`pipelines.storage.BlobStore` in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
+    """`pipelines.blob_store.BlobStore` in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
 
     def __init__(self) -> None:
         self.outage = ""

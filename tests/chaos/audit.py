@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deployments.housekeeping import MIN_AGE_S, sweep
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode
 from pipelines.core import Transcript
 from pipelines.jobs import JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
-from pipelines.storage import BlobStore
 from tests.chaos.plan import Submission
 from tests.chaos.traffic import Accepted
 

@@ -5,11 +5,12 @@ import itertools
 import signal
 from pathlib import Path
 
+from pipelines.blob_store import BlobStore
 from pipelines.errors import JobUnknown
 from pipelines.jobs import JobState
 from pipelines.ledger import Ledger
 from pipelines.ledger_open import open_ledger
-from pipelines.storage import BlobStore, open_store
+from pipelines.storage import open_store
 from tests.integration.house_process import NOTICES, TENANT, Program, start
 from tests.unit.house import House, until
 

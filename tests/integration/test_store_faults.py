@@ -13,13 +13,14 @@ from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.source_limits import SourceLimits
 from pipelines import s3_client, s3_store
+from pipelines.blob_store import BlobStore
 from pipelines.codec import encode
 from pipelines.core import SourceSummary, Span
 from pipelines.jobs import Job, JobState
 from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
 from pipelines.ledger_open import open_ledger
-from pipelines.storage import BlobStore, open_store
+from pipelines.storage import open_store
 from tests.recordings import RECORDINGS
 from tests.servers.s3 import Fault, FaultyProxy, s3_server
 from tests.unit.house import House, until

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from deployments.housekeeping import sweep
+from pipelines.blob_store import BlobStore
 from pipelines.ledger import Ledger
 from pipelines.ledger_open import open_ledger
-from pipelines.storage import BlobStore, open_store
+from pipelines.storage import open_store
 from tests.integration.house_process import TENANT, Program, start
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.unit.house import House, succeeded, until

@@ -23,6 +23,7 @@ from deployments.ports import (
 )
 from deployments.transcriber import Transcriber
 from pipelines.batch_book import BatchBook
+from pipelines.blob_store import BlobStore
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, SourceSummary, Span, Transcript
 from pipelines.jobs import Job, JobOptions, JobState
@@ -30,7 +31,6 @@ from pipelines.keys import JobKeys
 from pipelines.ledger import Ledger
 from pipelines.minutes.extractive import ExtractiveWriter
 from pipelines.model_profile import ModelProfile
-from pipelines.storage import BlobStore
 from pipelines.testing.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
 
 MODEL = "fake"

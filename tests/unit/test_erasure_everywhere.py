@@ -17,6 +17,7 @@ from deployments.parking import Parking
 from deployments.ports import MinutesRequest
 from deployments.source_limits import SourceLimits
 from deployments.webhooks import WebhookLimits
+from pipelines.blob_store import BlobStore
 from pipelines.codec import encode
 from pipelines.core import Minutes, Usage
 from pipelines.jobs import Job, JobState
@@ -28,7 +29,6 @@ from pipelines.minutes.cache import MinutesCache
 from pipelines.minutes.protocol import PaidMinutes
 from pipelines.outbox import Attempt, DeliveryState
 from pipelines.sql_batches import SqlBatches
-from pipelines.storage import BlobStore
 from pipelines.testing.engine import FakeEngine
 from tests.unit.house import MODEL, House, until
 from tests.unit.test_batches import PullingSegmenter

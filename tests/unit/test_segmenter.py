@@ -16,13 +16,13 @@ from deployments.ports import SegmentRequest
 from deployments.segmenter import Segmenter, SegmenterOptions
 from deployments.source_limits import SourceLimits
 from pipelines.audio import decode_audio
+from pipelines.blob_store import BlobStore
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import StoreUnavailable, TimedOut
 from pipelines.isolated_decoder import DecodingHere
 from pipelines.keys import JobKeys
 from pipelines.local_store import LocalStore
 from pipelines.segmentation import SegmentationOptions
-from pipelines.storage import BlobStore
 from pipelines.testing.store import MemoryStore
 from tests.hashing import HashCounter
 
