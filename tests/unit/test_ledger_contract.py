@@ -98,7 +98,7 @@ def test_kill_after_create(path):
     process = run_python(
         f"""
 import os, signal
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from tests.contracts.ledger import make_job
 open_ledger("sqlite:///{path}").create(make_job("j1"))
 os.kill(os.getpid(), signal.SIGKILL)
@@ -114,7 +114,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_processes_migrate_at_once(path):
     """Several processes that open a new ledger at the same moment all succeed, and the tables are made once."""
     script = f"""
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from tests.contracts.ledger import make_job
 import os, sys
 sys.stdin.read(1)
@@ -156,7 +156,7 @@ def test_full_disk(path):
     process = run_python(
         f"""
 from pipelines.errors import LedgerUnavailable
-from pipelines.ledger import open_ledger
+from pipelines.ledger_open import open_ledger
 from tests.contracts.ledger import make_job
 ledger = open_ledger("sqlite:///{path}")
 for i in range(1000):
