@@ -13,19 +13,27 @@ import ray
 from ray import serve
 from ray.serve import Application, Deployment
 
-from cluster.autoscaling import BacklogPolicy
-from cluster.devices import EngineShare, share_of
-from cluster.replicas import (
+from cluster.serve.autoscaling_policy import BacklogPolicy
+from cluster.serve.config_file import APP_NAME
+from cluster.serve.deployment_versions import (
+    COORDINATOR,
+    INGESTION,
+    MINUTES_WRITER,
+    SEGMENTER,
+    Plan,
+    plan_of,
+    transcriber_name,
+)
+from cluster.serve.engine_share import EngineShare, share_of
+from cluster.serve.replicas import (
     CoordinatorReplica,
     IngestionReplica,
     MinutesWriterReplica,
     SegmenterReplica,
     TranscriberReplica,
 )
-from cluster.serve_config import APP_NAME
-from cluster.settings import Settings
-from cluster.settings_sections import ModelSettings
-from cluster.tuning import COORDINATOR, INGESTION, MINUTES_WRITER, SEGMENTER, Plan, plan_of, transcriber_name
+from cluster.settings.sections import ModelSettings
+from cluster.settings.settings import Settings
 
 # The Coordinator, Ingestion and the MinutesWriter mostly wait: for uploads, for changes, for answers of
 # a model. Their own limits refuse what is too much.

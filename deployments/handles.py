@@ -9,7 +9,6 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
-from deployments.figures import BatchFigures, SegmentFigures
 from deployments.ports import (
     ClusterStatus,
     DrainStatus,
@@ -19,10 +18,11 @@ from deployments.ports import (
     SegmentRequest,
     WrittenResults,
 )
-from pipelines.batches import Probe
+from deployments.telemetry.reports import BatchFigures, SegmentFigures
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
-from pipelines.work_item import WorkItem
+from pipelines.jobs.batch import Probe
+from pipelines.scheduling.work_item import WorkItem
 
 log = structlog.get_logger()
 

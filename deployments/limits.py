@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployments.source_limits import GIB, SourceLimits
-from pipelines.audio_format import MAX_CHANNELS
+from deployments.sources.limits import GIB, SourceLimits
+from pipelines.audio.formats import MAX_CHANNELS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import PurePath
 from typing import Protocol
 
-from deployments.figures import BatchFigures, SegmentFigures, WritingFigures
-from pipelines.batches import Probe
+from deployments.telemetry.reports import BatchFigures, SegmentFigures, WritingFigures
 from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
-from pipelines.job_usage import JobUsage
-from pipelines.jobs import Job, MinutesRecord
-from pipelines.references import NO_REFERENCE, Reference
-from pipelines.work_item import WorkItem
+from pipelines.jobs.batch import Probe
+from pipelines.jobs.job import Job, MinutesRecord
+from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.usage import JobUsage
+from pipelines.scheduling.work_item import WorkItem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +155,7 @@ class SegmenterPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRequest:
-    """Whose transcript to turn into minutes and documents, and how; see `pipelines.jobs.JobOptions`.
+    """Whose transcript to turn into minutes and documents, and how; see `pipelines.jobs.job.JobOptions`.
 
     ``title`` is the recording's. ``asked_at_s`` (Unix seconds) is when the minutes were first wanted; None: at once.
     """

@@ -26,8 +26,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
 from pipelines.errors import Reason
-from pipelines.jobs import JobState
-from pipelines.testing.keys import MemoryKeys
+from pipelines.jobs.job import JobState
+from pipelines.testing.api_keys import MemoryKeys
 from tests.console_house import BusyCoordinator, ConsoleHouse
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")  # what tus uploads send

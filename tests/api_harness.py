@@ -10,10 +10,10 @@ import httpx
 from fastapi import FastAPI
 
 from deployments.ports import ClusterStatus, DrainStatus, JobView, ModelStatus
-from pipelines.job_events import Event
-from pipelines.job_machine import transition
-from pipelines.jobs import Job
-from pipelines.ledger import Ledger
+from pipelines.jobs.events import Event
+from pipelines.jobs.job import Job
+from pipelines.jobs.state_machine import transition
+from pipelines.ledger.protocol import Ledger
 
 MODELS = ("mini-en", "base")
 

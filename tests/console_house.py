@@ -15,12 +15,12 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from deployments import quarantine
-from deployments.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
-from deployments.ingestion import build_api
+from deployments.artifacts import quarantine
+from deployments.http.app import build_api
 from deployments.limits import IngestionLimits
-from pipelines.audio import decode_audio
-from pipelines.batches import Batch, BatchState, Entry
+from deployments.telemetry.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
+from pipelines.audio.decode import decode_audio
+from pipelines.audio.playback import PlaybackCopy
 from pipelines.codec import encode
 from pipelines.core import (
     SAMPLE_RATE,
@@ -39,16 +39,16 @@ from pipelines.core import (
 from pipelines.errors import Reason
 from pipelines.export.render import render
 from pipelines.ids import new_id
-from pipelines.jobs import RESULT_FORMATS, Job, JobOptions, JobState, Progress
-from pipelines.keys import JobKeys
-from pipelines.ledger_open import open_ledger
-from pipelines.minutes.extractive import write_minutes
+from pipelines.jobs.batch import Batch, BatchState, Entry
+from pipelines.jobs.job import RESULT_FORMATS, Job, JobOptions, JobState, Progress
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.sql_batches import SqlBatches
+from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
-from pipelines.playback import PlaybackCopy
-from pipelines.sql_batches import SqlBatches
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.layout import JobKeys
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from pipelines.work_item import WorkItem
 from tests.api_harness import MODELS, SteeredCoordinator
 from tests.recordings import RECORDINGS, truth
 

@@ -9,21 +9,21 @@ from datetime import UTC, datetime
 
 import httpx
 
-from pipelines.blob_store import BlobStore
 from pipelines.core import ModelInfo, Segment, Transcript
-from pipelines.minutes.asker import Asker
-from pipelines.minutes.breaker import Breaker, BreakerOptions
-from pipelines.minutes.budget import Budget, DailyLimits
-from pipelines.minutes.cache import MinutesCache
-from pipelines.minutes.capability import JsonCapability
-from pipelines.minutes.client import ClientLimits, HttpChatClient
-from pipelines.minutes.concurrency import AdaptiveLimit
-from pipelines.minutes.endpoints import Endpoint, JsonMode
-from pipelines.minutes.llm_writer import LlmWriter
-from pipelines.minutes.packing import PackLimits
-from pipelines.minutes.pricing import price_of
-from pipelines.minutes.provider import Provider
-from pipelines.minutes.retries import RetryPolicy
+from pipelines.minutes.llm.cache import MinutesCache
+from pipelines.minutes.llm.drafting import Asker
+from pipelines.minutes.llm.packing import PackLimits
+from pipelines.minutes.llm.writer import LlmWriter
+from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
+from pipelines.minutes.provider.budget import Budget, DailyLimits
+from pipelines.minutes.provider.calls import Provider
+from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
+from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
+from pipelines.minutes.provider.faults import RetryPolicy
+from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
+from pipelines.minutes.provider.json_support import JsonCapability
+from pipelines.minutes.provider.pricing import price_of
+from pipelines.storage.protocol import BlobStore
 from pipelines.testing.deepseek_server import DeepSeekServer, ServerOptions
 from tests.asgi_server import serve_asgi
 

@@ -6,9 +6,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deployments.http.errors.problems import answer
 from deployments.http.hosts import is_known_host
 from deployments.http.origins import is_cross_origin
-from deployments.problems import answer
 from pipelines.errors import CrossSite, MeetMemoError, Misdirected
 
 PROBES = frozenset({"/healthz", "/readyz"})

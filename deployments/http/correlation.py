@@ -10,8 +10,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments import tracing
-from deployments.correlation import CURRENT, Origin
+from deployments.telemetry import tracing
+from deployments.telemetry.request_context import CURRENT, Origin
 
 HEADER = "X-Request-ID"
 

@@ -11,11 +11,11 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
-from deployments.json_parsing import parse_object
+from deployments.intake.json_parsing import parse_object
+from deployments.intake.spool import body_of
+from deployments.intake.submission import content_length
 from deployments.limits import IngestionLimits
-from deployments.schemas import Wire, parsed
-from deployments.submission import content_length
-from deployments.uploads import body_of
+from deployments.schemas.options import Wire, parsed
 from pipelines.errors import MeetMemoError, TooLarge, UnsupportedMediaType, refused_option
 
 MAX_JSON_BYTES = 1 << 20
@@ -77,7 +77,7 @@ def optional_json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callab
 
 
 def documented_json(kind: type[Wire], *, required: bool = True) -> dict[str, Any]:
-    """``openapi_extra`` of a route with such a body; `deployments.api_docs` moves the definitions to the others."""
+    """``openapi_extra`` of a route with such a body; `deployments.http.openapi` moves the definitions to the others."""
     schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
     named = {"$ref": f"#/components/schemas/{kind.__name__}", "$defs": {**definitions, kind.__name__: schema}}

@@ -19,7 +19,7 @@ from docx.shared import Cm, Emu
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
-from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.docx_styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles
 
 MAX_PROPERTY_CHARS = 255  # Word's own limit, which python-docx enforces

@@ -13,7 +13,7 @@
     n_channels
     text             all segments, one a line
     talk             [{channel, speaker, talk_s, share, silence_s, overlap_s, longest_s, interruptions}]: see
-                     `pipelines.talk.ChannelTalk`
+                     `pipelines.transcript.talk_time.ChannelTalk`
     silence_s        seconds in which nobody talks
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
@@ -36,8 +36,8 @@ from math import isfinite
 from typing import Any
 
 from pipelines.core import Minutes, Segment, Transcript
-from pipelines.references import Reference
-from pipelines.talk import silence_s, talk_of
+from pipelines.jobs.reference import Reference
+from pipelines.transcript.talk_time import silence_s, talk_of
 
 VERSION = 1
 

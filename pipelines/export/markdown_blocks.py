@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from pipelines.export.content import Block, Heading, Line, Paragraph, Run, Table
-from pipelines.writing import is_wide
+from pipelines.export.document import Block, Heading, Line, Paragraph, Run, Table
+from pipelines.text.typography import is_wide
 
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["html_block", "html_inline", "image"])
 MIN_COLUMN, MAX_COLUMN = 3, 60  # characters

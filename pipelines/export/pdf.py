@@ -18,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, PageBreak, PageTemplate
 from reportlab.platypus import Table as PdfTable
 
-from pipelines.export.content import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.pdf_fonts import font_for, register_fonts
 from pipelines.export.pdf_text import Ink, Styled, TextBlock, TextStyle
 

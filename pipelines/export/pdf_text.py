@@ -1,7 +1,7 @@
 """A paragraph for reportlab that mixes Latin and East Asian fonts and breaks lines as both scripts ask.
 
 reportlab's own paragraph either breaks at spaces only or, in its CJK mode, between any two letters; minutes
-mix both scripts in one sentence. Lines here break where `pipelines.writing.tokens` allows.
+mix both scripts in one sentence. Lines here break where `pipelines.text.typography.tokens` allows.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable
 
 from pipelines.export.pdf_fonts import BOLD, MISSING, REGULAR, font_for, is_east_asian
-from pipelines.writing import is_mark, tokens
+from pipelines.text.typography import is_mark, tokens
 
 _BOLD_STROKE = 0.035  # width of the outline, in ems, that stands in for the bold cut Asian fonts lack
 _SCRIPT_GAP = 0.18  # ems between an ideograph and a Latin letter or digit, as word processors leave

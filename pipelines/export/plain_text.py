@@ -1,9 +1,9 @@
 """``transcript.txt``: one segment a line, for people and for ``grep``; what failed is said where it failed."""
 
 from pipelines.core import Health, Transcript
-from pipelines.export.cleaning import one_line
 from pipelines.export.labels import labels_for
 from pipelines.export.times import clock
+from pipelines.text.cleaning import one_line
 
 
 def transcript_txt(transcript: Transcript) -> bytes:

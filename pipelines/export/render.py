@@ -1,6 +1,6 @@
 """Renders a transcript and its minutes in every result format.
 
-The names are those of ``pipelines.jobs.RESULT_FORMATS``. Rendering is pure and deterministic: the same
+The names are those of ``pipelines.jobs.job.RESULT_FORMATS``. Rendering is pure and deterministic: the same
 values give the same bytes, and nothing reads a clock.
 """
 
@@ -9,14 +9,14 @@ from types import MappingProxyType
 
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import OptionError, TemplateInvalid
-from pipelines.export.cleaning import cleaned
-from pipelines.export.content import Composer, Content, Layout, minutes_content
+from pipelines.export.document import Composer, Content, Layout, minutes_content
 from pipelines.export.json_layout import minutes_json, transcript_json
 from pipelines.export.markdown import minutes_md
 from pipelines.export.plain_text import transcript_txt
 from pipelines.export.srt import transcript_srt
 from pipelines.export.webvtt import transcript_vtt
-from pipelines.references import NO_REFERENCE, Reference
+from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.text.cleaning import cleaned
 
 Renderer = Callable[[Transcript, Minutes | None, str, Layout | None, Reference], bytes]
 """Takes transcript, minutes (None where the job wants none), the recording's title, its layout, its reference."""

@@ -7,8 +7,8 @@ that would be taken for one of these is written with look-alike characters inste
 import re
 
 from pipelines.core import Transcript
+from pipelines.export.subtitles import subtitle_cues
 from pipelines.export.times import timestamp
-from pipelines.subtitles import subtitle_cues
 
 _TAG_START = re.compile(r"<(?=[A-Za-z/!])")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.core import Coverage, Health, Segment, Transcript
-from pipelines.writing import ends_sentence, join_spoken
+from pipelines.text.typography import ends_sentence, join_spoken
 
 MAX_TURN_PAUSE_S = 2.0
 FULL_TURN_CHARS = 500

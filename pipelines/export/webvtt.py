@@ -3,8 +3,8 @@
 from html import escape
 
 from pipelines.core import Transcript
+from pipelines.export.subtitles import subtitle_cues
 from pipelines.export.times import timestamp
-from pipelines.subtitles import subtitle_cues
 
 
 def transcript_vtt(transcript: Transcript) -> bytes:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import date
 
 from pipelines.core import ActionItem, Minutes
-from pipelines.minutes.due_dates import due_date
 from pipelines.minutes.glossary import spelled
+from pipelines.minutes.language.due_dates import due_date
 from pipelines.minutes.protocol import MinutesOptions
 
 # In a title: where the writer's own goes.

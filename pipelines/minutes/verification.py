@@ -22,10 +22,10 @@ from pipelines.core import (
     Topic,
     Transcript,
 )
-from pipelines.minutes.numbers import numbers_in
-from pipelines.minutes.stopwords import ENGLISH
-from pipelines.minutes.wording import clean, joined_text, tokens
-from pipelines.writing import sentences
+from pipelines.minutes.language.numbers import numbers_in
+from pipelines.minutes.language.stopwords import ENGLISH
+from pipelines.minutes.language.wording import clean, joined_text, tokens
+from pipelines.text.typography import sentences
 
 # Share of the quote's tokens that must be found, in their order, in the cited segments.
 FUZZY_RATIO = 0.8

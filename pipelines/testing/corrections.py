@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from pipelines.corrections import Correction, judge_correction
-from pipelines.jobs import Job
-from pipelines.ledger import Clock
-from pipelines.ledger_rules import storable
+from pipelines.jobs.job import Job
+from pipelines.ledger.protocol import Clock
+from pipelines.ledger.rules import storable
+from pipelines.transcript.corrections import Correction, judge_correction
 
 
 class MemoryCorrections:
-    """`pipelines.corrections.CorrectionBook` in a dict.
+    """`pipelines.transcript.corrections.CorrectionBook` in a dict.
 
     ``using`` holds the ledger's lock and raises during an outage; ``get_job`` and ``enter`` are the ledger's.
     """
@@ -31,7 +31,7 @@ class MemoryCorrections:
         self._versions: dict[str, tuple[Correction, ...]] = {}
 
     def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
-        """Make a version count; see `pipelines.corrections.CorrectionBook.add`."""
+        """Make a version count; see `pipelines.transcript.corrections.CorrectionBook.add`."""
         with self._using():
             held = self.of_job(tenant, job_id)
             same = judge_correction(held, correction, job_id)

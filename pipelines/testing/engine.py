@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, ModelInfo, Word
-from pipelines.decoding import Pcm, Row, row_fault
-from pipelines.window_decoder import failed, silent
+from pipelines.whisper.options import Pcm, Row, row_fault
+from pipelines.whisper.row_decoder import failed, silent
 
 WORD_S = 0.4
 PAUSE_S = 0.1
@@ -32,7 +32,7 @@ def coded_pcm(numbers: Sequence[int]) -> npt.NDArray[np.int16]:
 
 
 class FakeEngine:
-    """`pipelines.whisper.Engine` that reads coded numbers; PCM of any other kind has a word per second.
+    """`pipelines.whisper.engine.Engine` that reads coded numbers; PCM of any other kind has a word per second.
 
     Its English for other languages says ``t7`` instead of ``w7``. ``prompts`` records what rows were primed with.
 

@@ -9,12 +9,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
-from pipelines.fair_claims import Waiting, share_out
 from pipelines.ids import new_id
-from pipelines.job_costs import JobCost
-from pipelines.jobs import Job, JobState
-from pipelines.ledger import Backlog, Clock, DrainMode, JobEvent, JobName, JobUpdate, Lease, NewJob, Page, QueuedJobs
-from pipelines.ledger_rules import (
+from pipelines.jobs.costs import JobCost
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.outbox import Message
+from pipelines.ledger.protocol import (
+    Backlog,
+    Clock,
+    DrainMode,
+    JobEvent,
+    JobName,
+    JobUpdate,
+    Lease,
+    NewJob,
+    Page,
+    QueuedJobs,
+)
+from pipelines.ledger.rules import (
     check_limit,
     check_new,
     first_version,
@@ -26,11 +37,11 @@ from pipelines.ledger_rules import (
     storable,
     storable_job,
 )
-from pipelines.model_routes import ModelRoute
-from pipelines.outbox import Message
+from pipelines.models.routing import ModelRoute
+from pipelines.scheduling.fair_share import Waiting, share_out
 from pipelines.testing.corrections import MemoryCorrections
-from pipelines.testing.key_holds import MemoryKeyHolds
 from pipelines.testing.outbox import MemoryOutbox
+from pipelines.testing.request_locks import MemoryKeyHolds
 
 
 class ManualClock:
@@ -48,7 +59,7 @@ class ManualClock:
 
 
 class MemoryLedger:
-    """`pipelines.ledger.Ledger` in dicts. While ``outage`` holds a text, every call raises `LedgerUnavailable`."""
+    """`pipelines.ledger.protocol.Ledger` in dicts. While ``outage`` holds a text, every call raises `LedgerUnavailable`."""
 
     def __init__(self, *, clock: Clock = time.time) -> None:
         self.outage = ""
@@ -80,21 +91,21 @@ class MemoryLedger:
         """There are no connections to give up."""
 
     def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
-        """Store a new job; see `pipelines.ledger.Ledger.create`."""
+        """Store a new job; see `pipelines.ledger.protocol.Ledger.create`."""
         (outcome,) = self.create_many([NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint)])
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
 
     def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
-        """Store new jobs; see `pipelines.ledger.Ledger.create_many`."""
+        """Store new jobs; see `pipelines.ledger.protocol.Ledger.create_many`."""
         for request in requests:
             check_new(request)
         with self._using():
             return [self._create(request) for request in requests]
 
     def used_keys(self, tenant: str, idempotency_keys: Collection[str]) -> frozenset[str]:
-        """Return the keys that brought a job; see `pipelines.ledger.Ledger.used_keys`."""
+        """Return the keys that brought a job; see `pipelines.ledger.protocol.Ledger.used_keys`."""
         with self._using():
             return frozenset(key for key in idempotency_keys if (tenant, key) in self._keys)
 
@@ -107,7 +118,7 @@ class MemoryLedger:
             return job
 
     def get_many(self, names: Collection[JobName]) -> Mapping[JobName, Job]:
-        """Return those of the jobs that exist; see `pipelines.ledger.Ledger.get_many`."""
+        """Return those of the jobs that exist; see `pipelines.ledger.protocol.Ledger.get_many`."""
         with self._using():
             found = [self._jobs[job_id] for _, job_id in frozenset(names) if job_id in self._jobs]
             return {(job.tenant, job.id): job for job in found if (job.tenant, job.id) in names}
@@ -126,7 +137,7 @@ class MemoryLedger:
         limit: int = 50,
         after: str | None = None,
     ) -> Page:
-        """Return one page of jobs, newest first; see `pipelines.ledger.Ledger.list`."""
+        """Return one page of jobs, newest first; see `pipelines.ledger.protocol.Ledger.list`."""
 
         def wanted(job: Job) -> bool:
             return (
@@ -143,7 +154,7 @@ class MemoryLedger:
         return self._page(wanted, limit, after)
 
     def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:
-        """Return one page of jobs that were written lately; see `pipelines.ledger.Ledger.changed`."""
+        """Return one page of jobs that were written lately; see `pipelines.ledger.protocol.Ledger.changed`."""
         return self._page(lambda job: job.updated_at_s >= since_s.get(job.tenant, math.inf), limit, after)
 
     def _page(self, wanted: Callable[[Job], bool], limit: int, after: str | None) -> Page:
@@ -154,16 +165,16 @@ class MemoryLedger:
         return Page(jobs=tuple(found[:limit]), next_cursor=next_cursor(found, limit))
 
     def counts(self, tenant: str | None = None) -> dict[JobState, int]:
-        """Count jobs by state; see `pipelines.ledger.Ledger.counts`."""
+        """Count jobs by state; see `pipelines.ledger.protocol.Ledger.counts`."""
         found = [job.state for job in self._matching(lambda job: tenant is None or job.tenant == tenant)]
         return {state: found.count(state) for state in JobState}
 
     def counts_by_tenant(self, tenants: Collection[str]) -> dict[str, dict[JobState, int]]:
-        """Count several tenants' jobs by state; see `pipelines.ledger.Ledger.counts_by_tenant`."""
+        """Count several tenants' jobs by state; see `pipelines.ledger.protocol.Ledger.counts_by_tenant`."""
         return {tenant: self.counts(tenant) for tenant in tenants}
 
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
-        """Count waiting jobs; see `pipelines.ledger.Ledger.queued_jobs`."""
+        """Count waiting jobs; see `pipelines.ledger.protocol.Ledger.queued_jobs`."""
         groups: dict[tuple[str, str], list[float]] = {}
         for job in self._matching(lambda job: job.state is JobState.QUEUED):
             groups.setdefault((job.tenant, job.options.model), []).append(job.created_at_s)
@@ -179,7 +190,7 @@ class MemoryLedger:
         return Backlog(n_jobs=len(live), audio_s=max(0.0, audio_s))
 
     def same_content(self, tenant: str, content_key: str) -> Job | None:
-        """Find an earlier job; see `pipelines.ledger.Ledger.same_content`."""
+        """Find an earlier job; see `pipelines.ledger.protocol.Ledger.same_content`."""
 
         def wanted(job: Job) -> bool:
             return (job.tenant, job.content_key, job.state) == (tenant, content_key, JobState.SUCCEEDED)
@@ -192,7 +203,7 @@ class MemoryLedger:
             return tuple(self._events[self.get(tenant, job_id).id])
 
     def request_cancel(self, tenant: str, job_id: str) -> Job:
-        """Note the wish to cancel; see `pipelines.ledger.Ledger.request_cancel`."""
+        """Note the wish to cancel; see `pipelines.ledger.protocol.Ledger.request_cancel`."""
         with self._using():
             job = self.get(tenant, job_id)
             if not job.state.final and not job.cancel_requested:
@@ -249,7 +260,7 @@ class MemoryLedger:
         self._model_routes = tuple(routes)
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
-        """Become the Coordinator under a new fence; see `pipelines.ledger.Ledger.acquire_lease`."""
+        """Become the Coordinator under a new fence; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""
         with self._using():
             now_s, held = self._clock(), self._lease
             if held.expires_at_s > now_s and held.owner != owner:
@@ -270,7 +281,7 @@ class MemoryLedger:
                 self._lease = replace(self._lease, expires_at_s=0.0)
 
     def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
-        """Take queued jobs; see `pipelines.ledger.Ledger.claim`."""
+        """Take queued jobs; see `pipelines.ledger.protocol.Ledger.claim`."""
         with self._using(lease):
             waiting: dict[str, list[Waiting]] = {}
             for job in self._matching(
@@ -287,7 +298,7 @@ class MemoryLedger:
             return claimed
 
     def live(self, lease: Lease) -> Sequence[Job]:
-        """Return the jobs begun and not ended; see `pipelines.ledger.Ledger.live`."""
+        """Return the jobs begun and not ended; see `pipelines.ledger.protocol.Ledger.live`."""
         with self._using(lease):
             return self._matching(
                 lambda job: (
@@ -301,7 +312,7 @@ class MemoryLedger:
             return self._matching(lambda job: job.cancel_requested and not job.state.final)
 
     def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
-        """Replace the job; see `pipelines.ledger.Ledger.apply`."""
+        """Replace the job; see `pipelines.ledger.protocol.Ledger.apply`."""
         with self._using(lease):
             outcome = self._update(lease, JobUpdate(job, expected_version, messages))
             if isinstance(outcome, LedgerError):
@@ -309,7 +320,7 @@ class MemoryLedger:
             return outcome
 
     def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
-        """Replace several jobs; see `pipelines.ledger.Ledger.apply_many`."""
+        """Replace several jobs; see `pipelines.ledger.protocol.Ledger.apply_many`."""
         with self._using(lease):
             return [self._update(lease, update) for update in updates]
 

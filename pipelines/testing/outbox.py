@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from pipelines.errors import NotFound
-from pipelines.jobs import Job
-from pipelines.ledger import Clock
-from pipelines.outbox import Attempt, Delivery, DeliveryState, Message
+from pipelines.jobs.job import Job
+from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState, Message
+from pipelines.ledger.protocol import Clock
 
 
 class MemoryOutbox:
-    """`pipelines.outbox.Outbox` in dicts.
+    """`pipelines.ledger.outbox.Outbox` in dicts.
 
     ``check`` raises during an outage; ``get_job`` is the ledger's `get`.
     """
@@ -44,7 +44,7 @@ class MemoryOutbox:
         self._disabled &= {(held.message.tenant, held.message.target) for held in self._deliveries.values()}
 
     def take_due(self, limit: int, *, hold_s: float, per_target: int, busy: Collection[str] = ()) -> Sequence[Delivery]:
-        """Take messages whose time has come; see `pipelines.outbox.Outbox.take_due`."""
+        """Take messages whose time has come; see `pipelines.ledger.outbox.Outbox.take_due`."""
         self._check()
         with self._lock:
             now_s = self._clock()
@@ -64,7 +64,7 @@ class MemoryOutbox:
     def settle(
         self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at_s: float | None = None
     ) -> None:
-        """Enter an attempt and what follows from it; see `pipelines.outbox.Outbox.settle`."""
+        """Enter an attempt and what follows from it; see `pipelines.ledger.outbox.Outbox.settle`."""
         self._check()
         with self._lock:
             held = self._deliveries.get(delivery_id)
@@ -96,7 +96,7 @@ class MemoryOutbox:
         return sorted(found, key=lambda held: (held.created_at_s, held.message.id))[::-1][:limit]
 
     def replay(self, tenant: str, job_id: str, delivery_id: str) -> Delivery:
-        """Make a delivery due now; see `pipelines.outbox.Outbox.replay`."""
+        """Make a delivery due now; see `pipelines.ledger.outbox.Outbox.replay`."""
         self._get_job(tenant, job_id)
         with self._lock:
             held = self._deliveries.get(delivery_id)

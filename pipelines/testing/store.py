@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.blob_keys import deletable_prefix, validated_key, validated_prefix, validated_range
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+from pipelines.storage.key_rules import deletable_prefix, validated_key, validated_prefix, validated_range
 
 
 class MemoryStore:
-    """`pipelines.blob_store.BlobStore` in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
+    """`pipelines.storage.protocol.BlobStore` in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
 
     def __init__(self) -> None:
         self.outage = ""

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.audio import decode_audio
-from pipelines.catalogue import read_profile
+from pipelines.audio.decode import decode_audio
+from pipelines.audio.pcm import Pcm
+from pipelines.audio.segmentation import SegmentationOptions, split_audio
 from pipelines.core import SAMPLE_RATE, BlobRef, Transcript
-from pipelines.decoding import DecodeOptions, Row
-from pipelines.pcm import Pcm
-from pipelines.segmentation import SegmentationOptions, split_audio
-from pipelines.stitching import stitch
-from pipelines.whisper import WhisperEngine
+from pipelines.models.catalogue import read_profile
+from pipelines.transcript.stitching import stitch
+from pipelines.whisper.engine import WhisperEngine
+from pipelines.whisper.options import DecodeOptions, Row
 
 _NOWHERE = BlobRef(key="none", n_bytes=0)
 _ROWS_AT_ONCE = 8

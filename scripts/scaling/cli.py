@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.core import Chunk, Piece
-from pipelines.scheduling import FairQueue
-from pipelines.work_item import WorkItem
+from pipelines.scheduling.fair_queue import FairQueue
+from pipelines.scheduling.work_item import WorkItem
 from scripts.scaling.model import Figures, Scenario, Simulation
 
 GPUS = (1, 4, 16, 64, 256, 1000)

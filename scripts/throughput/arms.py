@@ -11,13 +11,13 @@ from typing import Protocol
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from pipelines.audio import decode_audio
-from pipelines.catalogue import read_profile
+from pipelines.audio.decode import decode_audio
+from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.core import SAMPLE_RATE, BlobRef, ChunkResult
-from pipelines.decoding import DecodeOptions, Row
-from pipelines.segmentation import SegmentationOptions, SpanDraft, split_audio
-from pipelines.stitching import stitch
-from pipelines.whisper import EngineOptions, WhisperEngine
+from pipelines.models.catalogue import read_profile
+from pipelines.transcript.stitching import stitch
+from pipelines.whisper.engine import EngineOptions, WhisperEngine
+from pipelines.whisper.options import DecodeOptions, Row
 from scripts.throughput.mixes import Pcm
 
 _LONGEST_S = 24 * 3600.0

@@ -9,10 +9,10 @@ import ctranslate2
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.catalogue import read_profile
-from pipelines.features import HOP_SAMPLES, LogMel
-from pipelines.vocabulary import Vocabulary
-from pipelines.whisper import window_frames
+from pipelines.models.catalogue import read_profile
+from pipelines.whisper.engine import window_frames
+from pipelines.whisper.log_mel import HOP_SAMPLES, LogMel
+from pipelines.whisper.tokenizer import Vocabulary
 from scripts.throughput.arms import LANGUAGE, Heard, cut, rows_of
 
 Features = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pipelines.devices import find_devices
+from pipelines.models.devices import find_devices
 from scripts.throughput.mixes import SHAPES, Recording, make_mix
 from scripts.throughput.report import Measured, parts_table, plot, table
 from scripts.throughput.shaped import make_shaped_model

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from pipelines.devices import find_devices
-from pipelines.encoder_choice import Comparison, trial_features
-from pipelines.features import FRAMES_PER_S, LogMel
-from pipelines.whisper_model import EngineOptions, WhisperModel
+from pipelines.models.devices import find_devices
+from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
+from pipelines.whisper.encoder_selection import Comparison, trial_features
+from pipelines.whisper.log_mel import FRAMES_PER_S, LogMel
 from scripts.throughput.cli import WORK, model_named
 
 

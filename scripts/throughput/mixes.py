@@ -10,7 +10,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.audio import decode_audio
+from pipelines.audio.decode import decode_audio
 from pipelines.core import SAMPLE_RATE
 from scripts.speech.truth import load_truth
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import cluster.app
-from cluster.cli import main
-from cluster.devices import EngineShare
-from cluster.replicas import TranscriberReplica
-from cluster.settings import Settings
-from cluster.settings_sections import ModelSettings
+from cluster.cli.main import main
+from cluster.serve.engine_share import EngineShare
+from cluster.serve.replicas import TranscriberReplica
+from cluster.settings.sections import ModelSettings
+from cluster.settings.settings import Settings
 from pipelines.core import ChunkResult
-from pipelines.decoding import Row
+from pipelines.whisper.options import Row
 
 
 class FaultyEngine:

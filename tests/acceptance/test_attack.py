@@ -7,7 +7,7 @@ from tests.attack import machine, requests
 from tests.attack.run import Probe, run_probes
 from tests.attack.target import Target
 
-SLOW = (requests.slow_uploads,)  # waits for a minute; `tests/unit/test_upload_pace.py` has the rule
+SLOW = (requests.slow_uploads,)  # waits for a minute; `tests/unit/deployments/intake/test_upload_pace.py` has the rule
 ELSEWHERE = (requests.strangers, machine.sockets_of_others)  # want keys, or root
 PROBES = [probe for probe in (*machine.PROBES, *requests.PROBES) if probe.run not in SLOW]
 

@@ -6,7 +6,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from cluster.listeners import listeners
+from cluster.lifecycle.listeners import listeners
 from tests.acceptance.conftest import RunningMeetMemo
 from tests.chaos.processes import in_sessions
 from tests.recordings import RECORDINGS

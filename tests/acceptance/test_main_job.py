@@ -12,7 +12,7 @@ import httpx
 import pypdf
 import pytest
 
-from pipelines.jobs import RESULT_FORMATS
+from pipelines.jobs.job import RESULT_FORMATS
 from tests.acceptance.conftest import RunningMeetMemo
 from tests.recordings import RECORDINGS, expectations, truth, word_error_rate
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from pipelines.ledger_open import open_ledger
+from pipelines.ledger.open import open_ledger
 from tests.acceptance.conftest import RunningMeetMemo
 from tests.chaos import audit
 from tests.chaos.plan import TITLES, Submission, Victim

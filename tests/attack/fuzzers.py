@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from schemathesis.core.failures import FailureGroup
 
-from deployments.admin_routes import DRAIN_PATH
+from deployments.http.routes.drain import DRAIN_PATH
 from tests.api_conformance import Server, operations, try_operation
 from tests.attack.run import Probe
 from tests.attack.target import Finding, Target, answering

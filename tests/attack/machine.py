@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cluster.listeners import listeners
+from cluster.lifecycle.listeners import listeners
 from tests.attack.run import Probe
 from tests.attack.target import Finding, NotApplicable, Target, expect
 from tests.recordings import RECORDINGS
@@ -126,7 +126,7 @@ def confined_decoder(target: Target) -> str:
     try:
         while not seen and time.monotonic() < deadline_s:
             for process in target.processes():
-                if "pipelines.decoder_host" in process.title:
+                if "pipelines.audio.sandbox_host" in process.title:
                     status = _status(process.pid)
                     if status.get("NoNewPrivs") == "1":  # the host itself has not given up anything yet
                         seen = status

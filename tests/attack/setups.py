@@ -16,7 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, CursorResult, create_engine, inspect
 
-from pipelines.storage import open_store
+from pipelines.storage.open import open_store
 from tests.attack.target import Target
 from tests.chaos.processes import kill_sessions
 from tests.hosts.fleet import Fleet
@@ -109,7 +109,11 @@ def _one_machine(more: dict[str, str], *, place: str = "") -> Iterator[Target]:
     log_path = folder / "up.log"
     with log_path.open("wb") as log:
         up = subprocess.Popen(
-            [sys.executable, "-m", "cluster.cli", "up"], env=environment, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", "cluster.cli.main", "up"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -148,6 +152,17 @@ def _await_ready(url: str, up: "subprocess.Popen[bytes]", log: Path) -> None:
 
 def make_key(tenant: str, home: Path, environment: dict[str, str]) -> str:
     """Make an API key for a tenant's jobs; return it."""
-    command = [sys.executable, "-m", "cluster.cli", "keys", "create", "--tenant", tenant, "--json", "--home", str(home)]
+    command = [
+        sys.executable,
+        "-m",
+        "cluster.cli.main",
+        "keys",
+        "create",
+        "--tenant",
+        tenant,
+        "--json",
+        "--home",
+        str(home),
+    ]
     made = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     return str(json.loads(made.stdout)["key"])

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deployments.housekeeping import MIN_AGE_S, sweep
-from pipelines.blob_store import BlobStore
+from deployments.retention.housekeeping import MIN_AGE_S, sweep
 from pipelines.codec import decode
 from pipelines.core import Transcript
-from pipelines.jobs import JobState
-from pipelines.keys import JobKeys
-from pipelines.ledger import Ledger
+from pipelines.jobs.job import JobState
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
 from tests.chaos.plan import Submission
 from tests.chaos.traffic import Accepted
 

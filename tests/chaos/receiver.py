@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook
 
-from pipelines.signing import new_secret
+from deployments.notifications.signing import new_secret
 
 
 class Receiver:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from pipelines.errors import LedgerUnavailable
-from pipelines.ledger import Ledger
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.open import open_store
 from tests.chaos import audit
 from tests.chaos.clusters import Cluster
 from tests.chaos.plan import TITLES, Kill, Plan, Submission, Victim

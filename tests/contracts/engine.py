@@ -1,4 +1,4 @@
-"""What every `pipelines.whisper.Engine` must do, whether it has weights or not."""
+"""What every `pipelines.whisper.engine.Engine` must do, whether it has weights or not."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.decoding import DecodeOptions, Row
-from pipelines.whisper import Engine
+from pipelines.whisper.engine import Engine
+from pipelines.whisper.options import DecodeOptions, Row
 
 Pcm = npt.NDArray[np.int16]
 GREEDY = DecodeOptions(temperatures=(0.0,))

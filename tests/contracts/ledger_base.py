@@ -3,9 +3,9 @@
 import pytest
 
 from pipelines.core import BlobRef
-from pipelines.job_events import Claimed, Segmented, TranscriptStored
-from pipelines.job_machine import transition
-from pipelines.jobs import Job, JobOptions
+from pipelines.jobs.events import Claimed, Segmented, TranscriptStored
+from pipelines.jobs.job import Job, JobOptions
+from pipelines.jobs.state_machine import transition
 
 TTL_S = 30.0
 TRANSCRIBED = (Segmented(n_chunks=0), TranscriptStored())

@@ -13,10 +13,10 @@ from pipelines.errors import (
     Reason,
     VersionConflict,
 )
-from pipelines.job_events import Claimed, Failed, ResultsStored
-from pipelines.jobs import Job, JobState, Progress
-from pipelines.ledger import DrainMode, JobUpdate
-from pipelines.model_routes import ModelRoute
+from pipelines.jobs.events import Claimed, Failed, ResultsStored
+from pipelines.jobs.job import Job, JobState, Progress
+from pipelines.ledger.protocol import DrainMode, JobUpdate
+from pipelines.models.routing import ModelRoute
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 

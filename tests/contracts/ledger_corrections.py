@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.corrections import Correction
 from pipelines.errors import JobUnknown, VersionConflict
+from pipelines.transcript.corrections import Correction
 from tests.contracts.ledger_base import LedgerBase, make_job
 
 

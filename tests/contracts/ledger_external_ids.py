@@ -7,10 +7,10 @@ import pytest
 
 from pipelines.core import BlobRef
 from pipelines.errors import ExternalIdConflict, Reason
-from pipelines.job_events import Failed
-from pipelines.jobs import JobState, Progress
-from pipelines.ledger import NewJob
-from pipelines.references import Reference
+from pipelines.jobs.events import Failed
+from pipelines.jobs.job import JobState, Progress
+from pipelines.jobs.reference import Reference
+from pipelines.ledger.protocol import NewJob
 from tests.contracts.ledger_base import LedgerBase, after, make_job
 
 

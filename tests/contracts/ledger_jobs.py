@@ -11,8 +11,8 @@ from pipelines.errors import (
     LedgerError,
     Reason,
 )
-from pipelines.job_costs import JobCost
-from pipelines.job_events import (
+from pipelines.jobs.costs import JobCost
+from pipelines.jobs.events import (
     CancelRequested,
     ChunkFinished,
     Claimed,
@@ -21,9 +21,9 @@ from pipelines.job_events import (
     Segmented,
     TranscriptStored,
 )
-from pipelines.job_usage import JobUsage
-from pipelines.jobs import JobState, Progress
-from pipelines.ledger import Backlog, NewJob, QueuedJobs
+from pipelines.jobs.job import JobState, Progress
+from pipelines.jobs.usage import JobUsage
+from pipelines.ledger.protocol import Backlog, NewJob, QueuedJobs
 from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
-from pipelines.job_events import Claimed, Failed
-from pipelines.outbox import Attempt, DeliveryState, Message
+from pipelines.jobs.events import Claimed, Failed
+from pipelines.ledger.outbox import Attempt, DeliveryState, Message
 from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
 
 HOOK = "https://hooks.example/1"

@@ -7,8 +7,8 @@ import av
 import pytest
 
 from pipelines.errors import StoreUnavailable
-from pipelines.s3_reader import READ_AHEAD_BYTES
-from pipelines.s3_store import PART_BYTES
+from pipelines.storage.s3 import PART_BYTES
+from pipelines.storage.s3_reader import READ_AHEAD_BYTES
 from tests.contracts.store import DurableStoreContract
 
 

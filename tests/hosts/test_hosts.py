@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.ledger import Ledger
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.open import open_store
 from tests.chaos import audit
 from tests.chaos.plan import MIX, Submission, Victim
 from tests.chaos.traffic import Traffic

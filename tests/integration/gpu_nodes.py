@@ -14,9 +14,9 @@ from ray import serve
 from ray.cluster_utils import Cluster
 
 import cluster.app as graph
-from cluster import autoscaling
-from cluster.settings import Settings
-from cluster.settings_sections import ModelSettings, RaySettings
+from cluster.serve import autoscaling_policy
+from cluster.settings.sections import ModelSettings, RaySettings
+from cluster.settings.settings import Settings
 
 WAIT_S = 240.0
 GPUS = {"gpu-0": 2, "gpu-1": 1}
@@ -47,10 +47,10 @@ class Transcriber(Placed):
         busy = 0.5 * N_FEWER  # all replicas together
         waiting_s = SPEED * CATCH_UP_S * (N_GPUS - busy)
         return {
-            autoscaling.BUSY: 0.5,
-            autoscaling.SPEED: SPEED,
-            autoscaling.BATCH_AUDIO_S: 0.0,
-            autoscaling.BACKLOG_S: waiting_s,
+            autoscaling_policy.BUSY: 0.5,
+            autoscaling_policy.SPEED: SPEED,
+            autoscaling_policy.BATCH_AUDIO_S: 0.0,
+            autoscaling_policy.BACKLOG_S: waiting_s,
         }
 
 

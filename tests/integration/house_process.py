@@ -14,13 +14,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from deployments.notices import Notices
+from deployments.notifications.messages import Notices
 from pipelines.core import ChunkResult
-from pipelines.decoding import Row
 from pipelines.errors import Fenced, JobUnknown
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.ledger.open import open_ledger
+from pipelines.storage.open import open_store
 from pipelines.testing.engine import FakeEngine
+from pipelines.whisper.options import Row
 from tests.unit.house import House
 
 TENANT = "t"

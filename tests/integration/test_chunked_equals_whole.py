@@ -7,11 +7,11 @@ import pytest
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
-from pipelines.audio import decode_audio
-from pipelines.catalogue import BUNDLED_DIR
+from pipelines.audio.decode import decode_audio
+from pipelines.audio.pcm import Pcm
 from pipelines.core import Transcript
-from pipelines.decoding import DecodeOptions
-from pipelines.pcm import Pcm
+from pipelines.models.catalogue import BUNDLED_DIR
+from pipelines.whisper.options import DecodeOptions
 from scripts.mini_model.product import product_transcript
 from tests.recordings import RECORDINGS, Truth, matched, truth, word_error_rate
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.ingestion import build_api
+from deployments.artifacts.storage_retry import Patience
+from deployments.http.app import build_api
 from deployments.limits import IngestionLimits
-from deployments.patience import Patience
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.ledger.open import open_ledger
+from pipelines.storage.open import open_store
 from tests.api_harness import SteeredCoordinator
 from tests.unit.house import House, succeeded, until
 

@@ -5,12 +5,12 @@ import itertools
 import signal
 from pathlib import Path
 
-from pipelines.blob_store import BlobStore
 from pipelines.errors import JobUnknown
-from pipelines.jobs import JobState
-from pipelines.ledger import Ledger
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.jobs.job import JobState
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.open import open_store
+from pipelines.storage.protocol import BlobStore
 from tests.integration.house_process import NOTICES, TENANT, Program, start
 from tests.unit.house import House, until
 

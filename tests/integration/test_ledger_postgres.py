@@ -12,13 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from pipelines import database
 from pipelines.errors import LedgerUnavailable
-from pipelines.job_events import Claimed
-from pipelines.jobs import JobState
-from pipelines.ledger import JobUpdate
-from pipelines.ledger_open import open_ledger
-from pipelines.ledger_schema import metadata
+from pipelines.jobs.events import Claimed
+from pipelines.jobs.job import JobState
+from pipelines.ledger import database
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import JobUpdate
+from pipelines.ledger.schema import metadata
 from pipelines.testing.ledger import ManualClock
 from tests.contracts.ledger import LedgerContract, after, make_job
 from tests.servers import free_port

@@ -9,12 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.errors import MinutesError, MinutesParked
-from pipelines.minutes.budget import DailyLimits
-from pipelines.minutes.chat import ChatRequest, Message
-from pipelines.minutes.client import ClientLimits, HttpChatClient
-from pipelines.minutes.endpoints import Endpoint, JsonMode
 from pipelines.minutes.protocol import MinutesOptions
-from pipelines.minutes.retries import CallFailed, Fault, RetryPolicy
+from pipelines.minutes.provider.budget import DailyLimits
+from pipelines.minutes.provider.chat import ChatRequest, Message
+from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
+from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
+from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.testing.deepseek_server import FaultKind, ServerOptions
 from pipelines.testing.store import MemoryStore
 from tests.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said

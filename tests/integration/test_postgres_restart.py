@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import LedgerUnavailable
-from pipelines.jobs import Job, JobState
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.open import open_ledger
+from pipelines.storage.open import open_store
 from tests.integration.house_process import SlowEngine
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.unit.house import House, succeeded, until

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
-from pipelines.catalogue import file_sha256, is_english_only
+from pipelines.audio.pcm import Pcm
 from pipelines.core import SAMPLE_RATE, Transcript
-from pipelines.decoding import DecodeOptions, Row
-from pipelines.pcm import Pcm
-from pipelines.whisper import WhisperEngine
+from pipelines.models.catalogue import file_sha256, is_english_only
+from pipelines.whisper.engine import WhisperEngine
+from pipelines.whisper.options import DecodeOptions, Row
 from scripts.mini_model.product import product_transcript
 from tests.recordings import matched, samples_of, truth, word_error_rate
 

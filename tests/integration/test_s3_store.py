@@ -15,10 +15,10 @@ from moto.s3.models import s3_backends
 from urllib3 import HTTPResponse
 
 from pipelines.errors import BlobMissing, StoreUnavailable
-from pipelines.s3_client import connect
-from pipelines.s3_reader import READ_AHEAD_BYTES
-from pipelines.s3_store import PART_BYTES
-from pipelines.storage import open_store
+from pipelines.storage.open import open_store
+from pipelines.storage.s3 import PART_BYTES
+from pipelines.storage.s3_client import connect
+from pipelines.storage.s3_reader import READ_AHEAD_BYTES
 from tests.contracts.s3_store import S3StoreContract
 from tests.contracts.store import CONTENT
 from tests.servers import free_port

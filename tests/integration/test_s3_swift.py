@@ -6,9 +6,9 @@ import uuid
 import pytest
 
 from pipelines.errors import StoreUnavailable
-from pipelines.s3_client import connect
-from pipelines.s3_store import PART_BYTES
-from pipelines.storage import open_store
+from pipelines.storage.open import open_store
+from pipelines.storage.s3 import PART_BYTES
+from pipelines.storage.s3_client import connect
 from tests.contracts.s3_store import S3StoreContract
 from tests.servers.s3 import Fault, FaultyProxy
 from tests.servers.swift import KEY_ID, SECRET, swift_server

@@ -8,19 +8,19 @@ from pathlib import Path
 import boto3
 import pytest
 
-from deployments.patience import Patience
+from deployments.artifacts.storage_retry import Patience
 from deployments.ports import SegmenterPort, SegmentRequest
-from deployments.segmenter import Segmenter, SegmenterOptions
-from deployments.source_limits import SourceLimits
-from pipelines import s3_client, s3_store
-from pipelines.blob_store import BlobStore
+from deployments.sources.limits import SourceLimits
+from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.codec import encode
 from pipelines.core import SourceSummary, Span
-from pipelines.jobs import Job, JobState
-from pipelines.keys import JobKeys
-from pipelines.ledger import Ledger
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage import s3, s3_client
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.open import open_store
+from pipelines.storage.protocol import BlobStore
 from tests.recordings import RECORDINGS
 from tests.servers.s3 import Fault, FaultyProxy, s3_server
 from tests.unit.house import House, until
@@ -52,7 +52,7 @@ def proxy() -> Iterator[FaultyProxy]:
 def store(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> BlobStore:
     """A bucket whose client does not repeat anything by itself, so that each fault is met by the code that asked."""
     monkeypatch.setattr(s3_client, "REQUEST_ATTEMPTS", 1)
-    monkeypatch.setattr(s3_store, "READ_ATTEMPTS", 1)
+    monkeypatch.setattr(s3, "READ_ATTEMPTS", 1)
     monkeypatch.setattr(s3_client, "READ_TIMEOUT_S", 1)
     name = f"meetmemo-{uuid.uuid4().hex}"
     client = boto3.client("s3", endpoint_url=proxy.url, region_name="us-east-1")
@@ -144,7 +144,7 @@ async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy
         ledger.close()
     assert ended.state is JobState.SUCCEEDED
     proxy.misbehave(Fault.CORRUPT, 1, ("GET",))
-    with pytest.raises(s3_store.StoreUnavailable, match="checksum"):
+    with pytest.raises(s3.StoreUnavailable, match="checksum"):
         await asyncio.to_thread(store.get, keys.transcript)
     assert house.words(job) == list(NUMBERS)
 

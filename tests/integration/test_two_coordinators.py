@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.housekeeping import sweep
-from pipelines.blob_store import BlobStore
-from pipelines.ledger import Ledger
-from pipelines.ledger_open import open_ledger
-from pipelines.storage import open_store
+from deployments.retention.housekeeping import sweep
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.open import open_store
+from pipelines.storage.protocol import BlobStore
 from tests.integration.house_process import TENANT, Program, start
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.unit.house import House, succeeded, until

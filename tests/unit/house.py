@@ -9,10 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from deployments.coordinator import Coordinator, CoordinatorOptions
-from deployments.minutes_writer import MinutesWriter
-from deployments.notices import Notices
-from deployments.patience import Patience
+from deployments.artifacts.storage_retry import Patience
+from deployments.coordinator.coordinator import Coordinator, CoordinatorOptions
+from deployments.notifications.messages import Notices
 from deployments.ports import (
     MinutesPort,
     MinutesRequest,
@@ -21,16 +20,17 @@ from deployments.ports import (
     TranscriberPort,
     WrittenResults,
 )
-from deployments.transcriber import Transcriber
-from pipelines.batch_book import BatchBook
-from pipelines.blob_store import BlobStore
+from deployments.workers.minutes_writer import MinutesWriter
+from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, SourceSummary, Span, Transcript
-from pipelines.jobs import Job, JobOptions, JobState
-from pipelines.keys import JobKeys
-from pipelines.ledger import Ledger
-from pipelines.minutes.extractive import ExtractiveWriter
-from pipelines.model_profile import ModelProfile
+from pipelines.jobs.job import Job, JobOptions, JobState
+from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.protocol import Ledger
+from pipelines.minutes.extractive.writer import ExtractiveWriter
+from pipelines.models.profile import ModelProfile
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
 from pipelines.testing.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
 
 MODEL = "fake"

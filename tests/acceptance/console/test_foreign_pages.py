@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, Page, expect
 from starlette.responses import HTMLResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from cluster.doors import known_hosts
-from cluster.settings import load_settings
-from pipelines.jobs import JobState
+from cluster.settings.settings import load_settings
+from cluster.wiring.authentication import known_hosts
+from pipelines.jobs.job import JobState
 from tests.acceptance.console.conftest import PATIENCE_MS, OpenPage
 from tests.console_house import ConsoleHouse
 from tests.servers import free_port

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
-from deployments.auth import ALL_SCOPES, Principal
+from deployments.auth.authenticators import ALL_SCOPES, Principal
 from pipelines.errors import Reason, Unauthenticated
-from pipelines.jobs import JobState, Progress
+from pipelines.jobs.job import JobState, Progress
 from tests.acceptance.console.conftest import PHONE, OpenPage, Serve, assert_accessible, wait_until
 from tests.console_house import ConsoleHouse, long_transcript, meeting_transcript
 

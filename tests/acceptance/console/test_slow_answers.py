@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
-from pipelines.jobs import JobState
-from pipelines.keys import JobKeys
+from pipelines.jobs.job import JobState
+from pipelines.storage.layout import JobKeys
 from tests.acceptance.console.conftest import OpenPage, Serve
 from tests.console_house import ConsoleHouse, meeting_transcript
 

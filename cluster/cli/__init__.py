@@ -1,0 +1,1 @@
+"""The command ``meetmemo``: one module per group of sub-commands."""

@@ -1,0 +1,156 @@
+"""``meetmemo models canary | gate | promote | rollback | routes``: bring another model in, step by step.
+
+Routes are kept in the ledger itself, as keys are; the Coordinator heeds them within seconds.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cluster.cli.options import ConfigOption, Endpoint, HomeOption, ReadSettings, UrlOption
+from cluster.client.golden_set import Heard, judge, read_golden
+from cluster.client.golden_set import hear as hear_all
+from cluster.client.http import Client
+from cluster.settings.settings import Settings
+from pipelines.errors import OptionError
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.models.catalogue import resolve
+from pipelines.models.routing import ModelRoute, misfit, with_route
+
+T = TypeVar("T")
+
+
+def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, console: Console) -> None:
+    """Add the commands to those about models."""
+
+    @app.command("canary")
+    def canary(
+        new: Annotated[str, typer.Argument(help="The model to try: a name from the settings.")],
+        of: Annotated[str, typer.Option("--of", help="The model whose jobs it decodes a share of.")],
+        share: Annotated[float, typer.Option(help="Share of the chunks, above 0 and at most 1.")] = 0.05,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+    ) -> None:
+        """Let another model decode a share of a model's chunks. Both must be in the settings of the running cluster.
+
+        Chunks that the new model cannot decode go back to the old one. Again, with another share, changes the share.
+        """
+        settings = read_settings(config, home)
+        route = ModelRoute(of=of, to=new, share=share)
+        _check(settings, route)
+        _change(settings, lambda routes: with_route(routes, route))
+        console.print(f"{new} decodes {share:g} of the chunks of jobs for {of}.")
+
+    @app.command("promote")
+    def promote(new: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+        """Let a model that is a canary decode all chunks; `models rollback` undoes it at any time."""
+        settings = read_settings(config, home)
+
+        def promoted(routes: tuple[ModelRoute, ...]) -> tuple[ModelRoute, ...]:
+            route = _of(routes, new)
+            return with_route(routes, ModelRoute(of=route.of, to=new, share=1.0))
+
+        _change(settings, promoted)
+        console.print(f"{new} decodes all chunks from now on.")
+
+    @app.command("rollback")
+    def rollback(new: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+        """Give all chunks back to the model for which a canary or a promoted model stands in."""
+        settings = read_settings(config, home)
+        _change(settings, lambda routes: tuple(route for route in routes if route != _of(routes, new)))
+        console.print(f"{new} decodes only what asks for it.")
+
+    @app.command("routes")
+    def routes(config: ConfigOption = None, home: HomeOption = None) -> None:
+        """Show which models stand in for which."""
+        table = Table("jobs for", "decoded by", "share")
+        with_ledger(read_settings(config, home), lambda ledger: _fill(table, ledger.model_routes()))
+        console.print(table)
+
+    @app.command("gate")
+    def gate(
+        new: Annotated[str, typer.Argument(help="The model to judge.")],
+        against: Annotated[str, typer.Option(help="The model it is to replace.")],
+        golden: Annotated[
+            Path, typer.Option(exists=True, file_okay=False, help="Folder of recordings, each with its text beside it.")
+        ],
+        max_wer_increase: Annotated[
+            float, typer.Option(help="By how much its word error rate may be higher, as a fraction.")
+        ] = 0.0,
+        min_agreement: Annotated[
+            float, typer.Option(min=0, max=1, help="Share of the old model's words that it must hear as well.")
+        ] = 0.0,
+        language: Annotated[str | None, typer.Option(help="Spoken language; default: detected.")] = None,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+    ) -> None:
+        """Have both models transcribe a golden set on the running cluster. Exit code 1 when the new one is worse."""
+        settings = read_settings(config, home)
+        current = with_ledger(settings, lambda ledger: ledger.model_routes())
+        if any(route.of in (new, against) for route in current):
+            raise OptionError(f"another model stands in for {against} or {new}: `meetmemo models rollback` it first")
+        samples = read_golden(golden)
+
+        async def listen() -> list[Heard]:
+            async with Client(find(config, home, url)) as client:
+                news = await hear_all(client, samples, new, language)
+                olds = await hear_all(client, samples, against, language)
+            return [Heard(sample=s, new=n, old=o) for s, n, o in zip(samples, news, olds, strict=True)]
+
+        verdict = judge(asyncio.run(listen()), max_wer_increase=max_wer_increase, min_agreement=min_agreement)
+        table = Table("model", "words", "errors", "word error rate")
+        for name, found in ((new, verdict.new), (against, verdict.old)):
+            table.add_row(escape(name), str(found.n_words), str(found.n_errors), f"{found.rate:.4f}")
+        console.print(table)
+        console.print(f"They agree in {verdict.agreement:.4f} of the words.")
+        for complaint in verdict.complaints:
+            console.print(f"[red]{escape(new)} does not pass: {escape(complaint)}[/red]", soft_wrap=True)
+        if verdict.complaints:
+            raise typer.Exit(1)
+        console.print(f"{new} passes.")
+
+
+def with_ledger(settings: Settings, act: Callable[[Ledger], T]) -> T:
+    """Open the ledger for one act."""
+    ledger = open_ledger(settings.ledger_url)
+    try:
+        return act(ledger)
+    finally:
+        ledger.close()
+
+
+def _change(settings: Settings, change: Callable[[tuple[ModelRoute, ...]], tuple[ModelRoute, ...]]) -> None:
+    with_ledger(settings, lambda ledger: ledger.set_model_routes(change(ledger.model_routes())))
+
+
+def _of(routes: tuple[ModelRoute, ...], new: str) -> ModelRoute:
+    found = next((route for route in routes if route.to == new), None)
+    if found is None:
+        raise OptionError(f"{new} stands in for no model: `meetmemo models canary` makes it a canary")
+    return found
+
+
+def _check(settings: Settings, route: ModelRoute) -> None:
+    """Raise `OptionError` where the settings lack a model or the new one cannot stand in for the old one."""
+    from cluster.serve.replicas import profile_of  # with Ray
+
+    paths = {model.name: model.path for model in settings.models}
+    for name in (route.of, route.to):
+        if name not in paths:
+            raise OptionError(f"the settings name no model {name!r}: add it and `meetmemo reload`")
+    profiles = [profile_of(resolve(paths[name] or name, settings.models_dir)) for name in (route.of, route.to)]
+    if why := misfit(*profiles):
+        raise OptionError(f"{route.to} cannot stand in for {route.of}: {why}")
+
+
+def _fill(table: Table, routes: tuple[ModelRoute, ...]) -> None:
+    for route in routes:
+        table.add_row(escape(route.of), escape(route.to), f"{route.share:g}")

@@ -1,0 +1,92 @@
+"""``meetmemo jobs``: look at jobs, cancel them, fetch their results."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JsonOption, UrlOption
+from cluster.client.http import ApiError, Client
+
+
+def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
+    """The group of commands."""
+    app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
+
+    @app.command("list")
+    def jobs_list(
+        state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
+        filename: Annotated[str | None, typer.Option(help="Only jobs whose file name holds this.")] = None,
+        external_id: Annotated[str | None, typer.Option(help="Only the job with this id of its submitter's.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """List jobs, newest first."""
+        params = {"state": state or [], "filename": filename, "external_id": external_id, "limit": limit}
+        page = ask(endpoint_of(config, home, url), "jobs", {name: value for name, value in params.items() if value})
+        if as_json:
+            console.print_json(json.dumps(page))
+            return
+        table = Table("id", "file", "state", "audio", "created")
+        for job in page["jobs"]:
+            heard = job["progress"]
+            state_text = job["state"] + (f": {job['reason']}" if job.get("reason") else "")
+            table.add_row(
+                job["id"],
+                escape(job["filename"]),
+                state_text,
+                f"{heard['done_s']:.0f}/{heard['audio_s']:.0f} s",
+                job["created_at"],
+            )
+        console.print(table)
+
+    @app.command("show")
+    def jobs_show(job_id: str, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+        """Show everything about one job."""
+        console.print_json(json.dumps(ask(endpoint_of(config, home, url), "job", job_id)))
+
+    @app.command("cancel")
+    def jobs_cancel(
+        job_ids: list[str],
+        purge: Annotated[bool, typer.Option("--purge", help="Remove everything of the job, results too.")] = False,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+    ) -> None:
+        """Cancel jobs; it takes effect at the next chunk."""
+        for job_id in job_ids:
+            ask(endpoint_of(config, home, url), "cancel", job_id, purge=purge)
+            console.print(f"{job_id}: {'removed' if purge else 'cancelled'}")
+
+    @app.command("results")
+    def jobs_results(
+        job_id: str,
+        out: Annotated[Path, typer.Option(help="Folder to write them to.", file_okay=False)] = Path(),
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+    ) -> None:
+        """Download a job's results."""
+        endpoint = endpoint_of(config, home, url)
+
+        async def fetch() -> None:
+            async with Client(endpoint) as client:
+                job = await client.job(job_id)
+                if not job["results"]:
+                    raise ApiError(f"Job {job_id} is {job['state']} and has no results.")
+                out.mkdir(parents=True, exist_ok=True)
+                for name, result_url in job["results"].items():
+                    await client.save_result(result_url, out / name)
+                    console.print(str(out / name))
+
+        asyncio.run(fetch())
+
+    return app

@@ -1,0 +1,406 @@
+"""The ``meetmemo`` command: parse, call, print. Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cluster import __version__
+from cluster.cli.batch import batch_app, options_of
+from cluster.cli.canary import add_canary
+from cluster.cli.jobs import jobs_app
+from cluster.cli.keys import keys_app
+from cluster.cli.minutes import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_HELP, minutes_app, wishes
+from cluster.cli.models import models_app
+from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
+from cluster.cli.quarantine import quarantine_app
+from cluster.cli.report import add_report
+from cluster.cli.tune import add_tune
+from cluster.cli.webhooks import webhooks_app
+from cluster.client.http import ApiError, Client
+from cluster.client.transcribe import plan, transcribe
+from cluster.settings.settings import Settings, load_settings
+from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk."
+)
+
+config_app = typer.Typer(no_args_is_help=True, help="The resolved settings.")
+app.add_typer(config_app, name="config")
+
+console = Console()
+errors = Console(stderr=True)
+
+PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
+
+
+def main() -> None:
+    """Run the command line; MeetMemo's own errors become one line and an exit code."""
+    try:
+        app()
+    except (ConfigurationError, OptionError) as error:
+        errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except ApiError as error:
+        errors.print(f"[red]{escape(str(error))}[/red] ({error.code})", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except MeetMemoError as error:
+        errors.print(f"[red]{escape(str(error))}[/red] ({error.reason})", soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def _settings(config: Path | None, home: Path | None, port: int | None = None, **flags: Any) -> Settings:
+    default = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
+    path = config or (default if default.is_file() else None)
+    environment = dict(os.environ)
+    for name in ("MEETMEMO_CONFIG", "MEETMEMO_URL"):
+        environment.pop(name, None)
+    return load_settings(path, flags={"home": home, "http": {"port": port}, **flags})
+
+
+# The cluster
+
+
+@app.command()
+def up(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    port: PortOption = None,
+    address: Annotated[
+        str | None, typer.Option(help="Join the Ray cluster at this address instead of starting one.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return once it is ready; stop it with `meetmemo down`.")
+    ] = False,
+) -> None:
+    """Start the cluster and serve until SIGTERM or Ctrl-C. Unfinished jobs of earlier runs go on by themselves."""
+    from cluster.lifecycle.up import run_until_stopped, start_detached
+
+    settings = _settings(config, home, port, ray={"address": address})
+    if detach:
+        arguments = [word for word in sys.argv[1:] if word not in ("--detach", "-d")]
+        running = start_detached(settings, arguments)
+        console.print(f"MeetMemo listens on {running.url} (process {running.pid}, log {running.log}).", soft_wrap=True)
+        return
+    run_until_stopped(
+        settings,
+        lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it."),
+        lambda: _settings(config, home, port, ray={"address": address}),
+    )
+
+
+@app.command()
+def down(config: ConfigOption = None, home: HomeOption = None) -> None:
+    """Stop this home's cluster. Nothing is lost: what is unfinished goes on at the next start."""
+    from cluster.lifecycle.running_cluster import find_running, stop_running
+
+    settings = _settings(config, home)
+    running = find_running(settings)
+    if running is None:
+        console.print("No cluster of this home runs.")
+    elif stop_running(running, settings.coordinator.drain_s):
+        console.print(f"Stopped {running.url}.")
+    else:
+        console.print(f"Process {running.pid} did not stop in time and was killed; its jobs go on at the next start.")
+
+
+@app.command()
+def reload(
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Replace all replicas, one after the other, whatever changed.")
+    ] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for it.")] = 600.0,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Take over changed settings without stopping. What need not restart runs on; no job is lost.
+
+    Reads the files and .env again that `meetmemo up` was started with, on the machine it runs on. Settings that do
+    not run are not taken over: exit code 2, and the earlier ones hold.
+    """
+    from cluster.lifecycle.reload import request
+    from cluster.lifecycle.running_cluster import find_running
+
+    settings = _settings(config, home)
+    running = find_running(settings)
+    if running is None:
+        raise ConfigurationError("No cluster of this home runs.")
+    answer = request(settings, running, restart=restart, timeout_s=timeout_s)
+    if answer.failed:
+        raise ConfigurationError(answer.said)
+    console.print(answer.said, soft_wrap=True)
+
+
+@app.command()
+def drain(
+    timeout_s: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the jobs in hand.")] = 600.0,
+    refuse: Annotated[
+        bool, typer.Option("--refuse", help="Turn new jobs away meanwhile, instead of queueing.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Begin jobs again.")] = False,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Begin no more jobs and wait until those in hand have ended. `down` afterwards interrupts nothing.
+
+    Exit code 1 when some have not ended in time; draining goes on.
+    """
+    from cluster.client.drain import drain_cluster
+
+    endpoint = _endpoint(config, home, url)
+    if undo:
+        _ask(endpoint, "end_drain")
+        console.print("Queued jobs are begun again.")
+        return
+    n_left = asyncio.run(drain_cluster(endpoint, timeout_s=timeout_s, refuse=refuse))
+    if n_left:
+        errors.print(f"{n_left} jobs have not ended within {timeout_s:g} s; draining goes on.")
+        raise typer.Exit(1)
+    console.print("No job is in hand.")
+
+
+@app.command()
+def status(
+    config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None, as_json: JsonOption = False
+) -> None:
+    """Show whether the cluster is ready, its components, and its jobs by state."""
+    endpoint = _endpoint(config, home, url)
+
+    async def ask() -> tuple[dict[str, Any], dict[str, int]]:
+        async with Client(endpoint) as client:
+            ready = await client.ready()
+            counts = {
+                state: len((await client.jobs({"state": state, "limit": 500}))["jobs"])
+                for state in ("queued", "transcribing", "summarizing")
+            }
+            return ready, counts
+
+    ready, counts = asyncio.run(ask())
+    if as_json:
+        console.print_json(json.dumps({"url": endpoint, "ready": ready, "jobs": counts}))
+        return
+    table = Table("component", "status", "detail", title=endpoint)
+    for name, component in ready.get("components", {}).items():
+        table.add_row(name, component["status"], component.get("detail") or "")
+    console.print(table)
+    console.print("Jobs: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+
+
+@app.command("transcribe")
+def transcribe_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings: any audio or video file.", exists=True, dir_okay=False)
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Whisper model: a name from `meetmemo models list` or a folder.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Spoken language, such as en or zh; default: detected.")] = None,
+    channels: Annotated[
+        Literal["mix", "split"], typer.Option(help="split: transcribe each channel on its own (calls).")
+    ] = "mix",
+    words: Annotated[bool, typer.Option("--words", help="Time every word.")] = False,
+    minutes: Annotated[
+        Literal["auto", "extractive", "llm", "none"], typer.Option(help="Who writes the minutes.")
+    ] = "auto",
+    template: Annotated[str | None, typer.Option(help=TEMPLATE_HELP)] = None,
+    title: Annotated[str | None, typer.Option(help=TITLE_HELP)] = None,
+    terms: Annotated[list[str] | None, typer.Option("--term", help=TERM_HELP)] = None,
+    recorded: Annotated[datetime | None, typer.Option(help=RECORDED_HELP, formats=["%Y-%m-%d"])] = None,
+    keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep a copy, for clips of decisions.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; default: beside each file.", file_okay=False)
+    ] = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    port: PortOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Transcribe recordings and write their minutes.
+
+    Uses this home's cluster, or starts one for the time it takes. Writes <stem>/transcript.{json,txt,srt,vtt} and
+    <stem>/minutes.{json,md,docx,pdf} beside each file or under --out.
+    """
+    flags: dict[str, Any] = {}
+    if model is not None:
+        named = Path(model).name if "/" in model else model
+        flags = {"models": ({"name": named, "path": model if "/" in model else ""},), "default_model": named}
+    settings = _settings(config, home, port, **flags)
+    options: dict[str, Any] = wishes(template, title, terms, recorded)
+    options |= {"channels": channels, "minutes": minutes, "word_timestamps": str(words).lower()}
+    options |= {name: value for name, value in (("model", settings.default_model), ("language", language)) if value}
+    if keep_audio:
+        options["keep_audio"] = "true"
+    recordings = plan(files, out)
+
+    with _cluster(settings, url) as endpoint:
+
+        async def run() -> None:
+            async with Client(endpoint) as client:
+                await transcribe(client, recordings, options, console)
+
+        asyncio.run(run())
+    for recording in recordings:
+        if recording.error:
+            errors.print(f"[red]{escape(str(recording.path))}: {escape(recording.error)}[/red]", soft_wrap=True)
+        else:
+            doubts = f"  [yellow]{recording.doubts}[/yellow]" if recording.doubts else ""
+            console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{doubts}", soft_wrap=True)
+    if any(recording.error for recording in recordings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
+    done: Annotated[Path | None, typer.Option(help="Folder for what was taken; default: it stays.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="name=value, for all recordings.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="theirs=ours: a name in sidecars; no others are read then.")
+    ] = None,
+    interval_s: Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="Take what is there and end.")] = False,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Submit every recording that appears in a folder, until Ctrl-C.
+
+    A file is taken when it did not change between two looks. Options for one recording stand beside it, in
+    call.json or call.wav.json. The same file is never transcribed twice, also after a restart.
+    """
+    from cluster.client.watch_folder import Watcher
+
+    endpoint, options, fields = _endpoint(config, home, url), options_of(option or []), options_of(field or [])
+
+    async def run() -> None:
+        async with Client(endpoint) as client:
+            watcher = Watcher(
+                client, folder, options=options, done=done, told=lambda line: console.print(line), fields=fields
+            )
+            await watcher.look()
+            while True:
+                await asyncio.sleep(interval_s)
+                if not await watcher.look() and once:
+                    return
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run())
+
+
+@app.command()
+def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
+    """Examine this machine and the settings; beside each finding stands how to mend it."""
+    from cluster.lifecycle.doctor import examine
+
+    table = Table("", "subject", "finding", "what to do")
+    marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red]"}
+    findings = list(examine(_settings(config, home, port)))
+    for finding in findings:
+        table.add_row(marks[finding.status], finding.subject, escape(finding.detail), escape(finding.mend))
+    console.print(table)
+    if any(finding.status == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+# Settings
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
+    """Print the resolved settings as YAML, secrets masked."""
+    values = _settings(config, home, port).model_dump(mode="json")
+    typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@config_app.command("serve")
+def config_serve(config: ConfigOption = None, home: HomeOption = None) -> None:
+    """Print the settings as the file that `serve deploy` and KubeRay's `serveConfigV2` take, without secrets."""
+    from cluster.serve.config_file import serve_yaml
+
+    typer.echo(serve_yaml(_settings(config, home)), nl=False)
+
+
+# Small parts
+
+
+def _endpoint(config: Path | None, home: Path | None, url: str | None) -> str:
+    if url:
+        return url.rstrip("/")
+    from cluster.lifecycle.running_cluster import find_running
+
+    running = find_running(_settings(config, home))
+    if running is None:
+        raise ConfigurationError("No cluster of this home runs: start one with `meetmemo up`, or name one with --url.")
+    return running.url
+
+
+@contextlib.contextmanager
+def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
+    """The endpoint to use: the given one, this home's running one, or one for the duration of the block."""
+    if url:
+        yield url.rstrip("/")
+        return
+    from cluster.lifecycle.running_cluster import find_running
+    from cluster.lifecycle.up import serving
+
+    running = find_running(settings)
+    if running is not None:
+        yield running.url
+        return
+    with console.status("Starting a cluster …") as spinner, serving(settings, quiet=True):
+        spinner.stop()
+        yield settings.url
+
+
+def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+    async def ask() -> dict[str, Any]:
+        async with Client(endpoint) as client:
+            answer: dict[str, Any] = await getattr(client, method)(*arguments, **options)
+            return answer
+
+    return asyncio.run(ask())
+
+
+app.add_typer(jobs_app(_ask, _endpoint, console), name="jobs")
+models = models_app(_settings, console)
+app.add_typer(models, name="models")
+app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
+add_report(app, _settings, console)
+add_canary(models, _settings, _endpoint, console)
+add_tune(models, _settings, console)
+app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
+app.add_typer(keys_app(_settings, console), name="keys")
+app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")
+app.add_typer(webhooks_app(_ask, _endpoint, console), name="webhooks")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The command ``meetmemo report``."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cluster.cli.usage_report import Account, GroupBy, account, costs_since, since
+from cluster.settings.settings import Settings
+from pipelines.ledger.open import connect_ledger
+
+
+def add_report(
+    app: typer.Typer, read_settings: Callable[[Path | None, Path | None], Settings], console: Console
+) -> None:
+    """Add the command to the program."""
+
+    @app.command()
+    def report(
+        period: Annotated[
+            str, typer.Option("--since", help="First day, such as 2026-11-01, or how long ago: 36h, 7d, 2w.")
+        ] = "30d",
+        by: Annotated[GroupBy, typer.Option(help="What to sum by.")] = "tenant",
+        config: Annotated[
+            Path | None, typer.Option("--config", "-c", envvar="MEETMEMO_CONFIG", dir_okay=False, help="Settings.")
+        ] = None,
+        home: Annotated[Path | None, typer.Option("--home", help="Folder of the ledger (MEETMEMO_HOME).")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    ) -> None:
+        """Sum what ended jobs took: audio, device and processor time, bytes, tokens, money. Reads the ledger itself.
+
+        Jobs that were purged, or whose retention is over, are counted as well: their figures stay.
+        """
+        begin = since(period, datetime.now(UTC))
+        ledger = connect_ledger(read_settings(config, home).ledger_url)
+        try:
+            accounts = account(costs_since(ledger, begin.timestamp()), by)
+        finally:
+            ledger.close()
+        if as_json:
+            rows = [asdict(entry) for entry in accounts]
+            typer.echo(json.dumps({"since": begin.isoformat(timespec="seconds"), "by": by, "accounts": rows}))
+            return
+        console.print(_table(accounts, by, begin))
+
+
+def _table(accounts: list[Account], by: GroupBy, begin: datetime) -> Table:
+    table = Table(by, title=f"Jobs since {begin:%Y-%m-%d %H:%M} UTC")
+    for heading in ("jobs", "failed", "audio h", "device h", "cpu h", "source MB", "results MB", "tokens", "US$"):
+        table.add_column(heading, justify="right")
+    for entry in accounts:
+        usage = entry.usage
+        table.add_row(
+            escape(entry.name),
+            str(entry.n_jobs),
+            str(entry.n_failed),
+            f"{entry.audio_s / 3600:.2f}",
+            f"{usage.device_s / 3600:.2f}",
+            f"{usage.cpu_s / 3600:.2f}",
+            f"{entry.source_bytes / 1e6:.1f}",
+            f"{usage.result_bytes / 1e6:.1f}",
+            str(entry.tokens.n_tokens),
+            f"{entry.tokens.cost_usd:.4f}",
+        )
+    return table

@@ -1,0 +1,84 @@
+"""``meetmemo webhooks``: what was told about jobs, telling it again, and secrets to sign with."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
+
+
+def webhooks_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
+    """Build the sub-commands."""
+    app = typer.Typer(no_args_is_help=True, help="Webhooks and e-mails about jobs: their log, telling it again.")
+
+    @app.command("list")
+    def list_deliveries(
+        job_id: Annotated[str | None, typer.Argument(help="Only this job's, with every attempt.")] = None,
+        state: Annotated[
+            list[str] | None, typer.Option(help="pending, delivered, failed or disabled; may be repeated.")
+        ] = None,
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    ) -> None:
+        """List deliveries: the newest of all jobs, or one job's with the log of their attempts."""
+        params = {} if job_id else {"state": state or [], "limit": limit}
+        found = ask(endpoint(config, home, url), "deliveries", job_id, params)
+        if as_json:
+            console.print_json(json.dumps(found))
+            return
+        table = Table("id", "job", "event", "target", "state", "attempts", "next")
+        for delivery in found["deliveries"]:
+            table.add_row(
+                delivery["id"],
+                delivery["job_id"],
+                delivery["event"],
+                escape(delivery["target"]),
+                delivery["state"],
+                str(delivery["n_attempts"]),
+                delivery["next_attempt_at"] or "",
+            )
+        console.print(table)
+        for delivery in found["deliveries"]:
+            for attempt in delivery["attempts"]:
+                line = f"{delivery['id']}: {attempt['at']}, {attempt['duration_s']:.1f} s, {attempt['detail']}"
+                console.print(escape(line), soft_wrap=True)
+
+    @app.command("replay")
+    def replay(
+        job_id: Annotated[str | None, typer.Argument(help="Whose.")] = None,
+        delivery_id: Annotated[str | None, typer.Argument(help="Default: all that the job has.")] = None,
+        failed: Annotated[
+            bool, typer.Option("--failed", help="All failed and disabled ones of all jobs, up to 1000.")
+        ] = False,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+    ) -> None:
+        """Deliver again, under the same id: the receiver was down for days, or lost something."""
+        if failed == (job_id is not None):
+            raise typer.BadParameter("name a job, or --failed")
+        where = endpoint(config, home, url)
+        params = {"state": ["failed", "disabled"], "limit": 1000} if failed else {}
+        found = ask(where, "deliveries", job_id, params)["deliveries"]
+        chosen = [one for one in found if delivery_id in (None, one["id"])]
+        for delivery in chosen:
+            ask(where, "redeliver", delivery["job_id"], delivery["id"])
+            console.print(f"{delivery['id']}: due now")
+        if not chosen:
+            console.print("There is nothing to deliver again.")
+
+    @app.command("new-secret")
+    def new_secret() -> None:
+        """Print a new secret: for WEBHOOK_SECRETS here, and for the receiver to verify with."""
+        from deployments.notifications.signing import new_secret
+
+        typer.echo(new_secret())
+
+    return app

@@ -1,0 +1,176 @@
+"""Bulk transcription from the command line: upload files, show progress in audio seconds, fetch the results."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from cluster.client.http import FINAL_STATES, ApiError, Client
+from pipelines.codec import decode
+from pipelines.core import Health, Transcript
+from pipelines.transcript.coverage import health_s
+
+_UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
+_WATCHED = 32  # jobs asked about per round; the cluster works on about as many at once
+_ROUND_S = 0.5
+
+
+@dataclass
+class Recording:
+    """One file on its way: ``job`` is the endpoint's last word about it, ``error`` why it came to nothing.
+
+    ``doubts`` says how much of a transcript is not to be relied on.
+    """
+
+    path: Path
+    folder: Path
+    job: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    doubts: str = ""
+
+    @property
+    def done(self) -> bool:
+        return bool(self.error) or self.job.get("state") in FINAL_STATES
+
+
+def plan(paths: Sequence[Path], out: Path | None) -> list[Recording]:
+    """Give every file the folder for its results: ``<stem>/`` beside it, or under ``out``.
+
+    Of files that would share a folder (``call.mp3`` and ``call.wav``) the later ones get ``<stem>-2``, ``<stem>-3`` ….
+    """
+    taken: set[Path] = set()
+    recordings = []
+    for path in paths:
+        folder = (out or path.parent) / path.stem
+        for number in itertools.count(2):
+            if folder not in taken:
+                break
+            folder = folder.with_name(f"{path.stem}-{number}")
+        taken.add(folder)
+        recordings.append(Recording(path=path, folder=folder))
+    return recordings
+
+
+async def transcribe(client: Client, recordings: list[Recording], options: Mapping[str, str], console: Console) -> None:
+    """See every recording through; afterwards each has a final job or an error, and its results lie in its folder."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", table_column=None),
+        BarColumn(),
+        _AudioColumn(),
+        TextColumn("{task.fields[state]}"),
+        console=console,
+        transient=False,
+    ) as progress:
+        board = _Board(progress, recordings)
+        uploads = asyncio.Semaphore(_UPLOADS)
+
+        async def upload(recording: Recording) -> None:
+            async with uploads:
+                try:
+                    recording.job = await client.submit(recording.path, options)
+                except (ApiError, OSError) as error:
+                    recording.error = str(error)
+            board.show(recording)
+
+        submitting = asyncio.gather(*(upload(recording) for recording in recordings))
+        while not all(recording.done for recording in recordings):
+            await asyncio.sleep(_ROUND_S)
+            waiting = [recording for recording in recordings if recording.job and not recording.done]
+            await asyncio.gather(*(_follow(client, recording, board) for recording in waiting[:_WATCHED]))
+        await submitting
+
+
+def doubts(transcript: Transcript) -> str:
+    """What of a transcript is uncertain or failed, as its documents say: "0:10 uncertain, 1:00 failed", else ""."""
+    told = []
+    for health, word in ((Health.SUSPECT, "uncertain"), (Health.FAILED, "failed")):
+        if seconds := health_s(transcript, health):
+            told.append(f"{clock(ceil(seconds))} {word}")
+    return ", ".join(told)
+
+
+async def _follow(client: Client, recording: Recording, board: "_Board") -> None:
+    try:
+        job = await client.job(recording.job["id"])
+        if job["state"] == "succeeded":
+            recording.folder.mkdir(parents=True, exist_ok=True)
+            for name, url in job["results"].items():
+                await client.save_result(url, recording.folder / name)
+            recording.doubts = doubts(decode(Transcript, (recording.folder / "transcript.json").read_bytes()))
+        recording.job = job
+    except (ApiError, OSError) as error:
+        recording.error = str(error)
+    if recording.job.get("state") in ("failed", "cancelled"):
+        recording.error = (
+            f"{recording.job['state']}: {recording.job.get('reason') or ''} {recording.job.get('detail') or ''}"
+        )
+    board.show(recording)
+
+
+class _Board:
+    """One line per recording that is under way, and one for the whole when there are many."""
+
+    def __init__(self, progress: Progress, recordings: Sequence[Recording]) -> None:
+        self._progress = progress
+        self._recordings = recordings
+        self._lines: dict[Path, TaskID] = {}
+        self._whole = (
+            progress.add_task(f"{len(recordings)} recordings", total=None, state="") if len(recordings) > 1 else None
+        )
+
+    def show(self, recording: Recording) -> None:
+        """Bring the recording's line up to date."""
+        if recording.path not in self._lines:
+            self._lines[recording.path] = self._progress.add_task(recording.path.name, total=None, state="")
+        line = self._lines[recording.path]
+        heard = recording.job.get("progress") or {}
+        self._progress.update(
+            line, total=heard.get("audio_s") or None, completed=heard.get("done_s") or 0, state=_state_of(recording)
+        )
+        if recording.done:
+            self._progress.stop_task(line)
+            if self._whole is not None:
+                self._progress.update(line, visible=bool(recording.error))
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        if self._whole is None:
+            return
+        progress = [recording.job.get("progress") or {} for recording in self._recordings]
+        n_done = sum(recording.done for recording in self._recordings)
+        self._progress.update(
+            self._whole,
+            total=sum(item.get("audio_s", 0) for item in progress) or None,
+            completed=sum(item.get("done_s", 0) for item in progress),
+            state=f"{n_done}/{len(self._recordings)} done",
+        )
+
+
+class _AudioColumn(ProgressColumn):
+    """Transcribed and known audio, as minutes and seconds."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{clock(task.completed)} of {clock(task.total or 0)}", style="progress.data.speed")
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, with hours where there are some."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _state_of(recording: Recording) -> str:
+    if recording.error:
+        return f"[red]{recording.error}[/red]"
+    state = str(recording.job.get("state", "uploading"))
+    eta_s = recording.job.get("eta_s")
+    return f"{state}, {clock(eta_s)} left" if eta_s and not recording.done else state

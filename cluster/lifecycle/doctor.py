@@ -1,0 +1,246 @@
+"""``meetmemo doctor``: what this machine has, what is missing, and how to mend it."""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cluster.lifecycle.haproxy import RAYS_FOLDER, SOCKET
+from cluster.lifecycle.home_lock import members
+from cluster.lifecycle.listeners import listeners
+from cluster.lifecycle.running_cluster import RunningCluster, find_running
+from cluster.settings.private_files import OTHERS, open_to_others
+from cluster.settings.settings import Settings
+from pipelines.errors import MeetMemoError
+from pipelines.isolation.seccomp import is_supported
+from pipelines.ledger.open import open_ledger
+from pipelines.models.catalogue import resolve, verify
+from pipelines.models.devices import find_devices, memory_limit_bytes, usable_cores
+from pipelines.storage.open import open_store
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; ``mend`` says what to do when it is not ok."""
+
+    subject: str
+    status: Literal["ok", "note", "bad"]
+    detail: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything a cluster of these settings needs; one finding after the other, none raises."""
+    yield _python()
+    yield _cores()
+    yield _memory()
+    yield _system_call_filter()
+    yield from _devices()
+    yield from _models(settings)
+    yield _language_model(settings)
+    yield _part("blob store", settings.store_url, lambda: open_store(settings.store_url).check())
+    yield from _conditional_writes(settings)
+    yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
+    yield _disk(settings)
+    try:
+        running = find_running(settings)
+    except MeetMemoError as error:
+        yield Finding(subject="home", status="bad", detail=str(error), mend="Examine it as that user.")
+        return
+    yield _port(settings, running)
+    yield _files(settings)
+    yield from _proxy_folders(settings)
+    if running is not None:
+        yield _listeners(settings, running)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        subject="Python", status="ok" if good else "bad", detail=version, mend="" if good else "Install Python 3.11."
+    )
+
+
+def _cores() -> Finding:
+    n_cores = usable_cores()
+    few = n_cores < 2
+    return Finding(
+        subject="CPU cores",
+        status="note" if few else "ok",
+        detail=str(n_cores),
+        mend="Two or more keep decoding and transcription apart." if few else "",
+    )
+
+
+def _memory() -> Finding:
+    gib = memory_limit_bytes() / GIB
+    low = gib < 4
+    return Finding(
+        subject="memory",
+        status="bad" if low else "ok",
+        detail=f"{gib:.1f} GiB",
+        mend="A cluster with a small model wants 4 GiB, one with large-v3 on the CPU 8 GiB." if low else "",
+    )
+
+
+def _system_call_filter() -> Finding:
+    kept = is_supported()
+    return Finding(
+        subject="system call filter",
+        status="ok" if kept else "note",
+        detail="the kernel keeps decoders from other processes" if kept else "the kernel has none for decoders",
+        mend="" if kept else "Run each cluster as a user of its own, on Linux with seccomp (x86-64 or ARM64).",
+    )
+
+
+def _devices() -> Iterator[Finding]:
+    gpus = [device for device in find_devices() if device.kind == "cuda"]
+    for gpu in gpus:
+        yield Finding(subject=f"GPU {gpu.index}", status="ok", detail=f"{gpu.name}, {gpu.memory_bytes / GIB:.0f} GiB")
+    if not gpus:
+        import torch
+
+        built_for = torch.version.cuda
+        yield Finding(
+            subject="GPU",
+            status="note",
+            detail=f"none usable; torch is built for {'CUDA ' + built_for if built_for else 'the CPU'}",
+            mend=(
+                "Transcription runs on the CPU. With an NVIDIA GPU: "
+                + ("check its driver with nvidia-smi." if built_for else "install a CUDA build of torch (see README).")
+            ),
+        )
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    for model in settings.models:
+        try:
+            files = resolve(model.path or model.name, settings.models_dir)
+            verify(files.path)
+        except MeetMemoError as error:
+            yield Finding(subject=f"model {model.name}", status="bad", detail=error.reason, mend=str(error))
+        else:
+            yield Finding(subject=f"model {model.name}", status="ok", detail=str(files.path))
+
+
+def _language_model(settings: Settings) -> Finding:
+    if not settings.llm_configured:
+        return Finding(subject="language model", status="note", detail="no key is set; minutes are extractive")
+    model = f"{settings.minutes.model} at {settings.minutes.base_url}"
+    if settings.minutes.writer == "extractive":
+        return Finding(subject="language model", status="note", detail=f"{model}, for jobs that ask for it")
+    return Finding(subject="language model", status="ok", detail=f"{model} writes minutes; it was not asked")
+
+
+def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:
+    try:
+        check()
+    except MeetMemoError as error:
+        return Finding(subject=subject, status="bad", detail=str(error), mend=f"Check {url}.")
+    return Finding(subject=subject, status="ok", detail=url)
+
+
+def _conditional_writes(settings: Settings) -> Iterator[Finding]:
+    """Only buckets are tried, and only those that answer."""
+    if not settings.store_url.startswith("s3:"):
+        return
+    try:
+        kept = open_store(settings.store_url).conditional_writes()
+    except MeetMemoError:
+        return
+    yield Finding(
+        subject="conditional writes",
+        status="ok" if kept else "note",
+        detail="the store keeps them" if kept else "the store ignores them",
+        mend="" if kept else "Do not start two clusters at once that share this store.",
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.home
+    while not folder.exists():
+        folder = folder.parent
+    gib = shutil.disk_usage(folder).free / GIB
+    low = gib < 5
+    return Finding(
+        subject="disk",
+        status="bad" if low else "ok",
+        detail=f"{gib:.0f} GiB free under {folder}",
+        mend="An hour of audio in work takes 115 MB per channel; free some space or set MEETMEMO_HOME." if low else "",
+    )
+
+
+def _port(settings: Settings, running: RunningCluster | None) -> Finding:
+    if running is not None:
+        return Finding(subject="port", status="ok", detail=f"in use by this home's cluster, {running.url}")
+    with socket.socket() as probe:
+        taken = probe.connect_ex((settings.http.host, settings.http.port)) == 0
+    return Finding(
+        subject="port",
+        status="bad" if taken else "ok",
+        detail=f"{settings.http.host}:{settings.http.port} is {'taken by another program' if taken else 'free'}",
+        mend="Choose another with --port or MEETMEMO_HTTP__PORT." if taken else "",
+    )
+
+
+def _files(settings: Settings) -> Finding:
+    """The home and what lies in it, which other users of this machine must not read."""
+    found = open_to_others(settings)
+    if not found:
+        return Finding(subject="files", status="ok", detail=f"{settings.home} is closed to other users")
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return Finding(
+        subject="files",
+        status="bad",
+        detail=f"other users may read {found[0]}{more}",
+        mend=f"`meetmemo up` closes what is its user's; else: chmod -R go= {settings.home}",
+    )
+
+
+def _proxy_folders(settings: Settings) -> Iterator[Finding]:
+    """The folders of HAProxy's control socket: whoever enters them sends requests, with their keys, elsewhere."""
+    folders = [settings.private_link, settings.proxy_dir]
+    if settings.ray.address:  # Ray was started without MeetMemo
+        folders = [Path(os.environ.get(SOCKET, RAYS_FOLDER / "admin.sock")).parent]
+    folders = [folder for folder in folders if folder.exists()]
+    exposed = [folder for folder in folders if folder.stat().st_mode & OTHERS]
+    for folder in exposed:
+        yield Finding(
+            subject="HAProxy",
+            status="bad",
+            detail=f"other users may enter {folder}, where its control socket is",
+            mend=f"Set {SOCKET} and its like (docs/operations.md) to a closed folder where Ray is started.",
+        )
+    if folders and not exposed:
+        yield Finding(subject="HAProxy", status="ok", detail="its files are closed to other users")
+
+
+def _listeners(settings: Settings, running: RunningCluster) -> Finding:
+    """What the running cluster listens on beyond the loopback interface, its endpoint aside."""
+    if settings.ray.address:
+        return Finding(
+            subject="listeners",
+            status="note",
+            detail="nodes of a cluster listen on their network for each other",
+            mend="Let only nodes reach Ray's ports, and set RAY_AUTH_MODE=token on all of them.",
+        )
+    beyond = [
+        str(found)
+        for found in listeners({running.pid, *members(settings.home)})
+        if not found.on_loopback and found.port != settings.http.port
+    ]
+    return Finding(
+        subject="listeners",
+        status="note" if beyond else "ok",
+        detail=f"beyond this machine: {', '.join(beyond)}" if beyond else "only the endpoint's port may be reached",
+        mend="Let nobody else reach these, or remove Ray's variables that open them from the environment."
+        if beyond
+        else "",
+    )

@@ -1,0 +1,45 @@
+"""`BacklogPolicy`: how many Transcribers a model gets, by the audio that waits and the speed they measured.
+
+Ray Serve calls it in its controller every control step, bounds what it returns by ``min_replicas`` and
+``max_replicas`` and waits before it follows (``upscale_delay_s``, ``downscale_delay_s``). What replicas tell comes from
+`cluster.serve.replicas.TranscriberReplica.record_autoscaling_stats`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from pipelines.scheduling.replica_count import replicas_wanted
+
+if TYPE_CHECKING:
+    from ray.serve.config import AutoscalingContext
+
+BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backlog_s"
+"""What a replica tells: `Lanes.look`, `Lanes.speed`, `Lanes.batch_audio_s`, and what waited when it last heard."""
+
+
+class BacklogPolicy:
+    """Serve's autoscaling policy of one model; see `pipelines.scheduling.replica_count.replicas_wanted` for the rule."""
+
+    def __init__(self, catch_up_s: float, tickets: int, lanes: int) -> None:
+        """``tickets`` are the calls that a replica takes at once, ``lanes`` of which decode."""
+        self._catch_up_s = catch_up_s
+        self._tickets = tickets
+        self._lanes = lanes
+
+    def __call__(self, context: "AutoscalingContext") -> tuple[float, dict[str, Any]]:
+        """Return the replicas wanted, and no state."""
+        told = {name: list(values.values()) for name, values in (context.aggregated_metrics or {}).items()}
+        speeds = [speed for speed in told.get(SPEED, []) if speed > 0]
+        if not speeds:  # nothing was decoded yet: by open calls, as Serve does without a policy
+            return context.total_num_requests / self._tickets, {}
+        busy = sum(told.get(BUSY, []))
+        # A replica hears of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
+        # tell at least a part of it: all of it while batches are long and calls are few.
+        calls_waiting = max(0.0, context.total_num_requests - busy * self._lanes)
+        by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)
+        wanted = replicas_wanted(
+            busy=busy,
+            backlog_s=max([by_calls_s, *told.get(BACKLOG_S, [])]),
+            speed=sum(speeds) / len(speeds),
+            catch_up_s=self._catch_up_s,
+        )
+        return wanted, {}

@@ -1,0 +1,36 @@
+"""The file that ``serve deploy`` and KubeRay take, made from the settings: `meetmemo config serve` prints it."""
+
+from typing import Any
+
+import yaml
+
+from cluster.settings.settings import Settings
+
+APP_NAME = "meetmemo"
+BUILDER = "cluster.app:build_app"
+
+
+def serve_config(settings: Settings) -> dict[str, Any]:
+    """What was set, as the arguments of `cluster.app.build_app`; secrets stay out, replicas read them themselves."""
+    args = settings.model_dump(mode="json", exclude_unset=True, exclude={"deepseek_api_key"})
+    return {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": settings.http.host, "port": settings.http.port},
+        "applications": [{"name": APP_NAME, "route_prefix": "/", "import_path": BUILDER, "args": args}],
+    }
+
+
+def serve_yaml(settings: Settings) -> str:
+    """The same as text."""
+    text: str = yaml.safe_dump(serve_config(settings), sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def embed(text: str, manifest: str) -> str:
+    """Put a serve configuration into a RayService's ``serveConfigV2``, which ends where the indentation does."""
+    head, mark, rest = manifest.partition("  serveConfigV2: |\n")
+    if not mark:
+        raise ValueError("the manifest has no block serveConfigV2")
+    lines = rest.splitlines(keepends=True)
+    end = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("    ")), len(lines))
+    return head + mark + "".join(f"    {line}" for line in text.splitlines(keepends=True)) + "".join(lines[end:])

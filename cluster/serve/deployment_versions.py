@@ -1,0 +1,204 @@
+"""What may change while replicas run, Serve's ``user_config``; and what makes Serve replace replicas, their version.
+
+Serve compares both with what runs. A new ``user_config`` goes to the replicas' ``reconfigure``; a new version replaces
+them, one after the other. A version covers every setting except those that its deployment takes as ``user_config``
+and those that it surely does not read, so that a setting nobody thought of replaces too much, not too little.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from cluster import __version__
+from cluster.serve.engine_share import EngineShare, live_jobs
+from cluster.settings.sections import LimitSettings, MinutesSettings, ModelSettings, RetentionSettings
+from cluster.settings.settings import Settings
+from pipelines.errors import ConfigurationError
+
+COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
+LIVE_OF_MINUTES = ("concurrency", "window_s", "pack_items", "pack_tokens", "tokens_per_day", "cost_per_day_usd")
+LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "sleep_after_s", "catch_up_s")
+FIXED = (
+    "home",
+    "ledger_url",
+    "store_url",
+    "http.host",
+    "http.port",
+    "http.haproxy",
+    "ray.address",
+    "ray.num_cpus",
+    "metrics.targets_dir",
+)
+"""Settings that a running cluster cannot change at all."""
+
+_NO_JOBS = ("http", "auth", "vocabulary", "usd_per_audio_hour", "retention", "webhooks", "email", "metrics")
+_NO_MODELS = ("models", "models_dir", "default_model", "reuse")
+_NOT_READ = {
+    INGESTION: ("coordinator",),
+    COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "sources", "usd_per_audio_hour", "retention"),
+    SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url"),
+    MINUTES_WRITER: (*_NO_JOBS, *_NO_MODELS, "limits", "sources", "coordinator"),
+}
+_NOT_READ_BY_TRANSCRIBERS = (
+    *_NO_JOBS,
+    "twilio",
+    "reuse",
+    "models",
+    "default_model",
+    "limits",
+    "sources",
+    "minutes",
+    "ledger_url",
+)
+
+
+class _Tuning(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitTuning(_Tuning):
+    """What Ingestion and the Segmenter refuse."""
+
+    limits: LimitSettings = LimitSettings()
+
+
+class CoordinatorTuning(_Tuning):
+    """How much is in hand, how many calls of each model are open, who may sleep, and how long results are kept."""
+
+    max_live_jobs: int
+    max_tickets: dict[str, int]
+    sleepers: tuple[str, ...]
+    retention: RetentionSettings
+
+
+class TranscriberTuning(_Tuning):
+    """How many rows are decoded at once, at first and at most."""
+
+    batch_size: int
+    most_rows: int = 0
+
+
+class MinutesTuning(_Tuning):
+    """How the language model may be asked."""
+
+    minutes: MinutesSettings
+
+
+def transcriber_name(model: str) -> str:
+    """The deployment that runs a model."""
+    return f"Transcriber-{model}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """By deployment: the version that replaces its replicas when it changes, and the ``user_config`` that does not."""
+
+    versions: Mapping[str, str]
+    tunings: Mapping[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What another plan does to the deployments: replicas are replaced, only told, started or stopped."""
+
+    replaced: tuple[str, ...]
+    told: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @classmethod
+    def between(cls, before: Plan, after: Plan) -> "Changes":
+        """Compare two plans."""
+        kept = sorted(set(before.versions) & set(after.versions))
+        replaced = tuple(name for name in kept if before.versions[name] != after.versions[name])
+        return cls(
+            replaced=replaced,
+            told=tuple(n for n in kept if n not in replaced and before.tunings[n] != after.tunings[n]),
+            added=tuple(sorted(set(after.versions) - set(before.versions))),
+            removed=tuple(sorted(set(before.versions) - set(after.versions))),
+        )
+
+    def __str__(self) -> str:
+        words = {"replaced": self.replaced, "told": self.told, "added": self.added, "removed": self.removed}
+        return "; ".join(f"{word}: {', '.join(names)}" for word, names in words.items() if names) or "nothing changes"
+
+
+def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
+    """What the settings make of each deployment; ``shares`` by model."""
+    versions = {name: _hash(_frozen(settings, not_read)) for name, not_read in _NOT_READ.items()}
+    limits = LimitTuning(limits=settings.limits)
+    tunings: dict[str, _Tuning] = {
+        INGESTION: limits,
+        SEGMENTER: limits,
+        COORDINATOR: CoordinatorTuning(
+            max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
+            max_tickets={model: share.max_tickets for model, share in shares.items()},
+            sleepers=sleepers_of(settings),
+            retention=settings.retention,
+        ),
+        MINUTES_WRITER: MinutesTuning(minutes=settings.minutes),
+    }
+    for model in settings.models:
+        name, share = transcriber_name(model.name), shares[model.name]
+        versions[name] = _transcriber_version(settings, model, share)
+        tunings[name] = TranscriberTuning(batch_size=share.batch_size, most_rows=share.most_rows)
+    return Plan(versions=versions, tunings={name: tuning.model_dump(mode="json") for name, tuning in tunings.items()})
+
+
+def _transcriber_version(settings: Settings, model: ModelSettings, share: EngineShare) -> str:
+    """Neither other models nor more replicas of this one replace its replicas."""
+    frozen = _frozen(settings, _NOT_READ_BY_TRANSCRIBERS)
+    frozen["coordinator"] = {"hang_s": settings.coordinator.hang_s}
+    kind = (share.num_gpus, share.num_cpus, share.threads, share.lanes, share.accelerator_type)
+    return _hash({**frozen, "model": _model(model), "share": kind})
+
+
+def sleepers_of(settings: Settings) -> tuple[str, ...]:
+    """Models that have no replica while no job wants them."""
+    return tuple(model.name for model in settings.models if not model.min_replicas)
+
+
+def check_change(before: Settings, after: Settings) -> None:
+    """Raise `ConfigurationError` for a change that a running cluster cannot make."""
+    changed = [name for name in FIXED if _at(before, name) != _at(after, name)]
+    if changed:
+        raise ConfigurationError(
+            f"{', '.join(changed)} cannot change while the cluster runs: `meetmemo drain`, `down`, then `up`."
+        )
+
+
+def _frozen(settings: Settings, not_read: tuple[str, ...]) -> dict[str, Any]:
+    values = settings.model_dump(mode="json", exclude=set(not_read))
+    values["package"] = __version__
+    if "coordinator" in values:
+        del values["coordinator"]["max_live_jobs"]
+    if "limits" in values:  # the gates that count all uploads and streams are made at a start
+        limits = settings.limits
+        values["limits"] = {name: getattr(limits, name) for name in ("max_concurrent_uploads", "max_event_streams")}
+    if "retention" in values:  # all that the endpoint asks is whether copies of recordings are kept
+        values["retention"] = settings.retention.audio_days > 0
+    if "minutes" in values:
+        values["minutes"] = {name: value for name, value in values["minutes"].items() if name not in LIVE_OF_MINUTES}
+    if "models" in values:
+        values["models"] = [_model(model) for model in settings.models]
+    values["ray"] = {"cpu_labels": settings.ray.cpu_labels, "generation": settings.ray.generation}
+    return values
+
+
+def _model(model: ModelSettings) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude=set(LIVE_OF_MODELS))
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _at(settings: Settings, path: str) -> Any:
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value

@@ -1,0 +1,382 @@
+"""The sections of the settings: what each value means, what it may be, and its default."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from pipelines.errors import OptionError
+from pipelines.export.templating.tenant_styles import HouseStyle, HouseStyles, is_text
+from pipelines.jobs.job import RESULT_FORMATS
+from pipelines.ledger.api_keys import checked_tenant
+from pipelines.minutes.glossary import MAX_TERMS
+from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
+from pipelines.models.devices import EncoderName
+
+BUNDLED_MODEL = "mini-en"
+MAX_TENANT_CLASSES = 16
+
+
+def _tenant(name: str) -> str:
+    """A tenant's name; pydantic wants a `ValueError` for what cannot be one."""
+    try:
+        return checked_tenant(name)
+    except OptionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _plain(text: object) -> object:
+    """Take a trailing slash or dot and capitals off, which browsers do not send."""
+    return text.lower().rstrip("/.") if isinstance(text, str) else text
+
+
+TenantName = Annotated[str, AfterValidator(_tenant)]
+_Origin = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/@?#]+)$")]
+_HostName = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^[a-z0-9._-]+$")]
+
+
+class Section(BaseModel):
+    """Settings that belong together; an unknown name in them is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(Section):
+    """Where the ingestion endpoint listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    cors_origins: tuple[_Origin, ...] = Field(
+        default=(), description="origins of web pages that may use the endpoint, such as https://portal.example.com"
+    )
+    allowed_hosts: tuple[_HostName, ...] = Field(
+        default=(),
+        description="names, without ports, that requests may call the endpoint by, beside localhost, host and "
+        "public_url; addresses always may. Without authentication others are refused, with it only where this is set",
+    )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s@?#]+)?$",
+        description="how others reach it: goes before the URLs in answers, webhooks and e-mails",
+    )
+    haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
+
+
+class AuthSettings(Section):
+    """Who may use the endpoint. ``off``: everybody who reaches it, which is refused where others than this machine can.
+
+    ``keys``: API keys (`meetmemo keys create`). ``jwt``: JSON Web Tokens, signed with the secret in
+    MEETMEMO_JWT_SECRET (HS256) or with the keys published at ``jwks_url``, which needs ``jwt_issuer`` and
+    ``jwt_audience``. A token in MEETMEMO_METRICS_TOKEN may read ``/metrics`` in every mode.
+    """
+
+    mode: Annotated[Literal["off", "keys", "jwt", "both"], BeforeValidator(lambda word: word or "off")] = "off"
+    allow_off_anywhere: bool = Field(default=False, description="something in front of the endpoint authenticates")
+    jwks_url: str = ""
+    jwt_issuer: str = Field(default="", description="the claim iss of tokens")
+    jwt_audience: str = Field(default="", description="what the claim aud of tokens names this endpoint")
+    jwt_tenant_claim: Annotated[str, Field(min_length=1)] = "tenant"
+    jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether JSON Web Tokens open anything."""
+        return self.mode in ("jwt", "both")
+
+
+class ModelSettings(Section):
+    """One Whisper model; each gets its own Transcriber deployment. 0 and "auto" are chosen on the machine."""
+
+    name: str = BUNDLED_MODEL
+    path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
+    compute_type: str = "auto"
+    encoder: EncoderName = Field(
+        default="auto",
+        description="what computes the encoder; auto: ctranslate2, or with long windows what a replica finds faster",
+    )
+    batch_size: Annotated[
+        int, Field(ge=0, le=512, description="rows at once; 0: 16 on a CPU, on a GPU found while working")
+    ] = 0
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="auto: GPUs where the cluster has some; cuda asks for them, also before a node has one",
+    )
+    gpus_per_replica: Annotated[float, Field(gt=0, le=8)] = 1.0
+    accelerator_type: str = Field(default="", description="Ray's name of the GPU to run on, such as L4 or A100")
+    min_replicas: Annotated[int, Field(ge=0, description="0: none while no job wants it")] = 1
+    sleep_after_s: Annotated[float, Field(ge=0, description="without work, where min_replicas is 0")] = 600.0
+    max_replicas: Annotated[int, Field(ge=0)] = 0
+    catch_up_s: Annotated[
+        float, Field(gt=0, description="replicas are added until what waits is transcribed in this time")
+    ] = 60.0
+
+
+class StyleSettings(Section):
+    """What minutes look like unless a job says otherwise. A template is a text, or a file with one."""
+
+    template: str = Field(default="", description="standard, classic, or a name from templates")
+    title: Annotated[str, Field(max_length=200, description="{title} in it stands for the writer's own")] = ""
+    glossary: Annotated[tuple[str, ...], Field(max_length=MAX_TERMS, description="names and terms, as spelled")] = ()
+    templates: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], str] = {}
+
+    @field_validator("templates")
+    @classmethod
+    def _read_files(cls, templates: dict[str, str]) -> dict[str, str]:
+        return {name: _template(name, given) for name, given in templates.items()}
+
+    @property
+    def style(self) -> HouseStyle:
+        """As the domain knows it."""
+        return HouseStyle(template=self.template, title=self.title, glossary=self.glossary, templates=self.templates)
+
+
+class MinutesSettings(StyleSettings):
+    """Who writes minutes when a job says ``auto``, and which language model, if any.
+
+    ``auto`` takes the language model where one is configured: a key for DeepSeek, or another server by ``base_url``.
+    Zero tokens and "auto" are chosen by the server.
+    """
+
+    writer: Literal["auto", "extractive", "llm"] = "auto"
+    base_url: str = Field(default=DEEPSEEK_URL, pattern=r"^https?://[^\s@?#]+$")
+    model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
+    thinking: Thinking = "auto"
+    json_mode: Literal["auto", "json_schema", "json_object_schema", "json_object", "prompt"] = "auto"
+    context_tokens: Annotated[int, Field(ge=0)] = 0
+    max_output_tokens: Annotated[int, Field(ge=0)] = 0
+    concurrency: Annotated[int, Field(ge=1, le=2500, description="calls at once, at most")] = 64
+    window_s: Annotated[float, Field(ge=0, le=60, description="how long short transcripts wait for company")] = 0.5
+    pack_items: Annotated[int, Field(ge=1, le=50, description="transcripts in one call, at most")] = 8
+    pack_tokens: Annotated[int, Field(ge=1, description="their length together, at most")] = 12_000
+    piece_tokens: Annotated[int, Field(ge=500, description="longer transcripts are split")] = 60_000
+    first_payload_timeout_s: Annotated[float, Field(gt=0)] = 630.0
+    idle_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    total_timeout_s: Annotated[float, Field(gt=0)] = 1800.0
+    tokens_per_day: Annotated[int | None, Field(ge=1, description="for each tenant")] = None
+    cost_per_day_usd: Annotated[float | None, Field(gt=0, description="for each tenant")] = None
+    off_peak_wait_h: Annotated[
+        float, Field(ge=0, le=168, description="minutes may be so late for the sake of low prices")
+    ] = 0.0
+    tenants: dict[TenantName, StyleSettings] = {}
+
+    @model_validator(mode="after")
+    def _check_styles(self) -> "MinutesSettings":
+        for tenant in ("", *self.tenants):
+            try:
+                for name in self.styles.names(tenant):
+                    self.styles.check(tenant, name)
+                self.styles.check(tenant, "")
+            except OptionError as error:
+                raise ValueError(f"minutes of {tenant or 'everybody'}: {error}") from None
+        return self
+
+    @property
+    def styles(self) -> HouseStyles:
+        """Everybody's style and the tenants' own."""
+        return HouseStyles(everybody=self.style, tenants={name: own.style for name, own in self.tenants.items()})
+
+
+class TenantLimitSettings(Section):
+    """What one tenant is refused; None here is what everybody's limit says."""
+
+    max_upload_mb: Annotated[int | None, Field(ge=1)] = None
+    max_tenant_uploads: Annotated[int | None, Field(ge=1)] = None
+    max_open_upload_mb: Annotated[int | None, Field(ge=1)] = None
+    max_tenant_streams: Annotated[int | None, Field(ge=1)] = None
+    max_duration_h: Annotated[float | None, Field(gt=0)] = None
+    max_channels: Annotated[int | None, Field(ge=1, le=64)] = None
+    max_waiting_jobs: Annotated[int | None, Field(ge=1)] = None
+    max_waiting_audio_h: Annotated[float | None, Field(ge=0)] = None
+    requests_per_s: Annotated[float | None, Field(ge=0)] = None
+    request_burst: Annotated[int | None, Field(ge=1)] = None
+
+
+class LimitSettings(Section):
+    """What is refused: ``max_concurrent_uploads``, ``max_event_streams`` and ``min_upload_bytes_per_s`` hold for a
+    replica of the endpoint, the others for each tenant.
+
+    ``tenants`` overrides them by tenant. The last quarter of a replica's uploads and streams is for tenants that have
+    none. 0 hours of waiting audio, 0 requests and 0 bytes a second are no limit.
+    """
+
+    max_upload_mb: Annotated[int, Field(ge=1)] = 4096
+    max_concurrent_uploads: Annotated[int, Field(ge=1)] = 24
+    max_tenant_uploads: Annotated[int, Field(ge=1)] = 16
+    max_open_upload_mb: Annotated[
+        int, Field(ge=1, description="in hand of uploads that outlive a request: resumable, or put to a given URL")
+    ] = 65_536
+    min_upload_bytes_per_s: Annotated[
+        float, Field(ge=0, description="a body that comes more slowly for a minute is refused")
+    ] = 1024.0
+    max_event_streams: Annotated[
+        int, Field(ge=1, description="of each kind: of a job's events, of all jobs', and requests that wait for text")
+    ] = 256
+    max_tenant_streams: Annotated[int, Field(ge=1, description="the same, for each tenant")] = 192
+    max_duration_h: Annotated[float, Field(gt=0)] = 24.0
+    max_channels: Annotated[int, Field(ge=1, le=64)] = 16
+    max_waiting_jobs: Annotated[int, Field(ge=1)] = 10_000
+    max_waiting_audio_h: Annotated[float, Field(ge=0, description="found and not transcribed")] = 0.0
+    requests_per_s: Annotated[float, Field(ge=0, description="to one replica of the endpoint")] = 0.0
+    request_burst: Annotated[int, Field(ge=1)] = 100
+    tenants: dict[TenantName, TenantLimitSettings] = {}
+    source_files_below: tuple[Path, ...] = Field(default=(), description="folders that file: sources may name")
+    private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
+
+    def of(self, tenant: str) -> "LimitSettings":
+        """A tenant's own limits."""
+        own = self.tenants.get(tenant)
+        return self if own is None else self.model_copy(update=own.model_dump(exclude_none=True))
+
+
+class SourceSettings(Section):
+    """A bucket or web server that recordings are pulled from with credentials of their own.
+
+    ``secret`` names the environment variable that holds them, or with ``_FILE`` appended the file that does:
+    ``KEY_ID:SECRET`` for a bucket, the whole header ``Authorization`` for a web server.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    url: str = Field(description="s3://bucket/prefix or https://host/path")
+    secret: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$")] = ""
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$|^$")] = ""
+    region: str = ""
+    tenants: tuple[TenantName, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
+    sidecars: bool = Field(default=False, description="call.json beside call.wav says how to transcribe it")
+    sidecar_fields: dict[str, str] = Field(default={}, description="names in it: theirs to ours; no others are read")
+
+
+class TwilioSettings(Section):
+    """An account of Twilio whose recording callbacks are taken at ``/v1/recorders/twilio``, for one tenant.
+
+    ``auth_token`` names the environment variable that holds the account's auth token, or with ``_FILE`` appended the
+    file that does. It verifies the callbacks and fetches the recordings.
+    """
+
+    account: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="the AccountSid")]
+    tenant: TenantName = "default"
+    auth_token: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+    api_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.twilio.com"
+
+
+class CoordinatorSettings(Section):
+    """How much is in hand at once, how often a chunk is tried, how long things may take."""
+
+    max_live_jobs: Annotated[
+        int, Field(ge=0, description="jobs cut and queued at once; 0: as many as keep all replicas busy")
+    ] = 0
+    max_attempts: Annotated[int, Field(ge=1, description="of a chunk; afterwards it goes into quarantine")] = 5
+    lease_s: Annotated[float, Field(ge=1)] = 15.0
+    batch_timeout_s: Annotated[
+        float, Field(gt=0, description="for a batch, beside ten times what batches usually take")
+    ] = 120.0
+    health_timeout_s: Annotated[
+        float, Field(gt=0, description="a Transcriber that answers no health check for three times as long is replaced")
+    ] = 30.0
+    hang_s: Annotated[float, Field(gt=0, description="a Transcriber whose batch decodes longer is replaced")] = 3600.0
+    span_timeout_s: Annotated[float, Field(gt=0, description="for cutting some minutes of a recording")] = 900.0
+    drain_s: Annotated[float, Field(ge=0, description="what is in hand may take so long to end at a stop")] = 5.0
+    housekeeping_s: Annotated[float, Field(ge=1, description="between two looks for leftovers")] = 3600.0
+
+
+class RetentionSettings(Section):
+    """How many days an ended job and its results are kept; 0 is for ever. ``tenants`` overrides it by tenant."""
+
+    results_days: Annotated[float, Field(ge=0)] = 0.0
+    audio_days: Annotated[
+        float, Field(ge=0, description="copies of recordings that jobs asked to keep; 0: none is kept")
+    ] = 30.0
+    tenants: dict[TenantName, Annotated[float, Field(ge=0)]] = {}
+
+
+class WebhookSettings(Section):
+    """Which URLs are told how jobs end; a job's own ``webhook_url`` takes the place of its tenant's.
+
+    The secrets that sign come from the environment: see `cluster.wiring.notifications`.
+    """
+
+    url: str = Field(default="", description="for tenants that are not named")
+    tenants: dict[TenantName, str] = {}
+    private_targets: bool = Field(default=False, description="allow private addresses, and plain http")
+    timeout_s: Annotated[float, Field(ge=1, le=60)] = 20.0
+
+
+class EmailSettings(Section):
+    """The server that mails minutes to the recipients of jobs; its account's password is ``SMTP_PASSWORD``."""
+
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    sender: str = Field(default="", description="such as MeetMemo <minutes@example.org>")
+    domains: tuple[str, ...] = Field(default=(), description="only these get mail; empty: all")
+    attach: tuple[str, ...] = ("minutes.docx", "minutes.pdf")
+    max_attached_mb: Annotated[int, Field(ge=0)] = 15
+
+    @model_validator(mode="after")
+    def _check(self) -> "EmailSettings":
+        if self.host and "@" not in self.sender:
+            raise ValueError("email.host needs email.sender, the address that mail comes from")
+        if unknown := set(self.attach) - set(RESULT_FORMATS):
+            raise ValueError(f"email.attach names no result: {', '.join(sorted(unknown))}")
+        return self
+
+
+class RaySettings(Section):
+    """The cluster: one of our own on this machine, or an existing one by ``address``."""
+
+    address: str = ""
+    num_cpus: Annotated[int, Field(ge=0)] = 0
+    generation: str = Field(default="", description="change it, and all replicas are replaced, one after the other")
+    cpu_labels: dict[str, str] = Field(
+        default={}, description="label selectors of the nodes for all that needs no GPU: keeps it off GPU nodes"
+    )
+
+
+class LogSettings(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class TraceSettings(Section):
+    """Where OpenTelemetry's spans go; one job is one trace. Empty: nowhere."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s@]+)?$",
+        description="OTLP over HTTP, such as http://collector:4318/v1/traces",
+    )
+    file: Path | None = Field(default=None, description="a file of JSON lines instead, on each node its own")
+
+
+class MetricsSettings(Section):
+    """How jobs are counted. Metrics have no label for tenants, but one for the classes that ``tenant_classes`` names.
+
+    A job is in time if it ends within ``objective_base_s`` plus ``objective_per_audio_s`` times its recording's length.
+    """
+
+    tenant_classes: dict[TenantName, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = {}
+    objective_base_s: Annotated[float, Field(ge=0)] = 300.0
+    objective_per_audio_s: Annotated[float, Field(ge=0)] = 1.0
+    targets_dir: Path | None = Field(
+        default=None,
+        description="folder for Prometheus' lists of targets, where another user than the cluster's runs Prometheus",
+    )
+
+    @field_validator("tenant_classes")
+    @classmethod
+    def _bound(cls, classes: dict[str, str]) -> dict[str, str]:
+        if len(set(classes.values())) > MAX_TENANT_CLASSES:
+            raise ValueError(f"at most {MAX_TENANT_CLASSES} classes of tenants: each multiplies the series")
+        return classes
+
+
+def _template(name: str, given: str) -> str:
+    """The text of a template; settings that were resolved before hold it already."""
+    if is_text(given) or "\n" in given:
+        return given
+    try:
+        return Path(given).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the template {name} cannot be read: {error}") from None

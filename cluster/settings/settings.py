@@ -1,0 +1,200 @@
+"""Settings: every value an operator may choose, read once at the edge and handed on resolved.
+
+`load_settings` merges, each over the one before: the defaults in `cluster.settings.sections`, a YAML file, ``.env``,
+the environment (``MEETMEMO_HTTP__PORT=9000``: sections joined by two underscores), flags. Secrets never come from YAML.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_serializer, model_validator
+
+from cluster.settings.sections import (
+    AuthSettings,
+    CoordinatorSettings,
+    EmailSettings,
+    HttpSettings,
+    LimitSettings,
+    LogSettings,
+    MetricsSettings,
+    MinutesSettings,
+    ModelSettings,
+    RaySettings,
+    RetentionSettings,
+    Section,
+    SourceSettings,
+    TenantName,
+    TraceSettings,
+    TwilioSettings,
+    WebhookSettings,
+)
+from cluster.settings.sources import from_environment, merge, process_environment, read_key, read_yaml
+from pipelines.errors import ConfigurationError
+from pipelines.minutes.provider.endpoints import is_deepseek
+
+
+class Settings(Section):
+    """All settings of a cluster. Empty URLs and folders lie under ``home``."""
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("meetmemo")))
+    ledger_url: str = ""
+    store_url: str = ""
+    models_dir: Path = Path()
+    models: tuple[ModelSettings, ...] = (ModelSettings(),)
+    default_model: str = ""
+    http: HttpSettings = HttpSettings()
+    auth: AuthSettings = AuthSettings()
+    minutes: MinutesSettings = MinutesSettings()
+    limits: LimitSettings = LimitSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    twilio: tuple[TwilioSettings, ...] = ()
+    vocabulary: dict[TenantName, tuple[str, ...]] = Field(
+        default={}, description="words to know, for all jobs of a tenant"
+    )
+    usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
+    reuse: bool = Field(default=True, description="the same recording with the same options is transcribed once")
+    coordinator: CoordinatorSettings = CoordinatorSettings()
+    retention: RetentionSettings = RetentionSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    email: EmailSettings = EmailSettings()
+    ray: RaySettings = RaySettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
+    deepseek_api_key: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Fill what depends on ``home`` and on the list of models."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        home = Path(values.get("home") or platformdirs.user_data_dir("meetmemo")).expanduser().absolute()
+        values["home"] = home
+        values["ledger_url"] = values.get("ledger_url") or f"sqlite:///{home / 'ledger.sqlite3'}"
+        values["store_url"] = values.get("store_url") or f"file://{home / 'store'}"
+        if Path(values.get("models_dir") or "") == Path():
+            values["models_dir"] = home / "models"
+        return values
+
+    @model_validator(mode="after")
+    def _check_models(self) -> "Settings":
+        names = [model.name for model in self.models]
+        if not names:
+            raise ValueError("at least one model is needed")
+        if len(set(names)) < len(names):
+            raise ValueError("two models have the same name")
+        if self.default_model and self.default_model not in names:
+            raise ValueError(f"default_model {self.default_model!r} is not among the models: {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_minutes(self) -> "Settings":
+        if self.minutes.writer == "llm" and not self.llm_configured:
+            raise ValueError(
+                "minutes.writer is llm, but there is neither DEEPSEEK_API_KEY nor another minutes.base_url"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_auth(self) -> "Settings":
+        if self.auth.mode == "off" and not is_loopback(self.http.host) and not self.auth.allow_off_anywhere:
+            raise ValueError(
+                f"http.host is {self.http.host}, which others can reach, but auth.mode is off: set it to keys, jwt or "
+                "both, or auth.allow_off_anywhere if something in front of the endpoint authenticates"
+            )
+        if self.auth.mode == "off" and "*" in self.http.cors_origins:
+            raise ValueError(
+                "http.cors_origins lets every web page in, but auth.mode is off: any page that somebody visits could "
+                "read all recordings; name the origins, or set auth.mode"
+            )
+        if self.auth.takes_tokens and self.auth.jwks_url and not (self.auth.jwt_issuer and self.auth.jwt_audience):
+            raise ValueError(
+                "auth.jwks_url needs auth.jwt_issuer and auth.jwt_audience: a provider signs the tokens of all its "
+                "applications with the same keys, and without these two every one of them would be let in"
+            )
+        return self
+
+    @field_serializer("deepseek_api_key", when_used="always")
+    def _keep_secret(self, secret: SecretStr | None) -> str | None:
+        return "**********" if secret else None
+
+    @property
+    def llm_configured(self) -> bool:
+        """Whether a language model can write minutes: DeepSeek needs a key, servers of one's own may need none."""
+        return self.deepseek_api_key is not None or not is_deepseek(self.minutes.base_url)
+
+    @property
+    def first_model(self) -> str:
+        """The model of jobs that name none."""
+        return self.default_model or self.models[0].name
+
+    @property
+    def run_dir(self) -> Path:
+        """Where a running cluster keeps its state file and log."""
+        return self.home / "run"
+
+    @property
+    def proxy_dir(self) -> Path:
+        """Where HAProxy's configuration and state are kept."""
+        return self.run_dir / "haproxy"
+
+    @property
+    def private_link(self) -> Path:
+        """The link to the folder of the cluster's sockets: see `cluster.settings.private_files.private_folder`."""
+        return self.run_dir / "private"
+
+    @property
+    def targets_dir(self) -> Path:
+        """Where the lists of what Prometheus scrapes are kept."""
+        return self.metrics.targets_dir or self.run_dir / "targets"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where uploads lie until they are in the blob store."""
+        return self.home / "spool"
+
+    @property
+    def url(self) -> str:
+        """Where this machine's users reach the endpoint."""
+        host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.http.port}"
+
+
+def load_settings(
+    path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings; see the module's docstring for the order. Raises `ConfigurationError`, all mistakes named.
+
+    ``env`` defaults to the process environment, over what ``./.env`` sets. ``flags`` are nested like the settings.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = read_yaml(path)
+    environment = process_environment() if env is None else env
+    merge(values, from_environment(environment))
+    key = read_key(environment)
+    if key is not None:
+        values["deepseek_api_key"] = key
+    merge(values, flags or {})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+        raise ConfigurationError("The settings are wrong. " + "; ".join(lines)) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Make objects of settings: authenticators, notifications, writers, telephony, logging."""

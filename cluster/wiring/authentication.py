@@ -1,0 +1,68 @@
+"""Who is let in, and under which names of this server, by the settings."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from cluster.settings.settings import Settings, is_loopback
+from cluster.settings.sources import JWT_SECRET, METRICS_TOKEN, read_secret
+from deployments.auth.api_keys import KeyDoor
+from deployments.auth.authenticators import Doorkeeper, EitherDoor, OpenDoor, ScraperDoor
+from deployments.auth.jwt import JwtDoor, JwtRules, PublishedKeys, SharedSecret
+from deployments.http.hosts import LOOPBACK_NAMES, own_names
+from pipelines.errors import ConfigurationError
+from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
+
+
+def build_doorkeeper(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Doorkeeper:
+    """The doorkeeper of the chosen mode; raises `ConfigurationError` for a secret that is missing or too short."""
+    door = _door(settings, keys, env)
+    token = read_secret(METRICS_TOKEN, env)
+    return door if token is None else ScraperDoor(token, door)
+
+
+def known_hosts(settings: Settings) -> frozenset[str] | None:
+    """Names that requests may call the endpoint by; None: any, where they bring keys and no names are set."""
+    http = settings.http
+    if settings.auth.mode != "off" and not http.allowed_hosts:
+        return None
+    told = {http.host.lower(), urlsplit(http.public_url).hostname or "", *http.allowed_hosts}
+    return frozenset(told - {""}) | LOOPBACK_NAMES | (frozenset() if is_loopback(http.host) else own_names())
+
+
+def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Doorkeeper:
+    if settings.auth.mode == "off":
+        return OpenDoor()
+    if settings.auth.mode == "keys":
+        return KeyDoor(keys)
+    tokens = JwtDoor(
+        _signing_keys(settings, env),
+        JwtRules(
+            issuer=settings.auth.jwt_issuer,
+            audience=settings.auth.jwt_audience,
+            tenant_claim=settings.auth.jwt_tenant_claim,
+            scope_claim=settings.auth.jwt_scope_claim,
+        ),
+    )
+    return tokens if settings.auth.mode == "jwt" else EitherDoor(keys=KeyDoor(keys), tokens=tokens)
+
+
+def _signing_keys(settings: Settings, env: Mapping[str, str]) -> SharedSecret | PublishedKeys:
+    secret = read_secret(JWT_SECRET, env)
+    if settings.auth.jwks_url and secret is not None:
+        raise ConfigurationError(f"auth.jwks_url and {JWT_SECRET} are both set; tokens are signed in one way only.")
+    if settings.auth.jwks_url:
+        return PublishedKeys(settings.auth.jwks_url)
+    if secret is None:
+        raise ConfigurationError(f"auth.mode is {settings.auth.mode}: set auth.jwks_url or {JWT_SECRET}(_FILE).")
+    return SharedSecret(secret)
+
+
+def complaints_about_keys(keys: Iterable[ApiKey]) -> Iterator[str]:
+    """Say, a line for each, which keys open nothing because their tenant has a reserved name, and how to mend it."""
+    for key in nobodys_keys(keys, time.time()):
+        yield (
+            f"API key {key.id} is refused: its tenant {key.tenant!r} has a reserved name. Make one of another tenant "
+            f"(`meetmemo keys create --tenant NAME`) and end this one (`meetmemo keys revoke {key.id}`)."
+        )

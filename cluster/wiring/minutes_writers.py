@@ -1,0 +1,117 @@
+"""The writers of minutes that are configured, ready to write."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from cluster.settings.settings import Settings
+from pipelines.minutes.extractive.writer import ExtractiveWriter
+from pipelines.minutes.llm.cache import MinutesCache
+from pipelines.minutes.llm.drafting import Asker
+from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
+from pipelines.minutes.llm.packing import PackLimits
+from pipelines.minutes.llm.writer import LlmWriter
+from pipelines.minutes.protocol import Writer
+from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
+from pipelines.minutes.provider.budget import Budget, DailyLimits
+from pipelines.minutes.provider.calls import Provider
+from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
+from pipelines.minutes.provider.endpoints import Endpoint, JsonMode, is_deepseek, todays_model
+from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
+from pipelines.minutes.provider.json_support import JsonCapability
+from pipelines.minutes.provider.pricing import price_of
+from pipelines.storage.protocol import BlobStore
+
+log = structlog.get_logger()
+
+# What servers of one's own usually run with; DeepSeek's models read a million.
+OWN_CONTEXT_TOKENS = 32_768
+DEEPSEEK_CONTEXT_TOKENS = 1_000_000
+MAX_OUTPUT_TOKENS = 16_000
+# Thinking counts as output.
+MAX_THINKING_TOKENS = 64_000
+
+
+def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Mapping[str, Writer]:
+    """The writers by a job's choice: ``extractive`` always, ``llm`` where it is configured, ``auto`` one of them."""
+    extractive = ExtractiveWriter()
+    writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
+    if key is not None or not is_deepseek(settings.minutes.base_url):
+        llm: Writer = _patient(build_llm_writer(settings, key or "", store), settings)
+        writers["llm"] = llm
+        if settings.minutes.writer != "extractive":
+            writers["auto"] = llm
+    elif settings.llm_configured:
+        log.error(
+            "no key on this machine",
+            action="llm_key",
+            detail="the settings were made where DEEPSEEK_API_KEY was set, but this machine's environment lacks it",
+        )
+    return writers
+
+
+def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWriter:
+    """A writer for the configured endpoint, with its own connections, limit, breaker and budget.
+
+    Raises ``ConfigurationError`` when the endpoint's context has no room for a transcript.
+    """
+    chosen = settings.minutes
+    endpoint = endpoint_of(settings)
+    client = HttpChatClient(
+        endpoint,
+        key=key,
+        limits=ClientLimits(
+            first_payload_s=chosen.first_payload_timeout_s,
+            idle_s=chosen.idle_timeout_s,
+            total_s=chosen.total_timeout_s,
+            max_connections=chosen.concurrency,
+        ),
+    )
+    limits = DailyLimits(tokens=chosen.tokens_per_day, cost_usd=chosen.cost_per_day_usd)
+    provider = Provider(
+        client,
+        capability=JsonCapability(endpoint.json_mode),
+        limit=AdaptiveLimit(chosen.concurrency),
+        breaker=Breaker(BreakerOptions(), time.monotonic),
+        budget=Budget(limits, _now, store),
+        price=price_of(endpoint.model),
+        clock=_now,
+    )
+    packs = PackLimits(max_items=chosen.pack_items, max_tokens=chosen.pack_tokens)
+    asker = Asker(provider, endpoint, packs=packs, window_s=chosen.window_s)
+    return LlmWriter(asker, endpoint, piece_tokens=chosen.piece_tokens, cache=MinutesCache(store))
+
+
+def _patient(writer: LlmWriter, settings: Settings) -> LlmWriter | OffPeakWriter:
+    """A writer that waits for low prices, where there are such and the settings say so."""
+    wait = timedelta(hours=settings.minutes.off_peak_wait_h)
+    if not wait or not is_deepseek(settings.minutes.base_url):
+        return writer
+    return OffPeakWriter(writer, wait=wait, clock=_now)
+
+
+def endpoint_of(settings: Settings) -> Endpoint:
+    """The configured endpoint, with what was left open chosen, and a warning for a retired model's name."""
+    chosen = settings.minutes
+    model, thinking, warning = todays_model(chosen.model, chosen.thinking)
+    if warning:
+        log.warning("model name mapped", action="llm_model", detail=warning)
+    deepseek = is_deepseek(chosen.base_url)
+    context_tokens = chosen.context_tokens or (DEEPSEEK_CONTEXT_TOKENS if deepseek else OWN_CONTEXT_TOKENS)
+    json_mode = JsonMode.OBJECT if deepseek else None
+    longest = MAX_THINKING_TOKENS if thinking else MAX_OUTPUT_TOKENS
+    return Endpoint(
+        base_url=chosen.base_url,
+        model=model,
+        thinking=thinking,
+        deepseek=deepseek,
+        context_tokens=context_tokens,
+        max_output_tokens=chosen.max_output_tokens or min(longest, context_tokens // 4),
+        json_mode=json_mode if chosen.json_mode == "auto" else JsonMode(chosen.json_mode),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

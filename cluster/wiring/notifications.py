@@ -1,0 +1,115 @@
+"""What leaves the cluster about jobs, by the settings: webhooks and e-mails, and the secrets they take.
+
+Secrets come from the environment of the process that delivers, never from a settings file:
+
+    WEBHOOK_SECRETS        ``whsec_…``, several with spaces between them: all of them sign, so that receivers can change
+    WEBHOOK_SECRETS_FILE   a file that holds them; read at every delivery, so that they are replaced without a stop
+    WEBHOOK_SECRETS_DIR    a folder of such files, each named for a tenant, whose messages only its secrets sign
+    SMTP_PASSWORD, SMTP_PASSWORD_FILE
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cluster import __version__
+from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment, read_secret
+from deployments.notifications.delivery_loop import Carrier, Courier, CourierOptions
+from deployments.notifications.email import MailCarrier, MailOptions
+from deployments.notifications.messages import Notices
+from deployments.notifications.signing import parse_secrets
+from deployments.notifications.webhooks import WebhookCarrier, WebhookLimits, target_complaint
+from deployments.telemetry.counters import Measures
+from pipelines.errors import ConfigurationError
+from pipelines.ledger.outbox import Channel
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.protocol import BlobStore
+
+SIGNING = "WEBHOOK_SECRETS"
+FOLDER = f"{SIGNING}_DIR"
+PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
+NAMES = (SIGNING, f"{SIGNING}_FILE", FOLDER, PASSWORD, f"{PASSWORD}_FILE")
+MIB = 1 << 20
+MAIL_HOLD_S = 240.0
+
+
+def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures: Measures) -> Courier:
+    """The Courier with the carriers that are configured."""
+    carriers: dict[Channel, Carrier] = {
+        "webhook": WebhookCarrier(
+            lambda tenant: webhook_secrets(os.environ, tenant),
+            webhook_limits(settings),
+            user_agent=f"MeetMemo/{__version__}",
+        )
+    }
+    email = settings.email
+    if email.host:
+        options = MailOptions(
+            host=email.host,
+            port=email.port,
+            sender=email.sender,
+            security=email.security,
+            username=email.username,
+            attach=email.attach,
+            max_attached_bytes=email.max_attached_mb * MIB,
+        )
+        carriers["email"] = MailCarrier(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
+    # Longer than an attempt may take: each step of a conversation with a mail server has its own time limit.
+    hold_s = MAIL_HOLD_S if email.host else 2 * settings.webhooks.timeout_s + 10.0
+    return Courier(ledger.outbox, carriers, options=CourierOptions(hold_s=hold_s), measures=measures)
+
+
+def build_notices(settings: Settings) -> Notices:
+    """Whom jobs notify."""
+    return Notices(
+        public_url=settings.http.public_url.rstrip("/") or settings.url,
+        webhook=settings.webhooks.url,
+        webhooks=settings.webhooks.tenants,
+    )
+
+
+def webhook_limits(settings: Settings) -> WebhookLimits:
+    """Which URLs may be targets."""
+    return WebhookLimits(allow_private=settings.webhooks.private_targets, timeout_s=settings.webhooks.timeout_s)
+
+
+def mail_domains(settings: Settings) -> frozenset[str] | None:
+    """The domains that get mail, empty for all; None where no mail is sent."""
+    return frozenset(domain.lower() for domain in settings.email.domains) if settings.email.host else None
+
+
+def can_sign(env: Mapping[str, str]) -> bool:
+    """Whether there is any place for webhook secrets."""
+    return any(env.get(name) for name in (SIGNING, f"{SIGNING}_FILE", FOLDER))
+
+
+def webhook_secrets(env: Mapping[str, str], tenant: str) -> tuple[bytes, ...]:
+    """The secrets that sign a tenant's webhooks, now; raises `ConfigurationError`."""
+    if env.get(FOLDER):
+        own = Path(env[FOLDER]) / tenant
+        if own.name == tenant and own.is_file():
+            return parse_secrets(read_secret(SIGNING, {f"{SIGNING}_FILE": str(own)}) or "")
+    return parse_secrets(read_secret(SIGNING, env) or "")
+
+
+def pass_on_secrets() -> None:
+    """Put what ``.env`` says about secrets into the environment, which Ray's workers on this machine inherit."""
+    known = process_environment()
+    for name in NAMES:
+        if name in known:
+            os.environ.setdefault(name, known[name])
+
+
+def check_outgoing(settings: Settings, env: Mapping[str, str]) -> None:
+    """Raise `ConfigurationError` for targets that no message can reach, or that nothing could be signed for."""
+    by_tenant = {"": settings.webhooks.url, **settings.webhooks.tenants}
+    for tenant, url in by_tenant.items():
+        name = f"webhooks.tenants.{tenant}" if tenant else "webhooks.url"
+        if not url:
+            continue
+        if complaint := target_complaint(url, webhook_limits(settings)):
+            raise ConfigurationError(f"{name} {complaint}.")
+        if (tenant and not webhook_secrets(env, tenant)) or not can_sign(env):
+            raise ConfigurationError(f"{name} is set, but there is no secret to sign with: set {SIGNING} or {FOLDER}.")
+    webhook_secrets(env, "")

@@ -1,0 +1,61 @@
+"""`Documents`: renders what a job brings, and stores it. Its methods block."""
+
+from collections.abc import Mapping
+
+from deployments.ports import MinutesRequest
+from pipelines.core import Minutes, Transcript
+from pipelines.export.document import Layout
+from pipelines.export.render import render
+from pipelines.export.templating.process import UNUSABLE, IsolatedTemplates
+from pipelines.export.templating.templates import Templates, values_of
+from pipelines.export.templating.tenant_styles import HouseStyles
+from pipelines.jobs.job import RESULT_FORMATS
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+
+TRANSCRIPT_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))
+MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minutes."))
+
+
+class Documents:
+    """Documents of transcripts, and of minutes in the style of their tenants' house."""
+
+    def __init__(self, store: BlobStore, styles: HouseStyles, templates: Templates | None = None) -> None:
+        """``templates`` None: each in a process of its own."""
+        self._store = store
+        self._styles = styles
+        self._templates = templates if templates is not None else IsolatedTemplates()
+
+    def store_transcript(self, request: MinutesRequest, transcript: Transcript) -> int:
+        """Store a transcript's documents; returns how many bytes they have."""
+        reference = request.reference
+        documents = {
+            name: render(name, transcript, None, request.title, reference=reference) for name in TRANSCRIPT_FORMATS
+        }
+        return self._put(request, documents)
+
+    def store_minutes(self, request: MinutesRequest, transcript: Transcript, minutes: Minutes) -> tuple[int, str]:
+        """Store the documents of minutes; returns how many bytes they have, and a note for the owner.
+
+        A template that these minutes cannot be laid out by gives way to the usual layout, and the note says so.
+        """
+        note = ""
+        try:
+            template = self._styles.template(request.tenant, request.template, minutes.language)
+            values = values_of(transcript, minutes, request.title) if template else {}
+            layout = self._templates.lay_out(template, values) if template else None
+            documents = _rendered(request, transcript, minutes, layout)
+        except UNUSABLE as error:
+            note = f"The minutes have the usual layout: the template cannot be used ({error.reason}: {error})"
+            documents = _rendered(request, transcript, minutes, None)
+        return self._put(request, documents), note
+
+    def _put(self, request: MinutesRequest, documents: Mapping[str, bytes]) -> int:
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        return sum(self._store.put(keys.result(name), document).n_bytes for name, document in documents.items())
+
+
+def _rendered(
+    request: MinutesRequest, transcript: Transcript, minutes: Minutes, layout: Layout | None
+) -> Mapping[str, bytes]:
+    return {name: render(name, transcript, minutes, request.title, layout) for name in MINUTES_FORMATS}

@@ -1,0 +1,178 @@
+"""The steps of a job that read and write the blob store for the Coordinator. They block: run them in a thread."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from deployments.artifacts import quarantine
+from pipelines.codec import decode, encode
+from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.jobs.job import Job, JobState
+from pipelines.jobs.usage import JobUsage, transcription_usage
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.layout import JobKeys, outcome_of
+from pipelines.storage.protocol import BlobStore
+from pipelines.text.chinese import in_script
+from pipelines.text.redaction import mask_transcript
+from pipelines.transcript.corrections import said
+from pipelines.transcript.stitching import stitch
+
+_READERS = 8  # a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Chunks with a stored outcome, as (index, cut): ``done`` have a result, ``failed`` were given up."""
+
+    done: frozenset[tuple[int, str]] = frozenset()
+    failed: frozenset[tuple[int, str]] = frozenset()
+
+
+def stored_outcomes(store: BlobStore, keys: JobKeys) -> Outcomes:
+    """What became of a job's chunks before a restart."""
+    return Outcomes(
+        done=frozenset(map(outcome_of, store.list(keys.chunks))),
+        failed=frozenset(map(outcome_of, store.list(keys.failures))),
+    )
+
+
+def stored_languages(store: BlobStore, keys: JobKeys) -> list[LanguageVote]:
+    """The languages that were voted before."""
+    return list(_read_all(store, LanguageVote, store.list(keys.languages)))
+
+
+def store_language(store: BlobStore, keys: JobKeys, vote: LanguageVote) -> None:
+    """Keep a vote: after a restart the rest of the channel is decoded in the same language."""
+    store.put(keys.language(vote.channel), encode(vote))
+
+
+def store_failure(store: BlobStore, item: WorkItem, why: str) -> None:
+    """Write the outcome of a chunk that was given up: its interval becomes ``failed`` in the coverage ledger."""
+    keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
+    result = ChunkResult(
+        index=item.chunk.index,
+        language=item.language or "",
+        segments=(),
+        avg_logprob=0.0,
+        no_speech_prob=0.0,
+        compression_ratio=0.0,
+        temperature=0.0,
+        error=why or "unknown",
+    )
+    store.put(keys.failure(item.chunk.index, item.cut), encode(result))
+
+
+def stitch_job(
+    store: BlobStore,
+    job: Job,
+    model: ModelInfo,
+    votes: Mapping[int, LanguageVote],
+    items_for: Callable[[Sequence[Chunk]], Sequence[WorkItem]],
+) -> JobUsage:
+    """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
+
+    ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
+    result says what decoded it. Returns what the transcript took.
+    """
+    keys = JobKeys(tenant=job.tenant, job_id=job.id)
+    summary = decode(SourceSummary, store.get(keys.summary))
+    spans = list(_read_all(store, Span, map(keys.span, range(summary.n_spans))))
+    results = _results(store, keys, items_for([chunk for span in spans for chunk in span.chunks]))
+    usage = transcription_usage(summary, results.values())
+    if job.replay_of:
+        kept = quarantine.read_kept(store, JobKeys(tenant=job.tenant, job_id=job.replay_of))
+        results = {**quarantine.results_of(kept, job), **results}
+    transcript = stitch(
+        spans,
+        results,
+        duration_s=summary.duration_s,
+        n_channels=summary.n_channels,
+        languages=_votes(votes, results, spans),
+        model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
+        speakers=job.options.speakers,
+    )
+    if job.options.task == "translate":
+        transcript = replace(transcript, language="en")
+    if job.options.zh_script:
+        transcript = in_script(transcript, job.options.zh_script)
+    transcript = mask_transcript(transcript, job.options.mask)
+    failed = quarantine.failed_in(results)
+    kept = quarantine.Kept(
+        summary=summary, spans=tuple(spans), results=tuple(results.values()), votes=tuple(votes.values())
+    )
+    quarantine.keep_rest(store, job, kept, sorted(failed))
+    store.put(keys.transcript, encode(transcript))
+    return usage
+
+
+def take_transcript(store: BlobStore, job: Job, origin_id: str) -> None:
+    """Copy the transcript of an earlier job of the same tenant: each stands alone. Raises `BlobMissing`.
+
+    Minutes that are written anew may take a corrected one.
+    """
+    origin, own = (JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (origin_id, job.id))
+    if job.corrected:
+        store.put(own.transcript, encode(said(decode(Transcript, store.get(origin.corrected(job.corrected))))))
+    else:
+        store.put(own.transcript, store.get(origin.transcript))
+
+
+def discard(store: BlobStore, item: WorkItem) -> None:
+    """Delete the outcome of a chunk whose job ended while it was decoded: nobody else would."""
+    store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index, item.cut))
+
+
+def clean_up(store: BlobStore, job: Job) -> None:
+    """Delete what an ended job needed only while it ran.
+
+    A replay that succeeded takes over its origin's quarantine; of a cancelled job nobody wants any.
+    """
+    keys = JobKeys(tenant=job.tenant, job_id=job.id)
+    if job.replay_of and job.state is JobState.SUCCEEDED:
+        store.delete_prefix(JobKeys(tenant=job.tenant, job_id=job.replay_of).quarantine)
+    if job.state is JobState.CANCELLED:
+        store.delete_prefix(keys.quarantine)
+    if job.state is not JobState.SUCCEEDED:
+        store.delete_prefix(keys.audio)
+    store.delete(keys.source)
+    store.delete_prefix(keys.work)
+
+
+def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict[int, ChunkResult]:
+    """Results of the items; where there is none, what says that the chunk was given up."""
+    there = {*store.list(keys.chunks), *store.list(keys.failures)}
+    candidates = ((keys.chunk(item.chunk.index, item.cut), keys.failure(item.chunk.index, item.cut)) for item in items)
+    found = [next((key for key in keys_ if key in there), "") for keys_ in candidates]
+    return {result.index: result for result in _read_all(store, ChunkResult, filter(None, found))}
+
+
+def _votes(
+    votes: Mapping[int, LanguageVote], results: Mapping[int, ChunkResult], spans: Sequence[Span]
+) -> list[LanguageVote]:
+    """Votes of the channels that speak; a language that was given, not voted, has probability 1."""
+    found: dict[int, LanguageVote] = {}
+    for span in spans:
+        for chunk in span.chunks:
+            result = results.get(chunk.index)
+            if result is not None and result.language and chunk.channel not in found:
+                given = LanguageVote(channel=chunk.channel, language=result.language, probability=1.0)
+                found[chunk.channel] = votes.get(chunk.channel, given)
+    return [found[channel] for channel in sorted(found)]
+
+
+def read_results(store: BlobStore, keys: Iterable[str]) -> Iterator[ChunkResult]:
+    """Chunk results by their keys."""
+    return _read_all(store, ChunkResult, keys)
+
+
+def read_transcript(store: BlobStore, job: Job) -> Transcript:
+    """The stitched transcript of a job; raises `BlobMissing` before it is stored."""
+    return decode(Transcript, store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))
+
+
+def _read_all(store: BlobStore, kind: type[T], keys: Iterable[str]) -> Iterator[T]:
+    with ThreadPoolExecutor(_READERS) as pool:
+        yield from (decode(kind, data) for data in pool.map(store.get, list(keys)))

@@ -1,0 +1,1 @@
+"""The single leader: claims jobs, drives them, dispatches chunks, commits to the ledger."""

@@ -1,0 +1,55 @@
+"""`BatchFeeder`: makes the jobs of batches a few at a time, and looks at the recordings of dry runs."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from deployments.coordinator.lease import Leadership
+from deployments.ports import SegmenterPort
+from pipelines.errors import MeetMemoError
+from pipelines.jobs.batch import Batch, Entry, Probe
+from pipelines.ledger.batch_book import BatchBook
+
+log = structlog.get_logger()
+
+
+class BatchFeeder:
+    """The Coordinator's side of batches; ``per_batch`` bounds the live jobs of each, ``probes`` those at once."""
+
+    def __init__(
+        self,
+        *,
+        book: BatchBook,
+        segmenter: SegmenterPort,
+        leadership: Leadership,
+        new_id: Callable[[], str],
+        per_batch: int,
+        probes: int = 4,
+    ) -> None:
+        self._book = book
+        self._segmenter = segmenter
+        self._leadership = leadership
+        self._new_id = new_id
+        self.per_batch = per_batch
+        self._probes = probes
+
+    def feed(self) -> int:
+        """Make jobs of pending entries; return how many. Blocks. Raises `Fenced`, `LedgerUnavailable`."""
+        n_made = self._book.feed(self._leadership.lease, self.per_batch, self._new_id)
+        if n_made:
+            log.info("batch jobs made", action="batch_fed", n_jobs=n_made)
+        return n_made
+
+    async def probe(self) -> int:
+        """Look at the next recordings of dry runs; return how many. Raises `LedgerUnavailable`."""
+        waiting = await asyncio.to_thread(self._book.to_probe, self._probes)
+        await asyncio.gather(*(self._probe(batch, entry) for batch, entry in waiting))
+        return len(waiting)
+
+    async def _probe(self, batch: Batch, entry: Entry) -> None:
+        try:
+            probe = await self._segmenter.probe(batch.tenant, entry.source)
+        except MeetMemoError as error:
+            probe = Probe(audio_s=None, detail=f"{error.reason}: {error}")
+        await asyncio.to_thread(self._book.probed, batch.id, entry.seq, probe)

@@ -1,0 +1,352 @@
+"""The Coordinator: one actor that takes jobs from the ledger and hands their chunks to the Transcribers.
+
+`_claim_jobs` takes queued jobs under the lease; `deployments.coordinator.job_runner.JobDriver` sees each of them through;
+`claim` and `complete` are what Transcribers call. The ledger is the truth: everything in memory is rebuilt from it
+and the blob store at the next start.
+"""
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from deployments.artifacts.shared_reads import SharedJobReads
+from deployments.artifacts.storage_retry import Patience
+from deployments.coordinator.batch_feeder import BatchFeeder
+from deployments.coordinator.job_runner import JobDriver
+from deployments.coordinator.job_store import JobRecords
+from deployments.coordinator.lease import Leadership
+from deployments.coordinator.metrics_snapshot import Observatory
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.ports import (
+    ClusterStatus,
+    DrainStatus,
+    JobView,
+    MinutesPort,
+    ModelStatus,
+    Outcome,
+    SegmenterPort,
+    TranscriberPort,
+    WrittenResults,
+)
+from deployments.retention.housekeeping import Retention, keep_house
+from deployments.telemetry.counters import Measures
+from deployments.telemetry.reports import BatchFigures
+from pipelines.core import ModelInfo
+from pipelines.errors import Fenced, MeetMemoError
+from pipelines.ids import new_id
+from pipelines.jobs.events import CancelRequested, Claimed
+from pipelines.jobs.job import JobState
+from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.protocol import DrainMode, Ledger
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.measured import MeasuredStore
+from pipelines.storage.protocol import BlobStore
+
+__all__ = ["Coordinator", "CoordinatorOptions"]
+
+JOBS_AHEAD = 2  # of each batch, for every job in hand: enough that no room stays empty
+WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
+ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
+
+log = structlog.get_logger()
+
+
+class Coordinator:
+    """Claims jobs, drives their state machines, hands out batches. Exactly one holds the lease."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        segmenter: SegmenterPort,
+        transcribers: Mapping[str, TranscriberPort],
+        minutes_writer: MinutesPort,
+        count_replicas: Callable[[], Mapping[str, int]],
+        options: CoordinatorOptions,
+        patience: Patience | None = None,
+        measures: Measures | None = None,
+        batches: BatchBook | None = None,
+    ) -> None:
+        """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
+        store = MeasuredStore(store)
+        self._measures = measures or Measures(transcribers)
+        self._ledger = ledger
+        self._store = store
+        self._count_replicas = count_replicas
+        self._options = options
+        self._leadership = Leadership(ledger, options.owner, options.lease_s)
+        self._patience = patience or Patience()
+        self._records = JobRecords(ledger, self._leadership, options.notices)
+        self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
+        self._wake = asyncio.Event()
+        self._driver = JobDriver(
+            records=self._records,
+            store=store,
+            segmenter=segmenter,
+            transcribers=transcribers,
+            minutes_writer=minutes_writer,
+            leadership=self._leadership,
+            patience=self._patience,
+            options=options,
+            measures=self._measures,
+            ended=self._job_ended,
+        )
+        self._observatory = Observatory(
+            measures=self._measures,
+            driver=self._driver,
+            ledger=ledger,
+            store=store,
+            patience=self._patience,
+            count_replicas=count_replicas,
+            fence=lambda: self._leadership.lease.fence,
+        )
+        self._batches = batches
+        self._feeder = batches and BatchFeeder(
+            book=batches,
+            segmenter=segmenter,
+            leadership=self._leadership,
+            new_id=new_id,
+            per_batch=options.max_live_jobs * JOBS_AHEAD,
+        )
+        self._loops: list[asyncio.Task[None]] = []
+        self._draining = self._refusing = False
+        self._more_queued = True  # as far as the last look into the ledger tells
+
+    # Start and stop
+
+    async def start(self) -> None:
+        """Take the lease (waiting for a dead predecessor's to run out), recover live jobs, begin to claim.
+
+        Waits for a ledger or a store that is away.
+        """
+        await self._patience.in_thread(self._ledger.migrate)
+        await self._leadership.win()
+        self._switch(await self._patience.in_thread(self._ledger.drain_mode))
+        self._driver.offices.follow(await self._patience.in_thread(self._ledger.model_routes))
+        for job in await self._patience.in_thread(self._records.live):
+            await self._patience.repeat(functools.partial(self._driver.recover, job))
+        self._loops = [
+            asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
+            asyncio.create_task(self._claim_loop(), name="claim"),
+            asyncio.create_task(self._progress_loop(), name="progress"),
+            asyncio.create_task(self._probe_loop(), name="probe"),
+        ]
+        log.info("coordinator ready", action="start", recovered=len(self._driver.jobs))
+
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """Stop all work and give the lease back; unfinished jobs go on at the next start.
+
+        What is in hand gets ``drain_s`` seconds to end by itself first.
+        """
+        if drain_s > 0:
+            self._switch(DrainMode.QUEUEING)  # this process only: the next one begins jobs again
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain_s):
+                    while self._driver.jobs:
+                        await next(iter(self._driver.jobs.values())).changed.wait()
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._driver.close()
+        await self._records.settle()
+        with contextlib.suppress(MeetMemoError):
+            await self._records.save_progress(self._driver.jobs.values())
+        await self._leadership.resign()
+
+    def check(self) -> None:
+        """Raise `Fenced` once another Coordinator holds the lease: this one must be replaced."""
+        _ = self._leadership.lease
+
+    def retune(
+        self,
+        *,
+        max_live_jobs: int,
+        max_tickets: Mapping[str, int],
+        retention: Retention,
+        sleepers: frozenset[str] = frozenset(),
+    ) -> None:
+        """Work by other bounds from now on; models that are not named keep theirs."""
+        self._options = replace(self._options, max_live_jobs=max_live_jobs, retention=retention, sleepers=sleepers)
+        if self._feeder:
+            self._feeder.per_batch = max_live_jobs * JOBS_AHEAD
+        for model, n_tickets in max_tickets.items():
+            if office := self._driver.offices.get(model):
+                office.allow(n_tickets)
+        self._wake.set()
+
+    # What Ingestion asks
+
+    async def wake(self, n_arrived: int = 0) -> None:
+        """Look into the ledger now; ``n_arrived`` jobs are new."""
+        self._measures.arrived(n_arrived)
+        self._wake.set()
+
+    async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
+        """Return the job once it changed after ``seen_version``, or when the time is up; raises `JobUnknown`."""
+        live = self._driver.jobs.get(job_id)
+        if live is None:
+            job = await self._waiting.get(tenant, job_id)
+            if job.state is JobState.QUEUED and job.version <= seen_version:
+                await asyncio.sleep(min(timeout_s, self._options.idle_poll_s))
+                job = await self._waiting.get(tenant, job_id)
+            return self._view_of(tenant, job_id) or JobView(job=job, eta_s=None)
+        if live.job.tenant == tenant and live.job.version <= seen_version:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await live.changed.wait()
+        view = self._view_of(tenant, job_id)
+        return view or JobView(job=await asyncio.to_thread(self._ledger.get, tenant, job_id), eta_s=None)
+
+    def _view_of(self, tenant: str, job_id: str) -> JobView | None:
+        live = self._driver.jobs.get(job_id)
+        if live is None or live.job.tenant != tenant:
+            return None
+        return JobView(job=live.job, eta_s=self._driver.eta(live))
+
+    async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
+        """Estimate the seconds each live job still needs."""
+        return {
+            job_id: self._driver.eta(self._driver.jobs[job_id]) for job_id in job_ids if job_id in self._driver.jobs
+        }
+
+    async def status(self) -> ClusterStatus:
+        """Describe models, backlog and speed."""
+        replicas = await asyncio.to_thread(self._count_replicas)
+        return ClusterStatus(
+            models=tuple(
+                ModelStatus(
+                    name=name,
+                    ready=replicas.get(name, 0) > 0,
+                    asleep=name in self._options.sleepers and not replicas.get(name, 0),
+                    detail=office.describe(replicas.get(name, 0)),
+                )
+                for name, office in self._driver.offices.items()
+            ),
+            backlog_audio_s=self._driver.backlog_s,
+            speed=self._driver.meter.speed,
+            ledger_ok=self._patience.ledger_ok,
+            store_ok=self._patience.store_ok,
+            draining=self._draining,
+        )
+
+    async def metrics(self) -> bytes:
+        """What is counted and measured here, in Prometheus' text format; raises `Fenced`."""
+        return await self._observatory.render(draining=self._draining)
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
+        """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case.
+
+        Durable: a successor goes on with it. Raises `LedgerUnavailable`.
+        """
+        if begin is not None:
+            mode = (DrainMode.REFUSING if refuse else DrainMode.QUEUEING) if begin else DrainMode.OFF
+            await asyncio.to_thread(self._ledger.set_drain_mode, mode)
+            self._switch(mode)
+        return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._driver.jobs))
+
+    def _switch(self, mode: DrainMode) -> None:
+        draining = mode is not DrainMode.OFF
+        if draining != self._draining:
+            log.info("draining" if draining else "no longer draining", action="drain", live_jobs=len(self._driver.jobs))
+        self._draining, self._refusing = draining, mode is DrainMode.REFUSING
+        self._wake.set()
+
+    # What the MinutesWriter tells
+
+    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
+        await self._patience.in_thread(self._records.enter_minutes, tenant, job_id, written)
+        if written.figures is not None:
+            self._measures.written(written.figures)
+
+    # What Transcribers ask
+
+    async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Lease the next batch of the replica's model to a ticket; raises `Fenced`."""
+        await self._leadership.be_sure()
+        return self._driver.offices[replica.name].claim(ticket, replica, max_items)
+
+    async def complete(
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+    ) -> float:
+        """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
+        office = self._driver.offices[replica.name]
+        if figures is not None:
+            self._driver.take_figures(office, figures)
+        for outcome in outcomes:
+            await self._driver.take_outcome(office, ticket, outcome)
+        if not self._driver.backlog_s:
+            self._driver.meter.stop()
+        return office.queue.backlog_s
+
+    # Loops
+
+    async def _claim_loop(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._options.idle_poll_s):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._patience.repeat(self._claim_jobs)
+            except Fenced:
+                self._leadership.lose()
+                return
+
+    async def _claim_jobs(self) -> None:
+        self._driver.offices.follow(await asyncio.to_thread(self._ledger.model_routes))
+        for job in await asyncio.to_thread(self._records.cancel_requests):
+            await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
+        if self._feeder and not self._draining:
+            self._measures.arrived(await asyncio.to_thread(self._feeder.feed))
+        self._more_queued = True
+        if (room := self._room) > 0 and not self._draining:
+            claimed = await asyncio.to_thread(self._records.claim, room, self._driver.jobs)
+            self._more_queued = len(claimed) >= room
+            await asyncio.gather(*(self._driver.begin(self._driver.admit(job), Claimed()) for job in claimed))
+
+    @property
+    def _room(self) -> int:
+        """How many jobs more may be transcribed at once."""
+        return self._options.max_live_jobs - self._driver.n_transcribing
+
+    def _job_ended(self) -> None:
+        if self._more_queued and self._room >= max(1, self._options.max_live_jobs * ROOM_WORTH_A_LOOK):
+            self._wake.set()
+
+    async def _housekeeping_loop(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(
+                    keep_house,
+                    self._ledger,
+                    self._store,
+                    self._options.retention,
+                    now_s=time.time(),
+                    book=self._batches,
+                )
+            except MeetMemoError as error:
+                log.warning("housekeeping put off", action="sweep", error=str(error))
+            await asyncio.sleep(self._options.housekeeping_interval_s)
+
+    async def _probe_loop(self) -> None:
+        while self._feeder:
+            try:
+                n_probed = await self._feeder.probe()
+            except MeetMemoError as error:
+                log.warning("probing put off", action="probe", error=str(error))
+                n_probed = 0
+            if not n_probed:
+                await asyncio.sleep(self._options.idle_poll_s)
+
+    async def _progress_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.progress_interval_s)
+            with contextlib.suppress(MeetMemoError):  # progress is no truth: the next round writes it
+                await self._records.save_progress(self._driver.jobs.values())

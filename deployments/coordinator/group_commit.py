@@ -1,0 +1,59 @@
+"""`GroupCommit`: writes of several jobs in one transaction, as databases do with their own log."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from pipelines.errors import Fenced, LedgerUnavailable
+from pipelines.jobs.job import Job
+from pipelines.ledger.protocol import JobUpdate
+
+Outcome = Job | Exception
+
+
+class GroupCommit:
+    """Writes what comes while a transaction is under way in the next one. Belongs to one event loop."""
+
+    def __init__(self, apply_many: Callable[[Sequence[JobUpdate]], Sequence[Outcome]]) -> None:
+        """``apply_many`` blocks; it returns per update the job as stored, or the error that concerns it alone."""
+        self._apply_many = apply_many
+        self._waiting: list[tuple[JobUpdate, asyncio.Future[Job]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def write(self, update: JobUpdate) -> Job:
+        """Return the job as stored; raises what `pipelines.ledger.protocol.Ledger.apply` does."""
+        answer: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self._waiting.append((update, answer))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting(), name="group commit")
+        return await answer
+
+    async def settle(self) -> None:
+        """Wait until nothing is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting, []
+                outcomes = await self._outcomes([update for update, _ in taken])
+                for (_, answer), outcome in zip(taken, outcomes, strict=True):
+                    if answer.done():
+                        continue  # whoever asked was cancelled
+                    if isinstance(outcome, Exception):
+                        answer.set_exception(outcome)
+                    else:
+                        answer.set_result(outcome)
+        finally:
+            self._writing = None
+
+    async def _outcomes(self, updates: Sequence[JobUpdate]) -> Sequence[Outcome]:
+        try:
+            return await asyncio.to_thread(self._apply_many, updates)
+        except (Fenced, LedgerUnavailable) as error:
+            return [error] * len(updates)
+        except Exception as error:
+            if len(updates) == 1:
+                return [error]
+            # One that the database refuses must not take the others along.
+            return [outcome for update in updates for outcome in await self._outcomes([update])]

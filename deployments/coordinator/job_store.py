@@ -1,0 +1,133 @@
+"""`JobRecords`: the Coordinator's side of the ledger: every write under the lease, lost answers made good."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from deployments.coordinator.group_commit import GroupCommit
+from deployments.coordinator.lease import Leadership
+from deployments.coordinator.live_job import LiveJob
+from deployments.notifications.messages import Notices
+from deployments.ports import WrittenResults
+from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
+from pipelines.jobs.events import MinutesFollowed
+from pipelines.jobs.job import Job, JobState
+from pipelines.jobs.state_machine import transition
+from pipelines.ledger.protocol import JobUpdate, Ledger
+
+
+class JobRecords:
+    """Reads and writes jobs for the holder of the lease; what is not async blocks. All may raise `Fenced`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        leadership: Leadership,
+        notices: Notices,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``notices`` says which messages a change brings, ``clock`` gives Unix seconds."""
+        self._ledger = ledger
+        self._leadership = leadership
+        self._notices = notices
+        self._clock = clock
+        self._claim_uncertain = False
+        self._commits = GroupCommit(lambda updates: ledger.apply_many(leadership.lease, updates))
+
+    def live(self) -> Sequence[Job]:
+        """Jobs that were begun and have not ended."""
+        return self._ledger.live(self._leadership.lease)
+
+    def cancel_requests(self) -> Sequence[Job]:
+        """Live jobs, queued ones included, whose owner does not want them any more."""
+        return self._ledger.cancel_requests(self._leadership.lease)
+
+    def same_content(self, tenant: str, content_key: str) -> Job | None:
+        """The newest job that succeeded with this content."""
+        return self._ledger.same_content(tenant, content_key)
+
+    def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
+        """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once.
+
+        ``known`` are the ids of jobs in hand.
+        """
+        lost: list[Job] = []
+        if self._claim_uncertain:
+            live = self._ledger.live(self._leadership.lease)
+            lost = [job for job in live if job.state is JobState.QUEUED and job.id not in known]
+        self._claim_uncertain = True
+        claimed = self._ledger.claim(self._leadership.lease, room)
+        self._claim_uncertain = False
+        return [*lost, *claimed]
+
+    async def write(self, live: LiveJob, after: Job) -> Job:
+        """Write the job, and the messages about its change, to the ledger under the lease; return what it stored."""
+        try:
+            return await self._commits.write(self._update(live.stored, after))
+        except VersionConflict:
+            # Only the holder of the lease writes versions: it was progress of ours whose answer was lost.
+            held = await asyncio.to_thread(self._ledger.get, after.tenant, after.id)
+            if held.state is not live.stored.state:
+                raise
+            return await self._commits.write(self._update(held, after))
+
+    async def settle(self) -> None:
+        """Wait for the writes under way."""
+        await self._commits.settle()
+
+    def _update(self, held: Job, after: Job) -> JobUpdate:
+        return JobUpdate(after, held.version, self._notices.of(held, after, at_s=self._clock()))
+
+    @staticmethod
+    def accept(live: LiveJob, after: Job, stored: Job) -> None:
+        """Take over version and time that the ledger gave; what it does not store stays as it is in memory."""
+        live.stored = stored
+        live.job = replace(after, version=stored.version, updated_at_s=stored.updated_at_s)
+
+    async def save_progress(self, jobs: Collection[LiveJob]) -> None:
+        """Write the progress of jobs in one transaction; one that is just changing state is left out."""
+        stale = [
+            live
+            for live in jobs
+            if live.job.progress != live.stored.progress and not live.job.state.final and not live.lock.locked()
+        ]
+        for live in stale:
+            await live.lock.acquire()
+        try:
+            updates = [JobUpdate(live.job, live.stored.version) for live in stale]
+            if updates:
+                stored = await asyncio.to_thread(self._ledger.apply_many, self._leadership.lease, updates)
+                for live, job in zip(stale, stored, strict=True):
+                    if isinstance(job, VersionConflict):  # an earlier round came through, but its answer did not
+                        job = await asyncio.to_thread(self._ledger.get, live.job.tenant, live.job.id)
+                        live.stored = replace(live.stored, version=job.version)
+                    elif isinstance(job, Job):
+                        self.accept(live, live.job, job)
+        finally:
+            for live in stale:
+                live.lock.release()
+                live.announce()
+
+    async def record(self, job: Job, name: str, detail: str) -> None:
+        """Enter something in a job's history; that alone is no reason to stop."""
+        with contextlib.suppress(LedgerUnavailable, JobUnknown):
+            await asyncio.to_thread(self._ledger.record, self._leadership.lease, job, name, detail)
+
+    def enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        """Enter what was written for a job that had ended without minutes; raises `JobUnknown`, `IllegalTransition`."""
+        job = self._ledger.get(tenant, job_id)
+        event = MinutesFollowed(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
+        after, _ = transition(job, event)
+        if after != job:
+            update = self._update(job, after)
+            self._ledger.apply(self._leadership.lease, after, update.expected_version, update.messages)
+            self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
+
+    def is_over(self, tenant: str, job_id: str) -> bool:
+        """Whether a job has ended or is unknown."""
+        try:
+            return self._ledger.get(tenant, job_id).state.final
+        except JobUnknown:
+            return True

@@ -1,0 +1,86 @@
+"""`Leadership`: holds the Coordinator's lease and notices when it is lost."""
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+
+from pipelines.errors import Fenced, LedgerError, LedgerUnavailable, MeetMemoError
+from pipelines.ledger.protocol import Lease, Ledger
+
+log = structlog.get_logger()
+
+
+class Leadership:
+    """The lease of one Coordinator. Whoever loses it must stop: its writes are refused from then on."""
+
+    def __init__(self, ledger: Ledger, owner: str, ttl_s: float) -> None:
+        self._ledger = ledger
+        self._owner = owner
+        self._ttl_s = ttl_s
+        self._lease: Lease | None = None
+        self._lost = False
+        self._sure_until = 0.0  # time.monotonic(), which also counts while the process is frozen
+        self._beat: asyncio.Task[None] | None = None
+
+    @property
+    def lease(self) -> Lease:
+        """The lease to write with; raises `Fenced` before it was won and after it was lost."""
+        if self._lease is None or self._lost:
+            raise Fenced(f"{self._owner} does not hold the coordinator's lease")
+        return self._lease
+
+    async def be_sure(self) -> None:
+        """Wait until nobody else can hold the lease: after a freeze, until the ledger confirms it; raises `Fenced`."""
+        while self.lease and time.monotonic() >= self._sure_until:  # noqa: ASYNC110 - the beat, or time, ends it
+            await asyncio.sleep(self._ttl_s / 30)
+
+    async def win(self) -> None:
+        """Take the lease, waiting for a dead predecessor's to run out, and keep it alive from now on."""
+        while self._lease is None:
+            asked = time.monotonic()
+            with contextlib.suppress(LedgerUnavailable):
+                self._lease = await asyncio.to_thread(self._ledger.acquire_lease, self._owner, self._ttl_s)
+                self._sure_until = asked + self._ttl_s
+            if self._lease is None:
+                await asyncio.sleep(min(1.0, self._ttl_s / 10))
+        self._beat = asyncio.create_task(self._keep(), name="heartbeat")
+
+    async def confirm(self) -> None:
+        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence.
+
+        The ledger is asked only when the last heartbeat leaves less than a third of the lease to write in.
+        """
+        if self.lease and time.monotonic() >= self._sure_until - self._ttl_s / 3:
+            await self._renew()
+
+    async def resign(self) -> None:
+        """Give the lease back, so that a successor need not wait."""
+        if self._beat is not None:
+            self._beat.cancel()
+            await asyncio.gather(self._beat, return_exceptions=True)
+        if self._lease is not None and not self._lost:
+            with contextlib.suppress(MeetMemoError):
+                await asyncio.to_thread(self._ledger.release, self._lease)
+
+    def lose(self) -> None:
+        """Note that a write was fenced."""
+        if not self._lost:
+            log.error("lease lost", action="fence", owner=self._owner)
+        self._lost = True
+
+    async def _renew(self) -> None:
+        asked = time.monotonic()
+        self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
+        self._sure_until = asked + self._ttl_s
+
+    async def _keep(self) -> None:
+        while not self._lost:
+            await asyncio.sleep(self._ttl_s / 3)
+            try:
+                await self._renew()
+            except Fenced:
+                self.lose()
+            except LedgerError as error:
+                log.error("ledger unavailable", action="heartbeat", error=str(error))

@@ -1,0 +1,122 @@
+"""`Observatory`: puts together what the Coordinator tells Prometheus: what it counted, and the state it is in."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from deployments.artifacts.parked_minutes import Parking
+from deployments.artifacts.storage_retry import Patience
+from deployments.coordinator.job_runner import JobDriver
+from deployments.telemetry.counters import Measures
+from deployments.telemetry.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
+from pipelines.errors import LedgerUnavailable, StoreUnavailable
+from pipelines.ledger.protocol import Ledger, QueuedJobs
+from pipelines.storage.measured import MeasuredStore
+
+STORAGE_TIMEOUT_S = 2.0
+"""A scrape waits no longer for a ledger or a store."""
+
+PARKED_FRESH_S = 15.0
+"""How long a count of parked minutes is good: it lists a part of the store."""
+
+
+class Observatory:
+    """Looks at the Coordinator's parts; belongs to its event loop."""
+
+    def __init__(
+        self,
+        *,
+        measures: Measures,
+        driver: JobDriver,
+        ledger: Ledger,
+        store: MeasuredStore,
+        patience: Patience,
+        count_replicas: Callable[[], Mapping[str, int]],
+        fence: Callable[[], int],
+    ) -> None:
+        self._measures = measures
+        self._driver = driver
+        self._ledger = ledger
+        self._store = store
+        self._patience = patience
+        self._count_replicas = count_replicas
+        self._fence = fence
+        self._n_parked: int | None = None
+        self._parked_until_s = 0.0  # monotonic
+
+    async def render(self, *, draining: bool) -> bytes:
+        """One scrape. What a ledger or a store that is away would say is left out."""
+        queued: tuple[QueuedJobs, ...] | None
+        try:
+            async with asyncio.timeout(STORAGE_TIMEOUT_S):
+                queued = await asyncio.to_thread(self._ledger.queued_jobs)
+        except (LedgerUnavailable, TimeoutError):
+            queued = None
+        replicas = await asyncio.to_thread(self._count_replicas)
+        snapshot = Snapshot(
+            waiting=self._waiting(queued or (), time.time()),
+            models={
+                name: ModelGauges(
+                    n_replicas=replicas.get(name, 0),
+                    n_tickets=office.n_tickets,
+                    leased_audio_s=office.leased_s,
+                    info=office.replica,
+                )
+                for name, office in self._driver.offices.items()
+            },
+            speed=self._driver.meter.speed,
+            fence=self._fence(),
+            ledger_ok=self._patience.ledger_ok and queued is not None,
+            store_ok=self._patience.store_ok,
+            draining=draining,
+            n_parked=await self._count_parked(),
+        )
+        self._measures.store_calls("coordinator", self._store.take_calls())
+        return self._measures.render() + render_snapshot(snapshot)
+
+    def _waiting(self, queued: tuple[QueuedJobs, ...], now_s: float) -> dict[tuple[str, str], WaitingWork]:
+        options = self._measures.options
+        found = {(kind, model): _Sums() for kind in options.classes for model in self._driver.offices}
+        for group in queued:
+            sums = found.get((options.class_of(group.tenant), group.model))
+            if sums is not None:  # else its model is gone, and it will fail as soon as it is begun
+                sums.n_queued += group.n_jobs
+                sums.see(group.oldest_created_at_s)
+        for live in self._driver.jobs.values():
+            sums = found.get((options.class_of(live.job.tenant), live.job.options.model))
+            if sums is not None:
+                sums.n_live += 1
+                sums.backlog_s += max(0.0, live.job.progress.audio_s - live.job.progress.done_s)
+                sums.see(live.job.created_at_s)
+        return {
+            labels: WaitingWork(
+                n_queued=sums.n_queued,
+                n_live=sums.n_live,
+                backlog_audio_s=sums.backlog_s,
+                oldest_s=max(0.0, now_s - sums.oldest_at_s) if sums.oldest_at_s is not None else 0.0,
+            )
+            for labels, sums in found.items()
+        }
+
+    async def _count_parked(self) -> int | None:
+        now_s = time.monotonic()
+        if now_s >= self._parked_until_s:
+            self._parked_until_s = now_s + PARKED_FRESH_S
+            try:
+                async with asyncio.timeout(STORAGE_TIMEOUT_S):
+                    self._n_parked = await asyncio.to_thread(Parking(self._store).count)
+            except (StoreUnavailable, TimeoutError):
+                self._n_parked = None
+        return self._n_parked
+
+
+class _Sums:
+    """What is added up for one class and model."""
+
+    def __init__(self) -> None:
+        self.n_queued = self.n_live = 0
+        self.backlog_s = 0.0
+        self.oldest_at_s: float | None = None
+
+    def see(self, created_at_s: float) -> None:
+        self.oldest_at_s = created_at_s if self.oldest_at_s is None else min(self.oldest_at_s, created_at_s)

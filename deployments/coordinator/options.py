@@ -1,0 +1,44 @@
+"""`CoordinatorOptions`: what the Coordinator and its parts are told by the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deployments.notifications.messages import Notices
+from deployments.retention.housekeeping import Retention
+from pipelines.models.profile import ModelProfile
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinatorOptions:
+    """Bounds and intervals, in seconds where named so.
+
+    ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_tickets``: open
+    calls of each model's Transcribers; they must suffice for all its replicas. ``sleepers`` are models that have
+    no replica while no job wants them.
+
+    ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
+    with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
+    a batch's time is limited; see `segment_stream` and `TicketOffice`.
+    """
+
+    owner: str
+    profiles: Mapping[str, ModelProfile]
+    weights: Mapping[str, str] = field(default_factory=dict)
+    sleepers: frozenset[str] = frozenset()
+    max_live_jobs: int = 32
+    max_tickets: Mapping[str, int] = field(default_factory=dict)
+    batch_size: int = 16
+    lanes: Mapping[str, int] = field(default_factory=dict)
+    max_attempts: int = 5
+    pause_s: float = 1.0
+    batch_patience_s: float = 120.0
+    lease_s: float = 15.0
+    idle_poll_s: float = 5.0
+    progress_interval_s: float = 0.5
+    housekeeping_interval_s: float = 3600.0
+    retention: Retention = field(default=Retention())
+    notices: Notices = field(default=Notices())
+
+    def profile_of(self, model: str) -> ModelProfile:
+        """What is known about a model."""
+        return self.profiles.get(model, ModelProfile())

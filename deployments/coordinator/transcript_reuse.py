@@ -1,0 +1,70 @@
+"""`Reuse`: finds the transcript that an earlier job of the same tenant made of the same content."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from deployments.artifacts import job_data
+from deployments.artifacts.storage_retry import Patience
+from deployments.coordinator.job_store import JobRecords
+from deployments.coordinator.lease import Leadership
+from pipelines.errors import BlobMissing
+from pipelines.jobs.content_hash import content_key
+from pipelines.jobs.events import TranscriptReused
+from pipelines.jobs.job import Job
+from pipelines.models.profile import ModelProfile
+from pipelines.storage.protocol import BlobStore
+
+log = structlog.get_logger()
+
+
+class Reuse:
+    """Looks before a recording is cut; what is found is copied, so that each job stands alone."""
+
+    def __init__(
+        self,
+        *,
+        records: JobRecords,
+        store: BlobStore,
+        leadership: Leadership,
+        patience: Patience,
+        profiles: Mapping[str, ModelProfile],
+        weights: Mapping[str, str],
+    ) -> None:
+        """``weights`` holds the SHA-256 of each model's; transcripts of a model without one are not reused."""
+        self._records = records
+        self._store = store
+        self._leadership = leadership
+        self._patience = patience
+        self._profiles = profiles
+        self._weights = weights
+
+    def key_of(self, job: Job) -> str:
+        """The key under which others find the job's transcript; "" for one that is not all its own."""
+        if job.replay_of or job.minutes_of:
+            return ""
+        model = job.options.model
+        return content_key(
+            job.source.sha256, job.options, self._weights.get(model, ""), self._profiles.get(model, ModelProfile())
+        )
+
+    async def take(self, job: Job) -> TranscriptReused | None:
+        """Copy the transcript of an earlier job, if there is one and the job wants it; say whose it is.
+
+        A job that keeps its recording is decoded again: the copy is made on the way.
+        """
+        key = self.key_of(job)
+        if not (key and job.options.reuse) or job.options.keep_audio:
+            return None
+        origin = await self._patience.in_thread(self._records.same_content, job.tenant, key)
+        if origin is None:
+            return None
+        await self._patience.repeat(self._leadership.confirm)
+        try:
+            await self._patience.in_thread(job_data.take_transcript, self._store, job, origin.id)
+        except BlobMissing:  # purged meanwhile
+            return None
+        log.info("transcript reused", action="reuse", job_id=job.id, origin=origin.id)
+        return TranscriptReused(
+            origin=origin.id, audio_s=origin.progress.audio_s, n_chunks=origin.n_chunks or 0, content_key=key
+        )

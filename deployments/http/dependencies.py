@@ -1,0 +1,131 @@
+"""Dependencies of routes: a parameter with one of these annotations names the scope, and holds one tenant's jobs only.
+
+async def show_job(job_id: str, jobs: Reader) -> JobDetail: ...
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from deployments.auth.authenticators import Doorkeeper, Principal, Scope
+from deployments.auth.rate_limit import RateMeter
+from deployments.http.browser_guard import is_misdirected
+from deployments.http.security_headers import leave
+from deployments.intake.gates import Gate
+from deployments.tenant.backend import Backend
+from deployments.tenant.batches import TenantBatches
+from deployments.tenant.jobs import TenantJobs
+from pipelines.errors import Forbidden, MeetMemoError, Unauthenticated
+
+INSPECTION_TIMEOUT_S = 3.0  # a ledger that hangs must not hang those who ask whether it does
+_BEARER = HTTPBearer(scheme_name="bearer", auto_error=False, description="An API key or a JWT.")
+_API_KEY = APIKeyHeader(name="X-API-Key", scheme_name="api_key", auto_error=False, description="An API key.")
+
+
+async def authorized(
+    request: Request,
+    needed: SecurityScopes,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    api_key: Annotated[str | None, Depends(_API_KEY)],
+) -> Principal:
+    """The principal of a request; counts the request against its tenant's rate.
+
+    Raises `Unauthenticated`, `Overloaded` beyond the rate, `Forbidden` when a needed scope is not the principal's.
+    """
+    token = bearer.credentials if bearer else None
+    if api_key is not None and token is not None and api_key != token:
+        raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    principal = await doorkeeper.admit(token if token is not None else api_key)
+    meter: RateMeter = request.app.state.meter
+    headers, refusal = meter.charge(principal.tenant)
+    leave(request, headers)
+    if refusal is not None:
+        raise refusal
+    for scope in needed.scopes:
+        if scope not in principal.scopes:
+            raise Forbidden(f"This needs the scope {scope}, which the key does not have.", scope)
+    return principal
+
+
+async def inspects(request: Request) -> bool:
+    """Whether whoever asks may see what concerns the whole cluster; nobody is refused, and nothing is counted.
+
+    For routes that are open to all and tell some more. Somebody whose key cannot be looked up now sees no more either,
+    nor does anybody who calls this server by a name that is not its own.
+    """
+    if is_misdirected(request):
+        return False
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
+    try:
+        async with asyncio.timeout(INSPECTION_TIMEOUT_S):
+            principal = await doorkeeper.admit(token or None)
+    except (MeetMemoError, TimeoutError):
+        return False
+    return bool(principal.scopes & {Scope.METRICS, Scope.ADMIN})
+
+
+async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantJobs:
+    backend: Backend = request.app.state.backend
+    return backend.for_tenant(principal.tenant)
+
+
+async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
+    return principal.key_id
+
+
+async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
+    backend: Backend = request.app.state.backend
+    return backend.batches_of(principal.tenant)
+
+
+Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]
+"""The jobs of the tenant who asks, to look at."""
+
+Writer = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_WRITE])]
+"""The same, to submit, cancel, replay and erase."""
+
+Author = Annotated[str, Security(_author, scopes=[Scope.JOBS_WRITE])]
+"""What names the credential of somebody who writes; "" where nobody is asked who they are."""
+
+BatchReader = Annotated[TenantBatches, Security(_tenant_batches, scopes=[Scope.JOBS_READ])]
+"""The batches of the tenant who asks, to look at."""
+
+BatchWriter = Annotated[TenantBatches, Security(_tenant_batches, scopes=[Scope.JOBS_WRITE])]
+"""The same, to submit, steer and upload to."""
+
+Scraper = Annotated[Principal, Security(authorized, scopes=[Scope.METRICS])]
+"""Who may read what is counted over all tenants."""
+
+Admin = Annotated[Principal, Security(authorized, scopes=[Scope.ADMIN])]
+"""Who may do something to the whole cluster."""
+
+SlotHolder = Callable[..., AsyncIterator[None]]
+
+
+def reader_slot(gate: Gate) -> SlotHolder:
+    """A dependency that holds a slot of the tenant who asks until the answer is over, or its client or task is gone.
+
+    It is taken before anything is done for the request: whoever is refused has nothing left behind.
+    """
+
+    async def hold(jobs: Reader) -> AsyncIterator[None]:
+        with gate.acquire(jobs.tenant):
+            yield
+
+    return hold
+
+
+def writer_slot(gate: Gate) -> SlotHolder:
+    """The same for routes that write."""
+
+    async def hold(jobs: Writer) -> AsyncIterator[None]:
+        with gate.acquire(jobs.tenant):
+            yield
+
+    return hold

@@ -1,0 +1,58 @@
+"""A job's life as server-sent events (HTML Living Standard, section 9.2)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from deployments.http.errors.problems import problem_of
+from deployments.schemas.jobs import JobBody
+from deployments.schemas.options import Problem
+from deployments.tenant.coordinator_client import CoordinatorLine
+from pipelines.errors import InvalidRequest, JobUnknown
+from pipelines.jobs.job import Job, JobState
+
+MIN_INTERVAL_S = 0.2  # a busy job changes with every batch; nobody reads faster than this
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def seen_version(last_event_id: str | None) -> int:
+    """Read the header ``Last-Event-ID``; -1 when there is none. Raises `InvalidRequest`."""
+    if not last_event_id:
+        return -1
+    if not (last_event_id.isascii() and last_event_id.isdigit()):
+        raise InvalidRequest("Last-Event-ID must be the id of an event of this job.")
+    return int(last_event_id)
+
+
+async def job_events(
+    line: CoordinatorLine, job: Job, eta_s: float | None, seen: int, keep_alive_s: float, public_url: str
+) -> AsyncIterator[bytes]:
+    """Yield ``state``, ``progress`` and at last ``end`` events, whose id is the job's version, newer than ``seen``.
+
+    ``state`` says that the state is another than in the event before (or that this is the first event), ``progress``
+    that something else changed. A comment goes out after ``keep_alive_s`` seconds without an event. An event
+    ``error`` with a problem ends the stream of a job that is deleted meanwhile.
+    """
+    told: JobState | None = None
+    news = job.version > seen or job.state.final
+    while True:
+        if news:
+            name = "end" if job.state.final else "progress" if told is job.state else "state"
+            yield _event(name, job.version, JobBody.from_domain(job, eta_s, public_url))
+            if job.state.final:
+                return
+            told = job.state
+            await asyncio.sleep(MIN_INTERVAL_S)
+        try:
+            view = await line.watch(job, keep_alive_s)
+        except JobUnknown as error:
+            yield _event("error", job.version, problem_of(error))
+            return
+        news = view is not None
+        if view is None:
+            yield KEEP_ALIVE
+        else:
+            job, eta_s = view.job, view.eta_s
+
+
+def _event(name: str, version: int, body: JobBody | Problem) -> bytes:
+    return f"event: {name}\nid: {version}\ndata: {body.model_dump_json()}\n\n".encode()

@@ -1,0 +1,37 @@
+"""The OpenAPI document's part about OpenAI's dialect."""
+
+from typing import Any
+
+from deployments.http.errors.openai import SpeechError, openai_status
+from deployments.http.errors.problems import STATUS
+from deployments.http.openai.forms import Task, TranscriptionForm, TranslationForm
+from pipelines.errors import Reason
+
+SPEECH_DESCRIPTION = """
+Transcribes a recording while the client waits, as OpenAI's API does; its official clients work as they are. The
+recording becomes a job like any other, decoded before those that nobody waits for; its id is in `X-MeetMemo-Job` and
+its address in `Location`. When the client goes away the job goes on, and its results are fetched from `/v1/jobs/{id}`;
+with an `Idempotency-Key` the same request sent again waits for the same job.
+"""
+
+
+def speech_openapi(task: Task) -> dict[str, Any]:
+    """The request body of ``/v1/audio/…``."""
+    model = TranscriptionForm if task == "transcribe" else TranslationForm
+    schema = model.model_json_schema()
+    schema["properties"] = {"file": {"type": "string", "format": "binary"}, **schema["properties"]}
+    schema["required"] = ["file", *schema.get("required", [])]
+    if "timestamp_granularities" in schema["properties"]:
+        granularities = schema["properties"].pop("timestamp_granularities")
+        schema["properties"]["timestamp_granularities[]"] = granularities
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def documented_speech(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
+    """Describe the error answers of a route that speaks OpenAI's dialect, by status; 401, 403, 500 are among them."""
+    by_status: dict[int, list[str]] = {}
+    for reason in (*reasons, Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.INTERNAL):
+        by_status.setdefault(openai_status(reason, STATUS[reason]), []).append(f"`{reason}`")
+    return {
+        status: {"model": SpeechError, "description": ", ".join(among)} for status, among in sorted(by_status.items())
+    }

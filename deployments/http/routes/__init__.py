@@ -1,0 +1,1 @@
+"""One module per resource, named by the noun of its URL."""

@@ -1,0 +1,110 @@
+"""The routes of the playback copy: its audio, its waveform, and its end before that of the results."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from deployments.http.dependencies import Reader, Writer
+from deployments.http.errors.problems import documented
+from deployments.schemas.jobs import JOBS_PATH
+from deployments.tenant.jobs import ResultStream
+from deployments.tenant.threads import in_thread
+from pipelines.audio.formats import PLAYBACK_MEDIA_TYPE
+from pipelines.errors import BlobMissing, IllegalTransition, Reason, ResultPending
+from pipelines.jobs.job import Job
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+
+AUDIO_PATH = JOBS_PATH + "/{job_id}/audio"
+
+_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
+_FETCH = (Reason.BLOB_MISSING, Reason.RESULT_PENDING, *_ONE_JOB)
+_PRIVATE = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
+
+
+def audio_routes() -> APIRouter:
+    """Build the routes for listening to a recording."""
+    router = APIRouter(tags=["results"])
+
+    @router.get(
+        AUDIO_PATH,
+        response_class=StreamingResponse,
+        summary="Listen to a recording",
+        description="The copy that the option `keep_audio` asked for: Opus in WebM, on the transcript's clock.",
+        responses={
+            200: {
+                "content": {PLAYBACK_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+                "description": "The copy.",
+            },
+            **documented(*_FETCH),
+        },
+    )
+    async def audio(job_id: str, jobs: Reader) -> Response:
+        job = await jobs.get(job_id)
+        found = await in_thread(_open_audio, jobs.store, job)
+        headers = {**_PRIVATE, "content-length": str(found.n_bytes)}
+        return StreamingResponse(found.blocks(), media_type=PLAYBACK_MEDIA_TYPE, headers=headers)
+
+    @router.get(
+        AUDIO_PATH + "/peaks",
+        response_class=Response,
+        summary="The waveform of a recording",
+        description="`per_s` and, for each channel, its loudest samples as bytes (255 is full scale) in Base64.",
+        responses={
+            200: {"content": {"application/json": {}}, "description": "The peaks."},
+            **documented(*_FETCH),
+        },
+    )
+    async def peaks(job_id: str, jobs: Reader) -> Response:
+        job = await jobs.get(job_id)
+        content = await in_thread(_read_peaks, jobs.store, job)
+        return Response(content, media_type="application/json", headers=_PRIVATE)
+
+    @router.delete(
+        AUDIO_PATH,
+        status_code=204,
+        summary="Delete a recording's playback copy",
+        description="Transcript, minutes and documents stay. May be repeated.",
+        responses=documented(Reason.ILLEGAL_TRANSITION, *_ONE_JOB),
+    )
+    async def forget(job_id: str, jobs: Writer) -> Response:
+        job = await jobs.get(job_id)
+        if not job.state.final:
+            raise IllegalTransition(f"Job {job_id} is {job.state}: its audio can be deleted when it has ended.")
+        for keys in _holders(job):
+            await in_thread(jobs.store.delete_prefix, keys.audio)
+            await in_thread(jobs.store.delete, keys.audio_mark)
+        return Response(status_code=204)
+
+    return router
+
+
+def _holders(job: Job) -> list[JobKeys]:
+    """Where the copy of a job's recording may lie: with it, or with the job whose chunks or transcript it took."""
+    return [JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (job.id, job.replay_of, job.minutes_of) if job_id]
+
+
+def _open_audio(store: BlobStore, job: Job) -> ResultStream:
+    for keys in _holders(job):
+        try:
+            stream = store.open(keys.playback)
+        except BlobMissing:
+            continue
+        n_bytes = stream.seek(0, 2)
+        stream.seek(0)
+        return ResultStream(stream=stream, n_bytes=n_bytes, etag="")
+    raise _missing(job)
+
+
+def _read_peaks(store: BlobStore, job: Job) -> bytes:
+    for keys in _holders(job):
+        try:
+            return store.get(keys.peaks)
+        except BlobMissing:
+            continue
+    raise _missing(job)
+
+
+def _missing(job: Job) -> ResultPending | BlobMissing:
+    if job.options.keep_audio and not job.state.final:
+        return ResultPending(f"Job {job.id} is {job.state}; its audio is not there yet.")
+    return BlobMissing(f"Job {job.id} has no audio to listen to: it is kept only where `keep_audio` asks for it.")

@@ -1,0 +1,96 @@
+"""Routes the web console asks beside those of jobs: the stream of all jobs, and what a job may choose."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from deployments.http.dependencies import Reader, reader_slot
+from deployments.http.errors.problems import documented
+from deployments.http.job_feed import ChangedJobs, JobFeed
+from deployments.http.openapi import event_stream
+from deployments.intake.gates import Gate
+from deployments.schemas.options import Wire
+from deployments.tenant.backend import Backend
+from pipelines.errors import Reason
+from pipelines.text.languages import LANGUAGES
+
+EVENTS_PATH = "/v1/events"
+CHOICES_PATH = "/v1/choices"
+
+
+class ChoicesBody(Wire):
+    """What a submitter may choose, and what is refused."""
+
+    models: list[str]
+    default_model: str
+    languages: list[str] = Field(description="Whisper's language codes; nothing: detected.")
+    minutes: list[str] = Field(description="Who can write minutes here.")
+    minutes_templates: list[str] = Field(description="Names of the layouts of minutes.")
+    keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")
+    max_upload_bytes: int
+    version: str
+
+
+def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
+    """Build the routes for following all jobs and for the choices a form offers."""
+    router = APIRouter()
+    changed = ChangedJobs(backend.ledger)
+    streams = Gate(
+        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
+    )
+
+    @router.get(
+        EVENTS_PATH,
+        dependencies=[Depends(reader_slot(streams))],
+        response_class=StreamingResponse,
+        tags=["jobs"],
+        summary="Follow all jobs",
+        description=(
+            "Server-sent events: `counts` with the number of jobs by state, and `jobs` with those that changed. "
+            "Jobs that are erased are not told; the next `counts` is without them."
+        ),
+        responses={
+            200: event_stream("counts", "jobs"),
+            **documented(Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE),
+        },
+    )
+    async def follow_jobs(jobs: Reader) -> Response:
+        feed = JobFeed(
+            changed=changed,
+            line=jobs.line,
+            tenant=jobs.tenant,
+            public_url=jobs.public_url,
+            keep_alive_s=backend.limits.keep_alive_s,
+        )
+        events = feed.events()
+        first = await anext(events)  # a ledger that is away is an answer, not a torn stream
+
+        async def whole() -> AsyncIterator[bytes]:
+            async with aclosing(events):
+                yield first
+                async for event in events:
+                    yield event
+
+        return StreamingResponse(
+            whole(),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    @router.get(CHOICES_PATH, tags=["jobs"], summary="What a job may choose", responses=documented())
+    async def choices(jobs: Reader) -> ChoicesBody:
+        return ChoicesBody(
+            models=list(backend.offer.models),
+            default_model=backend.offer.default_model,
+            languages=sorted(LANGUAGES),
+            minutes=["auto", "extractive", *(["llm"] if llm_configured else []), "none"],
+            minutes_templates=list(backend.offer.styles.names(jobs.tenant)),
+            keeps_audio=backend.offer.keeps_audio,
+            max_upload_bytes=backend.limits.of(jobs.tenant).max_upload_bytes,
+            version=version,
+        )
+
+    return router

@@ -1,0 +1,99 @@
+"""The routes around a job's minutes: written anew, all their versions, clips of what they rest on."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
+
+from deployments.http.dependencies import Reader, Writer
+from deployments.http.errors.problems import documented
+from deployments.http.json_bodies import documented_json, optional_json_body
+from deployments.intake.idempotency import idempotency_key
+from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
+from deployments.schemas.options import MinutesWishes, Wire
+from deployments.tenant.backend import Backend
+from pipelines.errors import Reason
+
+_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
+
+
+class MinutesVersions(Wire):
+    """A recording's minutes, oldest first: those of the job that transcribed it, then those written anew."""
+
+    versions: list[JobBody]
+
+
+def job_minutes_routes(backend: Backend) -> APIRouter:
+    """Build the routes for writing minutes anew."""
+    router = APIRouter(tags=["results"])
+
+    @router.post(
+        JOBS_PATH + "/{job_id}/minutes",
+        status_code=202,
+        response_model=JobBody,
+        summary="Write the minutes anew",
+        openapi_extra=documented_json(MinutesWishes, required=False),
+        description=(
+            "Makes a new job that takes the transcript of this one and writes its minutes with other options: nothing "
+            "is transcribed again, and the earlier version stays as it is. Takes an `Idempotency-Key`."
+        ),
+        responses={
+            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
+            **documented(
+                Reason.INVALID_REQUEST,
+                Reason.NOT_FOUND,
+                Reason.ILLEGAL_TRANSITION,
+                Reason.TEMPLATE_UNKNOWN,
+                Reason.TEMPLATE_INVALID,
+                Reason.IDEMPOTENCY_CONFLICT,
+                Reason.OVERLOADED,
+                Reason.DRAINING,
+                *_ONE_JOB,
+            ),
+        },
+    )
+    async def rewrite(
+        job_id: str,
+        request: Request,
+        jobs: Writer,
+        body: Annotated[MinutesWishes, Depends(optional_json_body(MinutesWishes))],
+        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    ) -> Response:
+        await jobs.check_backlog()
+        job, created = await jobs.rewrite(job_id, body, idempotency_key(request.headers))
+        (shown,) = await jobs.show(job)
+        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
+        if not created:
+            headers["idempotent-replayed"] = "true"
+        return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/minutes",
+        summary="List the versions of the minutes",
+        responses=documented(*_ONE_JOB),
+    )
+    async def versions(job_id: str, jobs: Reader) -> MinutesVersions:
+        return MinutesVersions(versions=await jobs.show(*await jobs.versions(job_id)))
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/clips/{kind}/{number}",
+        response_class=Response,
+        summary="Listen to what a decision or a task rests on",
+        description=(
+            "The recording where it was said, levelled; `number` counts as in the documents, from 1. Only of jobs that "
+            "were submitted with `keep_audio`, as long as recordings are kept."
+        ),
+        responses={
+            200: {
+                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
+                "description": "16 kHz mono, its peak raised to full scale.",
+            },
+            **documented(Reason.NOT_FOUND, Reason.RESULT_PENDING, Reason.BLOB_MISSING, *_ONE_JOB),
+        },
+    )
+    async def clip(
+        job_id: str, kind: Literal["decisions", "action_items", "open_questions"], number: int, jobs: Reader
+    ) -> Response:
+        return Response(await jobs.excerpt(job_id, kind, number), media_type="audio/wav")
+
+    return router

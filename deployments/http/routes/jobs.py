@@ -1,0 +1,222 @@
+"""The routes under ``/v1/jobs``: thin, the work is done by `Backend`."""
+
+from pathlib import PurePosixPath
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from deployments.http.conditional import matches
+from deployments.http.dependencies import Reader, Writer, reader_slot
+from deployments.http.errors.problems import documented
+from deployments.http.job_events import job_events, seen_version
+from deployments.http.openapi import SUBMIT_DESCRIPTION, event_stream, submit_openapi
+from deployments.intake.gates import Gate
+from deployments.intake.idempotency import idempotency_key
+from deployments.intake.submission import read_submission
+from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
+from deployments.tenant.backend import Backend
+from deployments.tenant.transcript_versions import TranscriptVersions
+from pipelines.errors import Reason
+
+CONTENT_TYPES = {
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".srt": "application/x-subrip; charset=utf-8",
+    ".vtt": "text/vtt; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pdf": "application/pdf",
+}
+
+VERSION_DESCRIPTION = (
+    "Rendered from this version of the transcript, 0 for the machine's; minutes keep their words. "
+    "Left out: as the job stored it."
+)
+_LEDGER = (Reason.LEDGER_UNAVAILABLE,)
+_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, *_LEDGER)
+_SUBMIT = (
+    Reason.INVALID_REQUEST,
+    Reason.UPLOAD_STALLED,
+    Reason.TOO_LARGE,
+    Reason.UNSUPPORTED_MEDIA_TYPE,
+    Reason.INVALID_OPTION,
+    Reason.MODEL_UNKNOWN,
+    Reason.EMPTY_AUDIO,
+    Reason.IDEMPOTENCY_CONFLICT,
+    Reason.REQUEST_IN_FLIGHT,
+    Reason.EXTERNAL_ID_CONFLICT,
+    Reason.UPLOAD_INCOMPLETE,
+    Reason.NOT_FOUND,
+    Reason.OVERLOADED,
+    Reason.DRAINING,
+    Reason.STORE_UNAVAILABLE,
+    *_LEDGER,
+)
+_LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "string"}}}
+
+
+def job_routes(backend: Backend) -> APIRouter:
+    """Build the routes for submitting, showing, listing, ending, following and fetching jobs."""
+    router = APIRouter()
+    streams = Gate(
+        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
+    )
+
+    @router.post(
+        JOBS_PATH,
+        status_code=202,
+        response_model=JobBody,
+        tags=["jobs"],
+        summary="Submit a recording",
+        description=SUBMIT_DESCRIPTION,
+        openapi_extra=submit_openapi(),
+        responses={
+            200: {
+                "model": JobBody,
+                "description": "The job an earlier request with this key or external id brought.",
+            },
+            202: {"description": "The recording is stored and will be transcribed.", "headers": _LOCATION},
+            **documented(*_SUBMIT),
+        },
+    )
+    async def submit(request: Request, jobs: Writer) -> Response:
+        async with jobs.answering(idempotency_key(request.headers)), jobs.spool() as spool:
+            await jobs.check_backlog()
+            submission = await read_submission(request, spool, jobs.offer, backend.limits)
+            job, created = await jobs.accept(submission)
+        (body,) = await jobs.show(job)
+        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
+        if not created:
+            headers["idempotent-replayed"] = "true"
+        return JSONResponse(body.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+
+    @router.get(
+        JOBS_PATH,
+        tags=["jobs"],
+        summary="List jobs, newest first",
+        responses=documented(Reason.INVALID_REQUEST, Reason.INVALID_OPTION, *_LEDGER),
+    )
+    async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Reader) -> JobPage:
+        page = await jobs.page(query)
+        following = None
+        if page.next_cursor is not None:
+            same = query.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
+            following = f"{backend.public_url}{JOBS_PATH}?{urlencode({**same, 'cursor': page.next_cursor}, doseq=True)}"
+        return JobPage(jobs=await jobs.show(*page.jobs), next=following)
+
+    @router.get(
+        JOBS_PATH + "/{job_id}",
+        tags=["jobs"],
+        summary="Show a job",
+        responses=documented(*_ONE_JOB),
+    )
+    async def show_job(job_id: str, jobs: Reader) -> JobDetail:
+        (body,) = await jobs.show(await jobs.get(job_id))
+        return JobDetail.of(body, await jobs.events(job_id))
+
+    @router.delete(
+        JOBS_PATH + "/{job_id}",
+        response_model=JobBody | Purged,
+        tags=["jobs"],
+        summary="Cancel a job, or erase it",
+        description=(
+            "Cancels a live job, effective at its next chunk, and answers 202; a job that has ended stays as it is "
+            "(200). With `purge=true` an ended job is erased with its source, results and history, and the answer "
+            "lists what was deleted; a live job must be cancelled first (409)."
+        ),
+        responses={
+            202: {"model": JobBody, "description": "The job will be cancelled."},
+            **documented(Reason.ILLEGAL_TRANSITION, Reason.STORE_UNAVAILABLE, *_ONE_JOB),
+        },
+    )
+    async def end_job(job_id: str, response: Response, jobs: Writer, purge: bool = False) -> JobBody | Purged:
+        if purge:
+            return Purged(id=job_id, deleted=await jobs.purge(job_id))
+        job = await jobs.cancel(job_id)
+        response.status_code = 200 if job.state.final else 202
+        (body,) = await jobs.show(job)
+        return body
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/events",
+        dependencies=[Depends(reader_slot(streams))],
+        response_class=StreamingResponse,
+        tags=["jobs"],
+        summary="Follow a job",
+        description=(
+            "Server-sent events `state`, `progress` and `end`, each with the job as data and the job's version as id. "
+            "The stream ends with the job. Sent again with the id of `end` in `Last-Event-ID`, the request gets 204, "
+            "which tells a browser's EventSource to stop."
+        ),
+        responses={
+            200: event_stream("state", "progress", "end", "error"),
+            204: {"description": "The job has ended and its last event was received."},
+            **documented(Reason.INVALID_REQUEST, Reason.OVERLOADED, *_ONE_JOB),
+        },
+    )
+    async def follow_job(job_id: str, jobs: Reader, last_event_id: Annotated[str | None, Header()] = None) -> Response:
+        seen = seen_version(last_event_id)
+        job = await jobs.get(job_id)
+        if job.state.final and seen >= job.version:
+            return Response(status_code=204)
+        eta_s = (await backend.line.eta((job.id,))).get(job.id) if not job.state.final else None
+        return StreamingResponse(
+            job_events(backend.line, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/results/{name}",
+        response_class=StreamingResponse,
+        tags=["results"],
+        summary="Fetch a result",
+        responses={
+            200: {
+                "content": {
+                    media.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
+                    for media in CONTENT_TYPES.values()
+                },
+                "description": "The document.",
+            },
+            304: {"description": "The document is the one named in `If-None-Match`."},
+            **documented(
+                Reason.NOT_FOUND,
+                Reason.BLOB_MISSING,
+                Reason.RESULT_PENDING,
+                Reason.ILLEGAL_TRANSITION,
+                Reason.STORE_UNAVAILABLE,
+                *_ONE_JOB,
+            ),
+        },
+    )
+    async def fetch_result(
+        job_id: str,
+        name: str,
+        jobs: Reader,
+        version: Annotated[int | None, Query(ge=0, description=VERSION_DESCRIPTION)] = None,
+        if_none_match: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        job = await jobs.get(job_id)
+        if version is None:
+            result = await jobs.open_result(job, name)
+        else:
+            result = await TranscriptVersions(jobs=jobs).open_result(job, name, version)
+        headers = {"etag": result.etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+        if if_none_match and matches(if_none_match, result.etag):
+            result.close()
+            return Response(status_code=304, headers=headers)
+        headers["content-length"] = str(result.n_bytes)
+        headers["content-disposition"] = attachment(f"{PurePosixPath(job.filename).stem}.{name}")
+        media_type = CONTENT_TYPES[PurePosixPath(name).suffix]
+        return StreamingResponse(result.blocks(), media_type=media_type, headers=headers)
+
+    return router
+
+
+def attachment(filename: str) -> str:
+    """A content disposition for any name: plain ASCII for old clients, and RFC 5987 for the others."""
+    plain = "".join(char if 32 <= ord(char) < 127 and char not in '"\\%' else "_" for char in filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,0 +1,47 @@
+"""The routes under ``/v1/admin/minutes``: what is parked and why, and the word that the model works again."""
+
+from collections import Counter
+
+import anyio
+from fastapi import APIRouter
+from pydantic import Field
+
+from deployments.artifacts.parked_minutes import Parking
+from deployments.http.dependencies import Admin
+from deployments.http.errors.problems import documented
+from deployments.schemas.options import Wire
+from deployments.tenant.backend import Backend
+from pipelines.errors import Reason
+
+MINUTES_PATH = "/v1/admin/minutes"
+
+
+class ParkedBody(Wire):
+    """How many jobs wait for their minutes."""
+
+    parked: int
+    reasons: dict[str, int] = Field(description="Why, and how many jobs for each reason.")
+
+
+def minutes_routes(backend: Backend) -> APIRouter:
+    """Build the routes for parked minutes."""
+    router = APIRouter(tags=["service"])
+    parking = Parking(backend.store)
+
+    @router.get(MINUTES_PATH, summary="What is parked", responses=documented(Reason.STORE_UNAVAILABLE))
+    async def show(operator: Admin) -> ParkedBody:
+        parked = await anyio.to_thread.run_sync(parking.list)
+        return ParkedBody(parked=len(parked), reasons=dict(Counter(entry.why for entry in parked)))
+
+    @router.post(
+        f"{MINUTES_PATH}/resume",
+        summary="Write parked minutes now",
+        description="Within seconds the language model is asked again, whatever it said before. May be repeated.",
+        status_code=202,
+        responses=documented(Reason.STORE_UNAVAILABLE),
+    )
+    async def resume(operator: Admin) -> ParkedBody:
+        await anyio.to_thread.run_sync(parking.ask_to_resume)
+        return await show(operator)
+
+    return router

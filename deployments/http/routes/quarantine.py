@@ -1,0 +1,176 @@
+"""The routes of the quarantine: chunks that were given up, their clips, and jobs that try again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from deployments.artifacts.quarantine import Quarantined
+from deployments.http.dependencies import Reader, Writer
+from deployments.http.errors.problems import documented
+from deployments.http.json_bodies import documented_json, optional_json_body
+from deployments.intake.idempotency import idempotency_key
+from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
+from deployments.schemas.options import Wire
+from deployments.tenant.backend import Backend
+from deployments.tenant.jobs import TenantJobs
+from pipelines.errors import Reason
+from pipelines.jobs.job import Job
+
+QUARANTINE_PATH = "/v1/quarantine"
+
+_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
+_AGAIN = (
+    Reason.INVALID_REQUEST,
+    Reason.ILLEGAL_TRANSITION,
+    Reason.MODEL_UNKNOWN,
+    Reason.IDEMPOTENCY_CONFLICT,
+    Reason.OVERLOADED,
+    Reason.DRAINING,
+    *_ONE_JOB,
+)
+
+
+class QuarantinedBody(Wire):
+    """A chunk that was given up after its last attempt; its job went on without it."""
+
+    job_id: str
+    filename: str
+    index: int
+    channel: int
+    start_s: float = Field(description="On the recording's clock.")
+    end_s: float
+    language: str | None
+    model: str
+    error: str
+    attempts: list[str] = Field(description="What each attempt met, oldest first.")
+    at: datetime
+    clip: str | None = Field(description="URL of a WAV file, levelled; null where the samples could not be read.")
+
+    @classmethod
+    def from_domain(cls, job: Job, chunk: Quarantined, base_url: str) -> "QuarantinedBody":
+        index = chunk.item.chunk.index
+        return cls(
+            job_id=job.id,
+            filename=job.filename,
+            index=index,
+            channel=chunk.item.chunk.channel,
+            start_s=round(chunk.start_s, 3),
+            end_s=round(chunk.end_s, 3),
+            language=chunk.item.language,
+            model=chunk.model.name,
+            error=chunk.error,
+            attempts=list(chunk.item.errors),
+            at=datetime.fromtimestamp(chunk.at_s, UTC),
+            clip=f"{base_url}{job_path(job.id)}/quarantine/{index}/clip" if chunk.has_clip else None,
+        )
+
+
+class QuarantineList(Wire):
+    """Chunks in quarantine, those of the newest jobs first."""
+
+    chunks: list[QuarantinedBody]
+
+
+class ReplayRequest(Wire):
+    """Which of a job's chunks to decode again."""
+
+    chunks: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, min_length=1, max_length=10_000, description="Their indices; all in quarantine when left out."
+    )
+
+
+def quarantine_routes(backend: Backend) -> APIRouter:
+    """Build the routes for listing, hearing and replaying what is in quarantine."""
+    router = APIRouter(tags=["quarantine"])
+
+    def bodies(found: Sequence[tuple[Job, Quarantined]]) -> list[QuarantinedBody]:
+        return [QuarantinedBody.from_domain(job, chunk, backend.public_url) for job, chunk in found]
+
+    @router.get(
+        QUARANTINE_PATH,
+        summary="List the chunks in quarantine",
+        responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE),
+    )
+    async def list_quarantine(
+        jobs: Reader,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Jobs to show at most.")] = 100,
+    ) -> QuarantineList:
+        return QuarantineList(chunks=bodies(await jobs.quarantine(limit)))
+
+    @router.get(
+        JOBS_PATH + "/{job_id}/quarantine/{index}/clip",
+        response_class=Response,
+        summary="Listen to a chunk in quarantine",
+        responses={
+            200: {
+                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
+                "description": "16 kHz mono, its peak raised to full scale.",
+            },
+            **documented(Reason.BLOB_MISSING, *_ONE_JOB),
+        },
+    )
+    async def clip(job_id: str, index: int, jobs: Reader) -> Response:
+        return Response(await jobs.clip(job_id, index), media_type="audio/wav")
+
+    @router.post(
+        JOBS_PATH + "/{job_id}/replay",
+        status_code=202,
+        response_model=JobBody,
+        summary="Decode chunks in quarantine again",
+        openapi_extra=documented_json(ReplayRequest, required=False),
+        description=(
+            "Makes a new job that decodes only these chunks and takes everything else from the job that gave them up: "
+            "a transcript, minutes and documents of the whole recording. When it succeeds the old job's quarantine "
+            "goes; what fails again is in the new job's. Takes an `Idempotency-Key`."
+        ),
+        responses={
+            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
+            **documented(Reason.NOT_FOUND, *_AGAIN),
+        },
+    )
+    async def replay(
+        job_id: str,
+        request: Request,
+        jobs: Writer,
+        body: Annotated[ReplayRequest, Depends(optional_json_body(ReplayRequest))],
+        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    ) -> Response:
+        await jobs.check_backlog()
+        return await answer(jobs, *await jobs.replay(job_id, body.chunks, idempotency_key(request.headers)))
+
+    @router.post(
+        JOBS_PATH + "/{job_id}/retry",
+        status_code=202,
+        response_model=JobBody,
+        summary="Try a failed job again",
+        description=(
+            "Makes a new job of one that failed or was cancelled: chunks in quarantine are decoded again, minutes "
+            "written from the same transcript, a recording that was submitted by its URL is fetched again. An uploaded "
+            "recording was deleted when its job ended; then the answer is 409. Takes an `Idempotency-Key`."
+        ),
+        responses={
+            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
+            **documented(Reason.NOT_FOUND, *_AGAIN),
+        },
+    )
+    async def retry(
+        job_id: str,
+        request: Request,
+        jobs: Writer,
+        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    ) -> Response:
+        await jobs.check_backlog()
+        return await answer(jobs, *await jobs.retry(job_id, idempotency_key(request.headers)))
+
+    async def answer(jobs: TenantJobs, job: Job, created: bool) -> Response:
+        (shown,) = await jobs.show(job)
+        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
+        if not created:
+            headers["idempotent-replayed"] = "true"
+        return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+
+    return router

@@ -1,0 +1,134 @@
+"""``POST /v1/recorders/twilio``: Twilio tells of a recording, which is fetched and transcribed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import APIKeyHeader
+
+from deployments.auth.rate_limit import RateMeter
+from deployments.http.errors.problems import documented
+from deployments.http.json_bodies import read_bounded
+from deployments.http.security_headers import leave
+from deployments.intake.submission import Submission, clean_filename, merge_options, query_values
+from deployments.intake.twilio import RecordingCallback, TwilioAccount, is_signed
+from deployments.schemas.options import Options, Wire
+from deployments.sources.fetch import check_url
+from deployments.tenant.backend import Backend
+from pipelines.errors import InvalidRequest, Reason, Unauthenticated
+
+TWILIO_PATH = "/v1/recorders/twilio"
+MAX_FORM_BYTES = 64 << 10
+MAX_FIELDS = 200
+_SIGNATURE = APIKeyHeader(
+    name="X-Twilio-Signature", scheme_name="twilio_signature", auto_error=False, description="Twilio's own signature."
+)
+
+
+class RecordingNoted(Wire):
+    """What became of a recording: a new job, the job it brought before, or why it brings none."""
+
+    recording_sid: str
+    outcome: Literal["accepted", "repeated", "ignored"]
+    job_id: str | None = None
+    detail: str = ""
+
+
+def twilio_routes(backend: Backend, accounts: Sequence[TwilioAccount]) -> APIRouter:
+    """Build the route; each account belongs to one tenant."""
+    router = APIRouter(tags=["jobs"])
+    by_sid = {account.sid: account for account in accounts}
+
+    @router.post(
+        TWILIO_PATH,
+        summary="Take a callback of Twilio",
+        description=(
+            "Twilio's recording status callback, with options as query parameters. A recording that is `completed` "
+            "becomes a job, once, with its RecordingSid as `external_id`; two channels are transcribed each on its "
+            "own unless `channels` says otherwise. The tenant is that of the AccountSid in the settings."
+        ),
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["AccountSid", "RecordingSid", "RecordingStatus"],
+                            "additionalProperties": {"type": "string"},
+                            "properties": {
+                                name: {"type": "string"}
+                                for name in ("AccountSid", "RecordingSid", "RecordingStatus", "RecordingUrl")
+                            },
+                        }
+                    }
+                },
+            }
+        },
+        responses=documented(
+            Reason.INVALID_REQUEST,
+            Reason.UNAUTHENTICATED,
+            Reason.INVALID_OPTION,
+            Reason.MODEL_UNKNOWN,
+            Reason.EXTERNAL_ID_CONFLICT,
+            Reason.OVERLOADED,
+            Reason.DRAINING,
+            Reason.LEDGER_UNAVAILABLE,
+        ),
+    )
+    async def take(request: Request, signature: Annotated[str | None, Depends(_SIGNATURE)]) -> RecordingNoted:
+        form = await _form(request)
+        account = by_sid.get(form.get("AccountSid", [""])[-1])
+        if account is None or not is_signed(signature or "", account.auth_token, _called(request), form):
+            raise Unauthenticated("The callback is not signed by an account that is known here.")
+        _charge(request, account.tenant)
+        callback = RecordingCallback.of(form)
+        if callback.status != "completed":
+            detail = f"the recording is {callback.status}"
+            return RecordingNoted(recording_sid=callback.sid, outcome="ignored", detail=detail)
+        jobs = backend.for_tenant(account.tenant)
+        values = merge_options(query_values(request.query_params.multi_items()), {})
+        if callback.n_channels > 1:
+            values.setdefault("channels", "split")
+        options = await jobs.offer.check(Options.parse(values))
+        check_url(callback.source, backend.limits.sources, account.tenant)
+        await jobs.check_backlog()
+        submission = Submission(
+            options=options,
+            filename=clean_filename(f"{callback.sid}.wav"),
+            spool=None,
+            source_url=callback.source,
+            idempotency_key=None,
+            reference=callback.reference,
+        )
+        job, created = await jobs.accept(submission)
+        outcome: Literal["accepted", "repeated"] = "accepted" if created else "repeated"
+        return RecordingNoted(recording_sid=callback.sid, outcome=outcome, job_id=job.id)
+
+    def _called(request: Request) -> str:
+        """The URL as Twilio was told to call it: a proxy may have changed scheme and host since."""
+        if not backend.public_url:
+            return str(request.url)
+        query = request.url.query
+        return f"{backend.public_url}{request.url.path}{f'?{query}' if query else ''}"
+
+    return router
+
+
+def _charge(request: Request, tenant: str) -> None:
+    """Count the request against its tenant's rate, as `deployments.http.dependencies.authorized` does; raises `Overloaded`."""
+    meter: RateMeter = request.app.state.meter
+    headers, refusal = meter.charge(tenant)
+    leave(request, headers)
+    if refusal is not None:
+        raise refusal
+
+
+async def _form(request: Request) -> Mapping[str, Sequence[str]]:
+    too_large = InvalidRequest(f"A callback has {MAX_FORM_BYTES} bytes at most.")
+    body = await read_bounded(request, MAX_FORM_BYTES, too_large)
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise InvalidRequest(f"The form cannot be read: {error}") from None

@@ -1,0 +1,173 @@
+"""`Intake`: makes submissions durable, in the store and in the ledger."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from deployments.artifacts.presigned_uploads import DirectUploads
+from deployments.intake.submission import Submission
+from deployments.limits import TenantLimits
+from deployments.schemas.jobs import host_of
+from deployments.telemetry.request_context import came_from
+from pipelines.codec import encode
+from pipelines.core import BlobRef
+from pipelines.errors import MeetMemoError, Overloaded
+from pipelines.jobs.job import Job, JobOptions
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+
+BACKLOG_RETRY_AFTER_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Puts submissions into the store and the ledger. All methods block: call them in a thread."""
+
+    ledger: Ledger
+    store: BlobStore
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+
+    @property
+    def direct(self) -> DirectUploads:
+        """Recordings that go straight into the store."""
+        return DirectUploads(store=self.store, clock=self.clock, new_id=self.new_id)
+
+    def check_backlog(self, tenant: str, limits: TenantLimits) -> None:
+        """Raise `Overloaded` when the tenant has as many jobs or as much audio waiting or running as it may."""
+        backlog = self.ledger.backlog(tenant)
+        what = ""
+        if backlog.n_jobs >= limits.max_live_jobs:
+            what = f"{backlog.n_jobs} jobs wait or run already"
+        elif backlog.audio_s >= limits.max_backlog_audio_s:
+            what = f"{backlog.audio_s:.0f} seconds of audio wait already"
+        if what:
+            raise Overloaded(f"{what}; try again in {BACKLOG_RETRY_AFTER_S:.0f} seconds.", BACKLOG_RETRY_AFTER_S)
+
+    def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
+        """Store the source, write the job; (job, False) when its key or its external id had brought one.
+
+        Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
+        Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
+        `NotFound` and `UploadIncomplete`.
+        """
+        now_s = self._now_s()
+        job_id = submission.upload_id or self.new_id()
+        key = JobKeys(tenant=tenant, job_id=job_id).source
+        spool, came = submission.spool, came_from()
+        try:
+            source = BlobRef(key=key, n_bytes=0)
+            if spool:
+                source = self.store.put_file(key, spool.path, sha256=spool.sha256)
+            filename = submission.filename
+            if submission.upload_id and not self._holds(tenant, job_id):
+                upload = self.direct.whole(tenant, job_id)
+                source, filename = replace(source, n_bytes=upload.n_bytes), filename or upload.filename
+            job = Job(
+                id=job_id,
+                tenant=tenant,
+                options=submission.options,
+                source=source,
+                filename=filename,
+                source_url=submission.source_url,
+                created_at_s=now_s,
+                updated_at_s=now_s,
+                request_id=came.request_id,
+                traceparent=came.traceparent,
+                reference=submission.reference,
+            )
+            stored_job, created = self.ledger.create(
+                job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
+            )
+        except BaseException:
+            if spool and not self._holds(tenant, job_id):
+                self._forget(key)
+            raise
+        finally:
+            if spool:
+                spool.discard()
+        if spool and not created:
+            self._forget(key)
+        if submission.upload_id:
+            self._close_upload(tenant, job_id, keep=stored_job.id == job_id)
+        log.info(
+            "job accepted" if created else "job repeated",
+            action="job_accepted" if created else "job_repeated",
+            job_id=stored_job.id,
+            tenant=tenant,
+            model=stored_job.options.model,
+            n_bytes=source.n_bytes,
+            source_host=host_of(submission.source_url),
+        )
+        return stored_job, created
+
+    def replay(self, origin: Job, chunks: tuple[int, ...], key: str | None) -> tuple[Job, bool]:
+        """Write a job that decodes an ended job's chunks again; see `accept`."""
+        job = replace(self._successor(origin), replay_of=origin.id, replay_chunks=chunks)
+        stored_job, created = self._create(job, key, f"replay/{origin.id}/{chunks}".encode())
+        log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
+        return stored_job, created
+
+    def pull_again(self, ended: Job, key: str | None) -> tuple[Job, bool]:
+        """Write a job that fetches the recording of an ended one from its URL again; see `accept`."""
+        job = replace(self._successor(ended), source_url=ended.source_url, reference=ended.reference)
+        stored_job, created = self._create(job, key, f"retry/{ended.id}".encode())
+        log.info("retry accepted", action="retry_accepted", job_id=stored_job.id, retry_of=ended.id)
+        return stored_job, created
+
+    def rewrite(self, origin: Job, options: JobOptions, key: str | None, *, corrected: str = "") -> tuple[Job, bool]:
+        """Write a job that writes an ended job's minutes anew, from a corrected transcript or its own; see `accept`."""
+        job = replace(self._successor(origin), options=options, minutes_of=origin.id, corrected=corrected)
+        stored_job, created = self._create(job, key, f"rewrite/{origin.id}/{corrected}".encode() + encode(options))
+        self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
+        log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)
+        return stored_job, created
+
+    def _successor(self, origin: Job) -> Job:
+        """A new job of this request about an ended job's recording; the external id stays with that job."""
+        now_s, job_id, came = self._now_s(), self.new_id(), came_from()
+        return Job(
+            id=job_id,
+            tenant=origin.tenant,
+            options=origin.options,
+            source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
+            filename=origin.filename,
+            reference=replace(origin.reference, external_id=""),
+            created_at_s=now_s,
+            updated_at_s=now_s,
+            request_id=came.request_id,
+            traceparent=came.traceparent,
+        )
+
+    def _create(self, job: Job, key: str | None, asked: bytes) -> tuple[Job, bool]:
+        """Write a job without bytes of its own; ``asked`` is what makes a repeated request the same one."""
+        return self.ledger.create(job, idempotency_key=key, fingerprint=hashlib.sha256(asked).hexdigest())
+
+    def _now_s(self) -> float:
+        return round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
+
+    def _holds(self, tenant: str, job_id: str) -> bool:
+        """Say whether the ledger has the job after all: a commit may succeed although its answer is lost."""
+        try:
+            self.ledger.get(tenant, job_id)
+        except MeetMemoError:
+            return False  # the client is told to send again, and then the bytes come again too
+        return True
+
+    def _close_upload(self, tenant: str, upload_id: str, *, keep: bool) -> None:
+        """Forget that an upload is open; its bytes too where another job answers for it."""
+        try:
+            self.direct.forget(tenant, upload_id, with_bytes=not keep)
+        except MeetMemoError:
+            log.warning("mark of an upload left behind", action="upload_orphaned", upload_id=upload_id)
+
+    def _forget(self, key: str) -> None:
+        try:
+            self.store.delete(key)
+        except MeetMemoError:
+            log.warning("blob left behind", action="blob_orphaned", key=key)

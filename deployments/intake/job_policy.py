@@ -1,0 +1,113 @@
+"""`Offer`: what a tenant's job may ask for, and whose wishes cannot be fulfilled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from deployments.artifacts.template_queue import TemplateQueue
+from deployments.notifications.webhooks import WebhookLimits, target_complaint
+from deployments.schemas.options import MAX_PRIORITY, MinutesWishes, Options
+from pipelines.errors import ModelUnknown, refused_option
+from pipelines.export.templating.tenant_styles import HouseStyles
+from pipelines.jobs.job import JobOptions
+from pipelines.models.profile import ModelProfile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
+
+    ``vocabularies`` is what each tenant's decoder should know anyway, ``reuse`` whether earlier transcripts are taken.
+    ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
+    """
+
+    models: tuple[str, ...]
+    default_model: str
+    llm_configured: bool = False
+    profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
+    keeps_audio: bool = True
+    styles: HouseStyles = field(default=HouseStyles())
+    tenant: str = "default"
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reuse: bool = True
+    webhooks: WebhookLimits | None = None
+    mail_domains: frozenset[str] | None = None
+    templates: TemplateQueue = field(default_factory=TemplateQueue)
+
+    async def check(self, options: Options) -> JobOptions:
+        """Fill in the default model.
+
+        What cannot be done is refused here, not found out when every chunk has failed. Raises `ModelUnknown` with the
+        names there are, `InvalidOptions`, `TemplateUnknown`, `TemplateInvalid`, and `Overloaded` for too many templates
+        at once.
+        """
+        chosen = self._chosen(options)
+        if template := self._template(options):
+            await self.templates.check(self.tenant, template)
+        return chosen
+
+    def check_blocking(self, options: Options) -> JobOptions:
+        """As `check`, for threads."""
+        chosen = self._chosen(options)
+        if template := self._template(options):
+            self.templates.check_blocking(self.tenant, template)
+        return chosen
+
+    def _template(self, options: Options | JobOptions) -> str:
+        """Return the text of the template a job asks for, "" for none of its own; raises `TemplateUnknown`."""
+        wanted = options.minutes_template
+        return self.styles.template(self.tenant, wanted, "en") if wanted else ""
+
+    def _chosen(self, options: Options) -> JobOptions:
+        if options.keep_audio and not self.keeps_audio:
+            raise refused_option("keep_audio", "recordings are not kept here")
+        self._check_minutes(options)
+        if complaint := self._about_webhook(options.webhook_url):
+            raise refused_option("webhook_url", complaint)
+        if complaint := self._about_recipients(options.recipients):
+            raise refused_option("recipients", complaint)
+        chosen = options.to_domain(self.default_model, reuse=self.reuse)
+        usual = self.vocabularies.get(self.tenant, ())
+        chosen = replace(chosen, vocabulary=tuple(dict.fromkeys((*chosen.vocabulary, *usual))))
+        self.check_model(chosen.model)
+        profile = self.profiles.get(chosen.model, ModelProfile())
+        if chosen.language and profile.languages is not None and chosen.language not in profile.languages:
+            raise refused_option("language", f"the model {chosen.model} speaks only {', '.join(profile.languages)}")
+        if chosen.task == "translate" and not profile.can_translate:
+            raise refused_option("task", f"the model {chosen.model} cannot translate")
+        return chosen
+
+    async def rewritten(self, options: JobOptions, wishes: MinutesWishes) -> JobOptions:
+        """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
+        given = wishes.model_dump(exclude_none=True, exclude={"version"})
+        if options.minutes == "none":
+            given = {"minutes": "auto", **given}
+        chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
+        self._check_minutes(chosen)
+        if template := self._template(chosen):
+            await self.templates.check(self.tenant, template)
+        return chosen
+
+    def _check_minutes(self, options: Options | JobOptions) -> None:
+        if options.minutes == "llm" and not self.llm_configured:
+            raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
+
+    def _about_webhook(self, url: str | None) -> str:
+        if url is None:
+            return ""
+        if self.webhooks is None:
+            return "this server has no secret to sign webhooks with"
+        return target_complaint(url, self.webhooks)
+
+    def _about_recipients(self, addresses: Sequence[str]) -> str:
+        if not addresses:
+            return ""
+        if self.mail_domains is None:
+            return "no mail server is configured"
+        domains = {address.rpartition("@")[2].lower() for address in addresses}
+        foreign = domains - self.mail_domains if self.mail_domains else set()
+        return f"no mail is sent to {', '.join(sorted(foreign))}" if foreign else ""
+
+    def check_model(self, name: str) -> None:
+        """Raise `ModelUnknown`, with the names there are, for one that is not among them."""
+        if name not in self.models:
+            raise ModelUnknown(f"There is no model {name!r}; there are: {', '.join(self.models)}.")

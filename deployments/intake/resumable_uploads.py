@@ -1,0 +1,232 @@
+"""`ResumableUploads`: recordings that arrive in pieces over a bad link, kept on disk until they are whole.
+
+An upload is two files below the spool folder: what arrived so far, whose size is the offset, and a record of what it
+will be. Both outlive the process; nothing else has to be remembered. Everything blocks.
+"""
+
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from deployments.intake.resumable_records import FOLDER, PART_SUFFIX, RECORD_SUFFIX, Resumable, read_record
+from deployments.intake.spool_space import SpoolSpace, faults_of_the_spool
+from deployments.limits import TenantLimits
+from pipelines.codec import encode
+from pipelines.errors import NotFound, Overloaded, StoreFull, TooLarge, UploadBusy
+from pipelines.jobs.job import JobOptions
+from pipelines.jobs.reference import NO_REFERENCE, Reference
+
+LIFETIME_S = 24 * 3600.0
+RETRY_AFTER_S = 60.0
+
+
+class WholeUpload:
+    """The bytes of an upload that is whole, as `deployments.intake.accept.Intake` takes them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.n_bytes = path.stat().st_size
+        with path.open("rb") as file:
+            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+
+    def discard(self) -> None:
+        """Delete the file, unless the store has moved it away."""
+        self.path.unlink(missing_ok=True)
+
+
+class ResumableUploads:
+    """Uploads under way; a tenant has ``max_open`` at most."""
+
+    def __init__(
+        self,
+        spool_dir: Path,
+        *,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+        min_free_bytes: int,
+        max_open: int,
+    ) -> None:
+        self._folder = spool_dir / FOLDER
+        self._clock = clock
+        self._new_id = new_id
+        self._space = SpoolSpace(folder=spool_dir, min_free_bytes=min_free_bytes, clock=clock)
+        self._max_open = max_open
+
+    def create(
+        self,
+        tenant: str,
+        n_bytes: int,
+        filename: str,
+        options: JobOptions,
+        limits: TenantLimits,
+        reference: Reference = NO_REFERENCE,
+    ) -> Resumable:
+        """Begin an upload and claim the room for it; raises `TooLarge`, `Overloaded`, `StoreFull`."""
+        with faults_of_the_spool():
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self.sweep()
+        most = min(limits.max_upload_bytes, limits.max_open_upload_bytes)
+        if n_bytes > most:
+            raise TooLarge(f"The recording is larger than the {most} bytes this server takes.")
+        with self._space.locked():
+            self._check_room(tenant, n_bytes, limits)
+            record = Resumable(
+                id=self._new_id(),
+                tenant=tenant,
+                n_bytes=n_bytes,
+                filename=filename,
+                options=options,
+                reference=reference,
+                expires_at_s=round(self._clock() + LIFETIME_S, 3),
+            )
+            with faults_of_the_spool():
+                self.data(record).touch()
+                self._write(record)
+        return record
+
+    def _check_room(self, tenant: str, n_bytes: int, limits: TenantLimits) -> None:
+        """Raise `Overloaded` when the tenant has too much open, `StoreFull` when the disk has no room for it.
+
+        What has arrived of an upload counts against its tenant as well: it stays until the upload ends or expires.
+        """
+        uploads = self._space.open_uploads()
+        own = [upload for upload in uploads if upload.record.tenant == tenant]
+        if len(own) >= self._max_open:
+            raise Overloaded(f"{len(own)} of your uploads are open already; end or finish some.", RETRY_AFTER_S)
+        room = self._space.free_bytes() - self._space.n_promised()
+        n_own = sum(upload.record.n_bytes for upload in own)
+        share = limits.open_upload_share(max(0, room) + sum(upload.record.n_bytes for upload in uploads))
+        if own and n_own + n_bytes > share:
+            raise Overloaded(
+                f"Your open uploads may have {share} bytes; {len(own)} have {n_own} of them. End or finish some.",
+                RETRY_AFTER_S,
+            )
+        if n_bytes > room:
+            raise StoreFull("The spool folder's disk has too little room for this upload beside those under way.")
+
+    def get(self, tenant: str, upload_id: str) -> tuple[Resumable, int]:
+        """Return an upload and its offset; raises `NotFound`."""
+        record = self._read(upload_id)
+        if record is None or record.tenant != tenant or record.expires_at_s < self._clock():
+            raise NotFound(f"There is no upload {upload_id!r}.")
+        if record.job_id:
+            return record, record.n_bytes
+        path = self.data(record)
+        return record, path.stat().st_size if path.exists() else 0
+
+    @contextmanager
+    def appending(self, record: Resumable) -> Iterator["Piece"]:
+        """Hold an upload while a piece is appended. Raises `UploadBusy`."""
+        with faults_of_the_spool():
+            descriptor = os.open(self.data(record), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        piece = Piece(descriptor, self._space)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UploadBusy(f"Another request writes to upload {record.id}.") from None
+            yield piece
+        finally:
+            piece.close()
+
+    def finish(self, record: Resumable, job_id: str) -> None:
+        """Note the job that an upload became; its record stays until it expires, for clients that heard no answer.
+
+        What the job is called and wants is the job's from now on, and goes with it.
+        """
+        options = JobOptions(model=record.options.model)
+        self._write(replace(record, job_id=job_id, filename="", options=options, reference=NO_REFERENCE))
+
+    def delete(self, record: Resumable) -> None:
+        """Forget an upload."""
+        self.data(record).unlink(missing_ok=True)
+        self._record_path(record.id).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Forget uploads that expired."""
+        for record in list(self._records()):
+            if record.expires_at_s < self._clock():
+                self.delete(record)
+
+    def data(self, record: Resumable) -> Path:
+        """The file of what arrived so far."""
+        return self._folder / f"{record.id}{PART_SUFFIX}"
+
+    def _record_path(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}{RECORD_SUFFIX}"
+
+    def _records(self) -> Iterator[Resumable]:
+        for path in self._folder.glob(f"*{RECORD_SUFFIX}"):
+            if (record := self._read(path.stem)) is not None:
+                yield record
+
+    def _read(self, upload_id: str) -> Resumable | None:
+        return read_record(self._folder, upload_id)
+
+    def _write(self, record: Resumable) -> None:
+        path = self._record_path(record.id)
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(encode(record))
+        temporary.replace(path)
+
+
+class Piece:
+    """What is appended to an upload. A cancelled request closes it while a thread may still write: that one ends it."""
+
+    def __init__(self, descriptor: int, space: SpoolSpace) -> None:
+        self._descriptor = descriptor
+        self._space = space
+        self._state = threading.Lock()  # never held while the disk works
+        self._is_writing = False
+        self._is_closed = False
+        self._keep_bytes: int | None = None
+
+    def append(self, block: bytes) -> None:
+        """Write a block whole, unless the piece is closed.
+
+        Raises `StoreFull` when the disk is full or nearly so, and `NotFound` when the upload was ended or has expired:
+        nobody counts what would be written to it.
+        """
+        with self._state:
+            if self._is_closed:
+                return
+            self._is_writing = True
+        try:
+            if not os.fstat(self._descriptor).st_nlink:
+                raise NotFound("The upload was ended while this piece was sent.")
+            self._space.check(len(block))
+            view = memoryview(block)
+            with faults_of_the_spool():
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+        finally:
+            with self._state:
+                self._is_writing = False
+                if self._is_closed:
+                    self._end()
+
+    def undo(self, n_bytes: int) -> None:
+        """Cut off what was appended after ``n_bytes`` when the piece is closed."""
+        self._keep_bytes = n_bytes
+
+    def close(self) -> None:
+        """Take no more, and let others append once what is being written is there; may be called twice."""
+        with self._state:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            if not self._is_writing:
+                self._end()
+
+    def _end(self) -> None:
+        try:
+            if self._keep_bytes is not None:
+                with faults_of_the_spool():
+                    os.ftruncate(self._descriptor, self._keep_bytes)
+        finally:
+            os.close(self._descriptor)

@@ -1,0 +1,1 @@
+"""Tell others about jobs: signed webhooks, e-mail, the delivery loop."""

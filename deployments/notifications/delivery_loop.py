@@ -1,0 +1,169 @@
+"""The Courier: takes what is due from the outbox, has it carried, settles what came of it.
+
+It may die at any moment, and several may run at once: what was taken and not settled becomes due again, under the same
+id. A slow receiver holds up nobody else: each target has its few attempts at a time.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+import structlog
+
+from deployments.artifacts.storage_retry import Patience
+from deployments.schemas.jobs import host_of
+from deployments.telemetry.counters import Measures
+from pipelines.errors import LedgerError
+from pipelines.ledger.outbox import Attempt, Channel, Delivery, DeliveryState, Message, Outbox, next_delay_s
+
+log = structlog.get_logger()
+
+MAX_DETAIL_CHARS = 500
+
+
+class Verdict(Enum):
+    """What an attempt came to. ``REFUSED``: another one would be no better. ``GONE``: the target wants no more."""
+
+    DELIVERED = auto()
+    AGAIN = auto()
+    REFUSED = auto()
+    GONE = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The verdict on an attempt, the receiver's status code if it answered, and how long it asked to be left alone."""
+
+    verdict: Verdict
+    status: int | None = None
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+
+class Carrier(Protocol):
+    """Carries messages of one channel."""
+
+    async def carry(self, message: Message) -> Receipt:
+        """Try once; whatever happens is a receipt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CourierOptions:
+    """``hold_s`` must be longer than any attempt takes: afterwards another courier may try the same message."""
+
+    max_at_once: int = 32
+    per_target: int = 4
+    hold_s: float = 120.0
+    poll_s: float = 1.0
+
+
+class Courier:
+    """Delivers until it is stopped. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        carriers: Mapping[Channel, Carrier],
+        *,
+        options: CourierOptions | None = None,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        measures: Measures | None = None,
+    ) -> None:
+        """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
+        self._outbox = outbox
+        self._carriers = carriers
+        self._options = options or CourierOptions()
+        self._clock = clock
+        self._jitter = jitter
+        self._measures = measures or Measures()
+        self._patience = Patience()
+        self._underway: dict[asyncio.Task[None], str] = {}
+
+    async def run(self) -> None:
+        """Deliver for ever; cancel it to stop."""
+        try:
+            while True:
+                try:
+                    await self.take()
+                except LedgerError as error:
+                    log.warning("deliveries wait for the ledger", action="deliver", error=str(error))
+                await self._pause()
+        finally:
+            for task in self._underway:
+                task.cancel()
+            await asyncio.gather(*self._underway, return_exceptions=True)
+
+    async def take(self) -> int:
+        """Begin with what is due, as far as there is room; return how many."""
+        room = self._options.max_at_once - len(self._underway)
+        if room <= 0:
+            return 0
+        busy = [target for target, n in Counter(self._underway.values()).items() if n >= self._options.per_target]
+        taken = await asyncio.to_thread(
+            self._outbox.take_due, room, hold_s=self._options.hold_s, per_target=self._options.per_target, busy=busy
+        )
+        for delivery in taken:
+            task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.message.id}")
+            self._underway[task] = delivery.message.target
+            task.add_done_callback(lambda done: self._underway.pop(done, None))
+        return len(taken)
+
+    async def _pause(self) -> None:
+        """Until something has ended, which makes room, or the time for another look has come."""
+        if self._underway:
+            await asyncio.wait(self._underway, timeout=self._options.poll_s, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(self._options.poll_s)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        message = delivery.message
+        began = time.monotonic()
+        at_s = self._clock()
+        receipt = await self._carry(message)
+        attempt = Attempt(
+            at_s=at_s,
+            duration_s=time.monotonic() - began,
+            status=receipt.status,
+            detail=receipt.detail[:MAX_DETAIL_CHARS],
+        )
+        state, next_at_s = self._judge(receipt, delivery.n_attempts + 1)
+        log.info(
+            "delivery",
+            action=state,
+            job_id=message.job_id,
+            delivery=message.id,
+            target=host_of(message.target),
+            status=receipt.status,
+        )
+        self._measures.delivered(message.channel, state, attempt.duration_s)
+        await self._patience.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
+
+    async def _carry(self, message: Message) -> Receipt:
+        carrier = self._carriers.get(message.channel)
+        if carrier is None:
+            return Receipt(verdict=Verdict.AGAIN, detail=f"{message.channel} is not configured on this server")
+        try:
+            return await carrier.carry(message)
+        except Exception as error:  # a fault of ours must not end the courier, nor lose the message
+            log.exception("delivery failed", action="deliver", delivery=message.id)
+            return Receipt(verdict=Verdict.AGAIN, detail=f"{type(error).__name__}: {error}")
+
+    def _judge(self, receipt: Receipt, n_attempts: int) -> tuple[DeliveryState, float | None]:
+        match receipt.verdict:
+            case Verdict.DELIVERED:
+                return DeliveryState.DELIVERED, None
+            case Verdict.REFUSED:
+                return DeliveryState.FAILED, None
+            case Verdict.GONE:
+                return DeliveryState.DISABLED, None
+            case Verdict.AGAIN:
+                delay_s = next_delay_s(n_attempts, jitter=self._jitter(), retry_after_s=receipt.retry_after_s)
+                if delay_s is None:
+                    return DeliveryState.FAILED, None
+                return DeliveryState.PENDING, self._clock() + delay_s

@@ -1,0 +1,157 @@
+"""E-mail: the minutes of a recording to the recipients its job names, documents attached."""
+
+import asyncio
+import json
+import smtplib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from pathlib import PurePath
+from typing import Any, Literal
+
+from deployments.notifications.delivery_loop import Receipt, Verdict
+from deployments.notifications.email_text import Letter, compose
+from deployments.sources.pinned_http import trusted_certificates
+from pipelines.codec import decode
+from pipelines.core import Transcript
+from pipelines.errors import BlobMissing, StorageError
+from pipelines.ledger.outbox import Message
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+
+Security = Literal["starttls", "tls", "none"]
+DOCUMENT_TYPES = {
+    ".docx": ("application", "vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ".pdf": ("application", "pdf"),
+    ".json": ("application", "json"),
+}
+_PERMANENT = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailOptions:
+    """The server that takes the mail, and what is attached, at most ``max_attached_bytes`` of it."""
+
+    host: str
+    port: int
+    sender: str
+    security: Security = "starttls"
+    username: str = ""
+    attach: tuple[str, ...] = ("minutes.docx", "minutes.pdf")
+    max_attached_bytes: int = 15 << 20
+    timeout_s: float = 30.0
+
+
+class MailCarrier:
+    """Sends one e-mail per recipient. ``password`` gives the account's, as it is now."""
+
+    def __init__(self, options: MailOptions, store: BlobStore, password: Callable[[], str]) -> None:
+        self._options = options
+        self._store = store
+        self._password = password
+
+    async def carry(self, message: Message) -> Receipt:
+        """Write and send once. A fault of the connection or the account may pass; a refused recipient stays refused."""
+        try:
+            letter = await asyncio.to_thread(self._write, message)
+            await asyncio.to_thread(self._send, letter, message.target)
+        except StorageError as error:
+            return Receipt(verdict=Verdict.AGAIN, detail=str(error))
+        except smtplib.SMTPRecipientsRefused as error:
+            status, text = error.recipients[message.target]
+            verdict = Verdict.REFUSED if status >= _PERMANENT else Verdict.AGAIN
+            return Receipt(verdict=verdict, status=status, detail=_text(text))
+        except smtplib.SMTPDataError as error:
+            verdict = Verdict.REFUSED if error.smtp_code >= _PERMANENT else Verdict.AGAIN
+            return Receipt(verdict=verdict, status=error.smtp_code, detail=_text(error.smtp_error))
+        except smtplib.SMTPResponseException as error:
+            return Receipt(verdict=Verdict.AGAIN, status=error.smtp_code, detail=_text(error.smtp_error))
+        except (OSError, smtplib.SMTPException) as error:
+            return Receipt(verdict=Verdict.AGAIN, detail=str(error) or type(error).__name__)
+        return Receipt(verdict=Verdict.DELIVERED, status=250, detail="accepted")
+
+    def _write(self, message: Message) -> EmailMessage:
+        body = json.loads(message.body)
+        job = body["data"]
+        keys = JobKeys(tenant=message.tenant, job_id=message.job_id)
+        minutes = self._minutes(keys)
+        title = PurePath(job["filename"]).stem
+        documents = self._documents(keys) if minutes else []
+        subject, text = compose(
+            Letter(
+                title=title,
+                failed=job["state"] != "succeeded",
+                detail=job["detail"],
+                minutes=minutes,
+                attached=tuple(name for name, _ in documents),
+                links=job["results"],
+            ),
+            self._language(keys, minutes),
+        )
+        letter = EmailMessage(policy=SMTP)
+        letter["From"] = self._options.sender
+        letter["To"] = message.target
+        letter["Subject"] = subject
+        letter["Date"] = format_datetime(datetime.fromisoformat(body["timestamp"]))
+        # Stable over repetitions: mail programs show a message with a known id once.
+        letter["Message-ID"] = f"<{message.id}@{parseaddr(self._options.sender)[1].rpartition('@')[2]}>"
+        letter["Auto-Submitted"] = "auto-generated"
+        letter.set_content(text)
+        for name, data in documents:
+            main, sub = DOCUMENT_TYPES.get(PurePath(name).suffix, ("text", "plain"))
+            letter.add_attachment(data, maintype=main, subtype=sub, filename=f"{title}.{name}")
+        return letter
+
+    def _minutes(self, keys: JobKeys) -> dict[str, Any] | None:
+        try:
+            minutes: dict[str, Any] = json.loads(self._store.get(keys.result("minutes.json")))
+        except BlobMissing:
+            return None
+        return minutes
+
+    def _language(self, keys: JobKeys, minutes: dict[str, Any] | None) -> str:
+        """That of the minutes, else of the recording."""
+        if minutes:
+            return str(minutes["language"])
+        try:
+            return decode(Transcript, self._store.get(keys.transcript)).language
+        except BlobMissing:
+            return "en"
+
+    def _documents(self, keys: JobKeys) -> list[tuple[str, bytes]]:
+        """What is to be attached and exists, as long as it fits."""
+        documents: list[tuple[str, bytes]] = []
+        room = self._options.max_attached_bytes
+        for name in self._options.attach:
+            try:
+                data = self._store.get(keys.result(name))
+            except BlobMissing:
+                continue
+            if len(data) <= room:
+                documents.append((name, data))
+                room -= len(data)
+        return documents
+
+    def _send(self, letter: EmailMessage, recipient: str) -> None:
+        options = self._options
+        context = trusted_certificates()
+        with self._connect(context) as server:
+            if options.security == "starttls":
+                server.starttls(context=context)  # raises where the server has none: nothing goes out in the clear
+            if options.username:
+                server.login(options.username, self._password())
+            server.send_message(letter, from_addr=parseaddr(options.sender)[1], to_addrs=[recipient])
+
+    def _connect(self, context: ssl.SSLContext) -> smtplib.SMTP:
+        options = self._options
+        if options.security == "tls":
+            return smtplib.SMTP_SSL(options.host, options.port, timeout=options.timeout_s, context=context)
+        return smtplib.SMTP(options.host, options.port, timeout=options.timeout_s)
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said

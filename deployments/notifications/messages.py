@@ -1,0 +1,73 @@
+"""Notices: which messages a change of a job brings, and what stands in them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from deployments.schemas.jobs import JobBody
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.outbox import Message
+
+MAX_DETAIL_CHARS = 1000  # keeps a body far below the 20 kB that receivers of webhooks take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notices:
+    """Whom a tenant's jobs notify. A job's own ``webhook_url`` takes the place of its tenant's.
+
+    ``public_url`` (scheme and host) goes before the URLs of results. ``webhooks`` are URLs by tenant, ``webhook`` that
+    of all other tenants; empty: none.
+    """
+
+    public_url: str = ""
+    webhook: str = ""
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, before: Job, after: Job, *, at_s: float) -> tuple[Message, ...]:
+        """The messages about a job that is written ``after`` it was ``before``, ``at_s`` in Unix seconds.
+
+        Webhooks tell of every end and of minutes that followed it, e-mails of an end once there is nothing more to
+        come: not of a cancelled job, and not before its parked minutes are there.
+        """
+        event = _event(before, after)
+        if not event:
+            return ()
+        url = after.options.webhook_url or self.webhooks.get(after.tenant, self.webhook)
+        wanted = [("webhook", url)] if url else []
+        if after.state is not JobState.CANCELLED and not _waits_for_minutes(after):
+            wanted += [("email", address) for address in after.options.recipients]
+        if not wanted:
+            return ()
+        shown = replace(after, version=before.version + 1, updated_at_s=at_s, detail=after.detail[:MAX_DETAIL_CHARS])
+        body = {
+            "type": event,
+            "timestamp": datetime.fromtimestamp(at_s, UTC).isoformat(),
+            # Without the options, which may be long: whoever wants them asks for the job.
+            "data": JobBody.from_domain(shown, None, self.public_url).model_dump(mode="json", exclude={"options"}),
+        }
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return tuple(
+            Message(
+                id=f"msg_{after.id}_{shown.version}_{number}",
+                tenant=after.tenant,
+                job_id=after.id,
+                channel="webhook" if channel == "webhook" else "email",
+                event=event,
+                target=target,
+                body=text,
+            )
+            for number, (channel, target) in enumerate(wanted)
+        )
+
+
+def _waits_for_minutes(job: Job) -> bool:
+    return job.minutes is not None and job.minutes.state == "parked"
+
+
+def _event(before: Job, after: Job) -> str:
+    if after.state.final and not before.state.final:
+        return f"job.{after.state}"
+    if after.state is JobState.SUCCEEDED and (after.results, after.detail) != (before.results, before.detail):
+        return "job.minutes_followed"
+    return ""

@@ -1,0 +1,122 @@
+"""Webhooks: a signed POST to a checked address, as Standard Webhooks 1.0.0 wants it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from deployments.notifications.delivery_loop import Receipt, Verdict
+from deployments.notifications.signing import signature_headers
+from deployments.sources.pinned_http import (
+    NotPublic,
+    Unresolvable,
+    complaint_about,
+    complaint_about_host,
+    pinned_request,
+    trusted_certificates,
+)
+from pipelines.ledger.outbox import Message
+
+MAX_URL_CHARS = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookLimits:
+    """``allow_private``: targets may lie in the operator's network, and then also speak plain HTTP."""
+
+    allow_private: bool = False
+    timeout_s: float = 20.0
+
+
+def target_complaint(url: str, limits: WebhookLimits) -> str:
+    """Say why a URL can be no target; nothing for one that can. Looks at the text only."""
+    if len(url) > MAX_URL_CHARS:
+        return f"has more than {MAX_URL_CHARS} characters"
+    if complaint := complaint_about(url):
+        return complaint
+    schemes = ("https", "http") if limits.allow_private else ("https",)
+    if urlsplit(url).scheme not in schemes:
+        return f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+    return complaint_about_host(url, allow_private=limits.allow_private)
+
+
+class WebhookCarrier:
+    """Posts messages. ``secrets`` gives a tenant's, newest first, as they are now: replacing one needs no stop."""
+
+    def __init__(
+        self,
+        secrets: Callable[[str], Sequence[bytes]],
+        limits: WebhookLimits,
+        *,
+        user_agent: str = "MeetMemo",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock`` gives Unix seconds."""
+        self._secrets = secrets
+        self._limits = limits
+        self._user_agent = user_agent
+        self._clock = clock
+
+    async def carry(self, message: Message) -> Receipt:
+        """Post once. Only 2xx is success; redirects are not followed; 410 means that the target wants no more."""
+        if complaint := target_complaint(message.target, self._limits):
+            return Receipt(verdict=Verdict.REFUSED, detail=f"the URL {complaint}")
+        secrets = await asyncio.to_thread(self._secrets, message.tenant)
+        if not secrets:
+            return Receipt(verdict=Verdict.AGAIN, detail="there is no secret to sign with")
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await self._post(message, secrets)
+        except TimeoutError:
+            return Receipt(verdict=Verdict.AGAIN, detail=f"no answer within {self._limits.timeout_s:g} s")
+        except NotPublic as error:
+            return Receipt(verdict=Verdict.REFUSED, detail=str(error))
+        except (Unresolvable, httpx.HTTPError) as error:
+            return Receipt(verdict=Verdict.AGAIN, detail=str(error) or type(error).__name__)
+
+    async def _post(self, message: Message, secrets: Sequence[bytes]) -> Receipt:
+        body = message.body.encode()
+        headers = {
+            "content-type": "application/json",
+            "user-agent": self._user_agent,
+            **signature_headers(message.id, body, timestamp_s=int(self._clock()), secrets=secrets),
+        }
+        trusted = await asyncio.to_thread(trusted_certificates)
+        # One client each: a kept connection to an address would be used for whatever other name leads there.
+        async with httpx.AsyncClient(timeout=self._limits.timeout_s, verify=trusted, trust_env=False) as client:
+            request = await pinned_request(
+                client, "POST", message.target, allow_private=self._limits.allow_private, headers=headers, content=body
+            )
+            # The answer's body is not read: what it says could be a look into somebody else's network.
+            response = await client.send(request, stream=True)
+            await response.aclose()
+        return self._judge(response)
+
+    def _judge(self, response: httpx.Response) -> Receipt:
+        status = response.status_code
+        verdict = Verdict.AGAIN
+        if response.is_success:
+            verdict = Verdict.DELIVERED
+        elif status == httpx.codes.GONE:
+            verdict = Verdict.GONE
+        return Receipt(
+            verdict=verdict,
+            status=status,
+            detail=f"{status} {response.reason_phrase}".strip(),
+            retry_after_s=self._retry_after_s(response.headers.get("retry-after", "")),
+        )
+
+    def _retry_after_s(self, value: str) -> float:
+        """Seconds of a ``Retry-After`` in either form (RFC 9110, section 10.2.3); 0 for anything else."""
+        if value.isascii() and value.isdigit():
+            return float(value[:9])
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - self._clock())

@@ -1,0 +1,1 @@
+"""What the API takes and gives (Pydantic), in one place for routes, batches and webhooks."""

@@ -1,0 +1,236 @@
+"""Jobs on the wire: how they are shown, listed and asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal, Self
+from urllib.parse import quote, urlsplit
+
+from pydantic import AwareDatetime, Field
+
+from deployments.schemas.options import NO_CONTROLS, Options, Wire
+from deployments.sources.urls import public_part
+from pipelines.core import Usage
+from pipelines.errors import Reason
+from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
+from pipelines.ledger.protocol import JobEvent
+from pipelines.transcript.corrections import version_of
+
+JOBS_PATH = "/v1/jobs"
+
+
+class ProgressBody(Wire):
+    """Seconds of audio found so far, and how many of them are done; split channels count once each."""
+
+    audio_s: float
+    done_s: float
+
+
+class JobUsageBody(Wire):
+    """What a job took on the cluster, as far as it has come; tokens and money are with its minutes."""
+
+    device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
+    cpu_s: float = Field(description="Processor seconds of decoding and cutting.")
+    device_real_time_factor: float | None = Field(description="Device seconds per second of audio.")
+    result_bytes: int
+
+    @classmethod
+    def from_domain(cls, job: Job) -> Self:
+        usage, audio_s = job.usage, job.progress.audio_s
+        return cls(
+            device_s=round(usage.device_s, 3),
+            cpu_s=round(usage.cpu_s, 3),
+            device_real_time_factor=round(usage.device_s / audio_s, 5) if audio_s and usage.device_s else None,
+            result_bytes=usage.result_bytes,
+        )
+
+
+class SourceBody(Wire):
+    """The recording as received. ``url`` is shown without its query, which may hold a signature."""
+
+    n_bytes: int
+    sha256: str
+    url: str | None
+
+
+class UsageBody(Wire):
+    """Calls to a language model, tokens as its provider counted them, and what they cost this job."""
+
+    calls: int
+    prompt_tokens: int
+    cache_hit_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    models: list[str] = Field(description="Names of the models that answered.")
+
+    @classmethod
+    def from_domain(cls, usage: Usage) -> Self:
+        return cls(
+            calls=usage.n_calls,
+            prompt_tokens=usage.n_prompt,
+            cache_hit_tokens=usage.n_cache_hit,
+            completion_tokens=usage.n_completion,
+            cost_usd=round(usage.cost_usd, 6),
+            models=list(usage.models),
+        )
+
+
+class MinutesBody(Wire):
+    """What became of a job's minutes."""
+
+    state: Literal["written", "parked", "failed"] = Field(
+        description="`parked`: they follow when the language model answers, the budget is fresh, prices are low."
+    )
+    note: str = Field(description="Why there are none, or which wish was not heeded.")
+    writer: str
+    model: str
+    language: str
+    usage: UsageBody | None = Field(description="Null where no language model was asked.")
+
+    @classmethod
+    def from_domain(cls, record: MinutesRecord) -> Self:
+        return cls(
+            state=record.state,
+            note=record.note,
+            writer=record.writer,
+            model=record.model,
+            language=record.language,
+            usage=UsageBody.from_domain(record.usage) if record.usage else None,
+        )
+
+
+class JobBody(Wire):
+    """One recording's way through the system."""
+
+    id: str
+    state: JobState
+    progress: ProgressBody
+    eta_s: float | None = Field(description="Seconds to the expected end; null while unknown or when ended.")
+    reason: Reason | None = Field(description="Why the job failed.")
+    detail: str
+    filename: str
+    external_id: str | None = Field(description="What its submitter calls the recording.")
+    metadata: dict[str, str] = Field(description="What its submitter gave along.")
+    source: SourceBody
+    options: Options
+    n_chunks: int | None
+    n_failed_chunks: int
+    cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
+    replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
+    minutes_of: str | None = Field(description="The job whose minutes this one writes anew.")
+    transcript_version: int = Field(description="Which version of that job's transcript it took; 0: uncorrected.")
+    cached: bool = Field(description="The transcript was taken from an earlier job with the same content.")
+    reused_from: str | None = Field(description="That job; it may be purged since.")
+    minutes: MinutesBody | None = Field(description="Null until documents are there, and where none were wanted.")
+    version: int = Field(description="Grows with every change of the job.")
+    created_at: datetime
+    updated_at: datetime
+    usage: JobUsageBody
+    request_id: str = Field(description="The `X-Request-ID` of the request that brought it, given or made.")
+    results: dict[str, str] = Field(description="URL of each result by name.")
+
+    @classmethod
+    def from_domain(cls, job: Job, eta_s: float | None, base_url: str) -> Self:
+        """Show a job; ``base_url`` ("" or scheme and host) goes before the path of each result."""
+        return cls(
+            id=job.id,
+            state=job.state,
+            progress=ProgressBody(audio_s=round(job.progress.audio_s, 3), done_s=round(job.progress.done_s, 3)),
+            eta_s=None if job.state.final or eta_s is None else round(eta_s, 1),
+            reason=job.reason,
+            detail=job.detail,
+            filename=job.filename,
+            external_id=job.reference.external_id or None,
+            metadata=dict(job.reference.metadata),
+            source=SourceBody(
+                n_bytes=job.source.n_bytes, sha256=job.source.sha256, url=public_part(job.source_url) or None
+            ),
+            options=Options.from_domain(_shown(job.options)),
+            n_chunks=job.n_chunks,
+            n_failed_chunks=job.n_failed_chunks,
+            cancel_requested=job.cancel_requested and not job.state.final,
+            replay_of=job.replay_of or None,
+            minutes_of=job.minutes_of or None,
+            transcript_version=version_of(job.corrected),
+            cached=bool(job.reused_from),
+            reused_from=job.reused_from or None,
+            minutes=MinutesBody.from_domain(job.minutes) if job.minutes else None,
+            version=job.version,
+            created_at=datetime.fromtimestamp(job.created_at_s, UTC),
+            updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),
+            usage=JobUsageBody.from_domain(job),
+            request_id=job.request_id,
+            results={name: f"{base_url}{result_path(job.id, name)}" for name in job.results},
+        )
+
+
+def _shown(options: JobOptions) -> JobOptions:
+    url = options.webhook_url
+    return replace(options, webhook_url=public_part(url) if url else None)
+
+
+class EventBody(Wire):
+    """An entry of a job's history."""
+
+    at: datetime
+    name: str
+    detail: str
+
+
+class JobDetail(JobBody):
+    """A job with its history."""
+
+    events: list[EventBody] = Field(description="Its last entries, oldest first.")
+
+    @classmethod
+    def of(cls, body: JobBody, events: Sequence[JobEvent]) -> Self:
+        """Add the history to a job."""
+        shown = [
+            EventBody(at=datetime.fromtimestamp(event.at_s, UTC), name=event.name, detail=event.detail)
+            for event in events
+        ]
+        return cls(**dict(body), events=shown)
+
+
+def job_path(job_id: str) -> str:
+    return f"{JOBS_PATH}/{quote(job_id, safe='')}"
+
+
+def result_path(job_id: str, name: str) -> str:
+    return f"{job_path(job_id)}/results/{quote(name, safe='')}"
+
+
+def host_of(address: str) -> str:
+    """The host of a URL, or the domain of an e-mail address: as much as logs may hold, which no erasure reaches."""
+    parts = urlsplit(address)
+    return (parts.netloc if parts.scheme else address).rpartition("@")[2]
+
+
+class JobPage(Wire):
+    """Jobs, newest first, and where the list goes on."""
+
+    jobs: list[JobBody]
+    next: str | None = Field(description="URL of the next page; null on the last.")
+
+
+class JobQuery(Wire):
+    """Filters of the list of jobs."""
+
+    state: list[JobState] = Field(default_factory=list, description="Only jobs in these states; may be repeated.")
+    filename: str | None = Field(
+        None, max_length=255, pattern=NO_CONTROLS, description="Only recordings whose name contains this."
+    )
+    external_id: str | None = Field(
+        None, min_length=1, max_length=255, pattern=NO_CONTROLS, description="Only the job with this external id."
+    )
+    created_after: AwareDatetime | None = Field(None, description="Only jobs created at this time or later (ISO 8601).")
+    created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")
+    limit: int = Field(50, ge=1, le=500, description="Jobs per page.")
+    cursor: str | None = Field(None, max_length=500, description="Position, from the `next` of the page before.")
+
+
+class Purged(Wire):
+    """What was erased of a job."""
+
+    id: str
+    deleted: list[str] = Field(description="Keys of the blobs that were deleted.")

@@ -1,0 +1,1 @@
+"""Get recordings from elsewhere safely: URLs, pinned HTTP, S3, credentials of places, headers."""

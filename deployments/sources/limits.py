@@ -1,0 +1,28 @@
+"""`SourceLimits`: what may be pulled from a URL."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.sources.places import SourcePlace
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceLimits:
+    """What may be pulled from a URL.
+
+    ``schemes`` are those of a source URL. ``file:`` sources are read only below ``file_roots``.
+    Addresses that are not public are refused unless ``allow_private``. ``places`` are pulled from with credentials of
+    their own; buckets only there.
+    """
+
+    max_bytes: int = 4 * GIB
+    schemes: frozenset[str] = frozenset({"https", "http"})
+    file_roots: tuple[Path, ...] = ()
+    allow_private: bool = False
+    max_redirects: int = 5
+    connect_timeout_s: float = 10.0
+    idle_timeout_s: float = 60.0
+    total_timeout_s: float = 3600.0
+    places: tuple[SourcePlace, ...] = ()

@@ -1,0 +1,1 @@
+"""Counters, gauges, reports between replicas, tracing, the request that is served."""

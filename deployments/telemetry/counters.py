@@ -1,0 +1,257 @@
+"""`Measures`: what the Coordinator counts since it started, as Prometheus counters and histograms.
+
+Labels are bounded: models and classes of tenants come from the settings, everything else from enumerations. A job, a
+tenant or a file never is a label. A new Coordinator counts from 0, which Prometheus takes for what it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from deployments.telemetry.reports import BatchFigures, SegmentFigures, WritingFigures
+from pipelines.errors import Reason
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.outbox import Channel, DeliveryState
+from pipelines.storage.measured import StoreCall
+
+JOB_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200)
+STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+CALL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+FACTORS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+DEFAULT_CLASS = "standard"
+NOT_OURS = frozenset(
+    {
+        Reason.UNSUPPORTED_FORMAT,
+        Reason.NO_AUDIO_STREAM,
+        Reason.EMPTY_AUDIO,
+        Reason.CORRUPT_AUDIO,
+        Reason.TOO_LONG,
+        Reason.TOO_LARGE,
+        Reason.SOURCE_UNREACHABLE,
+        Reason.INVALID_OPTION,
+        Reason.MODEL_UNKNOWN,
+    }
+)
+"""Why a job may fail without counting against the service's objective."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """How tenants are classed, and when a job is in time: within ``base_s`` plus ``per_audio_s`` times its length."""
+
+    tenant_classes: Mapping[str, str] = field(default_factory=dict)
+    base_s: float = 300.0
+    per_audio_s: float = 1.0
+
+    def class_of(self, tenant: str) -> str:
+        """The class of a tenant; those that no setting names share one."""
+        return self.tenant_classes.get(tenant, DEFAULT_CLASS)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All classes there are."""
+        return tuple(sorted({DEFAULT_CLASS, *self.tenant_classes.values()}))
+
+
+class Measures:
+    """The registry, and one method for each thing that happens."""
+
+    def __init__(self, models: Iterable[str] = (), options: MeasureOptions | None = None) -> None:
+        """Series of known models and classes are there from the start, so that a first failure is an increase."""
+        self.options = options or MeasureOptions()
+        self._registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"meetmemo_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"meetmemo_{name}", text, labels, buckets=buckets, registry=registry)
+
+        by_job = ("tenant_class", "model")
+        self._submitted = counter("jobs_submitted", "Jobs that ingestion took.")
+        self._begun = counter("jobs_begun", "Jobs that the Coordinator began.", *by_job)
+        self._ended = counter("jobs_ended", "Jobs that ended, by final state.", "state", *by_job)
+        self._late = counter("jobs_late", "Jobs that ended later than the objective allows, or failed by us.", *by_job)
+        self._failed = counter("jobs_failed", "Jobs that failed, by reason.", "reason")
+        self._recovered = counter("jobs_recovered", "Jobs gone on with after a restart.")
+        self._job_s = histogram("job_duration_seconds", "From submission to success.", JOB_SECONDS, *by_job)
+        self._job_factor = histogram(
+            "job_real_time_factor", "Seconds from submission to success per second of recording.", FACTORS, *by_job
+        )
+        self._job_device_s = counter("job_device_seconds", "Device time of jobs that ended.", *by_job)
+        self._job_cost = counter("job_cost_dollars", "Tokens' cost of jobs that ended, as they ended.", *by_job)
+        self._job_bytes = counter("job_result_bytes", "Documents of jobs that ended.", *by_job)
+        self._reused_s = counter("reused_audio_seconds", "Recordings that an earlier job had transcribed.", *by_job)
+        self._transcribed = counter("transcribed_audio_seconds", "Speech decoded.", *by_job)
+
+        self._batches = counter("batches", "Batches decoded.", "model")
+        self._rows = counter("batch_rows", "Rows decoded.", "model")
+        self._fill = histogram("batch_fill_ratio", "Rows of a batch per rows it may have.", SHARES, "model")
+        self._efficiency = histogram("batch_efficiency_ratio", "Speech per second of decoded window.", SHARES, "model")
+        self._device_s = counter("device_busy_seconds", "Time devices spent decoding.", "model")
+        self._device_cpu_s = counter("transcriber_cpu_seconds", "Processor time of decoding.", "model")
+        self._decode_s = histogram("batch_decode_seconds", "Decoding of a batch.", STEP_SECONDS, "model")
+        self._wait_s = histogram("batch_wait_seconds", "A batch's wait for the device, read.", STEP_SECONDS, "model")
+        self._read_s = histogram("batch_read_seconds", "Reading of a batch's samples.", STEP_SECONDS, "model")
+        self._fallbacks = counter("fallback_rows", "Rows that were decoded more than once.", "model")
+        self._suspect_s = counter("suspect_audio_seconds", "Speech whose text breaks a quality rule.", "model")
+        self._retries = counter("chunk_retries", "Chunks queued again.", "model", "cause")
+        self._quarantined = counter("chunks_quarantined", "Chunks given up.", "model")
+        self._routed = counter("routed_chunks", "Chunks of jobs for one model queued for another.", "model", "stand_in")
+
+        self._source_decode_s = histogram("span_decode_seconds", "Decoding of a span's source.", STEP_SECONDS)
+        self._vad_s = histogram("span_vad_seconds", "Voice activity and cuts of a span.", STEP_SECONDS)
+        self._cut_s = counter("segmented_audio_seconds", "Recording cut into spans.")
+        self._store_s = histogram("store_call_seconds", "Calls of the blob store.", CALL_SECONDS, "actor", "operation")
+        self._store_errors = counter("store_errors", "Calls that the blob store failed.", "actor", "operation")
+
+        self._minutes = counter("minutes", "Jobs by what became of their minutes.", "outcome")
+        self._minutes_s = histogram("minutes_seconds", "Writing of a job's minutes.", STEP_SECONDS, "writer")
+        self._render_s = histogram("render_seconds", "Rendering of a job's documents.", STEP_SECONDS)
+        self._llm_calls = counter("llm_calls", "Calls of the language model by outcome.", "outcome")
+        self._tokens = counter("llm_tokens", "Tokens by kind.", "kind")
+        self._cost = counter("llm_cost_dollars", "What the language model's tokens cost.")
+        self._deliveries = counter("deliveries", "Attempts at webhooks and e-mails.", "channel", "state")
+        self._delivery_s = histogram("delivery_seconds", "An attempt at a delivery.", CALL_SECONDS, "channel")
+        for channel in get_args(Channel):
+            for delivery_state in DeliveryState:
+                self._deliveries.labels(channel, delivery_state.value)
+        for model in models:
+            for tenant_class in self.options.classes:
+                self._begun.labels(tenant_class, model)
+                self._late.labels(tenant_class, model)
+                self._transcribed.labels(tenant_class, model)
+                self._reused_s.labels(tenant_class, model)
+                self._job_s.labels(tenant_class, model)
+                for state in JobState:
+                    if state.final:
+                        self._ended.labels(state.value, tenant_class, model)
+            for measure in (self._batches, self._rows, self._device_s, self._device_cpu_s, self._fallbacks):
+                measure.labels(model)
+            self._suspect_s.labels(model)
+            self._quarantined.labels(model)
+            for cause in ("item", "replica", "storage"):
+                self._retries.labels(model, cause)
+        for outcome in ("written", "none", "parked", "failed"):
+            self._minutes.labels(outcome)
+        for kind in ("prompt", "cached_prompt", "completion"):
+            self._tokens.labels(kind)
+        self._llm_calls.labels("ok")
+
+    # Jobs
+
+    def arrived(self, n_jobs: int) -> None:
+        """Ingestion took jobs."""
+        self._submitted.inc(n_jobs)
+
+    def begun(self, job: Job) -> None:
+        """A queued job was taken in hand."""
+        self._begun.labels(*self._labels(job)).inc()
+
+    def recovered(self) -> None:
+        """A job of an earlier Coordinator was taken in hand."""
+        self._recovered.inc()
+
+    def ended(self, job: Job, now_s: float) -> None:
+        """A job has ended, at ``now_s`` (Unix seconds)."""
+        labels = self._labels(job)
+        self._ended.labels(job.state.value, *labels).inc()
+        self._job_device_s.labels(*labels).inc(job.usage.device_s)
+        if job.minutes and job.minutes.usage:
+            self._job_cost.labels(*labels).inc(job.minutes.usage.cost_usd)
+        self._job_bytes.labels(*labels).inc(job.usage.result_bytes)
+        if job.reason:
+            self._failed.labels(job.reason.value).inc()
+        took_s, audio_s = max(0.0, now_s - job.created_at_s), job.progress.audio_s
+        if job.state is JobState.SUCCEEDED:
+            self._job_s.labels(*labels).observe(took_s)
+            if audio_s > 0:
+                self._job_factor.labels(*labels).observe(took_s / audio_s)
+        wanted_s = self.options.base_s + self.options.per_audio_s * audio_s
+        if job.options.deadline:
+            wanted_s = job.options.deadline.timestamp() - job.created_at_s
+        in_time = took_s <= wanted_s
+        ours = job.reason is not None and job.reason not in NOT_OURS
+        if ours or (job.state is JobState.SUCCEEDED and not in_time):
+            self._late.labels(*labels).inc()
+
+    # Steps
+
+    def chunk_done(self, job: Job, audio_s: float) -> None:
+        """A chunk of the job was transcribed."""
+        self._transcribed.labels(*self._labels(job)).inc(audio_s)
+
+    def reused(self, job: Job, audio_s: float) -> None:
+        """The job took the transcript of an earlier one."""
+        self._reused_s.labels(*self._labels(job)).inc(audio_s)
+
+    def retried(self, model: str, cause: str) -> None:
+        """A chunk comes back: its own fault (``item``), its replica's (``replica``) or the store's (``storage``)."""
+        self._retries.labels(model, cause).inc()
+
+    def routed(self, model: str, stand_in: str, n_chunks: int) -> None:
+        """Chunks of jobs for a model were queued for the one that stands in."""
+        self._routed.labels(model, stand_in).inc(n_chunks)
+
+    def quarantined(self, model: str) -> None:
+        """A chunk was given up."""
+        self._quarantined.labels(model).inc()
+
+    def batch(self, model: str, figures: BatchFigures, window_s: float) -> None:
+        """A Transcriber reported a batch of rows that are ``window_s`` long at most."""
+        self._batches.labels(model).inc()
+        self._rows.labels(model).inc(figures.n_rows)
+        self._fill.labels(model).observe(figures.n_rows / max(1, figures.max_rows))
+        self._efficiency.labels(model).observe(figures.audio_s / (max(1, figures.n_rows) * window_s))
+        self._device_s.labels(model).inc(figures.device_s)
+        self._device_cpu_s.labels(model).inc(figures.cpu_s)
+        self._decode_s.labels(model).observe(figures.device_s)
+        self._wait_s.labels(model).observe(max(0.0, figures.wait_s))
+        self._read_s.labels(model).observe(figures.read_s)
+        self._fallbacks.labels(model).inc(figures.n_fallbacks)
+        self._suspect_s.labels(model).inc(figures.suspect_s)
+        self.store_calls("transcriber", figures.store_calls)
+
+    def segmented(self, figures: SegmentFigures) -> None:
+        """A Segmenter reported a recording."""
+        for span in figures.spans:
+            self._source_decode_s.observe(span.decode_s)
+            self._vad_s.observe(span.vad_s)
+            self._cut_s.inc(span.audio_s)
+        self.store_calls("segmenter", figures.store_calls)
+
+    def written(self, figures: WritingFigures) -> None:
+        """The MinutesWriter reported a job."""
+        self._minutes.labels(figures.outcome).inc()
+        if figures.outcome == "written":
+            self._minutes_s.labels(figures.writer).observe(figures.minutes_s)
+        self._render_s.observe(figures.render_s)
+        for outcome, n_calls in figures.calls.items():
+            self._llm_calls.labels(outcome).inc(n_calls)
+        self._tokens.labels("prompt").inc(figures.usage.n_cache_miss)
+        self._tokens.labels("cached_prompt").inc(figures.usage.n_cache_hit)
+        self._tokens.labels("completion").inc(figures.usage.n_completion)
+        self._cost.inc(figures.usage.cost_usd)
+        self.store_calls("minutes_writer", figures.store_calls)
+
+    def delivered(self, channel: Channel, state: DeliveryState, seconds: float) -> None:
+        """A webhook or an e-mail was tried: what is ``pending`` then is tried again."""
+        self._deliveries.labels(channel, state.value).inc()
+        self._delivery_s.labels(channel).observe(seconds)
+
+    def store_calls(self, actor: str, calls: Iterable[StoreCall]) -> None:
+        """An actor called the blob store."""
+        for call in calls:
+            self._store_s.labels(actor, call.operation).observe(call.seconds)
+            self._store_errors.labels(actor, call.operation).inc(call.failed)
+
+    def render(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        text: bytes = generate_latest(self._registry)
+        return text
+
+    def _labels(self, job: Job) -> tuple[str, str]:
+        return self.options.class_of(job.tenant), job.options.model

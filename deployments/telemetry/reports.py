@@ -1,0 +1,62 @@
+"""What the actors measure and send to the Coordinator with what they send anyway; `deployments.telemetry.counters` counts it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipelines.core import Usage
+from pipelines.storage.measured import StoreCall
+
+MinutesOutcome = Literal["written", "none", "parked", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFigures:
+    """One batch of a Transcriber.
+
+    ``audio_s``: speech in its rows; ``suspect_s``: speech in rows whose text breaks a quality rule after every
+    fallback; ``n_fallbacks``: rows that had to be decoded more than once. ``read_s``: until all samples
+    were there; ``wait_s``: until the device was free; ``device_s``, ``cpu_s``: decoding.
+    """
+
+    n_rows: int
+    max_rows: int
+    audio_s: float
+    read_s: float = 0.0
+    wait_s: float = 0.0
+    device_s: float = 0.0
+    cpu_s: float = 0.0
+    suspect_s: float = 0.0
+    n_fallbacks: int = 0
+    store_calls: tuple[StoreCall, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanTiming:
+    """What cutting one span took: decoding its source, and finding and cutting its speech."""
+
+    audio_s: float
+    decode_s: float
+    vad_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentFigures:
+    """One recording's way through a Segmenter: the last element of its stream, where it was cut anew."""
+
+    spans: tuple[SpanTiming, ...]
+    store_calls: tuple[StoreCall, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WritingFigures:
+    """One job's minutes and documents; ``calls`` counts calls of the language model by outcome (``ok`` or a fault)."""
+
+    outcome: MinutesOutcome
+    writer: str = ""
+    minutes_s: float = 0.0
+    render_s: float = 0.0
+    n_bytes: int = 0
+    usage: Usage = field(default_factory=Usage)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    store_calls: tuple[StoreCall, ...] = ()

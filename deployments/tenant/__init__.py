@@ -1,0 +1,1 @@
+"""The application services that one tenant may use; tenants are isolated by construction."""

@@ -1,0 +1,71 @@
+"""`Backend`: what the HTTP routes share; `Backend.for_tenant` gives the jobs of one tenant."""
+
+from dataclasses import dataclass, replace
+
+from deployments.intake.accept import Intake
+from deployments.intake.job_policy import Offer
+from deployments.intake.spool import UploadGates
+from deployments.limits import IngestionLimits, LiveLimits
+from deployments.retention.scrubber import Scrubber
+from deployments.tenant.batches import TenantBatches
+from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.jobs import TenantJobs
+from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.protocol import BlobStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """The ledger, the store and the Coordinator behind the API.
+
+    What belongs to somebody is reached through `for_tenant` only; routes get it from `deployments.http.dependencies`.
+    ``public_url`` ("" or scheme and host) goes before every URL in an answer. ``live`` may change: routes ask for
+    `limits` at every request.
+    """
+
+    ledger: Ledger
+    store: BlobStore
+    line: CoordinatorLine
+    intake: Intake
+    offer: Offer
+    live: LiveLimits
+    uploads: UploadGates
+    scrubber: Scrubber
+    public_url: str
+    batches: BatchBook | None = None
+    usd_per_audio_hour: float | None = None
+
+    @property
+    def limits(self) -> IngestionLimits:
+        """What is taken now."""
+        return self.live.now
+
+    def for_tenant(self, tenant: str) -> TenantJobs:
+        """Everything a tenant may see and do."""
+        return TenantJobs(
+            tenant=tenant,
+            ledger=self.ledger,
+            store=self.store,
+            line=self.line,
+            intake=self.intake,
+            offer=replace(self.offer, tenant=tenant),
+            uploads=self.uploads,
+            limits=self.limits.of(tenant),
+            spool_dir=self.limits.spool_dir,
+            scrubber=self.scrubber,
+            public_url=self.public_url,
+        )
+
+    def batches_of(self, tenant: str) -> TenantBatches:
+        """A tenant's batches; they have routes only where there is a book of them."""
+        assert self.batches is not None
+        return TenantBatches(
+            tenant=tenant,
+            book=self.batches,
+            jobs=self.for_tenant(tenant),
+            sources=self.limits.sources,
+            new_id=self.intake.new_id,
+            clock=self.intake.clock,
+            usd_per_hour=self.usd_per_audio_hour,
+        )

@@ -1,0 +1,144 @@
+"""`CoordinatorLine`: asks the Coordinator, but never depends on it; the ledger stays the truth."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import structlog
+
+from deployments.artifacts.shared_reads import SharedJobReads
+from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView
+from pipelines.errors import JobUnknown, LedgerUnavailable
+from pipelines.jobs.job import Job
+from pipelines.ledger.protocol import Ledger
+
+T = TypeVar("T")
+
+ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being replaced holds calls for seconds
+SCRAPE_TIMEOUT_S = 8.0  # less than Prometheus waits, more than storage that is away makes the Coordinator wait
+RETRY_S = 5.0  # after a call failed, do not try again before
+REFUSING_FRESH_S = 1.0
+POLL_S = 1.0  # between looks into the ledger while the Coordinator does not answer
+
+log = structlog.get_logger(__name__)
+
+
+class CoordinatorLine:
+    """Calls with a time-out and a way out. Belongs to one event loop.
+
+    While the Coordinator does not answer, all who follow jobs share one look into the ledger every `POLL_S`.
+    """
+
+    def __init__(self, coordinator: CoordinatorPort, ledger: Ledger) -> None:
+        self._coordinator = coordinator
+        self._jobs = SharedJobReads(ledger, lambda: POLL_S)
+        self._silent_until_s = float("-inf")  # on the loop's clock
+        self._waking: asyncio.Task[None] | None = None
+        self._wake_again = False
+        self._n_untold = 0  # jobs that arrived since the Coordinator last heard of any
+        self._refusing = False
+        self._refusing_until_s = float("-inf")  # on the loop's clock
+
+    def wake(self, n_arrived: int = 0) -> None:
+        """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one.
+
+        ``n_arrived`` says how many new jobs it will find there.
+        """
+        self._n_untold += n_arrived
+        if self._waking is not None and not self._waking.done():
+            self._wake_again = True
+            return
+        self._waking = asyncio.get_running_loop().create_task(self._wake())
+
+    async def _wake(self) -> None:
+        self._wake_again = True
+        while self._wake_again:
+            self._wake_again = False
+            n_arrived, self._n_untold = self._n_untold, 0
+            if await self._ask(self._told(n_arrived), ANSWER_TIMEOUT_S) is None:
+                self._n_untold += n_arrived
+
+    async def _told(self, n_arrived: int) -> bool:
+        await self._coordinator.wake(n_arrived)
+        return True
+
+    async def metrics(self) -> bytes | None:
+        """What the Coordinator counts and measures; None when nobody answers."""
+        return await self._ask(self._coordinator.metrics(), SCRAPE_TIMEOUT_S)
+
+    async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
+        """Estimate seconds to the end for live jobs; empty when nobody answers."""
+        if not job_ids or self._silent:
+            return {}
+        return await self._ask(self._coordinator.eta(job_ids), ANSWER_TIMEOUT_S) or {}
+
+    async def status(self) -> ClusterStatus | None:
+        """Describe the cluster; None when nobody answers."""
+        return await self._ask(self._coordinator.status(), ANSWER_TIMEOUT_S)
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus | None:
+        """Begin or end draining, or tell how far it is; None when nobody answers."""
+        status = await self._ask(self._coordinator.drain(begin=begin, refuse=refuse), ANSWER_TIMEOUT_S)
+        if status is not None:
+            self._refusing, self._refusing_until_s = status.refusing, _now_s() + REFUSING_FRESH_S
+        return status
+
+    async def refusing(self) -> bool:
+        """Whether new jobs are to be turned away, as of a second ago; not while nobody answers."""
+        if _now_s() > self._refusing_until_s and not self._silent and await self.drain() is None:
+            self._refusing = False
+        return self._refusing
+
+    async def watch(self, known: Job, timeout_s: float) -> JobView | None:
+        """Return the job once it is not as ``known`` any more; None when the time is up. Raises `JobUnknown`.
+
+        Progress is news even within a version: the Coordinator knows it before the ledger does.
+        """
+        end_s = _now_s() + timeout_s
+        seen = known.version - 1  # answered at once, and tells progress made since the last answer
+        while (left_s := end_s - _now_s()) > 0:
+            if self._silent:
+                view = await self._look(known, left_s)
+            else:
+                asked = self._coordinator.watch(known.tenant, known.id, seen, left_s)
+                view = await self._ask(asked, left_s + ANSWER_TIMEOUT_S)
+            if view is not None and _is_news(known, view.job):
+                return view
+            if seen == known.version and not self._silent:
+                await asyncio.sleep(min(POLL_S, max(0.0, end_s - _now_s())))
+            seen = known.version
+        return None
+
+    async def _look(self, known: Job, timeout_s: float) -> JobView | None:
+        """The job as the ledger has it; None while the ledger does not answer. Raises `JobUnknown`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return JobView(job=await self._jobs.get(known.tenant, known.id), eta_s=None)
+        except (LedgerUnavailable, TimeoutError):
+            return None
+
+    @property
+    def _silent(self) -> bool:
+        return _now_s() < self._silent_until_s
+
+    async def _ask(self, call: Awaitable[T], timeout_s: float) -> T | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await call
+        except JobUnknown:
+            raise
+        except Exception as error:  # Ray raises many kinds for a replica that is gone, and none may fail a request
+            self._silent_until_s = _now_s() + RETRY_S
+            log.warning("coordinator does not answer", action="coordinator_silent", error=repr(error))
+            return None
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _is_news(known: Job, job: Job) -> bool:
+    """Say whether ``job`` is later than ``known``; the ledger may lag behind what the Coordinator told."""
+    if job.version != known.version:
+        return job.version > known.version
+    return job.progress.done_s > known.progress.done_s or job.progress.audio_s > known.progress.audio_s

@@ -1,0 +1,324 @@
+"""`TenantJobs`: one tenant's jobs as the HTTP routes see them; every blocking call runs in a thread."""
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from deployments.artifacts.quarantine import Quarantined, chunks_in
+from deployments.intake.accept import Intake
+from deployments.intake.idempotency import held
+from deployments.intake.job_policy import Offer
+from deployments.intake.resumable_leftovers import forget_job
+from deployments.intake.spool import Spool, UploadGates
+from deployments.intake.submission import Submission
+from deployments.limits import TenantLimits
+from deployments.retention.erasure import erase
+from deployments.retention.scrubber import Scrubber
+from deployments.schemas.jobs import JobBody, JobQuery
+from deployments.schemas.options import MinutesWishes
+from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.threads import in_thread
+from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
+from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
+from pipelines.ledger.outbox import Delivery, DeliveryState
+from pipelines.ledger.protocol import JobEvent, Ledger, Page
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+
+READ_BYTES = 256 << 10
+MAX_EVENTS = 100
+MAX_VERSIONS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultStream:
+    """An open result: read ``blocks()`` to the end or call ``close()``."""
+
+    stream: BinaryIO
+    n_bytes: int
+    etag: str
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        try:
+            while block := await in_thread(self.stream.read, READ_BYTES):
+                yield block
+        finally:
+            self.stream.close()
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantJobs:
+    """What one tenant may see and do; another tenant's jobs are unknown here.
+
+    ``public_url`` ("" or scheme and host) goes before every URL in an answer.
+    """
+
+    tenant: str
+    ledger: Ledger
+    store: BlobStore
+    line: CoordinatorLine
+    intake: Intake
+    offer: Offer
+    uploads: UploadGates
+    limits: TenantLimits
+    spool_dir: Path
+    scrubber: Scrubber
+    public_url: str
+
+    def spool(self) -> AbstractAsyncContextManager[Spool]:
+        """A spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
+        return self.uploads.spool(self.tenant)
+
+    def answering(self, key: str | None) -> AbstractAsyncContextManager[None]:
+        """Refuse others under the same idempotency key meanwhile; raises `RequestInFlight`, see `held`."""
+        return held(self.ledger.holds, self.tenant, key)
+
+    async def check_backlog(self) -> None:
+        """Raise `Overloaded` when no job more can be taken, `Draining` when none is to be."""
+        if await self.line.refusing():
+            raise Draining("The cluster is being drained and takes no new jobs.")
+        await in_thread(self.intake.check_backlog, self.tenant, self.limits)
+
+    async def accept(self, submission: Submission) -> tuple[Job, bool]:
+        """Make a submission durable; see `Intake.accept`."""
+        job, created = await in_thread(self.intake.accept, self.tenant, submission)
+        if created:
+            self.line.wake(1)
+        return job, created
+
+    async def used_keys(self, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Which idempotency keys have brought a job."""
+        return await in_thread(self.ledger.used_keys, self.tenant, idempotency_keys)
+
+    async def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobUnknown`."""
+        _check_id(job_id)
+        return await in_thread(self.ledger.get, self.tenant, job_id)
+
+    async def show(self, *jobs: Job) -> list[JobBody]:
+        """Turn jobs into their wire form, with estimates for the live ones."""
+        eta_s = await self.line.eta(tuple(job.id for job in jobs if not job.state.final))
+        return [JobBody.from_domain(job, eta_s.get(job.id), self.public_url) for job in jobs]
+
+    async def page(self, query: JobQuery) -> Page:
+        """List jobs, newest first; raises `InvalidRequest` for a cursor that is none."""
+        return await in_thread(
+            self.ledger.list,
+            self.tenant,
+            states=frozenset(query.state),
+            filename_contains=query.filename or "",
+            external_id=query.external_id or "",
+            created_from_s=query.created_after.timestamp() if query.created_after else None,
+            created_before_s=query.created_before.timestamp() if query.created_before else None,
+            limit=query.limit,
+            after=query.cursor,
+        )
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""
+        _check_id(job_id)
+        job = await in_thread(self.ledger.request_cancel, self.tenant, job_id)
+        if not job.state.final:
+            self.line.wake()
+        return job
+
+    async def purge(self, job_id: str) -> list[str]:
+        """Erase an ended job and all its blobs; return their keys. Raises `IllegalTransition` for a live job."""
+        job = await self.get(job_id)
+        if not job.state.final:
+            raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
+        await in_thread(forget_job, self.spool_dir, self.tenant, job.id)
+        deleted = await in_thread(erase, self.ledger, self.store, job)
+        await self.scrubber.scrub()
+        return deleted
+
+    async def events(self, job_id: str) -> Sequence[JobEvent]:
+        """A job's history, oldest first, its last `MAX_EVENTS` entries."""
+        return (await in_thread(self.ledger.events, self.tenant, job_id))[-MAX_EVENTS:]
+
+    async def quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
+        """Chunks that were given up, of at most ``max_jobs`` jobs, newest first."""
+        return await in_thread(self._quarantine, max_jobs)
+
+    def _quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
+        found: list[tuple[Job, Quarantined]] = []
+        n_jobs, after = 0, None
+        while True:
+            page = self.ledger.list(self.tenant, with_failed_chunks=True, limit=max_jobs, after=after)
+            for job in page.jobs:
+                chunks = chunks_in(self.store, self._keys(job))
+                found += [(job, chunk) for chunk in chunks]
+                n_jobs += bool(chunks)
+                if n_jobs == max_jobs:
+                    return found
+            after = page.next_cursor
+            if after is None:
+                return found
+
+    async def clip(self, job_id: str, index: int) -> bytes:
+        """What a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
+        job = await self.get(job_id)
+        try:
+            return await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
+        except BlobMissing:
+            raise BlobMissing(f"Job {job_id} has no clip of a chunk {index} in quarantine.") from None
+
+    async def excerpt(self, job_id: str, kind: str, number: int) -> bytes:
+        """What was said for a decision or a task, as WAV; see `deployments.artifacts.clips.excerpt`."""
+        job = await self.get(job_id)
+
+        def cut() -> bytes:
+            # Imported with the first excerpt, in its thread: FFmpeg, which decodes it, takes megabytes and a while.
+            from deployments.artifacts.clips import excerpt
+
+            return excerpt(self.store, job, kind, number)
+
+        return await in_thread(cut)
+
+    async def replay(self, job_id: str, wanted: Sequence[int] | None, key: str | None) -> tuple[Job, bool]:
+        """Make a job that decodes chunks in quarantine (None: all) again.
+
+        Raises `JobUnknown`, `NotFound` for chunks that are not there, `ModelUnknown`, and `IllegalTransition` when
+        the job has not ended or kept too little.
+        """
+        origin = await self.get(job_id)
+        if not origin.state.final:
+            raise IllegalTransition(f"Job {job_id} is {origin.state}: its chunks can be replayed when it has ended.")
+        self.offer.check_model(origin.options.model)
+        chunks = await in_thread(self._replayable, origin, wanted)
+        job, created = await in_thread(self.intake.replay, origin, chunks, key)
+        if created:
+            self.line.wake(1)
+        return job, created
+
+    def _replayable(self, origin: Job, wanted: Sequence[int] | None) -> tuple[int, ...]:
+        keys = self._keys(origin)
+        there = {chunk.item.chunk.index: chunk.has_clip for chunk in chunks_in(self.store, keys)}
+        if missing := sorted(set(wanted or ()) - set(there)):
+            raise NotFound(f"Job {origin.id} has no chunk {missing[0]} in quarantine.")
+        if not there:
+            raise NotFound(f"Job {origin.id} has no chunks in quarantine.")
+        chosen = sorted(index for index in wanted or there if there[index])
+        if not chosen or not self.store.exists(keys.kept):
+            raise IllegalTransition(f"Job {origin.id} is {origin.state} and kept too little of itself to be replayed.")
+        return tuple(dict.fromkeys(chosen))
+
+    async def retry(self, job_id: str, key: str | None) -> tuple[Job, bool]:
+        """Make a job that tries again what one that failed or was cancelled did not bring.
+
+        Minutes are written from the same transcript, chunks in quarantine are decoded again, a recording with a URL is
+        fetched again. Raises `JobUnknown`, `ModelUnknown`, and `IllegalTransition` for a job that did not fail, or
+        whose recording is gone.
+        """
+        ended = await self.get(job_id)
+        if ended.state not in (JobState.FAILED, JobState.CANCELLED):
+            raise IllegalTransition(f"Job {job_id} is {ended.state}: only one that failed or was cancelled is retried.")
+        self.offer.check_model(ended.options.model)
+        if ended.minutes_of:
+            origin = await self.transcribed(ended)
+            if origin is ended:
+                raise IllegalTransition(f"The job whose minutes job {job_id} was to write was erased.")
+            job, created = await in_thread(self.intake.rewrite, origin, ended.options, key, corrected=ended.corrected)
+        elif await in_thread(chunks_in, self.store, self._keys(ended)):
+            return await self.replay(job_id, None, key)
+        elif ended.source_url:
+            job, created = await in_thread(self.intake.pull_again, ended, key)
+        else:
+            raise IllegalTransition(f"The recording of job {job_id} was deleted when it ended: send it again.")
+        if created:
+            self.line.wake(1)
+        return job, created
+
+    async def rewrite(self, job_id: str, wishes: MinutesWishes, key: str | None) -> tuple[Job, bool]:
+        """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.
+
+        It takes the version of the transcript that is wished for, the newest unless one is. Raises `JobUnknown`,
+        `NotFound` for a version that is not there, what `Offer.check` raises, and `IllegalTransition` when there is no
+        transcript yet or none is left.
+        """
+        job = await self.get(job_id)
+        origin = await self.transcribed(job)
+        if origin.state is not JobState.SUCCEEDED:
+            raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
+        if not await in_thread(self.store.exists, self._keys(origin).transcript):
+            raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
+        options = await self.offer.rewritten(job.options, wishes)
+        held = await in_thread(self.ledger.corrections.of_job, self.tenant, origin.id)
+        version = len(held) if wishes.version is None else wishes.version
+        if version > len(held):
+            raise NotFound(f"The transcript of job {origin.id} has no version {version}; the newest is {len(held)}.")
+        corrected = held[version - 1].name if version else ""
+        new, created = await in_thread(self.intake.rewrite, origin, options, key, corrected=corrected)
+        if created:
+            self.line.wake()
+        return new, created
+
+    async def versions(self, job_id: str) -> list[Job]:
+        """The job that transcribed a recording, and those that wrote its minutes anew, oldest first."""
+        origin = await self.transcribed(await self.get(job_id))
+        return [origin, *await in_thread(self._rewritings, origin)]
+
+    async def transcribed(self, job: Job) -> Job:
+        """The job whose transcript a job took, which has its versions; itself where it took none or that was erased."""
+        with contextlib.suppress(JobUnknown):
+            return await self.get(job.minutes_of) if job.minutes_of else job
+        return job
+
+    def _rewritings(self, origin: Job) -> list[Job]:
+        keys = self._keys(origin)
+        found = []
+        for key in list(self.store.list(keys.rewritings))[-MAX_VERSIONS:]:
+            with contextlib.suppress(JobUnknown):  # erased since
+                found.append(self.ledger.get(self.tenant, key.removeprefix(keys.rewritings)))
+        return sorted(found, key=lambda job: (job.created_at_s, job.id))
+
+    async def deliveries(self, job_id: str) -> Sequence[Delivery]:
+        """A job's messages and the attempts to deliver them, oldest first; raises `JobUnknown`."""
+        _check_id(job_id)
+        return await in_thread(self.ledger.outbox.of_job, self.tenant, job_id)
+
+    async def recent_deliveries(self, states: Collection[DeliveryState], limit: int) -> Sequence[Delivery]:
+        """Messages about all jobs, newest first."""
+        return await in_thread(self.ledger.outbox.recent, self.tenant, states=states, limit=limit)
+
+    async def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Have a message delivered again; raises `JobUnknown` and `NotFound`."""
+        _check_id(job_id)
+        return await in_thread(self.ledger.outbox.replay, self.tenant, job_id, delivery_id)
+
+    @staticmethod
+    def _keys(job: Job) -> JobKeys:
+        return JobKeys(tenant=job.tenant, job_id=job.id)
+
+    async def open_result(self, job: Job, name: str) -> ResultStream:
+        """Open a result; raises `NotFound` for no name of a result, `ResultPending`, `BlobMissing`."""
+        if name not in RESULT_FORMATS:
+            raise NotFound(f"There is no result {name!r}; there are: {', '.join(RESULT_FORMATS)}.")
+        if job.state in (JobState.QUEUED, JobState.TRANSCRIBING):
+            raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.")
+        try:
+            return await in_thread(self._open, job, name)
+        except BlobMissing:
+            if not job.state.final:
+                raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.") from None
+            raise BlobMissing(f"Job {job.id} is {job.state} and has no {name}.") from None
+
+    def _open(self, job: Job, name: str) -> ResultStream:
+        stream = self.store.open(JobKeys(tenant=job.tenant, job_id=job.id).result(name))
+        n_bytes = stream.seek(0, 2)
+        stream.seek(0)
+        digest = hashlib.sha256(f"{job.id}/{name}/{job.version}".encode()).hexdigest()
+        return ResultStream(stream=stream, n_bytes=n_bytes, etag=f'"{digest[:32]}"')
+
+
+def _check_id(job_id: str) -> None:
+    """Refuse what no job is called before a database sees it; PostgreSQL takes no NUL in a text."""
+    if not (job_id.isascii() and job_id.isprintable()):
+        raise JobUnknown(f"There is no job {job_id!r}.")

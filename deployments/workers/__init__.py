@@ -1,0 +1,1 @@
+"""The worker actors: Segmenter, Transcriber, MinutesWriter, with their slots, scratch folders and stopwatches."""

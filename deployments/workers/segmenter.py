@@ -1,0 +1,220 @@
+"""The Segmenter: streams a source through decoding and voice activity, stores spans, names them as they are stored."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from deployments.limits import DecodeLimits
+from deployments.ports import SegmentRequest
+from deployments.sources.fetch import fetch
+from deployments.sources.limits import SourceLimits
+from deployments.telemetry import tracing
+from deployments.telemetry.reports import SegmentFigures, SpanTiming
+from deployments.workers.scratch import scratch_folder, sweep_scratch
+from deployments.workers.stopwatch import Stopwatch
+from pipelines.audio.formats import MAX_CHANNELS
+from pipelines.audio.pcm import Pcm
+from pipelines.audio.playback import PlaybackCopy
+from pipelines.audio.sandbox import Decoder, Decoding, DecodingHere
+from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
+from pipelines.codec import decode, encode
+from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
+from pipelines.errors import BlobMissing, TimedOut
+from pipelines.jobs.batch import Probe
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.measured import MeasuredStore
+from pipelines.storage.protocol import BlobStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmenterOptions:
+    """How to cut, and what is too much to decode; a span that takes longer than ``span_timeout_s`` hangs.
+
+    ``tenants`` holds those whose recordings may be longer or wider, or not so long, than everybody's.
+    """
+
+    max_duration_s: float
+    max_channels: int = MAX_CHANNELS
+    tenants: Mapping[str, DecodeLimits] = field(default_factory=dict)
+    span_timeout_s: float = 900.0
+    segmentation: SegmentationOptions = field(default=SegmentationOptions())
+    sources: SourceLimits = field(default=SourceLimits())
+
+    def limits_of(self, tenant: str) -> DecodeLimits:
+        """What a tenant's recordings may be."""
+        everybody = DecodeLimits(max_duration_s=self.max_duration_s, max_channels=self.max_channels)
+        return self.tenants.get(tenant, everybody)
+
+
+Step = Span | SourceSummary | SegmentFigures
+
+
+class Segmenter:
+    """Splits one source per call; memory holds one span, whatever the recording's length."""
+
+    def __init__(self, *, store: BlobStore, options: SegmenterOptions, decode: Decoder = DecodingHere) -> None:
+        """Recordings from outside are decoded by a `pipelines.audio.sandbox.IsolatedDecoder`."""
+        self._store = MeasuredStore(store)
+        self._decode = decode
+        self._options = options
+
+    def limit(
+        self, *, max_duration_s: float, max_channels: int, tenants: Mapping[str, DecodeLimits], sources: SourceLimits
+    ) -> None:
+        """Fetch and decode as much as this of recordings that are begun from now on."""
+        self._options = replace(
+            self._options, max_duration_s=max_duration_s, max_channels=max_channels, tenants=tenants, sources=sources
+        )
+
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentFigures]:
+        """Yield a source that had to be fetched, each span once it is stored, then the summary, at last what it took.
+
+        A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
+        and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
+        """
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        await asyncio.to_thread(sweep_scratch)
+        if request.source_url:
+            yield await self._fetch(request, keys)
+        stored = await asyncio.to_thread(self._stored, keys)
+        if stored:
+            for found in stored:
+                yield found
+            return
+        began_s = time.perf_counter()
+        running: list[Decoding] = []
+        steps = self._split(keys, request, running)
+        try:
+            while (step := await self._next(steps)) is not None:
+                yield step
+        finally:
+            for decoding in running:  # a thread may still wait for it
+                decoding.kill()
+        seconds = time.perf_counter() - began_s
+        tracing.past_span("cut", request.traceparent, seconds, job_id=request.job_id)
+        log.info(
+            "segmented",
+            action="segment",
+            job_id=request.job_id,
+            tenant=request.tenant,
+            request_id=request.request_id,
+            seconds=round(seconds, 3),
+        )
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
+        with scratch_folder() as folder:
+            path = folder / "source"
+            await fetch(url, path, self._options.sources, tenant)
+            with path.open("rb") as file:
+                return Probe(audio_s=await asyncio.to_thread(self._decode.duration_s, file))
+
+    async def _next(self, steps: Iterator[Step]) -> Step | None:
+        try:
+            async with asyncio.timeout(self._options.span_timeout_s):
+                return await asyncio.to_thread(next, steps, None)
+        except TimeoutError:
+            raise TimedOut(f"no span was found within {self._options.span_timeout_s:g} seconds") from None
+
+    def _stored(self, keys: JobKeys) -> list[Span | SourceSummary]:
+        """What an earlier call yielded, if it came to its end; else nothing."""
+        try:
+            summary = decode(SourceSummary, self._store.get(keys.summary))
+            spans = [decode(Span, self._store.get(keys.span(index))) for index in range(summary.n_spans)]
+        except BlobMissing:
+            return []
+        return [*spans, summary]
+
+    async def _fetch(self, request: SegmentRequest, keys: JobKeys) -> BlobRef:
+        """Pull the source into the store, unless an earlier call did."""
+        if await asyncio.to_thread(self._store.exists, keys.source):
+            known = request.source
+            return known if known and known.sha256 else await asyncio.to_thread(self._source, keys)
+        with scratch_folder() as folder:
+            path = folder / "source"
+            fetched = await fetch(request.source_url, path, self._options.sources, request.tenant)
+            return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
+
+    def _source(self, keys: JobKeys) -> BlobRef:
+        """A source that an earlier call stored and could not tell about."""
+        with self._store.open(keys.source) as file:
+            digest, n_bytes = hashlib.sha256(), 0
+            while block := file.read(1 << 20):
+                digest.update(block)
+                n_bytes += len(block)
+        return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=digest.hexdigest())
+
+    def _split(self, keys: JobKeys, request: SegmentRequest, running: list[Decoding]) -> Iterator[Step]:
+        segmentation = replace(self._options.segmentation, window_s=request.window_s)
+        n_spans = n_chunks = n_channels = end = 0
+        timings: list[SpanTiming] = []
+        decoding, cutting = Stopwatch(), Stopwatch()  # cutting draws on decoding and contains it
+        limits = self._options.limits_of(request.tenant)
+        known = frozenset(self._store.list(keys.spans))
+        with self._store.open(keys.source) as source, self._playback(keys, request.keep_audio) as copied:
+            recording = self._decode(
+                source,
+                channels="split" if request.split_channels else "mix",
+                max_duration_s=limits.max_duration_s,
+                max_channels=limits.max_channels,
+            )
+            running.append(recording)
+            for draft in cutting.steps(split_audio(decoding.steps(copied(recording)), segmentation)):
+                decode_s = decoding.lap_s()
+                timings.append(
+                    SpanTiming(
+                        audio_s=(draft.end - draft.start) / SAMPLE_RATE,
+                        decode_s=decode_s,
+                        vad_s=cutting.lap_s() - decode_s,
+                    )
+                )
+                span = self._store_span(keys, draft, known)
+                n_spans += 1
+                n_chunks += len(span.chunks)
+                n_channels = max(n_channels, span.channel + 1)
+                end = max(end, span.end)
+                yield span
+        summary = SourceSummary(
+            duration_s=end / SAMPLE_RATE,
+            n_channels=n_channels,
+            n_spans=n_spans,
+            n_chunks=n_chunks,
+            cpu_s=cutting.cpu_s + recording.cpu_s,
+        )
+        self._store.put(keys.summary, encode(summary))
+        yield summary
+        yield SegmentFigures(spans=tuple(timings), store_calls=self._store.take_calls())
+
+    @contextmanager
+    def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:
+        """Give what makes the playback copy of the blocks that pass through, stored once all have."""
+        if not wanted:
+            yield lambda blocks: blocks
+            return
+        with scratch_folder() as folder:
+            path = folder / "audio"
+            with PlaybackCopy(path) as copy:
+                yield copy.listen
+            self._store.put(keys.audio_mark, b"")
+            self._store.put(keys.peaks, copy.peaks.encoded())
+            self._store.put_file(keys.playback, path)
+
+    def _store_span(self, keys: JobKeys, draft: SpanDraft, known: frozenset[str]) -> Span:
+        samples = draft.pcm.tobytes() if draft.chunks else b""
+        pcm_key = keys.pcm(draft.channel, draft.index)
+        sha256 = hashlib.sha256(samples).hexdigest() if samples else ""
+        span = draft.stored(BlobRef(key=pcm_key, n_bytes=len(samples), sha256=sha256))
+        table, key = encode(span), keys.span(span.index)
+        if key in known and self._store.get(key) == table:
+            return span
+        if samples:
+            self._store.put(pcm_key, samples)
+        self._store.put(key, table)
+        return span

@@ -1,0 +1,260 @@
+"""The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free.
+
+On a CPU a batch occupies one core (a lane), and as many are decoded at once as there are lanes: no core waits for the
+slowest row of another's batch, and CTranslate2's threads need not meet after every layer.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from deployments.ports import Outcome, WorkSource
+from deployments.telemetry import tracing
+from deployments.telemetry.reports import BatchFigures
+from deployments.workers.decode_slots import Lanes
+from deployments.workers.exclusive_slot import Turns
+from pipelines.codec import decode, encode
+from pipelines.core import ChunkResult, ModelInfo, Span
+from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
+from pipelines.scheduling.batch_size import BatchGrowth
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.measured import MeasuredStore
+from pipelines.storage.protocol import BlobStore
+from pipelines.whisper.options import DecodeOptions, Row, temperatures_from
+
+if TYPE_CHECKING:
+    from pipelines.whisper.engine import Engine
+
+log = structlog.get_logger()
+_SAMPLE_BYTES = 2
+_READERS = 8
+
+
+@dataclass
+class _Batch:
+    """What is measured while a batch is on the device; times of `time.perf_counter`.
+
+    ``lanes`` is what the device has, ``busy_lanes`` how many of them decoded when this batch began, itself included.
+    """
+
+    began_s: float
+    lanes: int = 1
+    busy_lanes: int = 1
+    device_s: float = 0.0
+    cpu_s: float = 0.0
+    suspect_s: float = 0.0
+    n_fallbacks: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+    heard: list[tuple[WorkItem, ChunkResult]] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Count what the engine takes: of the device its lane, of the process's processor time its share."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self.device_s += (time.perf_counter() - wall_s) / self.lanes
+            self.cpu_s += (time.process_time() - cpu_s) / self.busy_lanes
+
+    def shared(self, items: Sequence[WorkItem], results: Sequence[ChunkResult]) -> list[ChunkResult]:
+        """Results with their shares of the batch's time; counts what went wrong in them."""
+        audio_s = sum(item.audio_s for item in items) or 1.0
+        self.suspect_s += sum(item.audio_s for item, result in zip(items, results, strict=True) if result.suspect)
+        self.n_fallbacks += sum(1 for result in results if result.n_attempts > 1)
+        return [
+            replace(result, device_s=self.device_s * item.audio_s / audio_s, cpu_s=self.cpu_s * item.audio_s / audio_s)
+            for item, result in zip(items, results, strict=True)
+        ]
+
+
+class Transcriber:
+    """Runs the batches of one device, one in each of its ``lanes``.
+
+    Meanwhile the next one is claimed and read, and the results of the last one are stored. A batch that decodes longer
+    than ``hang_s`` makes `check` fail, so that the replica is replaced. Where ``most_rows`` leaves room, batches grow
+    from ``max_rows`` while that makes the device faster.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        engine: "Engine",
+        store: BlobStore,
+        source: WorkSource,
+        max_rows: int,
+        most_rows: int = 0,
+        lanes: int = 1,
+        hang_s: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._store = MeasuredStore(store)
+        self._source = source
+        self._growth = BatchGrowth(max_rows, most_rows)
+        self._info = ModelInfo(
+            name=name,
+            sha256=engine.info.sha256,
+            compute_type=engine.info.compute_type,
+            device=engine.info.device,
+        )
+        self._hang_s = hang_s
+        self.lanes = Lanes(lanes, clock)
+        self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
+        self._n_tickets = 0
+        self._turns = Turns()
+        # As many threads as lanes: a call that was given up still occupies its lane until it returns.
+        self._device = ThreadPoolExecutor(lanes, thread_name_prefix="device")
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
+        # A span's chunks mostly come in one batch; its table is read once.
+        self._span = lru_cache(maxsize=64)(self._read_span)
+
+    def resize(self, max_rows: int, most_rows: int = 0) -> None:
+        """Claim and decode so many rows at once from the next batch on, and grow from there up to ``most_rows``."""
+        self._engine.resize(max_rows)
+        self._growth = BatchGrowth(max_rows, most_rows)
+
+    async def work(self, ticket: str) -> int:
+        """Claim one batch, transcribe it, store each result, report; return the number of rows."""
+        self._n_tickets += 1
+        try:
+            return await self._work(ticket)
+        finally:
+            self._n_tickets -= 1
+            if not self._n_tickets:
+                self.backlog_s = 0.0  # what waited is others' work, or done
+
+    async def _work(self, ticket: str) -> int:
+        max_rows = self._growth.size
+        items = await self._source.claim(ticket, self._info, max_rows)
+        if not items:
+            return 0
+        log.debug(
+            "batch",
+            action="decode",
+            task=items[0].task,
+            model=self._info.name,
+            chunks=[(item.tenant, item.job_id, item.chunk.index) for item in items],
+        )
+        claimed_s = time.perf_counter()
+        heard = await asyncio.gather(*(self._in_pool(item) for item in items))
+        outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
+        ready = [read for read in heard if not isinstance(read, Outcome)]
+        read_s = time.perf_counter()
+        async with self._turns.turn(alone=items[0].alone):
+            batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
+            outcomes += await self._keep_all(batch)  # the lane decodes the next batch meanwhile
+        figures = BatchFigures(
+            n_rows=len(items),
+            max_rows=max_rows,
+            audio_s=sum(item.audio_s for item in items),
+            read_s=read_s - claimed_s,
+            wait_s=batch.began_s - read_s,
+            device_s=batch.device_s,
+            cpu_s=batch.cpu_s,
+            suspect_s=batch.suspect_s,
+            n_fallbacks=batch.n_fallbacks,
+            store_calls=self._store.take_calls(),
+        )
+        if items[0].task == "transcribe":
+            self.lanes.took(figures.audio_s, figures.device_s)
+            if self._growth.took(figures.n_rows, figures.audio_s, figures.device_s):
+                self._engine.resize(self._growth.size)
+                log.info("batches", action="resize", model=self._info.name, rows=self._growth.size)
+        for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
+            n_rows = sum(item.job_id == job_id for item in items)
+            tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
+        self.backlog_s = await self._source.complete(ticket, self._info, tuple(outcomes), figures)
+        return len(items)
+
+    def check(self) -> None:
+        """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
+        if self.lanes.longest_s > self._hang_s:
+            raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
+
+    def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
+        with self.lanes.decoding() as n_busy:
+            batch = _Batch(began_s=time.perf_counter(), lanes=self.lanes.n_lanes, busy_lanes=n_busy)
+            self._decode(ready, batch)
+        return batch
+
+    async def _in_pool(self, item: WorkItem) -> tuple[WorkItem, npt.NDArray[np.int16]] | Outcome:
+        """Read an item's samples; an outcome instead says why they could not be read."""
+        try:
+            return item, await asyncio.get_running_loop().run_in_executor(self._pool, self._read_pcm, item)
+        except StorageError as error:
+            return Outcome(item=item, error=str(error), retry=isinstance(error, StoreUnavailable))
+
+    def _decode(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]], batch: _Batch) -> None:
+        """Decode a batch of one task into its ``outcomes``, or into ``heard``, which is to be stored."""
+        if not ready:
+            return
+        rows = [Row(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
+        items = [item for item, _ in ready]
+        try:
+            if items[0].task == "detect_language":
+                with batch.decoding():
+                    votes = self._engine.detect_language(rows)
+                batch.outcomes = [
+                    Outcome(item=item, languages=languages) for item, languages in zip(items, votes, strict=True)
+                ]
+                return
+            with batch.decoding():
+                results = self._engine.transcribe(rows)
+        except MeetMemoError as error:
+            batch.outcomes = [Outcome(item=item, error=str(error)) for item in items]
+            return
+        batch.heard = list(zip(items, batch.shared(items, results), strict=True))
+
+    async def _keep_all(self, batch: _Batch) -> list[Outcome]:
+        """Store what was heard; return the whole batch's outcomes."""
+        loop = asyncio.get_running_loop()
+        stored = (loop.run_in_executor(self._pool, self._keep, item, result) for item, result in batch.heard)
+        return [*batch.outcomes, *await asyncio.gather(*stored)]
+
+    def _keep(self, item: WorkItem, result: ChunkResult) -> Outcome:
+        """Store a result before it is reported; what is reported is never lost."""
+        if result.error:
+            return Outcome(item=item, error=result.error)
+        keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
+        try:
+            named = replace(result, model=self._info)
+            self._store.put(keys.chunk(item.chunk.index, item.cut), encode(named))
+        except StoreUnavailable as error:
+            return Outcome(item=item, error=str(error), retry=True)
+        return Outcome(item=item)
+
+    def _read_pcm(self, item: WorkItem) -> npt.NDArray[np.int16]:
+        """The chunk's pieces joined end to end: int16 ``[n_samples]``."""
+        span = self._span(JobKeys(tenant=item.tenant, job_id=item.job_id).span(item.chunk.span))
+        chunk = item.chunk
+        data = self._store.get_range(
+            span.pcm.key, (chunk.start - span.start) * _SAMPLE_BYTES, (chunk.end - chunk.start) * _SAMPLE_BYTES
+        )
+        pcm = np.frombuffer(data, dtype="<i2")
+        return np.concatenate([pcm[piece.start - chunk.start : piece.end - chunk.start] for piece in chunk.pieces])
+
+    def _read_span(self, key: str) -> Span:
+        return decode(Span, self._store.get(key))
+
+
+def _options(item: WorkItem) -> DecodeOptions:
+    return DecodeOptions(
+        language=item.language,
+        task="translate" if item.translate else "transcribe",
+        word_timestamps=item.word_timestamps,
+        beam_size=item.beam_size,
+        temperatures=temperatures_from(item.temperature),
+        prompt=item.prompt,
+    )

@@ -1,0 +1,376 @@
+"""What a minutes document says, before any format decides how it looks.
+
+Markdown, docx and pdf print the same blocks in the same order, so they cannot come to disagree.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+from pipelines.core import ActionItem, Evidence, Health, Minutes, Segment, Topic, Transcript
+from pipelines.export.labels import Labels, labels_for
+from pipelines.export.times import clock
+from pipelines.export.turns import Turn, troubles, turns
+from pipelines.text.cleaning import one_line
+from pipelines.transcript.coverage import health_s
+
+MAX_CITED_TIMES = 3
+MAX_TITLE_CHARS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Text of one look; ``link`` names the transcript turn it leads to."""
+
+    text: str
+    look: Literal["plain", "strong", "faint"] = "plain"
+    link: str = ""
+
+
+Line = tuple[Run, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A section's heading, 1 the highest level; ``new_page`` starts the appendices: quality notes, if any, and the
+    transcript."""
+
+    text: str
+    level: int = 1
+    new_page: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """One or more lines kept together; a ``note`` is set apart from the text.
+
+    An ``item`` belongs to a list: ``mark`` is its number or bullet, "" where it goes on; ``depth`` counts from 0;
+    ``leads`` keeps it on the page of what comes next.
+    """
+
+    lines: tuple[Line, ...]
+    kind: Literal["body", "bullet", "item", "note", "warning"] = "body"
+    mark: str = ""
+    depth: int = 0
+    leads: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of cells of lines, the ``header`` empty where there is none; ``shares`` of the width add up to 1."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[tuple[Line, ...], ...], ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Holds the title, "" where the template writes none, and the blocks below it."""
+
+    title: str
+    blocks: tuple[Heading | Paragraph | Table, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenTurn:
+    """A line of the transcript; ``anchor`` is where links to it lead."""
+
+    anchor: str
+    time: str
+    speaker: str
+    text: Line
+
+
+Block = Heading | Paragraph | Table | SpokenTurn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """A document: title, facts about it, and its blocks."""
+
+    title: str
+    language: str
+    labels: Labels
+    facts: tuple[tuple[str, str], ...]
+    blocks: tuple[Block, ...]
+
+
+def minutes_content(transcript: Transcript, minutes: Minutes, title: str) -> Content:
+    """Lay out the minutes of a recording called ``title``, with its transcript as an appendix."""
+    return Composer(transcript, minutes, title).content()
+
+
+class Composer:
+    """Arranges the minutes of one recording; its parts serve templates too."""
+
+    def __init__(self, transcript: Transcript, minutes: Minutes, title: str) -> None:
+        self._transcript = transcript
+        self._minutes = minutes
+        self._title = one_line(title)
+        self._labels = labels_for(minutes.language)
+        self._with_hours = transcript.duration_s >= 3600
+        self._turns = turns(transcript)
+        self._segments = {segment.id: segment for segment in transcript.segments}
+        self._anchors = {i: _anchor(n) for n, turn in enumerate(self._turns) for i in turn.segment_ids}
+
+    def content(self) -> Content:
+        labels = self._labels
+        return Content(
+            title=_shortened(one_line(self._minutes.title) or self._title or labels.minutes_of_meeting),
+            language=self._minutes.language,
+            labels=labels,
+            facts=tuple(self._facts()),
+            blocks=(
+                *self._summary(),
+                *self._decisions(),
+                *self._action_items(),
+                *self._topics(),
+                *self._open_questions(),
+                *self._quality(),
+                *self._appendix(),
+            ),
+        )
+
+    def arranged(self, title: str, blocks: Sequence[Block]) -> Content:
+        """A document whose blocks somebody else arranged, with the notes and appendices that every one has."""
+        content = self.content()
+        return replace(
+            content,
+            title=_shortened(one_line(title) or content.title),
+            facts=(),
+            blocks=(*blocks, *self._notes(), *self._quality(), *self._appendix()),
+        )
+
+    @property
+    def duration(self) -> str:
+        return self.clock(self._transcript.duration_s)
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        labels, minutes, transcript = self._labels, self._minutes, self._transcript
+        extractive = minutes.writer == "extractive"
+        participants = [labels.speaker(one_line(name)) for name in minutes.participants]
+        facts = [
+            (labels.recording, self._title),
+            (labels.date, minutes.held_on),
+            (labels.duration, self.duration),
+            (labels.language, self._languages()),
+            (labels.chair, one_line(minutes.chair.text) if minutes.chair else ""),
+            (labels.place, one_line(minutes.place.text) if minutes.place else ""),
+            (labels.participants, labels.list_separator.join(name for name in participants if name)),
+            (labels.distribution, labels.list_separator.join(one_line(fact.text) for fact in minutes.distribution)),
+            (labels.transcribed_with, one_line(transcript.model.name)),
+            (
+                labels.written_by,
+                labels.extractive_writer if extractive else labels.model_writer.format(one_line(minutes.model)).strip(),
+            ),
+        ]
+        yield from (fact for fact in facts if fact[1])
+
+    def _languages(self) -> str:
+        codes = [self._transcript.language, *(vote.language for vote in self._transcript.languages)]
+        return self._labels.list_separator.join(
+            dict.fromkeys(self._labels.language_name(one_line(code)) for code in codes if code)
+        )
+
+    def _notes(self) -> Iterator[Block]:
+        """Who wrote this, and what of the recording is missing."""
+        labels = self._labels
+        note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
+        yield Paragraph(lines=((Run(text=note),),), kind="note")
+        losses = labels.list_separator.join(
+            phrase.format(self.clock(ceil(seconds)))
+            for phrase, seconds in (
+                (labels.suspect_s, health_s(self._transcript, Health.SUSPECT)),
+                (labels.failed_s, health_s(self._transcript, Health.FAILED)),
+            )
+            if seconds
+        )
+        if losses:
+            warning = labels.warning.format(losses, labels.quality)
+            yield Paragraph(lines=((Run(text=warning),),), kind="warning")
+
+    def _summary(self) -> Iterator[Block]:
+        labels = self._labels
+        yield from self._notes()
+        yield Heading(text=labels.summary)
+        written = list(_prose(self._minutes.summary))
+        yield from written or [Paragraph(lines=((Run(text=labels.no_summary, look="faint"),),))]
+
+    def _decisions(self) -> Iterator[Block]:
+        labels = self._labels
+        yield Heading(text=labels.decisions)
+        rows = tuple(
+            (
+                _number(n),
+                self._claim(decision.text, decision.evidence, decision.verified),
+                (self.times(decision.evidence),),
+            )
+            for n, decision in enumerate(self._minutes.decisions, start=1)
+        )
+        if rows:
+            yield Table(header=("#", labels.decision, labels.time), rows=rows, shares=(0.06, 0.78, 0.16))
+        else:
+            yield Paragraph(lines=((Run(text=labels.no_decisions, look="faint"),),))
+
+    def _action_items(self) -> Iterator[Block]:
+        labels = self._labels
+        yield Heading(text=labels.action_items)
+        rows = tuple(
+            (
+                _number(n),
+                self._claim(item.task, item.evidence, item.verified),
+                _cell(one_line(item.owner or "") or labels.unknown),
+                self._due(item),
+                (self.times(item.evidence),),
+            )
+            for n, item in enumerate(self._minutes.action_items, start=1)
+        )
+        if rows:
+            yield Table(
+                header=("#", labels.task, labels.owner, labels.due, labels.time),
+                rows=rows,
+                shares=(0.06, 0.48, 0.15, 0.17, 0.14),
+            )
+        else:
+            yield Paragraph(lines=((Run(text=labels.no_action_items, look="faint"),),))
+
+    def _topics(self) -> Iterator[Block]:
+        if self._minutes.topics:
+            yield Heading(text=self._labels.topics)
+        for topic in self._minutes.topics:
+            yield Paragraph(lines=self._topic_lines(topic))
+
+    def _topic_lines(self, topic: Topic) -> tuple[Line, ...]:
+        interval = f"{self.clock(topic.start_s)}–{self.clock(topic.end_s)}"
+        heading = (
+            Run(text=one_line(topic.title) or self._labels.unknown, look="strong"),
+            Run(text="  "),
+            Run(text=interval, look="faint", link=self._link(topic.evidence)),
+        )
+        summary = one_line(topic.summary)
+        return (heading, (Run(text=summary),)) if summary else (heading,)
+
+    def _open_questions(self) -> Iterator[Block]:
+        if self._minutes.open_questions:
+            yield Heading(text=self._labels.open_questions)
+        for question in self._minutes.open_questions:
+            times = self.times(question.evidence)
+            yield Paragraph(lines=((Run(text=one_line(question.text)), Run(text="  "), *times),), kind="bullet")
+
+    def _quality(self) -> Iterator[Block]:
+        found = troubles(self._transcript)
+        if not found:
+            return
+        labels = self._labels
+        yield Heading(text=labels.quality, new_page=True)
+        yield Paragraph(lines=((Run(text=labels.quality_intro),),))
+        split = self._transcript.n_channels > 1
+        rows = tuple(
+            (
+                _cell(f"{self.clock(trouble.start_s)}–{self.clock(trouble.end_s)}"),
+                *([_cell(str(trouble.channel + 1))] if split else []),
+                _cell(labels.failed if trouble.health is Health.FAILED else labels.suspect),
+                _cell(labels.reason_text(one_line(trouble.note))),
+            )
+            for trouble in found
+        )
+        if split:
+            yield Table(
+                header=(labels.time, labels.channel, labels.state, labels.reason),
+                rows=rows,
+                shares=(0.22, 0.13, 0.2, 0.45),
+            )
+        else:
+            yield Table(header=(labels.time, labels.state, labels.reason), rows=rows, shares=(0.25, 0.22, 0.53))
+
+    def _appendix(self) -> Iterator[Block]:
+        labels = self._labels
+        yield Heading(text=labels.transcript, new_page=not troubles(self._transcript))
+        if not self._turns:
+            yield Paragraph(lines=((Run(text=labels.no_speech, look="faint"),),))
+        for n, turn in enumerate(self._turns):
+            yield SpokenTurn(
+                anchor=_anchor(n),
+                time=self.clock(turn.start_s),
+                speaker=labels.speaker(one_line(turn.speaker)),
+                text=self._turn_text(turn),
+            )
+
+    def _turn_text(self, turn: Turn) -> Line:
+        if turn.health is Health.FAILED:
+            until = f"{self.clock(turn.start_s)}–{self.clock(turn.end_s)}"
+            return (Run(text=f"[{until} {self._labels.failed_here}]", look="faint"),)
+        text = Run(text=one_line(turn.text))
+        if turn.health is Health.SUSPECT:
+            return text, Run(text=f" [{self._labels.suspect_here}]", look="faint")
+        return (text,)
+
+    def _due(self, item: ActionItem) -> tuple[Line, ...]:
+        """The day, where it is known, and the words that named it."""
+        spoken = one_line(item.due or "")
+        if not item.due_date:
+            return _cell(spoken or self._labels.unknown)
+        return (Run(text=item.due_date),), (Run(text=spoken, look="faint"),)
+
+    def _claim(self, text: str, evidence: Evidence, verified: bool) -> tuple[Line, ...]:
+        """A decision or task, the words that prove it where they say more, and a mark when nothing proves it."""
+        lines: list[Line] = [(Run(text=one_line(text)),)]
+        quote = one_line(evidence.quote)
+        if quote and quote.casefold().rstrip(".。") != one_line(text).casefold().rstrip(".。"):
+            lines.append((Run(text=self._labels.quote.format(quote), look="faint"),))
+        if not verified:
+            lines.append((Run(text=f"[{self._labels.unverified}]", look="strong"),))
+        return tuple(lines)
+
+    def times(self, evidence: Evidence) -> Line:
+        """Times of the turns that hold the evidence, each leading there; at most three."""
+        runs: list[Run] = []
+        for segment in self._cited(evidence)[:MAX_CITED_TIMES]:
+            if runs:
+                runs.append(Run(text=self._labels.list_separator, look="faint"))
+            runs.append(Run(text=self.clock(segment.start_s), look="faint", link=self._anchors[segment.id]))
+        return tuple(runs) or (Run(text=self._labels.unknown, look="faint"),)
+
+    def _cited(self, evidence: Evidence) -> Sequence[Segment]:
+        """Segments of the evidence by time, one for each turn they lie in; unknown ids are skipped."""
+        by_turn: dict[str, Segment] = {}
+        for i in sorted(set(evidence.segment_ids)):
+            if i in self._segments:
+                by_turn.setdefault(self._anchors[i], self._segments[i])
+        return list(by_turn.values())
+
+    def _link(self, evidence: Evidence) -> str:
+        cited = self._cited(evidence)
+        return self._anchors[cited[0].id] if cited else ""
+
+    def clock(self, seconds: float) -> str:
+        """A time as this document writes it."""
+        return clock(seconds, with_hours=self._with_hours)
+
+
+def _anchor(turn_number: int) -> str:
+    return f"turn_{turn_number + 1}"
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
+
+
+def _number(n: int) -> tuple[Line, ...]:
+    return ((Run(text=str(n), look="faint"),),)
+
+
+def _cell(text: str) -> tuple[Line, ...]:
+    return ((Run(text=text),),)
+
+
+def _prose(text: str) -> Iterator[Paragraph]:
+    """Paragraphs of a summary; lines that begin with a list mark become bullets."""
+    for line in text.splitlines():
+        body = one_line(line)
+        bullet = body.startswith(("- ", "* ", "• ", "– "))
+        body = body[2:].strip() if bullet else body.lstrip("#").strip() if body.startswith("#") else body
+        if body:
+            yield Paragraph(lines=((Run(text=body),),), kind="bullet" if bullet else "body")

@@ -1,0 +1,291 @@
+"""Subtitle cues cut from a transcript: short lines, short times, breaks where a reader expects them.
+
+Cues come from word times where the transcript has them, else from the segment's text spread over the
+speech inside it. The cut is the cheapest path over all allowed breaks: punctuation and pauses are cheap,
+the middle of a phrase is dear. Limits follow common broadcast practice (42 characters a line, two lines,
+7 s); a full-width character counts as 42/18 of a narrow one, so Chinese lines hold 18.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+
+from pipelines.core import SAMPLE_RATE, Coverage, Health, Piece, Segment, Transcript
+from pipelines.text.typography import (
+    ends_clause,
+    ends_sentence,
+    is_bare_punctuation,
+    is_mark,
+    is_wide,
+    tokens,
+)
+from pipelines.transcript.chunk_clock import WindowClock
+
+MAX_LINE_CHARS = 42
+MAX_LINE_WIDE_CHARS = 18
+MAX_CUE_MS = 7_000
+MIN_CUE_MS = 800
+"""A cue shorter than this stays on into the silence after it, never into the next cue of its channel."""
+BREAK_PAUSE_MS = 1_000
+"""A pause this long always ends a cue."""
+BREATH_MS = 300
+MAX_NAME_CHARS = 16
+"""Speaker names before a cue's text are cut to this length."""
+
+# Widths are counted in units in which both line limits are whole numbers.
+_NARROW = MAX_LINE_WIDE_CHARS
+_WIDE = MAX_LINE_CHARS
+_LINE = MAX_LINE_CHARS * MAX_LINE_WIDE_CHARS
+
+# Costs of a cut, relative to each other: chosen by reading cues of meetings, English and Chinese.
+_CUE_COST = 3.0
+_CLAUSE_BREAK = 2.0
+_BREATH_BREAK = 2.5
+_PHRASE_BREAK = 8.0
+_INNER_SENTENCE = 2.0
+_FULL_CUE = 2.0
+_BRIEF_CUE = 3.0
+
+# How uneven, in lines, the two lines of a cue may become for a first line that ends in punctuation.
+_SENTENCE_BONUS = 0.6
+_CLAUSE_BONUS = 0.4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cue:
+    """One or two lines of text shown from ``start_ms`` to ``end_ms`` on the recording's clock."""
+
+    channel: int
+    speaker: str
+    start_ms: int
+    end_ms: int
+    lines: tuple[str, ...]
+
+
+def subtitle_cues(transcript: Transcript, *, name_speakers: bool = False) -> tuple[Cue, ...]:
+    """Cut a transcript into cues, ordered by (start, channel), without overlap inside a channel.
+
+    Cues lie within speech, except that one shorter than `MIN_CUE_MS` stays on into silence. With
+    ``name_speakers`` the name is written before the text of each cue that changes the speaker.
+    """
+    speech = _Speech(transcript.coverage)
+    end_ms = _ms(transcript.duration_s)
+    cues: list[Cue] = []
+    for channel in sorted({segment.channel for segment in transcript.segments}):
+        of_channel: list[Cue] = []
+        for segment in (segment for segment in transcript.segments if segment.channel == channel):
+            indent = _width(_name(segment.speaker)) if name_speakers else 0
+            of_channel.extend(_segment_cues(segment, speech, indent))
+        cues.extend(_shown(of_channel, end_ms))
+    cues.sort(key=lambda cue: (cue.start_ms, cue.channel))
+    return tuple(_with_names(cues)) if name_speakers else tuple(cues)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Token:
+    """Text between two allowed breaks, with its leading space."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+class _Speech:
+    """Finds the speech of a channel inside an interval, from the coverage ledger."""
+
+    def __init__(self, coverage: Sequence[Coverage]) -> None:
+        self._pieces: dict[int, list[Piece]] = {}
+        for interval in coverage:
+            if interval.health in (Health.TRANSCRIBED, Health.SUSPECT):
+                piece = Piece(start=round(interval.start_s * SAMPLE_RATE), end=round(interval.end_s * SAMPLE_RATE))
+                self._pieces.setdefault(interval.channel, []).append(piece)
+
+    def within(self, channel: int, start_s: float, end_s: float) -> list[Piece]:
+        """Pieces of speech in an interval, ascending; the interval itself where the ledger knows none."""
+        start, end = round(start_s * SAMPLE_RATE), round(end_s * SAMPLE_RATE)
+        pieces = self._pieces.get(channel, [])
+        first = bisect_right(pieces, start, key=lambda piece: piece.end)
+        last = bisect_left(pieces, end, key=lambda piece: piece.start)
+        clipped = [Piece(start=max(p.start, start), end=min(p.end, end)) for p in pieces[first:last]]
+        return clipped or [Piece(start=start, end=end)]
+
+
+def _segment_cues(segment: Segment, speech: _Speech, indent: int) -> Iterator[Cue]:
+    words = list(_fitting(_timed_tokens(segment) or _spread_tokens(segment, speech), _LINE - indent))
+    sheet = _Sheet(words, indent)
+    for first, last in _cheapest_cut(words, sheet):
+        start_ms = words[first].start_ms
+        yield Cue(
+            channel=segment.channel,
+            speaker=segment.speaker,
+            start_ms=start_ms,
+            end_ms=min(words[last - 1].end_ms, start_ms + MAX_CUE_MS),
+            lines=sheet.lines(first, last),
+        )
+
+
+def _timed_tokens(segment: Segment) -> list[_Token]:
+    """Tokens from the segment's words; none when these do not spell its text."""
+    if "".join("".join(word.text for word in segment.words).split()) != "".join(segment.text.split()):
+        return []
+    timed: list[_Token] = []
+    for word in segment.words:
+        start_ms, end_ms = _ms(word.start_s), _ms(word.end_s)
+        if timed and is_bare_punctuation(word.text.strip()):
+            timed[-1] = replace(timed[-1], text=timed[-1].text + word.text.strip(), end_ms=end_ms)
+        else:
+            timed.extend(_interpolated(tokens(word.text), start_ms, end_ms))
+    return timed
+
+
+def _spread_tokens(segment: Segment, speech: _Speech) -> list[_Token]:
+    """Tokens of the segment's text, given time in the speech inside the segment by their width."""
+    texts = tokens(segment.text)
+    clock = WindowClock(speech.within(segment.channel, segment.start_s, segment.end_s))
+    bounds = list(accumulate((_width(text.strip()) for text in texts), initial=0))
+    at_s = [clock.n_samples * bound / max(bounds[-1], 1) / SAMPLE_RATE for bound in bounds]
+    spread = []
+    for text, (start_s, end_s) in zip(texts, pairwise(at_s), strict=True):
+        start, end = clock.interval(start_s, end_s)
+        start_ms, end_ms = (_ms(min(max(at / SAMPLE_RATE, segment.start_s), segment.end_s)) for at in (start, end))
+        spread.append(_Token(text=text, start_ms=start_ms, end_ms=end_ms))
+    return spread
+
+
+def _fitting(words: Sequence[_Token], max_width: int) -> Iterator[_Token]:
+    """Yield tokens of at most ``max_width``, cutting longer ones between characters."""
+    for word in words:
+        if _width(word.text) <= max_width:
+            yield word
+            continue
+        parts = [""]
+        for character in word.text:
+            if parts[-1] and _width(parts[-1] + character) > max_width and not is_mark(character):
+                parts.append("")
+            parts[-1] += character
+        yield from _interpolated(parts, word.start_ms, word.end_ms)
+
+
+def _interpolated(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[_Token]:
+    bounds = list(accumulate((len(text) for text in texts), initial=0))
+    at_ms = [start_ms + round((end_ms - start_ms) * bound / max(bounds[-1], 1)) for bound in bounds]
+    for text, (first_ms, last_ms) in zip(texts, pairwise(at_ms), strict=True):
+        yield _Token(text=text, start_ms=first_ms, end_ms=last_ms)
+
+
+def _cheapest_cut(words: Sequence[_Token], sheet: "_Sheet") -> list[tuple[int, int]]:
+    """Choose the half-open token ranges of the cues by dynamic programming over all allowed cuts."""
+    sentences = list(accumulate((int(ends_sentence(word.text)) for word in words), initial=0))
+    cost = [0.0] + [float("inf")] * len(words)
+    came_from = [0] * (len(words) + 1)
+    for last in range(1, len(words) + 1):
+        ending = _CUE_COST + _break_cost(words, last)
+        for first in range(last - 1, -1, -1):
+            if last - first > 1 and not (_together(words, first, last) and sheet.fits(first, last)):
+                break  # nor would any longer cue that ends here
+            inner = sentences[last - 1] - sentences[first]
+            fill = sheet.width(first, last) / (2 * _LINE)
+            total = cost[first] + ending + _INNER_SENTENCE * inner + _FULL_CUE * fill * fill
+            if words[last - 1].end_ms - words[first].start_ms < MIN_CUE_MS:
+                total += _BRIEF_CUE
+            if total < cost[last]:
+                cost[last], came_from[last] = total, first
+    cuts = [len(words)]
+    while cuts[-1] > 0:
+        cuts.append(came_from[cuts[-1]])
+    return list(pairwise(reversed(cuts)))
+
+
+def _break_cost(words: Sequence[_Token], cut: int) -> float:
+    """Cost of ending a cue before token ``cut``."""
+    if cut == len(words) or ends_sentence(words[cut - 1].text):
+        return 0.0
+    if ends_clause(words[cut - 1].text):
+        return _CLAUSE_BREAK
+    return _BREATH_BREAK if words[cut].start_ms - words[cut - 1].end_ms >= BREATH_MS else _PHRASE_BREAK
+
+
+def _together(words: Sequence[_Token], first: int, last: int) -> bool:
+    """Say whether token ``first`` may join those up to ``last`` in time: no more than 7 s, no long pause after it."""
+    pause_ms = words[first + 1].start_ms - words[first].end_ms
+    return pause_ms < BREAK_PAUSE_MS and words[last - 1].end_ms - words[first].start_ms <= MAX_CUE_MS
+
+
+class _Sheet:
+    """Lays tokens out on lines; the first line of a cue is shorter by ``indent`` units."""
+
+    def __init__(self, words: Sequence[_Token], indent: int) -> None:
+        self._words = words
+        self._indent = indent
+        self._reached = list(accumulate((_width(word.text) for word in words), initial=0))
+        self._leads = [_NARROW if word.text.startswith(" ") else 0 for word in words]
+
+    def width(self, first: int, last: int) -> int:
+        """Units that tokens ``first..last`` take on one line."""
+        return self._reached[last] - self._reached[first] - self._leads[first]
+
+    def fits(self, first: int, last: int) -> bool:
+        """Say whether the tokens fit on two lines."""
+        cut = self._longest_first_line(first, last)
+        return cut == last or self.width(cut, last) <= _LINE
+
+    def lines(self, first: int, last: int) -> tuple[str, ...]:
+        """Lay a cue out: one line if it fits, else the two that are most even, rather cut at punctuation."""
+        longest = self._longest_first_line(first, last)
+        if longest == last:
+            return (self._text(first, last),)
+        cuts = [cut for cut in range(first + 1, longest + 1) if self.width(cut, last) <= _LINE]
+        cut = min(cuts, key=lambda cut: self._unevenness(first, cut, last))
+        return self._text(first, cut), self._text(cut, last)
+
+    def _longest_first_line(self, first: int, last: int) -> int:
+        """Token after the last one that still fits on the first line."""
+        limit = self._reached[first] + self._leads[first] + _LINE - self._indent
+        return min(bisect_right(self._reached, limit) - 1, last)
+
+    def _unevenness(self, first: int, cut: int, last: int) -> float:
+        """Difference of the lines' widths in lines, less a bonus for ending the first with punctuation."""
+        end = self._words[cut - 1].text
+        bonus = _SENTENCE_BONUS if ends_sentence(end) else _CLAUSE_BONUS if ends_clause(end) else 0.0
+        return abs(self.width(first, cut) + self._indent - self.width(cut, last)) / _LINE - bonus
+
+    def _text(self, first: int, last: int) -> str:
+        return "".join(word.text for word in self._words[first:last]).strip()
+
+
+def _shown(cues: Sequence[Cue], recording_end_ms: int) -> Iterator[Cue]:
+    """Yield one channel's cues with times a player can show: at least a millisecond, brief ones held longer."""
+    reached = 0
+    following = [*cues[1:], None] if cues else []
+    for cue, after in zip(cues, following, strict=True):
+        start_ms = max(cue.start_ms, reached)
+        room_ms = after.start_ms if after else recording_end_ms
+        held_ms = min(start_ms + MIN_CUE_MS, room_ms)
+        reached = max(start_ms + 1, cue.end_ms, held_ms)
+        yield replace(cue, start_ms=start_ms, end_ms=reached)
+
+
+def _with_names(cues: Sequence[Cue]) -> Iterator[Cue]:
+    speaker = ""
+    for cue in cues:
+        named = cue.speaker and cue.speaker != speaker
+        speaker = cue.speaker
+        yield replace(cue, lines=(_name(cue.speaker) + cue.lines[0], *cue.lines[1:])) if named else cue
+
+
+def _name(speaker: str) -> str:
+    name = " ".join(speaker.split())
+    if len(name) > MAX_NAME_CHARS:
+        name = name[: MAX_NAME_CHARS - 1].rstrip() + "…"
+    return f"{name}: " if name else ""
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return _NARROW * len(text)
+    return sum(0 if is_mark(character) else _WIDE if is_wide(character) else _NARROW for character in text)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

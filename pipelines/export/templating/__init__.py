@@ -1,0 +1,1 @@
+"""Tenants' templates of minutes: a bounded language, run in confined processes."""

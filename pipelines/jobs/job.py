@@ -1,0 +1,157 @@
+"""What a job is: its state, options, progress and results. How it goes on: `pipelines.jobs.state_machine`."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pipelines.core import BlobRef, Usage
+from pipelines.errors import Reason
+from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.usage import JobUsage
+from pipelines.text.redaction import MaskKind
+
+
+class JobState(StrEnum):
+    """Where a job stands; the last three are final."""
+
+    QUEUED = "queued"
+    TRANSCRIBING = "transcribing"
+    SUMMARIZING = "summarizing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+RESULT_FORMATS = (
+    "transcript.json",
+    "transcript.txt",
+    "transcript.srt",
+    "transcript.vtt",
+    "minutes.json",
+    "minutes.md",
+    "minutes.docx",
+    "minutes.pdf",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """What the submitter chose.
+
+    ``language`` None means: vote. ``channels`` "split" transcribes each on its own. ``task`` "translate" writes English
+    whatever is spoken. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`). ``temperature`` is where
+    the decoder's ladder of second tries begins.
+
+    ``minutes_template`` is a template's name or its text, ``minutes_title`` replaces the writer's; "" takes the
+    tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
+    from. ``keep_audio`` keeps a compressed copy of the recording for a while, to listen to and for clips of what was
+    decided. ``webhook_url`` None means: that of the tenant, if any; ``recipients`` are e-mail addresses that get the
+    minutes. ``reuse`` takes the transcript of an earlier job of the tenant that had the same content
+    (`pipelines.jobs.content_hash`). ``deadline`` is when the transcript is wanted.
+    """
+
+    model: str
+    language: str | None = None
+    channels: Literal["mix", "split"] = "mix"
+    word_timestamps: bool = False
+    beam_size: int = 1
+    minutes: Literal["auto", "extractive", "llm", "none"] = "auto"
+    minutes_language: str | None = None
+    priority: int = 0
+    speakers: tuple[str, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
+    prompt: str = ""
+    vocabulary: tuple[str, ...] = ()
+    temperature: float = 0.0
+    zh_script: Literal["simplified", "traditional"] | None = None
+    mask: tuple[MaskKind, ...] = ()
+    minutes_template: str = ""
+    minutes_title: str = ""
+    glossary: tuple[str, ...] = ()
+    recording_date: date | None = None
+    keep_audio: bool = False
+    webhook_url: str | None = None
+    recipients: tuple[str, ...] = ()
+    reuse: bool = True
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinutesRecord:
+    """What became of a job's minutes: who wrote them, what that took, or in ``note`` why there are none (yet)."""
+
+    state: Literal["written", "parked", "failed"]
+    note: str = ""
+    writer: str = ""
+    model: str = ""
+    language: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Seconds of audio found so far, and how many of them are transcribed, silent or given up.
+
+    Split channels count once each. ``audio_s`` grows until segmentation ends; ``done_s`` never shrinks. Both are
+    counted anew after `Recovered`.
+    """
+
+    audio_s: float = 0.0
+    done_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One recording's way through the system; what the ledger stores.
+
+    ``finished`` holds the indices of chunks that have a stored outcome. It is kept in memory only: after a
+    restart it is rebuilt span by span from the chunk results in the blob store. ``version`` is the ledger's:
+    it grows with every write of the job; ``cancel_requested`` is its owner's wish, which the Coordinator turns into
+    `CancelRequested`. Times are Unix seconds. A job with a ``source_url`` was submitted by
+    reference: its bytes are pulled into ``source.key`` before segmentation, and until then ``n_bytes`` is 0. A job
+    with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
+    takes everything else from what that job kept. A job with ``minutes_of`` has none either: it writes the minutes of
+    its tenant's job of that id anew, with options of its own; ``corrected`` names the version of the transcript that it
+    takes (`pipelines.transcript.corrections.blob_name`), "" for the machine's. ``minutes`` is None until documents are there, and
+    where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may get its
+    external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
+    ``traceparent`` its place in a trace.
+    ``content_key`` says what the transcript was made of, "" where no other job may take it; ``reused_from`` is the
+    tenant's job whose transcript this one took.
+    """
+
+    id: str
+    tenant: str
+    options: JobOptions
+    source: BlobRef
+    filename: str
+    source_url: str = ""
+    replay_of: str = ""
+    replay_chunks: tuple[int, ...] = ()
+    minutes_of: str = ""
+    corrected: str = ""
+    reference: Reference = field(default=NO_REFERENCE)
+    created_at_s: float
+    updated_at_s: float = 0.0
+    version: int = 0
+    cancel_requested: bool = False
+    state: JobState = JobState.QUEUED
+    progress: Progress = field(default=Progress())
+    n_chunks: int | None = None
+    n_failed_chunks: int = 0
+    finished: frozenset[int] = frozenset()
+    reason: Reason | None = None
+    detail: str = ""
+    results: tuple[str, ...] = ()
+    minutes: MinutesRecord | None = None
+    history: tuple[str, ...] = ()
+    usage: JobUsage = field(default=JobUsage())
+    request_id: str = ""
+    traceparent: str = ""
+    content_key: str = ""
+    reused_from: str = ""

@@ -1,0 +1,209 @@
+"""The life of a job as a pure state machine: ``transition(job, event) -> (job, actions)``.
+
+    queued ──Claimed──▶ transcribing ──TranscriptStored──▶ summarizing ──ResultsStored──▶ succeeded
+       │                     │   (not one chunk: failed)        │
+       └─────────────────────┴──── Failed / CancelRequested ────┴──▶ failed / cancelled
+
+No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger and runs the actions.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pipelines.core import SAMPLE_RATE
+from pipelines.errors import IllegalTransition, Reason
+from pipelines.jobs.events import (
+    Action,
+    CancelRequested,
+    ChunkFinished,
+    Claimed,
+    CleanUp,
+    EnqueueChunks,
+    Event,
+    Failed,
+    MinutesFollowed,
+    Recovered,
+    ResultsStored,
+    Segmented,
+    SourceFetched,
+    SpanStored,
+    StartMinutes,
+    StartSegmentation,
+    StartStitching,
+    TranscriptReused,
+    TranscriptStored,
+)
+from pipelines.jobs.job import Job, JobState, Progress
+
+Step = tuple[Job, tuple[Action, ...]]
+
+
+def transition(job: Job, event: Event) -> Step:
+    """Apply one event.
+
+    Raises `IllegalTransition`, with the job's history in its text, when the event does not belong to the state.
+    Events that arrive twice (a chunk finished by two replicas) change nothing.
+    """
+    rule = _RULES.get((job.state, type(event)))
+    if rule is None:
+        raise _illegal(job, event)
+    after, actions = rule(job, event)
+    if after.state is not job.state:
+        after = replace(after, history=(*job.history, f"{type(event).__name__}:{after.state}"))
+    return after, actions
+
+
+def _illegal(job: Job, event: Event) -> IllegalTransition:
+    return IllegalTransition(
+        f"{type(event).__name__} does not apply to job {job.id} in state {job.state}; "
+        f"history: {' → '.join(job.history) or 'none'}"
+    )
+
+
+def _claimed(job: Job, event: Claimed) -> Step:
+    if job.minutes_of:  # transcribed long ago
+        return replace(job, state=JobState.TRANSCRIBING, n_chunks=0), (StartStitching(),)
+    return replace(job, state=JobState.TRANSCRIBING), (StartSegmentation(),)
+
+
+def _source_fetched(job: Job, event: SourceFetched) -> Step:
+    return replace(job, source=event.source), ()
+
+
+def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
+    if job.progress != Progress() or job.n_chunks is not None:  # what was begun is finished
+        raise _illegal(job, event)
+    after = replace(
+        job,
+        state=JobState.SUMMARIZING,
+        reused_from=event.origin,
+        content_key=event.content_key,
+        progress=Progress(audio_s=event.audio_s, done_s=event.audio_s),
+        n_chunks=event.n_chunks,
+    )
+    return after, (StartMinutes(),)
+
+
+def _span_stored(job: Job, event: SpanStored) -> Step:
+    found = event.finished - job.finished
+    finished = job.finished | found
+    todo = tuple(chunk for chunk in event.chunks if chunk.index not in finished)
+    todo_s = sum(chunk.n_samples for chunk in todo) / SAMPLE_RATE
+    progress = Progress(
+        audio_s=job.progress.audio_s + event.audio_s,
+        done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s),
+    )
+    after = replace(
+        job, progress=progress, finished=finished, n_failed_chunks=job.n_failed_chunks + len(event.failed & found)
+    )
+    return after, (EnqueueChunks(chunks=todo),) if todo else ()
+
+
+def _segmented(job: Job, event: Segmented) -> Step:
+    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks))
+
+
+def _chunk_finished(job: Job, event: ChunkFinished) -> Step:
+    if event.index in job.finished:
+        return job, ()
+    return _stitch_when_complete(
+        replace(
+            job,
+            finished=job.finished | {event.index},
+            n_failed_chunks=job.n_failed_chunks + event.failed,
+            progress=replace(job.progress, done_s=job.progress.done_s + event.audio_s),
+        )
+    )
+
+
+def _stitch_when_complete(job: Job) -> Step:
+    return job, (StartStitching(),) if _complete(job) else ()
+
+
+def _complete(job: Job) -> bool:
+    # Outcomes that an earlier, different segmentation left in the store complete nothing.
+    return job.n_chunks is not None and job.finished.issuperset(range(job.n_chunks))
+
+
+def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
+    if not _complete(job):
+        raise _illegal(job, event)
+    total_s = max(job.progress.audio_s, job.progress.done_s)
+    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage)
+    if job.n_chunks and job.n_failed_chunks == job.n_chunks:
+        why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
+        return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))
+    whole = event.content_key if not job.n_failed_chunks else ""
+    return replace(transcribed, state=JobState.SUMMARIZING, content_key=whole), (StartMinutes(),)
+
+
+def _results_stored(job: Job, event: ResultsStored) -> Step:
+    ended = replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note, minutes=event.minutes)
+    return replace(ended, usage=job.usage + event.usage), (CleanUp(),)
+
+
+def _minutes_followed(job: Job, event: MinutesFollowed) -> Step:
+    after = replace(job, results=event.names, detail=event.note, minutes=event.minutes)
+    return replace(after, usage=job.usage + event.usage), ()
+
+
+def _failed(job: Job, event: Failed) -> Step:
+    return replace(job, state=JobState.FAILED, reason=event.reason, detail=event.detail), (CleanUp(),)
+
+
+def _cancelled(job: Job, event: CancelRequested) -> Step:
+    return replace(job, state=JobState.CANCELLED), (CleanUp(),)
+
+
+def _recover_transcribing(job: Job, event: Recovered) -> Step:
+    if job.minutes_of:
+        return job, (StartStitching(),)
+    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0)
+    return fresh, (StartSegmentation(),)
+
+
+def _recover_summarizing(job: Job, event: Recovered) -> Step:
+    return job, (StartMinutes(),)
+
+
+def _unchanged(job: Job, event: Event) -> Step:
+    return job, ()
+
+
+_LIVE = (JobState.QUEUED, JobState.TRANSCRIBING, JobState.SUMMARIZING)
+_FINAL = tuple(state for state in JobState if state.final)
+_LATE_EVENTS = (
+    SourceFetched,
+    TranscriptReused,
+    SpanStored,
+    Segmented,
+    ChunkFinished,
+    TranscriptStored,
+    ResultsStored,
+    Failed,
+    CancelRequested,
+)
+
+# Each rule takes the event type of its key, which a dict cannot express: hence Any.
+_RULES: dict[tuple[JobState, type], Callable[[Job, Any], Step]] = {
+    (JobState.QUEUED, Claimed): _claimed,
+    (JobState.QUEUED, Recovered): _unchanged,
+    (JobState.TRANSCRIBING, SourceFetched): _source_fetched,
+    (JobState.TRANSCRIBING, TranscriptReused): _transcript_reused,
+    (JobState.TRANSCRIBING, SpanStored): _span_stored,
+    (JobState.TRANSCRIBING, Segmented): _segmented,
+    (JobState.TRANSCRIBING, ChunkFinished): _chunk_finished,
+    (JobState.TRANSCRIBING, TranscriptStored): _transcript_stored,
+    (JobState.TRANSCRIBING, Recovered): _recover_transcribing,
+    (JobState.SUMMARIZING, ChunkFinished): _unchanged,
+    (JobState.SUMMARIZING, ResultsStored): _results_stored,
+    (JobState.SUMMARIZING, Recovered): _recover_summarizing,
+    (JobState.SUCCEEDED, MinutesFollowed): _minutes_followed,
+    (JobState.FAILED, MinutesFollowed): _unchanged,
+    (JobState.CANCELLED, MinutesFollowed): _unchanged,
+    **{(state, Failed): _failed for state in _LIVE},
+    **{(state, CancelRequested): _cancelled for state in _LIVE},
+    # Work that was in flight when a job ended reports late; that is no error and changes nothing.
+    **{(state, event): _unchanged for state in _FINAL for event in _LATE_EVENTS},
+}

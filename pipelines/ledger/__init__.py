@@ -1,0 +1,1 @@
+"""The durable record: protocol, rules, SQLAlchemy implementation, outbox, API keys, request locks."""

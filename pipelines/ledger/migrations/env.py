@@ -1,0 +1,9 @@
+"""What Alembic runs for every command: the migrations, on the connection and in the transaction of the caller."""
+
+from alembic import context
+
+from pipelines.ledger.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+context.run_migrations()

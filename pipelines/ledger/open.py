@@ -1,0 +1,33 @@
+"""Open the ledger that a URL names; the one place that knows which implementation serves which URL."""
+
+import time
+
+from pipelines.ledger.api_keys import KeyStore
+from pipelines.ledger.protocol import Clock, Ledger
+from pipelines.ledger.sql_api_keys import SqlKeys
+from pipelines.ledger.sql_ledger import SqlLedger
+
+
+def open_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
+    """Open a ledger and bring its tables up to date.
+
+    ``sqlite:///relative/path`` or ``sqlite:////absolute/path`` is a file (WAL, every commit synced to disk),
+    ``postgresql+psycopg://user@host/database`` a server. Raises `ConfigurationError` for another URL or tables of
+    a newer MeetMemo, `LedgerUnavailable` when it cannot be reached.
+    """
+    ledger = connect_ledger(url, clock=clock)
+    ledger.migrate()
+    return ledger
+
+
+def connect_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
+    """Open a ledger without a look at its tables, so that it need not be reachable yet.
+
+    Until somebody has brought the tables up to date, its methods raise `LedgerUnavailable`.
+    """
+    return SqlLedger(url, clock=clock)
+
+
+def connect_keys(url: str) -> KeyStore:
+    """Open the API keys in the ledger's database, which need not be reachable yet."""
+    return SqlKeys(url)

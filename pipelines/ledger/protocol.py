@@ -1,0 +1,271 @@
+"""The ledger, MeetMemo's truth about jobs: what it promises, and `open_ledger`.
+
+One Coordinator at a time holds the lease. Every acquisition raises the fence number, every write of a Coordinator
+carries it, and a write whose fence is not the newest changes nothing and raises `Fenced`. Ingestion needs no
+lease: it creates jobs, asks for their cancellation and deletes them.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pipelines.errors import LedgerError
+from pipelines.jobs.costs import JobCost
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.outbox import Message, Outbox
+from pipelines.ledger.request_locks import KeyHolds
+from pipelines.models.routing import ModelRoute
+from pipelines.transcript.corrections import CorrectionBook
+
+Clock = Callable[[], float]
+"""Returns Unix seconds."""
+
+JobName = tuple[str, str]
+"""A tenant and the id of one of its jobs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to write as the Coordinator until ``expires_at_s``, and afterwards until somebody else acquires it."""
+
+    owner: str
+    fence: int
+    ttl_s: float
+    expires_at_s: float
+
+
+class DrainMode(StrEnum):
+    """Whether queued jobs are begun (``OFF``), or wait (``QUEUEING``), or new ones are also turned away."""
+
+    OFF = "off"
+    QUEUEING = "queueing"
+    REFUSING = "refusing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job to create; ``fingerprint`` identifies the request that the idempotency key, unique per tenant, names."""
+
+    job: Job
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class JobUpdate:
+    """A job to write in place of ``expected_version`` of it, and the messages that tell about the change."""
+
+    job: Job
+    expected_version: int
+    messages: Sequence[Message] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some jobs, newest first; ``next_cursor`` continues after the last one and is None at the end."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent:
+    """An entry of a job's history; ``seq`` counts from 1 without gaps."""
+
+    seq: int
+    at_s: float
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueuedJobs:
+    """How many of a tenant's jobs wait for a model, and when the oldest of them was created (Unix seconds)."""
+
+    tenant: str
+    model: str
+    n_jobs: int
+    oldest_created_at_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """Jobs that have not ended, and what is known of their audio that is not transcribed."""
+
+    n_jobs: int
+    audio_s: float
+
+
+class Ledger(Protocol):
+    """Jobs, made durable before each call returns. Methods block and are thread-safe.
+
+    All raise `LedgerUnavailable` when the ledger cannot be reached, is locked, full or read-only. It is not known
+    then whether a write happened; repeating the call with the same arguments does no harm.
+    A write of a job raises ``version`` by one; ``updated_at_s`` comes from the ledger's clock. The state
+    changes that writes bring are entered in the job's events.
+    """
+
+    @property
+    def outbox(self) -> Outbox:
+        """The messages that `apply` wrote."""
+
+    @property
+    def holds(self) -> KeyHolds:
+        """The marks of requests in flight."""
+
+    @property
+    def corrections(self) -> CorrectionBook:
+        """The versions of transcripts that people corrected; they go with their job."""
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; several processes may do so at once."""
+
+    def check(self) -> None:
+        """Raise `LedgerUnavailable` unless a small write succeeds."""
+
+    def close(self) -> None:
+        """Give up all connections; the ledger opens new ones if it is used again."""
+
+    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+        """Store a new job; return it and True, or the job created before under the same key or id and False.
+
+        The job that has the new one's external id is returned too, if it is about the same recording; one that failed
+        or was cancelled gives the id up. Raises `IdempotencyConflict` when the key was used with another fingerprint,
+        `ExternalIdConflict` when the external id belongs to another recording.
+        """
+
+    def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
+        """Store new jobs in one transaction; return per request what `create` would return or raise."""
+
+    def used_keys(self, tenant: str, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Return those of a tenant's keys under which a job was created that is still known."""
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        """Return a job; raises `JobUnknown`."""
+
+    def get_many(self, names: Collection[JobName]) -> Mapping[JobName, Job]:
+        """Return those of the jobs that exist, read together."""
+
+    def list(
+        self,
+        tenant: str | None,
+        *,
+        states: Collection[JobState] = (),
+        filename_contains: str = "",
+        external_id: str = "",
+        created_from_s: float | None = None,
+        created_before_s: float | None = None,
+        updated_from_s: float | None = None,
+        with_failed_chunks: bool = False,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """Return one page of a tenant's jobs (of all tenants for None), newest first.
+
+        No ``states`` means all, no ``external_id`` any. The part of a file name is compared without case.
+        ``with_failed_chunks`` leaves out jobs of which every chunk has text so far. ``after`` is the cursor of the page
+        before; raises `InvalidRequest` when it is none.
+        """
+
+    def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:
+        """Return one page of several tenants' jobs, newest first: those written at or after each tenant's time."""
+
+    def counts(self, tenant: str | None = None) -> dict[JobState, int]:
+        """Count a tenant's jobs (everybody's for None) by state; every state is there."""
+
+    def counts_by_tenant(self, tenants: Collection[str]) -> dict[str, dict[JobState, int]]:
+        """Count several tenants' jobs by state; every tenant and every state is there."""
+
+    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
+        """Count the jobs that wait to be begun, by tenant and model."""
+
+    def backlog(self, tenant: str) -> Backlog:
+        """Sum up a tenant's jobs that have not ended."""
+
+    def same_content(self, tenant: str, content_key: str) -> Job | None:
+        """Return the tenant's newest job that succeeded with this content, if there is one."""
+
+    def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
+        """Return a job's history, oldest first; raises `JobUnknown`."""
+
+    def request_cancel(self, tenant: str, job_id: str) -> Job:
+        """Note durably that the owner does not want the job any more; raises `JobUnknown`.
+
+        The Coordinator sees it in `cancel_requests`. Does not touch ``version``, so that it never collides with the
+        Coordinator's writes; an ended job stays as it is.
+        """
+
+    def delete(self, tenant: str, job_id: str) -> None:
+        """Forget a job, its history, its idempotency key and what a batch says of it; raises `JobUnknown`.
+
+        What an ended one took is kept in `costs_of_deleted`.
+        """
+
+    def scrub(self, max_bytes: int) -> bool:
+        """Overwrite what deleted rows left behind, unless the ledger's file is larger than ``max_bytes``.
+
+        Returns whether nothing is left that this program could overwrite.
+        """
+
+    def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
+        """What ended jobs took that are deleted, of those created at or after that time (Unix seconds)."""
+
+    def identity(self) -> str:
+        """The ledger's name, made at random when somebody first asks; a restored copy has the same."""
+
+    def drain_mode(self) -> DrainMode:
+        """What an operator wants, which outlives every process."""
+
+    def set_drain_mode(self, mode: DrainMode) -> None:
+        """Note what an operator wants."""
+
+    def model_routes(self) -> tuple[ModelRoute, ...]:
+        """Which models' chunks other models decode, which outlives every process."""
+
+    def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
+        """Note them, in place of all earlier ones."""
+
+    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
+        """Become the Coordinator under a new fence; None while another owner's lease is alive.
+
+        The same owner gets it at once: its earlier self, if it still runs, is fenced out.
+        """
+
+    def heartbeat(self, lease: Lease) -> Lease:
+        """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
+
+    def release(self, lease: Lease) -> None:
+        """Let the next owner acquire at once; does nothing when the lease was lost."""
+
+    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+        """Take queued jobs, each one once per lease. Raises `Fenced`.
+
+        Tenants take turns (`pipelines.scheduling.fair_share`); a tenant's jobs come by priority, then deadline, then age.
+
+        They stay in state queued until `apply` stores the transition, so a Coordinator that dies in between loses
+        nothing: its successor claims them again. Jobs with a wish to cancel are left out.
+        """
+
+    def live(self, lease: Lease) -> Sequence[Job]:
+        """Return the jobs some Coordinator has begun and not ended, oldest first; raises `Fenced`.
+
+        Those that this lease claimed and did not write yet are among them.
+        """
+
+    def cancel_requests(self, lease: Lease) -> Sequence[Job]:
+        """Return the live jobs, queued ones included, whose owner asked to cancel; raises `Fenced`."""
+
+    def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
+        """Replace the job if the ledger holds ``expected_version``; return it as stored, with the next version.
+
+        In the same transaction ``messages`` about the job go into the outbox. Raises `Fenced`, `JobUnknown` when it was
+        deleted, `VersionConflict`. A repetition of the write that made the next version is no conflict: it returns the
+        job as stored and writes no message again.
+        """
+
+    def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
+        """Write several jobs in one transaction; return per update what `apply` returns or raises. Raises `Fenced`."""
+
+    def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
+        """Enter something besides a change of state in a job's history; raises `Fenced` and `JobUnknown`."""

@@ -1,0 +1,246 @@
+"""Rows of the ledger's tables, one statement at a time, inside the caller's transaction."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, select, tuple_, update
+
+from pipelines import codec
+from pipelines.errors import Fenced, JobUnknown, LedgerError
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.protocol import Lease, NewJob
+from pipelines.ledger.rules import first_version, fold, judge_creation, storable
+from pipelines.ledger.schema import COORDINATOR, NO_DEADLINE_S, events, idempotency_keys, jobs, leases, queued, started
+from pipelines.scheduling.fair_share import Waiting, share_out
+
+T = TypeVar("T")
+
+_ITEMS_PER_QUERY = 500
+
+# What every write of a job needs, built once: putting a statement together costs as much as carrying it out.
+_FENCE = select(leases.c.fence).where(leases.c.name == COORDINATOR).with_for_update(read=True)
+_BY_ID = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id)
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_KNOWN = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("with_id"))
+_KNOWN_LOCKED = _KNOWN.with_for_update()
+_NEXT_EVENT = insert(events).from_select(
+    ["job_id", "seq", "at_s", "name", "detail"],
+    select(
+        bindparam("of_job", type_=events.c.job_id.type),
+        func.coalesce(func.max(events.c.seq), 0) + 1,
+        bindparam("then_s", type_=events.c.at_s.type),
+        bindparam("event", type_=events.c.name.type),
+        bindparam("about", type_=events.c.detail.type),
+    ).where(events.c.job_id == bindparam("of_job", type_=events.c.job_id.type)),
+)
+# The wish to cancel is the owner's column, the external id that of the job created last.
+_WRITTEN = tuple(column.name for column in jobs.c if column.name not in ("id", "cancel_requested", "external_id"))
+_REPLACE = update(jobs).where(jobs.c.id == bindparam("job_id")).values({name: bindparam(name) for name in _WRITTEN})
+
+
+def insert_new(
+    connection: Connection, requests: Sequence[NewJob], now_s: float
+) -> list[tuple[Job, bool] | LedgerError]:
+    """Insert the jobs that were not seen before; return one outcome per request, as `create_many` does."""
+    rows = rows_by_id(connection, {request.job.id for request in requests})
+    by_id = {job_id: job_of(row) for job_id, row in rows.items()}
+    by_key = _by_key(connection, {(request.job.tenant, request.idempotency_key) for request in requests})
+    by_external = _by_external(connection, {(request.job.tenant, _external_id(request.job)) for request in requests})
+    outcomes: list[tuple[Job, bool] | LedgerError] = []
+    new: list[Job] = []
+    new_keys: list[dict[str, str]] = []
+    for request in requests:
+        name = (request.job.tenant, request.idempotency_key)
+        outside = (request.job.tenant, _external_id(request.job))
+        holder = by_external.get(outside)
+        outcome = judge_creation(request, by_key.get(name), by_id.get(request.job.id), holder)
+        if outcome is None:
+            if holder is not None:
+                connection.execute(update(jobs).where(jobs.c.id == holder.id).values(external_id=None))
+            job = first_version(request.job, now_s)
+            if outside[1] is not None:
+                by_external[outside] = job
+            outcome = (job, True)
+            new.append(job)
+            by_id[job.id] = job
+            if request.idempotency_key is not None:
+                by_key[name] = (request.fingerprint, job)
+                new_keys.append(
+                    {
+                        "tenant": job.tenant,
+                        "key": request.idempotency_key,
+                        "fingerprint": request.fingerprint,
+                        "job_id": job.id,
+                    }
+                )
+        outcomes.append(outcome)
+    if new:
+        # In order of their keys, so that two such transactions cannot wait for each other.
+        new.sort(key=lambda job: job.id)
+        new_keys.sort(key=lambda row: (row["tenant"], row["key"]))
+        connection.execute(insert(jobs), [columns_of(job) | {"fence": 0} for job in new])
+        created = {"seq": 1, "at_s": now_s, "name": "created", "detail": ""}
+        connection.execute(insert(events), [{"job_id": job.id} | created for job in new])
+        if new_keys:
+            connection.execute(insert(idempotency_keys), new_keys)
+    return outcomes
+
+
+def rows_by_id(connection: Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, Row[Any]]:
+    """Return the jobs that exist, by id; ``lock`` keeps other writers off them until the transaction ends."""
+    found: dict[str, Row[Any]] = {}
+    for some in _slices(sorted(ids)):
+        rows = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"ids": some})
+        found |= {row.id: row for row in rows}
+    return found
+
+
+def _by_key(
+    connection: Connection, names: Collection[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], tuple[str, Job]]:
+    found: dict[tuple[str, str | None], tuple[str, Job]] = {}
+    for some in _slices(sorted((tenant, key) for tenant, key in names if key is not None)):
+        query = (
+            select(
+                idempotency_keys.c.tenant.label("key_tenant"), idempotency_keys.c.key, idempotency_keys.c.fingerprint
+            )
+            .add_columns(*jobs.c)
+            .join(jobs, jobs.c.id == idempotency_keys.c.job_id)
+            .where(tuple_(idempotency_keys.c.tenant, idempotency_keys.c.key).in_(some))
+        )
+        found |= {(row.key_tenant, row.key): (row.fingerprint, job_of(row)) for row in connection.execute(query)}
+    return found
+
+
+def keys_in_use(connection: Connection, tenant: str, keys: Collection[str]) -> frozenset[str]:
+    """Which of a tenant's idempotency keys have a job."""
+    found: set[str] = set()
+    for some in _slices(sorted(keys)):
+        query = select(idempotency_keys.c.key).where(idempotency_keys.c.tenant == tenant)
+        found.update(connection.scalars(query.where(idempotency_keys.c.key.in_(some))))
+    return frozenset(found)
+
+
+def _external_id(job: Job) -> str | None:
+    return storable(job.reference.external_id) or None
+
+
+def _by_external(
+    connection: Connection, names: Collection[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], Job]:
+    found: dict[tuple[str, str | None], Job] = {}
+    for some in _slices(sorted((tenant, name) for tenant, name in names if name is not None)):
+        query = select(jobs).where(tuple_(jobs.c.tenant, jobs.c.external_id).in_(some))
+        found |= {(row.tenant, row.external_id): job_of(row) for row in connection.execute(query)}
+    return found
+
+
+def _slices(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _ITEMS_PER_QUERY):
+        yield items[start : start + _ITEMS_PER_QUERY]
+
+
+def known_row(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return a tenant's job; raises `JobUnknown`."""
+    name = {"of_tenant": storable(tenant), "with_id": storable(job_id)}
+    row = connection.execute(_KNOWN_LOCKED if lock else _KNOWN, name).one_or_none()
+    if row is None:
+        raise JobUnknown(f"no job {job_id}")
+    return row
+
+
+def require_fence(connection: Connection, lease: Lease) -> None:
+    """Raise `Fenced` unless the lease is the newest; on PostgreSQL nobody can acquire until the transaction ends."""
+    if connection.execute(_FENCE).scalar_one() != lease.fence:
+        raise fenced(lease)
+
+
+def fenced(lease: Lease) -> Fenced:
+    """The error that tells a Coordinator to stop."""
+    return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
+
+
+def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[Any]]:
+    """Queued jobs that are to be begun next, kept from other writers; see `pipelines.scheduling.fair_share`."""
+    transcribing = select(jobs.c.tenant, func.count().label("n_jobs")).where(
+        started(), jobs.c.state == JobState.TRANSCRIBING.value
+    )
+    in_hand = {row.tenant: row.n_jobs for row in connection.execute(transcribing.group_by(jobs.c.tenant))}
+    tenants = sorted(_waiting_tenants(connection), key=lambda tenant: in_hand.get(tenant, 0))[:limit]
+    waiting = {tenant: _queue_of(connection, tenant, lease, limit) for tenant in tenants}
+    chosen = share_out(in_hand, waiting, limit)
+    # Claimed by another thread since they were chosen: then they are left out.
+    query = select(jobs).where(jobs.c.id.in_(chosen), _unclaimed(lease)).with_for_update(skip_locked=True)
+    rows = {row.id: row for row in connection.execute(query)}
+    return [rows[job_id] for job_id in chosen if job_id in rows]
+
+
+def _waiting_tenants(connection: Connection) -> list[str]:
+    """Tenants with queued jobs: the index is read once a tenant, not once a job."""
+    first = select(func.min(jobs.c.tenant).label("tenant")).where(queued()).cte("waiting_tenants", recursive=True)
+    following = select(func.min(jobs.c.tenant)).where(queued(), jobs.c.tenant > first.c.tenant).scalar_subquery()
+    names = first.union_all(select(following).where(first.c.tenant.is_not(None)))
+    return list(connection.scalars(select(names.c.tenant).where(names.c.tenant.is_not(None))))
+
+
+def _unclaimed(lease: Lease) -> ColumnElement[bool]:
+    return and_(queued(), ~jobs.c.cancel_requested, jobs.c.fence < lease.fence)
+
+
+def _queue_of(connection: Connection, tenant: str, lease: Lease, limit: int) -> list[Waiting]:
+    query = (
+        select(jobs.c.created_at_s, jobs.c.id)
+        .where(_unclaimed(lease), jobs.c.tenant == tenant)
+        .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
+        .limit(limit)
+    )
+    return [(row.created_at_s, row.id) for row in connection.execute(query)]
+
+
+def enter_event(connection: Connection, job_id: str, at_s: float, name: str, detail: str = "") -> None:
+    """Append to a job's history; the caller has locked the job's row."""
+    values = {"of_job": job_id, "then_s": at_s, "event": storable(name), "about": storable(detail)}
+    connection.execute(_NEXT_EVENT, values)
+
+
+def write_jobs(connection: Connection, lease: Lease, written: Collection[Job]) -> None:
+    """Replace jobs, each once, as the holder of a lease."""
+    rows = [columns_of(job) | {"fence": lease.fence} for job in written]
+    if rows:
+        connection.execute(_REPLACE, [{"job_id": row["id"]} | {name: row[name] for name in _WRITTEN} for row in rows])
+
+
+def columns_of(job: Job) -> dict[str, Any]:
+    """The columns of a job's row but ``fence``."""
+    return {
+        "id": job.id,
+        "tenant": job.tenant,
+        "state": job.state.value,
+        "model": job.options.model,
+        "priority": job.options.priority,
+        "created_at_s": job.created_at_s,
+        "updated_at_s": job.updated_at_s,
+        "filename_folded": fold(job.filename),
+        "external_id": _external_id(job),
+        "audio_s": job.progress.audio_s,
+        "done_s": job.progress.done_s,
+        "reason": job.reason.value if job.reason else None,
+        "content_key": job.content_key or None,
+        "deadline_s": job.options.deadline.timestamp() if job.options.deadline else NO_DEADLINE_S,
+        "cancel_requested": job.cancel_requested,
+        "version": job.version,
+        "body": codec.encode(job).decode(),
+    }
+
+
+def job_of(row: Row[Any]) -> Job:
+    """The job that a row of ``jobs`` holds."""
+    job = codec.decode(Job, row.body)
+    return replace(
+        job,
+        updated_at_s=row.updated_at_s,
+        version=row.version,
+        cancel_requested=row.cancel_requested,
+        reference=replace(job.reference, external_id=row.external_id or ""),
+    )

@@ -1,0 +1,148 @@
+"""What every form of the ledger decides alike: which writes count, how pages continue, what text can be stored."""
+
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.errors import (
+    ExternalIdConflict,
+    IdempotencyConflict,
+    InvalidRequest,
+    JobUnknown,
+    LedgerError,
+    VersionConflict,
+)
+from pipelines.jobs.job import Job, JobState
+from pipelines.jobs.reference import Reference
+from pipelines.ledger.protocol import NewJob
+
+MAX_IDEMPOTENCY_KEY = 255
+_UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+
+
+def storable(text: str) -> str:
+    """Replace what a database cannot hold as text: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
+    return text.encode("utf-8", "replace").decode().replace("\0", _UNKNOWN_CHARACTER)
+
+
+def storable_job(job: Job) -> Job:
+    """The job as a ledger keeps it: texts from outside cleaned, ``finished`` left out (it is kept in memory only)."""
+    return replace(
+        job,
+        filename=storable(job.filename),
+        source_url=storable(job.source_url),
+        reference=storable_reference(job.reference),
+        detail=storable(job.detail),
+        finished=frozenset(),
+    )
+
+
+def storable_reference(reference: Reference) -> Reference:
+    """A reference as a ledger keeps it."""
+    return Reference(
+        external_id=storable(reference.external_id),
+        metadata=tuple((storable(name), storable(value)) for name, value in reference.metadata),
+    )
+
+
+def same_recording(job: Job, other: Job) -> bool:
+    """Whether two jobs are about the same bytes, or about the same URL."""
+    same_bytes = bool(job.source.sha256) and job.source.sha256 == other.source.sha256
+    return same_bytes or (bool(job.source_url) and storable(job.source_url) == storable(other.source_url))
+
+
+def fold(text: str) -> str:
+    """Prepare a file name, or a part of one, for comparison without case."""
+    return storable(text).casefold()
+
+
+def check_new(request: NewJob) -> None:
+    """Raise `InvalidRequest` when the idempotency key is empty, too long or not printable ASCII."""
+    key = request.idempotency_key
+    if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
+        raise InvalidRequest(f"an idempotency key is 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters")
+
+
+def first_version(job: Job, now_s: float) -> Job:
+    """A new job as it is stored."""
+    return replace(storable_job(job), version=1, updated_at_s=now_s, cancel_requested=False)
+
+
+def judge_creation(
+    request: NewJob, same_key: tuple[str, Job] | None, same_id: Job | None, same_external: Job | None
+) -> tuple[Job, bool] | LedgerError | None:
+    """Say what became of a request that was seen before; None when it is new.
+
+    ``same_key`` is fingerprint and job stored under the request's key, ``same_id`` the job stored under its id,
+    ``same_external`` the one that has its external id: it keeps it unless it failed or was cancelled.
+    A caller that got no answer repeats the call with the same id, which must not fail.
+    """
+    if same_key is not None:
+        fingerprint, job = same_key
+        if fingerprint == request.fingerprint:
+            return job, False
+        return IdempotencyConflict(f"idempotency key {request.idempotency_key!r} was used for another request")
+    if same_id is not None:
+        if same_id.tenant == request.job.tenant:
+            return same_id, False
+        return LedgerError(f"the id {request.job.id} is in use")
+    if same_external is not None and not gives_up_id(same_external):
+        if same_recording(same_external, request.job):
+            return same_external, False
+        external_id = request.job.reference.external_id
+        return ExternalIdConflict(f"external id {external_id!r} belongs to job {same_external.id}, another recording")
+    return None
+
+
+def gives_up_id(job: Job) -> bool:
+    """Whether a later job may have this one's external id: the recording brought nothing."""
+    return job.state in (JobState.FAILED, JobState.CANCELLED)
+
+
+def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float, *, ours: bool) -> Job | LedgerError:
+    """Say what a write makes of the job that the ledger holds: the next version, or an error.
+
+    ``ours``: the lease that writes was also the last to write. Then a job that already is one version ahead with
+    the same content is the writer's own repetition, and comes back as held. ``finished`` is handed through.
+    """
+    if held is None or held.tenant != job.tenant:
+        return JobUnknown(f"no job {job.id}")
+    after = replace(
+        storable_job(job),
+        version=expected_version + 1,
+        updated_at_s=now_s,
+        cancel_requested=held.cancel_requested,
+        reference=held.reference,
+    )
+    if held.version == expected_version:
+        return replace(after, finished=job.finished)
+    if ours and held == replace(after, updated_at_s=held.updated_at_s):
+        return replace(held, finished=job.finished)
+    return VersionConflict(f"job {job.id} is at version {held.version}, not {expected_version}")
+
+
+def check_limit(limit: int) -> None:
+    """Raise `InvalidRequest` unless a page holds at least one job."""
+    if limit < 1:
+        raise InvalidRequest(f"a page holds at least one job, not {limit}")
+
+
+def next_cursor(found: Sequence[Job], limit: int) -> str | None:
+    """The cursor after the first ``limit`` jobs; None when there are no more than these."""
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return base64.urlsafe_b64encode(f"{last.created_at_s!r} {last.id}".encode()).decode()
+
+
+def parse_cursor(cursor: str) -> tuple[float, str]:
+    """Return the creation time and id that a page ended with; raises `InvalidRequest`."""
+    try:
+        created_at_s, job_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii").split(" ")
+        if math.isfinite(float(created_at_s)) and job_id.isprintable():
+            return float(created_at_s), job_id
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidRequest("the cursor is not one of a page before")

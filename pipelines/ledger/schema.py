@@ -1,0 +1,277 @@
+"""The ledger's tables. What is queried is a column; the whole job is JSON in ``jobs.body``.
+
+Each change here needs a migration in ``pipelines/ledger/migrations/versions`` and its name in `SCHEMA_REVISION`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    literal_column,
+    not_,
+    text,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from pipelines.jobs.job import JobState
+from pipelines.ledger.outbox import DeliveryState
+
+SCHEMA_REVISION = "0012"
+
+COORDINATOR = "coordinator"
+MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
+DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
+IDENTITY = "identity"
+HEALTH = "health"  # the row of ``leases`` that `check` writes
+NO_DEADLINE_S = 1e18  # later than every date
+
+metadata = MetaData()
+
+# Python, SQLite and PostgreSQL then agree on the order of ids.
+Ascii = Text().with_variant(Text(collation="C"), "postgresql")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("updated_at_s", Double, nullable=False),
+    Column("filename_folded", Text, nullable=False),
+    Column("external_id", Text),
+    Column("audio_s", Double, nullable=False),
+    Column("done_s", Double, nullable=False),
+    Column("reason", Text),
+    Column("content_key", Text),
+    Column("deadline_s", Double, nullable=False, server_default=text("1e18")),  # `NO_DEADLINE_S` for jobs without one
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),  # of the last Coordinator that claimed or wrote the job; 0: none
+    Column("body", Text, nullable=False),
+)
+
+
+# Written out in the statements, since SQLite matches no parameter with the condition of a partial index.
+_STATES: dict[JobState, ColumnElement[str]] = {state: literal_column(f"'{state.value}'") for state in JobState}
+_LIVE = [_STATES[state] for state in JobState if not state.final]
+
+
+def queued() -> ColumnElement[bool]:
+    """Jobs that wait to be claimed."""
+    return jobs.c.state == _STATES[JobState.QUEUED]
+
+
+def started() -> ColumnElement[bool]:
+    """Jobs that a Coordinator has begun and not ended."""
+    return jobs.c.state.in_([_STATES[JobState.TRANSCRIBING], _STATES[JobState.SUMMARIZING]])
+
+
+def to_cancel() -> ColumnElement[bool]:
+    """Jobs that have not ended and whose owner asked to cancel."""
+    return and_(jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
+
+
+def lost_chunks() -> ColumnElement[bool]:
+    """Jobs that gave up chunks, told from the others by their JSON without its being read.
+
+    In JSON a quotation mark within a text is escaped: no text that somebody chose looks like the field. An incomplete
+    transcript is nobody else's, so that these jobs have no content key, which spares the comparison for most others.
+    """
+    return and_(jobs.c.content_key.is_(None), not_(jobs.c.body.contains('"n_failed_chunks":0,', autoescape=True)))
+
+
+Index("ix_jobs_external_id", jobs.c.tenant, jobs.c.external_id, unique=True)
+Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
+Index("ix_jobs_tenant_updated", jobs.c.tenant, jobs.c.updated_at_s)
+Index("ix_jobs_content", jobs.c.tenant, jobs.c.content_key)
+Index("ix_jobs_newest", jobs.c.created_at_s, jobs.c.id)
+Index("ix_jobs_tenant_state", jobs.c.tenant, jobs.c.state)
+Index(
+    "ix_jobs_queue",
+    jobs.c.tenant,
+    jobs.c.priority.desc(),
+    jobs.c.deadline_s,
+    jobs.c.created_at_s,
+    jobs.c.id,
+    sqlite_where=queued(),
+    postgresql_where=queued(),
+)
+Index("ix_jobs_started", jobs.c.created_at_s, jobs.c.id, sqlite_where=started(), postgresql_where=started())
+Index("ix_jobs_to_cancel", jobs.c.created_at_s, jobs.c.id, sqlite_where=to_cancel(), postgresql_where=to_cancel())
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+key_holds = Table(
+    "key_holds",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at_s", Double, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("n_segments", Integer, nullable=False),
+    Column("name", Text, nullable=False),  # of the blob that holds it
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("digest", Text, nullable=False),  # SHA-256 of the whole key, hex
+    Column("tenant", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # separated by spaces
+    Column("name", Text, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("expires_at_s", Double),
+    Column("last_used_at_s", Double),
+    Column("revoked_at_s", Double),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires_at_s", Double, nullable=False),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("n_entries", Integer, nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("updated_at_s", Double, nullable=False),
+    Column("request_id", Text, nullable=False, server_default=""),
+    Column("traceparent", Text, nullable=False, server_default=""),
+)
+Index("ix_batches_tenant_newest", batches.c.tenant, batches.c.created_at_s, batches.c.id)
+Index("ix_batches_key", batches.c.tenant, batches.c.idempotency_key, unique=True)
+
+batch_entries = Table(
+    "batch_entries",
+    metadata,
+    Column("batch_id", Ascii, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("custom_id", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("reference", Text, nullable=False, server_default="{}"),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("probed", Boolean, nullable=False),
+    Column("audio_s", Double),
+    Column("detail", Text, nullable=False),
+    Column("job_id", Ascii),  # may be purged before the batch
+)
+Index("ix_batch_entries_state", batch_entries.c.state, batch_entries.c.batch_id, batch_entries.c.seq)
+Index("ix_batch_entries_job_id", batch_entries.c.job_id)
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("tenant", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("n_attempts", Integer, nullable=False),
+    Column("next_attempt_at_s", Double, nullable=False),
+)
+
+
+def due() -> ColumnElement[bool]:
+    """Deliveries that wait for an attempt."""
+    return deliveries.c.state == literal_column(f"'{DeliveryState.PENDING.value}'")
+
+
+Index("ix_deliveries_tenant_newest", deliveries.c.tenant, deliveries.c.created_at_s, deliveries.c.id)
+Index(
+    "ix_deliveries_due",
+    deliveries.c.next_attempt_at_s,
+    deliveries.c.id,
+    sqlite_where=due(),
+    postgresql_where=due(),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("delivery_id", Ascii, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("duration_s", Double, nullable=False),
+    Column("status", Integer),
+    Column("detail", Text, nullable=False),
+)
+
+disabled_targets = Table(
+    "disabled_targets",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("at_s", Double, nullable=False),
+)
+
+job_costs = Table(  # of jobs that were deleted; the body is a `JobCost`
+    "job_costs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("created_at_s", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_job_costs_created", "created_at_s"),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,83 @@
+"""API keys in the ledger's database: `SqlKeys`, for SQLite and PostgreSQL alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from pipelines.errors import KeyUnknown
+from pipelines.ledger.api_keys import ApiKey, Scope
+from pipelines.ledger.database import Database
+from pipelines.ledger.rules import storable
+from pipelines.ledger.schema import api_keys
+
+
+class SqlKeys:
+    """`pipelines.ledger.api_keys.KeyStore` in a database; the ledger's migrations make the table."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    def close(self) -> None:
+        """Give up all connections."""
+        self._database.close()
+
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key."""
+        row = {
+            "id": key.id,
+            "digest": key.digest,
+            "tenant": key.tenant,
+            "scopes": " ".join(sorted(key.scopes)),
+            "name": storable(key.name),
+            "created_at_s": key.created_at_s,
+            "expires_at_s": key.expires_at_s,
+            "last_used_at_s": key.last_used_at_s,
+            "revoked_at_s": key.revoked_at_s,
+        }
+        with self._database.writing() as connection:
+            connection.execute(insert(api_keys), [row])
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """The key of that id."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+        return None if row is None else _key_of(row)
+
+    def list(self, tenant: str | None = None) -> Sequence[ApiKey]:
+        """All keys, newest first."""
+        query = select(api_keys).order_by(api_keys.c.created_at_s.desc(), api_keys.c.id)
+        if tenant is not None:
+            query = query.where(api_keys.c.tenant == tenant)
+        with self._database.reading() as connection:
+            return [_key_of(row) for row in connection.execute(query)]
+
+    def revoke(self, key_id: str, now_s: float) -> ApiKey:
+        """End a key; raises `KeyUnknown`."""
+        living = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at_s.is_(None))
+        with self._database.writing() as connection:
+            connection.execute(living.values(revoked_at_s=now_s))
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+        if row is None:
+            raise KeyUnknown(f"There is no key {key_id}.")
+        return _key_of(row)
+
+    def touch(self, key_id: str, now_s: float) -> None:
+        """Note that a key was used."""
+        with self._database.writing() as connection:
+            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at_s=now_s))
+
+
+def _key_of(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        digest=row.digest,
+        tenant=row.tenant,
+        # A scope of a newer version grants nothing here.
+        scopes=frozenset(Scope(name) for name in row.scopes.split() if name in set(Scope)),
+        name=row.name,
+        created_at_s=row.created_at_s,
+        expires_at_s=row.expires_at_s,
+        last_used_at_s=row.last_used_at_s,
+        revoked_at_s=row.revoked_at_s,
+    )

@@ -1,0 +1,66 @@
+"""Versions of corrected transcripts in the ledger's database: `SqlCorrections`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from pipelines.ledger.database import Database
+from pipelines.ledger.protocol import Clock
+from pipelines.ledger.rows import enter_event, known_row
+from pipelines.ledger.rules import storable
+from pipelines.ledger.schema import corrections
+from pipelines.transcript.corrections import Correction, judge_correction
+
+
+class SqlCorrections:
+    """`pipelines.transcript.corrections.CorrectionBook` in a database; ``clock`` gives Unix seconds."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+        """Make a version count; see `pipelines.transcript.corrections.CorrectionBook.add`."""
+        now_s = self._clock()
+        with self._database.writing() as connection:
+            known_row(connection, tenant, job_id, lock=True)
+            same = judge_correction(_of_job(connection, job_id), correction, job_id)
+            if same is not None:
+                return same
+            kept = replace(correction, at_s=now_s, author=storable(correction.author), note=storable(correction.note))
+            row = {
+                "job_id": job_id,
+                "version": kept.version,
+                "at_s": now_s,
+                "author": kept.author,
+                "note": kept.note,
+                "n_segments": kept.n_segments,
+                "name": kept.name,
+            }
+            connection.execute(insert(corrections), [row])
+            enter_event(connection, job_id, now_s, "corrected", f"version {kept.version}")
+            return kept
+
+    def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
+        """A job's versions, oldest first; raises `JobUnknown`."""
+        with self._database.reading() as connection:
+            known_row(connection, tenant, job_id)
+            return _of_job(connection, job_id)
+
+
+def _of_job(connection: Connection, job_id: str) -> list[Correction]:
+    query = select(corrections).where(corrections.c.job_id == job_id).order_by(corrections.c.version)
+    return [_correction_of(row) for row in connection.execute(query)]
+
+
+def _correction_of(row: Row[Any]) -> Correction:
+    return Correction(
+        version=row.version,
+        author=row.author,
+        note=row.note,
+        n_segments=row.n_segments,
+        name=row.name,
+        at_s=row.at_s,
+    )

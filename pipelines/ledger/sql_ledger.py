@@ -1,0 +1,291 @@
+"""The ledger in a database: `SqlLedger`, for SQLite and PostgreSQL alike."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
+
+from pipelines.codec import decode, encode
+from pipelines.errors import LedgerError, LedgerUnavailable
+from pipelines.ids import new_id
+from pipelines.jobs.costs import JobCost
+from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.database import Database
+from pipelines.ledger.migrations import revision
+from pipelines.ledger.outbox import Message
+from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
+from pipelines.ledger.rows import (
+    enter_event,
+    fenced,
+    insert_new,
+    job_of,
+    keys_in_use,
+    known_row,
+    next_in_queue,
+    require_fence,
+    rows_by_id,
+    write_jobs,
+)
+from pipelines.ledger.rules import (
+    check_new,
+    judge_write,
+    storable_job,
+)
+from pipelines.ledger.schema import (
+    COORDINATOR,
+    DRAIN,
+    HEALTH,
+    IDENTITY,
+    MODEL_ROUTES,
+    SCHEMA_REVISION,
+    job_costs,
+    jobs,
+    leases,
+    queued,
+    started,
+    switches,
+    to_cancel,
+)
+from pipelines.ledger.sql_batches import blank_entries
+from pipelines.ledger.sql_corrections import SqlCorrections
+from pipelines.ledger.sql_job_reads import SqlJobReads
+from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
+from pipelines.ledger.sql_request_locks import SqlKeyHolds
+from pipelines.models.routing import ModelRoute, from_text, to_text
+
+_CREATE_ATTEMPTS = 5
+
+
+class SqlLedger(SqlJobReads):
+    """`pipelines.ledger.protocol.Ledger` in a database; `open_ledger` makes one.
+
+    Raises `ConfigurationError` for a URL that is neither a SQLite file nor PostgreSQL.
+    """
+
+    def __init__(self, url: str, *, clock: Clock = time.time) -> None:
+        super().__init__(Database(url))
+        self._clock = clock
+        self.outbox = SqlOutbox(self._database, clock)
+        self.holds = SqlKeyHolds(self._database, clock)
+        self.corrections = SqlCorrections(self._database, clock)
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""
+        self._database.prepare()
+        with self._database.reading() as connection:
+            if revision(connection) == SCHEMA_REVISION:
+                return
+        # Alembic is needed once in the life of a database. It is slow to import, so before the lock is taken.
+        from pipelines.ledger.migrations.upgrade import upgrade
+
+        with self._database.writing() as connection:
+            upgrade(connection)
+
+    def check(self) -> None:
+        """Raise `LedgerUnavailable` unless a small write succeeds."""
+        with self._database.writing() as connection:
+            connection.execute(update(leases).where(leases.c.name == HEALTH).values(expires_at_s=self._clock()))
+
+    def close(self) -> None:
+        """Give up all connections."""
+        self._database.close()
+
+    # Ingestion
+
+    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+        """Store a new job; see `pipelines.ledger.protocol.Ledger.create`."""
+        (outcome,) = self.create_many([NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint)])
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def create_many(self, requests: Sequence[NewJob]) -> Sequence[tuple[Job, bool] | LedgerError]:
+        """Store new jobs in one transaction; see `pipelines.ledger.protocol.Ledger.create_many`."""
+        for request in requests:
+            check_new(request)
+        for _ in range(_CREATE_ATTEMPTS):
+            try:
+                with self._database.writing() as connection:
+                    return insert_new(connection, requests, self._clock())
+            except IntegrityError:
+                continue  # another writer used a key or an id after we looked: look again
+        raise LedgerUnavailable("other writers keep using the same idempotency keys")
+
+    def used_keys(self, tenant: str, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Return the keys that brought a job; see `pipelines.ledger.protocol.Ledger.used_keys`."""
+        with self._database.reading() as connection:
+            return keys_in_use(connection, tenant, idempotency_keys)
+
+    def request_cancel(self, tenant: str, job_id: str) -> Job:
+        """Note the wish to cancel; see `pipelines.ledger.protocol.Ledger.request_cancel`."""
+        now_s = self._clock()
+        with self._database.writing() as connection:
+            row = known_row(connection, tenant, job_id, lock=True)
+            if JobState(row.state).final or row.cancel_requested:
+                return job_of(row)
+            wish = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True, updated_at_s=now_s)
+            connection.execute(wish)
+            enter_event(connection, job_id, now_s, "cancel_requested")
+            return replace(job_of(row), cancel_requested=True, updated_at_s=now_s)
+
+    def delete(self, tenant: str, job_id: str) -> None:
+        """Forget a job and what is written about it elsewhere, but not what it took; raises `JobUnknown`."""
+        with self._database.writing() as connection:
+            row = known_row(connection, tenant, job_id, lock=True)
+            job = job_of(row)
+            if job.state.final:
+                cost = encode(JobCost.of(job)).decode()
+                connection.execute(insert(job_costs).values(created_at_s=job.created_at_s, body=cost))
+            targets = targets_of(connection, job.id)
+            connection.execute(delete(jobs).where(jobs.c.id == row.id))
+            forget_targets(connection, job.tenant, targets)
+            blank_entries(connection, job)
+            self._database.note_deletion(connection)
+
+    def scrub(self, max_bytes: int) -> bool:
+        """Overwrite what deleted rows left behind; see `pipelines.ledger.protocol.Ledger.scrub`."""
+        return self._database.scrub(max_bytes)
+
+    def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
+        """What ended jobs took that are deleted, by when they were created."""
+        query = select(job_costs.c.body).where(job_costs.c.created_at_s >= since_s).order_by(job_costs.c.created_at_s)
+        with self._database.reading() as connection:
+            return [decode(JobCost, body) for body in connection.execute(query).scalars()]
+
+    # The Coordinator
+
+    def identity(self) -> str:
+        """The ledger's name, made when somebody first asks."""
+        found = select(switches.c.value).where(switches.c.name == IDENTITY)
+        with self._database.reading() as connection:
+            name: str | None = connection.execute(found).scalar_one_or_none()
+        if name:
+            return name
+        with self._database.writing() as connection:
+            connection.execute(
+                select(switches).where(switches.c.name == DRAIN).with_for_update()
+            ).one()  # one at a time
+            name = connection.execute(found).scalar_one_or_none()
+            if name is None:
+                name = new_id()
+                connection.execute(insert(switches).values(name=IDENTITY, value=name))
+            return name
+
+    def drain_mode(self) -> DrainMode:
+        """What an operator wants."""
+        with self._database.reading() as connection:
+            return DrainMode(connection.execute(select(switches.c.value).where(switches.c.name == DRAIN)).scalar_one())
+
+    def set_drain_mode(self, mode: DrainMode) -> None:
+        """Note what an operator wants."""
+        with self._database.writing() as connection:
+            connection.execute(update(switches).where(switches.c.name == DRAIN).values(value=mode))
+
+    def model_routes(self) -> tuple[ModelRoute, ...]:
+        """Which models' chunks other models decode."""
+        with self._database.reading() as connection:
+            query = select(switches.c.value).where(switches.c.name == MODEL_ROUTES)
+            return from_text(connection.execute(query).scalar_one_or_none() or "[]")
+
+    def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
+        """Note them, in place of all earlier ones."""
+        with self._database.writing() as connection:
+            connection.execute(delete(switches).where(switches.c.name == MODEL_ROUTES))
+            connection.execute(insert(switches).values(name=MODEL_ROUTES, value=to_text(routes)))
+
+    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
+        """Become the Coordinator under a new fence; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""
+        query = select(leases).where(leases.c.name == COORDINATOR).with_for_update()
+        with self._database.writing() as connection:
+            row = connection.execute(query).one()
+            now_s = self._clock()
+            if row.expires_at_s > now_s and row.owner != owner:
+                return None
+            lease = Lease(owner=owner, fence=row.fence + 1, ttl_s=ttl_s, expires_at_s=now_s + ttl_s)
+            values = {"owner": owner, "fence": lease.fence, "expires_at_s": lease.expires_at_s}
+            connection.execute(update(leases).where(leases.c.name == COORDINATOR).values(values))
+            return lease
+
+    def heartbeat(self, lease: Lease) -> Lease:
+        """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
+        extended = replace(lease, expires_at_s=self._clock() + lease.ttl_s)
+        if not self._set_expiry(lease, extended.expires_at_s):
+            raise fenced(lease)
+        return extended
+
+    def release(self, lease: Lease) -> None:
+        """Let the next owner acquire at once; does nothing when the lease was lost."""
+        self._set_expiry(lease, 0.0)
+
+    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+        """Take queued jobs; see `pipelines.ledger.protocol.Ledger.claim`."""
+        with self._database.writing() as connection:
+            require_fence(connection, lease)
+            claimed = [job_of(row) for row in next_in_queue(connection, lease, limit)]
+            if claimed:
+                mine = update(jobs).where(jobs.c.id == bindparam("job_id")).values(fence=lease.fence)
+                connection.execute(mine, [{"job_id": job.id} for job in claimed])
+            return claimed
+
+    def live(self, lease: Lease) -> Sequence[Job]:
+        """Return the jobs begun and not ended; see `pipelines.ledger.protocol.Ledger.live`."""
+        return self._all(lease, started(), queued() & (jobs.c.fence == lease.fence))
+
+    def cancel_requests(self, lease: Lease) -> Sequence[Job]:
+        """Return the live jobs whose owner asked to cancel; raises `Fenced`."""
+        return self._all(lease, to_cancel())
+
+    def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
+        """Replace the job; see `pipelines.ledger.protocol.Ledger.apply`."""
+        (outcome,) = self.apply_many(lease, [JobUpdate(job, expected_version, messages)])
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
+        """Replace several jobs in one transaction; see `pipelines.ledger.protocol.Ledger.apply_many`."""
+        now_s = self._clock()
+        outcomes: list[Job | LedgerError] = []
+        written: dict[str, Job] = {}
+        messages: list[Message] = []
+        with self._database.writing() as connection:
+            require_fence(connection, lease)
+            rows = rows_by_id(connection, {change.job.id for change in updates}, lock=True)
+            held = {job_id: job_of(row) for job_id, row in rows.items()}
+            for change in updates:
+                job_id = change.job.id
+                before = held.get(job_id)
+                ours = before is not None and (rows[job_id].fence == lease.fence or job_id in written)
+                after = judge_write(before, change.job, change.expected_version, now_s, ours=ours)
+                outcomes.append(after)
+                if isinstance(after, LedgerError) or before is None or after.version == before.version:
+                    continue
+                held[job_id] = written[job_id] = storable_job(after)
+                messages += change.messages
+                if after.state is not before.state:
+                    enter_event(connection, job_id, now_s, after.state.value, after.detail)
+            write_jobs(connection, lease, written.values())
+            insert_messages(connection, messages, now_s)
+        return outcomes
+
+    def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
+        """Enter something in a job's history; raises `Fenced` and `JobUnknown`."""
+        with self._database.writing() as connection:
+            require_fence(connection, lease)
+            known_row(connection, job.tenant, job.id, lock=True)
+            enter_event(connection, job.id, self._clock(), name, detail)
+
+    def _set_expiry(self, lease: Lease, expires_at_s: float) -> bool:
+        held = update(leases).where(leases.c.name == COORDINATOR, leases.c.fence == lease.fence)
+        with self._database.writing() as connection:
+            return connection.execute(held.values(expires_at_s=expires_at_s)).rowcount == 1
+
+    def _all(self, lease: Lease, *conditions: ColumnElement[bool]) -> Sequence[Job]:
+        with self._database.reading() as connection:
+            require_fence(connection, lease)
+            # One query per condition: SQLite scans the table for an alternative of two partial indexes.
+            found = [job_of(row) for some in conditions for row in connection.execute(select(jobs).where(some))]
+        return sorted(found, key=lambda job: (job.created_at_s, job.id))

@@ -1,0 +1,1 @@
+"""Minutes without a model: actions, decisions, questions, topics, ranking."""

@@ -1,0 +1,185 @@
+"""Tasks that were given or taken, with owner and due date where those were spoken."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from re import Match, Pattern
+
+from pipelines.core import ActionItem, Evidence
+from pipelines.minutes.extractive.questions import asks
+from pipelines.minutes.language.cues import Cues, first_match
+from pipelines.minutes.language.due_phrases import find_due, without_due
+from pipelines.minutes.language.names import NameFinder
+from pipelines.minutes.language.sentences import Sentence
+from pipelines.minutes.language.terms import terms
+from pipelines.minutes.language.wording import sentence_case, tokens
+
+MIN_TASK_TOKENS = 2
+MIN_CLAUSE_TOKENS = 3
+# Too common to tell topics apart, yet work is done on them.
+_MEETING_WORDS = frozenset({"agenda", "meeting", "item", "question"})
+_LOOSE = " .?!。？！,，、；;"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundAction:
+    """A task and the index of the sentence that gave it."""
+
+    item: ActionItem
+    sentence: int
+
+
+def find_actions(sentences: Sequence[Sentence], cues: Cues, names: NameFinder) -> tuple[FoundAction, ...]:
+    """Tasks in the order of speaking, each once.
+
+    An owner is a name spoken in the cited sentences, or the sentence's speaker when it says "I will".
+    """
+    found: dict[str, FoundAction] = {}
+    for index, sentence in enumerate(sentences):
+        back = _assigned_back(sentence, cues, names)
+        if back is not None:
+            action = _adopt(found, sentences[index - 1], sentence, back, cues) if index else None
+            if action is not None:
+                found[_key(action.item)] = action
+            continue
+        for item in _in_sentence(sentence, cues, names):
+            found.setdefault(_key(item), FoundAction(item=item, sentence=sentence.index))
+    return tuple(sorted(found.values(), key=lambda action: action.sentence))
+
+
+def _key(item: ActionItem) -> str:
+    return " ".join(tokens(item.task)) + "|" + (item.owner or "").casefold()
+
+
+def _assigned_back(sentence: Sentence, cues: Cues, names: NameFinder) -> str | None:
+    match = first_match(cues.assigned_back, sentence.clean)
+    if match is None or asks(sentence, cues):
+        return None
+    start = names.at_start(match.group("rest"))
+    return start[0] if start else None
+
+
+def _adopt(
+    found: dict[str, FoundAction], previous: Sentence, sentence: Sentence, owner: str, cues: Cues
+) -> FoundAction | None:
+    """Give the task of the sentence before to the owner named now; what it said becomes the task if it held none.
+
+    None where that sentence gave its task to someone else, or only kept the meeting going.
+    """
+    cited = tuple(dict.fromkeys(previous.segment_ids + sentence.segment_ids))
+    evidence = Evidence(segment_ids=cited, quote=previous.text)
+    for key, action in found.items():
+        if action.sentence == previous.index:
+            if action.item.owner not in (None, owner):
+                return None
+            del found[key]
+            return replace(action, item=replace(action.item, owner=owner, evidence=evidence))
+    if asks(previous, cues) or first_match(
+        (*cues.introduction, *cues.address, *cues.absent, *cues.topic_shift, *cues.explicit_question), previous.clean
+    ):
+        return None
+    due = find_due(previous.clean, chinese=cues.chinese)
+    task = sentence_case(without_due(previous.clean, due).rstrip(" .?!。？！"))
+    item = ActionItem(
+        task=task or sentence_case(previous.clean), owner=owner, due=due.text if due else None, evidence=evidence
+    )
+    return FoundAction(item=item, sentence=sentence.index)
+
+
+def _in_sentence(sentence: Sentence, cues: Cues, names: NameFinder) -> Iterator[ActionItem]:
+    for clause in _clauses(sentence.clean, cues):
+        found = _in_clause(clause, sentence, cues, names)
+        if found is not None:
+            yield found
+
+
+def _clauses(text: str, cues: Cues) -> list[str]:
+    clauses, start = [], 0
+    for match in cues.clause_break.finditer(text):
+        # "Peter and Anna will …" is one clause with two owners.
+        if len(tokens(text[start : match.start()])) < MIN_CLAUSE_TOKENS:
+            continue
+        clauses.append(text[start : match.start()])
+        start = match.end()
+    return [*clauses, text[start:]]
+
+
+def _in_clause(clause: str, sentence: Sentence, cues: Cues, names: NameFinder) -> ActionItem | None:
+    asking = asks(sentence, cues)
+
+    def item(task: str, owner: str | None, *, needs_due: bool = False) -> ActionItem | None:
+        task = task.strip(_LOOSE)
+        due = find_due(task, chinese=cues.chinese)
+        task = without_due(task, due).strip(_LOOSE)
+        due = due or find_due(clause, chinese=cues.chinese)
+        if (needs_due and due is None) or not _is_task(task, cues):
+            return None
+        return ActionItem(
+            task=sentence_case(task), owner=owner, due=due.text if due else None, evidence=sentence.evidence
+        )
+
+    for match in _matches(cues.assigned_after, clause):
+        start = names.at_start(match.group("rest"))
+        if start and (found := item(_after_owner(start[1]), start[0])):
+            return found
+    for match in _matches(cues.assigned_before, clause):
+        owner = names.at_end(match.group("who"))
+        if owner and not (asking and not _is_vocative(match, clause)) and (found := item(match.group("task"), owner)):
+            return found
+    for match in _matches(cues.request, clause):
+        addressed = names.at_start(clause[: match.start()].lstrip()) if match.start() else None
+        task, named = match.group("task"), None
+        if asking or addressed is None:
+            task, named = _split_vocative(task, names)
+        owner = addressed[0] if addressed else named
+        polite = "please" in match.group().casefold() or cues.chinese
+        if found := item(task, owner, needs_due=owner is None and not polite):
+            return found
+    if asking:
+        return None
+    speaker = sentence.speaker or None
+    for candidates, owner, needs_due in (
+        (cues.commitment, speaker, False),
+        (cues.weak_commitment, speaker, True),
+        (cues.deadline, None, True),
+        (cues.duty, None, True),
+    ):
+        for match in _matches(candidates, clause):
+            if found := item(match.group("task"), owner, needs_due=needs_due):
+                return found
+    return None
+
+
+def _matches(candidates: Sequence[Pattern[str]], clause: str) -> Iterator[Match[str]]:
+    for pattern in candidates:
+        yield from pattern.finditer(clause)
+
+
+def _is_vocative(match: Match[str], clause: str) -> bool:
+    """Whether the sentence asks the named person ("Bob, can you …?"), not about them ("Will Bob …?")."""
+    return " you" in clause[: match.start("task")].casefold() or "please" in clause.casefold()
+
+
+def _after_owner(rest: str) -> str:
+    for opening in ("to ", "is to ", "will ", "should ", "please "):
+        if rest.casefold().startswith(opening):
+            return rest[len(opening) :]
+    return rest
+
+
+def _split_vocative(task: str, names: NameFinder) -> tuple[str, str | None]:
+    """Split a name that is called at the end: "check it, Carol?"."""
+    bare = task.rstrip(" .?!。？！")
+    comma = max(bare.rfind(","), bare.rfind("，"))
+    if comma > 0:
+        called = bare[comma + 1 :].strip()
+        if called and names.at_end(called) == called:
+            return bare[:comma], called
+    return task, None
+
+
+def _is_task(task: str, cues: Cues) -> bool:
+    return (
+        len(tokens(task)) >= MIN_TASK_TOKENS
+        and bool(terms(task) or _MEETING_WORDS & set(tokens(task)))
+        and not first_match(cues.task_veto, task)
+    )

@@ -1,0 +1,109 @@
+"""Minutes without a language model: sentences that were spoken, chosen and sorted by rules.
+
+1. `split_sentences` cuts the transcript into sentences that know their segments.
+2. `find_actions`, `find_decisions` and `find_open_questions` pick what cue phrases give away.
+3. `split_topics` cuts the meeting where its words change; `rank` and `select` choose what stands for it.
+4. `verify` checks the result as it checks any writer's.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+from pipelines.core import Evidence, Minutes, Topic, Transcript
+from pipelines.minutes.extractive.actions import find_actions
+from pipelines.minutes.extractive.decisions import find_decisions
+from pipelines.minutes.extractive.people import find_participants, name_finder, named_speakers
+from pipelines.minutes.extractive.questions import asks, find_open_questions
+from pipelines.minutes.extractive.ranking import Scores, rank, select
+from pipelines.minutes.extractive.topics import meeting_name, split_topics, topic_titles
+from pipelines.minutes.finishing import finish
+from pipelines.minutes.language.registry import cues_for, spoken_language
+from pipelines.minutes.language.sentences import Sentence, split_sentences
+from pipelines.minutes.language.wording import as_sentence, join
+from pipelines.minutes.protocol import MinutesOptions
+from pipelines.minutes.verification import verify
+
+MODEL = "extractive-1"
+TOPIC_SUMMARY_TOKENS = 45
+# In a summary: a question tells little, a decision much.
+QUESTION_WEIGHT = 0.7
+DECISION_WEIGHT = 1.5
+# Chinese tokens are characters, of which a sentence needs more than of words.
+TOKENS_PER_WORD_ZH = 1.6
+
+
+class ExtractiveWriter:
+    """Writes minutes from spoken sentences only; needs no key, no network and no model."""
+
+    async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
+        """Write minutes, off the event loop; see `Writer.write`.
+
+        Raises ``MinutesError`` when ``options.language`` is not the language that was spoken.
+        """
+        return await asyncio.to_thread(write_minutes, transcript, options)
+
+
+def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
+    """`ExtractiveWriter.write` as a plain function."""
+    return finish(verify(draft_minutes(transcript, options), transcript), options)
+
+
+def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
+    """The minutes before they are verified."""
+    language = spoken_language(transcript, options.language)
+    cues = cues_for(language, transcript.text)
+    sentences = split_sentences(transcript)
+    speakers = named_speakers(transcript)
+    names = name_finder(sentences, speakers, cues)
+    participants = find_participants(sentences, speakers, cues, names)
+    names = name_finder(sentences, participants, cues)
+    actions = find_actions(sentences, cues, names)
+    requests = frozenset(action.sentence for action in actions)
+    decisions = find_decisions(sentences, cues)
+    decided = {decision.evidence.quote for decision in decisions}
+    weights = {sentence.index: QUESTION_WEIGHT for sentence in sentences if asks(sentence, cues)}
+    weights |= {sentence.index: DECISION_WEIGHT for sentence in sentences if sentence.text in decided}
+    scores = rank(sentences, weights)
+    stretches = split_topics(sentences, cues)
+    fallback = "会议" if cues.chinese else "Meeting"
+    titles = topic_titles(stretches, fallback, participants)
+    topics = tuple(
+        topic
+        for stretch, title in zip(stretches, titles, strict=True)
+        if (topic := _topic(title, stretch.sentences, scores)) is not None
+    )
+    main = max(topics, key=lambda topic: topic.end_s - topic.start_s, default=None)
+    summary = select(sentences, scores, summary_tokens(transcript.duration_s, chinese=cues.chinese))
+    return Minutes(
+        title=meeting_name(sentences, cues) or (main.title if main else fallback),
+        language=language,
+        writer="extractive",
+        model=MODEL,
+        summary=join(as_sentence(sentence.clean) for sentence in summary),
+        participants=participants,
+        topics=topics,
+        decisions=decisions,
+        action_items=tuple(action.item for action in actions),
+        open_questions=find_open_questions(sentences, cues, requests),
+    )
+
+
+def summary_tokens(duration_s: float, *, chinese: bool) -> int:
+    """Length of a summary in tokens; it grows with the logarithm of the meeting's length."""
+    n_words = 25 + 16 * math.log2(1 + max(0.0, duration_s) / 60)
+    return round(n_words * (TOKENS_PER_WORD_ZH if chinese else 1))
+
+
+def _topic(title: str, sentences: Sequence[Sentence], scores: Scores) -> Topic | None:
+    chosen = select(sentences, scores[sentences[0].index : sentences[-1].index + 1], TOPIC_SUMMARY_TOKENS)
+    if not chosen:
+        return None
+    cited = tuple(dict.fromkeys(segment_id for sentence in chosen for segment_id in sentence.segment_ids))
+    return Topic(
+        title=title,
+        summary=join(as_sentence(sentence.clean) for sentence in chosen),
+        start_s=sentences[0].start_s,
+        end_s=max(sentence.end_s for sentence in sentences),
+        evidence=Evidence(segment_ids=cited, quote=chosen[0].text),
+    )

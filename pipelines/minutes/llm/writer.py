@@ -1,0 +1,201 @@
+"""Minutes by a language model, few calls for many meetings.
+
+The life of a request:
+ 1. `LlmWriter.write`: an equal one that is on its way or in the cache answers it.
+ 2. What is too long for one prompt is split by topic (`splitting`); pieces are written at once and merged (`merging`).
+ 3. `Asker.draft`: short pieces that arrive within a moment are packed several to a call (`gathering`, `packing`);
+    one that the call's answer lacks is asked for alone; one whose answer is truncated is halved.
+ 4. `Asker.verified`: the draft is checked against the transcript; its faults are named to the model once, and what
+    still does not hold is dropped or marked (`repair`, `verification`, `injection`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from pipelines.core import Minutes, Transcript, Usage
+from pipelines.errors import MinutesError
+from pipelines.minutes.finishing import finish
+from pipelines.minutes.language.registry import base
+from pipelines.minutes.language.wording import is_chinese
+from pipelines.minutes.llm.cache import MinutesCache, content_digest
+from pipelines.minutes.llm.drafting import Asker, Asking, Drafted
+from pipelines.minutes.llm.merging import merge
+from pipelines.minutes.llm.prompts import PROMPT_VERSION, Question, segment_line
+from pipelines.minutes.llm.splitting import halve, split_transcript
+from pipelines.minutes.protocol import MinutesOptions, PaidMinutes
+from pipelines.minutes.provider.endpoints import Endpoint
+from pipelines.minutes.provider.token_count import estimate_tokens
+from pipelines.minutes.verification import verify
+
+log = structlog.get_logger()
+
+
+class LlmWriter:
+    """Writes minutes with a language model; one instance serves many calls at once, on one event loop."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        endpoint: Endpoint,
+        *,
+        piece_tokens: int = 60_000,
+        cache: MinutesCache | None = None,
+    ) -> None:
+        """``piece_tokens`` is the longest transcript for one prompt, as far as the endpoint's context allows."""
+        self._asker = asker
+        self._endpoint = endpoint
+        self._piece_tokens = min(piece_tokens, asker.room_tokens)
+        self._cache = cache
+        self._flights: dict[tuple[str, str], asyncio.Task[PaidMinutes]] = {}
+
+    def resume(self) -> None:
+        """Ask the model at the next call, whatever it said before."""
+        self._asker.resume()
+
+    def take_calls(self) -> dict[str, int]:
+        """Calls by outcome since this was asked last."""
+        return self._asker.take_calls()
+
+    async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
+        """Write minutes; see `Writer.write`."""
+        paid = await self.write_paid(transcript, options)
+        return replace(paid.minutes, usage=paid.usage)
+
+    async def write_paid(self, transcript: Transcript, options: MinutesOptions) -> PaidMinutes:
+        """Write minutes and say what they took; see `Writer.write`.
+
+        Who waits may be cancelled: a call that is paid for goes on, and its result is kept.
+        """
+        language = options.language or _spoken(transcript)
+        question = Question(language=language, instructions=options.instructions, glossary=options.glossary)
+        if not transcript.text.strip():
+            return PaidMinutes(minutes=await asyncio.to_thread(finish, self._empty(language), options), usage=Usage())
+        digest = self._digest(transcript, question)
+        flight = self._flights.get((options.tenant, digest))
+        first = flight is None
+        if flight is None:
+            flight = asyncio.create_task(self._fly(transcript, question, options, digest))
+            self._flights[options.tenant, digest] = flight
+            flight.add_done_callback(lambda done: self._land(options.tenant, digest, done))
+        paid = await asyncio.shield(flight)
+        # Title, terms and dates are no part of what was paid for: equal meetings share a call whatever they are.
+        paid = replace(paid, minutes=await asyncio.to_thread(finish, paid.minutes, options))
+        return paid if first else replace(paid, usage=Usage())
+
+    def _land(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
+        self._flights.pop((tenant, digest), None)
+        if not done.cancelled():
+            done.exception()  # seen: whoever waited was told, and nobody may be waiting any more
+
+    async def _fly(
+        self, transcript: Transcript, question: Question, options: MinutesOptions, digest: str
+    ) -> PaidMinutes:
+        paid = await self._kept(digest, options, lambda: self._write_whole(transcript, question, options))
+        log.info(
+            "minutes written",
+            action="llm_minutes",
+            job_id=options.job_id,
+            model=paid.minutes.model,
+            calls=paid.usage.n_calls,
+            prompt_tokens=paid.usage.n_prompt,
+            cache_hit_tokens=paid.usage.n_cache_hit,
+            completion_tokens=paid.usage.n_completion,
+            cost_usd=round(paid.usage.cost_usd, 6),
+        )
+        return paid
+
+    async def _kept(self, digest: str, options: MinutesOptions, write: Callable[[], Awaitable[Drafted]]) -> PaidMinutes:
+        """What the cache has; else what ``write`` gives, which then goes there."""
+        if self._cache is not None:
+            known = await self._cache.get(options.tenant, digest)
+            if known is not None:
+                # A job that had paid before its process died has still paid; others get it for nothing.
+                usage = known.paid.usage if known.job_id == options.job_id else Usage()
+                return PaidMinutes(minutes=known.paid.minutes, usage=usage, counted=True)
+        drafted = await write()
+        paid = PaidMinutes(minutes=drafted.minutes, usage=drafted.usage)
+        if self._cache is not None and options.job_id:
+            await self._cache.put(options.tenant, options.job_id, digest, paid)
+        return paid
+
+    async def _write_whole(self, transcript: Transcript, question: Question, options: MinutesOptions) -> Drafted:
+        pieces = await asyncio.to_thread(
+            split_transcript,
+            transcript,
+            self._piece_tokens,
+            lambda segment: estimate_tokens(segment_line(segment)),
+        )
+        if len(pieces) == 1:
+            return await self._write_piece(transcript, question, options.tenant)
+
+        async def part(piece: Transcript) -> Drafted:
+            # Kept one by one: when another piece fails, this one is not paid for again.
+            write = partial(self._write_piece, piece, question, options.tenant)
+            paid = await self._kept(self._digest(piece, question), options, write)
+            return Drafted(minutes=paid.minutes, usage=paid.usage)
+
+        parts = await _all(*(part(piece) for piece in pieces))
+        return await self._joined(parts, transcript, question, options.tenant)
+
+    async def _write_piece(self, piece: Transcript, question: Question, tenant: str) -> Drafted:
+        asking = Asking(transcript=piece, question=question, tenant=tenant)
+        drafted = await self._asker.draft(asking)
+        if drafted is not None:
+            return await self._asker.verified(asking, drafted)
+        halves = halve(piece)
+        if len(halves) == 1:
+            raise MinutesError("the language model's answer is longer than the longest that it may give")
+        parts = await _all(*(self._write_piece(half, question, tenant) for half in halves))
+        return await self._joined(parts, piece, question, tenant)
+
+    async def _joined(
+        self, parts: Sequence[Drafted], transcript: Transcript, question: Question, tenant: str
+    ) -> Drafted:
+        """The parts as one; its summary is written from theirs, and stays as they are where that fails."""
+        if len(parts) == 1:
+            return parts[0]
+        minutes = merge([part.minutes for part in parts])
+        usage = sum((part.usage for part in parts), Usage())
+        summaries = [part.minutes.summary for part in parts if part.minutes.summary]
+        if len(summaries) > 1:
+            written = await self._asker.summary(summaries, question, tenant)
+            if written is not None:
+                title, summary, used = written
+                usage += used
+                minutes = replace(minutes, title=title or minutes.title, summary=summary or minutes.summary)
+                minutes = verify(minutes, transcript)
+        return Drafted(minutes=minutes, usage=usage)
+
+    def _digest(self, transcript: Transcript, question: Question) -> str:
+        return content_digest(
+            transcript,
+            language=question.language,
+            instructions=question.instructions,
+            glossary=question.glossary,
+            model=self._endpoint.model,
+            thinking=self._endpoint.thinking,
+            prompt=PROMPT_VERSION,
+        )
+
+    def _empty(self, language: str) -> Minutes:
+        title = "会议" if base(language) == "zh" else "Meeting"
+        return Minutes(title=title, language=language, writer="llm", model=self._endpoint.model, summary="")
+
+
+def _spoken(transcript: Transcript) -> str:
+    return transcript.language or ("zh" if is_chinese(transcript.text) else "en")
+
+
+async def _all(*parts: Awaitable[Drafted]) -> list[Drafted]:
+    """All results; raises the first error, but only after the others have ended, for they are paid for."""
+    outcomes = await asyncio.gather(*parts, return_exceptions=True)
+    drafted = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        drafted.append(outcome)
+    return drafted

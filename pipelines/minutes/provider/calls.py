@@ -1,0 +1,157 @@
+"""Calls to a language model that are made until they succeed, or until it is clear that they will not for now.
+
+The life of a call: budget → breaker → place under the limit → attempt → usage counted → judged → again, or done.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from pipelines.core import Usage
+from pipelines.errors import MinutesParked
+from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
+from pipelines.minutes.provider.budget import Budget, Reservation
+from pipelines.minutes.provider.chat import ChatClient, ChatRequest, Completion
+from pipelines.minutes.provider.circuit_breaker import Breaker
+from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
+from pipelines.minutes.provider.json_support import JsonCapability
+from pipelines.minutes.provider.pricing import Price
+from pipelines.minutes.provider.token_count import estimate_tokens
+
+log = structlog.get_logger()
+
+# Faults of one answer, which say nothing about whether the provider works.
+_OF_THE_ANSWER = (Fault.BLANK, Fault.TOO_LONG, Fault.REFUSED, Fault.BAD_REQUEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A readable answer, and what all attempts at it used together."""
+
+    completion: Completion
+    usage: Usage
+
+
+class Provider:
+    """One account at one endpoint, shared by all who write minutes. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        client: ChatClient,
+        *,
+        capability: JsonCapability,
+        limit: AdaptiveLimit,
+        breaker: Breaker,
+        budget: Budget,
+        price: Price,
+        clock: Callable[[], datetime],
+        retries: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        """``clock`` gives the time (aware), for prices; ``sleep`` takes seconds."""
+        self._client = client
+        self._capability = capability
+        self._limit = limit
+        self._breaker = breaker
+        self._budget = budget
+        self._price = price
+        self._clock = clock
+        self._retries = retries or RetryPolicy()
+        self._sleep = sleep
+        self._calls: Counter[str] = Counter()
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
+
+    @property
+    def breaker(self) -> Breaker:
+        """Whether calls go through at the moment."""
+        return self._breaker
+
+    def take_calls(self) -> dict[str, int]:
+        """Calls by outcome, ``ok`` or a fault, since this was asked last."""
+        calls, self._calls = self._calls, Counter()
+        return dict(calls)
+
+    async def ask(self, request: ChatRequest, tenant: str, *, urgent: bool = False) -> Answer:
+        """Return a readable answer; an ``urgent`` call, and every repetition, comes before those not begun.
+
+        Raises ``MinutesParked`` when the provider does not work at the moment or the tenant's budget is used up, and
+        ``CallFailed`` when this request gets no answer that can be used.
+        """
+        n_tokens = sum(estimate_tokens(message.content) for message in request.messages) + request.max_tokens // 4
+        async with await self._budget.reserve(tenant, n_tokens) as reservation:
+            return await self._ask(request, reservation, urgent)
+
+    async def _ask(self, request: ChatRequest, reservation: Reservation, urgent: bool) -> Answer:
+        n_failures = n_overloads = 0
+        total = Usage()
+        while True:
+            async with self._limit.slot(urgent=urgent or n_failures + n_overloads > 0) as round_:
+                probing = self._enter()
+                try:
+                    outcome = await self._attempt(request, round_)
+                except BaseException:
+                    if probing:
+                        self._breaker.undecided()
+                    raise
+            if isinstance(outcome, Completion):
+                total += await self._account(outcome, reservation)
+                self._breaker.succeeded()
+                self._limit.grow()
+                fault = outcome.fault
+                if fault is None:
+                    self._calls["ok"] += 1
+                    return Answer(completion=outcome, usage=total)
+                error = CallFailed(f"the language model's answer cannot be used ({fault})", fault)
+            else:
+                error = outcome
+            self._calls[error.fault.value] += 1
+            log.info("call failed", action="llm_fault", fault=error.fault.value, detail=str(error))
+            if error.fault is Fault.OVERLOADED:
+                n_overloads += 1
+            else:
+                n_failures += 1
+            final = not error.fault.retryable or n_failures >= self._retries.max_attempts
+            if final or probing or n_overloads >= self._retries.max_overloads:
+                self._end(error)
+                if not probing or final:
+                    raise error
+            delay_s = self._retries.delay_s(n_failures + n_overloads, error.retry_after_s, self._rng)
+            await self._sleep(delay_s)
+
+    async def _attempt(self, request: ChatRequest, round_: int) -> Completion | CallFailed:
+        try:
+            return await self._capability.complete(self._client, request)
+        except CallFailed as error:
+            if error.fault is Fault.OVERLOADED:
+                self._limit.refused(round_)
+            return error
+
+    def _enter(self) -> bool:
+        """Pass the breaker; True when this call finds out whether the provider works again."""
+        open_ = bool(self._breaker.reason)
+        if not self._breaker.allows():
+            raise MinutesParked(self._breaker.reason)
+        return open_
+
+    def _end(self, error: CallFailed) -> None:
+        """Tell the breaker about a call that failed for good; raises ``MinutesParked`` when it is the provider."""
+        if error.fault in _OF_THE_ANSWER:
+            # The provider answered, whatever it said.
+            self._breaker.succeeded()
+            return
+        self._breaker.failed(error.fault, str(error))
+        if self._breaker.reason:
+            log.error("language model parked", action="llm_parked", detail=self._breaker.reason)
+        raise MinutesParked(str(error))
+
+    async def _account(self, completion: Completion, reservation: Reservation) -> Usage:
+        used = completion.usage
+        usage = replace(used, cost_usd=self._price.cost_usd(used, self._clock()))
+        await reservation.spend(usage)
+        return usage

@@ -1,0 +1,54 @@
+"""What is said to a language model and what it answers, whatever the server."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from pipelines.core import Usage
+from pipelines.minutes.provider.endpoints import JsonMode
+from pipelines.minutes.provider.faults import Fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatRequest:
+    """A conversation to continue with JSON of at most ``max_tokens`` tokens.
+
+    ``schema`` is the JSON Schema of the answer, for servers that enforce one; ``user`` an opaque name of the tenant.
+    """
+
+    messages: tuple[Message, ...]
+    max_tokens: int
+    schema: dict[str, Any] = field(default_factory=dict)
+    user: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """A whole answer; ``model`` is the name that the server says answered."""
+
+    text: str
+    finish_reason: str
+    model: str
+    usage: Usage
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the answer cannot be used; None when it can be read."""
+        if self.finish_reason == "stop":
+            return None if self.text.strip() else Fault.BLANK
+        return {"length": Fault.TOO_LONG, "content_filter": Fault.REFUSED}.get(self.finish_reason, Fault.INTERRUPTED)
+
+
+class ChatClient(Protocol):
+    """Makes one attempt at a call."""
+
+    async def complete(self, request: ChatRequest, json_mode: JsonMode) -> Completion:
+        """Return the answer, whatever its ``finish_reason``; raises ``CallFailed`` when there is none."""
+        ...

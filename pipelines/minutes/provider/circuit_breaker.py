@@ -1,0 +1,80 @@
+"""Stops calling a provider that cannot help at the moment, and finds out when it can again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.minutes.provider.faults import Fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerOptions:
+    """When to stop calling and when to look again; seconds.
+
+    A closed account (bad key, no balance) opens the breaker at once, other faults after ``n_failures`` calls in a
+    row that failed for the last time.
+    """
+
+    n_failures: int = 3
+    first_probe_s: float = 15.0
+    longest_probe_s: float = 300.0
+
+
+class Breaker:
+    """Closed: calls go through. Open: none. Half open: one call goes ahead to see; its outcome decides.
+
+    Belongs to one event loop; ``clock`` gives monotonic seconds.
+    """
+
+    def __init__(self, options: BreakerOptions, clock: Callable[[], float]) -> None:
+        self._options = options
+        self._clock = clock
+        self._n_failures = 0
+        self._why = ""
+        self._probe_at_s = 0.0
+        self._probe_after_s = options.first_probe_s
+        self._probing = False
+
+    @property
+    def reason(self) -> str:
+        """Why no calls go through, for people; "" while they do."""
+        return self._why
+
+    def allows(self) -> bool:
+        """Whether a call may be made now. In the open state, True makes the caller the probe: it must report."""
+        if not self._why:
+            return True
+        if self._probing or self._clock() < self._probe_at_s:
+            return False
+        self._probing = True
+        return True
+
+    def would_allow(self) -> bool:
+        """As `allows`, without becoming the probe."""
+        return not self._why or (not self._probing and self._clock() >= self._probe_at_s)
+
+    def succeeded(self) -> None:
+        """A call was answered: the provider works."""
+        self._n_failures = 0
+        self._why = ""
+        self._probing = False
+        self._probe_after_s = self._options.first_probe_s
+
+    def failed(self, fault: Fault, why: str) -> None:
+        """A call failed for the last time in a way that says something about the provider."""
+        self._n_failures += 1
+        if self._why:
+            self._probe_after_s = min(self._options.longest_probe_s, 2 * self._probe_after_s)
+        elif not fault.closes_account and self._n_failures < self._options.n_failures:
+            return
+        self._why = why
+        self._probing = False
+        self._probe_at_s = self._clock() + self._probe_after_s
+
+    def undecided(self) -> None:
+        """The probe ended without saying anything about the provider (cancelled, or its own fault)."""
+        self._probing = False
+
+    def resume(self) -> None:
+        """Somebody says that the provider works again: the next call finds out at once."""
+        self._probe_at_s = self._clock()
+        self._probe_after_s = self._options.first_probe_s

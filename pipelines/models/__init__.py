@@ -1,0 +1,1 @@
+"""Which speech models there are, where their files are, which job goes to which."""

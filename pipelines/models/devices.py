@@ -1,0 +1,127 @@
+"""What this machine can compute on: its devices, its usable cores, and the arithmetic each supports."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from math import floor
+from pathlib import Path
+from typing import Literal
+
+from pipelines.errors import ConfigurationError
+
+DeviceKind = Literal["cpu", "cuda"]
+EncoderName = Literal["auto", "ctranslate2", "torch"]
+"""What computes a model's encoder; auto: what is faster on the device, see `pipelines.whisper.encoder`."""
+
+# In order of preference: int8 halves the weights' traffic, which bounds a CPU; a GPU wants half precision.
+_PREFERRED_COMPUTE_TYPES: dict[DeviceKind, tuple[str, ...]] = {
+    "cpu": ("int8", "float32"),
+    "cuda": ("float16", "int8_float16", "int8", "float32"),
+}
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device to run models on. ``memory_bytes`` is its own memory on a GPU, the machine's on a CPU."""
+
+    kind: DeviceKind
+    index: int
+    name: str
+    memory_bytes: int
+
+    @property
+    def torch_name(self) -> str:
+        """The device as torch names it: ``cpu`` or ``cuda:0``."""
+        return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
+
+
+def find_devices() -> tuple[Device, ...]:
+    """List the devices that both torch and CTranslate2 can use: GPUs by index, then the CPU, which is always there."""
+    # Loaded where it is needed: most processes of a cluster compute nothing, and torch takes 2 s and 200 MB.
+    import ctranslate2
+    import torch
+
+    n_gpus = min(torch.cuda.device_count(), ctranslate2.get_cuda_device_count()) if torch.cuda.is_available() else 0
+    gpus = [torch.cuda.get_device_properties(index) for index in range(n_gpus)]
+    return (
+        *(
+            Device(kind="cuda", index=index, name=gpu.name, memory_bytes=gpu.total_memory)
+            for index, gpu in enumerate(gpus)
+        ),
+        Device(kind="cpu", index=0, name=_cpu_name(), memory_bytes=memory_limit_bytes()),
+    )
+
+
+def usable_cores(cgroup_root: Path = _CGROUP_ROOT) -> int:
+    """Cores this process may keep busy: its affinity mask, cut to the CPU quota of its control group; at least 1."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota(cgroup_root)
+    return max(1, allowed if quota is None else min(allowed, floor(quota)))
+
+
+def memory_limit_bytes(cgroup_root: Path = _CGROUP_ROOT) -> int:
+    """Bytes of memory this process may use: the machine's, cut to the limit of its control group."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = (_read(cgroup_root / "memory.max"), _read(cgroup_root / "memory" / "memory.limit_in_bytes"))
+    return min([physical, *(int(limit) for limit in limits if limit.isdigit())])
+
+
+def choose_compute_type(kind: DeviceKind, index: int = 0, wanted: str = "auto") -> str:
+    """Choose CTranslate2's compute type for a device.
+
+    ``auto`` takes the first supported of ``int8, float32`` on a CPU and of ``float16, int8_float16, int8, float32``
+    on a GPU. Raises `ConfigurationError` when the device is not there or does not support the wanted type, naming
+    those it does: CTranslate2 by itself would silently take another one.
+    """
+    supported = _supported_compute_types(kind, index)
+    if wanted in supported:
+        return wanted
+    if wanted != "auto":
+        raise ConfigurationError(
+            f"compute type {wanted!r} is not supported on {kind}:{index}; supported: {', '.join(sorted(supported))}"
+        )
+    return next(name for name in _PREFERRED_COMPUTE_TYPES[kind] if name in supported)
+
+
+@cache
+def _supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
+    import ctranslate2
+
+    try:
+        return frozenset(ctranslate2.get_supported_compute_types(kind, index))
+    except (RuntimeError, ValueError) as error:  # no driver, or no such device
+        raise ConfigurationError(f"device {kind}:{index} cannot be used: {error}") from error
+
+
+def cpu_hints() -> dict[str, str]:
+    """Environment variables that make CTranslate2 faster on this CPU; they act only if set before it is imported.
+
+    AVX-512 kernels are opt-in and gain 3–12 % on the encoder. Intel's MKL must never be forced on AMD, where it
+    decodes 20 times slower, hence no hint for it.
+    """
+    import torch
+
+    return {"CT2_FORCE_CPU_ISA": "AVX512"} if "AVX512" in torch.backends.cpu.get_cpu_capability() else {}
+
+
+def _cpu_quota(cgroup_root: Path) -> float | None:
+    """CPU seconds per second granted by the control group (version 2, else 1); None when unlimited."""
+    quota, _, period = _read(cgroup_root / "cpu.max").partition(" ")
+    if not quota:
+        quota = _read(cgroup_root / "cpu" / "cpu.cfs_quota_us")
+        period = _read(cgroup_root / "cpu" / "cpu.cfs_period_us")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
+
+
+def _cpu_name() -> str:
+    lines = _read(Path("/proc/cpuinfo")).splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "CPU")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

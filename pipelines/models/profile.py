@@ -1,0 +1,27 @@
+"""`ModelProfile`: what a model tells of itself in its ``meetmemo.json``."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelProfile:
+    """What a model's ``meetmemo.json`` says; None where it says nothing.
+
+    ``languages``: codes of the languages it really speaks, where its vocabulary has more.
+    ``language_tokens``: whether it was trained with language and task tokens after ``<|startoftranscript|>``.
+    CTranslate2 cannot tell that of a vocabulary for English alone (see `pipelines.whisper.ct2_model`).
+    ``short_windows``: whether it was trained on windows of any length, so that rows need not be filled up to 30 s;
+    OpenAI's models were not. ``window_s``: most seconds of speech to put into one row, where fewer than 30 give better
+    text. ``translates``: whether it was trained to write English for other languages; with one language there is
+    nothing to translate.
+    """
+
+    languages: tuple[str, ...] | None = None
+    language_tokens: bool | None = None
+    short_windows: bool = False
+    window_s: float = 30.0
+    translates: bool = True
+
+    @property
+    def can_translate(self) -> bool:
+        return self.translates and (self.languages is None or len(self.languages) > 1)

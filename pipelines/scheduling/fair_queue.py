@@ -1,0 +1,185 @@
+"""`FairQueue`: which chunks the next batch holds.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996) on two levels, counted in audio seconds: tenants share
+the machine, and within a tenant the jobs of the highest priority share what the tenant gets. A short job
+submitted during a long one therefore finishes as if it had its share of the machine. Jobs with a deadline go before
+those of their tenant and priority that have none, the earliest first. Pure: no clock, no I/O.
+"""
+
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pipelines.scheduling.work_item import Group, WorkItem
+
+"""Task, word times, beams, and what a row that is alone shares with no other."""
+
+Found = TypeVar("Found")
+
+
+class _Ranking:
+    """Names by rank, the lowest first; ranks change often, so outdated entries of the heap are skipped when met."""
+
+    def __init__(self) -> None:
+        self._ranks: dict[str, tuple[float, ...]] = {}
+        self._heap: list[tuple[tuple[float, ...], str]] = []
+
+    def set(self, name: str, *rank: float) -> None:
+        """Give a name its rank, instead of an earlier one."""
+        if self._ranks.get(name) != rank:
+            self._ranks[name] = rank
+            heapq.heappush(self._heap, (rank, name))
+
+    def discard(self, name: str) -> None:
+        """Forget a name."""
+        self._ranks.pop(name, None)
+
+    def best(self, find: Callable[[str], Found | None]) -> Found | None:
+        """What ``find`` returns for the first name by rank for which it is not None."""
+        passed: list[tuple[tuple[float, ...], str]] = []
+        found: Found | None = None
+        while self._heap and found is None:
+            rank, name = self._heap[0]
+            if self._ranks.get(name) == rank and (found := find(name)) is not None:
+                break
+            entry = heapq.heappop(self._heap)
+            if self._ranks.get(name) == rank:
+                passed.append(entry)
+        for entry in passed:
+            heapq.heappush(self._heap, entry)
+        return found
+
+
+@dataclass
+class _Lane:
+    """Items of one job and the service it got so far; ``number`` says who came first."""
+
+    number: int
+    served_s: float = 0.0
+    items: deque[WorkItem] = field(default_factory=deque)
+
+
+@dataclass
+class _Tenant:
+    """Lanes of one tenant's jobs by id, none of them empty.
+
+    ``level_s`` is the service that the lane served last had before: what a new job is taken to have got.
+    """
+
+    lanes: dict[str, _Lane] = field(default_factory=dict)
+    ranking: _Ranking = field(default_factory=_Ranking)
+    level_s: float = 0.0
+
+    def rank(self, job_id: str) -> None:
+        """Give a job its place again: by its priority, its deadline, the service it got, its age."""
+        lane = self.lanes[job_id]
+        first = lane.items[0]
+        deadline_s = math.inf if first.deadline_s is None else first.deadline_s
+        self.ranking.set(job_id, -first.priority, deadline_s, lane.served_s, lane.number)
+
+    def forget(self, job_id: str) -> None:
+        del self.lanes[job_id]
+        self.ranking.discard(job_id)
+
+    def next_lane(self, group: Group | None) -> _Lane | None:
+        """The lane whose first item is the fairest one of a group."""
+
+        def fitting(job_id: str) -> _Lane | None:
+            lane = self.lanes[job_id]
+            return lane if group in (None, lane.items[0].group) else None
+
+        return self.ranking.best(fitting)
+
+
+class FairQueue:
+    """Chunks that wait for a device; adding and taking cost the logarithm of the jobs. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, _Tenant] = {}  # those with items
+        self._served_s: dict[str, float] = {}  # by tenant, also of those that come again while others wait
+        self._ranking = _Ranking()
+        self._numbers = itertools.count()
+        self._backlog_s = 0.0
+        self._n_items = 0
+
+    def __len__(self) -> int:
+        return self._n_items
+
+    @property
+    def backlog_s(self) -> float:
+        """Audio seconds that wait."""
+        return self._backlog_s if self._n_items else 0.0
+
+    def add(self, item: WorkItem, *, first: bool = False) -> None:
+        """Queue an item behind its job's others, or before them (``first``) when it comes back after a failure."""
+        tenant = self._tenants.get(item.tenant) or self._join(item.tenant)
+        lane = tenant.lanes.get(item.job_id)
+        if lane is None:
+            lane = tenant.lanes[item.job_id] = _Lane(number=next(self._numbers), served_s=tenant.level_s)
+        if first:
+            lane.items.appendleft(item)
+        else:
+            lane.items.append(item)
+        tenant.rank(item.job_id)
+        self._backlog_s += item.audio_s
+        self._n_items += 1
+
+    def take(self, max_items: int) -> list[WorkItem]:
+        """Remove and return the next batch: the fairest item first, then the fairest of the same group."""
+        batch: list[WorkItem] = []
+        while len(batch) < max_items:
+            group = batch[0].group if batch else None
+            lane = self._ranking.best(lambda name, group=group: self._tenants[name].next_lane(group))  # type: ignore[misc]
+            if lane is None:
+                break
+            batch.append(self._serve(lane))
+        return batch
+
+    def drop(self, tenant: str, job_id: str) -> int:
+        """Forget a job's waiting items; return how many there were."""
+        known = self._tenants.get(tenant)
+        if known is None or job_id not in known.lanes:
+            return 0
+        items = known.lanes[job_id].items
+        self._n_items -= len(items)
+        self._backlog_s -= sum(item.audio_s for item in items)
+        self._forget(tenant, job_id)
+        return len(items)
+
+    def _join(self, name: str) -> _Tenant:
+        """A tenant that was away neither saves up service nor owes any: it joins at the least-served level."""
+        level = min((self._served_s[other] for other in self._tenants), default=0.0)
+        self._served_s[name] = max(self._served_s.get(name, 0.0), level)
+        self._ranking.set(name, self._served_s[name])
+        tenant = self._tenants[name] = _Tenant()
+        return tenant
+
+    def _serve(self, lane: _Lane) -> WorkItem:
+        item = lane.items.popleft()
+        self._tenants[item.tenant].level_s = lane.served_s
+        lane.served_s += item.audio_s
+        self._served_s[item.tenant] += item.audio_s
+        self._backlog_s -= item.audio_s
+        self._n_items -= 1
+        if lane.items:
+            self._tenants[item.tenant].rank(item.job_id)
+            self._ranking.set(item.tenant, self._served_s[item.tenant])
+        else:
+            self._forget(item.tenant, item.job_id)
+        return item
+
+    def _forget(self, name: str, job_id: str) -> None:
+        """Remove a lane; with a tenant's last one, the tenant, and with the last tenant what everybody got."""
+        tenant = self._tenants[name]
+        tenant.forget(job_id)
+        if tenant.lanes:
+            self._ranking.set(name, self._served_s[name])
+            return
+        del self._tenants[name]
+        self._ranking.discard(name)
+        if not self._tenants:
+            self._served_s.clear()

@@ -1,0 +1,1 @@
+"""The blob store: protocol, folder and S3 implementations, key layout, key rules."""

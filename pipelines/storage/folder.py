@@ -1,0 +1,357 @@
+"""A blob store in a folder: one file per blob, written beside the others and renamed into place."""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.core import BlobRef
+from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+from pipelines.storage.disk_faults import writing_fault
+from pipelines.storage.key_rules import (
+    OWNER_NAME,
+    PRIVATE_MARK,
+    deletable_prefix,
+    validated_key,
+    validated_prefix,
+    validated_range,
+)
+
+TEMPORARY_FOLDER = f"{PRIVATE_MARK}tmp"
+TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long is dead
+SWEEP_INTERVAL_S = 3600.0
+MIN_FREE_BYTES = 64 * 2**20
+
+_COPY_BLOCK_BYTES = 2**20
+_RENAME_ATTEMPTS = 20
+_NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+
+
+class LocalStore:
+    """`BlobStore` in the folder ``root``, which is made at the first write; files are private to the user.
+
+    Unfinished writes live in ``root/~tmp``, on the same file system, so the last step is one rename; what killed
+    writers left there is removed after a day. ``check`` also fails when less than ``min_free_bytes`` are free.
+    """
+
+    def __init__(self, root: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
+        self.root = Path(os.path.abspath(root))
+        self.min_free_bytes = min_free_bytes
+        self._temporary = self.root / TEMPORARY_FOLDER
+        self._prepared = False
+        self._swept_s = 0.0  # Unix seconds
+
+    def put(self, key: str, data: bytes) -> BlobRef:
+        """Store ``data`` durably, replacing what was there."""
+        target = self._path(key)
+        with self._writing(key):
+            temporary = self._new_temporary()
+            try:
+                with open(_create(temporary), "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                self._rename(temporary, target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        return BlobRef(key=key, n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
+        """Store a file's content with bounded memory; moves a plain file of the same file system, else copies it.
+
+        A file that is moved is not read where its ``sha256`` is given. Raises `StorageError` when ``path`` cannot be
+        read.
+        """
+        target = self._path(key)
+        n_bytes, sha256 = measure_file(path, sha256)
+        with self._writing(key):
+            self._prepare()
+            if self._movable(path):
+                _sync(path)
+                try:
+                    self._rename(path, target)
+                except PermissionError:  # the folder it lies in is not ours to change
+                    self._copy(path, target)
+                else:
+                    _sync(path.parent)
+            else:
+                self._copy(path, target)
+        return BlobRef(key=key, n_bytes=n_bytes, sha256=sha256)
+
+    def get(self, key: str) -> bytes:
+        """Return the whole blob; raises `BlobMissing`."""
+        with self.open(key) as file, self._reading(key):
+            return file.read()
+
+    def get_range(self, key: str, offset: int, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` from ``offset``; raises `BlobMissing`, `StorageError` where the blob ends earlier."""
+        validated_range(key, offset, n_bytes)
+        with self.open(key) as file, self._reading(key):
+            data = b""
+            while len(data) < n_bytes:
+                block = os.pread(file.fileno(), n_bytes - len(data), offset + len(data))
+                if not block:
+                    raise StorageError(f"blob {key} ends before byte {offset + n_bytes}")
+                data = data + block if data else block
+            return data
+
+    def open(self, key: str) -> BinaryIO:
+        """Open the blob as a seekable binary stream; raises `BlobMissing`."""
+        path = self._path(key)
+        with self._reading(key):
+            return open(path, "rb")
+
+    def exists(self, key: str) -> bool:
+        """Say whether the key holds a blob."""
+        path = self._path(key)
+        try:
+            with self._reading(key):
+                os.stat(path)
+                return path.is_file()
+        except BlobMissing:
+            return False
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending in byte order."""
+        folder, _, start = validated_prefix(prefix).rpartition("/")
+        with self._reading(prefix):
+            if not self._mounted():
+                raise FileNotFoundError(errno.ENOENT, "the folder is gone")
+            yield from self._walk(self.root / folder, f"{folder}/" if folder else "", start)
+
+    def delete(self, key: str) -> None:
+        """Remove the blob; a missing one is no error."""
+        path = self._path(key)
+        with self._writing(key):
+            self._unlink(path)
+            self._prune(path.parent)
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove all blobs whose key starts with ``prefix`` and the folders this empties; return how many blobs."""
+        n_deleted = 0
+        folder: Path | None = None
+        for key in self.list(deletable_prefix(prefix)):
+            path = self.root / key
+            with self._writing(key):
+                n_deleted += self._unlink(path)
+                if folder is not None and folder != path.parent:
+                    self._prune(folder)
+            folder = path.parent
+        if folder is not None:
+            with self._writing(prefix):
+                self._prune(folder)
+        return n_deleted
+
+    def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
+        """None: nobody else writes here."""
+        validated_key(key)
+        return None
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless a small write and read succeed and enough space is free."""
+        probe = uuid.uuid4().bytes
+        with self._writing("the write probe"):
+            temporary = self._new_temporary()
+            try:
+                with open(_create(temporary), "wb") as file:
+                    file.write(probe)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if temporary.read_bytes() != probe:
+                    raise StoreUnavailable(f"{self.root} does not return what was written")
+            finally:
+                temporary.unlink(missing_ok=True)
+            free_bytes = shutil.disk_usage(self.root).free
+        if free_bytes < self.min_free_bytes:
+            raise StoreUnavailable(f"{self.root} has {free_bytes} bytes free, less than {self.min_free_bytes}")
+
+    def conditional_writes(self) -> bool:
+        """A file system keeps writers apart."""
+        return True
+
+    def claim(self, owner: str) -> str:
+        """Make ``owner`` the store's if it has none; return whose it is."""
+        mark = self.root / OWNER_NAME
+        with self._writing(OWNER_NAME):
+            temporary = self._new_temporary()
+            try:
+                with open(_create(temporary), "w") as file:
+                    file.write(owner)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):  # a link, unlike a new file, appears with its content
+                    os.link(temporary, mark)
+                    _sync(self.root)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return mark.read_text()
+
+    def owner_mark(self) -> str:
+        """Where the owner's name is kept, for people."""
+        return str(self.root / OWNER_NAME)
+
+    def _path(self, key: str) -> Path:
+        return self.root / validated_key(key)
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _NO_SUCH_FILE and self._mounted():
+                raise BlobMissing(f"no blob {key}") from error
+            raise StoreUnavailable(f"cannot read {key} in {self.root}: {error.strerror or error}") from error
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise writing_fault(error, f"{key} in {self.root}") from error
+
+    def _mounted(self) -> bool:
+        """Tell a missing blob from a missing store: a share that was unmounted looks like an empty folder."""
+        return self._temporary.is_dir() if self._prepared else self.root.is_dir() or not self.root.exists()
+
+    def _prepare(self) -> None:
+        now_s = time.time()
+        if self._prepared and now_s - self._swept_s < SWEEP_INTERVAL_S:
+            return
+        if not self._prepared:
+            self._make_folder(self._temporary)
+        self._swept_s = now_s
+        oldest_s = now_s - TEMPORARY_LIFETIME_S
+        for leftover in self._temporary.iterdir():
+            with suppress(FileNotFoundError):  # another process sweeps too
+                if leftover.stat().st_mtime < oldest_s:
+                    leftover.unlink()
+        self._prepared = True
+
+    def _new_temporary(self) -> Path:
+        self._prepare()
+        return self._temporary / uuid.uuid4().hex
+
+    def _movable(self, path: Path) -> bool:
+        """A file that nobody else names and that one rename can bring here."""
+        status = path.lstat()
+        return path.is_file() and not path.is_symlink() and status.st_nlink == 1 and self._same_device(status)
+
+    def _same_device(self, status: os.stat_result) -> bool:
+        return status.st_dev == self._temporary.stat().st_dev
+
+    def _copy(self, path: Path, target: Path) -> None:
+        temporary = self._new_temporary()
+        try:
+            with open(path, "rb") as source, open(_create(temporary), "wb") as file:
+                shutil.copyfileobj(source, file, _COPY_BLOCK_BYTES)
+                file.flush()
+                os.fsync(file.fileno())
+            self._rename(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _rename(self, source: Path, target: Path) -> None:
+        for attempt in range(_RENAME_ATTEMPTS):
+            try:
+                self._make_folder(target.parent)
+                os.replace(source, target)
+                break
+            except FileNotFoundError:  # a concurrent delete pruned the folder between the two steps
+                if attempt + 1 == _RENAME_ATTEMPTS or not source.exists():
+                    raise
+        with suppress(FileNotFoundError):  # the blob was deleted since, and its folder with it
+            _sync(target.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and the missing ones above it, each durable in its parent."""
+        if folder.is_dir():
+            return
+        if folder != folder.parent:
+            self._make_folder(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            _sync(folder.parent)
+        # Raises FileNotFoundError when a concurrent delete has pruned the folder already.
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", str(folder))
+
+    def _unlink(self, path: Path) -> bool:
+        try:
+            path.unlink()
+        except OSError as error:
+            if error.errno in (*_NO_SUCH_FILE, errno.EPERM) and not path.is_file():
+                return False
+            raise
+        return True
+
+    def _prune(self, folder: Path) -> None:
+        """Remove ``folder`` and those above it as long as they are empty."""
+        while folder != self.root:
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    return
+                raise
+            folder = folder.parent
+
+    def _walk(self, folder: Path, prefix: str, start: str) -> Iterator[str]:
+        try:
+            with os.scandir(folder) as entries:
+                # A folder sorts as its keys do, with the slash: "a-b" < "a/b" < "a0".
+                names = sorted(
+                    f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+                    for entry in entries
+                    if entry.name.startswith(start) and not entry.name.startswith(PRIVATE_MARK)
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in names:
+            if name.endswith("/"):
+                yield from self._walk(folder / name, prefix + name, "")
+            else:
+                yield prefix + name
+
+
+def measure_file(path: Path, sha256: str = "") -> tuple[int, str]:
+    """Return a file's size in bytes and SHA-256: the one given, else computed; raises `StorageError`."""
+    if not sha256:
+        return hash_file(path)
+    try:
+        with open(path, "rb") as file:
+            return os.fstat(file.fileno()).st_size, sha256
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def hash_file(path: Path) -> tuple[int, str]:
+    """Return a file's size in bytes and SHA-256, read in blocks; raises `StorageError` when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+            return file.tell(), digest.hexdigest()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

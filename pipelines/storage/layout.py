@@ -1,0 +1,234 @@
+"""The layout of the blob store: which keys there are. They are always generated, never taken from outside.
+
+    <tenant>/<job>/…              a job's blobs: `JobKeys`
+    <tenant>/<folder>/…           what a tenant has beside its jobs: `TenantKeys`
+    <prefix>/<tenant>/<job>       marks, one for each job: `JOB_MARKS`
+    minutes-resume                a word to the MinutesWriter
+
+The names at the top that are no tenants are `RESERVED_TENANTS`, and nobody can be called so: `is_tenant`. A prefix that
+is added begins with `RESERVED_START`, which no tenant's name does (see ``docs/decisions/key-layout.md``).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+RESERVED_START = "_"
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Small blobs beside the tenants, one for each job that something is to be found about without a look at all."""
+
+    prefix: str
+    suffix: str = ""
+
+    def key(self, tenant: str, job_id: str) -> str:
+        """The mark of a job."""
+        return f"{self.of_tenant(tenant)}{job_id}{self.suffix}"
+
+    def of_tenant(self, tenant: str) -> str:
+        """The prefix of a tenant's marks."""
+        return f"{self.prefix}{tenant}/"
+
+    def job_of(self, key: str) -> "JobKeys | None":
+        """The job that a key below the prefix marks; None for a key that `key` does not make."""
+        tenant, _, job_id = key.removeprefix(self.prefix).removesuffix(self.suffix).partition("/")
+        sound = is_tenant(tenant) and job_id and "/" not in job_id and self.key(tenant, job_id) == key
+        return JobKeys(tenant=tenant, job_id=job_id) if sound else None
+
+
+AUDIO_MARKS = Marks(prefix="audio-kept/")
+"""A job keeps its recording; nothing is in it."""
+
+UPLOAD_MARKS = Marks(prefix="uploads-open/")
+"""What was announced of a job whose recording is being put: `deployments.artifacts.presigned_uploads.DirectUpload`."""
+
+PARKED_MINUTES = Marks(prefix="minutes-parked/", suffix=".json")
+"""Minutes that are still to be written: `deployments.artifacts.parked_minutes.Parked`."""
+
+JOB_MARKS = (AUDIO_MARKS, UPLOAD_MARKS, PARKED_MINUTES)
+
+RESUME_MINUTES = "minutes-resume"
+"""Says that parked minutes may be tried at once; nothing is in it."""
+
+RESERVED_TENANTS = frozenset(key.partition("/")[0] for key in (*(marks.prefix for marks in JOB_MARKS), RESUME_MINUTES))
+
+
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can be called so: its name begins keys, and must not be what other keys begin with."""
+    return _TENANT.fullmatch(name) is not None and name not in RESERVED_TENANTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantKeys:
+    """What a tenant has beside its jobs, in folders whose names no job's id can have (`pipelines.ids.new_id`)."""
+
+    tenant: str
+
+    @property
+    def paid_minutes(self) -> str:
+        return f"{self.tenant}/minutes-cache/"
+
+    def paid_minutes_of(self, digest: str) -> str:
+        """Which job holds the minutes that were paid for by this content: `pipelines.minutes.llm.cache`."""
+        return f"{self.paid_minutes}{digest}.json"
+
+    @property
+    def spending(self) -> str:
+        return f"{self.tenant}/minutes-spending/"
+
+    def spending_of(self, day: date) -> str:
+        """What minutes cost in a day (UTC): `pipelines.core.Usage` as JSON."""
+        return f"{self.spending}{day.isoformat()}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobKeys:
+    """Where the parts of one job lie in the blob store.
+
+    ``results/`` and ``quarantine/`` stay until retention removes them, ``audio/`` for a shorter time; everything under
+    ``work/`` and the source go when the job ends.
+    """
+
+    tenant: str
+    job_id: str
+
+    @property
+    def root(self) -> str:
+        return f"{self.tenant}/{self.job_id}/"
+
+    @property
+    def source(self) -> str:
+        return f"{self.root}source"
+
+    @property
+    def work(self) -> str:
+        return f"{self.root}work/"
+
+    @property
+    def spans(self) -> str:
+        return f"{self.work}spans/"
+
+    @property
+    def chunks(self) -> str:
+        return f"{self.work}chunks/"
+
+    def pcm(self, channel: int, span: int) -> str:
+        """Samples of a span: int16 mono little-endian at 16 kHz."""
+        return f"{self.work}pcm/{channel}-{span:06d}"
+
+    def span(self, index: int) -> str:
+        """Chunk table of a span: `pipelines.core.Span` as JSON."""
+        return f"{self.spans}{index:06d}.json"
+
+    @property
+    def summary(self) -> str:
+        """What the Segmenter found at the end: `pipelines.core.SourceSummary` as JSON."""
+        return f"{self.work}summary.json"
+
+    def chunk(self, index: int, cut: str) -> str:
+        """Result of a chunk as it was cut (`WorkItem.cut`): `pipelines.core.ChunkResult` as JSON."""
+        return f"{self.chunks}{index:06d}-{cut}.json"
+
+    @property
+    def failures(self) -> str:
+        return f"{self.work}failures/"
+
+    def failure(self, index: int, cut: str) -> str:
+        """Says that a chunk was given up: `pipelines.core.ChunkResult` with an error, as JSON.
+
+        Apart from the results, so that a Coordinator that lost its lease cannot write over one.
+        """
+        return f"{self.failures}{index:06d}-{cut}.json"
+
+    @property
+    def languages(self) -> str:
+        return f"{self.work}languages/"
+
+    def language(self, channel: int) -> str:
+        """Language of a channel: `pipelines.core.LanguageVote` as JSON."""
+        return f"{self.languages}{channel}.json"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{self.root}quarantine/"
+
+    def quarantined(self, index: int) -> str:
+        """Folder of a chunk that was given up; see `deployments.artifacts.quarantine`."""
+        return f"{self.quarantine}{index:06d}/"
+
+    @property
+    def kept(self) -> str:
+        """What stitching a job with quarantined chunks again takes: `deployments.artifacts.quarantine.Kept` as JSON."""
+        return f"{self.quarantine}kept.json"
+
+    @property
+    def audio(self) -> str:
+        return f"{self.root}audio/"
+
+    @property
+    def playback(self) -> str:
+        """The compressed copy of a job that keeps its recording for a while: `pipelines.audio.playback`."""
+        return f"{self.audio}copy.webm"
+
+    @property
+    def peaks(self) -> str:
+        """The copy's waveform: `pipelines.audio.playback.Peaks` as JSON."""
+        return f"{self.audio}peaks.json"
+
+    @property
+    def audio_mark(self) -> str:
+        """Says that a job keeps its recording: what is to expire is found without looking at every job."""
+        return AUDIO_MARKS.key(self.tenant, self.job_id)
+
+    @property
+    def upload_mark(self) -> str:
+        """What was announced of a job whose recording is being put: `deployments.artifacts.presigned_uploads.DirectUpload`."""
+        return UPLOAD_MARKS.key(self.tenant, self.job_id)
+
+    @property
+    def parked_mark(self) -> str:
+        """Minutes of the job that are still to be written: `deployments.artifacts.parked_minutes.Parked`."""
+        return PARKED_MINUTES.key(self.tenant, self.job_id)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All that lies beside the tenants about this job."""
+        return tuple(marks.key(self.tenant, self.job_id) for marks in JOB_MARKS)
+
+    @property
+    def transcript(self) -> str:
+        """The stitched transcript: `pipelines.core.Transcript` as JSON, kept so that minutes can be written anew."""
+        return f"{self.root}results/.transcript"
+
+    def corrected(self, name: str) -> str:
+        """A corrected version of the transcript, by its name in the ledger (`pipelines.transcript.corrections.blob_name`)."""
+        return f"{self.root}results/.corrected/{name}"
+
+    @property
+    def rewritings(self) -> str:
+        return f"{self.root}results/.rewritten/"
+
+    def rewriting(self, job_id: str) -> str:
+        """Says that a later job wrote this one's minutes anew; nothing is in it."""
+        return f"{self.rewritings}{job_id}"
+
+    @property
+    def paid_minutes(self) -> str:
+        return f"{self.root}results/.minutes-"
+
+    def minutes(self, digest: str) -> str:
+        """Return the key of minutes that were paid for (`pipelines.minutes.protocol.PaidMinutes`), by their digest."""
+        return f"{self.paid_minutes}{digest}"
+
+    def result(self, name: str) -> str:
+        """A result as users fetch it, by its name in `pipelines.jobs.job.RESULT_FORMATS`."""
+        return f"{self.root}results/{name}"
+
+
+def outcome_of(key: str) -> tuple[int, str]:
+    """Index and cut of the chunk whose result or failure lies under a key."""
+    index, _, cut = key.rpartition("/")[2].removesuffix(".json").partition("-")
+    return int(index), cut

@@ -1,0 +1,1 @@
+"""Turn chunk results into one transcript: stitching, coverage, language, talk time, corrections."""

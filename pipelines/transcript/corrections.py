@@ -1,0 +1,134 @@
+"""Corrections of a transcript: what people change, how it makes the next version, and who keeps the versions.
+
+Version 0 is the machine's transcript and is never touched. Each version is a whole transcript in the blob store,
+written first; its row in the ledger makes it count (`CorrectionBook.add`).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pipelines.codec import encode
+from pipelines.core import Health, Segment, Transcript
+from pipelines.errors import OptionError, VersionConflict
+from pipelines.transcript.retiming import retime
+
+MAX_VERSIONS = 1000  # of one transcript
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentEdit:
+    """What a segment says and who says it, where that changes; a segment without text was not said at all."""
+
+    id: int
+    text: str | None = None
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edits:
+    """Changes to one version: ``speakers`` renames throughout, then single ``segments`` change."""
+
+    segments: tuple[SegmentEdit, ...] = ()
+    speakers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """A version of a job's transcript: made from version ``base`` = ``version`` - 1 at ``at_s`` (Unix seconds).
+
+    ``author`` is the credential that saved it ("" where nobody is asked who they are), ``n_segments`` how many
+    segments differ from the version before, ``name`` that of its blob (`pipelines.storage.layout.JobKeys.corrected`).
+    """
+
+    version: int
+    author: str
+    note: str
+    n_segments: int
+    name: str
+    at_s: float = 0.0
+
+    @property
+    def base(self) -> int:
+        return self.version - 1
+
+
+class CorrectionBook(Protocol):
+    """The versions of transcripts in the ledger. Methods block and are thread-safe.
+
+    All raise `JobUnknown`, also for another tenant's job, and `LedgerUnavailable`.
+    """
+
+    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+        """Make a version count, if its ``base`` is the newest; returns it with the ledger's time.
+
+        Raises `VersionConflict` when another one was saved meanwhile. A repetition (same version, same blob) is no
+        conflict: it returns what is stored. The job's history tells of it.
+        """
+
+    def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
+        """A job's versions, oldest first."""
+
+
+def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
+    """The next version of a transcript, and how many segments differ.
+
+    Times of segments stay; words of a segment whose text changed get new ones (`pipelines.transcript.retiming.retime`), and it is
+    suspect no more: somebody has looked. Raises `OptionError` for a segment or a speaker that is not there, for one
+    that is given twice, and when nothing changes.
+    """
+    by_id = {edit.id: edit for edit in edits.segments}
+    if len(by_id) < len(edits.segments):
+        raise OptionError("segments: one of them is given more than once")
+    if unknown := sorted(by_id.keys() - {segment.id for segment in transcript.segments}):
+        raise OptionError(f"segments: there is no segment {unknown[0]}")
+    if missing := sorted(edits.speakers.keys() - {segment.speaker for segment in transcript.segments}):
+        raise OptionError(f"speakers: nobody here is called {missing[0]!r}")
+    segments = tuple(_edited(segment, by_id.get(segment.id), edits.speakers) for segment in transcript.segments)
+    n_changed = sum(new != old for new, old in zip(segments, transcript.segments, strict=True))
+    if not n_changed:
+        raise OptionError("segments: nothing would change")
+    return replace(transcript, segments=segments), n_changed
+
+
+def blob_name(version: int, transcript: Transcript) -> str:
+    """A name for a version's blob: equal content has one name, so that a repeated request writes it again."""
+    return f"{version:06d}-{hashlib.sha256(encode(transcript)).hexdigest()[:32]}"
+
+
+def version_of(name: str) -> int:
+    """The version whose blob has this name; 0 for ""."""
+    return int(name.partition("-")[0] or 0)
+
+
+def said(transcript: Transcript) -> Transcript:
+    """A version without the segments that were struck out, for documents and minutes."""
+    return replace(transcript, segments=tuple(segment for segment in transcript.segments if segment.text))
+
+
+def judge_correction(held: Sequence[Correction], new: Correction, job_id: str) -> Correction | None:
+    """The stored version that ``new`` repeats, None where it is the next one; what every book decides alike.
+
+    Raises `VersionConflict`.
+    """
+    newest = held[-1].version if held else 0
+    if new.version == newest + 1:
+        return None
+    same = next((each for each in held if (each.version, each.name) == (new.version, new.name)), None)
+    if same is None:
+        raise VersionConflict(f"the transcript of job {job_id} is at version {newest}, not {new.base}")
+    return same
+
+
+def _edited(segment: Segment, edit: SegmentEdit | None, renamed: Mapping[str, str]) -> Segment:
+    segment = replace(segment, speaker=renamed.get(segment.speaker, segment.speaker))
+    if edit is None:
+        return segment
+    if edit.speaker is not None:
+        segment = replace(segment, speaker=edit.speaker)
+    text = None if edit.text is None else " ".join(edit.text.split())
+    if text is None or text == segment.text:
+        return segment
+    words = retime(segment.words, text, segment.start_s, segment.end_s)
+    return replace(segment, text=text, words=words, health=Health.TRANSCRIBED)

@@ -1,0 +1,189 @@
+"""Puts the chunks of a recording back on one clock: times, channels, order and the coverage ledger."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from pipelines.core import (
+    SAMPLE_RATE,
+    Chunk,
+    ChunkResult,
+    DecodedSegment,
+    Health,
+    LanguageVote,
+    ModelInfo,
+    Segment,
+    Span,
+    Transcript,
+    Word,
+)
+from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE, WindowClock
+from pipelines.transcript.coverage import coverage_ledger
+
+
+def stitch(
+    spans: Sequence[Span],
+    results: Mapping[int, ChunkResult],
+    *,
+    duration_s: float,
+    n_channels: int,
+    languages: Sequence[LanguageVote],
+    model: ModelInfo,
+    speakers: Sequence[str] = (),
+) -> Transcript:
+    """Join the results of a recording's chunks into its transcript.
+
+    ``results`` maps chunk indices to outcomes; a missing one counts as failed. ``speakers`` names the
+    channels. Segments are ordered by (start, channel), lie within ``[0, duration_s]`` and never overlap
+    within a channel; text of a result with an error is not used. Raises ValueError when two chunks share
+    an index or something lies on a channel outside ``range(n_channels)``.
+    """
+    chunks = _checked_chunks(spans, n_channels)
+    return Transcript(
+        duration_s=duration_s,
+        language=main_language(chunks, results, languages),
+        languages=tuple(languages),
+        segments=tuple(segments_of(spans, results, duration_s=duration_s, n_channels=n_channels, speakers=speakers)),
+        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels),
+        model=model,
+        n_channels=n_channels,
+    )
+
+
+def segments_of(
+    spans: Sequence[Span],
+    results: Mapping[int, ChunkResult],
+    *,
+    duration_s: float,
+    n_channels: int,
+    speakers: Sequence[str] = (),
+) -> list[Segment]:
+    """The segments of some spans, numbered from 0; see `stitch`.
+
+    A span ends in silence: its segments on their own are those it has in the whole transcript, but for their numbers.
+    """
+    chunks = _checked_chunks(spans, n_channels)
+    drafts = [
+        draft
+        for channel in range(n_channels)
+        for draft in _without_overlap(_channel_segments(chunks, results, channel), duration_s)
+    ]
+    drafts.sort(key=lambda draft: (draft.start_s, draft.channel))
+    return [
+        replace(draft, id=i, speaker=speaker_label(draft.channel, n_channels, speakers))
+        for i, draft in enumerate(drafts)
+    ]
+
+
+def main_language(
+    chunks: Sequence[Chunk], results: Mapping[int, ChunkResult], languages: Sequence[LanguageVote]
+) -> str:
+    """Language of the votes whose channels hold the most speech; without votes, that of the most decoded speech.
+
+    Empty when neither says anything.
+    """
+    speech: Counter[str] = Counter()
+    for vote in languages:
+        speech[vote.language] += sum(chunk.n_samples for chunk in chunks if chunk.channel == vote.channel)
+    if not languages:
+        for chunk in chunks:
+            if chunk.index in results:
+                speech[results[chunk.index].language] += chunk.n_samples
+    return speech.most_common(1)[0][0] if speech else ""
+
+
+def speaker_label(channel: int, n_channels: int, speakers: Sequence[str]) -> str:
+    """Name of a channel: as given, else its number, else "" where there is only one channel."""
+    if channel < len(speakers) and speakers[channel].strip():
+        return speakers[channel]
+    return f"Channel {channel + 1}" if n_channels > 1 else ""
+
+
+def _checked_chunks(spans: Sequence[Span], n_channels: int) -> list[Chunk]:
+    chunks = [chunk for span in spans for chunk in span.chunks]
+    for index, count in Counter(chunk.index for chunk in chunks).items():
+        if count > 1:
+            raise ValueError(f"chunk {index} occurs {count} times")
+    for channel in {span.channel for span in spans} | {chunk.channel for chunk in chunks}:
+        if channel not in range(n_channels):
+            raise ValueError(f"channel {channel} is not one of the recording's {n_channels}")
+    return chunks
+
+
+def _channel_segments(chunks: Sequence[Chunk], results: Mapping[int, ChunkResult], channel: int) -> Iterator[Segment]:
+    for chunk in sorted((chunk for chunk in chunks if chunk.channel == channel), key=lambda chunk: chunk.start):
+        result = results.get(chunk.index)
+        if result is None or result.error:
+            continue
+        clock = WindowClock(chunk.pieces)
+        for decoded in result.segments:
+            if decoded.text.strip() or decoded.words:
+                yield from _mapped(clock, decoded, chunk, result)
+
+
+def _mapped(clock: WindowClock, decoded: DecodedSegment, chunk: Chunk, result: ChunkResult) -> Iterator[Segment]:
+    """Yield one decoded segment on the recording's clock: one segment, or one per side of each long silence."""
+    words = _mapped_words(clock, decoded.words)
+    parts = _split_at_silence(clock, words) if _spell(words) == decoded.text.strip() else [words]
+    for part in parts:
+        # Words are timed by alignment, segments by the model's coarser time tokens: words decide where known.
+        start, end = clock.interval(decoded.start_s, decoded.end_s)
+        yield Segment(
+            id=0,
+            channel=chunk.channel,
+            speaker="",
+            start_s=part[0].start_s if part else start / SAMPLE_RATE,
+            end_s=part[-1].end_s if part else end / SAMPLE_RATE,
+            text=(decoded.text if len(parts) == 1 else _spell(part)).strip(),
+            health=Health.SUSPECT if result.suspect else Health.TRANSCRIBED,
+            avg_logprob=result.avg_logprob,
+            no_speech_prob=result.no_speech_prob,
+            compression_ratio=result.compression_ratio,
+            temperature=result.temperature,
+            words=part,
+        )
+
+
+def _mapped_words(clock: WindowClock, words: Sequence[Word]) -> tuple[Word, ...]:
+    mapped: list[Word] = []
+    reached = 0.0
+    for word in words:
+        start, end = clock.word_interval(word.start_s, word.end_s)
+        start_s = max(start / SAMPLE_RATE, reached)
+        reached = max(end / SAMPLE_RATE, start_s)
+        mapped.append(replace(word, start_s=start_s, end_s=reached))
+    return tuple(mapped)
+
+
+def _split_at_silence(clock: WindowClock, words: tuple[Word, ...]) -> list[tuple[Word, ...]]:
+    cuts = [
+        i
+        for i, (left, right) in enumerate(pairwise(words), start=1)
+        if clock.silence_within(round(left.end_s * SAMPLE_RATE), round(right.start_s * SAMPLE_RATE)) > MAX_INNER_SILENCE
+    ]
+    return [words[i:j] for i, j in pairwise([0, *cuts, len(words)])]
+
+
+def _spell(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words).strip()
+
+
+def _without_overlap(segments: Iterable[Segment], duration_s: float) -> Iterator[Segment]:
+    """Yield one channel's segments by start, each clipped where the next one starts and at the recording's end."""
+    ordered = sorted(segments, key=lambda segment: segment.start_s)
+    following = [*ordered[1:], None] if ordered else []
+    for segment, after in zip(ordered, following, strict=True):
+        limit_s = min(after.start_s, duration_s) if after else duration_s
+        yield segment if segment.end_s <= limit_s else _clipped(segment, limit_s)
+
+
+def _clipped(segment: Segment, limit_s: float) -> Segment:
+    return replace(
+        segment,
+        start_s=min(segment.start_s, limit_s),
+        end_s=limit_s,
+        words=tuple(
+            replace(word, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s)) for word in segment.words
+        ),
+    )

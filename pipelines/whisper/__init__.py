@@ -1,0 +1,1 @@
+"""The Whisper engine: window decoding, fallback, tokenizer, features, encoders, timestamps."""

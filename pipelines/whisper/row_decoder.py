@@ -1,0 +1,234 @@
+"""Decoding encoded rows until their text is sound, and turning the tokens into timed text.
+
+Rows travel as `Window`s: windows that try the same thing share a call of the decoder, so that second tries of
+many rows run as wide as first ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from pipelines.core import ChunkResult, DecodedSegment
+from pipelines.whisper.ct2_model import Encoding, Generated, RowFailure, WhisperModel
+from pipelines.whisper.options import (
+    MAX_PROMPT_TOKENS,
+    Attempt,
+    Candidate,
+    Row,
+    attempts_for,
+    average_logprob,
+    choose,
+    token_budget,
+)
+from pipelines.whisper.quality import Decoding, compression_ratio, failed_rules, is_silence
+from pipelines.whisper.tail_recovery import find_tail
+from pipelines.whisper.timestamps import Interval, TokenSegment, sounding, split_segments, to_seconds
+from pipelines.whisper.tokenizer import Vocabulary
+from pipelines.whisper.word_timestamps import time_words
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(kw_only=True)
+class Window:
+    """A row on its way: what the encoder made of it and what was decoded so far.
+
+    ``error`` is set when the row failed; it is then left alone, and may have no ``encoding``.
+    """
+
+    row: Row
+    language: str
+    encoding: Encoding = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    candidates: list[Candidate] = field(default_factory=list)
+    error: str = ""
+
+    @cached_property
+    def sound(self) -> Interval:
+        """Where the row sounds at all."""
+        return sounding(self.row.pcm)
+
+    @property
+    def next_attempt(self) -> Attempt | None:
+        """How to decode next; None once an outcome is sound, or every way was tried."""
+        attempts = attempts_for(self.row.options)
+        settled = self.error or (self.candidates and not self.candidates[-1].faults)
+        return None if settled or len(self.candidates) == len(attempts) else attempts[len(self.candidates)]
+
+
+class WindowDecoder:
+    """Decodes windows with one model; holds no state between calls."""
+
+    def __init__(self, model: WhisperModel, vocabulary: Vocabulary, *, language_tokens: bool) -> None:
+        """``language_tokens``: whether the model was trained with language and task tokens in its prompt."""
+        self._model = model
+        self._vocabulary = vocabulary
+        self._language_tokens = language_tokens
+
+    def decode(self, windows: Sequence[Window]) -> None:
+        """Try each window's attempts in turn; windows that try the same go through the decoder together."""
+        while True:
+            groups = grouped(windows, self._call)
+            if not groups:
+                return
+            for (attempt, *_), group in groups.items():
+                self._decode_once(group, attempt)
+
+    def _call(self, window: Window) -> tuple[Attempt, int, bool, int] | None:
+        """The call a window wants next: the attempt, and what CTranslate2 needs equal among rows; None when done."""
+        attempt = window.next_attempt
+        if attempt is None:
+            return None
+        return attempt, len(self._prompt(window)), window.row.options.timestamps, len(window.encoding)
+
+    def _prompt(self, window: Window) -> list[int]:
+        """Prompt text on the first attempt, then the task."""
+        options, tokens = window.row.options, self._vocabulary
+        primed = options.prompt.strip() and not window.candidates
+        prefix = tokens.encode(" " + options.prompt.strip())[-MAX_PROMPT_TOKENS + 1 :] if primed else []
+        prompt = [tokens.sot_prev, *prefix] if prefix else []
+        return [*prompt, *self._task(window), *([] if options.timestamps else [tokens.no_timestamps])]
+
+    def _task(self, window: Window) -> tuple[int, ...]:
+        tokens = self._vocabulary
+        if not self._language_tokens:
+            return (tokens.sot,)
+        task = tokens.translate if window.row.options.task == "translate" else tokens.transcribe
+        return (tokens.sot, tokens.language_token(window.language), task)
+
+    def _decode_once(self, windows: Sequence[Window], attempt: Attempt) -> None:
+        """Decode windows of one shape once and judge what comes."""
+        outcomes = self._model.generate(
+            [window.encoding for window in windows],
+            [self._prompt(window) for window in windows],
+            attempt,
+            max(token_budget(window.row.duration_s) for window in windows),
+        )
+        for window, outcome in zip(windows, outcomes, strict=True):
+            if isinstance(outcome, RowFailure):
+                window.error = str(outcome)
+            else:
+                window.candidates.append(self._judge(window, attempt, outcome))
+
+    def _judge(self, window: Window, attempt: Attempt, outcome: Generated) -> Candidate:
+        row = window.row
+        budget = token_budget(row.duration_s)
+        tokens = outcome.tokens[:budget]
+        tail = self._tail(window, tokens)
+        decoding = Decoding(
+            text=self._vocabulary.decode(tokens),
+            avg_logprob=average_logprob(outcome.score, len(tokens)),
+            no_speech_prob=outcome.no_speech_prob,
+            speech_s=row.duration_s if tail is None else to_seconds(tail),
+            truncated=len(outcome.tokens) >= budget,
+            prompt=row.options.prompt if not window.candidates else "",
+        )
+        silent = is_silence(decoding, row.options.thresholds)
+        return Candidate(
+            attempt=attempt,
+            tokens=() if silent else tokens,
+            text="" if silent else decoding.text,
+            avg_logprob=decoding.avg_logprob,
+            no_speech_prob=decoding.no_speech_prob,
+            faults=failed_rules(decoding, row.options.thresholds),
+        )
+
+    def _segments(self, window: Window, tokens: Sequence[int]) -> list[TokenSegment]:
+        segments = split_segments(
+            tokens,
+            eot=self._vocabulary.eot,
+            timestamp_begin=self._vocabulary.timestamp_begin,
+            sound=window.sound,
+        )
+        return [segment for segment in segments if self._vocabulary.decode(segment.tokens).strip()]
+
+    def finish(self, windows: Sequence[Window]) -> list[tuple[ChunkResult, int | None]]:
+        """Results of decoded windows, each with the tick from which the row wants to be continued, or None."""
+        chosen = [choose(window.candidates) if window.candidates and not window.error else None for window in windows]
+        tokens = [candidate.tokens if candidate else () for candidate in chosen]
+        decoded = self._with_words(windows, [self._segments(w, t) for w, t in zip(windows, tokens, strict=True)])
+        return [
+            (failed(window.row, window.error), None)
+            if candidate is None or window.error
+            else (_result(window, candidate, segments), self._tail(window, candidate.tokens))
+            for window, candidate, segments in zip(windows, chosen, decoded, strict=True)
+        ]
+
+    def _tail(self, window: Window, tokens: Sequence[int]) -> int | None:
+        """The tick from which the text of these tokens leaves speech out; None if it does not, or has no times."""
+        return find_tail(self._segments(window, tokens), window.row.pcm) if window.row.options.timestamps else None
+
+    def _with_words(
+        self, windows: Sequence[Window], cut: Sequence[Sequence[TokenSegment]]
+    ) -> list[tuple[DecodedSegment, ...]]:
+        """Give every segment its text, and its words where they were asked for."""
+        decode = self._vocabulary.decode
+        decoded = [
+            tuple(
+                DecodedSegment(start_s=to_seconds(s.start), end_s=to_seconds(s.end), text=decode(s.tokens))
+                for s in segments
+            )
+            for segments in cut
+        ]
+        wanted = [i for i, window in enumerate(windows) if window.row.options.word_timestamps and cut[i]]
+        for (task, _), group in grouped(wanted, lambda i: (self._task(windows[i]), len(windows[i].encoding))).items():
+            texts = [[token for segment in cut[i] for token in segment.tokens] for i in group]
+            aligned = self._model.align(
+                [windows[i].encoding for i in group], task, texts, [len(windows[i].row.pcm) for i in group]
+            )
+            for i, outcome in zip(group, aligned, strict=True):
+                if isinstance(outcome, RowFailure):
+                    windows[i].error = f"the words could not be aligned: {outcome}"
+                    continue
+                words = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, windows[i].sound)
+                decoded[i] = tuple(
+                    replace(segment, start_s=timed[0].start_s, end_s=timed[-1].end_s, words=timed)
+                    for segment, timed in zip(decoded[i], words, strict=True)
+                )
+        return decoded
+
+
+def _result(window: Window, candidate: Candidate, segments: tuple[DecodedSegment, ...]) -> ChunkResult:
+    return ChunkResult(
+        index=window.row.index,
+        language=window.language,
+        segments=segments,
+        avg_logprob=candidate.avg_logprob,
+        no_speech_prob=candidate.no_speech_prob,
+        compression_ratio=compression_ratio(candidate.text),
+        temperature=candidate.attempt.temperature,
+        suspect=tuple(candidate.faults),
+        n_attempts=len(window.candidates),
+    )
+
+
+def failed(row: Row, error: str) -> ChunkResult:
+    """The result of a row that failed."""
+    return replace(silent(row, row.options.language or ""), no_speech_prob=0.0, error=error)
+
+
+def silent(row: Row, language: str) -> ChunkResult:
+    """The result of a row of digital silence."""
+    return ChunkResult(
+        index=row.index,
+        language=language,
+        segments=(),
+        avg_logprob=0.0,
+        no_speech_prob=1.0,
+        compression_ratio=0.0,
+        temperature=0.0,
+    )
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K | None]) -> dict[K, list[T]]:
+    """Items by key, without those whose key is None."""
+    groups: defaultdict[K, list[T]] = defaultdict(list)
+    for item in items:
+        name = key(item)
+        if name is not None:
+            groups[name].append(item)
+    return dict(groups)

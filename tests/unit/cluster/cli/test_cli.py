@@ -1,0 +1,157 @@
+"""The command line without a cluster: usage, settings, models, doctor."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.client.transcribe import doubts, plan
+from pipelines.core import Coverage, Health, ModelInfo, Transcript
+from tests.servers import free_port
+
+
+@pytest.fixture
+def meetmemo(tmp_path: Path):  # type: ignore[no-untyped-def]  # a small function
+    """Run ``meetmemo`` with a home of its own."""
+
+    def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "MEETMEMO_HOME": str(tmp_path / "home"), "COLUMNS": "160", **env}
+        return subprocess.run(
+            [sys.executable, "-m", "cluster.cli.main", *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    environment_root = str(Path(__file__).parents[4])
+    os.environ.setdefault("PYTHONPATH", environment_root)
+    return run
+
+
+def test_config_show_masks_secrets(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """`config show` prints what results from all sources, and never a key."""
+    shown = meetmemo("config", "show", DEEPSEEK_API_KEY="sk-very-secret", MEETMEMO_HTTP__PORT="9009")
+    assert shown.returncode == 0, shown.stderr
+    assert "port: 9009" in shown.stdout
+    assert "sk-very-secret" not in shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("transcribe",), ("transcribe", "no-such-file.mp3"), ("jobs", "show"), ("nonsense",), ("status",)],
+)
+def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    """What cannot be done as asked exits with 2 and says why."""
+    wrong = meetmemo(*arguments)
+    assert wrong.returncode == 2
+    assert wrong.stderr.strip()
+    assert "Traceback" not in wrong.stderr
+
+
+def test_wrong_settings_exit_2(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """A mistake in the environment is named, on one line, without a traceback."""
+    wrong = meetmemo("config", "show", MEETMEMO_HTTP__PORT="many")
+    assert wrong.returncode == 2
+    assert "http.port" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_model_that_is_not_here_says_what_to_do(meetmemo, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """`transcribe --model base` without weights fails at once and names the command that fetches them."""
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    wrong = meetmemo("transcribe", "--model", "base", "a.wav")
+    assert wrong.returncode == 1
+    assert "meetmemo models pull base" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_models_list_and_verify(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """The bundled model is there and intact; published ones are listed with how to get them."""
+    listed = meetmemo("models", "list").stdout
+    assert "mini-en" in listed
+    assert "large-v3-turbo" in listed
+    assert "intact" in meetmemo("models", "verify", "mini-en").stdout
+
+
+def test_doctor_names_a_taken_port(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """Doctor looks at everything and exits 1 when something needs mending, with the mend beside it."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        sick = meetmemo("doctor", MEETMEMO_HTTP__PORT=port)
+    assert sick.returncode == 1
+    assert "taken by another program" in sick.stdout
+    assert "MEETMEMO_HTTP__PORT" in sick.stdout
+    healthy = meetmemo("doctor", MEETMEMO_HTTP__PORT=str(free_port()))
+    assert healthy.returncode == 0, healthy.stdout
+
+
+def test_results_of_equal_stems_do_not_collide(tmp_path: Path) -> None:
+    """``call.mp3`` and ``call.wav`` get folders of their own; so do equal names from two places under one ``--out``."""
+    paths = [
+        tmp_path / "a" / "call.mp3",
+        tmp_path / "a" / "call.wav",
+        tmp_path / "a" / "other.mp3",
+        tmp_path / "b" / "other.mp3",
+    ]
+    folders = [recording.folder for recording in plan(paths, tmp_path / "out")]
+    assert len(set(folders)) == len(folders)
+    assert plan(paths[2:3], None)[0].folder == tmp_path / "a" / "other"
+
+
+def test_an_endpoint_that_does_not_answer(meetmemo) -> None:  # type: ignore[no-untyped-def]
+    """Commands that ask a cluster say that it does not answer, and exit with 1."""
+    url = f"http://127.0.0.1:{free_port()}"
+    for arguments in (("drain",), ("quarantine", "list"), ("quarantine", "replay", "j", "1")):
+        lost = meetmemo(*arguments, "--url", url)
+        assert lost.returncode == 1, lost.stdout
+        assert "does not answer" in lost.stderr
+        assert "Traceback" not in lost.stderr
+
+
+def test_keys_are_made_listed_and_revoked(meetmemo):
+    """The key is printed once, alone; the list shows what it is for and never the key itself."""
+    made = meetmemo("keys", "create", "--tenant", "acme", "--name", "recorder", "--scope", "jobs:write")
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    key_id = token.split("_")[1]
+    listed = meetmemo("keys", "list")
+    assert "recorder" in listed.stdout
+    assert "valid" in listed.stdout
+    assert token not in listed.stdout
+    assert meetmemo("keys", "revoke", key_id).returncode == 0
+    assert "revoked" in meetmemo("keys", "list", "--tenant", "acme").stdout
+    assert meetmemo("keys", "create", "--scope", "root").returncode == 2
+    assert "key_unknown" in meetmemo("keys", "revoke", "0" * 16).stderr
+
+
+def test_what_a_transcript_doubts_is_told() -> None:
+    """Seconds that are uncertain or failed on any channel count once and are rounded up; the rest is not told."""
+
+    def told(*parts: tuple[int, float, float, Health]) -> str:
+        coverage = tuple(Coverage(channel=part[0], start_s=part[1], end_s=part[2], health=part[3]) for part in parts)
+        return doubts(
+            Transcript(
+                duration_s=100,
+                language="en",
+                languages=(),
+                segments=(),
+                coverage=coverage,
+                model=ModelInfo(name="test"),
+                n_channels=2,
+            )
+        )
+
+    suspect = ((0, 50.0, 100.0, Health.SUSPECT), (1, 0.0, 75.0, Health.SUSPECT))
+    failed = (1, 95.0, 100.0, Health.FAILED)
+    assert told((0, 0.0, 50.0, Health.TRANSCRIBED), *suspect, failed) == "1:40 uncertain, 0:05 failed"
+    assert told((0, 0.0, 0.3, Health.SUSPECT)) == "0:01 uncertain"
+    assert told((0, 0.0, 50.0, Health.TRANSCRIBED), (1, 0.0, 50.0, Health.SILENCE)) == ""

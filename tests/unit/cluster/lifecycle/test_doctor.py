@@ -1,0 +1,116 @@
+"""What `meetmemo doctor` says about other users of the machine: files, HAProxy's socket, ports."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.lifecycle import doctor
+from cluster.lifecycle.doctor import Finding, examine
+from cluster.lifecycle.haproxy import SOCKET
+from cluster.lifecycle.home_lock import owning
+from cluster.lifecycle.running_cluster import write_state
+from cluster.settings.sections import HttpSettings, RaySettings
+from cluster.settings.settings import Settings
+from cluster.settings.sources import MARK
+from tests.servers import free_port
+
+LISTENER = """
+import socket, sys
+listening = [socket.create_server((host, 0)) for host in ("127.0.0.1", "0.0.0.0")]
+listening.append(socket.create_server(("0.0.0.0", int(sys.argv[1]))))
+print(listening[1].getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_haproxy_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "RAYS_FOLDER", tmp_path / "haproxy-serve")
+    monkeypatch.delenv(SOCKET, raising=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    home = tmp_path / "home"
+    (home / "run" / "haproxy").mkdir(mode=0o700, parents=True)
+    for folder in (home, home / "run"):
+        folder.chmod(0o700)
+    return Settings(home=home, http=HttpSettings(port=free_port()))
+
+
+def found(settings: Settings) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in examine(settings)}
+
+
+def test_a_closed_home_is_ok(settings: Settings) -> None:
+    """Nothing is found, and no listeners are looked for where no cluster runs."""
+    findings = found(settings)
+    assert (findings["files"].status, findings["HAProxy"].status) == ("ok", "ok")
+    assert "listeners" not in findings
+
+
+def test_what_others_may_read_is_named(settings: Settings) -> None:
+    """A file and the folder of HAProxy; with how to close them."""
+    log = settings.run_dir / "cluster.log"
+    log.write_text("x")
+    log.chmod(0o644)
+    (settings.run_dir / "haproxy").chmod(0o755)
+    findings = found(settings)
+    assert findings["files"].status == "bad"
+    assert findings["files"].detail == f"other users may read {log} and 1 more"
+    assert "chmod" in findings["files"].mend
+    assert findings["HAProxy"].status == "bad"
+    assert str(settings.run_dir / "haproxy") in findings["HAProxy"].detail
+
+
+def test_a_nodes_own_haproxy_is_examined(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ray was started without MeetMemo, by its variable or where Ray puts it; nodes' ports are told."""
+    joined = settings.model_copy(update={"ray": RaySettings(address="10.0.0.1:6379")})
+    assert "HAProxy" not in found(joined)
+    (tmp_path / "haproxy-serve").mkdir()
+    (tmp_path / "haproxy-serve").chmod(0o755)
+    finding = found(joined)["HAProxy"]
+    assert finding.status == "bad"
+    assert SOCKET in finding.mend
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv(SOCKET, str(closed / "admin.sock"))
+    assert found(joined)["HAProxy"].status == "ok"
+    with owning(settings.home):
+        write_state(joined)
+        assert found(joined)["listeners"].status == "note"
+
+
+@pytest.fixture
+def member(settings: Settings) -> Iterator[int]:
+    """A port beyond the loopback interface that a process of the cluster listens on, beside the endpoint's."""
+    with owning(settings.home):
+        write_state(settings)
+        process = subprocess.Popen(
+            [sys.executable, "-c", LISTENER, str(settings.http.port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={MARK: str(settings.home)},
+        )
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.communicate(timeout=30)
+
+
+def test_ports_beyond_the_machine_are_named(settings: Settings, member: int) -> None:
+    """The endpoint's is meant to be reached, and what listens on the loopback interface is not."""
+    finding = found(settings)["listeners"]
+    assert finding.status == "note"
+    assert finding.detail.count("0.0.0.0") == 1
+    assert f"0.0.0.0:{member} (python" in finding.detail
+
+
+def test_a_cluster_with_one_open_port_is_ok(settings: Settings) -> None:
+    """Its own endpoint."""
+    with owning(settings.home), socket.create_server(("0.0.0.0", settings.http.port)):
+        write_state(settings)
+        assert found(settings)["listeners"].status == "ok"

@@ -1,0 +1,178 @@
+"""How many replicas a model gets: what replicas tell of themselves, the rule, and Serve's policy around it."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.serve.autoscaling_policy import BACKLOG_S, BATCH_AUDIO_S, BUSY, SPEED, BacklogPolicy
+from deployments.workers.decode_slots import Lanes
+from deployments.workers.transcriber import Transcriber
+from pipelines.scheduling.replica_count import replicas_wanted
+from pipelines.testing.ledger import ManualClock, MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.unit.house import MODEL, House, until
+
+positive = st.floats(0.01, 1e5)
+amount = st.floats(0, 1e7)
+
+
+def decode(lanes: Lanes, clock: ManualClock, seconds: float) -> None:
+    with lanes.decoding():
+        clock.advance(seconds)
+
+
+def test_busy_is_a_share_of_all_lanes() -> None:
+    clock = ManualClock()
+    lanes = Lanes(2, clock)
+    decode(lanes, clock, 10)
+    assert lanes.look() == pytest.approx(0.5)
+    clock.advance(10)
+    assert lanes.look() == pytest.approx(0.25)
+
+
+def test_a_batch_that_goes_on_counts_so_far() -> None:
+    clock = ManualClock()
+    lanes = Lanes(1, clock)
+    with lanes.decoding() as n_busy:
+        clock.advance(30)
+        assert (n_busy, lanes.n_busy, lanes.longest_s, lanes.look()) == (1, 1, 30, 1)
+    assert (lanes.n_busy, lanes.longest_s) == (0, 0)
+
+
+def test_what_was_long_ago_is_forgotten() -> None:
+    """Only the last minute counts."""
+    clock = ManualClock()
+    lanes = Lanes(1, clock)
+    for _ in range(60):
+        decode(lanes, clock, 2)
+        lanes.look()
+    for _ in range(30):
+        clock.advance(2)
+        busy = lanes.look()
+    assert busy == 0
+
+
+def test_lanes_count_their_own_threads() -> None:
+    """Two threads at once make two busy lanes."""
+    lanes = Lanes(2)
+    inside, leave = threading.Barrier(3), threading.Event()
+
+    def occupy() -> None:
+        with lanes.decoding():
+            inside.wait(10)
+            leave.wait(10)
+
+    threads = [threading.Thread(target=occupy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    inside.wait(10)
+    assert lanes.n_busy == 2
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert lanes.n_busy == 0
+
+
+def test_the_speed_is_that_of_the_last_batches() -> None:
+    lanes = Lanes(1)
+    assert (lanes.speed, lanes.batch_audio_s) == (0, 0)
+    lanes.took(0, 1)  # nothing was heard: says nothing
+    for _ in range(20):
+        lanes.took(100, 10)
+    for _ in range(16):
+        lanes.took(60, 2)
+    assert (lanes.speed, lanes.batch_audio_s) == (30, 60)
+
+
+@given(amount, amount, positive, positive, st.floats(0, 1e4))
+def test_more_to_do_never_wants_fewer(less: float, more: float, speed: float, catch_up_s: float, busy: float) -> None:
+    """Monotonic in the backlog; without one just what the work that goes on needs."""
+    less, more = sorted((less, more))
+    few, many = (
+        replicas_wanted(busy=busy, backlog_s=backlog_s, speed=speed, catch_up_s=catch_up_s)
+        for backlog_s in (less, more)
+    )
+    assert busy <= few <= many
+    assert replicas_wanted(busy=busy, backlog_s=0, speed=speed, catch_up_s=catch_up_s) == busy
+
+
+@given(amount, positive, positive)
+def test_what_waits_is_done_in_time(backlog_s: float, speed: float, catch_up_s: float) -> None:
+    """So many replicas, doing nothing else, take exactly that long."""
+    wanted = replicas_wanted(busy=0, backlog_s=backlog_s, speed=speed, catch_up_s=catch_up_s)
+    assert wanted * speed * catch_up_s == pytest.approx(backlog_s)
+
+
+def test_no_rule_without_a_speed() -> None:
+    with pytest.raises(ValueError, match="speed of 0"):
+        replicas_wanted(busy=1, backlog_s=1, speed=0, catch_up_s=60)
+
+
+def context(total_num_requests: float, *replicas: dict[str, float]) -> Any:
+    """What the policy reads of Serve's context: a metric's values by replica."""
+    names = {name for told in replicas for name in told}
+    metrics = {name: {f"r{i}": told[name] for i, told in enumerate(replicas)} for name in names}
+    return SimpleNamespace(total_num_requests=total_num_requests, aggregated_metrics=metrics)
+
+
+def told(busy: float, speed: float, backlog_s: float, batch_audio_s: float = 0.0) -> dict[str, float]:
+    return {BUSY: busy, SPEED: speed, BACKLOG_S: backlog_s, BATCH_AUDIO_S: batch_audio_s}
+
+
+POLICY = BacklogPolicy(catch_up_s=60, tickets=2, lanes=1)
+
+
+def test_fresh_replicas_are_scaled_by_open_calls() -> None:
+    """Until a speed was measured, and where nothing is told at all."""
+    assert POLICY(context(6))[0] == 3
+    assert POLICY(context(6, told(0, 0, 0)))[0] == 3
+
+
+def test_a_backlog_is_shared_out() -> None:
+    """Two busy replicas of 100 × real time and 30,000 s that wait: five more do them in a minute."""
+    assert POLICY(context(4, told(1, 100, 30_000), told(1, 100, 29_000)))[0] == pytest.approx(7)
+
+
+def test_replicas_that_have_not_measured_yet_do_not_slow_the_others() -> None:
+    assert POLICY(context(4, told(1, 100, 6_000), told(0, 0, 0)))[0] == pytest.approx(2)
+
+
+def test_open_calls_tell_what_replicas_have_not_heard() -> None:
+    """Long batches: nobody has asked since the rush came, but five calls wait for a batch of 1,200 s each."""
+    assert POLICY(context(6, told(1, 10, 0, batch_audio_s=1200)))[0] == pytest.approx(1 + 5 * 1200 / 600)
+
+
+def test_idle_replicas_may_go() -> None:
+    assert POLICY(context(0, told(0, 100, 0, 1800), told(0.1, 100, 0, 1800)))[0] == pytest.approx(0.1)
+
+
+async def test_a_transcriber_hears_what_waits() -> None:
+    """It is told with every batch, and forgets it with its last call."""
+    house = House(MemoryLedger(), MemoryStore())
+    heard: list[float] = []
+    complete = house.coordinator.complete
+
+    async def listen(*args: Any) -> float:
+        backlog_s = await complete(*args)
+        heard.append(backlog_s)
+        return backlog_s
+
+    house.complete = listen  # type: ignore[method-assign]
+    house.engine.gate.clear()
+    await house.coordinator.start()
+    try:
+        job = house.submit("j", range(1, 2000))  # more than all open calls claim at once
+        await until(lambda: len(house.coordinator._driver.offices[MODEL].queue) > 0)
+        house.engine.gate.set()
+        await house.ended(job)
+    finally:
+        await house.coordinator.stop()
+    assert max(heard) > 0
+    assert heard[-1] == 0
+    transcriber: Transcriber = house._replicas[0]
+    assert transcriber.backlog_s == 0
+    assert transcriber.lanes.speed > 0

@@ -1,0 +1,94 @@
+"""A canary: some chunks of a model's jobs are decoded by another, and what it cannot do comes back."""
+
+from deployments.coordinator.job_runner import JobDriver
+from pipelines.codec import decode
+from pipelines.core import ChunkResult
+from pipelines.models.routing import ModelRoute
+from pipelines.storage.layout import JobKeys
+from pipelines.testing.engine import FakeEngine
+from pipelines.testing.ledger import MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.unit.house import MODEL, STAND_IN, House, succeeded, until
+
+NUMBERS = range(1, 400)
+
+
+class KeepingStore(MemoryStore):
+    """Remembers which model decoded each chunk: working data goes with the job's end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoded_by: dict[int, str] = {}
+
+    def put(self, key: str, data: bytes):  # type: ignore[no-untyped-def]  # as in MemoryStore
+        if "/chunks/" in key:
+            result = decode(ChunkResult, data)
+            assert result.model is not None
+            self.decoded_by[result.index] = result.model.name
+        return super().put(key, data)
+
+
+async def decoded(ledger: MemoryLedger, stand_in: FakeEngine) -> dict[int, str]:
+    """Run one job to its end; whatever decodes, every word is there. Returns the model of each chunk."""
+    store = KeepingStore()
+    house = House(ledger, store, stand_in=stand_in)
+    await house.coordinator.start()
+    try:
+        job = house.submit("j", NUMBERS)
+        assert succeeded(await house.ended(job))
+    finally:
+        await house.coordinator.stop()
+    assert house.words(job) == list(NUMBERS)
+    return store.decoded_by
+
+
+async def test_a_share_of_the_chunks_goes_to_the_stand_in() -> None:
+    """Exactly those that the route names, also after another Coordinator has taken over."""
+    route = ModelRoute(of=MODEL, to=STAND_IN, share=0.3)
+    ledger = MemoryLedger()
+    ledger.set_model_routes([route])
+    models = await decoded(ledger, FakeEngine())
+    assert models == {index: STAND_IN if route.takes("j", index) else MODEL for index in models}
+    assert set(models.values()) == {MODEL, STAND_IN}
+
+
+async def test_a_promoted_model_decodes_everything() -> None:
+    """With a share of 1 the other model has nothing to do."""
+    ledger = MemoryLedger()
+    ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
+    assert set((await decoded(ledger, FakeEngine())).values()) == {STAND_IN}
+
+
+async def test_what_a_stand_in_cannot_decode_comes_back() -> None:
+    """A canary that fails costs time, and no chunk."""
+    ledger = MemoryLedger()
+    ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
+    models = await decoded(ledger, FakeEngine(poison=NUMBERS))
+    assert set(models.values()) == {MODEL}
+
+
+async def test_a_model_that_does_not_fit_is_not_followed() -> None:
+    """A route to a model that is not there changes nothing."""
+    ledger = MemoryLedger()
+    ledger.set_model_routes([ModelRoute(of=MODEL, to="unknown", share=1.0)])
+    assert set((await decoded(ledger, FakeEngine())).values()) == {MODEL}
+
+
+async def test_a_running_coordinator_hears_of_it() -> None:
+    """The command writes into the ledger; chunks that are cut afterwards go where it says."""
+    ledger, store = MemoryLedger(), KeepingStore()
+    house = House(ledger, store, stand_in=FakeEngine())
+    driver: JobDriver = house.coordinator._driver
+    await house.coordinator.start()
+    try:
+        ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
+        await until(lambda: driver.offices.route_of(MODEL) is not None)
+        ledger.set_model_routes([])
+        await until(lambda: driver.offices.route_of(MODEL) is None)
+        job = house.submit("j", NUMBERS)
+        assert succeeded(await house.ended(job))
+        source = JobKeys(tenant="t", job_id="j").source  # deleted once the ledger has the job's end
+        await until(lambda: not list(store.list(source)))
+    finally:
+        await house.coordinator.stop()
+    assert set(store.decoded_by.values()) == {MODEL}

@@ -1,0 +1,56 @@
+"""The Coordinator's lease: when the ledger is asked, and when it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deployments.coordinator.lease import Leadership
+from pipelines.errors import Fenced
+from pipelines.ledger.protocol import Lease
+from pipelines.testing.ledger import MemoryLedger
+
+TTL_S = 0.6
+
+
+class Counting(MemoryLedger):
+    """Counts heartbeats."""
+
+    n_heartbeats = 0
+
+    def heartbeat(self, lease: Lease) -> Lease:
+        self.n_heartbeats += 1
+        return super().heartbeat(lease)
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[tuple[Leadership, Counting]]:
+    """A lease that nobody keeps alive."""
+    ledger = Counting()
+    leadership = Leadership(ledger, "first", TTL_S)
+    await leadership.win()
+    assert leadership._beat is not None
+    leadership._beat.cancel()
+    yield leadership, ledger
+    await leadership.resign()
+
+
+async def test_a_fresh_lease_needs_no_confirmation(held: tuple[Leadership, Counting]) -> None:
+    """Nobody else can hold it while more than a third of it is left; then the ledger is asked, and it is fresh."""
+    leadership, ledger = held
+    await leadership.confirm()
+    assert ledger.n_heartbeats == 0
+    await asyncio.sleep(0.8 * TTL_S)
+    await leadership.confirm()
+    assert ledger.n_heartbeats == 1
+    await leadership.confirm()
+    assert ledger.n_heartbeats == 1
+
+
+async def test_a_lease_that_another_took_is_not_confirmed(held: tuple[Leadership, Counting]) -> None:
+    """After a freeze the ledger is asked, and says so."""
+    leadership, ledger = held
+    await asyncio.sleep(1.2 * TTL_S)
+    assert ledger.acquire_lease("second", TTL_S)
+    with pytest.raises(Fenced):
+        await leadership.confirm()

@@ -1,0 +1,112 @@
+"""Fixtures of the API's tests."""
+
+import contextlib
+from dataclasses import fields
+
+import httpx
+import pytest
+
+from deployments.http.app import build_api
+from deployments.limits import IngestionLimits, TenantLimits
+from deployments.sources.limits import SourceLimits
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.sql_batches import SqlBatches
+from pipelines.storage.open import open_store
+from pipelines.testing.ledger import MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.api_harness import MODELS, Api, SteeredCoordinator
+from tests.asgi_server import serve_asgi
+
+# `max_concurrent_uploads` is a limit of both kinds; here it is the replica's.
+TENANT_LIMITS = {field.name for field in fields(TenantLimits)} - {"max_concurrent_uploads"}
+
+
+@pytest.fixture
+async def make_api(tmp_path):
+    """Build applications; keywords that are not named in ``make`` are limits."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def make(
+            *,
+            tenants=None,
+            cors_origins=(),
+            known_hosts=None,
+            refuse_cross_site=True,
+            ledger=None,
+            store=None,
+            sources=None,
+            public_url="",
+            llm_configured=False,
+            doorkeeper=None,
+            keys=None,
+            batches=None,
+            webhooks=None,
+            mail_domains=None,
+            twilio=(),
+            styles=None,
+            templates=None,
+            **limits,
+        ):
+            ledger = MemoryLedger() if ledger is None else ledger
+            store = MemoryStore() if store is None else store
+            coordinator = SteeredCoordinator(ledger)
+            spool_dir = tmp_path / "spool"
+            own = {name: limits.pop(name) for name in list(limits) if name in TENANT_LIMITS}
+            app = build_api(
+                ledger,
+                store,
+                coordinator,
+                models=MODELS,
+                default_model="mini-en",
+                limits=IngestionLimits(
+                    spool_dir=spool_dir,
+                    min_free_bytes=0,
+                    sources=sources or SourceLimits(),
+                    tenant=TenantLimits(**own),
+                    tenants=tenants or {},
+                    **limits,
+                ),
+                llm_configured=llm_configured,
+                webhooks=webhooks,
+                mail_domains=mail_domains,
+                twilio=twilio,
+                version="1.2.3",
+                public_url=public_url,
+                cors_origins=cors_origins,
+                known_hosts=known_hosts,
+                refuse_cross_site=refuse_cross_site,
+                doorkeeper=doorkeeper,
+                keys=keys,
+                batches=batches or SqlBatches(f"sqlite:///{tmp_path}/batches.db"),
+                styles=styles,
+                templates=templates,
+            )
+            stack.callback(app.state.backend.offer.templates.close)
+            client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
+            await stack.enter_async_context(client)
+            return Api(app=app, client=client, ledger=ledger, store=store, coordinator=coordinator, spool_dir=spool_dir)
+
+        yield make
+
+
+@pytest.fixture
+async def api(make_api):
+    """An application over fakes, with default limits."""
+    return await make_api()
+
+
+@pytest.fixture(params=["memory", "disk"])
+async def any_api(request, make_api, tmp_path):
+    """The same over fakes and over SQLite and a folder."""
+    if request.param == "memory":
+        yield await make_api()
+        return
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    yield await make_api(ledger=ledger, store=open_store(f"file://{tmp_path}/blobs"))
+    ledger.close()
+
+
+@pytest.fixture
+def real_server():
+    """Serve an ASGI application on a free port of 127.0.0.1 for the length of an ``async with``."""
+    return serve_asgi

@@ -1,0 +1,275 @@
+"""OpenAI's dialect, asked by OpenAI's own client, over a whole house: real Coordinator, coded audio."""
+
+import threading
+
+import httpx
+import openai
+import pytest
+
+from deployments.http.app import build_api
+from deployments.limits import IngestionLimits
+from pipelines.errors import CorruptAudio
+from pipelines.jobs.job import JobState
+from pipelines.models.profile import ModelProfile
+from pipelines.testing.engine import FakeEngine
+from pipelines.testing.ledger import MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.api_harness import Connection
+from tests.asgi_server import serve_asgi
+from tests.unit.house import MODEL, House, until
+
+NUMBERS = list(range(1, 61))  # two spans of three chunks
+SPOKEN = " ".join(f"w{number}" for number in NUMBERS)
+RECORDING = ("call.wav", " ".join(map(str, NUMBERS)).encode())
+
+
+class Desk:
+    """A house with its HTTP endpoint, and the official client of it."""
+
+    def __init__(self, house, url, app):
+        self.house = house
+        self.url = url
+        self.app = app
+        self.client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+
+    @property
+    def job(self):
+        """The newest job."""
+        return self.house.ledger.list(None).jobs[0]
+
+
+@pytest.fixture
+async def open_desk(tmp_path):
+    """Open desks; ``languages`` is what the model speaks."""
+    opened = []
+
+    async def open_(languages=("en",), engine=None):
+        ledger, store = MemoryLedger(), MemoryStore()
+        house = House(ledger, store, engine=engine or FakeEngine(languages=languages), languages=languages)
+        await house.coordinator.start()
+        app = build_api(
+            ledger,
+            store,
+            house.coordinator,
+            models=(MODEL,),
+            default_model=MODEL,
+            limits=IngestionLimits(spool_dir=tmp_path / "spool", min_free_bytes=0, keep_alive_s=0.5),
+            llm_configured=False,
+            version="1",
+            profiles={MODEL: ModelProfile(languages=languages)},
+        )
+        server = serve_asgi(app)
+        desk = Desk(house, await server.__aenter__(), app)
+        opened.append((server, desk))
+        return desk
+
+    yield open_
+    for server, desk in opened:
+        desk.house.engine.gate.set()
+        await desk.client.close()
+        await server.__aexit__(None, None, None)
+        await desk.house.coordinator.stop()
+
+
+@pytest.fixture
+async def desk(open_desk):
+    return await open_desk()
+
+
+async def test_json_is_the_default(desk):
+    """The plain call gives the text, and the job it was, with raised priority, under the response's id."""
+    heard = await desk.client.audio.transcriptions.create(file=RECORDING, model="whisper-1")
+    assert heard.text == SPOKEN
+    assert heard.usage.seconds == pytest.approx(30.0)
+    assert (desk.job.filename, desk.job.options.priority, desk.job.options.minutes) == ("call.wav", 50, "none")
+    raw = await desk.client.audio.transcriptions.with_raw_response.create(file=RECORDING, model=MODEL)
+    assert raw.headers["x-meetmemo-job"] == desk.job.id
+    job = await desk.client.get(raw.headers["location"].removeprefix("/v1"), cast_to=httpx.Response)
+    assert job.json()["id"] == desk.job.id
+
+
+async def test_text_and_subtitles(desk):
+    """``text``, ``srt`` and ``vtt`` come as they are, not as JSON."""
+    create = desk.client.audio.transcriptions.create
+    assert await create(file=RECORDING, model=MODEL, response_format="text") == f"{SPOKEN}\n"
+    assert (await create(file=RECORDING, model=MODEL, response_format="srt")).startswith("1\n00:00:00,000 --> ")
+    assert (await create(file=RECORDING, model=MODEL, response_format="vtt")).startswith("WEBVTT\n\n00:00:00.000 --> ")
+
+
+async def test_verbose_json(desk):
+    """Segments are the default; words come when asked for, and then segments only if asked for too."""
+    create = desk.client.audio.transcriptions.create
+    plain = await create(file=RECORDING, model=MODEL, response_format="verbose_json")
+    assert (plain.language, plain.duration, plain.words) == ("english", pytest.approx(30.0), None)
+    assert " ".join(segment.text for segment in plain.segments) == plain.text == SPOKEN
+    words = await create(file=RECORDING, model=MODEL, response_format="verbose_json", timestamp_granularities=["word"])
+    assert words.segments is None
+    assert [word.word for word in words.words] == SPOKEN.split()
+    both = await create(
+        file=RECORDING, model=MODEL, response_format="verbose_json", timestamp_granularities=["word", "segment"]
+    )
+    assert both.segments
+    assert both.words[0].end <= both.words[1].start
+
+
+async def test_diarized_json_is_by_channel(desk):
+    """Speakers are the channels: named as asked, else by letter."""
+    create = desk.client.audio.transcriptions.create
+    heard = await create(file=RECORDING, model=MODEL, response_format="diarized_json")
+    assert {segment.speaker for segment in heard.segments} == {"A"}
+    assert desk.job.options.channels == "split"
+    named = await create(
+        file=RECORDING, model=MODEL, response_format="diarized_json", extra_body={"speakers": ["Agent", "Customer"]}
+    )
+    assert {segment.speaker for segment in named.segments} == {"Agent"}
+
+
+async def test_stream_tells_each_span_when_it_is_finished(desk):
+    """A delta for every segment; joined they are the text of the last event."""
+    stream = await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, stream=True)
+    events = [event async for event in stream]
+    deltas = [event.delta for event in events if event.type == "transcript.text.delta"]
+    assert events[-1].type == "transcript.text.done"
+    assert "".join(deltas) == events[-1].text == SPOKEN
+    assert len(deltas) > 1
+
+
+class HoldsLast(FakeEngine):
+    """Keeps the recording's last chunk until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def transcribe(self, rows):
+        if any(row.index == 5 for row in rows):
+            self.let_go.wait(30)
+        return super().transcribe(rows)
+
+
+async def test_stream_begins_before_the_job_ends(open_desk):
+    """With the last chunk held back, the first span's text is there already."""
+    engine = HoldsLast()
+    desk = await open_desk(engine=engine)
+    stream = await desk.client.audio.transcriptions.create(
+        file=RECORDING, model=MODEL, stream=True, response_format="text"
+    )
+    first = await anext(aiter(stream))
+    assert first.type == "transcript.text.delta"
+    assert first.delta.startswith("w1 w2")
+    assert desk.job.state is JobState.TRANSCRIBING
+    engine.let_go.set()
+    await stream.close()
+
+
+async def test_failed_job_is_an_error(desk):
+    """A recording that cannot be used is the client's fault, by the reason's name; in a stream as well."""
+    desk.house.segmenter.fail = CorruptAudio("nothing decodes")
+    with pytest.raises(openai.BadRequestError, match="nothing decodes") as caught:
+        await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL)
+    assert (caught.value.code, caught.value.type) == ("corrupt_audio", "invalid_request_error")
+    stream = await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, stream=True)
+    with pytest.raises(openai.APIError, match="nothing decodes"):
+        async for _ in stream:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"include": ["logprobs"]}, "include"),
+        ({"chunking_strategy": {"type": "server_vad"}}, "chunking_strategy[type]"),
+        ({"response_format": "aaf"}, "response_format"),
+        ({"temperature": 2}, "temperature"),
+        ({"language": "klingon"}, "language"),
+        ({"language": "de"}, "language"),
+        ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        ({"stream": True, "response_format": "srt"}, "stream"),
+        ({"extra_body": {"best_of": 3}}, "best_of"),
+        ({"extra_body": {"speakers": ["A"]}}, "speakers"),
+        ({"extra_body": {"known_speaker_names": ["A"]}}, "known_speaker_names[]"),
+    ],
+)
+async def test_what_is_not_supported_is_refused(desk, options, param):
+    """Every option that would be ignored is a 400 that names it, and no job comes of it."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, **options)
+    assert caught.value.param == param
+    assert caught.value.code == "invalid_option"
+    assert not desk.house.ledger.list(None).jobs
+
+
+async def test_unknown_model_is_not_found(desk):
+    """A model that is not there is 404 with OpenAI's code."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        await desk.client.audio.transcriptions.create(file=RECORDING, model="gpt-4o-transcribe")
+    assert caught.value.code == "model_not_found"
+
+
+async def test_forms_that_cannot_be_read(desk):
+    """No form, no file, an empty file: 400 in OpenAI's form."""
+    for request in (
+        {"json": {"model": MODEL}},
+        {"files": {"model": (None, MODEL)}},
+        {"files": {"file": ("a.wav", b"")}, "data": {"model": MODEL}},
+        {"files": {"file": ("a.wav", b"1")}},
+    ):
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(f"{desk.url}/v1/audio/transcriptions", **request)
+        assert answer.status_code == 400, answer.text
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+# The client marks translations as deprecated; they are part of its API all the same.
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+async def test_translation(open_desk):
+    """A model of several languages translates, and says English; one that cannot refuses."""
+    many = await open_desk(("de", "en"))
+    heard = await many.client.audio.translations.create(
+        file=("a.wav", b"1 2 3"), model=MODEL, response_format="verbose_json"
+    )
+    assert (heard.text, heard.language) == ("t1 t2 t3", "english")
+    assert many.job.options.task == "translate"
+    one = await open_desk(("en",))
+    with pytest.raises(openai.BadRequestError, match="cannot translate"):
+        await one.client.audio.translations.create(file=RECORDING, model=MODEL)
+
+
+async def test_prompt_and_vocabulary_reach_the_decoder(desk):
+    """Both prime the decoder; the prompt stands last."""
+    await desk.client.audio.transcriptions.create(
+        file=RECORDING, model=MODEL, prompt="About servers.", extra_body={"vocabulary": ["Kubernetes", "etcd"]}
+    )
+    assert desk.house.engine.prompts == {"Kubernetes, etcd. About servers."}
+
+
+async def test_job_survives_its_client(desk):
+    """A client that goes away leaves a job that ends by itself; the same request under the same key gets its text."""
+    desk.house.engine.gate.clear()
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nfake\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="call.wav"\r\n\r\n%s\r\n--x--\r\n' % RECORDING[1]
+    )
+    headers = {"content-type": "multipart/form-data; boundary=x", "idempotency-key": "k1"}
+    impatient = Connection(desk.app, "POST", "/v1/audio/transcriptions", headers)
+    impatient.send(form, more=False)
+    await until(lambda: bool(desk.house.ledger.list(None).jobs))
+    impatient.disconnect()
+    await impatient.done()
+    desk.house.engine.gate.set()
+    (job,) = await desk.house.ended(desk.job)
+    assert job.state is JobState.SUCCEEDED
+    async with httpx.AsyncClient() as client:
+        again = await client.post(f"{desk.url}/v1/audio/transcriptions", content=form, headers=headers)
+        stored = await client.get(f"{desk.url}/v1/jobs/{job.id}/results/transcript.json")
+    assert again.json()["text"] == SPOKEN
+    assert again.headers["x-meetmemo-job"] == job.id
+    assert len(stored.json()["segments"]) == 6
+
+
+async def test_models(desk):
+    """The client lists models and retrieves one; MeetMemo's own fields stand beside OpenAI's."""
+    assert [model.id async for model in desk.client.models.list()] == [MODEL]
+    assert (await desk.client.models.retrieve(MODEL)).owned_by == "meetmemo"
+    with pytest.raises(openai.NotFoundError):
+        await desk.client.models.retrieve("other/model")

@@ -1,0 +1,151 @@
+"""Resumable uploads by the tus protocol: an official client over a real server, and every way a piece can be wrong."""
+
+import asyncio
+import base64
+import hashlib
+
+import pytest
+from tusclient.client import TusClient
+
+from tests.api_harness import Connection, until
+
+AUDIO = b"RIFF" + bytes(range(256)) * 40
+N_BYTES = len(AUDIO)
+TUS = {"tus-resumable": "1.0.0"}
+PIECE = {**TUS, "content-type": "application/offset+octet-stream"}
+
+
+def metadata(**values):
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in values.items())
+
+
+async def begin(api, n_bytes=N_BYTES, **values):
+    headers = {**TUS, "upload-length": str(n_bytes), "upload-metadata": metadata(**{"filename": "a.wav", **values})}
+    return await api.client.post("/v1/uploads", headers=headers)
+
+
+async def send(api, url, offset, data, **headers):
+    return await api.client.patch(url, content=data, headers={**PIECE, "upload-offset": str(offset), **headers})
+
+
+async def test_the_reference_client(api, real_server, tmp_path):
+    """tuspy uploads in pieces with checksums; the job has the bytes, the name and the options."""
+    path = tmp_path / "call.wav"
+    path.write_bytes(AUDIO)
+    async with real_server(api.app) as url:
+        client = TusClient(f"{url}/v1/uploads")
+        details = {"filename": "call.wav", "filetype": "audio/wav", "minutes": "none", "language": "en"}
+
+        def upload():
+            with path.open("rb") as file:
+                uploader = client.uploader(file_stream=file, chunk_size=1000, metadata=details, upload_checksum=True)
+                uploader.upload()
+                return uploader.url
+
+        location = await asyncio.to_thread(upload)
+        told = await api.client.head(location.removeprefix(url), headers=TUS)
+    job = api.ledger.get("default", told.headers["x-meetmemo-job"])
+    assert (job.filename, job.source.n_bytes, job.options.minutes) == ("call.wav", len(AUDIO), "none")
+    assert job.source.sha256 == hashlib.sha256(AUDIO).hexdigest()
+    assert api.store.get(job.source.key) == AUDIO
+
+
+async def test_a_cut_connection_goes_on_where_it_was(api):
+    """What arrived before the cut is kept; the client asks for the offset and sends only the rest."""
+    url = (await begin(api)).headers["location"]
+    cut = Connection(api.app, "PATCH", url, {**PIECE, "upload-offset": "0"})
+    cut.send(AUDIO[:3000])
+    cut.disconnect()
+    await cut.done()
+    offset = (await api.client.head(url, headers=TUS)).headers["upload-offset"]
+    assert offset == "3000"
+    answer = await send(api, url, 3000, AUDIO[3000:])
+    assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(len(AUDIO)))
+    job = api.ledger.get("default", answer.headers["x-meetmemo-job"])
+    assert api.store.get(job.source.key) == AUDIO
+    again = await api.client.head(url, headers=TUS)
+    assert again.headers["x-meetmemo-job"] == job.id
+
+
+async def test_the_server_says_what_it_can(api):
+    """OPTIONS lists version, extensions, size and algorithms; 412 comes with the version."""
+    answer = await api.client.options("/v1/uploads")
+    assert answer.headers["tus-version"] == "1.0.0"
+    assert set(answer.headers["tus-extension"].split(",")) == {"creation", "expiration", "checksum", "termination"}
+    assert "sha1" in answer.headers["tus-checksum-algorithm"]
+    for method, path in (("POST", "/v1/uploads"), ("HEAD", "/v1/uploads/x"), ("PATCH", "/v1/uploads/x")):
+        refused = await api.client.request(method, path)
+        assert (refused.status_code, refused.headers["tus-version"]) == (412, "1.0.0")
+
+
+async def test_wrong_pieces(api):
+    """A wrong offset, checksum, type, too much: each has its status, and nothing of it stays."""
+    url = (await begin(api)).headers["location"]
+    good = base64.b64encode(hashlib.sha1(AUDIO[:10]).digest()).decode()
+    bad = base64.b64encode(hashlib.sha1(b"x").digest()).decode()
+    assert (await send(api, url, 5, b"x")).status_code == 409
+    assert (await send(api, url, 0, AUDIO[:10], **{"upload-checksum": f"sha1 {bad}"})).status_code == 460
+    assert (await send(api, url, 0, AUDIO[:10], **{"upload-checksum": "crc32 AA=="})).status_code == 400
+    assert (await send(api, url, 0, AUDIO[:10], **{"content-type": "audio/wav"})).status_code == 415
+    assert (await send(api, url, 0, AUDIO + b"x")).status_code == 400
+    assert (await api.client.head(url, headers=TUS)).headers["upload-offset"] == "0"
+    assert (await send(api, url, 0, AUDIO[:10], **{"upload-checksum": f"sha1 {good}"})).status_code == 204
+    busy = Connection(api.app, "PATCH", url, {**PIECE, "upload-offset": "10"})
+    busy.send(b"")
+    busy.send(AUDIO[10:20])
+    path = next((api.spool_dir / "resumable").glob("*.part"))
+    await asyncio.sleep(0)
+    locked = None
+    async with asyncio.timeout(30):
+        while locked is None or locked.status_code != 423:
+            locked = await send(api, url, 10, b"")
+    busy.disconnect()
+    await busy.done()
+    assert path.exists()
+
+
+async def test_beginnings_that_are_refused(make_api):
+    """Too large, empty, unreadable metadata, unknown options, too many open."""
+    api = await make_api(max_upload_bytes=100)
+    assert (await begin(api, 101)).status_code == 413
+    assert (await begin(api, 0)).status_code == 422
+    assert (await begin(api, 10, beam="3")).status_code == 422
+    for header in ("filename ä", "a AA==,a AA=="):
+        headers = {**TUS, "upload-length": "5", "upload-metadata": header.encode()}
+        assert (await api.client.post("/v1/uploads", headers=headers)).status_code == 400
+    assert (await api.client.post("/v1/uploads", headers={**TUS, "upload-length": "-1"})).status_code == 400
+    for _ in range(64):
+        assert (await begin(api, 5)).status_code == 201
+    assert (await begin(api, 5)).status_code == 429
+
+
+async def test_given_up_and_expired(api, monkeypatch):
+    """Terminated uploads are gone; those that nobody finished go after a day; others' are unknown."""
+    url = (await begin(api)).headers["location"]
+    assert (await api.client.delete(url, headers=TUS)).status_code == 204
+    assert (await api.client.head(url, headers=TUS)).status_code == 404
+    old = (await begin(api)).headers["location"]
+    monkeypatch.setattr("deployments.intake.resumable_uploads.LIFETIME_S", -1.0)
+    late = (await begin(api)).headers["location"]
+    assert (await api.client.head(late, headers=TUS)).status_code == 404
+    assert (await api.client.head(old, headers=TUS)).status_code == 200
+    await begin(api)
+    await until(lambda: len(list((api.spool_dir / "resumable").glob("*.part"))) == 2)
+    assert (await api.client.head("/v1/uploads/../../etc/passwd", headers=TUS)).status_code == 404
+
+
+async def test_killed_before_the_job_was_made(api):
+    """All bytes are there, but no job: the next question for the offset makes it."""
+    url = (await begin(api)).headers["location"]
+    next((api.spool_dir / "resumable").glob("*.part")).write_bytes(AUDIO)
+    told = await api.client.head(url, headers=TUS)
+    assert told.headers["upload-offset"] == str(len(AUDIO))
+    assert api.ledger.get("default", told.headers["x-meetmemo-job"]).source.n_bytes == len(AUDIO)
+
+
+@pytest.mark.parametrize("path", ["/v1/uploads/zz", f"/v1/uploads/{'0' * 32}"])
+async def test_unknown_uploads(api, path):
+    """What nobody began is unknown."""
+    assert (await api.client.head(path, headers=TUS)).status_code == 404
+    assert (await send(api, path, 0, b"x")).status_code == 404
+    assert (await api.client.delete(path, headers=TUS)).status_code == 404

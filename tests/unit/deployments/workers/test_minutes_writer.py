@@ -1,0 +1,287 @@
+"""The MinutesWriter: documents at once, minutes at once or later, and never a transcript lost."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from deployments.artifacts.parked_minutes import FRESH_S, Parking, RememberedParking
+from deployments.ports import MinutesRequest, WrittenResults
+from deployments.workers.minutes_writer import PARKED_NOTE, MinutesWriter
+from pipelines.codec import encode
+from pipelines.core import Minutes, Transcript
+from pipelines.errors import IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
+from pipelines.jobs.job import RESULT_FORMATS, MinutesRecord
+from pipelines.minutes.extractive.writer import write_minutes
+from pipelines.minutes.protocol import MinutesOptions
+from pipelines.storage.layout import PARKED_MINUTES, JobKeys
+from pipelines.testing.store import MemoryStore
+from tests.llm_lab import meeting
+
+REQUEST = MinutesRequest(tenant="acme", job_id="a1", title="Call", minutes="llm", language=None)
+TRANSCRIPTS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))
+
+
+class ScriptedWriter:
+    """Writes minutes by rules, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.error: MinutesError | None = None
+        self.never = ""
+        self.options: list[MinutesOptions] = []
+
+    async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
+        self.options.append(options)
+        await asyncio.sleep(0)
+        if self.error:
+            raise self.error
+        if options.job_id == self.never:
+            raise MinutesParked("the language model answered 500")
+        return write_minutes(transcript, options)
+
+
+class Desk:
+    """Stands for the Coordinator: keeps what followed, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.error: MeetMemoError | None = None
+        self.followed: dict[str, WrittenResults] = {}
+
+    async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
+        if self.error:
+            raise self.error
+        self.followed[f"{tenant}/{job_id}"] = written
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    for job_id in ("a1", "a2", "a3"):
+        store.put(JobKeys(tenant="acme", job_id=job_id).transcript, encode(meeting(1)))
+    return store
+
+
+@pytest.fixture
+def llm() -> ScriptedWriter:
+    return ScriptedWriter()
+
+
+@pytest.fixture
+def writer(store: MemoryStore, llm: ScriptedWriter) -> MinutesWriter:
+    return MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: 1000.0)
+
+
+async def test_minutes_and_documents(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Every document is stored, and the writer is told whose meeting it is."""
+    written = await writer.write(REQUEST)
+    assert (written.names, written.note) == (RESULT_FORMATS, "")
+    assert (llm.options[0].tenant, llm.options[0].job_id) == ("acme", "a1")
+
+
+async def test_failed_minutes_cost_no_transcript(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Without minutes the transcript's documents are there, with the reason; nothing is tried again."""
+    llm.error = MinutesError("nonsense")
+    written = await writer.write(REQUEST)
+    assert written.names == TRANSCRIPTS
+    assert written.note == "There are no minutes: nonsense"
+    llm.error = None
+    assert await writer.follow_up(Desk()) == 0
+
+
+async def test_a_writer_that_is_not_there(writer: MinutesWriter) -> None:
+    """A job that asks for a writer this machine lacks gets its transcript and the reason."""
+    written = await writer.write(replace(REQUEST, minutes="auto"))
+    assert written.names == TRANSCRIPTS
+    assert "no language model" in written.note
+
+
+async def test_parked_minutes_follow_after_a_restart(
+    writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore
+) -> None:
+    """While the model is away a job has its transcript and a note; another process writes them once it is back."""
+    llm.error = MinutesParked("no balance")
+    for job_id in ("a1", "a2", "a3"):
+        written = await writer.write(replace(REQUEST, job_id=job_id))
+        assert (written.names, written.note) == (TRANSCRIPTS, f"{PARKED_NOTE}no balance")
+    desk = Desk()
+    assert await writer.follow_up(desk) == 0
+    assert len(llm.options) == 4  # the three jobs, then one call that finds the model still away
+
+    llm.error = None
+    reborn = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: 1000.0)
+    assert await reborn.follow_up(desk) == 3
+    assert {name: found.names for name, found in desk.followed.items()} == dict.fromkeys(
+        ("acme/a1", "acme/a2", "acme/a3"), RESULT_FORMATS
+    )
+    assert store.exists(JobKeys(tenant="acme", job_id="a2").result("minutes.docx"))
+    assert await reborn.follow_up(desk) == 0
+    assert len(llm.options) == 7
+
+
+async def test_a_budget_is_waited_for(store: MemoryStore, llm: ScriptedWriter) -> None:
+    """What is parked until a time is not tried before it."""
+    now = [1000.0]
+    writer = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: now[0])
+    llm.error = MinutesParked("budget", not_before_s=2000.0)
+    await writer.write(REQUEST)
+    llm.error, desk = None, Desk()
+    assert await writer.follow_up(desk) == 0
+    now[0] = 2000.0
+    assert await writer.follow_up(desk) == 1
+
+
+async def test_the_job_ends_first(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Minutes that are ready before the job's end is entered stay parked until it is."""
+    llm.error = MinutesParked("away")
+    await writer.write(REQUEST)
+    llm.error, desk = None, Desk()
+    desk.error = IllegalTransition("still summarizing")
+    assert await writer.follow_up(desk) == 0
+    desk.error = None
+    assert await writer.follow_up(desk) == 1
+
+
+@pytest.mark.parametrize("gone", ["ledger", "store"])
+async def test_a_deleted_job_is_forgotten(
+    writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore, gone: str
+) -> None:
+    """A job that was purged while it was parked is dropped from the parking without a word to anyone."""
+    llm.error = MinutesParked("away")
+    await writer.write(REQUEST)
+    llm.error, desk = None, Desk()
+    if gone == "store":
+        store.delete_prefix(JobKeys(tenant="acme", job_id="a1").root)
+    else:
+        desk.error = JobUnknown("no job")
+    await writer.follow_up(desk)
+    desk.error = None
+    assert await writer.follow_up(desk) == 0
+    assert desk.followed == {}
+
+
+async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """Parked minutes that turn out impossible end with the reason in the job."""
+    llm.error = MinutesParked("away")
+    await writer.write(REQUEST)
+    llm.error, desk = MinutesError("too long"), Desk()
+    assert await writer.follow_up(desk) == 1
+    assert replace(desk.followed["acme/a1"], figures=None) == WrittenResults(
+        names=TRANSCRIPTS,
+        note="There are no minutes: too long",
+        minutes=MinutesRecord(state="failed", note="too long"),
+    )
+
+
+async def test_one_meeting_holds_up_no_others(writer: MinutesWriter, llm: ScriptedWriter) -> None:
+    """A meeting that the model never answers stays parked alone: the others follow all the same."""
+    llm.error = MinutesParked("away")
+    for job_id in ("a1", "a2", "a3"):
+        await writer.write(replace(REQUEST, job_id=job_id))
+    llm.error, llm.never, desk = None, "a1", Desk()
+    assert await writer.follow_up(desk) == 0
+    assert await writer.follow_up(desk) == 2
+    assert set(desk.followed) == {"acme/a2", "acme/a3"}
+
+
+async def test_word_to_resume(writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore) -> None:
+    """When somebody asks to resume, what was parked until a later time is tried at once, and only this once."""
+    llm.error = MinutesParked("budget", not_before_s=2000.0)
+    await writer.write(REQUEST)
+    Parking(store).ask_to_resume()
+    assert await writer.follow_up(Desk()) == 0
+    assert len(llm.options) == 2
+    llm.error, desk = None, Desk()
+    assert await writer.follow_up(desk) == 0
+    Parking(store).ask_to_resume()
+    assert await writer.follow_up(desk) == 1
+
+
+async def test_what_writing_took_is_told(store: MemoryStore) -> None:
+    """What a job's documents took and weigh goes back with their names, whatever became of the minutes."""
+    writer = ScriptedWriter()
+    minutes_writer = MinutesWriter(store=store, writers={"llm": writer}, clock=lambda: 0.0)
+    figures = (await minutes_writer.write(REQUEST)).figures
+    assert figures is not None
+    assert (figures.outcome, figures.writer) == ("written", "extractive")
+    keys = JobKeys(tenant="acme", job_id="a1")
+    assert figures.n_bytes == sum(len(store.get(keys.result(name))) for name in RESULT_FORMATS)
+    assert [call.operation for call in figures.store_calls].count("put") == len(RESULT_FORMATS)
+    writer.error = MinutesParked("away")
+    parked = (await minutes_writer.write(REQUEST)).figures
+    assert parked is not None
+    assert parked.outcome == "parked"
+
+
+class CountedStore(MemoryStore):
+    """Counts which parked entries are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        if key.startswith(PARKED_MINUTES.prefix):
+            self.reads.append(key.removeprefix(PARKED_MINUTES.prefix))
+        return super().get(key)
+
+
+async def test_looking_again_reads_only_what_is_new(llm: ScriptedWriter) -> None:
+    """What is parked is read once by the process that looks every few seconds, and again when it was parked again."""
+    store, now = CountedStore(), [1000.0]
+    for job_id in ("a1", "a2", "a3"):
+        store.put(JobKeys(tenant="acme", job_id=job_id).transcript, encode(meeting(1)))
+    writer = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: now[0])
+    llm.error, desk = MinutesParked("budget", not_before_s=2000.0), Desk()
+    await writer.write(REQUEST)
+    await writer.write(replace(REQUEST, job_id="a2"))
+    for _ in range(20):
+        assert await writer.follow_up(desk) == 0
+    assert store.reads == ["acme/a1.json", "acme/a2.json"]
+    await writer.write(replace(REQUEST, job_id="a3"))
+    assert await writer.follow_up(desk) == 0
+    assert store.reads[2:] == ["acme/a3.json"]
+    llm.error = MinutesParked("budget", not_before_s=3000.0)
+    Parking(store).ask_to_resume()
+    assert await writer.follow_up(desk) == 0  # one is tried, and parked until later
+    now[0] = 1500.0
+    assert await writer.follow_up(desk) == 0
+    assert store.reads[3:] == ["acme/a1.json"]
+    llm.error, now[0] = None, 2000.0
+    assert await writer.follow_up(desk) == 2
+    assert set(desk.followed) == {"acme/a2", "acme/a3"}
+
+
+async def test_what_another_process_parks_is_seen(llm: ScriptedWriter) -> None:
+    """What it parks or releases at once, and what it parks again within some minutes."""
+    store, now = CountedStore(), [1000.0]
+    mine, other = RememberedParking(store, lambda: now[0]), Parking(store)
+    second = replace(REQUEST, job_id="a2")
+    mine.park(REQUEST, "budget", 5000.0)
+    other.park(second, "budget", 5000.0)
+    assert mine.list() == other.list() != []
+    other.release(second)
+    other.park(REQUEST, "price", 0.0)
+    now[0] += FRESH_S - 1
+    assert [entry.why for entry in mine.list()] == ["budget"]
+    now[0] += 1
+    assert mine.list() == other.list()
+
+
+def test_what_is_parked_while_it_is_read_is_read_again() -> None:
+    """The reader may have seen what was there before."""
+
+    class Interrupted(MemoryStore):
+        meanwhile = staticmethod(lambda: None)
+
+        def get(self, key: str) -> bytes:
+            data = super().get(key)
+            self.meanwhile()
+            return data
+
+    store = Interrupted()
+    parking = RememberedParking(store, lambda: 1000.0)
+    parking.park(REQUEST, "first")
+    store.meanwhile = staticmethod(lambda: parking.park(REQUEST, "second"))
+    assert [entry.why for entry in parking.list()] == ["first"]
+    store.meanwhile = staticmethod(lambda: None)
+    assert [entry.why for entry in parking.list()] == ["second"]

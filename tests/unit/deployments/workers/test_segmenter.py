@@ -1,0 +1,207 @@
+"""The Segmenter on a real recording: what an earlier call stored is not made again."""
+
+import asyncio
+import hashlib
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from deployments.ports import SegmentRequest
+from deployments.sources.limits import SourceLimits
+from deployments.telemetry.reports import SegmentFigures
+from deployments.workers import segmenter
+from deployments.workers.segmenter import Segmenter, SegmenterOptions
+from pipelines.audio.decode import decode_audio
+from pipelines.audio.sandbox import DecodingHere
+from pipelines.audio.segmentation import SegmentationOptions
+from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
+from pipelines.errors import StoreUnavailable, TimedOut
+from pipelines.storage.folder import LocalStore
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+from pipelines.testing.store import MemoryStore
+from tests.hashing import HashCounter
+
+RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"
+KEYS = JobKeys(tenant="t", job_id="j")
+SOURCES = SourceLimits()
+REQUEST = SegmentRequest(tenant="t", job_id="j", split_channels=False, window_s=2.0)
+
+
+class CountingStore(MemoryStore):
+    """Remembers what was put; refuses the puts after the ``limit``-th."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.puts: list[str] = []
+        self.limit = 10**9
+
+    def put(self, key: str, data: bytes):  # type: ignore[no-untyped-def]  # as in MemoryStore
+        if len(self.puts) == self.limit:
+            raise StoreUnavailable("away")
+        self.puts.append(key)
+        return super().put(key, data)
+
+
+@pytest.fixture
+def store() -> CountingStore:
+    store = CountingStore()
+    store.put_file(KEYS.source, RECORDING)
+    store.puts.clear()
+    return store
+
+
+async def cut(
+    store: BlobStore, request: SegmentRequest = REQUEST, sources: SourceLimits = SOURCES
+) -> list[Span | SourceSummary]:
+    """What is found, without what it took."""
+    options = SegmenterOptions(
+        max_duration_s=3600.0,
+        sources=sources,
+        segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
+    )
+    stream = Segmenter(store=store, options=options).segment(request)
+    return [found async for found in stream if not isinstance(found, SegmentFigures)]
+
+
+def timeless(found: list[Span | SourceSummary]) -> list[Span | SourceSummary]:
+    """The same, for a comparison of two runs."""
+    return [replace(part, cpu_s=0.0) if isinstance(part, SourceSummary) else part for part in found]
+
+
+async def test_what_cutting_took_comes_last(store: CountingStore) -> None:
+    """Figures end the stream: decoding and voice activity of every span, the calls of the store, processor time."""
+    found = [
+        part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
+    ]
+    summary, figures = found[-2:]
+    assert isinstance(summary, SourceSummary)
+    assert isinstance(figures, SegmentFigures)
+    assert len(figures.spans) == summary.n_spans
+    assert sum(span.audio_s for span in figures.spans) == pytest.approx(summary.duration_s)
+    assert all(span.decode_s > 0 and span.vad_s > 0 for span in figures.spans)
+    assert summary.cpu_s > 0
+    assert sum(call.operation == "put" for call in figures.store_calls) == len(store.puts)
+
+
+async def test_a_playback_copy_only_where_it_is_wanted(store: CountingStore) -> None:
+    """The option changes nothing about the spans; the copy and its waveform are stored before the summary."""
+    plain = await cut(store)
+    assert not store.exists(KEYS.playback)
+    store.delete_prefix(KEYS.work)
+    store.puts.clear()
+    assert timeless(await cut(store, replace(REQUEST, keep_audio=True))) == timeless(plain)
+    assert store.puts.index(KEYS.peaks) < store.puts.index(KEYS.summary)
+    heard = sum(block.shape[1] for block in decode_audio(store.open(KEYS.playback), max_duration_s=60.0))
+    summary = plain[-1]
+    assert isinstance(summary, SourceSummary)
+    assert heard / SAMPLE_RATE == pytest.approx(summary.duration_s, abs=0.05)
+
+
+async def test_a_fetched_source_is_named_first(store: CountingStore) -> None:
+    """A source given by URL is stored, and told with its size and digest, also where it was fetched before."""
+    expected = BlobRef(
+        key=KEYS.source, n_bytes=RECORDING.stat().st_size, sha256=hashlib.sha256(RECORDING.read_bytes()).hexdigest()
+    )
+    uploaded = await cut(store)
+    store.delete_prefix(KEYS.root)
+    sources = SourceLimits(max_bytes=1 << 20, schemes=frozenset({"file"}), file_roots=(RECORDING.parent,))
+    pulled = replace(REQUEST, source_url=RECORDING.as_uri())
+    for _ in range(2):
+        first, *rest = await cut(store, pulled, sources)
+        assert first == expected
+        assert timeless(rest) == timeless(uploaded)
+    store.delete_prefix(KEYS.work)
+    assert (await cut(store, pulled, sources))[0] == expected
+
+
+async def test_a_fetched_source_is_hashed_once(
+    store: CountingStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is hashed while it is pulled; later calls hash it only where the ledger does not have its digest yet."""
+    folder = LocalStore(tmp_path / "blobs")
+    sources = SourceLimits(max_bytes=1 << 20, schemes=frozenset({"file"}), file_roots=(RECORDING.parent,))
+    pulled = replace(REQUEST, source_url=RECORDING.as_uri())
+    counter = HashCounter(monkeypatch)
+    first, *rest = await cut(folder, pulled, sources)
+    assert counter.times(RECORDING.read_bytes()) == 1
+    assert isinstance(first, BlobRef)
+    for known, n_times in ((first, 1), (replace(first, sha256="", n_bytes=0), 2), (None, 3)):
+        again = await cut(folder, replace(pulled, source=known), sources)
+        assert again == [first, *rest]
+        assert counter.times(RECORDING.read_bytes()) == n_times
+
+
+async def test_a_finished_segmentation_is_read_not_made(store: CountingStore) -> None:
+    """A second call yields the same without the recording."""
+    first = await cut(store)
+    summary = first[-1]
+    assert isinstance(summary, SourceSummary)
+    assert (summary.n_spans, summary.n_chunks > 0) == (len(first) - 1, True)
+    n_puts = len(store.puts)
+    store.delete(KEYS.source)
+    assert await cut(store) == first
+    assert len(store.puts) == n_puts
+
+
+async def test_a_broken_segmentation_goes_on(store: CountingStore) -> None:
+    """Wherever it broke off, the next call yields the same and puts only what is missing."""
+    whole = CountingStore()
+    whole.put_file(KEYS.source, RECORDING)
+    whole.puts.clear()
+    expected = await cut(whole)
+    assert len(expected) > 2
+    for limit in range(len(whole.puts)):
+        broken = CountingStore()
+        broken.put_file(KEYS.source, RECORDING)
+        broken.puts.clear()
+        broken.limit = limit
+        with pytest.raises(StoreUnavailable):
+            await cut(broken)
+        tables = {key for key in broken.puts if key.startswith(KEYS.spans)}
+        broken.puts.clear()
+        broken.limit = 10**9
+        assert timeless(await cut(broken)) == timeless(expected)
+        assert not tables & set(broken.puts)
+        assert set(broken.list(KEYS.work)) == set(whole.list(KEYS.work))
+
+
+async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
+    """A span that takes longer than it may ends the call with an enumerated reason."""
+
+    class Hanging(CountingStore):
+        def open(self, key: str):  # type: ignore[no-untyped-def]  # as in MemoryStore
+            time.sleep(0.5)
+            return super().open(key)
+
+    hanging = Hanging()
+    hanging.put_file(KEYS.source, RECORDING)
+    segmenter = Segmenter(store=hanging, options=SegmenterOptions(max_duration_s=3600.0, span_timeout_s=0.05))
+    with pytest.raises(TimedOut):
+        async for _ in segmenter.segment(REQUEST):
+            pass
+    await asyncio.sleep(0)
+
+
+async def test_probing_reads_the_header_where_decoding_happens(store: CountingStore, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """A dry run's look at a recording from outside is the decoder's business, which has a process for it."""
+    looked: list[bytes] = []
+
+    class Elsewhere(DecodingHere):
+        @staticmethod
+        def duration_s(source: BinaryIO) -> float | None:
+            looked.append(source.read(3))
+            return 12.5
+
+    async def fetch(url: str, path: Path, limits: object, tenant: str) -> None:
+        await asyncio.to_thread(shutil.copy, RECORDING, path)
+
+    monkeypatch.setattr(segmenter, "fetch", fetch)
+    options = SegmenterOptions(max_duration_s=60.0)
+    found = await Segmenter(store=store, options=options, decode=Elsewhere).probe("t", "https://example.com/a.mp3")
+    assert found.audio_s == 12.5
+    assert looked == [RECORDING.read_bytes()[:3]]

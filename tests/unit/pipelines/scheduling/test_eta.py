@@ -1,0 +1,32 @@
+"""The speed meter and the estimate built on it."""
+
+import pytest
+
+from pipelines.scheduling.eta import SpeedMeter, eta_s
+
+
+def test_speed_is_audio_per_busy_second() -> None:
+    """Idle hours between two jobs do not slow the measured speed down."""
+    meter = SpeedMeter()
+    meter.start(0.0)
+    meter.done(2.0, 60.0)
+    meter.stop()
+    meter.start(10_000.0)
+    meter.done(10_002.0, 60.0)
+    assert meter.speed == pytest.approx(30.0)
+
+
+def test_old_measurements_are_forgotten() -> None:
+    """After the window only the present speed counts."""
+    meter = SpeedMeter(window_s=10.0)
+    meter.start(0.0)
+    for second in range(1, 101):
+        meter.done(float(second), 10.0 if second <= 50 else 40.0)
+    assert meter.speed == pytest.approx(40.0)
+
+
+def test_estimates_share_the_machine() -> None:
+    """A short job does not wait for the whole backlog; no job waits longer than that; unknown speed, no promise."""
+    assert eta_s(60.0, 6000.0, 2, 10.0) == pytest.approx(12.0)
+    assert eta_s(60.0, 80.0, 10, 10.0) == pytest.approx(8.0)
+    assert eta_s(60.0, 80.0, 10, 0.0) is None
