@@ -1,8 +1,8 @@
 """The cluster of a home that runs: its process, its endpoint, and signals that reach no other process.
 
 A process id alone says little: after a reboot, or in a restarted container, it belongs to another process. A cluster
-runs while its home's lock is held (`cluster.lifecycle.home_lock`) and the process that ``<home>/run/cluster.json`` names was
-started when the file says.
+runs while its home's lock is held (`cluster.lifecycle.home_lock`) and the process that ``<home>/run/cluster.json``
+names was started when the file says.
 """
 
 import json

@@ -55,8 +55,8 @@ NODES_SETTLE_S = 5.0
 def run_until_stopped(settings: Settings, announce: Callable[[str], None], reread: Callable[[], Settings]) -> None:
     """Start a cluster, ``announce`` its URL once it is ready, serve until SIGTERM or SIGINT, stop it.
 
-    ``reread`` gives the settings anew: SIGHUP deploys them; see `cluster.lifecycle.reload`. In a terminal SIGHUP without a
-    request is its end, and stops the cluster.
+    ``reread`` gives the settings anew: SIGHUP deploys them; see `cluster.lifecycle.reload`. In a terminal SIGHUP
+    without a request is its end, and stops the cluster.
 
     Raises `ConfigurationError` when this home's cluster runs already or the port is taken.
     """
@@ -168,7 +168,8 @@ def _deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool)
 def _serve_host(settings: Settings) -> str:
     """Return the address that Serve's own servers listen on.
 
-    On one machine they are behind HAProxy, which alone listens on ``http.host``: see `cluster.lifecycle.haproxy_launcher`.
+    On one machine they are behind HAProxy, which alone listens on ``http.host``: see
+    `cluster.lifecycle.haproxy_launcher`.
     """
     behind = not settings.ray.address and os.environ[USE_HAPROXY] == "1"
     return INNER_HOST if behind else settings.http.host

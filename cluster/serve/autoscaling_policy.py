@@ -17,7 +17,7 @@ BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backl
 
 
 class BacklogPolicy:
-    """Serve's autoscaling policy of one model; see `pipelines.scheduling.replica_count.replicas_wanted` for the rule."""
+    """Serve's autoscaling policy of one model, by `pipelines.scheduling.replica_count.replicas_wanted`."""
 
     def __init__(self, catch_up_s: float, tickets: int, lanes: int) -> None:
         """``tickets`` are the calls that a replica takes at once, ``lanes`` of which decode."""

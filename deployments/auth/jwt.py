@@ -111,7 +111,7 @@ def _is_public(key: jwt.PyJWK) -> bool:
 
 
 class JwtDoor:
-    """`deployments.auth.authenticators.Doorkeeper` for tokens that are signed with one of ``keys`` and say what ``rules`` ask."""
+    """Authenticates tokens that are signed with one of ``keys`` and say what ``rules`` ask."""
 
     def __init__(self, keys: SharedSecret | PublishedKeys, rules: JwtRules) -> None:
         self._keys = keys

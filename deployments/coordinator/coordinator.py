@@ -1,8 +1,8 @@
 """The Coordinator: one actor that takes jobs from the ledger and hands their chunks to the Transcribers.
 
-`_claim_jobs` takes queued jobs under the lease; `deployments.coordinator.job_runner.JobDriver` sees each of them through;
-`claim` and `complete` are what Transcribers call. The ledger is the truth: everything in memory is rebuilt from it
-and the blob store at the next start.
+`_claim_jobs` takes queued jobs under the lease; `deployments.coordinator.job_runner.JobDriver` sees each of them
+through; `claim` and `complete` are what Transcribers call. The ledger is the truth: everything in memory is rebuilt
+from it and the blob store at the next start.
 """
 
 import asyncio

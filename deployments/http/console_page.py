@@ -1,5 +1,6 @@
 """The web console: static files from this package, under ``/``, with headers that let them load nothing else."""
 
+from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -7,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FILES = Path(__file__).parent / "console"
+FILES = Path(str(files("deployments"))) / "console"
 FILES_PATH = "/console"
 
 # Scripts and styles only from this server, nothing inline; text becomes markup nowhere (Trusted Types).

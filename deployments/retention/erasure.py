@@ -1,4 +1,4 @@
-"""Erasure: whatever a job left anywhere goes. The list of places is the layout's (`pipelines.storage.layout`) and the ledger's.
+"""Erase whatever a job left anywhere: the places are those of `pipelines.storage.layout` and of the ledger.
 
 A process that was killed, or that learns late of a job's end, may write after the erasure. Writers of results look for
 the transcript once they have written and erase what they wrote where it is gone; so it goes first here. What else comes

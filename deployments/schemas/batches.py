@@ -44,7 +44,8 @@ class ManifestEntry(Wire):
 class BatchRequest(Wire):
     """A batch by reference or inline: exactly one of ``entries``, ``manifest`` and ``prefix``.
 
-    Entries are checked one by one by `deployments.intake.manifest.read_entries`, which names every mistake with its place.
+    Entries are checked one by one by `deployments.intake.manifest.read_entries`, which names every mistake with its
+    place.
     """
 
     name: _NAME = ""

@@ -15,8 +15,8 @@ class SourcePlace:
 
     ``secret`` is ``KEY_ID:SECRET`` for a bucket ("": boto3's own sources) and the header ``Authorization`` for a web
     server. With ``sidecars`` a JSON file beside a recording says how to transcribe it, in names of its own where
-    ``sidecar_fields`` translates them (`pipelines.jobs.sidecar`). ``endpoint`` is the URL of a store other than AWS. Only
-    ``tenants`` may pull from it, all where none is named.
+    ``sidecar_fields`` translates them (`pipelines.jobs.sidecar`). ``endpoint`` is the URL of a store other than AWS.
+    Only ``tenants`` may pull from it, all where none is named.
     """
 
     name: str

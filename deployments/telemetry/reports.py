@@ -1,4 +1,4 @@
-"""What the actors measure and send to the Coordinator with what they send anyway; `deployments.telemetry.counters` counts it."""
+"""Reports that actors send to the Coordinator along with their calls; `deployments.telemetry.counters` counts them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -42,8 +42,8 @@ class TranscriptVersions:
         """Make the next version from version ``base``.
 
         Raises `JobUnknown`, `IllegalTransition` without a transcript or with too many versions, `VersionConflict` when
-        ``base`` is not the newest, and what `pipelines.transcript.corrections.corrected` raises. A repeated request brings the
-        version of the first.
+        ``base`` is not the newest, and what `pipelines.transcript.corrections.corrected` raises. A repeated request
+        brings the version of the first.
         """
         origin = await self._origin(job_id)
         held = await self._corrections(origin)

@@ -1,1 +1,1 @@
-"""Turn recordings into PCM and speech spans: confined decoding, voice activity, segmentation, playback copies, clips."""
+"""Turn recordings into PCM and speech spans: confined decoding, voice activity, segmentation, clips."""

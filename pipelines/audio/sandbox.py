@@ -1,4 +1,4 @@
-"""`IsolatedDecoder`: `pipelines.audio.decode.decode_audio` in a process of its own, which a hostile recording may wreck.
+"""`IsolatedDecoder`: runs `pipelines.audio.decode` in a process of its own, which a hostile recording may wreck.
 
 What can go wrong there ends that process and nothing else; see `pipelines.audio.sandbox_host` for what it may do.
 """
@@ -165,8 +165,11 @@ class IsolatedDecoding:
         self.cpu_s = 0.0
 
     def __iter__(self) -> Iterator[Pcm]:
-        """Yield blocks; errors as `pipelines.audio.decode.decode_audio` raises them, `CorruptAudio` for a recording that
-        the process does not survive, `ReplicaLost` when the process was killed from outside."""
+        """Yield blocks; raises what `pipelines.audio.decode.decode_audio` raises.
+
+        Raises `CorruptAudio` for a recording that the process does not survive, `ReplicaLost` when the process was
+        killed from outside.
+        """
         try:
             for kind, first, second in self._messages():
                 if kind == BLOCK:

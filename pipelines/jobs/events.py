@@ -1,4 +1,4 @@
-"""What happens to a job (events) and what is to be done next (actions); `pipelines.jobs.state_machine` has the rules."""
+"""Events that happen to a job, and actions that follow from them by `pipelines.jobs.state_machine`."""
 
 from dataclasses import dataclass, field
 

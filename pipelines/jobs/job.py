@@ -44,8 +44,8 @@ class JobOptions:
     """What the submitter chose.
 
     ``language`` None means: vote. ``channels`` "split" transcribes each on its own. ``task`` "translate" writes English
-    whatever is spoken. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`). ``temperature`` is where
-    the decoder's ladder of second tries begins.
+    whatever is spoken. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
+    ``temperature`` is where the decoder's ladder of second tries begins.
 
     ``minutes_template`` is a template's name or its text, ``minutes_title`` replaces the writer's; "" takes the
     tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
@@ -117,12 +117,11 @@ class Job:
     with ``replay_of`` has no source: it decodes the ``replay_chunks`` that its tenant's job of that id gave up, and
     takes everything else from what that job kept. A job with ``minutes_of`` has none either: it writes the minutes of
     its tenant's job of that id anew, with options of its own; ``corrected`` names the version of the transcript that it
-    takes (`pipelines.transcript.corrections.blob_name`), "" for the machine's. ``minutes`` is None until documents are there, and
-    where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may get its
-    external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
-    ``traceparent`` its place in a trace.
-    ``content_key`` says what the transcript was made of, "" where no other job may take it; ``reused_from`` is the
-    tenant's job whose transcript this one took.
+    takes (`pipelines.transcript.corrections.blob_name`), "" for the machine's. ``minutes`` is None until documents are
+    there, and where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may
+    get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
+    ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
+    may take it; ``reused_from`` is the tenant's job whose transcript this one took.
     """
 
     id: str

@@ -241,7 +241,8 @@ class Ledger(Protocol):
     def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
         """Take queued jobs, each one once per lease. Raises `Fenced`.
 
-        Tenants take turns (`pipelines.scheduling.fair_share`); a tenant's jobs come by priority, then deadline, then age.
+        Tenants take turns (`pipelines.scheduling.fair_share`); a tenant's jobs come by priority, then deadline, then
+        age.
 
         They stay in state queued until `apply` stores the transition, so a Coordinator that dies in between loses
         nothing: its successor claims them again. Jobs with a wish to cancel are left out.

@@ -19,7 +19,7 @@ from pipelines.errors import ModelUnavailable, ModelUnknown
 from pipelines.models.profile import ModelProfile
 
 BUNDLED_MODELS = ("mini-en", "mini-zh-en")
-BUNDLED_DIR = Path(__file__).parent / "models"
+BUNDLED_DIR = Path(__file__).parent
 
 SUMS_FILE = "SHA256SUMS"
 PROFILE_FILE = "meetmemo.json"

@@ -43,7 +43,7 @@ AUDIO_MARKS = Marks(prefix="audio-kept/")
 """A job keeps its recording; nothing is in it."""
 
 UPLOAD_MARKS = Marks(prefix="uploads-open/")
-"""What was announced of a job whose recording is being put: `deployments.artifacts.presigned_uploads.DirectUpload`."""
+"""Return the key of what was announced of a job whose recording is put straight into the store."""
 
 PARKED_MINUTES = Marks(prefix="minutes-parked/", suffix=".json")
 """Minutes that are still to be written: `deployments.artifacts.parked_minutes.Parked`."""
@@ -185,7 +185,7 @@ class JobKeys:
 
     @property
     def upload_mark(self) -> str:
-        """What was announced of a job whose recording is being put: `deployments.artifacts.presigned_uploads.DirectUpload`."""
+        """Return the key of what was announced of a job whose recording is put straight into the store."""
         return UPLOAD_MARKS.key(self.tenant, self.job_id)
 
     @property
@@ -204,7 +204,7 @@ class JobKeys:
         return f"{self.root}results/.transcript"
 
     def corrected(self, name: str) -> str:
-        """A corrected version of the transcript, by its name in the ledger (`pipelines.transcript.corrections.blob_name`)."""
+        """Return the key of a corrected transcript, by the name that `corrections.blob_name` gave."""
         return f"{self.root}results/.corrected/{name}"
 
     @property

@@ -59,7 +59,7 @@ class ManualClock:
 
 
 class MemoryLedger:
-    """`pipelines.ledger.protocol.Ledger` in dicts. While ``outage`` holds a text, every call raises `LedgerUnavailable`."""
+    """Keeps a ledger in dicts. While ``outage`` holds a text, every call raises `LedgerUnavailable`."""
 
     def __init__(self, *, clock: Clock = time.time) -> None:
         self.outage = ""

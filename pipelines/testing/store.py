@@ -14,7 +14,7 @@ from pipelines.storage.key_rules import deletable_prefix, validated_key, validat
 
 
 class MemoryStore:
-    """`pipelines.storage.protocol.BlobStore` in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
+    """Keeps blobs in a dict. While ``outage`` holds a text, every call raises `StoreUnavailable`."""
 
     def __init__(self) -> None:
         self.outage = ""

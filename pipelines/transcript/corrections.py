@@ -74,9 +74,9 @@ class CorrectionBook(Protocol):
 def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
     """The next version of a transcript, and how many segments differ.
 
-    Times of segments stay; words of a segment whose text changed get new ones (`pipelines.transcript.retiming.retime`), and it is
-    suspect no more: somebody has looked. Raises `OptionError` for a segment or a speaker that is not there, for one
-    that is given twice, and when nothing changes.
+    Times of segments stay; words of a segment whose text changed get new ones (`pipelines.transcript.retiming.retime`),
+    and it is suspect no more: somebody has looked. Raises `OptionError` for a segment or a speaker that is not there,
+    for one that is given twice, and when nothing changes.
     """
     by_id = {edit.id: edit for edit in edits.segments}
     if len(by_id) < len(edits.segments):

@@ -7,7 +7,7 @@ The way of a batch through `WhisperEngine.transcribe`:
 3. the encoder runs, CTranslate2's or torch's (`pipelines.whisper.encoder`), row by row on a CPU, where batching it
    hurts, as one batch on a GPU;
 4. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
-5. `pipelines.whisper.quality` judges each outcome; only rows that fail are decoded again, the next way (`attempts_for`);
+5. `pipelines.whisper.quality` judges each outcome; rows that fail are decoded again, the next way (`attempts_for`);
 6. timestamps become segments (`pipelines.whisper.timestamps`), and words are aligned where asked for;
 7. a row whose text stops well before its speech is continued from there (`pipelines.whisper.tail_recovery`).
 

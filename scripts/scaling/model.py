@@ -1,8 +1,8 @@
 """A cluster in simulated time: jobs arrive, the product's own `FairQueue` hands out batches, replicas come and go.
 
-Real: `pipelines.scheduling.fair_queue.FairQueue` and its order, late claims, at most ``coordinator_rows_s`` rows handled per
-second by the one Coordinator. Modelled: service times (a constant and a share per audio second), segmentation as a
-delay, the autoscaler, replicas that die and lose their batch.
+Real: `pipelines.scheduling.fair_queue.FairQueue` and its order, late claims, at most ``coordinator_rows_s`` rows
+handled per second by the one Coordinator. Modelled: service times (a constant and a share per audio second),
+segmentation as a delay, the autoscaler, replicas that die and lose their batch.
 """
 
 import heapq
@@ -30,7 +30,8 @@ Policy = Literal["fixed", "tickets", "backlog"]
 class Scenario:
     """What is simulated. Times in seconds, speeds in audio seconds per second.
 
-    A replica has ``tickets`` open while there is work, as `cluster.serve.engine_share.EngineShare.batches_at_once` says.
+    A replica has ``tickets`` open while there is work, as `cluster.serve.engine_share.EngineShare.batches_at_once`
+    says.
 
     ``load``: what arrives, as a share of what all ``replicas`` can transcribe. ``burst``: how many times the usual
     rate arrives during the second tenth of the time. ``policy``: "fixed" keeps all replicas; "tickets" scales as

@@ -117,7 +117,7 @@ def twilio_routes(backend: Backend, accounts: Sequence[TwilioAccount]) -> APIRou
 
 
 def _charge(request: Request, tenant: str) -> None:
-    """Count the request against its tenant's rate, as `deployments.http.dependencies.authorized` does; raises `Overloaded`."""
+    """Count the request against its tenant's rate, as `authorized` does for other routes; raises `Overloaded`."""
     meter: RateMeter = request.app.state.meter
     headers, refusal = meter.charge(tenant)
     leave(request, headers)

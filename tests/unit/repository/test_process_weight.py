@@ -78,7 +78,7 @@ def test_the_segmenter() -> None:
 
 
 def test_a_process_of_any_replica() -> None:
-    """Serve unpickles a replica's class from `cluster.serve.replicas`, which knows all actors: the Segmenter's share only."""
+    """Serve unpickles a replica's class from a module that knows all actors: the Segmenter's share only."""
     assert loaded_by(importing("cluster.serve.replicas")) == {"av"}
 
 

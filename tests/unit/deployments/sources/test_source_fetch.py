@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from deployments.sources import fetch, pinned_http
+from deployments.sources import fetch as fetching
+from deployments.sources import pinned_http
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
 from deployments.sources.public_addresses import is_public
@@ -109,7 +110,7 @@ def destination(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Try again without waiting."""
-    monkeypatch.setattr(fetch, "RETRY_DELAYS_S", (0.0, 0.0))
+    monkeypatch.setattr(fetching, "RETRY_DELAYS_S", (0.0, 0.0))
 
 
 async def test_fetch(url, destination, recordings):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipelines.errors import Overloaded, ReplicaLost, TemplateInvalid
-from pipelines.export.templating import host
+from pipelines.export.templating import host as template_host
 from pipelines.export.templating.host import MAX_ORDER_BYTES
 from pipelines.export.templating.process import IsolatedTemplates
 from pipelines.export.templating.protocol import LENGTH, TemplateAnswer, TemplateOrder, receive
@@ -108,7 +108,7 @@ def test_a_host_ends_with_its_owner() -> None:
     ended = subprocess.run([sys.executable, "-c", OWNER], capture_output=True, text=True, check=False)
     host = Path(f"/proc/{int(ended.stdout)}/cmdline")
     deadline_s = time.monotonic() + 60
-    while host.exists() and b"template_host" in host.read_bytes():
+    while host.exists() and b"templating.host" in host.read_bytes():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
 
@@ -127,7 +127,7 @@ Act = Callable[[socket.socket], None]
 
 def run_child(monkeypatch: pytest.MonkeyPatch, act: Act, **limits: Any) -> None:
     """Try a template by a host whose children do ``act`` instead; forked, not started, so that they know it."""
-    monkeypatch.setattr(host, "answer_to", act)
+    monkeypatch.setattr(template_host, "answer_to", act)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     host = ProcessHost("pipelines.export.templating.host")
     host.serve_by(ours)
@@ -226,9 +226,9 @@ def test_too_much_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         return TemplateAnswer(refusal=str(len(bytearray(2 << 30))))
 
     with monkeypatch.context() as patched:
-        patched.setattr(host, "answered", greedy)
+        patched.setattr(template_host, "answered", greedy)
         with pytest.raises(TemplateInvalid, match="takes too much memory"):
-            run_child(monkeypatch, host.answer_to)
+            run_child(monkeypatch, template_host.answer_to)
 
 
 def test_a_machine_without_time_is_an_overload(monkeypatch: pytest.MonkeyPatch) -> None:
