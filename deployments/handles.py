@@ -18,7 +18,7 @@ from deployments.ports import (
     SegmentRequest,
     WrittenResults,
 )
-from deployments.telemetry.reports import BatchFigures, SegmentFigures
+from deployments.telemetry.reports import BatchReport, SegmentReport
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
@@ -93,7 +93,7 @@ class CoordinatorHandle:
         return items
 
     async def complete(
-        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
     ) -> float:
         backlog_s: float = await _answer(self._handle.complete.remote(ticket, replica, outcomes, figures))
         return backlog_s
@@ -131,7 +131,7 @@ class SegmenterHandle:
             raise found
         return found
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentFigures]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentReport]:
         while True:
             begun = False
             try:

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import PurePath
 from typing import Protocol
 
-from deployments.telemetry.reports import BatchFigures, SegmentFigures, WritingFigures
+from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
 from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, MinutesRecord
@@ -105,7 +105,7 @@ class WorkSource(Protocol):
         """Take the next batch for the replica's model, leased to the ticket; empty when nothing waits."""
 
     async def complete(
-        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
     ) -> float:
         """Report one outcome per claimed item, after their results are stored, and what the batch took.
 
@@ -142,7 +142,7 @@ class SegmentRequest:
 class SegmenterPort(Protocol):
     """What the Coordinator asks of the Segmenters."""
 
-    def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentFigures]:
+    def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
         """Split the source: yield each span once it is stored, then the summary, then what it took.
 
         A source given by URL is fetched and named first. Figures are missing where an earlier call did the work.
@@ -204,7 +204,7 @@ class WrittenResults:
 
     names: tuple[str, ...]
     note: str = ""
-    figures: WritingFigures | None = None
+    figures: WritingReport | None = None
     minutes: MinutesRecord | None = None
 
     @property

@@ -22,7 +22,7 @@ class BlobRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class SpeechInterval:
     """A stretch of speech: half-open sample range ``[start, end)`` on the recording's clock."""
 
     start: int
@@ -44,7 +44,7 @@ class Chunk:
     index: int
     channel: int
     span: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SpeechInterval, ...]
 
     @property
     def n_samples(self) -> int:
@@ -69,7 +69,7 @@ class Word:
     probability: float
 
 
-class Health(StrEnum):
+class CoverageStatus(StrEnum):
     """What is known about an interval of a recording's channel."""
 
     TRANSCRIBED = "transcribed"
@@ -133,7 +133,7 @@ class Segment:
     start_s: float
     end_s: float
     text: str
-    health: Health = Health.TRANSCRIBED
+    health: CoverageStatus = CoverageStatus.TRANSCRIBED
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
     compression_ratio: float = 0.0
@@ -148,7 +148,7 @@ class Coverage:
     channel: int
     start_s: float
     end_s: float
-    health: Health
+    health: CoverageStatus
     note: str = ""
 
 

@@ -27,12 +27,12 @@ from pipelines.core import (
     BlobRef,
     Chunk,
     Coverage,
-    Health,
+    CoverageStatus,
     LanguageVote,
     Minutes,
     ModelInfo,
-    Piece,
     Segment,
+    SpeechInterval,
     Transcript,
     Word,
 )
@@ -209,7 +209,7 @@ class ConsoleHouse:
 
     def add_quarantined(self, job: Job, start_s: float, end_s: float, error: str) -> None:
         """Put a chunk of a job into quarantine."""
-        piece = Piece(start=round(start_s * SAMPLE_RATE), end=round(end_s * SAMPLE_RATE))
+        piece = SpeechInterval(start=round(start_s * SAMPLE_RATE), end=round(end_s * SAMPLE_RATE))
         item = WorkItem(
             task="transcribe",
             tenant=job.tenant,
@@ -302,14 +302,14 @@ def meeting_transcript() -> Transcript:
     whole = transcript_of(MEETING)
     suspect, lost = whole.segments[9], whole.segments[14]
     segments = tuple(
-        replace(segment, health=Health.SUSPECT) if segment is suspect else segment
+        replace(segment, health=CoverageStatus.SUSPECT) if segment is suspect else segment
         for segment in whole.segments
         if segment is not lost
     )
     coverage = tuple(
-        replace(part, health=Health.SUSPECT, note="low_logprob")
+        replace(part, health=CoverageStatus.SUSPECT, note="low_logprob")
         if part.start_s == suspect.start_s
-        else replace(part, health=Health.FAILED, note="CUDA error: device-side assert triggered")
+        else replace(part, health=CoverageStatus.FAILED, note="CUDA error: device-side assert triggered")
         if part.start_s == lost.start_s
         else part
         for part in whole.coverage
@@ -397,12 +397,18 @@ def covering(segments: tuple[Segment, ...], duration_s: float, n_channels: int) 
             if segment.channel != channel or segment.start_s < at_s:
                 continue
             if segment.start_s > at_s:
-                parts.append(Coverage(channel=channel, start_s=at_s, end_s=segment.start_s, health=Health.SILENCE))
+                parts.append(
+                    Coverage(channel=channel, start_s=at_s, end_s=segment.start_s, health=CoverageStatus.SILENCE)
+                )
             parts.append(
-                Coverage(channel=channel, start_s=segment.start_s, end_s=segment.end_s, health=Health.TRANSCRIBED)
+                Coverage(
+                    channel=channel, start_s=segment.start_s, end_s=segment.end_s, health=CoverageStatus.TRANSCRIBED
+                )
             )
             at_s = segment.end_s
-        parts.append(Coverage(channel=channel, start_s=at_s, end_s=max(at_s, duration_s), health=Health.SILENCE))
+        parts.append(
+            Coverage(channel=channel, start_s=at_s, end_s=max(at_s, duration_s), health=CoverageStatus.SILENCE)
+        )
     return tuple(parts)
 
 

@@ -14,7 +14,7 @@ from cluster.settings.sections import ModelSettings
 from pipelines.errors import EmptyAudio
 from pipelines.models.catalogue import read_profile, resolve
 from pipelines.models.devices import find_devices, usable_cores
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 
 LONGEST_S = 24 * 3600.0  # only as much is read as the rows need
 MAX_ROWS = 256
@@ -53,7 +53,7 @@ def add_tune(app: typer.Typer, read_settings: ReadSettings, console: Console) ->
         console.print(f"Settings: batch_size: {best_size(trials)} for the model {files.name} ({engine.info.device}).")
 
 
-def _rows(recording: Path, window_s: float, language: str) -> Iterator[Row]:
+def _rows(recording: Path, window_s: float, language: str) -> Iterator[DecodeRequest]:
     """Rows as the Segmenter would cut them."""
     # Imported for this command only: the others need no FFmpeg.
     from pipelines.audio.decode import decode_audio
@@ -61,4 +61,4 @@ def _rows(recording: Path, window_s: float, language: str) -> Iterator[Row]:
 
     for draft in split_audio(decode_audio(recording, max_duration_s=LONGEST_S), SegmentationOptions(window_s=window_s)):
         for chunk in draft.chunks:
-            yield Row(pcm=draft.row(chunk), index=chunk.index, options=DecodeOptions(language=language))
+            yield DecodeRequest(pcm=draft.row(chunk), index=chunk.index, options=DecodeOptions(language=language))

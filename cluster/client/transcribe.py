@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cluster.client.http import FINAL_STATES, ApiError, Client
 from pipelines.codec import decode
-from pipelines.core import Health, Transcript
+from pipelines.core import CoverageStatus, Transcript
 from pipelines.transcript.coverage import health_s
 
 _UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
@@ -91,7 +91,7 @@ async def transcribe(client: Client, recordings: list[Recording], options: Mappi
 def doubts(transcript: Transcript) -> str:
     """What of a transcript is uncertain or failed, as its documents say: "0:10 uncertain, 1:00 failed", else ""."""
     told = []
-    for health, word in ((Health.SUSPECT, "uncertain"), (Health.FAILED, "failed")):
+    for health, word in ((CoverageStatus.SUSPECT, "uncertain"), (CoverageStatus.FAILED, "failed")):
         if seconds := health_s(transcript, health):
             told.append(f"{clock(ceil(seconds))} {word}")
     return ", ".join(told)

@@ -46,8 +46,8 @@ from deployments.limits import DecodeLimits, IngestionLimits, TenantLimits
 from deployments.ports import SegmentRequest
 from deployments.retention.housekeeping import Retention
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourcePlace
-from deployments.telemetry.counters import MeasureOptions, Measures
+from deployments.sources.places import SourceCredential
+from deployments.telemetry.counters import CoordinatorMetrics, MeasureOptions
 from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from deployments.workers.transcriber import Transcriber
@@ -93,8 +93,8 @@ def source_limits(settings: Settings) -> SourceLimits:
     )
 
 
-def _place(source: SourceSettings) -> SourcePlace:
-    return SourcePlace(
+def _place(source: SourceSettings) -> SourceCredential:
+    return SourceCredential(
         name=source.name,
         url=source.url,
         secret=(read_secret(source.secret, process_environment()) or "") if source.secret else "",
@@ -169,9 +169,9 @@ def stop_coordinator(drain_s: float) -> None:
     handle.stop.remote(drain_s).result(timeout_s=drain_s + 10)
 
 
-def build_measures(settings: Settings) -> Measures:
+def build_measures(settings: Settings) -> CoordinatorMetrics:
     """The Coordinator's counters, with a series for every configured model and class of tenants."""
-    return Measures(
+    return CoordinatorMetrics(
         [model.name for model in settings.models],
         MeasureOptions(
             tenant_classes=settings.metrics.tenant_classes,
@@ -382,7 +382,7 @@ class IngestionReplica(Ingestion):
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
-            doorkeeper=build_doorkeeper(settings, keys),
+            authenticator=build_doorkeeper(settings, keys),
             keys=keys,
             batches=SqlBatches(settings.ledger_url),
             coordinator=CoordinatorHandle(lambda: coordinator),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from pipelines.errors import OptionError
-from pipelines.export.templating.tenant_styles import HouseStyle, HouseStyles, is_text
+from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles, is_text
 from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.minutes.glossary import MAX_TERMS
@@ -125,9 +125,9 @@ class StyleSettings(Section):
         return {name: _template(name, given) for name, given in templates.items()}
 
     @property
-    def style(self) -> HouseStyle:
+    def style(self) -> TenantStyle:
         """As the domain knows it."""
-        return HouseStyle(template=self.template, title=self.title, glossary=self.glossary, templates=self.templates)
+        return TenantStyle(template=self.template, title=self.title, glossary=self.glossary, templates=self.templates)
 
 
 class MinutesSettings(StyleSettings):
@@ -171,9 +171,9 @@ class MinutesSettings(StyleSettings):
         return self
 
     @property
-    def styles(self) -> HouseStyles:
+    def styles(self) -> TenantStyles:
         """Everybody's style and the tenants' own."""
-        return HouseStyles(everybody=self.style, tenants={name: own.style for name, own in self.tenants.items()})
+        return TenantStyles(everybody=self.style, tenants={name: own.style for name, own in self.tenants.items()})
 
 
 class TenantLimitSettings(Section):

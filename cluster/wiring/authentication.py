@@ -7,19 +7,24 @@ from urllib.parse import urlsplit
 
 from cluster.settings.settings import Settings, is_loopback
 from cluster.settings.sources import JWT_SECRET, METRICS_TOKEN, read_secret
-from deployments.auth.api_keys import KeyDoor
-from deployments.auth.authenticators import Doorkeeper, EitherDoor, OpenDoor, ScraperDoor
-from deployments.auth.jwt import JwtDoor, JwtRules, PublishedKeys, SharedSecret
+from deployments.auth.api_keys import ApiKeyAuthenticator
+from deployments.auth.authenticators import (
+    ApiKeyOrJwtAuthenticator,
+    Authenticator,
+    MetricsTokenAuthenticator,
+    NoAuthentication,
+)
+from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
 from deployments.http.hosts import LOOPBACK_NAMES, own_names
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
 
 
-def build_doorkeeper(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Doorkeeper:
+def build_doorkeeper(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Authenticator:
     """The doorkeeper of the chosen mode; raises `ConfigurationError` for a secret that is missing or too short."""
     door = _door(settings, keys, env)
     token = read_secret(METRICS_TOKEN, env)
-    return door if token is None else ScraperDoor(token, door)
+    return door if token is None else MetricsTokenAuthenticator(token, door)
 
 
 def known_hosts(settings: Settings) -> frozenset[str] | None:
@@ -31,12 +36,12 @@ def known_hosts(settings: Settings) -> frozenset[str] | None:
     return frozenset(told - {""}) | LOOPBACK_NAMES | (frozenset() if is_loopback(http.host) else own_names())
 
 
-def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Doorkeeper:
+def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Authenticator:
     if settings.auth.mode == "off":
-        return OpenDoor()
+        return NoAuthentication()
     if settings.auth.mode == "keys":
-        return KeyDoor(keys)
-    tokens = JwtDoor(
+        return ApiKeyAuthenticator(keys)
+    tokens = JwtAuthenticator(
         _signing_keys(settings, env),
         JwtRules(
             issuer=settings.auth.jwt_issuer,
@@ -45,7 +50,11 @@ def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Doorkee
             scope_claim=settings.auth.jwt_scope_claim,
         ),
     )
-    return tokens if settings.auth.mode == "jwt" else EitherDoor(keys=KeyDoor(keys), tokens=tokens)
+    return (
+        tokens
+        if settings.auth.mode == "jwt"
+        else ApiKeyOrJwtAuthenticator(keys=ApiKeyAuthenticator(keys), tokens=tokens)
+    )
 
 
 def _signing_keys(settings: Settings, env: Mapping[str, str]) -> SharedSecret | PublishedKeys:

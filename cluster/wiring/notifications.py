@@ -15,12 +15,12 @@ from pathlib import Path
 from cluster import __version__
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment, read_secret
-from deployments.notifications.delivery_loop import Carrier, Courier, CourierOptions
+from deployments.notifications.delivery_loop import CourierOptions, DeliveryWorker, Sender
 from deployments.notifications.email import MailCarrier, MailOptions
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import parse_secrets
 from deployments.notifications.webhooks import WebhookCarrier, WebhookLimits, target_complaint
-from deployments.telemetry.counters import Measures
+from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.outbox import Channel
 from pipelines.ledger.protocol import Ledger
@@ -34,9 +34,9 @@ MIB = 1 << 20
 MAIL_HOLD_S = 240.0
 
 
-def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures: Measures) -> Courier:
+def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures: CoordinatorMetrics) -> DeliveryWorker:
     """The Courier with the carriers that are configured."""
-    carriers: dict[Channel, Carrier] = {
+    carriers: dict[Channel, Sender] = {
         "webhook": WebhookCarrier(
             lambda tenant: webhook_secrets(os.environ, tenant),
             webhook_limits(settings),
@@ -57,12 +57,12 @@ def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures
         carriers["email"] = MailCarrier(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
     # Longer than an attempt may take: each step of a conversation with a mail server has its own time limit.
     hold_s = MAIL_HOLD_S if email.host else 2 * settings.webhooks.timeout_s + 10.0
-    return Courier(ledger.outbox, carriers, options=CourierOptions(hold_s=hold_s), measures=measures)
+    return DeliveryWorker(ledger.outbox, carriers, options=CourierOptions(hold_s=hold_s), measures=measures)
 
 
-def build_notices(settings: Settings) -> Notices:
+def build_notices(settings: Settings) -> JobNotifications:
     """Whom jobs notify."""
-    return Notices(
+    return JobNotifications(
         public_url=settings.http.public_url.rstrip("/") or settings.url,
         webhook=settings.webhooks.url,
         webhooks=settings.webhooks.tenants,

@@ -8,7 +8,7 @@ from pipelines.export.document import Layout
 from pipelines.export.render import render
 from pipelines.export.templating.process import UNUSABLE, IsolatedTemplates
 from pipelines.export.templating.templates import Templates, values_of
-from pipelines.export.templating.tenant_styles import HouseStyles
+from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
@@ -20,7 +20,7 @@ MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minu
 class Documents:
     """Documents of transcripts, and of minutes in the style of their tenants' house."""
 
-    def __init__(self, store: BlobStore, styles: HouseStyles, templates: Templates | None = None) -> None:
+    def __init__(self, store: BlobStore, styles: TenantStyles, templates: Templates | None = None) -> None:
         """``templates`` None: each in a process of its own."""
         self._store = store
         self._styles = styles

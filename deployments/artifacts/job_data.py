@@ -108,7 +108,7 @@ def stitch_job(
     return usage
 
 
-def take_transcript(store: BlobStore, job: Job, origin_id: str) -> None:
+def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> None:
     """Copy the transcript of an earlier job of the same tenant: each stands alone. Raises `BlobMissing`.
 
     Minutes that are written anew may take a corrected one.

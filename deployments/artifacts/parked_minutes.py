@@ -28,7 +28,7 @@ class Parked:
     not_before_s: float = 0.0
 
 
-class Parking:
+class DeferredMinutes:
     """The parked requests in a blob store. Its methods block."""
 
     def __init__(self, store: BlobStore) -> None:
@@ -64,11 +64,11 @@ class Parking:
         """How many requests are parked."""
         return sum(1 for _ in self._keys())
 
-    def ask_to_resume(self) -> None:
+    def request_resume(self) -> None:
         """Leave word that what is parked may be tried at once: the model works again, or the budget is larger."""
         self._store.put(RESUME_MINUTES, b"")
 
-    def taken_word(self) -> bool:
+    def consume_resume_request(self) -> bool:
         """Whether word was left since this was asked last."""
         if not self._store.exists(RESUME_MINUTES):
             return False
@@ -80,7 +80,7 @@ class Parking:
         self._store.delete(_key(request))
 
 
-class RememberedParking(Parking):
+class RememberedParking(DeferredMinutes):
     """The same for the process that parks and looks again every few seconds: it reads each entry once in `FRESH_S`.
 
     What it parks again itself is read anew. What another process does (one replica replaces another) is seen after
@@ -95,7 +95,7 @@ class RememberedParking(Parking):
         self._reading = ""
 
     def list(self) -> "list[Parked]":
-        """All parked requests; see `Parking.list`."""
+        """All parked requests; see `DeferredMinutes.list`."""
         now_s = self._clock()
         entries = {key: self._remembered(key, now_s) for key in self._keys()}
         with self._lock:
@@ -115,7 +115,7 @@ class RememberedParking(Parking):
         return entry
 
     def park(self, request: MinutesRequest, why: str, not_before_s: float = 0.0) -> None:
-        """Keep a request for later; see `Parking.park`."""
+        """Keep a request for later; see `DeferredMinutes.park`."""
         super().park(request, why, not_before_s)
         key = _key(request)
         with self._lock:

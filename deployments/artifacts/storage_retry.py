@@ -1,4 +1,4 @@
-"""`Patience`: retry an operation while the blob store or the ledger is unavailable, with exponential backoff."""
+"""`StorageRetry`: retry an operation while the blob store or the ledger is unavailable, with exponential backoff."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Patience:
+class StorageRetry:
     """Retries without end; ``store_ok`` and ``ledger_ok`` tell what the last attempts met.
 
     Pauses double up to ``longest_pause_s`` and have full jitter (Brooker, "Exponential Backoff And Jitter", 2015):

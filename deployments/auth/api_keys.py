@@ -1,4 +1,4 @@
-"""`KeyDoor`: lets in who brings an API key, and asks the database about each key once in a few seconds only."""
+"""`ApiKeyAuthenticator`: authenticates API keys, and asks the database about each key once in a few seconds only."""
 
 import time
 from collections import OrderedDict
@@ -28,8 +28,8 @@ class _Known:
     until_s: float  # monotonic
 
 
-class KeyDoor:
-    """`deployments.auth.authenticators.Doorkeeper` for API keys. Belongs to one event loop."""
+class ApiKeyAuthenticator:
+    """`deployments.auth.authenticators.Authenticator` for API keys. Belongs to one event loop."""
 
     def __init__(self, keys: KeyStore, *, clock: Callable[[], float] = time.time, fresh_s: float = FRESH_S) -> None:
         self._keys = keys
@@ -38,7 +38,7 @@ class KeyDoor:
         self._known: OrderedDict[str, _Known] = OrderedDict()  # by digest: what was once right needs no second look
         self._threads = anyio.CapacityLimiter(MAX_LOOKUPS)
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         """Whose key this is; raises `Unauthenticated`, `LedgerUnavailable` when nobody can tell."""
         if not token:
             raise Unauthenticated("Send an API key: Authorization: Bearer …, or X-API-Key: ….")

@@ -1,4 +1,4 @@
-"""Authenticate requests: a `Doorkeeper` turns the token of a request into a `Principal`.
+"""Authenticate requests: an `Authenticator` turns the token of a request into a `Principal`.
 
 A route names the scope it needs by one of the annotations in `deployments.http.dependencies`.
 """
@@ -23,45 +23,45 @@ class Principal:
     key_id: str = ""
 
 
-class Doorkeeper(Protocol):
+class Authenticator(Protocol):
     """Knows principals by their tokens."""
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         """Whose token this is, None where a request brings none; raises `Unauthenticated`."""
 
 
-class OpenDoor:
+class NoAuthentication:
     """Authentication switched off: everybody is the one tenant and may do everything."""
 
     def __init__(self, tenant: str = DEFAULT_TENANT) -> None:
         self._everybody = Principal(tenant=tenant, scopes=ALL_SCOPES)
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         """Whatever a request brings, it is let in."""
         return self._everybody
 
 
-class EitherDoor:
+class ApiKeyOrJwtAuthenticator:
     """Takes API keys and JSON Web Tokens; a key is known by its form."""
 
-    def __init__(self, *, keys: Doorkeeper, tokens: Doorkeeper) -> None:
+    def __init__(self, *, keys: Authenticator, tokens: Authenticator) -> None:
         self._keys = keys
         self._tokens = tokens
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         """Ask the one that knows this kind of token."""
-        return await (self._tokens if token and key_id_of(token) is None else self._keys).admit(token)
+        return await (self._tokens if token and key_id_of(token) is None else self._keys).authenticate(token)
 
 
-class ScraperDoor:
+class MetricsTokenAuthenticator:
     """Lets Prometheus in by a token of its own, everybody else by the door behind."""
 
-    def __init__(self, token: str, behind: Doorkeeper) -> None:
+    def __init__(self, token: str, behind: Authenticator) -> None:
         self._token = token.encode()
         self._behind = behind
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         """The scraper may read metrics and nothing else."""
         if token and hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
             return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics")
-        return await self._behind.admit(token)
+        return await self._behind.authenticate(token)

@@ -1,4 +1,4 @@
-"""`JwtDoor`: lets in who brings a JSON Web Token (RFC 7519) that an identity provider signed.
+"""`JwtAuthenticator`: lets in who brings a JSON Web Token (RFC 7519) that an identity provider signed.
 
 Which algorithms count is decided here by the kind of key, never by the token: with a shared secret only HS256, with
 published keys (JWKS, RFC 7517) only signatures that the published half cannot make.
@@ -110,14 +110,14 @@ def _is_public(key: jwt.PyJWK) -> bool:
     return key.key_type in ("RSA", "EC", "OKP") and key.public_key_use in (None, "sig")
 
 
-class JwtDoor:
+class JwtAuthenticator:
     """Authenticates tokens that are signed with one of ``keys`` and say what ``rules`` ask."""
 
     def __init__(self, keys: SharedSecret | PublishedKeys, rules: JwtRules) -> None:
         self._keys = keys
         self._rules = rules
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         """Whose token this is; raises `Unauthenticated`."""
         if not token:
             raise Unauthenticated("Send a JSON Web Token: Authorization: Bearer ….")

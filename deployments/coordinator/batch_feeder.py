@@ -9,7 +9,7 @@ from deployments.coordinator.lease import Leadership
 from deployments.ports import SegmenterPort
 from pipelines.errors import MeetMemoError
 from pipelines.jobs.batch import Batch, Entry, Probe
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ class BatchFeeder:
     def __init__(
         self,
         *,
-        book: BatchBook,
+        book: BatchRepository,
         segmenter: SegmenterPort,
         leadership: Leadership,
         new_id: Callable[[], str],

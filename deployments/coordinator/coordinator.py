@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 
 from deployments.artifacts.shared_reads import SharedJobReads
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.batch_feeder import BatchFeeder
 from deployments.coordinator.job_runner import JobDriver
 from deployments.coordinator.job_store import JobRecords
@@ -33,15 +33,15 @@ from deployments.ports import (
     TranscriberPort,
     WrittenResults,
 )
-from deployments.retention.housekeeping import Retention, keep_house
-from deployments.telemetry.counters import Measures
-from deployments.telemetry.reports import BatchFigures
+from deployments.retention.housekeeping import Retention, enforce_retention
+from deployments.telemetry.counters import CoordinatorMetrics
+from deployments.telemetry.reports import BatchReport
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.ids import new_id
 from pipelines.jobs.events import CancelRequested, Claimed
 from pipelines.jobs.job import JobState
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import DrainMode, Ledger
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.measured import MeasuredStore
@@ -69,19 +69,19 @@ class Coordinator:
         minutes_writer: MinutesPort,
         count_replicas: Callable[[], Mapping[str, int]],
         options: CoordinatorOptions,
-        patience: Patience | None = None,
-        measures: Measures | None = None,
-        batches: BatchBook | None = None,
+        storage_retry: StorageRetry | None = None,
+        measures: CoordinatorMetrics | None = None,
+        batches: BatchRepository | None = None,
     ) -> None:
         """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
         store = MeasuredStore(store)
-        self._measures = measures or Measures(transcribers)
+        self._measures = measures or CoordinatorMetrics(transcribers)
         self._ledger = ledger
         self._store = store
         self._count_replicas = count_replicas
         self._options = options
         self._leadership = Leadership(ledger, options.owner, options.lease_s)
-        self._patience = patience or Patience()
+        self._storage_retry = storage_retry or StorageRetry()
         self._records = JobRecords(ledger, self._leadership, options.notices)
         self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
         self._wake = asyncio.Event()
@@ -92,7 +92,7 @@ class Coordinator:
             transcribers=transcribers,
             minutes_writer=minutes_writer,
             leadership=self._leadership,
-            patience=self._patience,
+            storage_retry=self._storage_retry,
             options=options,
             measures=self._measures,
             ended=self._job_ended,
@@ -102,7 +102,7 @@ class Coordinator:
             driver=self._driver,
             ledger=ledger,
             store=store,
-            patience=self._patience,
+            storage_retry=self._storage_retry,
             count_replicas=count_replicas,
             fence=lambda: self._leadership.lease.fence,
         )
@@ -125,12 +125,12 @@ class Coordinator:
 
         Waits for a ledger or a store that is away.
         """
-        await self._patience.in_thread(self._ledger.migrate)
+        await self._storage_retry.in_thread(self._ledger.migrate)
         await self._leadership.win()
-        self._switch(await self._patience.in_thread(self._ledger.drain_mode))
-        self._driver.offices.follow(await self._patience.in_thread(self._ledger.model_routes))
-        for job in await self._patience.in_thread(self._records.live):
-            await self._patience.repeat(functools.partial(self._driver.recover, job))
+        self._switch(await self._storage_retry.in_thread(self._ledger.drain_mode))
+        self._driver.offices.follow(await self._storage_retry.in_thread(self._ledger.model_routes))
+        for job in await self._storage_retry.in_thread(self._records.live):
+            await self._storage_retry.repeat(functools.partial(self._driver.recover, job))
         self._loops = [
             asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
             asyncio.create_task(self._claim_loop(), name="claim"),
@@ -230,8 +230,8 @@ class Coordinator:
             ),
             backlog_audio_s=self._driver.backlog_s,
             speed=self._driver.meter.speed,
-            ledger_ok=self._patience.ledger_ok,
-            store_ok=self._patience.store_ok,
+            ledger_ok=self._storage_retry.ledger_ok,
+            store_ok=self._storage_retry.store_ok,
             draining=self._draining,
         )
 
@@ -261,7 +261,7 @@ class Coordinator:
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
-        await self._patience.in_thread(self._records.enter_minutes, tenant, job_id, written)
+        await self._storage_retry.in_thread(self._records.enter_minutes, tenant, job_id, written)
         if written.figures is not None:
             self._measures.written(written.figures)
 
@@ -273,12 +273,12 @@ class Coordinator:
         return self._driver.offices[replica.name].claim(ticket, replica, max_items)
 
     async def complete(
-        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchFigures | None = None
+        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
     ) -> float:
         """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
         office = self._driver.offices[replica.name]
         if figures is not None:
-            self._driver.take_figures(office, figures)
+            self._driver.record_report(office, figures)
         for outcome in outcomes:
             await self._driver.take_outcome(office, ticket, outcome)
         if not self._driver.backlog_s:
@@ -294,7 +294,7 @@ class Coordinator:
                     await self._wake.wait()
             self._wake.clear()
             try:
-                await self._patience.repeat(self._claim_jobs)
+                await self._storage_retry.repeat(self._claim_jobs)
             except Fenced:
                 self._leadership.lose()
                 return
@@ -302,14 +302,16 @@ class Coordinator:
     async def _claim_jobs(self) -> None:
         self._driver.offices.follow(await asyncio.to_thread(self._ledger.model_routes))
         for job in await asyncio.to_thread(self._records.cancel_requests):
-            await self._driver.report(self._driver.jobs.get(job.id) or self._driver.admit(job), CancelRequested())
+            await self._driver.report(
+                self._driver.jobs.get(job.id) or self._driver.authenticate(job), CancelRequested()
+            )
         if self._feeder and not self._draining:
             self._measures.arrived(await asyncio.to_thread(self._feeder.feed))
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
             claimed = await asyncio.to_thread(self._records.claim, room, self._driver.jobs)
             self._more_queued = len(claimed) >= room
-            await asyncio.gather(*(self._driver.begin(self._driver.admit(job), Claimed()) for job in claimed))
+            await asyncio.gather(*(self._driver.begin(self._driver.authenticate(job), Claimed()) for job in claimed))
 
     @property
     def _room(self) -> int:
@@ -324,7 +326,7 @@ class Coordinator:
         while True:
             try:
                 await asyncio.to_thread(
-                    keep_house,
+                    enforce_retention,
                     self._ledger,
                     self._store,
                     self._options.retention,

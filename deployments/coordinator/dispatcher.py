@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 
 from deployments.ports import TranscriberPort
-from deployments.telemetry.counters import Measures
+from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.core import ModelInfo
 from pipelines.scheduling.fair_queue import FairQueue
 from pipelines.scheduling.work_item import WorkItem
@@ -30,7 +30,7 @@ class TicketOffice:
     """The queue, the leases and the open tickets of one model. Belongs to one event loop.
 
     ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up. A claimed batch may take
-    ``patience_s`` seconds plus its audio at a tenth of the slowest speed met so far; before anything was measured,
+    ``wait_timeout_s`` seconds plus its audio at a tenth of the slowest speed met so far; before anything was measured,
     at ``min_speed`` (audio seconds per second). A replica decodes ``lanes`` batches at once: what is too little to
     fill all of them is divided.
     """
@@ -46,22 +46,22 @@ class TicketOffice:
         max_attempts: int,
         lanes: int = 1,
         pause_s: float = 1.0,
-        patience_s: float = 120.0,
+        wait_timeout_s: float = 120.0,
         min_speed: float = 0.02,
-        measures: Measures | None = None,
+        measures: CoordinatorMetrics | None = None,
     ) -> None:
         self.model = model
         self.queue = FairQueue()
         self.replica = ModelInfo(name=model)  # the last replica that claimed: what transcripts name
         self._transcriber = transcriber
         self._give_up = give_up
-        self._measures = measures or Measures()
+        self._measures = measures or CoordinatorMetrics()
         self._max_tickets = max_tickets
         self._batch_size = batch_size
         self._max_attempts = max_attempts
         self._lanes = lanes
         self._pause_s = pause_s
-        self._patience_s = patience_s
+        self._patience_s = wait_timeout_s
         self._min_speed = min_speed
         self._slowest_speed: float | None = None
         self._limits: dict[str, asyncio.Timeout] = {}

@@ -9,7 +9,7 @@ import structlog
 from deployments.coordinator.dispatcher import TicketOffice
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.ports import TranscriberPort
-from deployments.telemetry.counters import Measures
+from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.models.routing import ModelRoute, misfit
 from pipelines.scheduling.work_item import WorkItem
 
@@ -25,7 +25,7 @@ class ModelOffices(Mapping[str, TicketOffice]):
         self,
         transcribers: Mapping[str, TranscriberPort],
         options: CoordinatorOptions,
-        measures: Measures,
+        measures: CoordinatorMetrics,
         *,
         give_up: Callable[[str, WorkItem, str], None],
     ) -> None:
@@ -44,7 +44,7 @@ class ModelOffices(Mapping[str, TicketOffice]):
                 max_attempts=options.max_attempts,
                 lanes=options.lanes.get(model, 1),
                 pause_s=options.pause_s,
-                patience_s=options.batch_patience_s,
+                wait_timeout_s=options.batch_patience_s,
                 measures=measures,
             )
             for model, transcriber in transcribers.items()

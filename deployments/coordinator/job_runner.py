@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 import structlog
 
 from deployments.artifacts import job_data, quarantine
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.dispatcher import TicketOffice
 from deployments.coordinator.dispatchers import ModelOffices
 from deployments.coordinator.job_store import JobRecords
@@ -33,8 +33,8 @@ from deployments.ports import (
 )
 from deployments.retention.erasure import erase_blobs
 from deployments.telemetry import tracing
-from deployments.telemetry.counters import Measures
-from deployments.telemetry.reports import BatchFigures, SegmentFigures
+from deployments.telemetry.counters import CoordinatorMetrics
+from deployments.telemetry.reports import BatchReport, SegmentReport
 from pipelines.core import BlobRef, Span
 from pipelines.errors import Fenced, JobUnknown, MeetMemoError, Reason, VersionConflict
 from pipelines.jobs.events import (
@@ -77,9 +77,9 @@ class JobDriver:
         transcribers: Mapping[str, TranscriberPort],
         minutes_writer: MinutesPort,
         leadership: Leadership,
-        patience: Patience,
+        storage_retry: StorageRetry,
         options: CoordinatorOptions,
-        measures: Measures,
+        measures: CoordinatorMetrics,
         ended: Callable[[], None],
     ) -> None:
         """Wire the parts; ``ended`` is called whenever a job has ended and makes room for another."""
@@ -89,7 +89,7 @@ class JobDriver:
         self._segmenter = segmenter
         self._minutes_writer = minutes_writer
         self._leadership = leadership
-        self._patience = patience
+        self._storage_retry = storage_retry
         self._options = options
         self._measures = measures
         self._ended = ended
@@ -98,7 +98,7 @@ class JobDriver:
             records=records,
             store=store,
             leadership=leadership,
-            patience=patience,
+            storage_retry=storage_retry,
             profiles=options.profiles,
             weights=options.weights,
         )
@@ -119,7 +119,7 @@ class JobDriver:
 
     # Where jobs come in
 
-    def admit(self, job: Job) -> LiveJob:
+    def authenticate(self, job: Job) -> LiveJob:
         """Take a job in hand."""
         known = self._profile(job).languages or ()
         given = job.options.language or (known[0] if len(known) == 1 else None)
@@ -128,7 +128,7 @@ class JobDriver:
 
     async def recover(self, job: Job) -> None:
         """Go on with a job that an earlier Coordinator had begun."""
-        live = self.admit(job)
+        live = self.authenticate(job)
         live.outcomes = await asyncio.to_thread(job_data.stored_outcomes, self._store, live.keys)
         for vote in await asyncio.to_thread(job_data.stored_languages, self._store, live.keys):
             live.votes[vote.channel] = vote
@@ -144,7 +144,7 @@ class JobDriver:
             event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
         await self.report(live, event)
 
-    def take_figures(self, office: TicketOffice, figures: BatchFigures) -> None:
+    def record_report(self, office: TicketOffice, figures: BatchReport) -> None:
         """Count what a Transcriber measured."""
         profile = self._options.profile_of(office.model)
         self._measures.batch(office.model, figures, profile.window_s)
@@ -154,7 +154,7 @@ class JobDriver:
         item = outcome.item
         live = self.jobs.get(item.job_id)
         if live is None:
-            await self._patience.in_thread(self._discard, item)
+            await self._storage_retry.in_thread(self._discard, item)
         elif not office.settle(ticket, item):
             return
         elif outcome.error and outcome.retry:
@@ -181,7 +181,7 @@ class JobDriver:
             if after.state is live.job.state:
                 live.job = after
             else:
-                stored = await self._patience.repeat(lambda: self._records.write(live, after))
+                stored = await self._storage_retry.repeat(lambda: self._records.write(live, after))
                 self._records.accept(live, after, stored)
                 if after.state.final:
                     self._measures.ended(live.job, live.job.updated_at_s)
@@ -232,7 +232,7 @@ class JobDriver:
         stream = spans_of(
             self._segmenter,
             request,
-            self._patience,
+            self._storage_retry,
             max_attempts=self._options.max_attempts,
             pause_s=self._options.pause_s,
         )
@@ -240,7 +240,7 @@ class JobDriver:
             async for found in stream:
                 if isinstance(found, Span):
                     await self.advance(live, live.span_stored(found))
-                elif isinstance(found, SegmentFigures):
+                elif isinstance(found, SegmentReport):
                     self._measures.segmented(found)
                 elif isinstance(found, BlobRef):
                     await self.advance(live, SourceFetched(source=found))
@@ -261,7 +261,7 @@ class JobDriver:
 
     async def _replay(self, live: LiveJob) -> None:
         """Lay out the chunks to decode again; everything else has an outcome in the origin."""
-        spans, kept = await self._patience.in_thread(quarantine.prepare_replay, self._store, live.job)
+        spans, kept = await self._storage_retry.in_thread(quarantine.prepare_replay, self._store, live.job)
         live.votes = {vote.channel: vote for vote in kept.votes}
         live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
         for span in spans:
@@ -271,26 +271,26 @@ class JobDriver:
     async def _hear_language(self, live: LiveJob, outcome: Outcome) -> None:
         vote = live.hear(outcome.item.chunk, outcome.languages)
         if vote is not None:
-            await self._patience.in_thread(job_data.store_language, self._store, live.keys, vote)
+            await self._storage_retry.in_thread(job_data.store_language, self._store, live.keys, vote)
             self._enqueue(live, live.decide(vote))
 
     async def _stitch(self, live: LiveJob) -> None:
         if live.job.minutes_of:
-            await self._patience.repeat(self._leadership.confirm)
-            await self._patience.in_thread(job_data.take_transcript, self._store, live.job, live.job.minutes_of)
+            await self._storage_retry.repeat(self._leadership.confirm)
+            await self._storage_retry.in_thread(job_data.copy_transcript, self._store, live.job, live.job.minutes_of)
             await self.advance(live, TranscriptStored())
             return
         model = self.offices[live.job.options.model].replica
-        await self._patience.repeat(self._leadership.confirm)
-        usage = await self._patience.in_thread(
+        await self._storage_retry.repeat(self._leadership.confirm)
+        usage = await self._storage_retry.in_thread(
             job_data.stitch_job, self._store, live.job, model, live.votes, live.transcriptions
         )
         await self.advance(live, TranscriptStored(usage=usage, content_key=self._content_key(live.job)))
 
     async def _write_minutes(self, live: LiveJob) -> None:
         request = MinutesRequest.of(live.job)
-        await self._patience.repeat(self._leadership.confirm)
-        written = await self._patience.repeat(lambda: self._minutes_writer.write(request))
+        await self._storage_retry.repeat(self._leadership.confirm)
+        written = await self._storage_retry.repeat(lambda: self._minutes_writer.write(request))
         if written.figures is not None:
             self._measures.written(written.figures)
         await self.advance(
@@ -302,7 +302,7 @@ class JobDriver:
         """Forget an ended job and delete its working data."""
         self._forget(live)
         # Apart from the job's own end, which need not wait for a store that is away.
-        cleaning = asyncio.create_task(self._patience.in_thread(job_data.clean_up, self._store, live.job))
+        cleaning = asyncio.create_task(self._storage_retry.in_thread(job_data.clean_up, self._store, live.job))
         self._background.add(cleaning)
         cleaning.add_done_callback(self._background.discard)
         self._ended()
@@ -338,8 +338,8 @@ class JobDriver:
         if item.task == "detect_language":
             await self._hear_language(live, Outcome(item=item))
             return
-        await self._patience.repeat(self._leadership.confirm)
-        await self._patience.in_thread(
+        await self._storage_retry.repeat(self._leadership.confirm)
+        await self._storage_retry.in_thread(
             quarantine.keep_chunk,
             self._store,
             item,
@@ -347,7 +347,7 @@ class JobDriver:
             model=self.offices[live.job.options.model].replica,
             at_s=time.time(),
         )
-        await self._patience.in_thread(job_data.store_failure, self._store, item, why)
+        await self._storage_retry.in_thread(job_data.store_failure, self._store, item, why)
         await self._records.record(
             live.job, "chunk_given_up", f"chunk {item.chunk.index}: {why.strip().rpartition(chr(10))[2][:200]}"
         )
@@ -397,7 +397,7 @@ class JobDriver:
             log.warning("job is not ours any more", action="forget", job_id=live.job.id, error=str(error))
             self._forget(live)
             if isinstance(error, JobUnknown):  # deleted meanwhile, results and all
-                await self._patience.in_thread(erase_blobs, self._store, live.keys)
+                await self._storage_retry.in_thread(erase_blobs, self._store, live.keys)
 
     async def _failure_of(self, live: LiveJob, step: Step) -> Failed | None:
         try:

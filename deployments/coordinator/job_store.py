@@ -9,7 +9,7 @@ from dataclasses import replace
 from deployments.coordinator.group_commit import GroupCommit
 from deployments.coordinator.lease import Leadership
 from deployments.coordinator.live_job import LiveJob
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.ports import WrittenResults
 from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
 from pipelines.jobs.events import MinutesFollowed
@@ -25,7 +25,7 @@ class JobRecords:
         self,
         ledger: Ledger,
         leadership: Leadership,
-        notices: Notices,
+        notices: JobNotifications,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``notices`` says which messages a change brings, ``clock`` gives Unix seconds."""

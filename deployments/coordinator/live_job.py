@@ -10,7 +10,7 @@ from pipelines.jobs.events import SpanStored
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
-from pipelines.transcript.language_detection import Ballot
+from pipelines.transcript.language_detection import LanguageDetector
 from pipelines.whisper.initial_prompt import priming_text
 
 DETECTION_PRIORITY = 1_000  # a language question holds up its whole job and costs one encoder pass
@@ -33,7 +33,7 @@ class LiveJob:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     given_language: str | None = None
     votes: dict[int, LanguageVote] = field(default_factory=dict)
-    ballots: dict[int, Ballot] = field(default_factory=dict)
+    ballots: dict[int, LanguageDetector] = field(default_factory=dict)
     outcomes: Outcomes = field(default=Outcomes())
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
 
@@ -68,7 +68,7 @@ class LiveJob:
             if self.language_of(chunk.channel):
                 items.append(self.transcription(chunk))
             else:
-                ballot = self.ballots.setdefault(chunk.channel, Ballot(channel=chunk.channel))
+                ballot = self.ballots.setdefault(chunk.channel, LanguageDetector(channel=chunk.channel))
                 ballot.hold(chunk)
                 items += self._questions(ballot, complete=False)
         return items
@@ -137,7 +137,7 @@ class LiveJob:
         deadline = self.job.options.deadline
         return deadline.timestamp() if deadline else None
 
-    def _questions(self, ballot: Ballot, *, complete: bool) -> list[WorkItem]:
+    def _questions(self, ballot: LanguageDetector, *, complete: bool) -> list[WorkItem]:
         return [
             WorkItem(
                 task="detect_language",

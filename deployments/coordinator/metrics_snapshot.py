@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from deployments.artifacts.parked_minutes import Parking
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.parked_minutes import DeferredMinutes
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.job_runner import JobDriver
-from deployments.telemetry.counters import Measures
+from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.ledger.protocol import Ledger, QueuedJobs
@@ -26,11 +26,11 @@ class Observatory:
     def __init__(
         self,
         *,
-        measures: Measures,
+        measures: CoordinatorMetrics,
         driver: JobDriver,
         ledger: Ledger,
         store: MeasuredStore,
-        patience: Patience,
+        storage_retry: StorageRetry,
         count_replicas: Callable[[], Mapping[str, int]],
         fence: Callable[[], int],
     ) -> None:
@@ -38,7 +38,7 @@ class Observatory:
         self._driver = driver
         self._ledger = ledger
         self._store = store
-        self._patience = patience
+        self._storage_retry = storage_retry
         self._count_replicas = count_replicas
         self._fence = fence
         self._n_parked: int | None = None
@@ -66,8 +66,8 @@ class Observatory:
             },
             speed=self._driver.meter.speed,
             fence=self._fence(),
-            ledger_ok=self._patience.ledger_ok and queued is not None,
-            store_ok=self._patience.store_ok,
+            ledger_ok=self._storage_retry.ledger_ok and queued is not None,
+            store_ok=self._storage_retry.store_ok,
             draining=draining,
             n_parked=await self._count_parked(),
         )
@@ -104,7 +104,7 @@ class Observatory:
             self._parked_until_s = now_s + PARKED_FRESH_S
             try:
                 async with asyncio.timeout(STORAGE_TIMEOUT_S):
-                    self._n_parked = await asyncio.to_thread(Parking(self._store).count)
+                    self._n_parked = await asyncio.to_thread(DeferredMinutes(self._store).count)
             except (StoreUnavailable, TimeoutError):
                 self._n_parked = None
         return self._n_parked

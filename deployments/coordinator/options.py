@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.retention.housekeeping import Retention
 from pipelines.models.profile import ModelProfile
 
@@ -37,7 +37,7 @@ class CoordinatorOptions:
     progress_interval_s: float = 0.5
     housekeeping_interval_s: float = 3600.0
     retention: Retention = field(default=Retention())
-    notices: Notices = field(default=Notices())
+    notices: JobNotifications = field(default=JobNotifications())
 
     def profile_of(self, model: str) -> ModelProfile:
         """What is known about a model."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import structlog
 
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.ports import SegmenterPort, SegmentRequest
-from deployments.telemetry.reports import SegmentFigures
+from deployments.telemetry.reports import SegmentReport
 from pipelines.core import BlobRef, SourceSummary, Span
 from pipelines.errors import LedgerUnavailable, ReplicaLost, StoreUnavailable, TimedOut
 
@@ -16,8 +16,13 @@ log = structlog.get_logger()
 
 
 async def spans_of(
-    segmenter: SegmenterPort, request: SegmentRequest, patience: Patience, *, max_attempts: int, pause_s: float = 1.0
-) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentFigures]:
+    segmenter: SegmenterPort,
+    request: SegmentRequest,
+    storage_retry: StorageRetry,
+    *,
+    max_attempts: int,
+    pause_s: float = 1.0,
+) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
     """Yield what the Segmenter yields, each once: spans are cut and named the same every time.
 
     Waits for a store for as long as it is away. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row
@@ -35,7 +40,7 @@ async def spans_of(
                     n_seen, n_outages, n_attempts = position, 0, 0
                     yield found
         except (StoreUnavailable, LedgerUnavailable) as error:
-            await patience.rest(error, n_outages)
+            await storage_retry.rest(error, n_outages)
             n_outages += 1
         except (TimedOut, ReplicaLost) as error:
             n_attempts += 1

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from deployments.artifacts import job_data
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.job_store import JobRecords
 from deployments.coordinator.lease import Leadership
 from pipelines.errors import BlobMissing
@@ -27,7 +27,7 @@ class Reuse:
         records: JobRecords,
         store: BlobStore,
         leadership: Leadership,
-        patience: Patience,
+        storage_retry: StorageRetry,
         profiles: Mapping[str, ModelProfile],
         weights: Mapping[str, str],
     ) -> None:
@@ -35,7 +35,7 @@ class Reuse:
         self._records = records
         self._store = store
         self._leadership = leadership
-        self._patience = patience
+        self._storage_retry = storage_retry
         self._profiles = profiles
         self._weights = weights
 
@@ -56,12 +56,12 @@ class Reuse:
         key = self.key_of(job)
         if not (key and job.options.reuse) or job.options.keep_audio:
             return None
-        origin = await self._patience.in_thread(self._records.same_content, job.tenant, key)
+        origin = await self._storage_retry.in_thread(self._records.same_content, job.tenant, key)
         if origin is None:
             return None
-        await self._patience.repeat(self._leadership.confirm)
+        await self._storage_retry.repeat(self._leadership.confirm)
         try:
-            await self._patience.in_thread(job_data.take_transcript, self._store, job, origin.id)
+            await self._storage_retry.in_thread(job_data.copy_transcript, self._store, job, origin.id)
         except BlobMissing:  # purged meanwhile
             return None
         log.info("transcript reused", action="reuse", job_id=job.id, origin=origin.id)

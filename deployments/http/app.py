@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from deployments.artifacts.template_queue import TemplateQueue
-from deployments.auth.authenticators import Doorkeeper, OpenDoor
+from deployments.auth.authenticators import Authenticator, NoAuthentication
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.browser_guard import BrowserGuard, BrowserRules
 from deployments.http.console_page import serve_console
@@ -42,7 +42,7 @@ from deployments.http.routes.twilio import twilio_routes
 from deployments.http.security_headers import AnswerHeaders
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.resumable_leftovers import sweep_leftovers
 from deployments.intake.spool import UploadGates
 from deployments.intake.spool_sweep import SpoolSweeper, sweep
@@ -53,13 +53,13 @@ from deployments.ports import CoordinatorPort
 from deployments.retention.scrubber import Scrubber
 from deployments.sources.limits import SourceLimits
 from deployments.tenant.backend import Backend
-from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.errors import ConfigurationError
 from pipelines.export.templating.templates import Templates
-from pipelines.export.templating.tenant_styles import HouseStyles
+from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.ids import new_id as random_id
 from pipelines.ledger.api_keys import KeyStore
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.models.profile import ModelProfile
 from pipelines.storage.protocol import BlobStore
@@ -86,17 +86,17 @@ def build_api(
     models: Sequence[str],
     default_model: str,
     limits: IngestionLimits,
-    doorkeeper: Doorkeeper | None = None,
+    authenticator: Authenticator | None = None,
     keys: KeyStore | None = None,
     cors_origins: Sequence[str] = (),
     known_hosts: frozenset[str] | None = None,
     refuse_cross_site: bool = True,
-    batches: BatchBook | None = None,
+    batches: BatchRepository | None = None,
     clock: Callable[[], float] = time.time,
     new_id: Callable[[], str] = random_id,
     llm_configured: bool,
     keeps_audio: bool = True,
-    styles: HouseStyles | None = None,
+    styles: TenantStyles | None = None,
     webhooks: WebhookLimits | None = None,
     mail_domains: frozenset[str] | None = None,
     version: str,
@@ -110,7 +110,7 @@ def build_api(
 ) -> FastAPI:
     """Build the application; call it where its event loop runs.
 
-    Without a ``doorkeeper`` everybody may do everything, without ``keys`` or ``batches`` there are no routes for
+    Without a ``authenticator`` everybody may do everything, without ``keys`` or ``batches`` there are no routes for
     them. Pages of ``cors_origins`` may ask as well, others not where ``refuse_cross_site``; ``known_hosts`` are the
     names that requests may call it by, None: any. ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     ``public_url`` is scheme and host as clients see them, "" for URLs that begin with the path. ``profiles`` tells by
@@ -124,14 +124,14 @@ def build_api(
     backend = Backend(
         ledger=ledger,
         store=store,
-        line=CoordinatorLine(coordinator, ledger),
+        line=CoordinatorClient(coordinator, ledger),
         intake=Intake(ledger=ledger, store=store, clock=clock, new_id=new_id),
-        offer=Offer(
+        offer=JobPolicy(
             models=tuple(models),
             default_model=default_model,
             llm_configured=llm_configured,
             keeps_audio=keeps_audio,
-            styles=styles or HouseStyles(),
+            styles=styles or TenantStyles(),
             profiles=profiles,
             vocabularies=vocabularies,
             reuse=reuse,
@@ -163,7 +163,7 @@ def build_api(
         lifespan=sweeper.running,
     )
     app.state.backend = backend
-    app.state.doorkeeper = doorkeeper or OpenDoor()
+    app.state.authenticator = authenticator or NoAuthentication()
     app.state.meter = RateMeter(live.of, time.monotonic)
     app.state.json_parsers = anyio.CapacityLimiter(PARSERS)
     serve_docs(app)
@@ -212,7 +212,7 @@ class IngestionConfig:
     llm_configured: bool
     version: str
     keeps_audio: bool = True
-    styles: HouseStyles = field(default=HouseStyles())
+    styles: TenantStyles = field(default=TenantStyles())
     webhooks: WebhookLimits | None = None
     mail_domains: frozenset[str] | None = None
     public_url: str = ""
@@ -236,15 +236,15 @@ class Ingestion:
         store: BlobStore,
         coordinator: CoordinatorPort,
         config: IngestionConfig,
-        doorkeeper: Doorkeeper | None = None,
+        authenticator: Authenticator | None = None,
         keys: KeyStore | None = None,
-        batches: BatchBook | None = None,
+        batches: BatchRepository | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._coordinator = coordinator
         self._config = config
-        self._doorkeeper = doorkeeper
+        self._doorkeeper = authenticator
         self._keys = keys
         self._batches = batches
         self._live: LiveLimits | None = None
@@ -265,7 +265,7 @@ class Ingestion:
             models=config.models,
             default_model=config.default_model,
             limits=config.limits,
-            doorkeeper=self._doorkeeper,
+            authenticator=self._doorkeeper,
             keys=self._keys,
             batches=self._batches,
             llm_configured=config.llm_configured,

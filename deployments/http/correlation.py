@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.telemetry import tracing
-from deployments.telemetry.request_context import CURRENT, Origin
+from deployments.telemetry.request_context import CURRENT, RequestContext
 
 HEADER = "X-Request-ID"
 
@@ -44,7 +44,7 @@ class Correlation:
         parent = parent if _TRACEPARENT.fullmatch(parent) else ""
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"], "request_id": request_id}
         with tracing.span("request", parent, **attributes) as place:
-            token = CURRENT.set(Origin(request_id=request_id, traceparent=place or parent))
+            token = CURRENT.set(RequestContext(request_id=request_id, traceparent=place or parent))
             try:
                 with structlog.contextvars.bound_contextvars(request_id=request_id):
                     await self._app(scope, receive, answer)

@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from deployments.auth.authenticators import Doorkeeper, Principal, Scope
+from deployments.auth.authenticators import Authenticator, Principal, Scope
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.browser_guard import is_misdirected
-from deployments.http.security_headers import leave
+from deployments.http.security_headers import set_response_headers
 from deployments.intake.gates import Gate
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import TenantBatches
@@ -38,11 +38,11 @@ async def authorized(
     token = bearer.credentials if bearer else None
     if api_key is not None and token is not None and api_key != token:
         raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
-    doorkeeper: Doorkeeper = request.app.state.doorkeeper
-    principal = await doorkeeper.admit(token if token is not None else api_key)
+    authenticator: Authenticator = request.app.state.authenticator
+    principal = await authenticator.authenticate(token if token is not None else api_key)
     meter: RateMeter = request.app.state.meter
     headers, refusal = meter.charge(principal.tenant)
-    leave(request, headers)
+    set_response_headers(request, headers)
     if refusal is not None:
         raise refusal
     for scope in needed.scopes:
@@ -59,12 +59,12 @@ async def inspects(request: Request) -> bool:
     """
     if is_misdirected(request):
         return False
-    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    authenticator: Authenticator = request.app.state.authenticator
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
     try:
         async with asyncio.timeout(INSPECTION_TIMEOUT_S):
-            principal = await doorkeeper.admit(token or None)
+            principal = await authenticator.authenticate(token or None)
     except (MeetMemoError, TimeoutError):
         return False
     return bool(principal.scopes & {Scope.METRICS, Scope.ADMIN})

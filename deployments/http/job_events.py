@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from deployments.http.errors.problems import problem_of
 from deployments.schemas.jobs import JobBody
 from deployments.schemas.options import Problem
-from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.errors import InvalidRequest, JobUnknown
 from pipelines.jobs.job import Job, JobState
 
@@ -24,7 +24,7 @@ def seen_version(last_event_id: str | None) -> int:
 
 
 async def job_events(
-    line: CoordinatorLine, job: Job, eta_s: float | None, seen: int, keep_alive_s: float, public_url: str
+    line: CoordinatorClient, job: Job, eta_s: float | None, seen: int, keep_alive_s: float, public_url: str
 ) -> AsyncIterator[bytes]:
     """Yield ``state``, ``progress`` and at last ``end`` events, whose id is the job's version, newer than ``seen``.
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from deployments.artifacts.shared_reads import SharedReads
 from deployments.schemas.jobs import JobBody
-from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import Ledger
@@ -83,7 +83,7 @@ class JobFeed:
     """One reader's view of a tenant's jobs; ``clock`` gives Unix seconds. Belongs to one event loop."""
 
     changed: ChangedJobs
-    line: CoordinatorLine
+    line: CoordinatorClient
     tenant: str
     public_url: str
     keep_alive_s: float

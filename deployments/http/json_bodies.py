@@ -15,14 +15,14 @@ from deployments.intake.json_parsing import parse_object
 from deployments.intake.spool import body_of
 from deployments.intake.submission import content_length
 from deployments.limits import IngestionLimits
-from deployments.schemas.options import Wire, parsed
+from deployments.schemas.options import ApiModel, parsed
 from pipelines.errors import MeetMemoError, TooLarge, UnsupportedMediaType, refused_option
 
 MAX_JSON_BYTES = 1 << 20
 PARSERS = 2
 """Threads that parse at once, and with that how many bodies are in memory as objects that nobody has checked yet."""
 
-W = TypeVar("W", bound=Wire)
+W = TypeVar("W", bound=ApiModel)
 
 
 async def read_bounded(request: Request, max_bytes: int, too_large: MeetMemoError | None = None) -> bytes:
@@ -76,7 +76,7 @@ def optional_json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callab
     return read
 
 
-def documented_json(kind: type[Wire], *, required: bool = True) -> dict[str, Any]:
+def documented_json(kind: type[ApiModel], *, required: bool = True) -> dict[str, Any]:
     """``openapi_extra`` of a route with such a body; `deployments.http.openapi` moves the definitions to the others."""
     schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})

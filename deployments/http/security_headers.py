@@ -19,7 +19,7 @@ PAGE_POLICY = (
 )
 
 
-def leave(request: Request, headers: dict[str, str]) -> None:
+def set_response_headers(request: Request, headers: dict[str, str]) -> None:
     """Have headers go out with the answer to this request, an error too."""
     request.scope.setdefault(_KEY, {}).update(headers)
 

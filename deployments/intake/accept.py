@@ -10,7 +10,7 @@ from deployments.artifacts.presigned_uploads import DirectUploads
 from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
-from deployments.telemetry.request_context import came_from
+from deployments.telemetry.request_context import current_request
 from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import MeetMemoError, Overloaded
@@ -59,7 +59,7 @@ class Intake:
         now_s = self._now_s()
         job_id = submission.upload_id or self.new_id()
         key = JobKeys(tenant=tenant, job_id=job_id).source
-        spool, came = submission.spool, came_from()
+        spool, came = submission.spool, current_request()
         try:
             source = BlobRef(key=key, n_bytes=0)
             if spool:
@@ -130,7 +130,7 @@ class Intake:
 
     def _successor(self, origin: Job) -> Job:
         """A new job of this request about an ended job's recording; the external id stays with that job."""
-        now_s, job_id, came = self._now_s(), self.new_id(), came_from()
+        now_s, job_id, came = self._now_s(), self.new_id(), current_request()
         return Job(
             id=job_id,
             tenant=origin.tenant,

@@ -1,19 +1,19 @@
-"""`Offer`: what a tenant's job may ask for, and whose wishes cannot be fulfilled."""
+"""`JobPolicy`: what a tenant's job may ask for, and whose wishes cannot be fulfilled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployments.artifacts.template_queue import TemplateQueue
 from deployments.notifications.webhooks import WebhookLimits, target_complaint
-from deployments.schemas.options import MAX_PRIORITY, MinutesWishes, Options
+from deployments.schemas.options import MAX_PRIORITY, MinutesOverrides, Options
 from pipelines.errors import ModelUnknown, refused_option
-from pipelines.export.templating.tenant_styles import HouseStyles
+from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import JobOptions
 from pipelines.models.profile import ModelProfile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class JobPolicy:
     """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
 
     ``vocabularies`` is what each tenant's decoder should know anyway, ``reuse`` whether earlier transcripts are taken.
@@ -25,7 +25,7 @@ class Offer:
     llm_configured: bool = False
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     keeps_audio: bool = True
-    styles: HouseStyles = field(default=HouseStyles())
+    styles: TenantStyles = field(default=TenantStyles())
     tenant: str = "default"
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reuse: bool = True
@@ -76,7 +76,7 @@ class Offer:
             raise refused_option("task", f"the model {chosen.model} cannot translate")
         return chosen
 
-    async def rewritten(self, options: JobOptions, wishes: MinutesWishes) -> JobOptions:
+    async def rewritten(self, options: JobOptions, wishes: MinutesOverrides) -> JobOptions:
         """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
         given = wishes.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":

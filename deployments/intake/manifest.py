@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.json_parsing import parse_json
 from deployments.intake.submission import clean_filename
 from deployments.schemas.batches import MAX_ENTRIES, ManifestEntry
@@ -84,7 +84,7 @@ def _mistake(number: int, what: str) -> InvalidOptions:
 def checked_entries(
     lines: Iterable[tuple[int, ManifestEntry | InvalidOptions]],
     common: dict[str, Any],
-    offer: Offer,
+    offer: JobPolicy,
     limits: SourceLimits,
     tenant: str,
 ) -> list[Entry]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from deployments.intake.idempotency import idempotency_key
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import read_form
 from deployments.intake.raw_audio import header_for
 from deployments.intake.spool import Spool, StoredUpload, body_of
@@ -58,7 +58,7 @@ class Submission:
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
-async def read_submission(request: Request, spool: Spool, offer: Offer, limits: IngestionLimits) -> Submission:
+async def read_submission(request: Request, spool: Spool, offer: JobPolicy, limits: IngestionLimits) -> Submission:
     """Read a submission in any of its three forms: multipart, JSON with a source, raw bytes.
 
     Options may come in the query, as form fields and as JSON, each at most once. Raises `UnsupportedMediaType`,

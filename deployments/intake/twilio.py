@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from pipelines.errors import InvalidRequest
 from pipelines.jobs.reference import Reference
 
@@ -31,10 +31,10 @@ class TwilioAccount:
     api_url: str = API_URL
 
     @property
-    def place(self) -> SourcePlace:
+    def place(self) -> SourceCredential:
         """Where its recordings lie, with the credentials for them."""
         credentials = base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
-        return SourcePlace(
+        return SourceCredential(
             name=f"twilio {self.sid}",
             url=f"{self.api_url}/2010-04-01/Accounts/{self.sid}",
             secret=f"Basic {credentials}",

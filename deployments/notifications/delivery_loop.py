@@ -15,9 +15,9 @@ from typing import Protocol
 
 import structlog
 
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.schemas.jobs import host_of
-from deployments.telemetry.counters import Measures
+from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.errors import LedgerError
 from pipelines.ledger.outbox import Attempt, Channel, Delivery, DeliveryState, Message, Outbox, next_delay_s
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 MAX_DETAIL_CHARS = 500
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """What an attempt came to. ``REFUSED``: another one would be no better. ``GONE``: the target wants no more."""
 
     DELIVERED = auto()
@@ -36,19 +36,19 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Receipt:
+class DeliveryResult:
     """The verdict on an attempt, the receiver's status code if it answered, and how long it asked to be left alone."""
 
-    verdict: Verdict
+    verdict: Outcome
     status: int | None = None
     detail: str = ""
     retry_after_s: float = 0.0
 
 
-class Carrier(Protocol):
+class Sender(Protocol):
     """Carries messages of one channel."""
 
-    async def carry(self, message: Message) -> Receipt:
+    async def send(self, message: Message) -> DeliveryResult:
         """Try once; whatever happens is a receipt."""
 
 
@@ -62,18 +62,18 @@ class CourierOptions:
     poll_s: float = 1.0
 
 
-class Courier:
+class DeliveryWorker:
     """Delivers until it is stopped. Belongs to one event loop."""
 
     def __init__(
         self,
         outbox: Outbox,
-        carriers: Mapping[Channel, Carrier],
+        carriers: Mapping[Channel, Sender],
         *,
         options: CourierOptions | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
-        measures: Measures | None = None,
+        measures: CoordinatorMetrics | None = None,
     ) -> None:
         """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
         self._outbox = outbox
@@ -81,8 +81,8 @@ class Courier:
         self._options = options or CourierOptions()
         self._clock = clock
         self._jitter = jitter
-        self._measures = measures or Measures()
-        self._patience = Patience()
+        self._measures = measures or CoordinatorMetrics()
+        self._storage_retry = StorageRetry()
         self._underway: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> None:
@@ -142,27 +142,27 @@ class Courier:
             status=receipt.status,
         )
         self._measures.delivered(message.channel, state, attempt.duration_s)
-        await self._patience.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
+        await self._storage_retry.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
 
-    async def _carry(self, message: Message) -> Receipt:
+    async def _carry(self, message: Message) -> DeliveryResult:
         carrier = self._carriers.get(message.channel)
         if carrier is None:
-            return Receipt(verdict=Verdict.AGAIN, detail=f"{message.channel} is not configured on this server")
+            return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{message.channel} is not configured on this server")
         try:
-            return await carrier.carry(message)
+            return await carrier.send(message)
         except Exception as error:  # a fault of ours must not end the courier, nor lose the message
             log.exception("delivery failed", action="deliver", delivery=message.id)
-            return Receipt(verdict=Verdict.AGAIN, detail=f"{type(error).__name__}: {error}")
+            return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{type(error).__name__}: {error}")
 
-    def _judge(self, receipt: Receipt, n_attempts: int) -> tuple[DeliveryState, float | None]:
+    def _judge(self, receipt: DeliveryResult, n_attempts: int) -> tuple[DeliveryState, float | None]:
         match receipt.verdict:
-            case Verdict.DELIVERED:
+            case Outcome.DELIVERED:
                 return DeliveryState.DELIVERED, None
-            case Verdict.REFUSED:
+            case Outcome.REFUSED:
                 return DeliveryState.FAILED, None
-            case Verdict.GONE:
+            case Outcome.GONE:
                 return DeliveryState.DISABLED, None
-            case Verdict.AGAIN:
+            case Outcome.AGAIN:
                 delay_s = next_delay_s(n_attempts, jitter=self._jitter(), retry_after_s=receipt.retry_after_s)
                 if delay_s is None:
                     return DeliveryState.FAILED, None

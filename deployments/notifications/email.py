@@ -13,8 +13,8 @@ from email.utils import format_datetime, parseaddr
 from pathlib import PurePath
 from typing import Any, Literal
 
-from deployments.notifications.delivery_loop import Receipt, Verdict
-from deployments.notifications.email_text import Letter, compose
+from deployments.notifications.delivery_loop import DeliveryResult, Outcome
+from deployments.notifications.email_text import EmailContent, compose
 from deployments.sources.pinned_http import trusted_certificates
 from pipelines.codec import decode
 from pipelines.core import Transcript
@@ -54,25 +54,25 @@ class MailCarrier:
         self._store = store
         self._password = password
 
-    async def carry(self, message: Message) -> Receipt:
+    async def send(self, message: Message) -> DeliveryResult:
         """Write and send once. A fault of the connection or the account may pass; a refused recipient stays refused."""
         try:
             letter = await asyncio.to_thread(self._write, message)
             await asyncio.to_thread(self._send, letter, message.target)
         except StorageError as error:
-            return Receipt(verdict=Verdict.AGAIN, detail=str(error))
+            return DeliveryResult(verdict=Outcome.AGAIN, detail=str(error))
         except smtplib.SMTPRecipientsRefused as error:
             status, text = error.recipients[message.target]
-            verdict = Verdict.REFUSED if status >= _PERMANENT else Verdict.AGAIN
-            return Receipt(verdict=verdict, status=status, detail=_text(text))
+            verdict = Outcome.REFUSED if status >= _PERMANENT else Outcome.AGAIN
+            return DeliveryResult(verdict=verdict, status=status, detail=_text(text))
         except smtplib.SMTPDataError as error:
-            verdict = Verdict.REFUSED if error.smtp_code >= _PERMANENT else Verdict.AGAIN
-            return Receipt(verdict=verdict, status=error.smtp_code, detail=_text(error.smtp_error))
+            verdict = Outcome.REFUSED if error.smtp_code >= _PERMANENT else Outcome.AGAIN
+            return DeliveryResult(verdict=verdict, status=error.smtp_code, detail=_text(error.smtp_error))
         except smtplib.SMTPResponseException as error:
-            return Receipt(verdict=Verdict.AGAIN, status=error.smtp_code, detail=_text(error.smtp_error))
+            return DeliveryResult(verdict=Outcome.AGAIN, status=error.smtp_code, detail=_text(error.smtp_error))
         except (OSError, smtplib.SMTPException) as error:
-            return Receipt(verdict=Verdict.AGAIN, detail=str(error) or type(error).__name__)
-        return Receipt(verdict=Verdict.DELIVERED, status=250, detail="accepted")
+            return DeliveryResult(verdict=Outcome.AGAIN, detail=str(error) or type(error).__name__)
+        return DeliveryResult(verdict=Outcome.DELIVERED, status=250, detail="accepted")
 
     def _write(self, message: Message) -> EmailMessage:
         body = json.loads(message.body)
@@ -82,7 +82,7 @@ class MailCarrier:
         title = PurePath(job["filename"]).stem
         documents = self._documents(keys) if minutes else []
         subject, text = compose(
-            Letter(
+            EmailContent(
                 title=title,
                 failed=job["state"] != "succeeded",
                 detail=job["detail"],

@@ -10,7 +10,7 @@ MAX_SUBJECT_CHARS = 150
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class EmailContent:
     """What there is to say. ``minutes`` is the content of ``minutes.json``; ``links`` are URLs of results by name."""
 
     title: str
@@ -55,7 +55,7 @@ _CHINESE = _Phrases(
 )
 
 
-def compose(letter: Letter, language: str) -> tuple[str, str]:
+def compose(letter: EmailContent, language: str) -> tuple[str, str]:
     """Return subject and text; ``language`` is a BCP 47 tag, all but Chinese get English."""
     phrases = _CHINESE if is_chinese(language) else _ENGLISH
     subject = phrases.failure_of if letter.failed else phrases.minutes_of if letter.minutes else phrases.transcript_of
@@ -63,7 +63,7 @@ def compose(letter: Letter, language: str) -> tuple[str, str]:
     return subject.format(letter.title)[:MAX_SUBJECT_CHARS], "\n\n".join(paragraphs) + "\n"
 
 
-def _paragraphs(letter: Letter, phrases: _Phrases, labels: Labels) -> Iterator[str]:
+def _paragraphs(letter: EmailContent, phrases: _Phrases, labels: Labels) -> Iterator[str]:
     yield letter.title
     if letter.failed:
         yield phrases.failed.format(letter.detail)

@@ -13,7 +13,7 @@ MAX_DETAIL_CHARS = 1000  # keeps a body far below the 20 kB that receivers of we
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notices:
+class JobNotifications:
     """Whom a tenant's jobs notify. A job's own ``webhook_url`` takes the place of its tenant's.
 
     ``public_url`` (scheme and host) goes before the URLs of results. ``webhooks`` are URLs by tenant, ``webhook`` that

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deployments.notifications.delivery_loop import Receipt, Verdict
+from deployments.notifications.delivery_loop import DeliveryResult, Outcome
 from deployments.notifications.signing import signature_headers
 from deployments.sources.pinned_http import (
     NotPublic,
@@ -62,24 +62,24 @@ class WebhookCarrier:
         self._user_agent = user_agent
         self._clock = clock
 
-    async def carry(self, message: Message) -> Receipt:
+    async def send(self, message: Message) -> DeliveryResult:
         """Post once. Only 2xx is success; redirects are not followed; 410 means that the target wants no more."""
         if complaint := target_complaint(message.target, self._limits):
-            return Receipt(verdict=Verdict.REFUSED, detail=f"the URL {complaint}")
+            return DeliveryResult(verdict=Outcome.REFUSED, detail=f"the URL {complaint}")
         secrets = await asyncio.to_thread(self._secrets, message.tenant)
         if not secrets:
-            return Receipt(verdict=Verdict.AGAIN, detail="there is no secret to sign with")
+            return DeliveryResult(verdict=Outcome.AGAIN, detail="there is no secret to sign with")
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 return await self._post(message, secrets)
         except TimeoutError:
-            return Receipt(verdict=Verdict.AGAIN, detail=f"no answer within {self._limits.timeout_s:g} s")
+            return DeliveryResult(verdict=Outcome.AGAIN, detail=f"no answer within {self._limits.timeout_s:g} s")
         except NotPublic as error:
-            return Receipt(verdict=Verdict.REFUSED, detail=str(error))
+            return DeliveryResult(verdict=Outcome.REFUSED, detail=str(error))
         except (Unresolvable, httpx.HTTPError) as error:
-            return Receipt(verdict=Verdict.AGAIN, detail=str(error) or type(error).__name__)
+            return DeliveryResult(verdict=Outcome.AGAIN, detail=str(error) or type(error).__name__)
 
-    async def _post(self, message: Message, secrets: Sequence[bytes]) -> Receipt:
+    async def _post(self, message: Message, secrets: Sequence[bytes]) -> DeliveryResult:
         body = message.body.encode()
         headers = {
             "content-type": "application/json",
@@ -97,14 +97,14 @@ class WebhookCarrier:
             await response.aclose()
         return self._judge(response)
 
-    def _judge(self, response: httpx.Response) -> Receipt:
+    def _judge(self, response: httpx.Response) -> DeliveryResult:
         status = response.status_code
-        verdict = Verdict.AGAIN
+        verdict = Outcome.AGAIN
         if response.is_success:
-            verdict = Verdict.DELIVERED
+            verdict = Outcome.DELIVERED
         elif status == httpx.codes.GONE:
-            verdict = Verdict.GONE
-        return Receipt(
+            verdict = Outcome.GONE
+        return DeliveryResult(
             verdict=verdict,
             status=status,
             detail=f"{status} {response.reason_phrase}".strip(),

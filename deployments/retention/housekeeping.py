@@ -17,7 +17,7 @@ from deployments.retention.tenant_leftovers import TenantLeftovers
 from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs.job import JobState
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.layout import AUDIO_MARKS, PARKED_MINUTES, JobKeys, is_tenant
 from pipelines.storage.protocol import BlobStore
@@ -122,7 +122,7 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
     return expired
 
 
-def expire_batches(book: BatchBook, retention: Retention, *, now_s: float) -> list[str]:
+def expire_batches(book: BatchRepository, retention: Retention, *, now_s: float) -> list[str]:
     """Forget batches whose jobs are gone and that nobody touched for as long as jobs are kept; return their ids."""
     shortest = retention.shortest_days
     if not shortest:
@@ -179,8 +179,8 @@ def expire_audio(
     return expired
 
 
-def keep_house(
-    ledger: Ledger, store: BlobStore, retention: Retention, now_s: float, book: BatchBook | None = None
+def enforce_retention(
+    ledger: Ledger, store: BlobStore, retention: Retention, now_s: float, book: BatchRepository | None = None
 ) -> Sequence[str]:
     """What is over goes: open uploads, leftovers, jobs, their batches, kept audio, what tenants have beside their jobs.
 

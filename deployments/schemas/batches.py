@@ -5,10 +5,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
-from deployments.schemas.options import NO_CONTROLS, Wire
+from deployments.schemas.options import NO_CONTROLS, ApiModel
 from deployments.schemas.references import MAX_METADATA, ExternalId
 from deployments.sources.urls import public_part
-from pipelines.jobs.batch import Batch, BatchState, Entry, EntryState, Tally
+from pipelines.jobs.batch import Batch, BatchCounts, BatchState, Entry, EntryState
 from pipelines.jobs.job import JobState
 
 BATCHES_PATH = "/v1/batches"
@@ -18,7 +18,7 @@ MAX_OPTIONS = 64  # more than there are
 _NAME = Annotated[str, StringConstraints(max_length=255, pattern=NO_CONTROLS)]
 
 
-class ManifestEntry(Wire):
+class ManifestEntry(ApiModel):
     """A recording of a batch: one line of a manifest, as a JSON object."""
 
     source: str | None = Field(
@@ -41,7 +41,7 @@ class ManifestEntry(Wire):
         return self
 
 
-class BatchRequest(Wire):
+class BatchRequest(ApiModel):
     """A batch by reference or inline: exactly one of ``entries``, ``manifest`` and ``prefix``.
 
     Entries are checked one by one by `deployments.intake.manifest.read_entries`, which names every mistake with its
@@ -64,7 +64,7 @@ class BatchRequest(Wire):
         return self
 
 
-class EstimateBody(Wire):
+class EstimateBody(ApiModel):
     """What probing found: ``cost_usd`` is null where no price is configured, ``wall_s`` where no speed is known."""
 
     audio_h: float
@@ -74,7 +74,7 @@ class EstimateBody(Wire):
     cost_usd: float | None
 
 
-class BatchBody(Wire):
+class BatchBody(ApiModel):
     """A batch and how far it is."""
 
     id: str
@@ -92,7 +92,7 @@ class BatchBody(Wire):
     request_id: str = Field(description="The `X-Request-ID` of the request that brought it; its jobs have it too.")
 
     @classmethod
-    def of(cls, batch: Batch, tally: Tally, speed: float, usd_per_hour: float | None) -> Self:
+    def of(cls, batch: Batch, tally: BatchCounts, speed: float, usd_per_hour: float | None) -> Self:
         """Show a batch; ``speed`` is audio seconds per second, 0 while unknown."""
         counts = [*tally.entries.items(), *tally.jobs.items(), ("gone", tally.gone)]
         open_ = sum(n for state, n in tally.entries.items() if state is not EntryState.DROPPED)
@@ -123,7 +123,7 @@ class BatchBody(Wire):
         )
 
 
-def _eta_s(tally: Tally, n_open: int, n_live: int, speed: float) -> float | None:
+def _eta_s(tally: BatchCounts, n_open: int, n_live: int, speed: float) -> float | None:
     """Seconds to the end, if the entries that have no job yet are as long as the others."""
     n_seen = sum(tally.jobs.values())
     if not speed or not n_seen or not n_open + n_live:
@@ -131,13 +131,13 @@ def _eta_s(tally: Tally, n_open: int, n_live: int, speed: float) -> float | None
     return round((tally.audio_s - tally.done_s + n_open * tally.audio_s / n_seen) / speed, 1)
 
 
-class BatchList(Wire):
+class BatchList(ApiModel):
     """The newest batches."""
 
     batches: list[BatchBody]
 
 
-class EntryBody(Wire):
+class EntryBody(ApiModel):
     """A recording of a batch; ``state`` is its job's, where it has one."""
 
     seq: int
@@ -168,14 +168,14 @@ class EntryBody(Wire):
         )
 
 
-class EntryPage(Wire):
+class EntryPage(ApiModel):
     """Entries in their order; ``next_after`` continues, and is null at the end."""
 
     entries: list[EntryBody]
     next_after: int | None
 
 
-class Retried(Wire):
+class Retried(ApiModel):
     """What a retry took on again."""
 
     n_retried: int

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, Field
 
-from deployments.schemas.options import NO_CONTROLS, Options, Wire
+from deployments.schemas.options import NO_CONTROLS, ApiModel, Options
 from deployments.sources.urls import public_part
 from pipelines.core import Usage
 from pipelines.errors import Reason
@@ -19,14 +19,14 @@ from pipelines.transcript.corrections import version_of
 JOBS_PATH = "/v1/jobs"
 
 
-class ProgressBody(Wire):
+class ProgressBody(ApiModel):
     """Seconds of audio found so far, and how many of them are done; split channels count once each."""
 
     audio_s: float
     done_s: float
 
 
-class JobUsageBody(Wire):
+class JobUsageBody(ApiModel):
     """What a job took on the cluster, as far as it has come; tokens and money are with its minutes."""
 
     device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
@@ -45,7 +45,7 @@ class JobUsageBody(Wire):
         )
 
 
-class SourceBody(Wire):
+class SourceBody(ApiModel):
     """The recording as received. ``url`` is shown without its query, which may hold a signature."""
 
     n_bytes: int
@@ -53,7 +53,7 @@ class SourceBody(Wire):
     url: str | None
 
 
-class UsageBody(Wire):
+class UsageBody(ApiModel):
     """Calls to a language model, tokens as its provider counted them, and what they cost this job."""
 
     calls: int
@@ -75,7 +75,7 @@ class UsageBody(Wire):
         )
 
 
-class MinutesBody(Wire):
+class MinutesBody(ApiModel):
     """What became of a job's minutes."""
 
     state: Literal["written", "parked", "failed"] = Field(
@@ -99,7 +99,7 @@ class MinutesBody(Wire):
         )
 
 
-class JobBody(Wire):
+class JobBody(ApiModel):
     """One recording's way through the system."""
 
     id: str
@@ -169,7 +169,7 @@ def _shown(options: JobOptions) -> JobOptions:
     return replace(options, webhook_url=public_part(url) if url else None)
 
 
-class EventBody(Wire):
+class EventBody(ApiModel):
     """An entry of a job's history."""
 
     at: datetime
@@ -206,14 +206,14 @@ def host_of(address: str) -> str:
     return (parts.netloc if parts.scheme else address).rpartition("@")[2]
 
 
-class JobPage(Wire):
+class JobPage(ApiModel):
     """Jobs, newest first, and where the list goes on."""
 
     jobs: list[JobBody]
     next: str | None = Field(description="URL of the next page; null on the last.")
 
 
-class JobQuery(Wire):
+class JobQuery(ApiModel):
     """Filters of the list of jobs."""
 
     state: list[JobState] = Field(default_factory=list, description="Only jobs in these states; may be repeated.")
@@ -229,7 +229,7 @@ class JobQuery(Wire):
     cursor: str | None = Field(None, max_length=500, description="Position, from the `next` of the page before.")
 
 
-class Purged(Wire):
+class Purged(ApiModel):
     """What was erased of a job."""
 
     id: str

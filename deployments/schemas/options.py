@@ -42,16 +42,16 @@ EmailAddress = Annotated[
 ]
 
 
-class Wire(BaseModel):
+class ApiModel(BaseModel):
     """Base of all wire models: unknown fields are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-W = TypeVar("W", bound=Wire)
+W = TypeVar("W", bound=ApiModel)
 
 
-class Options(Wire):
+class Options(ApiModel):
     """What a submitter may choose about a job."""
 
     model: str | None = Field(None, description="Name of a configured model; the default model when left out.")
@@ -189,7 +189,7 @@ def _message(text: str) -> str:
     return text.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such option")
 
 
-class MinutesWishes(Wire):
+class MinutesOverrides(ApiModel):
     """How to write minutes anew: what is given replaces the job's own option, the rest stays."""
 
     minutes: Literal["auto", "extractive", "llm"] | None = Field(None, description="Who writes them.")
@@ -203,7 +203,7 @@ class MinutesWishes(Wire):
     )
 
 
-class SourceRequest(Wire):
+class SourceRequest(ApiModel):
     """A job whose recording is pulled from a URL, or was put to the URL of an upload: one of both."""
 
     source: str | None = Field(
@@ -224,14 +224,14 @@ class SourceRequest(Wire):
         return self
 
 
-class FieldProblem(Wire):
+class FieldProblem(ApiModel):
     """One thing that is wrong, and where."""
 
     field: str
     message: str
 
 
-class Problem(Wire):
+class Problem(ApiModel):
     """Problem details (RFC 9457) with an enumerated ``reason``."""
 
     type: str = Field(description="`urn:meetmemo:problem:` and the reason.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator
 
-from deployments.schemas.options import NO_CONTROLS, Wire, parsed
+from deployments.schemas.options import NO_CONTROLS, ApiModel, parsed
 from pipelines.jobs.reference import Reference
 
 MAX_EXTERNAL_ID_CHARS = 255
@@ -16,7 +16,7 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO
 _Value = Annotated[str, StringConstraints(max_length=256, pattern=NO_CONTROLS)]
 
 
-class ReferenceFields(Wire):
+class ReferenceFields(ApiModel):
     """Where a recording comes from; given beside the options, in any of their places."""
 
     external_id: ExternalId | None = Field(

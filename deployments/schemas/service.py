@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 
 
-class ModelBody(Wire):
+class ModelBody(ApiModel):
     """A configured model; ``ready`` is null while the Coordinator does not answer."""
 
     name: str
@@ -14,7 +14,7 @@ class ModelBody(Wire):
     detail: str
 
 
-class ModelCard(Wire):
+class ModelCard(ApiModel):
     """A model as OpenAI's clients expect it; ``created`` is unknown and therefore 0."""
 
     id: str
@@ -23,7 +23,7 @@ class ModelCard(Wire):
     owned_by: str = "meetmemo"
 
 
-class ModelList(Wire):
+class ModelList(ApiModel):
     """The models a job may name; ``object`` and ``data`` are what OpenAI's clients read."""
 
     models: list[ModelBody]
@@ -34,14 +34,14 @@ class ModelList(Wire):
 Status = Literal["ok", "degraded", "down"]
 
 
-class ComponentBody(Wire):
+class ComponentBody(ApiModel):
     """State of one component."""
 
     status: Status
     detail: str = ""
 
 
-class ReadyBody(Wire):
+class ReadyBody(ApiModel):
     """Readiness of the whole and of each component."""
 
     status: Status
@@ -49,7 +49,7 @@ class ReadyBody(Wire):
     components: dict[str, ComponentBody]
 
 
-class AliveBody(Wire):
+class AliveBody(ApiModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"

@@ -25,7 +25,7 @@ from deployments.sources.pinned_http import (
     pinned_request,
     trusted_certificates,
 )
-from deployments.sources.places import SourcePlace, place_of
+from deployments.sources.places import SourceCredential, credential_for
 from deployments.sources.s3 import fetch_object
 from deployments.sources.urls import SourceUrl, is_ambiguous, public_part
 from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
@@ -59,7 +59,7 @@ def _complaint(url: str, limits: SourceLimits, tenant: str | None = None) -> str
     if source.scheme == "s3":
         if is_ambiguous(source.path):
             return "holds a segment of dots or control characters, which some stores resolve"
-        known = place_of(url, limits.places, tenant) and source.key.strip("/")
+        known = credential_for(url, limits.places, tenant) and source.key.strip("/")
         return "" if known else "is in no bucket that this server has credentials for; a presigned https URL needs none"
     if source.scheme == "file":
         return "" if limits.file_roots else "file: sources are not allowed on this server"
@@ -83,7 +83,7 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
     faults are tried again twice. When it raises, ``destination`` does not exist.
     """
     check_url(url, limits, tenant)
-    place = place_of(url, limits.places, tenant)
+    place = credential_for(url, limits.places, tenant)
     complete = False
     try:
         async with asyncio.timeout(limits.total_timeout_s):
@@ -103,7 +103,9 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
             destination.unlink(missing_ok=True)  # noqa: ASYNC240 - must also happen while being cancelled
 
 
-async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> Fetched:
+async def _fetch_with_retries(
+    url: str, destination: Path, limits: SourceLimits, place: SourceCredential | None
+) -> Fetched:
     for delay_s in (*RETRY_DELAYS_S, None):
         try:
             return await _fetch_once(url, destination, limits, place)
@@ -115,7 +117,7 @@ async def _fetch_with_retries(url: str, destination: Path, limits: SourceLimits,
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourcePlace | None) -> Fetched:
+async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourceCredential | None) -> Fetched:
     timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
     trusted = await anyio.to_thread.run_sync(trusted_certificates)
     # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
@@ -204,7 +206,7 @@ async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
         yield bytes(waiting)
 
 
-def _copy_object(url: str, destination: Path, place: SourcePlace, limits: SourceLimits) -> Fetched:
+def _copy_object(url: str, destination: Path, place: SourceCredential, limits: SourceLimits) -> Fetched:
     name = fetch_object(url, destination, place, limits.max_bytes)
     _, sha256 = hash_file(destination)  # only now: boto3 writes an object's parts in the order in which they arrive
     return Fetched(name=name, sha256=sha256)

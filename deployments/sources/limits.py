@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 
 GIB = 1 << 30
 
@@ -25,4 +25,4 @@ class SourceLimits:
     connect_timeout_s: float = 10.0
     idle_timeout_s: float = 60.0
     total_timeout_s: float = 3600.0
-    places: tuple[SourcePlace, ...] = ()
+    places: tuple[SourceCredential, ...] = ()

@@ -10,7 +10,7 @@ from pipelines.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourcePlace:
+class SourceCredential:
     """A bucket (``s3://bucket/prefix``) or a part of a web server (``https://host/path``).
 
     ``secret`` is ``KEY_ID:SECRET`` for a bucket ("": boto3's own sources) and the header ``Authorization`` for a web
@@ -63,7 +63,7 @@ class SourcePlace:
             return False
 
 
-def place_of(url: str, places: Sequence[SourcePlace], tenant: str | None) -> SourcePlace | None:
+def credential_for(url: str, places: Sequence[SourceCredential], tenant: str | None) -> SourceCredential | None:
     """The place a tenant's URL lies in, the most specific one; None where there is none. None as tenant: anybody's."""
     open_to = [place for place in places if tenant is None or not place.tenants or tenant in place.tenants]
     return max((place for place in open_to if place.covers(url)), key=lambda place: len(place.url), default=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from deployments.sources.urls import SourceUrl
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 from pipelines.jobs.sidecar import MAX_SIDECAR_BYTES, sidecar_names
@@ -64,7 +64,7 @@ def bucket_and_key(url: str) -> tuple[str, str]:
     return source.authority, source.key
 
 
-def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int) -> str:
+def fetch_object(url: str, destination: Path, place: SourceCredential, max_bytes: int) -> str:
     """Pull an object into a file; return its name. Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`."""
     bucket, key = bucket_and_key(url)
     with _mapped(url):
@@ -79,7 +79,7 @@ def fetch_object(url: str, destination: Path, place: SourcePlace, max_bytes: int
     return key.rpartition("/")[2]
 
 
-def read_sidecar_of(url: str, place: SourcePlace) -> bytes | None:
+def read_sidecar_of(url: str, place: SourceCredential) -> bytes | None:
     """The sidecar beside a recording, None where there is none, or an empty one; raises `SourceUnreachable`."""
     bucket, key = bucket_and_key(url)
     for name in sidecar_names(key):
@@ -108,7 +108,7 @@ def _too_large(url: str, max_bytes: int) -> TooLarge:
     return TooLarge(f"{url} is larger than the {max_bytes} bytes this server takes.")
 
 
-def _read_small(bucket: str, key: str, place: SourcePlace, max_bytes: int) -> bytes | None:
+def _read_small(bucket: str, key: str, place: SourceCredential, max_bytes: int) -> bytes | None:
     """The beginning of an object, None where there is none."""
     from botocore.exceptions import ClientError
 
@@ -122,13 +122,13 @@ def _read_small(bucket: str, key: str, place: SourcePlace, max_bytes: int) -> by
             raise
 
 
-def list_objects(url: str, place: SourcePlace) -> Iterator[Found]:
+def list_objects(url: str, place: SourceCredential) -> Iterator[Found]:
     """Yield the objects below a prefix, but empty ones, in the order of their keys. Raises `SourceUnreachable`."""
     for page in list_pages(url, place):
         yield from page.objects
 
 
-def list_pages(url: str, place: SourcePlace) -> Iterator[Page]:
+def list_pages(url: str, place: SourceCredential) -> Iterator[Page]:
     """Yield what `list_objects` yields, a page of the store's at a time; each is asked for when it is wanted."""
     bucket, prefix = bucket_and_key(url)
     if prefix and prefix == place.folder.key:
@@ -145,7 +145,7 @@ def list_pages(url: str, place: SourcePlace) -> Iterator[Page]:
 
 
 @functools.lru_cache(maxsize=32)
-def _client(place: SourcePlace) -> "S3Client":
+def _client(place: SourceCredential) -> "S3Client":
     # boto3 takes a second to import, which only those who pull from a bucket should wait for.
     from pipelines.storage.s3_client import connect
 

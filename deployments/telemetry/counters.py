@@ -1,4 +1,4 @@
-"""`Measures`: what the Coordinator counts since it started, as Prometheus counters and histograms.
+"""`CoordinatorMetrics`: what the Coordinator counts since it started, as Prometheus counters and histograms.
 
 Labels are bounded: models and classes of tenants come from the settings, everything else from enumerations. A job, a
 tenant or a file never is a label. A new Coordinator counts from 0, which Prometheus takes for what it is.
@@ -10,7 +10,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from deployments.telemetry.reports import BatchFigures, SegmentFigures, WritingFigures
+from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.outbox import Channel, DeliveryState
@@ -56,7 +56,7 @@ class MeasureOptions:
         return tuple(sorted({DEFAULT_CLASS, *self.tenant_classes.values()}))
 
 
-class Measures:
+class CoordinatorMetrics:
     """The registry, and one method for each thing that happens."""
 
     def __init__(self, models: Iterable[str] = (), options: MeasureOptions | None = None) -> None:
@@ -200,7 +200,7 @@ class Measures:
         """A chunk was given up."""
         self._quarantined.labels(model).inc()
 
-    def batch(self, model: str, figures: BatchFigures, window_s: float) -> None:
+    def batch(self, model: str, figures: BatchReport, window_s: float) -> None:
         """A Transcriber reported a batch of rows that are ``window_s`` long at most."""
         self._batches.labels(model).inc()
         self._rows.labels(model).inc(figures.n_rows)
@@ -215,7 +215,7 @@ class Measures:
         self._suspect_s.labels(model).inc(figures.suspect_s)
         self.store_calls("transcriber", figures.store_calls)
 
-    def segmented(self, figures: SegmentFigures) -> None:
+    def segmented(self, figures: SegmentReport) -> None:
         """A Segmenter reported a recording."""
         for span in figures.spans:
             self._source_decode_s.observe(span.decode_s)
@@ -223,7 +223,7 @@ class Measures:
             self._cut_s.inc(span.audio_s)
         self.store_calls("segmenter", figures.store_calls)
 
-    def written(self, figures: WritingFigures) -> None:
+    def written(self, figures: WritingReport) -> None:
         """The MinutesWriter reported a job."""
         self._minutes.labels(figures.outcome).inc()
         if figures.outcome == "written":

@@ -11,7 +11,7 @@ MinutesOutcome = Literal["written", "none", "parked", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchFigures:
+class BatchReport:
     """One batch of a Transcriber.
 
     ``audio_s``: speech in its rows; ``suspect_s``: speech in rows whose text breaks a quality rule after every
@@ -41,7 +41,7 @@ class SpanTiming:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentFigures:
+class SegmentReport:
     """One recording's way through a Segmenter: the last element of its stream, where it was cut anew."""
 
     spans: tuple[SpanTiming, ...]
@@ -49,7 +49,7 @@ class SegmentFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WritingFigures:
+class WritingReport:
     """One job's minutes and documents; ``calls`` counts calls of the language model by outcome (``ok`` or a fault)."""
 
     outcome: MinutesOutcome

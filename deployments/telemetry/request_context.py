@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class RequestContext:
     """The request that brought something: its id, and its place in a trace ("" where there is none)."""
 
     request_id: str = ""
     traceparent: str = ""
 
 
-CURRENT: ContextVar[Origin | None] = ContextVar("origin", default=None)
+CURRENT: ContextVar[RequestContext | None] = ContextVar("origin", default=None)
 
 
-def came_from() -> Origin:
+def current_request() -> RequestContext:
     """The request that is being served; an empty one outside of any."""
-    return CURRENT.get() or Origin()
+    return CURRENT.get() or RequestContext()

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from deployments.intake.accept import Intake
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import UploadGates
 from deployments.limits import IngestionLimits, LiveLimits
 from deployments.retention.scrubber import Scrubber
 from deployments.tenant.batches import TenantBatches
-from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.jobs import TenantJobs
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
 
@@ -26,14 +26,14 @@ class Backend:
 
     ledger: Ledger
     store: BlobStore
-    line: CoordinatorLine
+    line: CoordinatorClient
     intake: Intake
-    offer: Offer
+    offer: JobPolicy
     live: LiveLimits
     uploads: UploadGates
     scrubber: Scrubber
     public_url: str
-    batches: BatchBook | None = None
+    batches: BatchRepository | None = None
     usd_per_audio_hour: float | None = None
 
     @property

@@ -13,15 +13,15 @@ from deployments.schemas.batches import BatchBody, BatchRequest, EntryBody, Mani
 from deployments.schemas.jobs import result_path
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import place_of
+from deployments.sources.places import credential_for
 from deployments.sources.s3 import list_objects
-from deployments.telemetry.request_context import came_from
+from deployments.telemetry.request_context import current_request
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.errors import BlobMissing, IllegalTransition, InvalidOptions, InvalidRequest, NotFound, refused_option
 from pipelines.jobs.batch import Batch, BatchState, Entry, EntryState
 from pipelines.jobs.job import Job
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 from pipelines.storage.layout import JobKeys
 
 Lines = Iterable[tuple[int, ManifestEntry | InvalidOptions]]
@@ -34,7 +34,7 @@ class TenantBatches:
     """What one tenant may see and do with its batches; ``usd_per_hour`` is what an hour of audio costs, if known."""
 
     tenant: str
-    book: BatchBook
+    book: BatchRepository
     jobs: TenantJobs
     sources: SourceLimits
     new_id: Callable[[], str]
@@ -83,15 +83,15 @@ class TenantBatches:
             n_entries=len(entries),
             created_at_s=now_s,
             updated_at_s=now_s,
-            request_id=came_from().request_id,
-            traceparent=came_from().traceparent,
+            request_id=current_request().request_id,
+            traceparent=current_request().traceparent,
         )
         made, created = await in_thread(self.book.create, batch, entries, key=key, fingerprint=fingerprint)
         self.jobs.line.wake()
         return made, created
 
     def _listed(self, prefix: str) -> Lines:
-        place = place_of(prefix, self.sources.places, self.tenant)
+        place = credential_for(prefix, self.sources.places, self.tenant)
         if place is None or not prefix.startswith("s3://"):
             raise refused_option("prefix", "is in no bucket that this server has credentials for")
         found = enumerate(list_objects(prefix, place))

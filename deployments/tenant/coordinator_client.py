@@ -1,4 +1,4 @@
-"""`CoordinatorLine`: asks the Coordinator, but never depends on it; the ledger stays the truth."""
+"""`CoordinatorClient`: asks the Coordinator, but never depends on it; the ledger stays the truth."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -23,7 +23,7 @@ POLL_S = 1.0  # between looks into the ledger while the Coordinator does not ans
 log = structlog.get_logger(__name__)
 
 
-class CoordinatorLine:
+class CoordinatorClient:
     """Calls with a time-out and a way out. Belongs to one event loop.
 
     While the Coordinator does not answer, all who follow jobs share one look into the ledger every `POLL_S`.

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from deployments.artifacts.quarantine import Quarantined, chunks_in
 from deployments.intake.accept import Intake
 from deployments.intake.idempotency import held
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.resumable_leftovers import forget_job
 from deployments.intake.spool import Spool, UploadGates
 from deployments.intake.submission import Submission
@@ -19,8 +19,8 @@ from deployments.limits import TenantLimits
 from deployments.retention.erasure import erase
 from deployments.retention.scrubber import Scrubber
 from deployments.schemas.jobs import JobBody, JobQuery
-from deployments.schemas.options import MinutesWishes
-from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.schemas.options import MinutesOverrides
+from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.threads import in_thread
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
@@ -63,9 +63,9 @@ class TenantJobs:
     tenant: str
     ledger: Ledger
     store: BlobStore
-    line: CoordinatorLine
+    line: CoordinatorClient
     intake: Intake
-    offer: Offer
+    offer: JobPolicy
     uploads: UploadGates
     limits: TenantLimits
     spool_dir: Path
@@ -236,12 +236,12 @@ class TenantJobs:
             self.line.wake(1)
         return job, created
 
-    async def rewrite(self, job_id: str, wishes: MinutesWishes, key: str | None) -> tuple[Job, bool]:
+    async def rewrite(self, job_id: str, wishes: MinutesOverrides, key: str | None) -> tuple[Job, bool]:
         """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.
 
         It takes the version of the transcript that is wished for, the newest unless one is. Raises `JobUnknown`,
-        `NotFound` for a version that is not there, what `Offer.check` raises, and `IllegalTransition` when there is no
-        transcript yet or none is left.
+        `NotFound` for a version that is not there, what `JobPolicy.check` raises, and `IllegalTransition` when there is
+        no transcript yet or none is left.
         """
         job = await self.get(job_id)
         origin = await self.transcribed(job)

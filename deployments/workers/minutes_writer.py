@@ -16,7 +16,7 @@ from deployments.artifacts.parked_minutes import Parked, RememberedParking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from deployments.retention.erasure import erase_blobs
 from deployments.telemetry import tracing
-from deployments.telemetry.reports import MinutesOutcome, WritingFigures
+from deployments.telemetry.reports import MinutesOutcome, WritingReport
 from pipelines.codec import decode
 from pipelines.core import Transcript, Usage
 from pipelines.errors import (
@@ -28,7 +28,7 @@ from pipelines.errors import (
     MinutesParked,
 )
 from pipelines.export.templating.templates import Templates
-from pipelines.export.templating.tenant_styles import HouseStyles
+from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import MinutesRecord
 from pipelines.minutes.protocol import MinutesOptions, PaidMinutes, PaidWriter, Resumable, Writer
 from pipelines.storage.layout import JobKeys
@@ -54,7 +54,7 @@ class MinutesWriter:
         store: BlobStore,
         writers: Mapping[str, Writer],
         clock: Callable[[], float],
-        styles: HouseStyles | None = None,
+        styles: TenantStyles | None = None,
         templates: Templates | None = None,
         max_at_once: int = MAX_AT_ONCE,
     ) -> None:
@@ -65,7 +65,7 @@ class MinutesWriter:
         self._store = MeasuredStore(store)
         self._writers = writers
         self._clock = clock
-        self._styles = styles or HouseStyles()
+        self._styles = styles or TenantStyles()
         self._documents = Documents(self._store, self._styles, templates)
         self._max_at_once = max_at_once
         self._n_writing = 0
@@ -107,7 +107,7 @@ class MinutesWriter:
             except MinutesError as error:
                 outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
         minutes_s = time.perf_counter() - started_s - render_s
-        figures = WritingFigures(outcome=outcome, minutes_s=minutes_s, render_s=render_s, n_bytes=n_bytes)
+        figures = WritingReport(outcome=outcome, minutes_s=minutes_s, render_s=render_s, n_bytes=n_bytes)
         return await self._finish(request, transcript, paid, record, figures)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
@@ -117,7 +117,7 @@ class MinutesWriter:
 
         Raises ``StoreUnavailable``. What fails for another reason stays parked for the next time.
         """
-        resumed = await asyncio.to_thread(self._parking.taken_word)
+        resumed = await asyncio.to_thread(self._parking.consume_resume_request)
         if resumed:
             for writer in self._writers.values():
                 if isinstance(writer, Resumable):
@@ -177,7 +177,7 @@ class MinutesWriter:
             raise
         except MinutesError as error:
             outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
-        figures = WritingFigures(outcome=outcome, minutes_s=time.perf_counter() - started_s)
+        figures = WritingReport(outcome=outcome, minutes_s=time.perf_counter() - started_s)
         return await self._finish(request, transcript, paid, record, figures)
 
     async def _finish(
@@ -186,7 +186,7 @@ class MinutesWriter:
         transcript: Transcript,
         paid: PaidMinutes | None,
         record: MinutesRecord | None,
-        figures: WritingFigures,
+        figures: WritingReport,
     ) -> WrittenResults:
         """Render and store the documents of the minutes, if there are any; say what all of it took.
 

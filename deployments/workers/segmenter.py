@@ -14,7 +14,7 @@ from deployments.ports import SegmentRequest
 from deployments.sources.fetch import fetch
 from deployments.sources.limits import SourceLimits
 from deployments.telemetry import tracing
-from deployments.telemetry.reports import SegmentFigures, SpanTiming
+from deployments.telemetry.reports import SegmentReport, SpanTiming
 from deployments.workers.scratch import scratch_folder, sweep_scratch
 from deployments.workers.stopwatch import Stopwatch
 from pipelines.audio.formats import MAX_CHANNELS
@@ -53,7 +53,7 @@ class SegmenterOptions:
         return self.tenants.get(tenant, everybody)
 
 
-Step = Span | SourceSummary | SegmentFigures
+Step = Span | SourceSummary | SegmentReport
 
 
 class Segmenter:
@@ -73,7 +73,7 @@ class Segmenter:
             self._options, max_duration_s=max_duration_s, max_channels=max_channels, tenants=tenants, sources=sources
         )
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentFigures]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
         """Yield a source that had to be fetched, each span once it is stored, then the summary, at last what it took.
 
         A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
@@ -190,7 +190,7 @@ class Segmenter:
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
-        yield SegmentFigures(spans=tuple(timings), store_calls=self._store.take_calls())
+        yield SegmentReport(spans=tuple(timings), store_calls=self._store.take_calls())
 
     @contextmanager
     def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:

@@ -19,18 +19,18 @@ import structlog
 
 from deployments.ports import Outcome, WorkSource
 from deployments.telemetry import tracing
-from deployments.telemetry.reports import BatchFigures
+from deployments.telemetry.reports import BatchReport
 from deployments.workers.decode_slots import Lanes
 from deployments.workers.exclusive_slot import Turns
 from pipelines.codec import decode, encode
 from pipelines.core import ChunkResult, ModelInfo, Span
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
-from pipelines.scheduling.batch_size import BatchGrowth
+from pipelines.scheduling.batch_size import AdaptiveBatchSize
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
-from pipelines.whisper.options import DecodeOptions, Row, temperatures_from
+from pipelines.whisper.options import DecodeOptions, DecodeRequest, temperatures_from
 
 if TYPE_CHECKING:
     from pipelines.whisper.engine import Engine
@@ -102,7 +102,7 @@ class Transcriber:
         self._engine = engine
         self._store = MeasuredStore(store)
         self._source = source
-        self._growth = BatchGrowth(max_rows, most_rows)
+        self._growth = AdaptiveBatchSize(max_rows, most_rows)
         self._info = ModelInfo(
             name=name,
             sha256=engine.info.sha256,
@@ -123,7 +123,7 @@ class Transcriber:
     def resize(self, max_rows: int, most_rows: int = 0) -> None:
         """Claim and decode so many rows at once from the next batch on, and grow from there up to ``most_rows``."""
         self._engine.resize(max_rows)
-        self._growth = BatchGrowth(max_rows, most_rows)
+        self._growth = AdaptiveBatchSize(max_rows, most_rows)
 
     async def work(self, ticket: str) -> int:
         """Claim one batch, transcribe it, store each result, report; return the number of rows."""
@@ -155,7 +155,7 @@ class Transcriber:
         async with self._turns.turn(alone=items[0].alone):
             batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
             outcomes += await self._keep_all(batch)  # the lane decodes the next batch meanwhile
-        figures = BatchFigures(
+        figures = BatchReport(
             n_rows=len(items),
             max_rows=max_rows,
             audio_s=sum(item.audio_s for item in items),
@@ -200,7 +200,7 @@ class Transcriber:
         """Decode a batch of one task into its ``outcomes``, or into ``heard``, which is to be stored."""
         if not ready:
             return
-        rows = [Row(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
+        rows = [DecodeRequest(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
         items = [item for item, _ in ready]
         try:
             if items[0].task == "detect_language":

@@ -16,7 +16,7 @@ from pipelines.audio.pcm import Pcm
 from pipelines.audio.vad import Speech, SpeechModel, VoiceActivity
 from pipelines.audio.vad import speech_model as default_speech_model
 from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
-from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, Span
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Span, SpeechInterval
 from pipelines.errors import OptionError
 
 STEP_SAMPLES = 312 * FRAME_SAMPLES
@@ -128,12 +128,12 @@ def _steps(blocks: Iterable[Pcm]) -> Iterator[tuple[Pcm, bool]]:
         yield np.concatenate(waiting, axis=1), True
 
 
-def _join(chunk: tuple[Speech, ...]) -> tuple[Piece, ...]:
+def _join(chunk: tuple[Speech, ...]) -> tuple[SpeechInterval, ...]:
     """Merge stretches that touch, so that pauses between them stay in the chunk."""
-    pieces: list[Piece] = []
+    pieces: list[SpeechInterval] = []
     for speech in chunk:
         start = pieces.pop().start if pieces and pieces[-1].end == speech.start else speech.start
-        pieces.append(Piece(start=start, end=speech.end))
+        pieces.append(SpeechInterval(start=start, end=speech.end))
     return tuple(pieces)
 
 

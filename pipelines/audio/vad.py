@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from pipelines.audio.pcm import Pcm
 from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
-from pipelines.core import SAMPLE_RATE, Piece
+from pipelines.core import SAMPLE_RATE, SpeechInterval
 
 Probabilities = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speech(Piece):
+class Speech(SpeechInterval):
     """A stretch of speech with its padding; it may touch the next one.
 
     ``pause`` is the silence, in samples, between its last sound and the first of the next, at most two pads;

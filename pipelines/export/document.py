@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
-from pipelines.core import ActionItem, Evidence, Health, Minutes, Segment, Topic, Transcript
+from pipelines.core import ActionItem, CoverageStatus, Evidence, Minutes, Segment, Topic, Transcript
 from pipelines.export.labels import Labels, labels_for
 from pipelines.export.times import clock
 from pipelines.export.turns import Turn, troubles, turns
@@ -182,8 +182,8 @@ class Composer:
         losses = labels.list_separator.join(
             phrase.format(self.clock(ceil(seconds)))
             for phrase, seconds in (
-                (labels.suspect_s, health_s(self._transcript, Health.SUSPECT)),
-                (labels.failed_s, health_s(self._transcript, Health.FAILED)),
+                (labels.suspect_s, health_s(self._transcript, CoverageStatus.SUSPECT)),
+                (labels.failed_s, health_s(self._transcript, CoverageStatus.FAILED)),
             )
             if seconds
         )
@@ -271,7 +271,7 @@ class Composer:
             (
                 _cell(f"{self.clock(trouble.start_s)}–{self.clock(trouble.end_s)}"),
                 *([_cell(str(trouble.channel + 1))] if split else []),
-                _cell(labels.failed if trouble.health is Health.FAILED else labels.suspect),
+                _cell(labels.failed if trouble.health is CoverageStatus.FAILED else labels.suspect),
                 _cell(labels.reason_text(one_line(trouble.note))),
             )
             for trouble in found
@@ -299,11 +299,11 @@ class Composer:
             )
 
     def _turn_text(self, turn: Turn) -> Line:
-        if turn.health is Health.FAILED:
+        if turn.health is CoverageStatus.FAILED:
             until = f"{self.clock(turn.start_s)}–{self.clock(turn.end_s)}"
             return (Run(text=f"[{until} {self._labels.failed_here}]", look="faint"),)
         text = Run(text=one_line(turn.text))
-        if turn.health is Health.SUSPECT:
+        if turn.health is CoverageStatus.SUSPECT:
             return text, Run(text=f" [{self._labels.suspect_here}]", look="faint")
         return (text,)
 

@@ -1,6 +1,6 @@
 """``transcript.txt``: one segment a line, for people and for ``grep``; what failed is said where it failed."""
 
-from pipelines.core import Health, Transcript
+from pipelines.core import CoverageStatus, Transcript
 from pipelines.export.labels import labels_for
 from pipelines.export.times import clock
 from pipelines.text.cleaning import one_line
@@ -14,7 +14,7 @@ def transcript_txt(transcript: Transcript) -> bytes:
         speaker = f"{labels.speaker(one_line(segment.speaker))}{labels.colon}" if segment.speaker.strip() else ""
         lines.append((segment.start_s, segment.channel, f"{speaker}{one_line(segment.text)}"))
     for lost in transcript.coverage:
-        if lost.health is Health.FAILED:
+        if lost.health is CoverageStatus.FAILED:
             interval = f"{clock(lost.start_s)}–{clock(lost.end_s)}"
             lines.append((lost.start_s, lost.channel, f"[{interval} {labels.failed_here}]"))
     lines.sort(key=lambda line: line[:2])

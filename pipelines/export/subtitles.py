@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from pipelines.core import SAMPLE_RATE, Coverage, Health, Piece, Segment, Transcript
+from pipelines.core import SAMPLE_RATE, Coverage, CoverageStatus, Segment, SpeechInterval, Transcript
 from pipelines.text.typography import (
     ends_clause,
     ends_sentence,
@@ -20,7 +20,7 @@ from pipelines.text.typography import (
     is_wide,
     tokens,
 )
-from pipelines.transcript.chunk_clock import WindowClock
+from pipelines.transcript.chunk_clock import ChunkTimeline
 
 MAX_LINE_CHARS = 42
 MAX_LINE_WIDE_CHARS = 18
@@ -95,20 +95,22 @@ class _Speech:
     """Finds the speech of a channel inside an interval, from the coverage ledger."""
 
     def __init__(self, coverage: Sequence[Coverage]) -> None:
-        self._pieces: dict[int, list[Piece]] = {}
+        self._pieces: dict[int, list[SpeechInterval]] = {}
         for interval in coverage:
-            if interval.health in (Health.TRANSCRIBED, Health.SUSPECT):
-                piece = Piece(start=round(interval.start_s * SAMPLE_RATE), end=round(interval.end_s * SAMPLE_RATE))
+            if interval.health in (CoverageStatus.TRANSCRIBED, CoverageStatus.SUSPECT):
+                piece = SpeechInterval(
+                    start=round(interval.start_s * SAMPLE_RATE), end=round(interval.end_s * SAMPLE_RATE)
+                )
                 self._pieces.setdefault(interval.channel, []).append(piece)
 
-    def within(self, channel: int, start_s: float, end_s: float) -> list[Piece]:
+    def within(self, channel: int, start_s: float, end_s: float) -> list[SpeechInterval]:
         """Pieces of speech in an interval, ascending; the interval itself where the ledger knows none."""
         start, end = round(start_s * SAMPLE_RATE), round(end_s * SAMPLE_RATE)
         pieces = self._pieces.get(channel, [])
         first = bisect_right(pieces, start, key=lambda piece: piece.end)
         last = bisect_left(pieces, end, key=lambda piece: piece.start)
-        clipped = [Piece(start=max(p.start, start), end=min(p.end, end)) for p in pieces[first:last]]
-        return clipped or [Piece(start=start, end=end)]
+        clipped = [SpeechInterval(start=max(p.start, start), end=min(p.end, end)) for p in pieces[first:last]]
+        return clipped or [SpeechInterval(start=start, end=end)]
 
 
 def _segment_cues(segment: Segment, speech: _Speech, indent: int) -> Iterator[Cue]:
@@ -142,7 +144,7 @@ def _timed_tokens(segment: Segment) -> list[_Token]:
 def _spread_tokens(segment: Segment, speech: _Speech) -> list[_Token]:
     """Tokens of the segment's text, given time in the speech inside the segment by their width."""
     texts = tokens(segment.text)
-    clock = WindowClock(speech.within(segment.channel, segment.start_s, segment.end_s))
+    clock = ChunkTimeline(speech.within(segment.channel, segment.start_s, segment.end_s))
     bounds = list(accumulate((_width(text.strip()) for text in texts), initial=0))
     at_s = [clock.n_samples * bound / max(bounds[-1], 1) / SAMPLE_RATE for bound in bounds]
     spread = []
@@ -178,7 +180,7 @@ def _cheapest_cut(words: Sequence[_Token], sheet: "_Sheet") -> list[tuple[int, i
     """Choose the half-open token ranges of the cues by dynamic programming over all allowed cuts."""
     sentences = list(accumulate((int(ends_sentence(word.text)) for word in words), initial=0))
     cost = [0.0] + [float("inf")] * len(words)
-    came_from = [0] * (len(words) + 1)
+    current_request = [0] * (len(words) + 1)
     for last in range(1, len(words) + 1):
         ending = _CUE_COST + _break_cost(words, last)
         for first in range(last - 1, -1, -1):
@@ -190,10 +192,10 @@ def _cheapest_cut(words: Sequence[_Token], sheet: "_Sheet") -> list[tuple[int, i
             if words[last - 1].end_ms - words[first].start_ms < MIN_CUE_MS:
                 total += _BRIEF_CUE
             if total < cost[last]:
-                cost[last], came_from[last] = total, first
+                cost[last], current_request[last] = total, first
     cuts = [len(words)]
     while cuts[-1] > 0:
-        cuts.append(came_from[cuts[-1]])
+        cuts.append(current_request[cuts[-1]])
     return list(pairwise(reversed(cuts)))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.core import Coverage, Health, Segment, Transcript
+from pipelines.core import Coverage, CoverageStatus, Segment, Transcript
 from pipelines.text.typography import ends_sentence, join_spoken
 
 MAX_TURN_PAUSE_S = 2.0
@@ -23,7 +23,7 @@ class Turn:
     start_s: float
     end_s: float
     text: str
-    health: Health
+    health: CoverageStatus
     segment_ids: tuple[int, ...] = ()
 
 
@@ -43,10 +43,10 @@ def turns(transcript: Transcript) -> list[Turn]:
             start_s=lost.start_s,
             end_s=lost.end_s,
             text="",
-            health=Health.FAILED,
+            health=CoverageStatus.FAILED,
         )
         for lost in troubles(transcript)
-        if lost.health is Health.FAILED
+        if lost.health is CoverageStatus.FAILED
     ]
     return sorted(found, key=lambda turn: (turn.start_s, turn.channel))
 
@@ -57,9 +57,9 @@ def troubles(transcript: Transcript) -> list[Coverage]:
     for channel in range(transcript.n_channels):
         continues = False
         for interval in (c for c in transcript.coverage if c.channel == channel):
-            if interval.health is Health.SILENCE:
+            if interval.health is CoverageStatus.SILENCE:
                 continues = continues and interval.end_s - interval.start_s <= MAX_TROUBLE_SILENCE_S
-            elif interval.health is Health.TRANSCRIBED:
+            elif interval.health is CoverageStatus.TRANSCRIBED:
                 continues = False
             else:
                 last = merged[-1] if continues else None

@@ -95,7 +95,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tally:
+class BatchCounts:
     """What became of a batch's entries so far.
 
     ``entries`` counts those without a job by state, ``jobs`` those with one by the job's state; ``gone`` those whose

@@ -1,13 +1,13 @@
-"""`BatchBook`: batches, durable in the ledger's database."""
+"""`BatchRepository`: batches, durable in the ledger's database."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
-from pipelines.jobs.batch import Batch, Entry, EntryState, Probe, Tally
+from pipelines.jobs.batch import Batch, BatchCounts, Entry, EntryState, Probe
 from pipelines.ledger.protocol import Lease
 
 
-class BatchBook(Protocol):
+class BatchRepository(Protocol):
     """Batches, durable in the ledger's database. Methods block and raise `LedgerUnavailable`.
 
     Those with a tenant raise `NotFound` for another tenant's batch.
@@ -27,10 +27,10 @@ class BatchBook(Protocol):
     def list(self, tenant: str, limit: int) -> Sequence[Batch]:
         """Return the newest batches."""
 
-    def tally(self, tenant: str, batch_id: str) -> Tally:
+    def tally(self, tenant: str, batch_id: str) -> BatchCounts:
         """Count what became of a batch's entries."""
 
-    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, Tally]:
+    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
         """The same for those of several batches that exist, together."""
 
     def entries(

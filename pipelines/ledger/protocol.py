@@ -16,7 +16,7 @@ from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
 from pipelines.models.routing import ModelRoute
-from pipelines.transcript.corrections import CorrectionBook
+from pipelines.transcript.corrections import CorrectionRepository
 
 Clock = Callable[[], float]
 """Returns Unix seconds."""
@@ -115,7 +115,7 @@ class Ledger(Protocol):
         """The marks of requests in flight."""
 
     @property
-    def corrections(self) -> CorrectionBook:
+    def corrections(self) -> CorrectionRepository:
         """The versions of transcripts that people corrected; they go with their job."""
 
     def migrate(self) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from pipelines.codec import decode, encode
 from pipelines.core import BlobRef
 from pipelines.errors import IdempotencyConflict, IllegalTransition, LedgerError, LedgerUnavailable, NotFound
-from pipelines.jobs.batch import Batch, BatchState, Entry, EntryState, Probe, Tally, moved
+from pipelines.jobs.batch import Batch, BatchCounts, BatchState, Entry, EntryState, Probe, moved
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.ledger.database import Database
@@ -43,7 +43,7 @@ def blank_entries(connection: Connection, job: Job) -> None:
 
 
 class SqlBatches:
-    """`pipelines.ledger.batch_book.BatchBook` in SQLite or PostgreSQL; the ledger brings the tables up to date."""
+    """Keeps batches in SQLite or PostgreSQL; the ledger brings the tables up to date."""
 
     def __init__(self, url: str, *, clock: Clock = time.time) -> None:
         self._database = Database(url)
@@ -52,7 +52,7 @@ class SqlBatches:
     def create(
         self, batch: Batch, entries: Iterable[Entry], *, key: str | None, fingerprint: str
     ) -> tuple[Batch, bool]:
-        """Store a batch with its entries; see `BatchBook.create`."""
+        """Store a batch with its entries; see `BatchRepository.create`."""
         try:
             with self._database.writing() as connection:
                 if key is not None and (known := self._by_key(connection, batch.tenant, key)) is not None:
@@ -82,14 +82,14 @@ class SqlBatches:
         with self._database.reading() as connection:
             return [_batch_of(row) for row in connection.execute(query)]
 
-    def tally(self, tenant: str, batch_id: str) -> Tally:
-        """Count what became of a batch's entries; see `BatchBook.tally`."""
+    def tally(self, tenant: str, batch_id: str) -> BatchCounts:
+        """Count what became of a batch's entries; see `BatchRepository.tally`."""
         with self._database.reading() as connection:
             known = _known(connection, tenant, batch_id)
             return _tallies(connection, tenant, [known.id])[known.id]
 
-    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, Tally]:
-        """Count what became of the entries of several batches; see `BatchBook.tallies`."""
+    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
+        """Count what became of the entries of several batches; see `BatchRepository.tallies`."""
         with self._database.reading() as connection:
             return _tallies(connection, tenant, batch_ids)
 
@@ -110,7 +110,7 @@ class SqlBatches:
         return [replace(entry, job=by_id.get(entry.job_id or "")) for entry in found]
 
     def move(self, tenant: str, batch_id: str, move: str) -> Batch:
-        """Pause, resume or cancel; see `BatchBook.move`."""
+        """Pause, resume or cancel; see `BatchRepository.move`."""
         with self._database.writing() as connection:
             batch = _batch_of(_known(connection, tenant, batch_id, lock=True))
             after = replace(batch, state=moved(batch.state, move), updated_at_s=self._clock())
@@ -130,7 +130,7 @@ class SqlBatches:
             return [row.id for row in connection.execute(_jobs_in(batch_id, _LIVE))]
 
     def retry(self, tenant: str, batch_id: str) -> int:
-        """Take entries whose jobs failed or were cancelled on again; see `BatchBook.retry`."""
+        """Take entries whose jobs failed or were cancelled on again; see `BatchRepository.retry`."""
         with self._database.writing() as connection:
             batch = _batch_of(_known(connection, tenant, batch_id, lock=True))
             if batch.state not in (BatchState.RUNNING, BatchState.PAUSED):
@@ -146,7 +146,7 @@ class SqlBatches:
             return n_retried
 
     def attach(self, tenant: str, batch_id: str, seq: int, job_id: str) -> None:
-        """Enter the job that an upload became; see `BatchBook.attach`."""
+        """Enter the job that an upload became; see `BatchRepository.attach`."""
         with self._database.writing() as connection:
             _known(connection, tenant, batch_id)
             entry = batch_entries.c
@@ -158,7 +158,7 @@ class SqlBatches:
                 raise IllegalTransition(f"Entry {seq} of batch {batch_id} waits for no upload.")
 
     def emptied(self, updated_before_s: float) -> Sequence[Batch]:
-        """Batches without jobs that nobody touched since; see `BatchBook.emptied`."""
+        """Batches without jobs that nobody touched since; see `BatchRepository.emptied`."""
         entry = batch_entries.c
         mine = entry.batch_id == batches.c.id
         with_job = select(entry.seq).join(jobs, jobs.c.id == entry.job_id).where(mine).exists()
@@ -176,7 +176,7 @@ class SqlBatches:
             self._database.note_deletion(connection)
 
     def feed(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
-        """Make jobs of pending entries; see `BatchBook.feed`."""
+        """Make jobs of pending entries; see `BatchRepository.feed`."""
         with self._database.reading() as connection:
             ids = [row.id for row in connection.execute(_hungry())]
         n_made = 0
@@ -199,7 +199,7 @@ class SqlBatches:
         return [(by_id[row.batch_id], _entry_of(row)) for row in rows]
 
     def probed(self, batch_id: str, seq: int, probe: Probe) -> None:
-        """Enter what probing found; see `BatchBook.probed`."""
+        """Enter what probing found; see `BatchRepository.probed`."""
         entry = batch_entries.c
         with self._database.writing() as connection:
             connection.execute(
@@ -262,7 +262,7 @@ def _hungry() -> Select[Any]:
     return query.order_by(batches.c.created_at_s, batches.c.id)
 
 
-def _tallies(connection: Connection, tenant: str, batch_ids: Collection[str]) -> dict[str, Tally]:
+def _tallies(connection: Connection, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
     entry = batch_entries.c
     query = (
         select(
@@ -288,9 +288,9 @@ def _tallies(connection: Connection, tenant: str, batch_ids: Collection[str]) ->
     return {batch_id: _tally_of([row for row in rows if row.n]) for batch_id, rows in found.items()}
 
 
-def _tally_of(rows: Sequence[Row[Any]]) -> Tally:
+def _tally_of(rows: Sequence[Row[Any]]) -> BatchCounts:
     submitted = [row for row in rows if row.state == EntryState.SUBMITTED]
-    return Tally(
+    return BatchCounts(
         entries={EntryState(row.state): row.n for row in rows if row.state != EntryState.SUBMITTED},
         jobs={JobState(row.job_state): row.n for row in submitted if row.job_state},
         gone=sum(row.n for row in submitted if not row.job_state),

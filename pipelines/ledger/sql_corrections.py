@@ -15,14 +15,14 @@ from pipelines.transcript.corrections import Correction, judge_correction
 
 
 class SqlCorrections:
-    """`pipelines.transcript.corrections.CorrectionBook` in a database; ``clock`` gives Unix seconds."""
+    """`pipelines.transcript.corrections.CorrectionRepository` in a database; ``clock`` gives Unix seconds."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
-        """Make a version count; see `pipelines.transcript.corrections.CorrectionBook.add`."""
+        """Make a version count; see `pipelines.transcript.corrections.CorrectionRepository.add`."""
         now_s = self._clock()
         with self._database.writing() as connection:
             known_row(connection, tenant, job_id, lock=True)

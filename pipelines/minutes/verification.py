@@ -12,10 +12,10 @@ from itertools import pairwise
 
 from pipelines.core import (
     ActionItem,
+    CoverageStatus,
     Decision,
     Evidence,
     Fact,
-    Health,
     Minutes,
     OpenQuestion,
     Segment,
@@ -120,7 +120,7 @@ class _Check:
     def evidence(self, evidence: Evidence) -> Verdict:
         verdict = check_quote(evidence, self.segments)
         if verdict is Verdict.HOLDS and any(
-            self.segments[segment_id].health is not Health.TRANSCRIBED for segment_id in evidence.segment_ids
+            self.segments[segment_id].health is not CoverageStatus.TRANSCRIBED for segment_id in evidence.segment_ids
         ):
             return Verdict.DOUBTFUL
         return verdict

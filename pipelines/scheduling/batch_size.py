@@ -7,7 +7,7 @@ SAMPLES = 4  # full batches per size, so that one odd recording does not decide
 LONGEST_BATCH_S = 20.0  # a job waits for whole batches
 
 
-class BatchGrowth:
+class AdaptiveBatchSize:
     """Doubles ``size`` while full batches are decoded clearly faster for it, up to ``largest``; then it stays."""
 
     def __init__(self, size: int, largest: int) -> None:

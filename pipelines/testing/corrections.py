@@ -11,7 +11,7 @@ from pipelines.transcript.corrections import Correction, judge_correction
 
 
 class MemoryCorrections:
-    """`pipelines.transcript.corrections.CorrectionBook` in a dict.
+    """`pipelines.transcript.corrections.CorrectionRepository` in a dict.
 
     ``using`` holds the ledger's lock and raises during an outage; ``get_job`` and ``enter`` are the ledger's.
     """
@@ -31,7 +31,7 @@ class MemoryCorrections:
         self._versions: dict[str, tuple[Correction, ...]] = {}
 
     def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
-        """Make a version count; see `pipelines.transcript.corrections.CorrectionBook.add`."""
+        """Make a version count; see `pipelines.transcript.corrections.CorrectionRepository.add`."""
         with self._using():
             held = self.of_job(tenant, job_id)
             same = judge_correction(held, correction, job_id)

@@ -73,7 +73,7 @@ class ServerOptions:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class BatchCounts:
     """What the server saw. ``answered`` counts whole, usable answers by the digest of their conversation."""
 
     calls: int = 0
@@ -91,7 +91,7 @@ class DeepSeekServer:
 
     def __init__(self, options: ServerOptions | None = None) -> None:
         self.options = options or ServerOptions()
-        self.tally = Tally()
+        self.tally = BatchCounts()
         self._rng = random.Random(self.options.seed)  # noqa: S311 - a simulation, repeatable
         self._cached: set[tuple[str, str]] = set()
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, ModelInfo, Word
-from pipelines.whisper.options import Pcm, Row, row_fault
+from pipelines.whisper.options import DecodeRequest, Pcm, row_fault
 from pipelines.whisper.row_decoder import failed, silent
 
 WORD_S = 0.4
@@ -55,20 +55,20 @@ class FakeEngine:
     def resize(self, batch_size: int) -> None:
         """Whatever it is given is one batch."""
 
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+    def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         """One segment per row with its numbers as words, timed to the sample."""
         self.gate.wait()
         self.batch_sizes.append(len(rows))
         return [self._transcribe(row) for row in rows]
 
-    def detect_language(self, rows: Sequence[Row]) -> list[dict[str, float]]:
+    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
         """All languages are equally likely, but for the first, which is three times as likely."""
         self.gate.wait()
         total = len(self.languages) + 2
         probabilities = {code: (3 if i == 0 else 1) / total for i, code in enumerate(self.languages)}
         return [{} if row_fault(row) else dict(probabilities) for row in rows]
 
-    def _transcribe(self, row: Row) -> ChunkResult:
+    def _transcribe(self, row: DecodeRequest) -> ChunkResult:
         if fault := row_fault(row):
             return failed(row, fault)
         language = row.options.language or self.languages[0]

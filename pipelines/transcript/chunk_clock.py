@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pipelines.core import SAMPLE_RATE, Piece
+from pipelines.core import SAMPLE_RATE, SpeechInterval
 
 MAX_INNER_SILENCE_S = 1.5
 """Longest silence, in seconds, that may be cut out inside one word or one transcript segment."""
@@ -20,10 +20,10 @@ MAX_INNER_SILENCE_S = 1.5
 MAX_INNER_SILENCE = round(MAX_INNER_SILENCE_S * SAMPLE_RATE)
 
 
-class WindowClock:
+class ChunkTimeline:
     """Maps times in a chunk's window to samples on the recording's clock, and knows the silence cut out."""
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
+    def __init__(self, pieces: Sequence[SpeechInterval]) -> None:
         """Take the chunk's pieces, ascending and not overlapping; raises ValueError when there is none."""
         if not pieces:
             raise ValueError("a chunk without pieces has no clock")

@@ -1,7 +1,7 @@
 """Corrections of a transcript: what people change, how it makes the next version, and who keeps the versions.
 
 Version 0 is the machine's transcript and is never touched. Each version is a whole transcript in the blob store,
-written first; its row in the ledger makes it count (`CorrectionBook.add`).
+written first; its row in the ledger makes it count (`CorrectionRepository.add`).
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pipelines.codec import encode
-from pipelines.core import Health, Segment, Transcript
+from pipelines.core import CoverageStatus, Segment, Transcript
 from pipelines.errors import OptionError, VersionConflict
 from pipelines.transcript.retiming import retime
 
@@ -54,7 +54,7 @@ class Correction:
         return self.version - 1
 
 
-class CorrectionBook(Protocol):
+class CorrectionRepository(Protocol):
     """The versions of transcripts in the ledger. Methods block and are thread-safe.
 
     All raise `JobUnknown`, also for another tenant's job, and `LedgerUnavailable`.
@@ -131,4 +131,4 @@ def _edited(segment: Segment, edit: SegmentEdit | None, renamed: Mapping[str, st
     if text is None or text == segment.text:
         return segment
     words = retime(segment.words, text, segment.start_s, segment.end_s)
-    return replace(segment, text=text, words=words, health=Health.TRANSCRIBED)
+    return replace(segment, text=text, words=words, health=CoverageStatus.TRANSCRIBED)

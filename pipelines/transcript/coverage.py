@@ -7,7 +7,7 @@ silent; what lies in no span at all was never looked at, which counts as failed.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipelines.core import SAMPLE_RATE, ChunkResult, Coverage, Health, Span, Transcript
+from pipelines.core import SAMPLE_RATE, ChunkResult, Coverage, CoverageStatus, Span, Transcript
 
 NO_WORDS = "no words"
 NO_RESULT = "no result"
@@ -22,7 +22,7 @@ class _Stretch(NamedTuple):
 
     start: int
     end: int
-    health: Health
+    health: CoverageStatus
     note: str
 
 
@@ -48,16 +48,16 @@ def coverage_ledger(
     )
 
 
-def verdict(result: ChunkResult | None) -> tuple[Health, str]:
+def verdict(result: ChunkResult | None) -> tuple[CoverageStatus, str]:
     """Judge a chunk by its result: health and note."""
     if result is None:
-        return Health.FAILED, NO_RESULT
+        return CoverageStatus.FAILED, NO_RESULT
     if result.error:
-        return Health.FAILED, result.error
+        return CoverageStatus.FAILED, result.error
     if result.suspect:
-        return Health.SUSPECT, ", ".join(result.suspect)
+        return CoverageStatus.SUSPECT, ", ".join(result.suspect)
     heard = any(segment.text.strip() or segment.words for segment in result.segments)
-    return Health.TRANSCRIBED, "" if heard else NO_WORDS
+    return CoverageStatus.TRANSCRIBED, "" if heard else NO_WORDS
 
 
 def _verdicts(spans: Sequence[Span], results: Mapping[int, ChunkResult], channel: int) -> Iterator[_Stretch]:
@@ -66,10 +66,10 @@ def _verdicts(spans: Sequence[Span], results: Mapping[int, ChunkResult], channel
         at = span.start
         pieces = [(piece, verdict(results.get(chunk.index))) for chunk in span.chunks for piece in chunk.pieces]
         for piece, (health, note) in sorted(pieces, key=lambda judged: judged[0].start):
-            yield _Stretch(at, piece.start, Health.SILENCE, "")
+            yield _Stretch(at, piece.start, CoverageStatus.SILENCE, "")
             yield _Stretch(piece.start, piece.end, health, note)
             at = max(at, piece.end)
-        yield _Stretch(at, span.end, Health.SILENCE, "")
+        yield _Stretch(at, span.end, CoverageStatus.SILENCE, "")
 
 
 def _tiled(stretches: Iterator[_Stretch], n_samples: int) -> Iterator[_Stretch]:
@@ -89,8 +89,8 @@ def _tiled(stretches: Iterator[_Stretch], n_samples: int) -> Iterator[_Stretch]:
 
 def _gap(start: int, end: int) -> _Stretch:
     if end - start <= _GAP_TOLERANCE:
-        return _Stretch(start, end, Health.SILENCE, "")
-    return _Stretch(start, end, Health.FAILED, NOT_SEGMENTED)
+        return _Stretch(start, end, CoverageStatus.SILENCE, "")
+    return _Stretch(start, end, CoverageStatus.FAILED, NOT_SEGMENTED)
 
 
 def _merged(stretches: Iterator[_Stretch]) -> Iterator[_Stretch]:
@@ -111,7 +111,7 @@ def _seconds(sample: int, n_samples: int, duration_s: float) -> float:
     return duration_s if sample == n_samples else min(sample / SAMPLE_RATE, duration_s)
 
 
-def health_s(transcript: Transcript, health: Health) -> float:
+def health_s(transcript: Transcript, health: CoverageStatus) -> float:
     """Seconds of a health, each second of the recording counted once however many channels share it."""
     intervals = sorted((c.start_s, c.end_s) for c in transcript.coverage if c.health is health)
     total_s = reached_s = 0.0

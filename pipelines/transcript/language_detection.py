@@ -12,7 +12,7 @@ SAMPLE_WINDOWS = 4  # a vote over more windows hardly changes, and each costs a 
 
 
 @dataclass
-class Ballot:
+class LanguageDetector:
     """Collects one channel's chunks until there are enough to vote, then the votes until all are in.
 
     Chunks wait in ``held`` until the language is known. ``asked`` are the chunks whose windows vote.

@@ -9,8 +9,8 @@ from pipelines.core import (
     SAMPLE_RATE,
     Chunk,
     ChunkResult,
+    CoverageStatus,
     DecodedSegment,
-    Health,
     LanguageVote,
     ModelInfo,
     Segment,
@@ -18,7 +18,7 @@ from pipelines.core import (
     Transcript,
     Word,
 )
-from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE, WindowClock
+from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE, ChunkTimeline
 from pipelines.transcript.coverage import coverage_ledger
 
 
@@ -116,13 +116,13 @@ def _channel_segments(chunks: Sequence[Chunk], results: Mapping[int, ChunkResult
         result = results.get(chunk.index)
         if result is None or result.error:
             continue
-        clock = WindowClock(chunk.pieces)
+        clock = ChunkTimeline(chunk.pieces)
         for decoded in result.segments:
             if decoded.text.strip() or decoded.words:
                 yield from _mapped(clock, decoded, chunk, result)
 
 
-def _mapped(clock: WindowClock, decoded: DecodedSegment, chunk: Chunk, result: ChunkResult) -> Iterator[Segment]:
+def _mapped(clock: ChunkTimeline, decoded: DecodedSegment, chunk: Chunk, result: ChunkResult) -> Iterator[Segment]:
     """Yield one decoded segment on the recording's clock: one segment, or one per side of each long silence."""
     words = _mapped_words(clock, decoded.words)
     parts = _split_at_silence(clock, words) if _spell(words) == decoded.text.strip() else [words]
@@ -136,7 +136,7 @@ def _mapped(clock: WindowClock, decoded: DecodedSegment, chunk: Chunk, result: C
             start_s=part[0].start_s if part else start / SAMPLE_RATE,
             end_s=part[-1].end_s if part else end / SAMPLE_RATE,
             text=(decoded.text if len(parts) == 1 else _spell(part)).strip(),
-            health=Health.SUSPECT if result.suspect else Health.TRANSCRIBED,
+            health=CoverageStatus.SUSPECT if result.suspect else CoverageStatus.TRANSCRIBED,
             avg_logprob=result.avg_logprob,
             no_speech_prob=result.no_speech_prob,
             compression_ratio=result.compression_ratio,
@@ -145,7 +145,7 @@ def _mapped(clock: WindowClock, decoded: DecodedSegment, chunk: Chunk, result: C
         )
 
 
-def _mapped_words(clock: WindowClock, words: Sequence[Word]) -> tuple[Word, ...]:
+def _mapped_words(clock: ChunkTimeline, words: Sequence[Word]) -> tuple[Word, ...]:
     mapped: list[Word] = []
     reached = 0.0
     for word in words:
@@ -156,7 +156,7 @@ def _mapped_words(clock: WindowClock, words: Sequence[Word]) -> tuple[Word, ...]
     return tuple(mapped)
 
 
-def _split_at_silence(clock: WindowClock, words: tuple[Word, ...]) -> list[tuple[Word, ...]]:
+def _split_at_silence(clock: ChunkTimeline, words: tuple[Word, ...]) -> list[tuple[Word, ...]]:
     cuts = [
         i
         for i, (left, right) in enumerate(pairwise(words), start=1)

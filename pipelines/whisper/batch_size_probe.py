@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from pipelines.whisper.engine import Engine
-from pipelines.whisper.options import Row
+from pipelines.whisper.options import DecodeRequest
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 NEARLY = 0.95  # of the best speed: what more rows would still bring is not worth their wait
@@ -25,7 +25,7 @@ class Trial:
 
 def try_sizes(
     engine: Engine,
-    rows: Sequence[Row],
+    rows: Sequence[DecodeRequest],
     *,
     lanes: int = 1,
     sizes: Sequence[int] = SIZES,

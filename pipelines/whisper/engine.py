@@ -30,13 +30,13 @@ from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import Encoding, EngineOptions, RowFailure, WhisperModel
 from pipelines.whisper.encoder_selection import trial_features
 from pipelines.whisper.log_mel import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, LogMel
-from pipelines.whisper.options import WINDOW_S, DecodeOptions, Row, row_fault
-from pipelines.whisper.row_decoder import Window, WindowDecoder, failed, grouped, silent
+from pipelines.whisper.options import WINDOW_S, DecodeOptions, DecodeRequest, row_fault
+from pipelines.whisper.row_decoder import DecodeState, WindowDecoder, failed, grouped, silent
 from pipelines.whisper.tail_recovery import join_tail
 from pipelines.whisper.timestamps import SAMPLES_PER_TICK
 from pipelines.whisper.tokenizer import Vocabulary
 
-__all__ = ["DecodeOptions", "Engine", "EngineOptions", "Row", "WhisperEngine"]
+__all__ = ["DecodeOptions", "DecodeRequest", "Engine", "EngineOptions", "WhisperEngine"]
 
 MAX_CONTINUATIONS = 4
 _WARM_UP_S = 2
@@ -65,10 +65,10 @@ class Engine(Protocol):
     def resize(self, batch_size: int) -> None:
         """Decode so many rows at once from now on."""
 
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+    def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         """Decode rows; one outcome per row, in order, its ``error`` set where the row failed. Thread-safe."""
 
-    def detect_language(self, rows: Sequence[Row]) -> list[dict[str, float]]:
+    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
         """Probability of each language for each row; empty for a row that cannot be asked. Thread-safe."""
 
 
@@ -151,7 +151,7 @@ class WhisperEngine:
         self._model.encoder.choose(trial_features(self._log_mel, longest, n_rows))
         noise = np.random.default_rng(0).normal(0, 1000, _WARM_UP_S * SAMPLE_RATE).astype(np.int16)
         options = DecodeOptions(language=self._languages[0], word_timestamps=True, temperatures=(0.0, 1.0))
-        result = self.transcribe([Row(pcm=noise, options=options)])[0]
+        result = self.transcribe([DecodeRequest(pcm=noise, options=options)])[0]
         if result.error:
             raise ModelUnavailable(f"model {self._info.name!r} does not decode: {result.error}")
 
@@ -160,7 +160,7 @@ class WhisperEngine:
         self._batch_size = batch_size
         self._model.resize(batch_size)
 
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+    def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         """Decode rows; returns one outcome per row, in order, never raises for a row's fault.
 
         Rows may differ in length, language and options. ``ChunkResult.suspect`` names the quality rules that the
@@ -168,7 +168,7 @@ class WhisperEngine:
         """
         return self._transcribe(rows, MAX_CONTINUATIONS)
 
-    def detect_language(self, rows: Sequence[Row]) -> list[dict[str, float]]:
+    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
         """Probability of each of `languages` for each row, summing to 1.
 
         Empty for a row that cannot be asked: a faulty one, or any when CTranslate2 cannot detect with this model.
@@ -190,7 +190,7 @@ class WhisperEngine:
         total = sum(allowed.values())
         return {code: probability / total for code, probability in allowed.items()} if total else {}
 
-    def _transcribe(self, rows: Sequence[Row], continuations: int) -> list[ChunkResult]:
+    def _transcribe(self, rows: Sequence[DecodeRequest], continuations: int) -> list[ChunkResult]:
         results = {place: result for place, row in enumerate(rows) if (result := self._without_decoding(row))}
         todo = [place for place in range(len(rows)) if place not in results]
         todo.sort(key=lambda place: len(rows[place].pcm))  # rows of like length keep a decoding batch full to the end
@@ -202,14 +202,14 @@ class WhisperEngine:
             results.update(zip(places, finished, strict=True))
         return [results[place] for place in range(len(rows))]
 
-    def _decode(self, rows: Sequence[Row], continuations: int) -> list[ChunkResult]:
+    def _decode(self, rows: Sequence[DecodeRequest], continuations: int) -> list[ChunkResult]:
         """Decode one batch, from features to segments."""
         windows = self._open(rows)
         self._decoder.decode(windows)
         return self._continue(windows, self._decoder.finish(windows), continuations)
 
     def _continue(
-        self, windows: Sequence[Window], finished: Sequence[tuple[ChunkResult, int | None]], continuations: int
+        self, windows: Sequence[DecodeState], finished: Sequence[tuple[ChunkResult, int | None]], continuations: int
     ) -> list[ChunkResult]:
         """Decode what rows left out at their ends as rows of their own, and append it."""
         results = [result for result, _ in finished]
@@ -226,7 +226,7 @@ class WhisperEngine:
             results[i] = join_tail(results[i], heard, tick, windows[i].sound.end)
         return results
 
-    def _without_decoding(self, row: Row) -> ChunkResult | None:
+    def _without_decoding(self, row: DecodeRequest) -> ChunkResult | None:
         """The outcome of a row that needs no decoder, else None."""
         options = row.options
         fault = row_fault(row)
@@ -238,7 +238,7 @@ class WhisperEngine:
             return failed(row, fault)
         return silent(row, options.language or self._languages[0]) if not row.pcm.any() else None
 
-    def _encode(self, rows: Sequence[Row]) -> list[Encoding | RowFailure]:
+    def _encode(self, rows: Sequence[DecodeRequest]) -> list[Encoding | RowFailure]:
         encodings: dict[int, Encoding | RowFailure] = {}
         lengths = grouped(range(len(rows)), lambda place: self._n_frames(len(rows[place].pcm)))
         for n_frames, places in lengths.items():
@@ -250,11 +250,11 @@ class WhisperEngine:
         """Feature frames that a row of this length is given."""
         return self._log_mel.n_frames_for(window_frames(n_samples, self._profile) * HOP_SAMPLES)
 
-    def _open(self, rows: Sequence[Row]) -> list[Window]:
+    def _open(self, rows: Sequence[DecodeRequest]) -> list[DecodeState]:
         """Encode rows, and settle their languages."""
         windows = []
         for row, encoding in zip(rows, self._encode(rows), strict=True):
-            window = Window(row=row, language=row.options.language or self._languages[0])
+            window = DecodeState(row=row, language=row.options.language or self._languages[0])
             if isinstance(encoding, RowFailure):
                 window.error = str(encoding)
             else:

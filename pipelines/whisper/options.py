@@ -69,7 +69,7 @@ class DecodeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class DecodeRequest:
     """One row of a batch: mono PCM at 16 kHz, int16 or float32 in [-1, 1], at most `WINDOW_S` long.
 
     ``index`` is handed on to the result.
@@ -84,7 +84,7 @@ class Row:
         return len(self.pcm) / SAMPLE_RATE
 
 
-def row_fault(row: Row) -> str:
+def row_fault(row: DecodeRequest) -> str:
     """Say why a row cannot be decoded; "" when it can."""
     pcm: npt.NDArray[Any] = row.pcm
     if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.dtype not in (np.int16, np.float32):

@@ -1,6 +1,6 @@
 """Decoding encoded rows until their text is sound, and turning the tokens into timed text.
 
-Rows travel as `Window`s: windows that try the same thing share a call of the decoder, so that second tries of
+Rows travel as `DecodeState`s: windows that try the same thing share a call of the decoder, so that second tries of
 many rows run as wide as first ones.
 """
 
@@ -18,7 +18,7 @@ from pipelines.whisper.options import (
     MAX_PROMPT_TOKENS,
     Attempt,
     Candidate,
-    Row,
+    DecodeRequest,
     attempts_for,
     average_logprob,
     choose,
@@ -35,13 +35,13 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(kw_only=True)
-class Window:
+class DecodeState:
     """A row on its way: what the encoder made of it and what was decoded so far.
 
     ``error`` is set when the row failed; it is then left alone, and may have no ``encoding``.
     """
 
-    row: Row
+    row: DecodeRequest
     language: str
     encoding: Encoding = field(default_factory=lambda: np.empty((0, 0), np.float32))
     candidates: list[Candidate] = field(default_factory=list)
@@ -69,7 +69,7 @@ class WindowDecoder:
         self._vocabulary = vocabulary
         self._language_tokens = language_tokens
 
-    def decode(self, windows: Sequence[Window]) -> None:
+    def decode(self, windows: Sequence[DecodeState]) -> None:
         """Try each window's attempts in turn; windows that try the same go through the decoder together."""
         while True:
             groups = grouped(windows, self._call)
@@ -78,14 +78,14 @@ class WindowDecoder:
             for (attempt, *_), group in groups.items():
                 self._decode_once(group, attempt)
 
-    def _call(self, window: Window) -> tuple[Attempt, int, bool, int] | None:
+    def _call(self, window: DecodeState) -> tuple[Attempt, int, bool, int] | None:
         """The call a window wants next: the attempt, and what CTranslate2 needs equal among rows; None when done."""
         attempt = window.next_attempt
         if attempt is None:
             return None
         return attempt, len(self._prompt(window)), window.row.options.timestamps, len(window.encoding)
 
-    def _prompt(self, window: Window) -> list[int]:
+    def _prompt(self, window: DecodeState) -> list[int]:
         """Prompt text on the first attempt, then the task."""
         options, tokens = window.row.options, self._vocabulary
         primed = options.prompt.strip() and not window.candidates
@@ -93,14 +93,14 @@ class WindowDecoder:
         prompt = [tokens.sot_prev, *prefix] if prefix else []
         return [*prompt, *self._task(window), *([] if options.timestamps else [tokens.no_timestamps])]
 
-    def _task(self, window: Window) -> tuple[int, ...]:
+    def _task(self, window: DecodeState) -> tuple[int, ...]:
         tokens = self._vocabulary
         if not self._language_tokens:
             return (tokens.sot,)
         task = tokens.translate if window.row.options.task == "translate" else tokens.transcribe
         return (tokens.sot, tokens.language_token(window.language), task)
 
-    def _decode_once(self, windows: Sequence[Window], attempt: Attempt) -> None:
+    def _decode_once(self, windows: Sequence[DecodeState], attempt: Attempt) -> None:
         """Decode windows of one shape once and judge what comes."""
         outcomes = self._model.generate(
             [window.encoding for window in windows],
@@ -114,7 +114,7 @@ class WindowDecoder:
             else:
                 window.candidates.append(self._judge(window, attempt, outcome))
 
-    def _judge(self, window: Window, attempt: Attempt, outcome: Generated) -> Candidate:
+    def _judge(self, window: DecodeState, attempt: Attempt, outcome: Generated) -> Candidate:
         row = window.row
         budget = token_budget(row.duration_s)
         tokens = outcome.tokens[:budget]
@@ -137,7 +137,7 @@ class WindowDecoder:
             faults=failed_rules(decoding, row.options.thresholds),
         )
 
-    def _segments(self, window: Window, tokens: Sequence[int]) -> list[TokenSegment]:
+    def _segments(self, window: DecodeState, tokens: Sequence[int]) -> list[TokenSegment]:
         segments = split_segments(
             tokens,
             eot=self._vocabulary.eot,
@@ -146,7 +146,7 @@ class WindowDecoder:
         )
         return [segment for segment in segments if self._vocabulary.decode(segment.tokens).strip()]
 
-    def finish(self, windows: Sequence[Window]) -> list[tuple[ChunkResult, int | None]]:
+    def finish(self, windows: Sequence[DecodeState]) -> list[tuple[ChunkResult, int | None]]:
         """Results of decoded windows, each with the tick from which the row wants to be continued, or None."""
         chosen = [choose(window.candidates) if window.candidates and not window.error else None for window in windows]
         tokens = [candidate.tokens if candidate else () for candidate in chosen]
@@ -158,12 +158,12 @@ class WindowDecoder:
             for window, candidate, segments in zip(windows, chosen, decoded, strict=True)
         ]
 
-    def _tail(self, window: Window, tokens: Sequence[int]) -> int | None:
+    def _tail(self, window: DecodeState, tokens: Sequence[int]) -> int | None:
         """The tick from which the text of these tokens leaves speech out; None if it does not, or has no times."""
         return find_tail(self._segments(window, tokens), window.row.pcm) if window.row.options.timestamps else None
 
     def _with_words(
-        self, windows: Sequence[Window], cut: Sequence[Sequence[TokenSegment]]
+        self, windows: Sequence[DecodeState], cut: Sequence[Sequence[TokenSegment]]
     ) -> list[tuple[DecodedSegment, ...]]:
         """Give every segment its text, and its words where they were asked for."""
         decode = self._vocabulary.decode
@@ -192,7 +192,7 @@ class WindowDecoder:
         return decoded
 
 
-def _result(window: Window, candidate: Candidate, segments: tuple[DecodedSegment, ...]) -> ChunkResult:
+def _result(window: DecodeState, candidate: Candidate, segments: tuple[DecodedSegment, ...]) -> ChunkResult:
     return ChunkResult(
         index=window.row.index,
         language=window.language,
@@ -206,12 +206,12 @@ def _result(window: Window, candidate: Candidate, segments: tuple[DecodedSegment
     )
 
 
-def failed(row: Row, error: str) -> ChunkResult:
+def failed(row: DecodeRequest, error: str) -> ChunkResult:
     """The result of a row that failed."""
     return replace(silent(row, row.options.language or ""), no_speech_prob=0.0, error=error)
 
 
-def silent(row: Row, language: str) -> ChunkResult:
+def silent(row: DecodeRequest, language: str) -> ChunkResult:
     """The result of a row of digital silence."""
     return ChunkResult(
         index=row.index,

@@ -11,7 +11,7 @@ from pipelines.core import SAMPLE_RATE, BlobRef, Transcript
 from pipelines.models.catalogue import read_profile
 from pipelines.transcript.stitching import stitch
 from pipelines.whisper.engine import WhisperEngine
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 
 _NOWHERE = BlobRef(key="none", n_bytes=0)
 _ROWS_AT_ONCE = 8
@@ -28,7 +28,11 @@ def product_transcript(model: Path, pcm: Pcm, options: DecodeOptions) -> Transcr
     """The transcript of one channel, int16 ``[1, n_samples]``."""
     engine = WhisperEngine.load(model)
     drafts = list(split_audio(iter([pcm]), SegmentationOptions(window_s=read_profile(model).window_s)))
-    rows = [Row(pcm=draft.row(chunk), index=chunk.index, options=options) for draft in drafts for chunk in draft.chunks]
+    rows = [
+        DecodeRequest(pcm=draft.row(chunk), index=chunk.index, options=options)
+        for draft in drafts
+        for chunk in draft.chunks
+    ]
     firsts = range(0, len(rows), _ROWS_AT_ONCE)
     results = [result for first in firsts for result in engine.transcribe(rows[first : first + _ROWS_AT_ONCE])]
     return stitch(

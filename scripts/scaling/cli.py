@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.core import Chunk, Piece
+from pipelines.core import Chunk, SpeechInterval
 from pipelines.scheduling.fair_queue import FairQueue
 from pipelines.scheduling.work_item import WorkItem
 from scripts.scaling.model import Figures, Scenario, Simulation
@@ -66,7 +66,7 @@ def measure_queue() -> float:
             task="transcribe",
             tenant=f"t{index % 4}",
             job_id=f"j{index % 32}",
-            chunk=Chunk(index=index, channel=0, span=0, pieces=(Piece(start=0, end=448_000),)),
+            chunk=Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=448_000),)),
             language="en",
         )
         for index in range(_ROWS)

@@ -15,7 +15,7 @@ from random import Random
 from statistics import mean, median, quantiles
 from typing import Literal
 
-from pipelines.core import SAMPLE_RATE, Chunk, Piece
+from pipelines.core import SAMPLE_RATE, Chunk, SpeechInterval
 from pipelines.scheduling.fair_queue import FairQueue
 from pipelines.scheduling.replica_count import BUSY_OVER_S, replicas_wanted
 from pipelines.scheduling.work_item import WorkItem
@@ -152,7 +152,7 @@ class Simulation:
     def _enqueue(self, tenant: str, job_id: str, audio_s: float, n_rows: int) -> None:
         length = round(audio_s / n_rows * SAMPLE_RATE)
         for index in range(n_rows):
-            chunk = Chunk(index=index, channel=0, span=0, pieces=(Piece(start=0, end=length),))
+            chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=length),))
             self._queue.add(WorkItem(task="transcribe", tenant=tenant, job_id=job_id, chunk=chunk, language="en"))
         self._hand_out()
 

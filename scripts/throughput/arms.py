@@ -17,7 +17,7 @@ from pipelines.core import SAMPLE_RATE, BlobRef, ChunkResult
 from pipelines.models.catalogue import read_profile
 from pipelines.transcript.stitching import stitch
 from pipelines.whisper.engine import EngineOptions, WhisperEngine
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from scripts.throughput.mixes import Pcm
 
 _LONGEST_S = 24 * 3600.0
@@ -113,7 +113,7 @@ class _Bulk:
         self._window_s = window_s
         self._lanes = lanes
         self._batch_size = batch_size
-        self._rows: queue.Queue[tuple[int, Row] | None] = queue.Queue(maxsize=16 * batch_size * lanes)
+        self._rows: queue.Queue[tuple[int, DecodeRequest] | None] = queue.Queue(maxsize=16 * batch_size * lanes)
 
     def run(self, paths: Sequence[str], beam: int) -> list[Heard]:
         started_s = time.monotonic()
@@ -134,7 +134,7 @@ class _Bulk:
             for draft in cut(path, self._window_s):
                 spans[place].append(draft)
                 for index, pcm in rows_of(draft):
-                    self._rows.put((place, Row(pcm=pcm, index=index, options=options)))
+                    self._rows.put((place, DecodeRequest(pcm=pcm, index=index, options=options)))
         for _ in range(self._lanes):
             self._rows.put(None)
 

@@ -17,7 +17,7 @@ from cluster.serve.replicas import TranscriberReplica
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 from pipelines.core import ChunkResult
-from pipelines.whisper.options import Row
+from pipelines.whisper.options import DecodeRequest
 
 
 class FaultyEngine:
@@ -30,7 +30,7 @@ class FaultyEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+    def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         hang, poison = self._home / "hang", self._home / "poison"
         if hang.exists():
             hang.unlink()

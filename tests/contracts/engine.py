@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.whisper.engine import Engine
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 
 Pcm = npt.NDArray[np.int16]
 GREEDY = DecodeOptions(temperatures=(0.0,))
@@ -18,7 +18,7 @@ class EngineContract:
 
     def test_every_row_has_its_outcome_in_order(self, engine: Engine, speech: list[Pcm]) -> None:
         """One outcome per row, carrying the row's own index, in the order of the rows."""
-        rows = [Row(pcm=pcm, index=10 * i, options=GREEDY) for i, pcm in enumerate(speech)]
+        rows = [DecodeRequest(pcm=pcm, index=10 * i, options=GREEDY) for i, pcm in enumerate(speech)]
         results = engine.transcribe(rows)
         assert [result.index for result in results] == [row.index for row in rows]
         assert all(result.segments and not result.error for result in results)
@@ -30,23 +30,23 @@ class EngineContract:
 
     def test_outcomes_repeat(self, engine: Engine, speech: list[Pcm]) -> None:
         """The same rows give the same outcomes, at temperature 0."""
-        rows = [Row(pcm=pcm, options=GREEDY) for pcm in speech[:1]]
+        rows = [DecodeRequest(pcm=pcm, options=GREEDY) for pcm in speech[:1]]
         assert engine.transcribe(rows) == engine.transcribe(rows)
 
     def test_a_row_does_not_depend_on_its_neighbours(self, engine: Engine, speech: list[Pcm]) -> None:
         """A row decoded alone, or in another order, has the outcome it has in a batch."""
-        rows = [Row(pcm=pcm, index=i, options=GREEDY) for i, pcm in enumerate(speech[:2])]
+        rows = [DecodeRequest(pcm=pcm, index=i, options=GREEDY) for i, pcm in enumerate(speech[:2])]
         together = engine.transcribe(rows)
         assert engine.transcribe(rows[::-1])[::-1] == together
         assert engine.transcribe(rows[:1]) == together[:1]
 
     def test_a_faulty_row_fails_alone(self, engine: Engine, speech: list[Pcm]) -> None:
         """Rows that cannot be decoded say why; their neighbours are as they would be without them."""
-        sound = Row(pcm=speech[0], options=GREEDY)
+        sound = DecodeRequest(pcm=speech[0], options=GREEDY)
         faulty = [
-            Row(pcm=np.zeros(0, np.int16), index=1),
-            Row(pcm=np.full(16_000, np.nan, np.float32), index=2),
-            Row(pcm=np.zeros(31 * 16_000, np.int16), index=3),
+            DecodeRequest(pcm=np.zeros(0, np.int16), index=1),
+            DecodeRequest(pcm=np.full(16_000, np.nan, np.float32), index=2),
+            DecodeRequest(pcm=np.zeros(31 * 16_000, np.int16), index=3),
             replace(sound, index=4, options=DecodeOptions(language="xx")),
         ]
         results = engine.transcribe([*faulty, sound])
@@ -57,19 +57,21 @@ class EngineContract:
 
     def test_silence_has_no_text(self, engine: Engine) -> None:
         """Nothing is made up where nothing sounds, and silence is no fault."""
-        (result,) = engine.transcribe([Row(pcm=np.zeros(10 * 16_000, np.int16))])
+        (result,) = engine.transcribe([DecodeRequest(pcm=np.zeros(10 * 16_000, np.int16))])
         assert (result.segments, result.error, result.suspect) == ((), "", ())
 
     def test_float_samples_are_the_same_as_int16(self, engine: Engine, speech: list[Pcm]) -> None:
         """Both sample formats give the same text."""
         as_float = (speech[0] / 32_768).astype(np.float32)
-        whole, scaled = engine.transcribe([Row(pcm=speech[0], options=GREEDY), Row(pcm=as_float, options=GREEDY)])
+        whole, scaled = engine.transcribe(
+            [DecodeRequest(pcm=speech[0], options=GREEDY), DecodeRequest(pcm=as_float, options=GREEDY)]
+        )
         assert whole.segments == scaled.segments
 
     def test_times_are_inside_the_row_and_ascend(self, engine: Engine, speech: list[Pcm]) -> None:
         """Segments do not overlap and end before the row does."""
         for pcm, result in zip(
-            speech, engine.transcribe([Row(pcm=pcm, options=GREEDY) for pcm in speech]), strict=True
+            speech, engine.transcribe([DecodeRequest(pcm=pcm, options=GREEDY) for pcm in speech]), strict=True
         ):
             times = [(segment.start_s, segment.end_s) for segment in result.segments]
             assert all(0 <= start < end <= len(pcm) / 16_000 for start, end in times)
@@ -78,7 +80,7 @@ class EngineContract:
     def test_words_are_all_timed_inside_their_segment(self, engine: Engine, speech: list[Pcm]) -> None:
         """Asked for words, every segment has them; joined they are its text, and their times ascend within it."""
         options = DecodeOptions(word_timestamps=True, temperatures=(0.0,))
-        for result in engine.transcribe([Row(pcm=pcm, options=options) for pcm in speech]):
+        for result in engine.transcribe([DecodeRequest(pcm=pcm, options=options) for pcm in speech]):
             for segment in result.segments:
                 assert "".join(word.text for word in segment.words) == segment.text
                 times = [(word.start_s, word.end_s) for word in segment.words]
@@ -88,7 +90,7 @@ class EngineContract:
 
     def test_languages_are_asked_row_by_row(self, engine: Engine, speech: list[Pcm]) -> None:
         """Probabilities of the model's languages sum to one; a row that cannot be asked has none."""
-        asked, faulty = engine.detect_language([Row(pcm=speech[0]), Row(pcm=np.zeros(0, np.int16))])
+        asked, faulty = engine.detect_language([DecodeRequest(pcm=speech[0]), DecodeRequest(pcm=np.zeros(0, np.int16))])
         assert set(asked) == set(engine.languages)
         assert abs(sum(asked.values()) - 1) < 1e-3
         assert faulty == {}

@@ -14,17 +14,17 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from pipelines.core import ChunkResult
 from pipelines.errors import Fenced, JobUnknown
 from pipelines.ledger.open import open_ledger
 from pipelines.storage.open import open_store
 from pipelines.testing.engine import FakeEngine
-from pipelines.whisper.options import Row
+from pipelines.whisper.options import DecodeRequest
 from tests.unit.house import House
 
 TENANT = "t"
-NOTICES = Notices(webhook="https://hooks.example/")  # nobody delivers: what is to be told stays in the outbox
+NOTICES = JobNotifications(webhook="https://hooks.example/")  # nobody delivers: what is to be told stays in the outbox
 LEDGER_WRITES = frozenset({"create", "acquire_lease", "release", "claim", "apply", "apply_many", "record"})
 STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})
 
@@ -115,7 +115,7 @@ class SlowEngine(FakeEngine):
         super().__init__(languages=("en",))
         self._batch_s = batch_s
 
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+    def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         time.sleep(self._batch_s)
         return super().transcribe(rows)
 

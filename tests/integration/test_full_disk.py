@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.http.app import build_api
 from deployments.limits import IngestionLimits
 from pipelines.ledger.open import open_ledger
@@ -97,11 +97,13 @@ async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Pat
 async def test_work_waits_for_room(disk: Disk, tmp_path: Path) -> None:
     """A job whose store is full goes on by itself when there is room, with every word."""
     ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
-    house = House(ledger, open_store(f"file://{disk.path}/blobs"), patience=(patience := Patience(0.05, 0.2)))
+    house = House(
+        ledger, open_store(f"file://{disk.path}/blobs"), storage_retry=(storage_retry := StorageRetry(0.05, 0.2))
+    )
     job = house.submit("j", range(1, 60))
     disk.fill()
     await house.coordinator.start()
-    await until(lambda: not patience.store_ok)
+    await until(lambda: not storage_retry.store_ok)
     assert not ledger.get("t", "j").state.final
     disk.free()
     ended = await house.ended(job)

@@ -16,7 +16,7 @@ from pipelines.audio.pcm import Pcm
 from pipelines.core import SAMPLE_RATE, Transcript
 from pipelines.models.catalogue import file_sha256, is_english_only
 from pipelines.whisper.engine import WhisperEngine
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from scripts.mini_model.product import product_transcript
 from tests.recordings import matched, samples_of, truth, word_error_rate
 
@@ -58,7 +58,7 @@ def test_it_is_known_to_speak_english_alone(folder: Path, engine: WhisperEngine)
     """Its vocabulary says so, although its tokenizer has a token for every language."""
     assert is_english_only(folder)
     assert engine.languages == ("en",)
-    (heard,) = engine.detect_language([Row(pcm=np.ones(SAMPLE_RATE, np.int16))])
+    (heard,) = engine.detect_language([DecodeRequest(pcm=np.ones(SAMPLE_RATE, np.int16))])
     assert heard == {"en": 1.0}
 
 
@@ -84,6 +84,6 @@ def test_words_are_where_they_are_said(transcript: Transcript) -> None:
 
 def test_a_language_it_does_not_speak_is_refused(engine: WhisperEngine, pcm: Pcm) -> None:
     """Nothing is made up: the row fails and says why."""
-    (result,) = engine.transcribe([Row(pcm=pcm[0, : 5 * SAMPLE_RATE], options=DecodeOptions(language="zh"))])
+    (result,) = engine.transcribe([DecodeRequest(pcm=pcm[0, : 5 * SAMPLE_RATE], options=DecodeOptions(language="zh"))])
     assert "does not speak 'zh'" in result.error
     assert not result.segments

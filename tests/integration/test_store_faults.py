@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.sources.limits import SourceLimits
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
@@ -151,7 +151,9 @@ async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy
 
 def _house(ledger: Ledger, store: BlobStore, segmenter: SegmenterPort | None = None) -> House:
     """A house whose pauses are short: here every call meets a fault, and most meet many."""
-    return House(ledger, store, segmenter=segmenter, patience=Patience(first_pause_s=0.01, longest_pause_s=0.05))
+    return House(
+        ledger, store, segmenter=segmenter, storage_retry=StorageRetry(first_pause_s=0.01, longest_pause_s=0.05)
+    )
 
 
 def _submit_recording(house: House, job_id: str) -> Job:

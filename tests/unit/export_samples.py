@@ -3,9 +3,9 @@
 from pipelines.core import (
     ActionItem,
     Coverage,
+    CoverageStatus,
     Decision,
     Evidence,
-    Health,
     LanguageVote,
     Minutes,
     ModelInfo,
@@ -45,18 +45,18 @@ def call() -> tuple[Transcript, Minutes, str]:
             start_s=start_s,
             end_s=end_s,
             text=text,
-            health=Health.SUSPECT if i == 4 else Health.TRANSCRIBED,
+            health=CoverageStatus.SUSPECT if i == 4 else CoverageStatus.TRANSCRIBED,
             words=(Word(text=text, start_s=start_s, end_s=end_s, probability=0.5),) if i == 0 else (),
         )
         for i, (channel, speaker, start_s, end_s, text) in enumerate(said)
     )
     coverage = (
-        Coverage(channel=0, start_s=0.0, end_s=18.0, health=Health.TRANSCRIBED),
-        Coverage(channel=0, start_s=18.0, end_s=40.0, health=Health.SILENCE),
-        Coverage(channel=1, start_s=0.0, end_s=19.0, health=Health.TRANSCRIBED),
-        Coverage(channel=1, start_s=19.0, end_s=21.0, health=Health.SUSPECT, note="repetition, low_logprob"),
-        Coverage(channel=1, start_s=21.0, end_s=30.0, health=Health.SILENCE),
-        Coverage(channel=1, start_s=30.0, end_s=40.0, health=Health.FAILED, note="no result"),
+        Coverage(channel=0, start_s=0.0, end_s=18.0, health=CoverageStatus.TRANSCRIBED),
+        Coverage(channel=0, start_s=18.0, end_s=40.0, health=CoverageStatus.SILENCE),
+        Coverage(channel=1, start_s=0.0, end_s=19.0, health=CoverageStatus.TRANSCRIBED),
+        Coverage(channel=1, start_s=19.0, end_s=21.0, health=CoverageStatus.SUSPECT, note="repetition, low_logprob"),
+        Coverage(channel=1, start_s=21.0, end_s=30.0, health=CoverageStatus.SILENCE),
+        Coverage(channel=1, start_s=30.0, end_s=40.0, health=CoverageStatus.FAILED, note="no result"),
     )
     transcript = Transcript(
         duration_s=40.0,
@@ -117,7 +117,7 @@ def meeting_in_chinese() -> tuple[Transcript, Minutes, str]:
         language="zh",
         languages=(),
         segments=segments,
-        coverage=(Coverage(channel=0, start_s=0.0, end_s=3700.0, health=Health.TRANSCRIBED),),
+        coverage=(Coverage(channel=0, start_s=0.0, end_s=3700.0, health=CoverageStatus.TRANSCRIBED),),
         model=MODEL,
     )
     minutes = Minutes(
@@ -153,7 +153,7 @@ def hostile(text: str = HOSTILE) -> tuple[Transcript, Minutes, str]:
         text=text,
         avg_logprob=float("-inf"),
         compression_ratio=float("nan"),
-        health=Health.SUSPECT,
+        health=CoverageStatus.SUSPECT,
         words=(Word(text=text, start_s=0.0, end_s=5.0, probability=float("nan")),),
     )
     transcript = Transcript(
@@ -162,8 +162,8 @@ def hostile(text: str = HOSTILE) -> tuple[Transcript, Minutes, str]:
         languages=(LanguageVote(channel=0, language=text, probability=1.0),),
         segments=(segment,),
         coverage=(
-            Coverage(channel=0, start_s=0.0, end_s=5.0, health=Health.SUSPECT, note=text),
-            Coverage(channel=0, start_s=5.0, end_s=10.0, health=Health.FAILED, note=text),
+            Coverage(channel=0, start_s=0.0, end_s=5.0, health=CoverageStatus.SUSPECT, note=text),
+            Coverage(channel=0, start_s=5.0, end_s=10.0, health=CoverageStatus.FAILED, note=text),
         ),
         model=ModelInfo(name=text),
     )

@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.coordinator import Coordinator, CoordinatorOptions
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.ports import (
     MinutesPort,
     MinutesRequest,
@@ -23,9 +23,9 @@ from deployments.ports import (
 from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
-from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece, SourceSummary, Span, Transcript
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, SpeechInterval, Transcript
 from pipelines.jobs.job import Job, JobOptions, JobState
-from pipelines.ledger.batch_book import BatchBook
+from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
@@ -66,7 +66,7 @@ class CodedSegmenter:
                     channel=0,
                     span=index,
                     pieces=(
-                        Piece(
+                        SpeechInterval(
                             start=start + offset * _NUMBER,
                             end=start + min(offset + WORDS_PER_CHUNK, len(part)) * _NUMBER,
                         ),
@@ -113,9 +113,9 @@ class House:
         max_live_jobs: int = 32,
         minutes_writer: MinutesPort | None = None,
         segmenter: SegmenterPort | None = None,
-        patience: Patience | None = None,
-        batches: BatchBook | None = None,
-        notices: Notices | None = None,
+        storage_retry: StorageRetry | None = None,
+        batches: BatchRepository | None = None,
+        notices: JobNotifications | None = None,
         weights: str = "",
         stand_in: FakeEngine | None = None,
     ) -> None:
@@ -137,7 +137,7 @@ class House:
             ledger=ledger,
             store=store,
             segmenter=segmenter or self.segmenter,
-            patience=patience,
+            storage_retry=storage_retry,
             batches=batches,
             transcribers={MODEL: transcriber or self, **others},
             minutes_writer=minutes_writer
@@ -154,7 +154,7 @@ class House:
                 pause_s=0.02,
                 idle_poll_s=0.05,
                 progress_interval_s=0.02,
-                notices=notices or Notices(),
+                notices=notices or JobNotifications(),
             ),
         )
         self.claim = self.coordinator.claim

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deployments.schemas.options import Problem, Wire
+from deployments.schemas.options import ApiModel, Problem
 from pipelines.errors import Reason
 
 Kind = Literal["invalid_request_error", "authentication_error", "rate_limit_error", "server_error"]
@@ -18,7 +18,7 @@ _KINDS: dict[int, Kind] = {
 OPENAI_PATHS = ("/v1/audio/", "/v1/models/")
 
 
-class SpeechErrorBody(Wire):
+class SpeechErrorBody(ApiModel):
     """What went wrong; ``code`` is MeetMemo's enumerated reason, but for `model_not_found`."""
 
     message: str
@@ -27,7 +27,7 @@ class SpeechErrorBody(Wire):
     code: str
 
 
-class SpeechError(Wire):
+class SpeechError(ApiModel):
     """An error in OpenAI's form."""
 
     error: SpeechErrorBody

@@ -8,12 +8,12 @@ from pydantic import Field, StringConstraints
 from starlette.requests import Request
 
 from deployments.intake.idempotency import idempotency_key
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import read_form
 from deployments.intake.spool import Spool, body_of
 from deployments.intake.submission import Submission, clean_filename, content_length
 from deployments.limits import IngestionLimits
-from deployments.schemas.options import Options, SpeakerName, Term, Wire, parsed
+from deployments.schemas.options import ApiModel, Options, SpeakerName, Term, parsed
 from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType, refused_option
 
 SYNC_PRIORITY = 50
@@ -27,7 +27,7 @@ STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
 _LISTS = frozenset({"timestamp_granularities", "include", "speakers", "vocabulary"})
 
 
-class TranslationForm(Wire):
+class TranslationForm(ApiModel):
     """The fields of ``POST /v1/audio/translations`` beside the file; ``vocabulary`` is MeetMemo's own."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
@@ -39,7 +39,7 @@ class TranslationForm(Wire):
     vocabulary: tuple[Term, ...] = Field((), max_length=200, description="Words the decoder should know.")
 
 
-class TranscriptionForm(Wire):
+class TranscriptionForm(ApiModel):
     """The fields of ``POST /v1/audio/transcriptions`` beside the file; the last two are MeetMemo's own."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
@@ -68,7 +68,7 @@ class SpeechRequest:
 
 
 async def read_speech_request(
-    request: Request, task: Task, spool: Spool, offer: Offer, limits: IngestionLimits
+    request: Request, task: Task, spool: Spool, offer: JobPolicy, limits: IngestionLimits
 ) -> SpeechRequest:
     """Read the form; raises `InvalidOptions`, `InvalidRequest`, `ModelUnknown`, `EmptyAudio`, `TooLarge` and others."""
     content_type = request.headers.get("content-type", "")

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from deployments.http.openai.forms import Format, Task
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from pipelines.core import Segment, Transcript
 from pipelines.export.render import render
 from pipelines.text.languages import NAMES
@@ -20,21 +20,21 @@ MEDIA_TYPES: dict[Format, str] = {
 _FRAMES_PER_S = 100  # Whisper counts ``seek`` in frames of its features
 
 
-class Usage(Wire):
+class Usage(ApiModel):
     """What a request is counted by."""
 
     type: Literal["duration"] = "duration"
     seconds: float
 
 
-class TranscriptionBody(Wire):
+class TranscriptionBody(ApiModel):
     """``response_format=json``."""
 
     text: str
     usage: Usage
 
 
-class WordBody(Wire):
+class WordBody(ApiModel):
     """A word and its times."""
 
     word: str
@@ -42,7 +42,7 @@ class WordBody(Wire):
     end: float
 
 
-class VerboseSegment(Wire):
+class VerboseSegment(ApiModel):
     """A segment of ``verbose_json``; token ids are not kept."""
 
     id: int
@@ -57,7 +57,7 @@ class VerboseSegment(Wire):
     no_speech_prob: float
 
 
-class VerboseBody(Wire):
+class VerboseBody(ApiModel):
     """``response_format=verbose_json``; ``words`` and ``segments`` as asked for."""
 
     task: Task
@@ -69,7 +69,7 @@ class VerboseBody(Wire):
     usage: Usage
 
 
-class DiarizedSegment(Wire):
+class DiarizedSegment(ApiModel):
     """What one speaker said."""
 
     type: Literal["transcript.text.segment"] = "transcript.text.segment"
@@ -80,7 +80,7 @@ class DiarizedSegment(Wire):
     text: str
 
 
-class DiarizedBody(Wire):
+class DiarizedBody(ApiModel):
     """``response_format=diarized_json``."""
 
     task: Literal["transcribe"] = "transcribe"
@@ -96,7 +96,7 @@ def speech_body(transcript: Transcript, format: Format, task: Task, granularitie
         return f"{spoken(transcript.segments)}\n".encode(), MEDIA_TYPES[format]
     if format in ("srt", "vtt"):
         return render(f"transcript.{format}", transcript, None, ""), MEDIA_TYPES[format]
-    body: Wire
+    body: ApiModel
     if format == "verbose_json":
         body = _verbose(transcript, task, granularities or frozenset({"segment"}))
     elif format == "diarized_json":

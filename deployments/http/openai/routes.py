@@ -95,11 +95,11 @@ def speech_routes(backend: Backend) -> APIRouter:
             with_segments=speech.format == "diarized_json",
         )
 
-    async def _follow(job: Job, patience_s: float) -> AsyncIterator[Job | None]:
-        """Yield the job at each change, first as it is; None when nothing changed for ``patience_s`` seconds."""
+    async def _follow(job: Job, wait_timeout_s: float) -> AsyncIterator[Job | None]:
+        """Yield the job at each change, first as it is; None when nothing changed for ``wait_timeout_s`` seconds."""
         yield job
         while not job.state.final:
-            view = await backend.line.watch(job, patience_s)
+            view = await backend.line.watch(job, wait_timeout_s)
             job = view.job if view else job
             yield view.job if view else None
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from deployments.http.dependencies import Admin
 from deployments.http.errors.problems import documented
 from deployments.http.json_bodies import documented_json, json_body
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.tenant.threads import in_thread
 from pipelines.errors import KeyUnknown, Reason
 from pipelines.ledger.api_keys import MAX_NAME_CHARS, ApiKey, KeyStore, Scope, new_key
@@ -18,7 +18,7 @@ from pipelines.ledger.protocol import Clock
 KEYS_PATH = "/v1/admin/keys"
 
 
-class KeyRequest(Wire):
+class KeyRequest(ApiModel):
     """A key to make."""
 
     tenant: str = Field(max_length=63)
@@ -27,7 +27,7 @@ class KeyRequest(Wire):
     lifetime_s: float | None = Field(None, gt=0, le=1e10, description="Seconds until it expires; null: never.")
 
 
-class KeyBody(Wire):
+class KeyBody(ApiModel):
     """What is known about a key."""
 
     id: str
@@ -50,7 +50,7 @@ class NewKeyBody(KeyBody):
     key: str = Field(description="The key itself. It is shown here and never again.")
 
 
-class KeyList(Wire):
+class KeyList(ApiModel):
     """Keys, newest first."""
 
     keys: list[KeyBody]

@@ -23,7 +23,7 @@ from deployments.schemas.batches import (
     Retried,
 )
 from deployments.schemas.jobs import JobBody
-from deployments.schemas.options import Options, Wire, parsed
+from deployments.schemas.options import ApiModel, Options, parsed
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import MAX_MANIFEST_BYTES, TenantBatches
 from pipelines.errors import Reason, TooLarge, UnsupportedMediaType
@@ -52,7 +52,7 @@ _LEDGER = (Reason.LEDGER_UNAVAILABLE,)
 _ONE = (Reason.NOT_FOUND, Reason.INVALID_OPTION, *_LEDGER)
 
 
-class BatchQuery(Wire):
+class BatchQuery(ApiModel):
     """Parameters of a manifest that is the body; the others are `Options`."""
 
     name: str = ""

@@ -11,10 +11,10 @@ from deployments.http.errors.problems import documented
 from deployments.http.json_bodies import documented_json, json_body, read_bounded
 from deployments.intake.bucket_events import objects_created
 from deployments.intake.submission import Submission, clean_filename, listed, merge_options, query_values
-from deployments.schemas.options import Options, Wire
+from deployments.schemas.options import ApiModel, Options
 from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import name_in
-from deployments.sources.places import SourcePlace, place_of
+from deployments.sources.places import SourceCredential, credential_for
 from deployments.sources.s3 import Page, bucket_and_key, list_pages, read_sidecar_of, s3_url
 from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import TenantJobs
@@ -38,7 +38,7 @@ MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
 BESIDE_RECORDINGS = (".json", ".xml", ".txt", ".csv", ".md5", ".sha256", ".srt", ".vtt")
 
 
-class NotedObject(Wire):
+class NotedObject(ApiModel):
     """What became of an object: a new job, the job it brought before, or why it brings none.
 
     `refused` is a recording whose sidecar is wrong, or names the external id of another one.
@@ -51,14 +51,14 @@ class NotedObject(Wire):
     detail: str = ""
 
 
-class Noted(Wire):
+class Noted(ApiModel):
     """What became of the objects; ``more`` says that a sweep found more than it takes at once."""
 
     objects: list[NotedObject]
     more: bool = False
 
 
-class SweepRequest(Wire):
+class SweepRequest(ApiModel):
     """Which prefix to look through."""
 
     prefix: Annotated[str, StringConstraints(min_length=6, max_length=1024, pattern=r"^s3://[^/]+/")]
@@ -86,7 +86,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         """Make a job of an object, once for its bucket, key and content; ``page`` is the part of a listing it is in."""
         if url.lower().endswith(BESIDE_RECORDINGS) or url.endswith("/"):
             return NotedObject(source=url, outcome="ignored", detail="not a recording, by its name")
-        place = place_of(url, places, jobs.tenant)
+        place = credential_for(url, places, jobs.tenant)
         if place is None:
             return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
         try:
@@ -110,7 +110,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         return NotedObject(source=url, outcome="accepted" if created else "repeated", job_id=job.id)
 
     async def wished(
-        jobs: TenantJobs, url: str, place: SourcePlace, common: dict[str, Any], page: Page | None
+        jobs: TenantJobs, url: str, place: SourceCredential, common: dict[str, Any], page: Page | None
     ) -> tuple[JobOptions, Reference]:
         """Options of all, and over them what stands beside the recording; raises `OptionError`, `ModelUnknown`."""
         values = dict(common)
@@ -159,7 +159,7 @@ def notification_routes(backend: Backend) -> APIRouter:
     )
     async def sweep(jobs: Writer, request: Annotated[SweepRequest, Depends(json_body(SweepRequest))]) -> Noted:
         await jobs.offer.check(Options.parse(request.options))
-        place = place_of(request.prefix, places, jobs.tenant)
+        place = credential_for(request.prefix, places, jobs.tenant)
         if place is None:
             raise refused_option("prefix", "is in no bucket that this server has credentials for")
         noted: list[NotedObject] = []

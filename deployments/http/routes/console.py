@@ -12,7 +12,7 @@ from deployments.http.errors.problems import documented
 from deployments.http.job_feed import ChangedJobs, JobFeed
 from deployments.http.openapi import event_stream
 from deployments.intake.gates import Gate
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
 from pipelines.text.languages import LANGUAGES
@@ -21,7 +21,7 @@ EVENTS_PATH = "/v1/events"
 CHOICES_PATH = "/v1/choices"
 
 
-class ChoicesBody(Wire):
+class ChoicesBody(ApiModel):
     """What a submitter may choose, and what is refused."""
 
     models: list[str]

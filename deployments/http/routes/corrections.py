@@ -12,7 +12,7 @@ from deployments.http.dependencies import Author, Reader, Writer
 from deployments.http.errors.problems import documented
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.schemas.jobs import JOBS_PATH, job_path
-from deployments.schemas.options import NO_CONTROLS, SpeakerName, Wire
+from deployments.schemas.options import NO_CONTROLS, ApiModel, SpeakerName
 from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
 from pipelines.errors import Reason
@@ -28,7 +28,7 @@ _Speaker = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10
 _Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=NO_CONTROLS)]
 
 
-class SegmentEditBody(Wire):
+class SegmentEditBody(ApiModel):
     """What changes of a segment; what is left out stays."""
 
     id: int = Field(ge=0, description="As in `transcript.json`.")
@@ -36,7 +36,7 @@ class SegmentEditBody(Wire):
     speaker: _Speaker | None = Field(None, description="Who says it; empty: nobody known.")
 
 
-class CorrectionRequest(Wire):
+class CorrectionRequest(ApiModel):
     """Changes to the newest version of a transcript."""
 
     base: int = Field(ge=0, description="The version they were made on; 0 is the machine's.")
@@ -52,7 +52,7 @@ class CorrectionRequest(Wire):
         return Edits(segments=tuple(segments), speakers=dict(self.speakers))
 
 
-class CorrectionBody(Wire):
+class CorrectionBody(ApiModel):
     """A version of a transcript."""
 
     version: int
@@ -77,7 +77,7 @@ class CorrectionBody(Wire):
         )
 
 
-class CorrectionList(Wire):
+class CorrectionList(ApiModel):
     """A transcript's versions, oldest first; version 0, the machine's, is always there and not among them."""
 
     newest: int

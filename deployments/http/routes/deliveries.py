@@ -10,7 +10,7 @@ from pydantic import Field
 from deployments.http.dependencies import Reader, Writer
 from deployments.http.errors.problems import documented
 from deployments.schemas.jobs import JOBS_PATH
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.sources.urls import public_part
 from pipelines.errors import Reason
 from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState
@@ -18,7 +18,7 @@ from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState
 DELIVERIES_PATH = "/v1/deliveries"
 
 
-class AttemptBody(Wire):
+class AttemptBody(ApiModel):
     """One try to deliver."""
 
     at: datetime
@@ -36,7 +36,7 @@ class AttemptBody(Wire):
         )
 
 
-class DeliveryBody(Wire):
+class DeliveryBody(ApiModel):
     """A message and how far it has come."""
 
     id: str = Field(description="The `webhook-id`, the same at every attempt.")
@@ -69,7 +69,7 @@ class DeliveryBody(Wire):
         )
 
 
-class DeliveryList(Wire):
+class DeliveryList(ApiModel):
     """Some deliveries."""
 
     deliveries: list[DeliveryBody]

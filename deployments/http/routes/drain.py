@@ -8,14 +8,14 @@ from pydantic import Field
 from deployments.http.dependencies import Admin
 from deployments.http.errors.problems import documented
 from deployments.ports import DrainStatus
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason, ReplicaLost
 
 DRAIN_PATH = "/v1/admin/drain"
 
 
-class DrainBody(Wire):
+class DrainBody(ApiModel):
     """How far draining is: once ``live_jobs`` is 0 the cluster can be stopped without work in hand."""
 
     draining: bool

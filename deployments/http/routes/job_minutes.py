@@ -10,14 +10,14 @@ from deployments.http.errors.problems import documented
 from deployments.http.json_bodies import documented_json, optional_json_body
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
-from deployments.schemas.options import MinutesWishes, Wire
+from deployments.schemas.options import ApiModel, MinutesOverrides
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
 
 _ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
 
 
-class MinutesVersions(Wire):
+class MinutesVersions(ApiModel):
     """A recording's minutes, oldest first: those of the job that transcribed it, then those written anew."""
 
     versions: list[JobBody]
@@ -32,7 +32,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
         status_code=202,
         response_model=JobBody,
         summary="Write the minutes anew",
-        openapi_extra=documented_json(MinutesWishes, required=False),
+        openapi_extra=documented_json(MinutesOverrides, required=False),
         description=(
             "Makes a new job that takes the transcript of this one and writes its minutes with other options: nothing "
             "is transcribed again, and the earlier version stays as it is. Takes an `Idempotency-Key`."
@@ -56,7 +56,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
         job_id: str,
         request: Request,
         jobs: Writer,
-        body: Annotated[MinutesWishes, Depends(optional_json_body(MinutesWishes))],
+        body: Annotated[MinutesOverrides, Depends(optional_json_body(MinutesOverrides))],
         idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     ) -> Response:
         await jobs.check_backlog()

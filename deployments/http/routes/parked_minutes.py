@@ -6,17 +6,17 @@ import anyio
 from fastapi import APIRouter
 from pydantic import Field
 
-from deployments.artifacts.parked_minutes import Parking
+from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.http.dependencies import Admin
 from deployments.http.errors.problems import documented
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
 
 MINUTES_PATH = "/v1/admin/minutes"
 
 
-class ParkedBody(Wire):
+class ParkedBody(ApiModel):
     """How many jobs wait for their minutes."""
 
     parked: int
@@ -26,7 +26,7 @@ class ParkedBody(Wire):
 def minutes_routes(backend: Backend) -> APIRouter:
     """Build the routes for parked minutes."""
     router = APIRouter(tags=["service"])
-    parking = Parking(backend.store)
+    parking = DeferredMinutes(backend.store)
 
     @router.get(MINUTES_PATH, summary="What is parked", responses=documented(Reason.STORE_UNAVAILABLE))
     async def show(operator: Admin) -> ParkedBody:
@@ -41,7 +41,7 @@ def minutes_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.STORE_UNAVAILABLE),
     )
     async def resume(operator: Admin) -> ParkedBody:
-        await anyio.to_thread.run_sync(parking.ask_to_resume)
+        await anyio.to_thread.run_sync(parking.request_resume)
         return await show(operator)
 
     return router

@@ -15,7 +15,7 @@ from deployments.http.json_bodies import documented_json, json_body
 from deployments.intake.spool import body_of
 from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.submission import clean_filename, content_length
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import NAMELESS
 from deployments.tenant.backend import Backend
 from deployments.tenant.threads import in_thread
@@ -26,14 +26,14 @@ _TOKEN = APIKeyQuery(name="token", scheme_name="upload_token", auto_error=False,
 _DOWN = (Reason.STORE_UNAVAILABLE, Reason.LEDGER_UNAVAILABLE)
 
 
-class UploadRequest(Wire):
+class UploadRequest(ApiModel):
     """A recording that will be put."""
 
     n_bytes: int = Field(ge=1, le=1 << 50, description="Its size; the URL takes exactly so many bytes.")
     filename: str | None = Field(None, max_length=255, description="Name to show for the recording.")
 
 
-class PresignedUpload(Wire):
+class PresignedUpload(ApiModel):
     """Where to put the recording: one request with the bytes as its body and these headers, and no API key."""
 
     id: str

@@ -14,7 +14,7 @@ from deployments.http.errors.problems import documented
 from deployments.http.json_bodies import documented_json, optional_json_body
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
-from deployments.schemas.options import Wire
+from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import TenantJobs
 from pipelines.errors import Reason
@@ -34,7 +34,7 @@ _AGAIN = (
 )
 
 
-class QuarantinedBody(Wire):
+class QuarantinedBody(ApiModel):
     """A chunk that was given up after its last attempt; its job went on without it."""
 
     job_id: str
@@ -69,13 +69,13 @@ class QuarantinedBody(Wire):
         )
 
 
-class QuarantineList(Wire):
+class QuarantineList(ApiModel):
     """Chunks in quarantine, those of the newest jobs first."""
 
     chunks: list[QuarantinedBody]
 
 
-class ReplayRequest(Wire):
+class ReplayRequest(ApiModel):
     """Which of a job's chunks to decode again."""
 
     chunks: list[Annotated[int, Field(ge=0)]] | None = Field(

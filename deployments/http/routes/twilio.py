@@ -10,10 +10,10 @@ from fastapi.security import APIKeyHeader
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.errors.problems import documented
 from deployments.http.json_bodies import read_bounded
-from deployments.http.security_headers import leave
+from deployments.http.security_headers import set_response_headers
 from deployments.intake.submission import Submission, clean_filename, merge_options, query_values
 from deployments.intake.twilio import RecordingCallback, TwilioAccount, is_signed
-from deployments.schemas.options import Options, Wire
+from deployments.schemas.options import ApiModel, Options
 from deployments.sources.fetch import check_url
 from deployments.tenant.backend import Backend
 from pipelines.errors import InvalidRequest, Reason, Unauthenticated
@@ -26,7 +26,7 @@ _SIGNATURE = APIKeyHeader(
 )
 
 
-class RecordingNoted(Wire):
+class RecordingNoted(ApiModel):
     """What became of a recording: a new job, the job it brought before, or why it brings none."""
 
     recording_sid: str
@@ -120,7 +120,7 @@ def _charge(request: Request, tenant: str) -> None:
     """Count the request against its tenant's rate, as `authorized` does for other routes; raises `Overloaded`."""
     meter: RateMeter = request.app.state.meter
     headers, refusal = meter.charge(tenant)
-    leave(request, headers)
+    set_response_headers(request, headers)
     if refusal is not None:
         raise refusal
 

@@ -11,7 +11,7 @@ STANDARD = "standard"
 
 
 @dataclass(frozen=True, kw_only=True)
-class HouseStyle:
+class TenantStyle:
     """One tenant's wishes; ``template`` is a name, ``templates`` are texts by name. Empty: those of everybody."""
 
     template: str = ""
@@ -21,11 +21,11 @@ class HouseStyle:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HouseStyles:
+class TenantStyles:
     """Everybody's style, and what tenants have of their own."""
 
-    everybody: HouseStyle = field(default=HouseStyle())
-    tenants: Mapping[str, HouseStyle] = field(default_factory=dict)
+    everybody: TenantStyle = field(default=TenantStyle())
+    tenants: Mapping[str, TenantStyle] = field(default_factory=dict)
 
     def names(self, tenant: str) -> tuple[str, ...]:
         """Names of the templates that a tenant's jobs may ask for."""
@@ -70,11 +70,11 @@ class HouseStyles:
         """All terms: the job's, the tenant's, everybody's."""
         return tuple(dict.fromkeys((*wanted, *self._own(tenant).glossary, *self.everybody.glossary)))
 
-    def _own(self, tenant: str) -> HouseStyle:
+    def _own(self, tenant: str) -> TenantStyle:
         return self.tenants.get(tenant, _NONE)
 
 
-_NONE = HouseStyle()
+_NONE = TenantStyle()
 
 
 def is_text(template: str) -> bool:

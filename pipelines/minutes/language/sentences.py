@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipelines.core import Evidence, Health, Segment, Transcript
+from pipelines.core import CoverageStatus, Evidence, Segment, Transcript
 from pipelines.minutes.language.wording import clean, joint, token_ends, tokens
 
 MAX_PAUSE_S = 2.5
@@ -47,7 +47,9 @@ class Sentence:
 def split_sentences(transcript: Transcript) -> tuple[Sentence, ...]:
     """Split a transcript into sentences, ordered by start time; failed and empty segments are passed over."""
     segments = [
-        segment for segment in transcript.segments if segment.text.strip() and segment.health is not Health.FAILED
+        segment
+        for segment in transcript.segments
+        if segment.text.strip() and segment.health is not CoverageStatus.FAILED
     ]
     n_ends = sum(1 for segment in segments if _END.search(segment.text))
     punctuated = n_ends >= MIN_ENDS_PER_SEGMENT * len(segments)

@@ -24,7 +24,7 @@ class Keyring:
     def __init__(self, **tenants: str) -> None:
         self.tenants = tenants
 
-    async def admit(self, token: str | None) -> Principal:
+    async def authenticate(self, token: str | None) -> Principal:
         if token not in self.tenants:
             raise Unauthenticated("The key is unknown.")
         return Principal(tenant=self.tenants[token], scopes=ALL_SCOPES, key_id=token)
@@ -38,7 +38,7 @@ def sign_in(page: Page, key: str) -> None:
 def test_two_tenants_sign_in(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Each sees its own jobs; the key is in no address, ends with the tab, and when it is taken away, so is access."""
     keyring = Keyring(**{"key-of-a": "a", "key-of-b": "b"})
-    house = ConsoleHouse(tmp_path, doorkeeper=keyring)
+    house = ConsoleHouse(tmp_path, authenticator=keyring)
     house.add("of-a.wav", JobState.QUEUED, tenant="a")
     hidden = house.add("of-b.wav", JobState.QUEUED, tenant="b")
     page = open_page(serve(house), refusals=(401, 404))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.client.transcribe import doubts, plan
-from pipelines.core import Coverage, Health, ModelInfo, Transcript
+from pipelines.core import Coverage, CoverageStatus, ModelInfo, Transcript
 from tests.servers import free_port
 
 
@@ -136,7 +136,7 @@ def test_keys_are_made_listed_and_revoked(meetmemo):
 def test_what_a_transcript_doubts_is_told() -> None:
     """Seconds that are uncertain or failed on any channel count once and are rounded up; the rest is not told."""
 
-    def told(*parts: tuple[int, float, float, Health]) -> str:
+    def told(*parts: tuple[int, float, float, CoverageStatus]) -> str:
         coverage = tuple(Coverage(channel=part[0], start_s=part[1], end_s=part[2], health=part[3]) for part in parts)
         return doubts(
             Transcript(
@@ -150,8 +150,8 @@ def test_what_a_transcript_doubts_is_told() -> None:
             )
         )
 
-    suspect = ((0, 50.0, 100.0, Health.SUSPECT), (1, 0.0, 75.0, Health.SUSPECT))
-    failed = (1, 95.0, 100.0, Health.FAILED)
-    assert told((0, 0.0, 50.0, Health.TRANSCRIBED), *suspect, failed) == "1:40 uncertain, 0:05 failed"
-    assert told((0, 0.0, 0.3, Health.SUSPECT)) == "0:01 uncertain"
-    assert told((0, 0.0, 50.0, Health.TRANSCRIBED), (1, 0.0, 50.0, Health.SILENCE)) == ""
+    suspect = ((0, 50.0, 100.0, CoverageStatus.SUSPECT), (1, 0.0, 75.0, CoverageStatus.SUSPECT))
+    failed = (1, 95.0, 100.0, CoverageStatus.FAILED)
+    assert told((0, 0.0, 50.0, CoverageStatus.TRANSCRIBED), *suspect, failed) == "1:40 uncertain, 0:05 failed"
+    assert told((0, 0.0, 0.3, CoverageStatus.SUSPECT)) == "0:01 uncertain"
+    assert told((0, 0.0, 50.0, CoverageStatus.TRANSCRIBED), (1, 0.0, 50.0, CoverageStatus.SILENCE)) == ""

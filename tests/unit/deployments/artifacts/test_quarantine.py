@@ -12,7 +12,7 @@ import pytest
 from deployments.artifacts import quarantine
 from deployments.intake.accept import Intake
 from pipelines.audio.clips import wav_clip
-from pipelines.core import SAMPLE_RATE, Health
+from pipelines.core import SAMPLE_RATE, CoverageStatus
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobState
 from pipelines.storage.layout import JobKeys
@@ -68,7 +68,7 @@ async def test_a_replay_heals_the_transcript() -> None:
     assert sum(house.engine.batch_sizes) == 2
     assert house.segmenter.n_calls == 0
     assert again.n_failed_chunks == 0
-    assert {interval.health for interval in house.transcript(again).coverage} == {Health.TRANSCRIBED}
+    assert {interval.health for interval in house.transcript(again).coverage} == {CoverageStatus.TRANSCRIBED}
     assert house.transcript(again).segments[0].speaker == "Ann"
     assert set(again.results) == set(job.results)
     assert again.progress == job.progress

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.artifacts.template_queue import TemplateQueue
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.manifest import MAX_TEMPLATES, checked_entries, read_lines
 from deployments.sources.limits import SourceLimits
 from pipelines.errors import InvalidOptions, Overloaded, ReplicaLost, TemplateInvalid
@@ -124,7 +124,7 @@ async def test_a_queue_that_is_full_refuses(steered: Steered) -> None:
 
 def test_a_manifest_tries_its_template_once(steered: Steered, tmp_path: Any) -> None:
     """Thousands of entries with one template are one trial; too many different ones are a mistake of the manifest's."""
-    offer = Offer(models=("m",), default_model="m", templates=TemplateQueue(steered))
+    offer = JobPolicy(models=("m",), default_model="m", templates=TemplateQueue(steered))
 
     def entries(n_templates: int) -> int:
         path = tmp_path / "manifest.jsonl"
@@ -147,6 +147,6 @@ def test_an_overload_is_no_mistake_of_a_manifest(tmp_path: Any) -> None:
 
     path = tmp_path / "manifest.jsonl"
     path.write_text('{"filename": "a", "options": {"minutes_template": "{{ title }}"}}')
-    offer = Offer(models=("m",), default_model="m", templates=TemplateQueue(Busy()))
+    offer = JobPolicy(models=("m",), default_model="m", templates=TemplateQueue(Busy()))
     with pytest.raises(Overloaded):
         checked_entries(read_lines(path), {}, offer, SourceLimits(), "default")

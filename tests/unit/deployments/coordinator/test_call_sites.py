@@ -66,7 +66,7 @@ async def run(n_store: int, n_ledger: int, *, after: bool) -> tuple[int, int]:
     ledger = Faulty(MemoryLedger(), LEDGER_CALLS, LedgerUnavailable)
     store = Faulty(MemoryStore(), BLOB_CALLS, StoreUnavailable)
     house = House(ledger, store, languages=("de", "en"), engine=FakeEngine(languages=("de", "en"), poison=[15]))  # type: ignore[arg-type]
-    house.coordinator._patience._first_pause_s = 0.001
+    house.coordinator._storage_retry._first_pause_s = 0.001
     house.ledger, house.store = ledger.inner, store.inner  # the test's own looks do not fail
     job = house.submit("j", NUMBERS, minutes="none")
     ledger.n, store.n, ledger.after, store.after = n_ledger, n_store, after, after

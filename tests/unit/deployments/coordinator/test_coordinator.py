@@ -11,7 +11,7 @@ import pytest
 from deployments.ports import DrainStatus, Outcome
 from deployments.retention.housekeeping import Retention
 from deployments.workers.transcriber import Transcriber
-from pipelines.core import Chunk, ChunkResult, Health, ModelInfo, Piece
+from pipelines.core import Chunk, ChunkResult, CoverageStatus, ModelInfo, SpeechInterval
 from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, UnsupportedFormat
 from pipelines.jobs.job import JobState
 from pipelines.scheduling.work_item import WorkItem
@@ -19,7 +19,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.testing.engine import FakeEngine, coded_pcm
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
-from pipelines.whisper.options import Row
+from pipelines.whisper.options import DecodeRequest
 from tests.unit.house import House, Unanswered, succeeded, until
 
 
@@ -75,7 +75,7 @@ async def test_batches_grow_while_it_works(ledger: MemoryLedger, store: MemorySt
     """A device that takes the same time for one row and for eight gets eight."""
 
     class FlatEngine(FakeEngine):
-        def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+        def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
             time.sleep(0.05)
             return super().transcribe(rows)
 
@@ -116,7 +116,7 @@ async def test_a_poison_chunk_fails_alone(ledger: MemoryLedger, store: MemorySto
     assert job.state is JobState.SUCCEEDED
     assert job.n_failed_chunks == 1
     assert house.words(job) == [*range(1, 11), *range(21, 31)]
-    failed = [interval for interval in house.transcript(job).coverage if interval.health is Health.FAILED]
+    failed = [interval for interval in house.transcript(job).coverage if interval.health is CoverageStatus.FAILED]
     assert [(interval.start_s, interval.end_s) for interval in failed] == [(5.0, 10.0)]
 
 
@@ -329,7 +329,7 @@ async def test_a_late_outcome_of_a_live_job_is_not_thrown_away(ledger: MemoryLed
     """A replica that reports to a Coordinator which has not recovered the job yet loses no result."""
     house = House(ledger, store)
     job = house.submit("j", range(1, 30))
-    chunk = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=0, end=16_000),))
+    chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
     item = WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
     key = JobKeys(tenant="t", job_id="j").chunk(0, item.cut)
     store.put(key, b"{}")
@@ -368,7 +368,7 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
     transcriber._timed([])
     transcriber.check()
     engine.gate.clear()
-    chunk = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=0, end=16_000),))
+    chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
     row = (WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk), coded_pcm([1]))
     decoding = asyncio.create_task(asyncio.to_thread(transcriber._timed, [row]))
     try:

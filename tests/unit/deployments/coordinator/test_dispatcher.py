@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deployments.coordinator.dispatcher import TicketOffice
-from pipelines.core import Chunk, ModelInfo, Piece
+from pipelines.core import Chunk, ModelInfo, SpeechInterval
 from pipelines.scheduling.work_item import WorkItem
 
 REPLICA = ModelInfo(name="m", device="cpu")
 
 
 def item(index: int, job_id: str = "job") -> WorkItem:
-    chunk = Chunk(index=index, channel=0, span=0, pieces=(Piece(start=0, end=16_000),))
+    chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
     return WorkItem(task="transcribe", tenant="t", job_id=job_id, chunk=chunk)
 
 
@@ -41,7 +41,7 @@ class Desk:
         batch_size: int = 4,
         max_attempts: int = 3,
         lanes: int = 1,
-        patience_s: float = 3600.0,
+        wait_timeout_s: float = 3600.0,
     ) -> None:
         self.transcriber = ScriptedTranscriber()
         self.given_up: list[tuple[WorkItem, str]] = []
@@ -55,7 +55,7 @@ class Desk:
             max_attempts=max_attempts,
             lanes=lanes,
             pause_s=0.0,
-            patience_s=patience_s,
+            wait_timeout_s=wait_timeout_s,
             min_speed=1e6,
         )
 
@@ -235,7 +235,7 @@ async def test_batches_are_as_large_as_the_replica_takes(n_rows: int) -> None:
 
 async def test_a_batch_that_hangs_comes_back() -> None:
     """A replica that answers nothing loses its batch when the time is up; waiting for a replica is no hanging."""
-    desk = Desk(max_tickets=1, patience_s=0.05)
+    desk = Desk(max_tickets=1, wait_timeout_s=0.05)
     hangs = iter([True])
     cancelled = asyncio.Event()
 
@@ -259,7 +259,7 @@ async def test_a_batch_that_hangs_comes_back() -> None:
 
 async def test_slow_hardware_gets_its_time() -> None:
     """What batches took so far decides how long one may take: ten times the slowest is no hanging."""
-    desk = Desk(max_tickets=1, batch_size=1, patience_s=0.0)
+    desk = Desk(max_tickets=1, batch_size=1, wait_timeout_s=0.0)
 
     async def work(ticket: str) -> int:
         items = desk.office.claim(ticket, REPLICA, 1)

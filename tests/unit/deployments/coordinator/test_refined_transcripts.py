@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deployments.intake.job_policy import Offer
+from deployments.intake.job_policy import JobPolicy
 from deployments.intake.submission import merge_options
 from deployments.schemas.options import Options
 from pipelines.core import ModelInfo, Segment, Transcript, Word
@@ -50,7 +50,7 @@ def test_chinese_in_one_script(script, text):
 
 async def test_tenants_have_words_of_their_own():
     """They follow the job's own, each once."""
-    offer = Offer(models=("m",), default_model="m", vocabularies={"a": ("Kubernetes", "etcd")}, tenant="a")
+    offer = JobPolicy(models=("m",), default_model="m", vocabularies={"a": ("Kubernetes", "etcd")}, tenant="a")
     chosen = await offer.check(Options.parse({"vocabulary": ["Ann", "etcd"]}))
     assert chosen.vocabulary == ("Ann", "etcd", "Kubernetes")
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deployments.artifacts.storage_retry import Patience
+from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.segment_stream import spans_of
 from deployments.ports import SegmentRequest
 from pipelines.core import BlobRef, SourceSummary, Span
@@ -36,8 +36,10 @@ class Breaking:
 
 
 async def collect(segmenter: Breaking, max_attempts: int = 3) -> list[Span | SourceSummary]:
-    patience = Patience(first_pause_s=0.0)
-    return [found async for found in spans_of(segmenter, REQUEST, patience, max_attempts=max_attempts, pause_s=0.0)]
+    storage_retry = StorageRetry(first_pause_s=0.0)
+    return [
+        found async for found in spans_of(segmenter, REQUEST, storage_retry, max_attempts=max_attempts, pause_s=0.0)
+    ]
 
 
 @pytest.mark.parametrize("error", [ReplicaLost("dead"), TimedOut("hangs"), StoreUnavailable("away")])

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from deployments.http.job_events import job_events
 from deployments.http.job_feed import ChangedJobs, JobFeed
-from deployments.tenant.coordinator_client import CoordinatorLine
+from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.jobs.events import CancelRequested, Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs.state_machine import transition
 from pipelines.testing.ledger import MemoryLedger
@@ -45,7 +45,7 @@ class Room:
     def __init__(self):
         self.ledger = CountedLedger()
         self.coordinator = SteeredCoordinator(self.ledger)
-        self.line = CoordinatorLine(self.coordinator, self.ledger)
+        self.line = CoordinatorClient(self.coordinator, self.ledger)
         self.changed = ChangedJobs(self.ledger)
         self.lease = self.ledger.acquire_lease("test", 1e9)
 

@@ -16,7 +16,7 @@ from cluster.client.batch_upload import plan, recordings_in, submit, upload_miss
 from cluster.client.http import Client
 from deployments.http.app import build_api
 from deployments.limits import IngestionLimits
-from deployments.retention.housekeeping import DAY_S, Retention, keep_house
+from deployments.retention.housekeeping import DAY_S, Retention, enforce_retention
 from deployments.schemas.batches import ManifestEntry
 from deployments.sources.limits import SourceLimits
 from pipelines.errors import ConfigurationError, CorruptAudio, IllegalTransition
@@ -224,7 +224,7 @@ async def test_batches_go_with_their_jobs(office):
     later_s, ledger, store = time.time() + 8 * DAY_S, office.house.ledger, office.house.store
 
     def left(**retention):
-        keep_house(ledger, store, Retention(**retention), later_s, office.book)
+        enforce_retention(ledger, store, Retention(**retention), later_s, office.book)
         return {batch.id for batch in office.book.list("default", 10)}
 
     assert left(results_days=0.0) == {ended, waiting, never}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from deployments.notifications.delivery_loop import Receipt, Verdict
+from deployments.notifications.delivery_loop import DeliveryResult, Outcome
 from deployments.notifications.email import MailCarrier, MailOptions
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import Reason
@@ -54,11 +54,11 @@ class Office:
         )
         reason = Reason.TIMED_OUT if state is JobState.FAILED else None
         after = replace(job, state=state, results=names, detail=detail, reason=reason)
-        (message,) = Notices(public_url="https://meetmemo.example").of(job, after, at_s=1_800_000_000.0)
+        (message,) = JobNotifications(public_url="https://meetmemo.example").of(job, after, at_s=1_800_000_000.0)
         return message
 
-    async def send(self, message: Message, password: str = PASSWORD) -> Receipt:
-        return await MailCarrier(self.options, self.store, lambda: password).carry(message)
+    async def send(self, message: Message, password: str = PASSWORD) -> DeliveryResult:
+        return await MailCarrier(self.options, self.store, lambda: password).send(message)
 
 
 @pytest.fixture
@@ -83,7 +83,9 @@ def office(tmp_path, monkeypatch) -> Iterator[Office]:
 async def test_minutes_arrive(office):
     """The recipient gets the summary, decisions and tasks, and the documents as they are, over TLS."""
     office.keep()
-    assert await office.send(office.message()) == Receipt(verdict=Verdict.DELIVERED, status=250, detail="accepted")
+    assert await office.send(office.message()) == DeliveryResult(
+        verdict=Outcome.DELIVERED, status=250, detail="accepted"
+    )
     ((to, letter),) = office.mailbox.letters
     assert office.mailbox.was_secret == [True]
     assert to == [TO] == [letter["To"]]
@@ -137,10 +139,10 @@ async def test_attachments_are_bounded(office):
 @pytest.mark.parametrize(
     ("answers", "verdict", "status"),
     [
-        ({"rcpt_answers": ["550 no such user"]}, Verdict.REFUSED, 550),
-        ({"rcpt_answers": ["450 greylisted"]}, Verdict.AGAIN, 450),
-        ({"data_answers": ["552 too large"]}, Verdict.REFUSED, 552),
-        ({"data_answers": ["451 try later"]}, Verdict.AGAIN, 451),
+        ({"rcpt_answers": ["550 no such user"]}, Outcome.REFUSED, 550),
+        ({"rcpt_answers": ["450 greylisted"]}, Outcome.AGAIN, 450),
+        ({"data_answers": ["552 too large"]}, Outcome.REFUSED, 552),
+        ({"data_answers": ["451 try later"]}, Outcome.AGAIN, 451),
     ],
 )
 async def test_refusals(office, answers, verdict, status):
@@ -150,18 +152,18 @@ async def test_refusals(office, answers, verdict, status):
         setattr(office.mailbox, name, given)
     receipt = await office.send(office.message())
     assert (receipt.verdict, receipt.status) == (verdict, status)
-    assert (await office.send(office.message())).verdict is Verdict.DELIVERED
+    assert (await office.send(office.message())).verdict is Outcome.DELIVERED
 
 
 async def test_a_wrong_password_and_a_dead_server_may_pass(office):
     """An operator can mend both, so the message is kept."""
     office.keep()
     receipt = await office.send(office.message(), password="wrong")
-    assert (receipt.verdict, receipt.status) == (Verdict.AGAIN, 535)
+    assert (receipt.verdict, receipt.status) == (Outcome.AGAIN, 535)
     office.options = replace(office.options, port=1)
-    assert (await office.send(office.message())).verdict is Verdict.AGAIN
+    assert (await office.send(office.message())).verdict is Outcome.AGAIN
     office.store.outage = "away"
-    assert (await office.send(office.message())).verdict is Verdict.AGAIN
+    assert (await office.send(office.message())).verdict is Outcome.AGAIN
 
 
 async def test_nothing_goes_out_in_the_clear():
@@ -173,10 +175,10 @@ async def test_nothing_goes_out_in_the_clear():
     office = Office(options=options, mailbox=mailbox)
     office.keep()
     try:
-        assert (await office.send(office.message())).verdict is Verdict.AGAIN
+        assert (await office.send(office.message())).verdict is Outcome.AGAIN
         assert mailbox.letters == []
         office.options = replace(options, security="none")
-        assert (await office.send(office.message())).verdict is Verdict.DELIVERED
+        assert (await office.send(office.message())).verdict is Outcome.DELIVERED
     finally:
         await asyncio.to_thread(server.stop)
 
@@ -192,7 +194,7 @@ def test_when_mail_is_sent():
         created_at_s=1.0,
         state=JobState.SUMMARIZING,
     )
-    notices = Notices()
+    notices = JobNotifications()
     ended = replace(job, state=JobState.SUCCEEDED, results=NAMES)
     assert [message.target for message in notices.of(job, ended, at_s=2.0)] == [TO, "bob@example.org"]
     parked = replace(ended, results=("transcript.txt",), minutes=MinutesRecord(state="parked"))

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deployments.notifications.delivery_loop import Courier, CourierOptions
-from deployments.notifications.messages import Notices
+from deployments.notifications.delivery_loop import CourierOptions, DeliveryWorker
+from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import new_secret, parse_secrets
 from deployments.notifications.webhooks import WebhookCarrier, WebhookLimits, target_complaint
 from pipelines.core import BlobRef
@@ -72,14 +72,16 @@ class Post:
     clock: Clock
     secrets: list[str] = field(default_factory=lambda: [SECRET])
 
-    def courier(self, limits: WebhookLimits = OPEN) -> Courier:
+    def delivery_worker(self, limits: WebhookLimits = OPEN) -> DeliveryWorker:
         carrier = WebhookCarrier(lambda tenant: parse_secrets(" ".join(self.secrets)), limits, clock=self.clock)
         options = CourierOptions(hold_s=60.0, poll_s=0.01)
-        return Courier(self.ledger.outbox, {"webhook": carrier}, options=options, clock=self.clock, jitter=lambda: 0.5)
+        return DeliveryWorker(
+            self.ledger.outbox, {"webhook": carrier}, options=options, clock=self.clock, jitter=lambda: 0.5
+        )
 
     @contextlib.asynccontextmanager
     async def delivering(self, limits: WebhookLimits = OPEN) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.courier(limits).run())
+        task = asyncio.create_task(self.delivery_worker(limits).run())
         try:
             yield
         finally:
@@ -101,7 +103,7 @@ class Post:
         assert lease is not None
         (claimed,) = self.ledger.claim(lease, 1)
         after = replace(claimed, state=JobState.FAILED, reason=Reason.TIMED_OUT, detail="late")
-        self.ledger.apply(lease, after, claimed.version, Notices().of(claimed, after, at_s=self.clock()))
+        self.ledger.apply(lease, after, claimed.version, JobNotifications().of(claimed, after, at_s=self.clock()))
 
     def delivery(self, job_id: str = "j"):
         (found,) = self.ledger.outbox.of_job("t", job_id)
@@ -124,7 +126,7 @@ async def post() -> AsyncIterator[Post]:
 
 async def test_the_end_of_a_job_is_told(post):
     """A job that a Coordinator brings to its end is told once, signed as the reference library verifies it."""
-    house = House(post.ledger, MemoryStore(), notices=Notices(public_url="https://meetmemo.example"))
+    house = House(post.ledger, MemoryStore(), notices=JobNotifications(public_url="https://meetmemo.example"))
     await house.coordinator.start()
     async with post.delivering():
         job = house.submit("j", range(1, 15), webhook_url=post.url)
@@ -361,6 +363,6 @@ def test_bodies_stay_small():
         created_at_s=1.0,
     )
     after = replace(before, state=JobState.FAILED, reason=Reason.INTERNAL, detail="x" * 100_000)
-    messages = Notices().of(before, after, at_s=2.0)
+    messages = JobNotifications().of(before, after, at_s=2.0)
     assert len({message.id for message in messages}) == 21
     assert all(len(message.body.encode()) < 20_000 for message in messages)

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployments.artifacts.parked_minutes import Parking
+from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.ports import MinutesRequest
 from deployments.retention.erasure import erase, erase_blobs, scrub
-from deployments.retention.housekeeping import DAY_S, Retention, keep_house, sweep
+from deployments.retention.housekeeping import DAY_S, Retention, enforce_retention, sweep
 from deployments.retention.scrubber import Scrubber
 from deployments.retention.tenant_leftovers import SPENDING_DAYS
 from deployments.workers.minutes_writer import MinutesWriter
@@ -164,7 +164,7 @@ async def test_minutes_that_come_after_an_erasure_leave_nothing(store: MemorySto
 
     writer = MinutesWriter(store=store, writers={"llm": Slow()}, clock=lambda: NOW_S)
     if parked:
-        Parking(store).park(request, "later")
+        DeferredMinutes(store).park(request, "later")
         assert await writer.follow_up(SimpleNamespace(minutes_followed=pytest.fail)) == 1
     else:
         with pytest.raises(JobUnknown):
@@ -179,9 +179,9 @@ async def test_what_is_written_even_later_is_swept(store: MemoryStore) -> None:
     assert born_s is not None
     ledger = MemoryLedger()
     await MinutesCache(store).put("t", job_id, "digest", PAID)
-    keep_house(ledger, store, Retention(), born_s + 3599)
+    enforce_retention(ledger, store, Retention(), born_s + 3599)
     assert len(list(store.list(""))) == 2
-    keep_house(ledger, store, Retention(), born_s + 3601)
+    enforce_retention(ledger, store, Retention(), born_s + 3601)
     assert list(store.list("")) == []
 
 
@@ -190,7 +190,7 @@ def test_results_of_unknown_jobs_with_a_transcript_stay(store: MemoryStore) -> N
     keys = JobKeys(tenant="t", job_id=new_id())
     for key in (keys.transcript, keys.result("minutes.md"), keys.source):
         store.put(key, b"x")
-    keep_house(MemoryLedger(), store, Retention(), NOW_S)
+    enforce_retention(MemoryLedger(), store, Retention(), NOW_S)
     assert list(store.list("")) == [keys.transcript, keys.result("minutes.md")]
 
 
@@ -201,7 +201,7 @@ def test_a_job_that_runs_keeps_its_results(store: MemoryStore) -> None:
     keys = JobKeys(tenant="t", job_id=job.id)
     store.delete(keys.transcript)
     store.put(keys.minutes("digest"), b"x")
-    keep_house(site.ledger, store, Retention(), NOW_S)
+    enforce_retention(site.ledger, store, Retention(), NOW_S)
     assert store.exists(keys.minutes("digest"))
 
 
@@ -223,9 +223,9 @@ def test_parked_minutes_of_jobs_that_are_gone_are_forgotten(store: MemoryStore) 
     gone = new_id()
     for job_id in (job.id, gone):
         request = MinutesRequest(tenant="t", job_id=job_id, title="Call", minutes="llm", language=None)
-        Parking(store).park(request, "later")
-    keep_house(site.ledger, store, Retention(), site.clock())
-    assert [entry.request.job_id for entry in Parking(store).list()] == [job.id]
+        DeferredMinutes(store).park(request, "later")
+    enforce_retention(site.ledger, store, Retention(), site.clock())
+    assert [entry.request.job_id for entry in DeferredMinutes(store).list()] == [job.id]
 
 
 # What tenants have beside their jobs
@@ -240,7 +240,7 @@ async def test_names_of_minutes_that_are_gone_expire(store: MemoryStore) -> None
     await cache.put("t", job.id, "gone", PAID)
     store.delete(keys.minutes("gone"))
     store.put(TenantKeys(tenant="t").paid_minutes_of("torn"), b"torn")
-    keep_house(site.ledger, store, Retention(), site.clock())
+    enforce_retention(site.ledger, store, Retention(), site.clock())
     assert list(store.list(TenantKeys(tenant="t").paid_minutes)) == [TenantKeys(tenant="t").paid_minutes_of("kept")]
     assert await cache.get("t", "kept") is not None
 
@@ -253,7 +253,7 @@ def test_spending_expires(store: MemoryStore) -> None:
     for day in days:
         store.put(keys.spending_of(day), b"{}")
     store.put(f"{keys.spending}notes.txt", b"x")
-    keep_house(MemoryLedger(), store, Retention(), NOW_S)
+    enforce_retention(MemoryLedger(), store, Retention(), NOW_S)
     kept = {*map(keys.spending_of, days[:3]), f"{keys.spending}notes.txt"}
     assert set(store.list(keys.spending)) == kept
 
@@ -265,7 +265,7 @@ def test_another_ledgers_store_keeps_its_own(store: MemoryStore) -> None:
     store.put(TenantKeys(tenant="t").spending_of(datetime(2020, 1, 1, tzinfo=UTC).date()), b"{}")
     store.put(JobKeys(tenant="t", job_id=new_id()).minutes("late"), b"x")
     before = list(store.list(""))
-    keep_house(MemoryLedger(), store, Retention(), NOW_S)
+    enforce_retention(MemoryLedger(), store, Retention(), NOW_S)
     assert list(store.list("")) == before
 
 
@@ -383,7 +383,7 @@ def test_retention_leaves_no_bytes(tmp_path: Path, store: MemoryStore) -> None:
     site.job(*SUCCESS)
     ledger.create(make_job("live", filename="stays"))
     assert _traces(tmp_path, b"a.wav")
-    keep_house(ledger, store, Retention(results_days=1.0), site.clock() + 4e9 + DAY_S)
+    enforce_retention(ledger, store, Retention(results_days=1.0), site.clock() + 4e9 + DAY_S)
     assert not _traces(tmp_path, b"a.wav")
     assert _traces(tmp_path, b"stays")
     ledger.close()

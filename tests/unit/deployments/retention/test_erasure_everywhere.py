@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.artifacts.parked_minutes import Parking
+from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.artifacts.presigned_uploads import DirectUpload
 from deployments.http.app import build_api
 from deployments.limits import IngestionLimits
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.notifications.webhooks import WebhookLimits
 from deployments.ports import MinutesRequest
 from deployments.sources.limits import SourceLimits
@@ -105,7 +105,7 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
         engine=FakeEngine(poison=[32_013]),
         batches=book,
         max_attempts=1,
-        notices=Notices(webhook=f"https://hooks.example/{NAME}"),
+        notices=JobNotifications(webhook=f"https://hooks.example/{NAME}"),
     )
     app = build_api(
         ledger,
@@ -225,7 +225,7 @@ async def _leave_everything(site: Site, job: Job) -> None:
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     minutes = Minutes(title="quagga", language="en", writer="llm", model="m", summary="quagga")
     await MinutesCache(site.store).put(job.tenant, job.id, "ab" * 32, PaidMinutes(minutes=minutes, usage=Usage()))
-    Parking(site.store).park(MinutesRequest.of(job), "later")
+    DeferredMinutes(site.store).park(MinutesRequest.of(job), "later")
     for key in (keys.audio_mark, keys.playback, keys.peaks):
         site.store.put(key, b"quagga")
     upload = DirectUpload(

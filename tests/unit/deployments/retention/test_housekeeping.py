@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.retention.housekeeping import DAY_S, Retention, expire, keep_house, sweep
+from deployments.retention.housekeeping import DAY_S, Retention, enforce_retention, expire, sweep
 from pipelines.core import BlobRef
 from pipelines.errors import JobUnknown, Reason
 from pipelines.ids import created_at_s, new_id
@@ -144,8 +144,8 @@ def test_another_ledgers_store(site):
     assert site.store.claim(rival.identity()) == rival.identity()
     done = site.job(*SUCCESS)
     theirs = site.blobs(new_id())
-    keep_house(site.ledger, site.store, Retention(), 4e9)
+    enforce_retention(site.ledger, site.store, Retention(), 4e9)
     assert site.left_of(done) == RESULTS
     assert theirs.source in site.store.list(theirs.root)
-    keep_house(rival, site.store, Retention(), 4e9)
+    enforce_retention(rival, site.store, Retention(), 4e9)
     assert theirs.source not in site.store.list(theirs.root)

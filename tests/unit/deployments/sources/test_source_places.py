@@ -11,13 +11,13 @@ from starlette.routing import Route
 from deployments.sources import s3
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourcePlace, place_of
+from deployments.sources.places import SourceCredential, credential_for
 from deployments.sources.s3 import list_objects
 from pipelines.errors import ConfigurationError, EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
 from tests.asgi_server import serve_asgi
 from tests.servers.s3 import s3_server
 
-CALLS = SourcePlace(name="calls", url="s3://calls/eu", secret="id:secret")
+CALLS = SourceCredential(name="calls", url="s3://calls/eu", secret="id:secret")
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ CALLS = SourcePlace(name="calls", url="s3://calls/eu", secret="id:secret")
 )
 def test_a_place_covers_what_lies_in_it(place, url, covered):
     """The same scheme, host or bucket, and a path below its own; nothing that only looks like it."""
-    assert SourcePlace(name="p", url=place).covers(url) is covered
+    assert SourceCredential(name="p", url=place).covers(url) is covered
 
 
 def test_places_belong_to_tenants():
     """The most specific place counts, and only those that are open to the tenant."""
-    own = SourcePlace(name="own", url="s3://calls/eu/sales", tenants=("sales",))
-    assert place_of("s3://calls/eu/sales/1.wav", (CALLS, own), "sales") is own
-    assert place_of("s3://calls/eu/sales/1.wav", (CALLS, own), "other") is CALLS
-    assert place_of("s3://calls/eu/sales/1.wav", (own,), "other") is None
+    own = SourceCredential(name="own", url="s3://calls/eu/sales", tenants=("sales",))
+    assert credential_for("s3://calls/eu/sales/1.wav", (CALLS, own), "sales") is own
+    assert credential_for("s3://calls/eu/sales/1.wav", (CALLS, own), "other") is CALLS
+    assert credential_for("s3://calls/eu/sales/1.wav", (own,), "other") is None
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_places_belong_to_tenants():
 def test_places_that_cannot_be(bad):
     """A place that nothing can be pulled from is a mistake in the settings; its secret is not shown."""
     with pytest.raises(ConfigurationError):
-        SourcePlace(name="p", **bad)
+        SourceCredential(name="p", **bad)
     assert "id:secret" not in repr(CALLS)
 
 
@@ -164,7 +164,7 @@ async def test_a_server_is_told_who_comes(tmp_path):
         Route("/files/broken", lambda request: RedirectResponse("http://[::1/a.wav")),
     ]
     async with serve_asgi(Starlette(routes=routes)) as url:
-        place = SourcePlace(name="recorder", url=f"{url}/files", secret="Bearer x")
+        place = SourceCredential(name="recorder", url=f"{url}/files", secret="Bearer x")
         limits = SourceLimits(allow_private=True, places=(place, CALLS))
         await fetch(f"{url}/files/a.wav", tmp_path / "a", limits)
         await fetch(f"{url}/files/away", tmp_path / "b", limits)

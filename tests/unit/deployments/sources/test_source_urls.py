@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.sources.pinned_http import pinned_request
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from deployments.sources.s3 import bucket_and_key, s3_url
 from deployments.sources.urls import SourceUrl, is_ambiguous
 from tests.servers.s3 import s3_server
 
-WEB = SourcePlace(name="web", url="https://rec.example/files/eu", secret="Bearer x")
-BUCKET = SourcePlace(name="bucket", url="s3://calls/eu", secret="id:secret")
+WEB = SourceCredential(name="web", url="https://rec.example/files/eu", secret="Bearer x")
+BUCKET = SourceCredential(name="bucket", url="s3://calls/eu", secret="id:secret")
 PIECES = st.sampled_from(
     [
         *("/", "//", "\\", "%2f", "%252f", "%5c", "%255c", ";", "%3b", "?", "%3f", "#", "%23", "@", ":", "&", "+"),
@@ -184,7 +184,7 @@ def test_keys(url, covered):
 
 def test_another_alphabet():
     """A host in another alphabet is the same in both forms."""
-    place = SourcePlace(name="p", url="https://bücher.example/a")
+    place = SourceCredential(name="p", url="https://bücher.example/a")
     assert place.covers("https://xn--bcher-kva.example/a/1.wav")
     assert place.covers("https://BÜCHER.example/a/1.wav")
 

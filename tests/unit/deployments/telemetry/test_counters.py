@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.telemetry.counters import MeasureOptions, Measures
-from deployments.telemetry.reports import BatchFigures, SegmentFigures, SpanTiming, WritingFigures
+from deployments.telemetry.counters import CoordinatorMetrics, MeasureOptions
+from deployments.telemetry.reports import BatchReport, SegmentReport, SpanTiming, WritingReport
 from pipelines.core import BlobRef, Usage
 from pipelines.errors import Reason, StoreUnavailable
 from pipelines.jobs.job import Job, JobOptions, JobState, Progress
@@ -100,7 +100,7 @@ async def test_what_waits_shows_by_class_and_model() -> None:
 
 def test_late_and_failed_jobs_count_against_the_objective() -> None:
     """Late successes and our own faults are late; bad recordings and cancelled jobs are not."""
-    measures = Measures(["base"], MeasureOptions(base_s=60, per_audio_s=0.5))
+    measures = CoordinatorMetrics(["base"], MeasureOptions(base_s=60, per_audio_s=0.5))
     measures.ended(make_job(JobState.SUCCEEDED, took_s=109), NOW_S)
     measures.ended(make_job(JobState.SUCCEEDED, took_s=111), NOW_S)
     measures.ended(replace(make_job(JobState.FAILED), reason=Reason.REPLICA_LOST), NOW_S)
@@ -114,18 +114,18 @@ def test_late_and_failed_jobs_count_against_the_objective() -> None:
 
 def test_figures_of_the_actors_are_counted() -> None:
     """A batch, a recording's cutting and written minutes move their families by what they say."""
-    measures = Measures(["base"])
+    measures = CoordinatorMetrics(["base"])
     measures.batch(
         "base",
-        BatchFigures(
+        BatchReport(
             n_rows=4, max_rows=8, audio_s=60, device_s=3.0, cpu_s=5.0, suspect_s=12.0, n_fallbacks=1, wait_s=0.5
         ),
         window_s=30.0,
     )
-    measures.segmented(SegmentFigures(spans=(SpanTiming(audio_s=300, decode_s=0.5, vad_s=1.5),)))
+    measures.segmented(SegmentReport(spans=(SpanTiming(audio_s=300, decode_s=0.5, vad_s=1.5),)))
     usage = Usage(n_calls=1, n_prompt=1000, n_cache_hit=400, n_completion=50, cost_usd=0.25)
     measures.written(
-        WritingFigures(outcome="written", writer="llm", minutes_s=2.0, usage=usage, calls={"ok": 1, "overloaded": 2})
+        WritingReport(outcome="written", writer="llm", minutes_s=2.0, usage=usage, calls={"ok": 1, "overloaded": 2})
     )
     measures.delivered("webhook", DeliveryState.DELIVERED, 0.2)
     measures.store_calls("segmenter", [StoreCall(operation="put", seconds=0.1, failed=True)])
@@ -146,7 +146,7 @@ def test_figures_of_the_actors_are_counted() -> None:
 
 def test_cardinality_does_not_grow_with_tenants() -> None:
     """A thousand tenants make no more series than one; only classes and models multiply them."""
-    measures = Measures(["base"], MeasureOptions(tenant_classes={"acme": "gold"}))
+    measures = CoordinatorMetrics(["base"], MeasureOptions(tenant_classes={"acme": "gold"}))
     for tenant in ("acme", "first"):
         measures.begun(make_job(JobState.QUEUED, tenant=tenant))
         measures.ended(make_job(JobState.SUCCEEDED, tenant=tenant), NOW_S)
@@ -162,7 +162,7 @@ def test_cardinality_does_not_grow_with_tenants() -> None:
 
 def test_units_are_base_units() -> None:
     """Every family is named for seconds, bytes, dollars, a ratio or a count, as Prometheus wants it."""
-    families = list(text_string_to_metric_families(Measures(["base"]).render().decode()))
+    families = list(text_string_to_metric_families(CoordinatorMetrics(["base"]).render().decode()))
     assert all(family.name.startswith("meetmemo_") and family.documentation for family in families)
     assert not [family.name for family in families if family.name.endswith(("_ms", "_milliseconds", "_percent"))]
 

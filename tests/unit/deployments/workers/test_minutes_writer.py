@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.artifacts.parked_minutes import FRESH_S, Parking, RememberedParking
+from deployments.artifacts.parked_minutes import FRESH_S, DeferredMinutes, RememberedParking
 from deployments.ports import MinutesRequest, WrittenResults
 from deployments.workers.minutes_writer import PARKED_NOTE, MinutesWriter
 from pipelines.codec import encode
@@ -187,12 +187,12 @@ async def test_word_to_resume(writer: MinutesWriter, llm: ScriptedWriter, store:
     """When somebody asks to resume, what was parked until a later time is tried at once, and only this once."""
     llm.error = MinutesParked("budget", not_before_s=2000.0)
     await writer.write(REQUEST)
-    Parking(store).ask_to_resume()
+    DeferredMinutes(store).request_resume()
     assert await writer.follow_up(Desk()) == 0
     assert len(llm.options) == 2
     llm.error, desk = None, Desk()
     assert await writer.follow_up(desk) == 0
-    Parking(store).ask_to_resume()
+    DeferredMinutes(store).request_resume()
     assert await writer.follow_up(desk) == 1
 
 
@@ -241,7 +241,7 @@ async def test_looking_again_reads_only_what_is_new(llm: ScriptedWriter) -> None
     assert await writer.follow_up(desk) == 0
     assert store.reads[2:] == ["acme/a3.json"]
     llm.error = MinutesParked("budget", not_before_s=3000.0)
-    Parking(store).ask_to_resume()
+    DeferredMinutes(store).request_resume()
     assert await writer.follow_up(desk) == 0  # one is tried, and parked until later
     now[0] = 1500.0
     assert await writer.follow_up(desk) == 0
@@ -254,7 +254,7 @@ async def test_looking_again_reads_only_what_is_new(llm: ScriptedWriter) -> None
 async def test_what_another_process_parks_is_seen(llm: ScriptedWriter) -> None:
     """What it parks or releases at once, and what it parks again within some minutes."""
     store, now = CountedStore(), [1000.0]
-    mine, other = RememberedParking(store, lambda: now[0]), Parking(store)
+    mine, other = RememberedParking(store, lambda: now[0]), DeferredMinutes(store)
     second = replace(REQUEST, job_id="a2")
     mine.park(REQUEST, "budget", 5000.0)
     other.park(second, "budget", 5000.0)

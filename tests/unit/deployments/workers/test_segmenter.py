@@ -12,7 +12,7 @@ import pytest
 
 from deployments.ports import SegmentRequest
 from deployments.sources.limits import SourceLimits
-from deployments.telemetry.reports import SegmentFigures
+from deployments.telemetry.reports import SegmentReport
 from deployments.workers import segmenter
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.decode import decode_audio
@@ -65,7 +65,7 @@ async def cut(
         segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
     )
     stream = Segmenter(store=store, options=options).segment(request)
-    return [found async for found in stream if not isinstance(found, SegmentFigures)]
+    return [found async for found in stream if not isinstance(found, SegmentReport)]
 
 
 def timeless(found: list[Span | SourceSummary]) -> list[Span | SourceSummary]:
@@ -80,7 +80,7 @@ async def test_what_cutting_took_comes_last(store: CountingStore) -> None:
     ]
     summary, figures = found[-2:]
     assert isinstance(summary, SourceSummary)
-    assert isinstance(figures, SegmentFigures)
+    assert isinstance(figures, SegmentReport)
     assert len(figures.spans) == summary.n_spans
     assert sum(span.audio_s for span in figures.spans) == pytest.approx(summary.duration_s)
     assert all(span.decode_s > 0 and span.vad_s > 0 for span in figures.spans)

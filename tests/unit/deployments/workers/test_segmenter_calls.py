@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError
 
 from cluster.settings.settings import Settings
 from deployments.ports import SegmentRequest
-from deployments.telemetry.reports import SegmentFigures
+from deployments.telemetry.reports import SegmentReport
 from pipelines.core import BlobRef, Span
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost
 from pipelines.storage.layout import JobKeys
@@ -100,7 +100,7 @@ async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:
     waiting = [asyncio.ensure_future(anext(stream)) for stream in streams[2:]]
     await asyncio.sleep(0.1)
     assert not any(turn.done() for turn in waiting)
-    assert isinstance([found async for found in ended][-1], SegmentFigures)
+    assert isinstance([found async for found in ended][-1], SegmentReport)
     assert await waiting[0] == BEGUN
     await asyncio.sleep(0.1)
     assert not waiting[1].done()

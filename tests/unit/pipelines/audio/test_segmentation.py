@@ -13,7 +13,7 @@ from pipelines.audio.pcm import Pcm
 from pipelines.audio.segmentation import STEP_SAMPLES, SegmentationOptions, SpanDraft, split_audio
 from pipelines.audio.vad import Probabilities, Speech, VoiceActivity
 from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
-from pipelines.core import SAMPLE_RATE, Piece
+from pipelines.core import SAMPLE_RATE, SpeechInterval
 from pipelines.errors import OptionError
 from tests.recordings import RECORDINGS, truth
 
@@ -48,7 +48,7 @@ def speech_of(pcm: Pcm, vad: VadOptions) -> list[Speech]:
     return [*activity.push(pcm), *activity.finish()]
 
 
-def pieces_of(spans: list[SpanDraft], channel: int) -> list[Piece]:
+def pieces_of(spans: list[SpanDraft], channel: int) -> list[SpeechInterval]:
     return [piece for span in spans if span.channel == channel for chunk in span.chunks for piece in chunk.pieces]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core import Coverage, Health, ModelInfo, Segment, Transcript, Word
+from pipelines.core import Coverage, CoverageStatus, ModelInfo, Segment, Transcript, Word
 from pipelines.export.subtitles import (
     BREAK_PAUSE_MS,
     MAX_CUE_MS,
@@ -106,9 +106,9 @@ def test_a_word_longer_than_two_lines_is_cut_up() -> None:
 def test_untimed_text_is_spread_over_speech_only() -> None:
     """In a segment with a silence inside, no cue is shown in the silence."""
     coverage = (
-        Coverage(channel=0, start_s=0, end_s=5, health=Health.TRANSCRIBED),
-        Coverage(channel=0, start_s=5, end_s=65, health=Health.SILENCE),
-        Coverage(channel=0, start_s=65, end_s=70, health=Health.SUSPECT),
+        Coverage(channel=0, start_s=0, end_s=5, health=CoverageStatus.TRANSCRIBED),
+        Coverage(channel=0, start_s=5, end_s=65, health=CoverageStatus.SILENCE),
+        Coverage(channel=0, start_s=65, end_s=70, health=CoverageStatus.SUSPECT),
     )
     cues = subtitle_cues(transcript(segment("One two three. Four five six.", 0, 70), coverage=coverage))
     assert [(cue.lines[0], cue.end_ms <= 5000, cue.start_ms >= 65000) for cue in cues] == [

@@ -19,7 +19,7 @@ from pipelines.export.render import render
 from pipelines.export.templating.interpreter import fill
 from pipelines.export.templating.run import check_template, lay_out
 from pipelines.export.templating.templates import shipped, values_of
-from pipelines.export.templating.tenant_styles import HouseStyle, HouseStyles
+from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles
 from pipelines.export.templating.values import MAX_ROUNDS
 from tests.unit import export_samples as samples
 
@@ -184,9 +184,9 @@ def test_a_layout_that_a_format_refuses(office: tuple[Transcript, Minutes, str])
 
 def test_house_styles() -> None:
     """A job's wish goes before the tenant's, the tenant's before everybody's."""
-    styles = HouseStyles(
-        everybody=HouseStyle(template="classic", glossary=("MeetMemo",), templates={"short": "{{ title }}"}),
-        tenants={"acme": HouseStyle(template="own", title="ACME · {title}", templates={"own": "{{ summary }}"})},
+    styles = TenantStyles(
+        everybody=TenantStyle(template="classic", glossary=("MeetMemo",), templates={"short": "{{ title }}"}),
+        tenants={"acme": TenantStyle(template="own", title="ACME · {title}", templates={"own": "{{ summary }}"})},
     )
     assert styles.template("other", "", "en") == shipped("classic", "en")
     assert styles.template("acme", "", "en") == "{{ summary }}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipelines import codec
-from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, Piece
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SpeechInterval
 from pipelines.errors import IllegalTransition, Reason
 from pipelines.jobs.events import (
     CancelRequested,
@@ -48,7 +48,7 @@ def new_job():
 
 def chunk(index):
     start = int(index * CHUNK_S * SAMPLE_RATE)
-    piece = Piece(start=start, end=start + int(CHUNK_S * SAMPLE_RATE))
+    piece = SpeechInterval(start=start, end=start + int(CHUNK_S * SAMPLE_RATE))
     return Chunk(index=index, channel=0, span=0, pieces=(piece,))
 
 

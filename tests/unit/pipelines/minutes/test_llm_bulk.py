@@ -18,7 +18,7 @@ from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.provider.circuit_breaker import BreakerOptions
 from pipelines.minutes.provider.faults import RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits
-from pipelines.testing.deepseek_server import DeepSeekServer, FaultKind, ServerOptions, Tally
+from pipelines.testing.deepseek_server import BatchCounts, DeepSeekServer, FaultKind, ServerOptions
 from tests.llm_lab import ALONE, LabOptions, connected, meeting
 from tests.virtual_time import AsgiStream, run_in_virtual_time
 
@@ -43,7 +43,7 @@ def bulk(
     options: LabOptions,
     beside: Callable[[], Awaitable[None]] | None = None,
     pause_s: float = 30.0,
-) -> tuple[list[Minutes], Tally, float]:
+) -> tuple[list[Minutes], BatchCounts, float]:
     """Write the minutes of n meetings; what is parked is asked for again, as the parking does. Virtual seconds."""
 
     async def program() -> list[Minutes]:
@@ -81,14 +81,14 @@ def options(**changes: object) -> LabOptions:
 
 
 @pytest.fixture(scope="module")
-def bad_day() -> tuple[list[Minutes], Tally, float]:
+def bad_day() -> tuple[list[Minutes], BatchCounts, float]:
     server = DeepSeekServer(
         ServerOptions(latency_s=latency_s, faults=BAD_DAY, max_concurrent=LIMIT, stall_s=60, seed=5)
     )
     return bulk(N, server, options())
 
 
-def test_nothing_is_lost(bad_day: tuple[list[Minutes], Tally, float]) -> None:
+def test_nothing_is_lost(bad_day: tuple[list[Minutes], BatchCounts, float]) -> None:
     """Every transcript gets its own minutes, with its decision, its task and its question, all verified."""
     minutes, tally, _ = bad_day
     assert len(minutes) == N
@@ -100,14 +100,14 @@ def test_nothing_is_lost(bad_day: tuple[list[Minutes], Tally, float]) -> None:
         assert len(found.open_questions) == 1
 
 
-def test_nothing_is_paid_twice(bad_day: tuple[list[Minutes], Tally, float]) -> None:
+def test_nothing_is_paid_twice(bad_day: tuple[list[Minutes], BatchCounts, float]) -> None:
     """No conversation was answered in full more than once."""
     _, tally, _ = bad_day
     assert max(tally.answered.values()) == 1
     assert sum(tally.answered.values()) >= N
 
 
-def test_no_time_is_wasted(bad_day: tuple[list[Minutes], Tally, float]) -> None:
+def test_no_time_is_wasted(bad_day: tuple[list[Minutes], BatchCounts, float]) -> None:
     """The whole takes at most 1.25 times the calls' latencies over the limit, which is never exceeded."""
     _, tally, seconds = bad_day
     assert tally.most_running <= LIMIT

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.core import ActionItem, Health, Minutes, ModelInfo, Segment, Transcript
+from pipelines.core import ActionItem, CoverageStatus, Minutes, ModelInfo, Segment, Transcript
 from pipelines.errors import MinutesError
 from pipelines.minutes.extractive.writer import ExtractiveWriter, draft_minutes, summary_tokens, write_minutes
 from pipelines.minutes.language.wording import joined_text, tokens
@@ -358,7 +358,7 @@ def test_silence_gives_empty_minutes() -> None:
 def test_failed_segments_are_no_evidence() -> None:
     """What could not be decoded is not quoted."""
     transcript = meeting(["We decided to close the office."])
-    failed = Segment(**{**vars(transcript.segments[0]), "health": Health.FAILED})
+    failed = Segment(**{**vars(transcript.segments[0]), "health": CoverageStatus.FAILED})
     broken = Transcript(**{**vars(transcript), "segments": (failed,)})
     assert write_minutes(broken, MinutesOptions()).decisions == ()
 
@@ -414,7 +414,9 @@ def transcripts(draw: st.DrawFn) -> Transcript:
                 start_s=start,
                 end_s=end,
                 text=text,
-                health=draw(st.sampled_from([Health.TRANSCRIBED, Health.TRANSCRIBED, Health.FAILED])),
+                health=draw(
+                    st.sampled_from([CoverageStatus.TRANSCRIBED, CoverageStatus.TRANSCRIBED, CoverageStatus.FAILED])
+                ),
             )
         )
     return Transcript(

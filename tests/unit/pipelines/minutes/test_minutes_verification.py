@@ -6,9 +6,9 @@ import pytest
 
 from pipelines.core import (
     ActionItem,
+    CoverageStatus,
     Decision,
     Evidence,
-    Health,
     Minutes,
     ModelInfo,
     OpenQuestion,
@@ -166,7 +166,7 @@ def test_a_due_date_nobody_said_goes(minutes: Minutes, transcript: Transcript) -
 def test_badly_decoded_segments_are_doubtful(minutes: Minutes, transcript: Transcript) -> None:
     """What a suspect segment says may be an invention of the recogniser."""
     suspect = replace(
-        transcript, segments=tuple(replace(segment, health=Health.SUSPECT) for segment in transcript.segments)
+        transcript, segments=tuple(replace(segment, health=CoverageStatus.SUSPECT) for segment in transcript.segments)
     )
     checked = verify(minutes, suspect)
     assert not checked.decisions[0].verified

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cluster.settings.settings import load_settings
 from cluster.wiring.minutes_writers import build_writers
-from deployments.artifacts.parked_minutes import Parking
+from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.ports import MinutesRequest, WrittenResults
 from deployments.workers.minutes_writer import MinutesWriter
 from pipelines.codec import encode
@@ -71,7 +71,7 @@ async def test_parked_until_prices_are_low() -> None:
 
         now[0] = PEAK
         await writer.write(replace(REQUEST, job_id="a2"))
-        Parking(store).ask_to_resume()
+        DeferredMinutes(store).request_resume()
         assert await writer.follow_up(desk) == 1
 
 

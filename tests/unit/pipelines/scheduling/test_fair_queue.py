@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core import SAMPLE_RATE, Chunk, Piece
+from pipelines.core import SAMPLE_RATE, Chunk, SpeechInterval
 from pipelines.scheduling.fair_queue import FairQueue
 from pipelines.scheduling.work_item import WorkItem
 
@@ -21,7 +21,7 @@ def item(
     beam: int = 1,
     deadline_s: float | None = None,
 ) -> WorkItem:
-    piece = Piece(start=0, end=seconds * SAMPLE_RATE)
+    piece = SpeechInterval(start=0, end=seconds * SAMPLE_RATE)
     return WorkItem(
         task="transcribe",
         tenant=tenant,

@@ -10,12 +10,12 @@ from cluster.cli.main import app
 from cluster.lifecycle.up import _check_door
 from cluster.settings.settings import load_settings
 from cluster.wiring.authentication import complaints_about_keys
-from deployments.artifacts.parked_minutes import Parking
+from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.artifacts.presigned_uploads import DirectUpload, DirectUploads, expire_uploads
-from deployments.auth.api_keys import KeyDoor
-from deployments.auth.jwt import JwtDoor, JwtRules, SharedSecret
+from deployments.auth.api_keys import ApiKeyAuthenticator
+from deployments.auth.jwt import JwtAuthenticator, JwtRules, SharedSecret
 from deployments.ports import MinutesRequest
-from deployments.retention.housekeeping import DAY_S, Retention, expire_audio, keep_house
+from deployments.retention.housekeeping import DAY_S, Retention, enforce_retention, expire_audio
 from pipelines.codec import encode
 from pipelines.errors import ConfigurationError, NotFound, Unauthenticated
 from pipelines.ids import new_id
@@ -53,19 +53,19 @@ async def test_keys_that_there_are_open_nothing(name):
     key, token = key_of(name)
     keys.add(key)
     with pytest.raises(Unauthenticated, match="reserved name"):
-        await KeyDoor(keys, clock=lambda: NOW_S).admit(token)
+        await ApiKeyAuthenticator(keys, clock=lambda: NOW_S).authenticate(token)
     good, token = key_of("acme")
     keys.add(good)
-    assert (await KeyDoor(keys, clock=lambda: NOW_S).admit(token)).tenant == "acme"
+    assert (await ApiKeyAuthenticator(keys, clock=lambda: NOW_S).authenticate(token)).tenant == "acme"
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_tokens_open_nothing(name):
     """Nor does a JSON Web Token whose claim names one."""
-    door = JwtDoor(SharedSecret(SECRET), JwtRules())
+    door = JwtAuthenticator(SharedSecret(SECRET), JwtRules())
     token = jwt.encode({"tenant": name, "exp": 4e9}, SECRET, algorithm="HS256")
     with pytest.raises(Unauthenticated, match="names no tenant"):
-        await door.admit(token)
+        await door.authenticate(token)
 
 
 def test_a_start_tells_of_such_keys():
@@ -119,7 +119,7 @@ def test_housekeeping_deletes_nothing_of_theirs(store, name):
     keys = JobKeys(tenant=name, job_id=new_id())
     for key in (keys.source, keys.summary, keys.transcript):
         store.put(key, b"{}")
-    keep_house(MemoryLedger(), store, Retention(), NOW_S + 100 * DAY_S)
+    enforce_retention(MemoryLedger(), store, Retention(), NOW_S + 100 * DAY_S)
     assert list(store.list(keys.root)) == [keys.transcript, keys.source, keys.summary]
 
 
@@ -175,7 +175,7 @@ def test_a_recording_that_is_a_mark_opens_no_other_job(store):
 
 def test_parked_minutes_of_another_job_are_not_written(store):
     """An entry under a key that is not its own is passed over."""
-    parking = Parking(store)
+    parking = DeferredMinutes(store)
     request = MinutesRequest(tenant="acme", job_id="a1", title="Call", minutes="llm", language=None)
     parking.park(request, "later")
     (entry,) = parking.list()

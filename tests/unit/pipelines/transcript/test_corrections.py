@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipelines.core import Health, ModelInfo, Segment, Transcript, Word
+from pipelines.core import CoverageStatus, ModelInfo, Segment, Transcript, Word
 from pipelines.errors import OptionError
 from pipelines.transcript.corrections import Edits, SegmentEdit, blob_name, corrected, said, version_of
 
 
-def spoken(number: int, speaker: str, text: str, *, health: Health = Health.TRANSCRIBED) -> Segment:
+def spoken(number: int, speaker: str, text: str, *, health: CoverageStatus = CoverageStatus.TRANSCRIBED) -> Segment:
     start_s = 2.0 * number
     words = tuple(
         Word(text=f" {word}", start_s=start_s + i * 0.4, end_s=start_s + i * 0.4 + 0.4, probability=0.5)
@@ -31,7 +31,7 @@ HEARD = Transcript(
     languages=(),
     segments=(
         spoken(0, "Channel 1", "good morning"),
-        spoken(1, "Channel 2", "we ship on friday", health=Health.SUSPECT),
+        spoken(1, "Channel 2", "we ship on friday", health=CoverageStatus.SUSPECT),
         spoken(2, "Channel 1", "thanks for watching"),
     ),
     coverage=(),
@@ -62,9 +62,9 @@ def test_text_and_speakers() -> None:
 def test_who_has_looked_is_sure() -> None:
     """A passage that was suspect is not any more once its text was corrected; a new name alone says nothing."""
     renamed, _ = corrected(HEARD, Edits(speakers={"Channel 2": "Bob"}))
-    assert renamed.segments[1].health is Health.SUSPECT
+    assert renamed.segments[1].health is CoverageStatus.SUSPECT
     rewritten, _ = corrected(HEARD, Edits(segments=(SegmentEdit(id=1, text="we ship"),)))
-    assert rewritten.segments[1].health is Health.TRANSCRIBED
+    assert rewritten.segments[1].health is CoverageStatus.TRANSCRIBED
 
 
 def test_struck_out() -> None:

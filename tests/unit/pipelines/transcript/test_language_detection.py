@@ -1,16 +1,16 @@
 """The language of a channel: asked of several windows, once."""
 
-from pipelines.core import Chunk, Piece
-from pipelines.transcript.language_detection import SAMPLE_WINDOWS, Ballot
+from pipelines.core import Chunk, SpeechInterval
+from pipelines.transcript.language_detection import SAMPLE_WINDOWS, LanguageDetector
 
 
 def chunk(index: int, seconds: int = 30) -> Chunk:
-    return Chunk(index=index, channel=0, span=0, pieces=(Piece(start=0, end=seconds * 16_000),))
+    return Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=seconds * 16_000),))
 
 
 def test_enough_windows_are_asked_once() -> None:
     """The ballot waits for enough speech, asks windows spread over it, and does not ask again."""
-    ballot = Ballot(channel=0)
+    ballot = LanguageDetector(channel=0)
     for index in range(SAMPLE_WINDOWS - 1):
         ballot.hold(chunk(index))
         assert ballot.ask(complete=False) == ()
@@ -22,7 +22,7 @@ def test_enough_windows_are_asked_once() -> None:
 
 def test_a_short_recording_votes_with_what_it_has() -> None:
     """When no more speech will come, even one window votes; without any there is nothing to ask."""
-    ballot = Ballot(channel=0)
+    ballot = LanguageDetector(channel=0)
     assert ballot.ask(complete=True) == ()
     ballot.hold(chunk(0))
     assert ballot.ask(complete=True) == (chunk(0),)
@@ -30,7 +30,7 @@ def test_a_short_recording_votes_with_what_it_has() -> None:
 
 def test_one_odd_window_does_not_decide() -> None:
     """A greeting in another language is outvoted by the rest, weighted by seconds of speech."""
-    ballot = Ballot(channel=0)
+    ballot = LanguageDetector(channel=0)
     for index, seconds in enumerate([5, 30, 30, 30]):
         ballot.hold(chunk(index, seconds))
     ballot.ask(complete=False)
@@ -44,7 +44,7 @@ def test_one_odd_window_does_not_decide() -> None:
 
 def test_nobody_could_be_asked() -> None:
     """When every window failed there is no vote, and the caller falls back."""
-    ballot = Ballot(channel=0)
+    ballot = LanguageDetector(channel=0)
     ballot.hold(chunk(0))
     ballot.ask(complete=True)
     assert ballot.hear(0, {})

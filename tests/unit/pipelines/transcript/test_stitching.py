@@ -14,17 +14,17 @@ from pipelines.core import (
     Chunk,
     ChunkResult,
     Coverage,
+    CoverageStatus,
     DecodedSegment,
-    Health,
     LanguageVote,
     ModelInfo,
-    Piece,
     Segment,
     Span,
+    SpeechInterval,
     Transcript,
     Word,
 )
-from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE_S, WindowClock
+from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE_S, ChunkTimeline
 from pipelines.transcript.coverage import NO_RESULT, NO_WORDS, NOT_SEGMENTED
 from pipelines.transcript.stitching import stitch
 
@@ -32,10 +32,10 @@ MODEL = ModelInfo(name="test")
 PCM = BlobRef(key="t/j/pcm/0-0", n_bytes=0)
 
 
-def seconds(*bounds: float) -> tuple[Piece, ...]:
+def seconds(*bounds: float) -> tuple[SpeechInterval, ...]:
     """Pieces from pairs of seconds: ``seconds(1, 2, 5, 6)`` is speech at 1–2 s and 5–6 s."""
     samples = [round(bound * SAMPLE_RATE) for bound in bounds]
-    return tuple(Piece(start=a, end=b) for a, b in zip(samples[::2], samples[1::2], strict=True))
+    return tuple(SpeechInterval(start=a, end=b) for a, b in zip(samples[::2], samples[1::2], strict=True))
 
 
 def span_of(*chunks: Chunk, end_s: float, start_s: float = 0, channel: int = 0, index: int = 0) -> Span:
@@ -49,7 +49,7 @@ def span_of(*chunks: Chunk, end_s: float, start_s: float = 0, channel: int = 0, 
     )
 
 
-def chunk_of(pieces: tuple[Piece, ...], index: int = 0, channel: int = 0) -> Chunk:
+def chunk_of(pieces: tuple[SpeechInterval, ...], index: int = 0, channel: int = 0) -> Chunk:
     return Chunk(index=index, channel=channel, span=0, pieces=pieces)
 
 
@@ -77,7 +77,7 @@ def decoded(*words: Word) -> DecodedSegment:
     )
 
 
-def stitch_one(pieces: tuple[Piece, ...], *segments: DecodedSegment, duration_s: float = 100.0) -> Transcript:
+def stitch_one(pieces: tuple[SpeechInterval, ...], *segments: DecodedSegment, duration_s: float = 100.0) -> Transcript:
     """Stitch a recording of one channel, one span and one chunk."""
     return stitch(
         [span_of(chunk_of(pieces), end_s=duration_s)],
@@ -97,23 +97,25 @@ def times(transcript: Transcript) -> list[tuple[str, float, float]]:
 
 
 @st.composite
-def piece_layouts(draw: st.DrawFn, min_gap: int = 1) -> tuple[Piece, ...]:
+def piece_layouts(draw: st.DrawFn, min_gap: int = 1) -> tuple[SpeechInterval, ...]:
     """Ascending pieces of 1–40 samples with gaps between them."""
-    pieces: list[Piece] = []
+    pieces: list[SpeechInterval] = []
     at = draw(st.integers(0, 50))
     for _ in range(draw(st.integers(1, 6))):
         n_samples = draw(st.integers(1, 40))
-        pieces.append(Piece(start=at, end=at + n_samples))
+        pieces.append(SpeechInterval(start=at, end=at + n_samples))
         at += n_samples + draw(st.integers(min_gap, 30))
     return tuple(pieces)
 
 
 @given(piece_layouts(min_gap=0), st.data())
-def test_every_window_sample_maps_where_it_was_cut_from(pieces: tuple[Piece, ...], data: st.DataObject) -> None:
+def test_every_window_sample_maps_where_it_was_cut_from(
+    pieces: tuple[SpeechInterval, ...], data: st.DataObject
+) -> None:
     """The clock agrees with writing the joined samples out one by one and looking each up."""
     joined = [sample for piece in pieces for sample in range(piece.start, piece.end)]
     position = data.draw(st.integers(0, len(joined)))
-    clock = WindowClock(pieces)
+    clock = ChunkTimeline(pieces)
     expected_start = joined[position] if position < len(joined) else joined[-1] + 1
     expected_end = joined[position - 1] + 1 if position else joined[0]
     assert clock.start(position / SAMPLE_RATE) == expected_start
@@ -121,9 +123,9 @@ def test_every_window_sample_maps_where_it_was_cut_from(pieces: tuple[Piece, ...
 
 
 @given(piece_layouts(), st.lists(st.floats(-1, 1), min_size=2, max_size=8))
-def test_the_clock_never_runs_backwards(pieces: tuple[Piece, ...], window_times: list[float]) -> None:
+def test_the_clock_never_runs_backwards(pieces: tuple[SpeechInterval, ...], window_times: list[float]) -> None:
     """Later window times never map earlier, nor outside the chunk, even when the model's times leave the window."""
-    clock = WindowClock(pieces)
+    clock = ChunkTimeline(pieces)
     ordered = sorted(window_times)
     for earlier, later in pairwise(ordered):
         start, end = clock.interval(earlier, later)
@@ -134,20 +136,20 @@ def test_the_clock_never_runs_backwards(pieces: tuple[Piece, ...], window_times:
 
 
 @given(piece_layouts(), st.data())
-def test_silence_within_is_the_longest_gap(pieces: tuple[Piece, ...], data: st.DataObject) -> None:
+def test_silence_within_is_the_longest_gap(pieces: tuple[SpeechInterval, ...], data: st.DataObject) -> None:
     """The silence between two samples of speech is the longest gap between the pieces they lie in."""
     spoken = [sample for piece in pieces for sample in range(piece.start, piece.end)]
     first = data.draw(st.sampled_from(spoken))
     last = data.draw(st.sampled_from([sample for sample in spoken if sample >= first]))
     between = [sample for sample in spoken if first <= sample <= last]
     longest = max((b - a - 1 for a, b in pairwise(between)), default=0)
-    assert WindowClock(pieces).silence_within(first, last + 1) == longest
+    assert ChunkTimeline(pieces).silence_within(first, last + 1) == longest
 
 
 def test_a_chunk_without_pieces_is_refused() -> None:
     """A clock needs at least one piece."""
     with pytest.raises(ValueError, match="without pieces"):
-        WindowClock(())
+        ChunkTimeline(())
 
 
 # --- Segments and words
@@ -241,7 +243,9 @@ def test_text_of_a_failed_chunk_is_not_used() -> None:
         model=MODEL,
     )
     assert got.segments == ()
-    assert got.coverage[0] == Coverage(channel=0, start_s=0, end_s=2, health=Health.FAILED, note="out of memory")
+    assert got.coverage[0] == Coverage(
+        channel=0, start_s=0, end_s=2, health=CoverageStatus.FAILED, note="out of memory"
+    )
 
 
 def test_quality_figures_and_suspicion_pass_to_the_segment() -> None:
@@ -249,7 +253,7 @@ def test_quality_figures_and_suspicion_pass_to_the_segment() -> None:
     result = replace(result_of(DecodedSegment(start_s=0, end_s=1, text="hm"), suspect=("loop",)), temperature=0.4)
     span = span_of(chunk_of(seconds(0, 2)), end_s=2)
     got = stitch([span], {0: result}, duration_s=2, n_channels=1, languages=(), model=MODEL).segments[0]
-    assert (got.health, got.avg_logprob, got.no_speech_prob) == (Health.SUSPECT, -0.3, 0.01)
+    assert (got.health, got.avg_logprob, got.no_speech_prob) == (CoverageStatus.SUSPECT, -0.3, 0.01)
     assert (got.compression_ratio, got.temperature) == (1.4, 0.4)
 
 
@@ -372,14 +376,14 @@ def test_equal_neighbours_merge_over_chunks_and_spans() -> None:
     ]
     results = {0: result_of(hello), 1: result_of(hello, index=1)}
     got = stitch(spans, results, duration_s=9, n_channels=1, languages=(), model=MODEL)
-    assert got.coverage == (Coverage(channel=0, start_s=0, end_s=9, health=Health.TRANSCRIBED),)
+    assert got.coverage == (Coverage(channel=0, start_s=0, end_s=9, health=CoverageStatus.TRANSCRIBED),)
 
 
 @pytest.mark.parametrize("duration_s", [9.99998, 10.00003])
 def test_a_fraction_of_a_sample_makes_no_interval(duration_s: float) -> None:
     """A duration that is no whole number of samples still ends the last interval exactly."""
     got = stitch([span_of(end_s=10)], {}, duration_s=duration_s, n_channels=1, languages=(), model=MODEL)
-    assert got.coverage == (Coverage(channel=0, start_s=0, end_s=duration_s, health=Health.SILENCE),)
+    assert got.coverage == (Coverage(channel=0, start_s=0, end_s=duration_s, health=CoverageStatus.SILENCE),)
 
 
 def test_an_empty_recording_has_an_empty_transcript() -> None:
@@ -419,7 +423,7 @@ def recordings(draw: st.DrawFn) -> Recording:
                 for _ in range(draw(st.integers(1, 4))):
                     at += draw(st.sampled_from([0, 800, 16_000, 40_000]))
                     n_samples = draw(st.integers(1_600, 144_000))
-                    pieces.append(Piece(start=at, end=at + n_samples))
+                    pieces.append(SpeechInterval(start=at, end=at + n_samples))
                     at += n_samples
                 chunk = Chunk(index=len(results), channel=channel, span=len(spans), pieces=tuple(pieces))
                 result = draw(chunk_results(chunk, first_word=len(words)))
@@ -513,7 +517,13 @@ def test_the_ledger_agrees_with_the_chunks(recording: Recording) -> None:
     )
     for chunk in (chunk for span in recording.spans for chunk in span.chunks):
         result = recording.results[chunk.index]
-        expected = Health.FAILED if result.error else Health.SUSPECT if result.suspect else Health.TRANSCRIBED
+        expected = (
+            CoverageStatus.FAILED
+            if result.error
+            else CoverageStatus.SUSPECT
+            if result.suspect
+            else CoverageStatus.TRANSCRIBED
+        )
         for piece in chunk.pieces:
             middle_s = (piece.start + piece.end) / 2 / SAMPLE_RATE
             (interval,) = [c for c in got.coverage if c.channel == chunk.channel and c.start_s <= middle_s < c.end_s]

@@ -7,9 +7,9 @@ import pytest
 from pipelines.core import ChunkResult
 from pipelines.testing.engine import FakeEngine, coded_pcm
 from pipelines.whisper.batch_size_probe import Trial, best_size, try_sizes
-from pipelines.whisper.options import Row
+from pipelines.whisper.options import DecodeRequest
 
-ROWS = [Row(pcm=coded_pcm(range(1, 11)), index=n) for n in range(3)]
+ROWS = [DecodeRequest(pcm=coded_pcm(range(1, 11)), index=n) for n in range(3)]
 
 
 class TimedEngine(FakeEngine):
@@ -20,11 +20,11 @@ class TimedEngine(FakeEngine):
         self.now_s, self._base_s, self._row_s, self._limit = 0.0, base_s, row_s, limit
         self.asked: list[int] = []
 
-    def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+    def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         self.asked.append(len(rows))
         self.now_s += self._base_s + self._row_s * len(rows)
         if len(rows) > self._limit:
-            return super().transcribe([Row(pcm=row.pcm[:0], index=row.index) for row in rows])
+            return super().transcribe([DecodeRequest(pcm=row.pcm[:0], index=row.index) for row in rows])
         return super().transcribe(rows)
 
 
@@ -44,7 +44,7 @@ def test_it_ends_where_more_is_worse() -> None:
     """A size that falls behind ends the trial, and is not chosen."""
 
     class Thrashing(TimedEngine):
-        def transcribe(self, rows: Sequence[Row]) -> list[ChunkResult]:
+        def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
             self._row_s = 1.0 if len(rows) <= 4 else 3.0
             return super().transcribe(rows)
 

@@ -15,7 +15,7 @@ from pipelines.whisper.options import (
     Attempt,
     Candidate,
     DecodeOptions,
-    Row,
+    DecodeRequest,
     attempts_for,
     average_logprob,
     choose,
@@ -72,7 +72,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
 )
 def test_rows_that_cannot_be_decoded_say_why(pcm: Any, fault: str) -> None:
     """Each fault has its text; a sound row has none."""
-    found = row_fault(Row(pcm=pcm))
+    found = row_fault(DecodeRequest(pcm=pcm))
     assert fault in found
     assert bool(found) == bool(fault)
 

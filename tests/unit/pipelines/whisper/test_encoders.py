@@ -23,7 +23,7 @@ from pipelines.whisper.encoder import WORTH_A_TRIAL, Encoder
 from pipelines.whisper.encoder_selection import Encode, compare, trial_features
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.log_mel import LogMel
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from pipelines.whisper.torch_encoder import TorchEncoder
 from tests.contracts.engine import EngineContract, Pcm
 from tests.recordings import samples_of, word_error_rate
@@ -201,7 +201,8 @@ def test_threads_share_it(meeting: Pcm) -> None:
 def test_both_encoders_lead_to_the_same_words(engine: WhisperEngine, meeting: Pcm) -> None:
     """Up to ties that the rounding decides."""
     rows = [
-        Row(pcm=meeting[i * 128_000 : (i + 1) * 128_000], options=DecodeOptions(temperatures=(0.0,))) for i in range(8)
+        DecodeRequest(pcm=meeting[i * 128_000 : (i + 1) * 128_000], options=DecodeOptions(temperatures=(0.0,)))
+        for i in range(8)
     ]
     texts = [
         " ".join(segment.text for result in heard.transcribe(rows) for segment in result.segments)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.testing.engine import FakeEngine, coded_pcm
-from pipelines.whisper.options import DecodeOptions, Row
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from tests.contracts.engine import EngineContract, Pcm
 
 
@@ -23,7 +23,9 @@ class TestFakeEngine(EngineContract):
 
 def test_coded_numbers_are_read_back_with_their_times(engine: FakeEngine) -> None:
     """Every number is heard once, where it sounds."""
-    (result,) = engine.transcribe([Row(pcm=coded_pcm([7, 7, 9]), options=DecodeOptions(word_timestamps=True))])
+    (result,) = engine.transcribe(
+        [DecodeRequest(pcm=coded_pcm([7, 7, 9]), options=DecodeOptions(word_timestamps=True))]
+    )
     assert result.segments[0].text == " w7 w7 w9"
     assert [(word.start_s, word.end_s) for word in result.segments[0].words] == [(0.0, 0.4), (0.5, 0.9), (1.0, 1.4)]
 
@@ -31,7 +33,7 @@ def test_coded_numbers_are_read_back_with_their_times(engine: FakeEngine) -> Non
 def test_recorded_sound_has_a_word_per_second(engine: FakeEngine) -> None:
     """Real recordings get stable words too, so that whole pipelines run without weights."""
     noise = np.random.default_rng(2).normal(0, 3000, 40_000).astype(np.int16)
-    first, second = engine.transcribe([Row(pcm=noise), Row(pcm=noise)])
+    first, second = engine.transcribe([DecodeRequest(pcm=noise), DecodeRequest(pcm=noise)])
     assert len(first.segments[0].text.split()) == 3
     assert first == second
 
@@ -39,7 +41,7 @@ def test_recorded_sound_has_a_word_per_second(engine: FakeEngine) -> None:
 def test_poisoned_row_fails_alone() -> None:
     """A poison number makes its row fail and no other."""
     engine = FakeEngine(poison={13})
-    bad, good = engine.transcribe([Row(pcm=coded_pcm([12, 13])), Row(pcm=coded_pcm([14]))])
+    bad, good = engine.transcribe([DecodeRequest(pcm=coded_pcm([12, 13])), DecodeRequest(pcm=coded_pcm([14]))])
     assert "w13" in bad.error
     assert not good.error
     assert engine.batch_sizes == [2]

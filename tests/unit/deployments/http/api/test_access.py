@@ -18,7 +18,7 @@ class Keyring:
     def __init__(self, **principals):
         self.principals = principals
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         if token not in self.principals:
             raise Unauthenticated("The key is unknown.")
         return self.principals[token]
@@ -32,7 +32,7 @@ def principal(tenant, *scopes):
 async def api(make_api):
     """Two tenants, a reader of the first, and somebody who may only scrape."""
     return await make_api(
-        doorkeeper=Keyring(
+        authenticator=Keyring(
             a=principal("a"),
             b=principal("b"),
             reader=principal("a", Scope.JOBS_READ),
@@ -131,5 +131,5 @@ async def test_readiness_answers_while_keys_cannot_be_looked_up(api, monkeypatch
     async def hang(token):
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(api.app.state.doorkeeper, "admit", hang)
+    monkeypatch.setattr(api.app.state.authenticator, "authenticate", hang)
     assert (await api.client.get("/readyz", headers=key("a"))).status_code == 200

@@ -14,7 +14,7 @@ OTHER_PORT = {"origin": "http://localhost:3000", "sec-fetch-site": "same-site", 
 class Keyring:
     """One key."""
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         if token != "key":
             raise Unauthenticated("The key is unknown.")
         return Principal(tenant="a", scopes=ALL_SCOPES, key_id="a")
@@ -116,7 +116,7 @@ async def test_a_proxy_with_another_name(make_api):
 
 async def test_with_keys_nothing_comes_by_itself(make_api):
     """A key in a header is sent by no browser unasked: with one, a page needs no more than that."""
-    api = await make_api(doorkeeper=Keyring(), refuse_cross_site=False, cors_origins=(PORTAL,))
+    api = await make_api(authenticator=Keyring(), refuse_cross_site=False, cors_origins=(PORTAL,))
     key = {"authorization": "Bearer key"}
     for page in ({"origin": PORTAL}, {"origin": "https://app.example"}, FOREIGN, {"host": "any.example"}):
         answer = await api.client.post("/v1/jobs", content=b"RIFF", headers={**key, **page})

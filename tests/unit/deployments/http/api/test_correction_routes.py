@@ -163,7 +163,7 @@ async def test_minutes_of_a_version(api) -> None:
     assert (await rewrite(version=2)).json()["reason"] == "not_found"
     taken = {}
     for job in (newest, machine):
-        job_data.take_transcript(api.store, api.ledger.get("default", job["id"]), job_id)
+        job_data.copy_transcript(api.store, api.ledger.get("default", job["id"]), job_id)
         taken[job["id"]] = decode(
             Transcript, api.store.get(JobKeys(tenant="default", job_id=job["id"]).transcript)
         ).text
@@ -225,7 +225,7 @@ async def test_purging_takes_versions_along(any_api) -> None:
 class Keyring:
     """Two tenants by their keys."""
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         if token not in ("default", "other"):
             raise Unauthenticated("The key is unknown.")
         return Principal(tenant=token, scopes=ALL_SCOPES, key_id=f"key-of-{token}")
@@ -233,7 +233,7 @@ class Keyring:
 
 async def test_of_the_tenant_alone(make_api) -> None:
     """The list says whose key saved a version; another tenant can neither read nor write any; one request is one."""
-    api = await make_api(doorkeeper=Keyring())
+    api = await make_api(authenticator=Keyring())
     api.client.headers["authorization"] = "Bearer default"
     job_id = await done(api)
     saved = await correct(api, job_id)

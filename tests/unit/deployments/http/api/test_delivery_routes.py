@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.notifications.webhooks import WebhookLimits
 from pipelines.errors import Reason
 from pipelines.jobs.events import Failed
@@ -22,7 +22,7 @@ async def told(api, job_id):
     lease = api.ledger.acquire_lease("test", 60.0)
     job = api.ledger.get("default", job_id)
     after, _ = transition(job, Failed(reason=Reason.TIMED_OUT, detail="late"))
-    api.ledger.apply(lease, after, job.version, Notices().of(job, after, at_s=1_800_000_000.0))
+    api.ledger.apply(lease, after, job.version, JobNotifications().of(job, after, at_s=1_800_000_000.0))
     (taken,) = api.ledger.outbox.take_due(1, hold_s=60.0, per_target=1)
     attempt = Attempt(at_s=1_800_000_001.0, duration_s=0.25, status=500, detail="500 Internal Server Error")
     api.ledger.outbox.settle(taken.message.id, attempt, DeliveryState.FAILED)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from deployments.artifacts.presigned_uploads import LIFETIME_S, URL_LIFETIME_S
-from deployments.retention.housekeeping import Retention, keep_house
+from deployments.retention.housekeeping import Retention, enforce_retention
 from pipelines.ids import created_at_s
 from pipelines.storage.open import open_store
 from pipelines.testing.api_keys import MemoryKeys
@@ -32,7 +32,7 @@ async def begin(api, upload_id, headers=None, **body):
 
 def keep(api, now_s):
     """Housekeeping of a ledger that has been there for long."""
-    keep_house(api.ledger, api.store, Retention(), now_s)
+    enforce_retention(api.ledger, api.store, Retention(), now_s)
 
 
 async def test_put_then_job(any_api):
@@ -96,7 +96,7 @@ async def test_other_sizes_are_refused(any_api, body):
 
 async def test_tenants_are_kept_apart(make_api):
     """Another tenant can neither begin nor guess an upload, nor move one into its own by its URL."""
-    api = await make_api(doorkeeper=Tenants(), keys=MemoryKeys())
+    api = await make_api(authenticator=Tenants(), keys=MemoryKeys())
     mine, other = {"x-api-key": "mine"}, {"x-api-key": "other"}
     upload = await announce(api, **mine)
     await api.client.put(upload["url"], content=AUDIO)

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cluster.settings.settings import load_settings
 from cluster.wiring.authentication import build_doorkeeper
-from deployments.auth.api_keys import KeyDoor
-from deployments.auth.authenticators import EitherDoor, OpenDoor, ScraperDoor
-from deployments.auth.jwt import JwtDoor, JwtRules, PublishedKeys, SharedSecret
+from deployments.auth.api_keys import ApiKeyAuthenticator
+from deployments.auth.authenticators import ApiKeyOrJwtAuthenticator, MetricsTokenAuthenticator, NoAuthentication
+from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
 from pipelines.errors import ConfigurationError, LedgerUnavailable, TimedOut, Unauthenticated
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, RESERVED_TENANTS, Scope, new_key
 from pipelines.testing.api_keys import MemoryKeys
@@ -43,7 +43,7 @@ def issue(keys, clock, **options):
 async def test_a_key_opens_its_tenant(keys, clock):
     """The principal has the key's tenant and scopes, and its use is noted."""
     key, token = issue(keys, clock)
-    principal = await KeyDoor(keys, clock=clock).admit(token)
+    principal = await ApiKeyAuthenticator(keys, clock=clock).authenticate(token)
     assert (principal.tenant, principal.scopes, principal.key_id) == ("acme", JOB_SCOPES, key.id)
     assert keys.find(key.id).last_used_at_s == clock()
 
@@ -51,41 +51,41 @@ async def test_a_key_opens_its_tenant(keys, clock):
 async def test_the_database_is_asked_once(keys, clock):
     """A hundred requests of a key within its freshness are one look-up."""
     _, token = issue(keys, clock)
-    door = KeyDoor(keys, clock=clock, fresh_s=60.0)
+    door = ApiKeyAuthenticator(keys, clock=clock, fresh_s=60.0)
     for _ in range(100):
-        await door.admit(token)
+        await door.authenticate(token)
     assert keys.n_finds == 1
 
 
 async def test_a_revoked_key_is_refused_once_it_is_stale(keys, clock):
     """The cache forgets; nobody has to tell it."""
     key, token = issue(keys, clock)
-    door = KeyDoor(keys, clock=clock, fresh_s=0.0)
-    await door.admit(token)
+    door = ApiKeyAuthenticator(keys, clock=clock, fresh_s=0.0)
+    await door.authenticate(token)
     keys.revoke(key.id, clock())
     with pytest.raises(Unauthenticated):
-        await door.admit(token)
+        await door.authenticate(token)
 
 
 async def test_an_expired_key_is_refused_even_from_the_cache(keys, clock):
     """Its end is known, so no look-up is needed for it."""
     _, token = issue(keys, clock, lifetime_s=10.0)
-    door = KeyDoor(keys, clock=clock, fresh_s=60.0)
-    await door.admit(token)
+    door = ApiKeyAuthenticator(keys, clock=clock, fresh_s=60.0)
+    await door.authenticate(token)
     clock.advance(10.0)
     with pytest.raises(Unauthenticated):
-        await door.admit(token)
+        await door.authenticate(token)
 
 
 async def test_wrong_keys(keys, clock):
     """None, nonsense, an unknown id, the right id with another secret: all the same to whoever tries."""
     key, token = issue(keys, clock)
-    door = KeyDoor(keys, clock=clock)
+    door = ApiKeyAuthenticator(keys, clock=clock)
     other = new_key(tenant="acme", scopes=JOB_SCOPES, name="", now_s=0.0)[1]
     forged = token[:-4] + ("aaaa" if not token.endswith("aaaa") else "bbbb")
     for wrong in (None, "", "nonsense", "\ud800", other, forged):
         with pytest.raises(Unauthenticated) as refusal:
-            await door.admit(wrong)
+            await door.authenticate(wrong)
         assert key.id not in str(refusal.value)
 
 
@@ -94,7 +94,7 @@ async def test_a_database_that_is_away_is_an_outage(keys, clock):
     _, token = issue(keys, clock)
     keys.outage = "away"
     with pytest.raises(LedgerUnavailable):
-        await KeyDoor(keys, clock=clock).admit(token)
+        await ApiKeyAuthenticator(keys, clock=clock).authenticate(token)
 
 
 # JSON Web Tokens
@@ -110,7 +110,7 @@ def signed(secret=SECRET, algorithm="HS256", headers=None, **more):
 
 @pytest.fixture
 def door():
-    return JwtDoor(SharedSecret(SECRET), JwtRules(issuer="https://id.example", audience="meetmemo"))
+    return JwtAuthenticator(SharedSecret(SECRET), JwtRules(issuer="https://id.example", audience="meetmemo"))
 
 
 RIGHT = {"iss": "https://id.example", "aud": "meetmemo"}
@@ -118,7 +118,7 @@ RIGHT = {"iss": "https://id.example", "aud": "meetmemo"}
 
 async def test_a_token_opens_its_tenant(door):
     """Tenant and scopes come from its claims; scopes of others are passed over."""
-    principal = await door.admit(signed(**RIGHT))
+    principal = await door.authenticate(signed(**RIGHT))
     assert (principal.tenant, principal.scopes, principal.key_id) == ("acme", JOB_SCOPES, "jwt:u1")
 
 
@@ -142,7 +142,7 @@ async def test_a_token_with_a_wrong_claim_is_refused(door, wrong):
     """Expired or endless, of another issuer or audience, of no tenant, not yet valid."""
     said = {name: value for name, value in {**claims(), **RIGHT, **wrong}.items() if value is not None}
     with pytest.raises(Unauthenticated):
-        await door.admit(jwt.encode(said, SECRET, algorithm="HS256"))
+        await door.authenticate(jwt.encode(said, SECRET, algorithm="HS256"))
 
 
 async def test_a_token_that_is_not_signed_rightly_is_refused(door):
@@ -159,33 +159,33 @@ async def test_a_token_that_is_not_signed_rightly_is_refused(door):
         None,
     ):
         with pytest.raises(Unauthenticated):
-            await door.admit(wrong)
+            await door.authenticate(wrong)
 
 
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
 async def test_types_of_tokens_that_open(door, kind):
     """Access tokens, as providers mark them or do not."""
-    assert (await door.admit(signed(headers={"typ": kind}, **RIGHT))).tenant == "acme"
+    assert (await door.authenticate(signed(headers={"typ": kind}, **RIGHT))).tenant == "acme"
 
 
 @pytest.mark.parametrize("kind", ["logout+jwt", "secevent+jwt", "dpop+jwt", "application/logout+jwt"])
 async def test_tokens_for_something_else_are_refused(door, kind):
     """The same keys sign them, but nobody was given them to enter with."""
     with pytest.raises(Unauthenticated, match="type"):
-        await door.admit(signed(headers={"typ": kind}, **RIGHT))
+        await door.authenticate(signed(headers={"typ": kind}, **RIGHT))
 
 
 @pytest.mark.parametrize("tenant", [*RESERVED_TENANTS, "", "Acme", "acme/x", "..", True, {"a": "b"}])
 async def test_a_claim_that_names_no_tenant(door, tenant):
     """Nor what the store keeps beside the tenants."""
     with pytest.raises(Unauthenticated, match="names no tenant"):
-        await door.admit(signed(**{**RIGHT, "tenant": tenant}))
+        await door.authenticate(signed(**{**RIGHT, "tenant": tenant}))
 
 
 async def test_a_token_of_nobody_in_particular(door):
     """A service may have tokens without a subject; what it may do is in the other claims."""
     said = {name: value for name, value in {**claims(), **RIGHT}.items() if name != "sub"}
-    assert (await door.admit(jwt.encode(said, SECRET, algorithm="HS256"))).key_id == "jwt:"
+    assert (await door.authenticate(jwt.encode(said, SECRET, algorithm="HS256"))).key_id == "jwt:"
 
 
 def test_a_short_secret_is_refused():
@@ -219,8 +219,8 @@ async def test_published_keys(real_server):
     """Tokens of the provider open; confusion of algorithms, unknown keys and shared ones do not, and cost no fetch."""
     provider = Provider()
     async with real_server(provider) as url:
-        door = JwtDoor(PublishedKeys(f"{url}/jwks"), JwtRules())
-        assert (await door.admit(signed(provider.private, "RS256", {"kid": "k1"}))).tenant == "acme"
+        door = JwtAuthenticator(PublishedKeys(f"{url}/jwks"), JwtRules())
+        assert (await door.authenticate(signed(provider.private, "RS256", {"kid": "k1"}))).tenant == "acme"
         # The classic attack: the published key as the secret of an HMAC. PyJWT would not even make such a token.
         head, body = (
             jwt.utils.base64url_encode(json.dumps(part).encode())
@@ -237,7 +237,7 @@ async def test_published_keys(real_server):
             signed("secret" * 8, "HS256", {"kid": "shared"}),
         ):
             with pytest.raises(Unauthenticated):
-                await door.admit(wrong)
+                await door.authenticate(wrong)
         assert provider.n_asked == 1
 
 
@@ -247,7 +247,9 @@ async def test_a_provider_that_is_away_is_an_outage(real_server):
     provider.broken = True
     async with real_server(provider) as url:
         with pytest.raises(TimedOut):
-            await JwtDoor(PublishedKeys(url), JwtRules()).admit(signed(provider.private, "RS256", {"kid": "k1"}))
+            await JwtAuthenticator(PublishedKeys(url), JwtRules()).authenticate(
+                signed(provider.private, "RS256", {"kid": "k1"})
+            )
 
 
 @pytest.mark.parametrize("url", ["http://id.example/jwks", "file:///etc/passwd", "id.example"])
@@ -263,21 +265,23 @@ def test_keys_are_fetched_safely(url):
 async def test_both_kinds_at_one_door(keys, clock):
     """A key is known by its form; everything else is taken for a token."""
     _, token = issue(keys, clock)
-    door = EitherDoor(keys=KeyDoor(keys, clock=clock), tokens=JwtDoor(SharedSecret(SECRET), JwtRules()))
-    assert (await door.admit(token)).key_id != "jwt:u1"
-    assert (await door.admit(signed())).key_id == "jwt:u1"
+    door = ApiKeyOrJwtAuthenticator(
+        keys=ApiKeyAuthenticator(keys, clock=clock), tokens=JwtAuthenticator(SharedSecret(SECRET), JwtRules())
+    )
+    assert (await door.authenticate(token)).key_id != "jwt:u1"
+    assert (await door.authenticate(signed())).key_id == "jwt:u1"
     with pytest.raises(Unauthenticated):
-        await door.admit(None)
+        await door.authenticate(None)
 
 
 async def test_the_scrapers_token(keys, clock):
     """Opens the metrics and nothing else; keys work as ever."""
-    door = ScraperDoor("scrape-me", KeyDoor(keys, clock=clock))
-    assert (await door.admit("scrape-me")).scopes == {Scope.METRICS}
-    assert (await door.admit(issue(keys, clock, scopes=ALL_SCOPES)[1])).scopes == ALL_SCOPES
+    door = MetricsTokenAuthenticator("scrape-me", ApiKeyAuthenticator(keys, clock=clock))
+    assert (await door.authenticate("scrape-me")).scopes == {Scope.METRICS}
+    assert (await door.authenticate(issue(keys, clock, scopes=ALL_SCOPES)[1])).scopes == ALL_SCOPES
     for wrong in ("scrape-m", None):
         with pytest.raises(Unauthenticated):
-            await door.admit(wrong)
+            await door.authenticate(wrong)
 
 
 def settings_with(tmp_path, **env):
@@ -296,7 +300,10 @@ PROVIDED = {
 def test_a_providers_other_applications_are_kept_out(tmp_path, keys, mode, missing):
     """Its keys sign their tokens too: without issuer and audience the settings are refused, with both they hold."""
     settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": mode}
-    assert type(build_doorkeeper(settings_with(tmp_path, **settings), keys, {})) in (JwtDoor, EitherDoor)
+    assert type(build_doorkeeper(settings_with(tmp_path, **settings), keys, {})) in (
+        JwtAuthenticator,
+        ApiKeyOrJwtAuthenticator,
+    )
     del settings[missing]
     with pytest.raises(ConfigurationError, match=r"auth\.jwks_url needs auth\.jwt_issuer and auth\.jwt_audience"):
         settings_with(tmp_path, **settings)
@@ -310,24 +317,24 @@ async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, re
         settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": "jwt", "MEETMEMO_AUTH__JWKS_URL": f"{url}/jwks"}
         door = build_doorkeeper(settings_with(tmp_path, **settings), keys, {})
 
-        async def admit(**said):
-            return await door.admit(signed(provider.private, "RS256", {"kid": "k1"}, **said))
+        async def authenticate(**said):
+            return await door.authenticate(signed(provider.private, "RS256", {"kid": "k1"}, **said))
 
-        assert (await admit(**RIGHT)).tenant == "acme"
-        assert (await admit(**{**RIGHT, "aud": ["other", "meetmemo"]})).tenant == "acme"
+        assert (await authenticate(**RIGHT)).tenant == "acme"
+        assert (await authenticate(**{**RIGHT, "aud": ["other", "meetmemo"]})).tenant == "acme"
         for other in ({}, {**RIGHT, "aud": "wiki"}, {**RIGHT, "iss": "https://id.example/other"}):
             with pytest.raises(Unauthenticated):
-                await admit(**other)
+                await authenticate(**other)
 
 
 @pytest.mark.parametrize(
     ("mode", "env", "kind"),
     [
-        ("off", {}, OpenDoor),
-        ("keys", {}, KeyDoor),
-        ("jwt", {"MEETMEMO_JWT_SECRET": SECRET}, JwtDoor),
-        ("both", {"MEETMEMO_JWT_SECRET": SECRET}, EitherDoor),
-        ("keys", {"MEETMEMO_METRICS_TOKEN": "t"}, ScraperDoor),
+        ("off", {}, NoAuthentication),
+        ("keys", {}, ApiKeyAuthenticator),
+        ("jwt", {"MEETMEMO_JWT_SECRET": SECRET}, JwtAuthenticator),
+        ("both", {"MEETMEMO_JWT_SECRET": SECRET}, ApiKeyOrJwtAuthenticator),
+        ("keys", {"MEETMEMO_METRICS_TOKEN": "t"}, MetricsTokenAuthenticator),
     ],
 )
 def test_the_door_that_is_configured(tmp_path, keys, mode, env, kind):

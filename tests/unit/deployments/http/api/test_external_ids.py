@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from deployments.notifications.messages import Notices
+from deployments.notifications.messages import JobNotifications
 from deployments.ports import MinutesRequest
 from pipelines.errors import Reason
 from pipelines.export.render import render
@@ -113,6 +113,6 @@ async def test_results_and_webhooks_tell_it(api):
     layout = json.loads(render("transcript.json", transcript, None, title, reference=MinutesRequest.of(job).reference))
     assert (layout["external_id"], layout["metadata"]) == SHOWN
     ended = api.advance(job.id, Claimed(), Failed(reason=Reason.CORRUPT_AUDIO, detail="noise"))
-    (message,) = Notices(webhook="https://hooks.example/").of(job, ended, at_s=1.0)
+    (message,) = JobNotifications(webhook="https://hooks.example/").of(job, ended, at_s=1.0)
     told = json.loads(message.body)["data"]
     assert (told["external_id"], told["metadata"]) == SHOWN

@@ -13,10 +13,10 @@ from twilio.request_validator import RequestValidator
 from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.intake.twilio import TwilioAccount
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from pipelines.codec import encode
 from pipelines.errors import TemplateInvalid
-from pipelines.export.templating.tenant_styles import HouseStyle, HouseStyles
+from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles
 from pipelines.jobs.events import Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.storage.layout import JobKeys
 from tests.api_harness import until
@@ -26,7 +26,7 @@ from tests.unit import export_samples as samples
 HOSTILE = "{{ 7|round(-1000000000) }}"
 DOUBLING = "{% set x = ['a', 'b'] %}" + "{% set x = [x, x] %}" * 40 + "{{ x|upper }}"
 WAV = {"content-type": "audio/wav"}
-CALLS = SourcePlace(name="calls", url="s3://calls/eu", secret="id:secret", region="eu-1")
+CALLS = SourceCredential(name="calls", url="s3://calls/eu", secret="id:secret", region="eu-1")
 ACCOUNT = TwilioAccount(sid="AC" + "0" * 32, tenant="support", auth_token="the auth token")
 ANSWER_S = 0.5
 
@@ -34,7 +34,7 @@ ANSWER_S = 0.5
 class Tenants:
     """Everybody is the tenant its token names."""
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         return Principal(tenant=token or "default", scopes=ALL_SCOPES)
 
 
@@ -178,7 +178,7 @@ async def test_sidecars_are_tried_likewise(make_api, endless):
             client.put_object(Bucket="calls", Key=f"eu/{name}.wav", Body=b"RIFF")
         said = json.dumps({"minutes_template": HOSTILE}).encode()
         client.put_object(Bucket="calls", Key="eu/a.json", Body=said)
-        place = SourcePlace(
+        place = SourceCredential(
             name="c", url="s3://calls/eu", secret="id:secret", region="eu-1", endpoint=endpoint, sidecars=True
         )
         api = await make_api(sources=SourceLimits(places=(place,)), templates=endless)
@@ -194,7 +194,7 @@ async def test_sidecars_are_tried_likewise(make_api, endless):
 
 async def test_documents_of_versions_are_laid_out_elsewhere(make_api, endless):
     """A stored job's template is filled off the event loop too; where it fails, the usual layout is there."""
-    styles = HouseStyles(everybody=HouseStyle(template="house", templates={"house": "# {{ title }}"}))
+    styles = TenantStyles(everybody=TenantStyle(template="house", templates={"house": "# {{ title }}"}))
     api = await make_api(templates=endless, styles=styles)
     job_id = await transcribed(api)
     asked = asyncio.create_task(api.client.get(f"/v1/jobs/{job_id}/results/minutes.md", params={"version": 0}))
@@ -227,8 +227,8 @@ async def test_too_many_templates_are_told_to_wait(make_api, endless):
 
 async def test_a_tenant_s_own_template_is_known_to_its_uploads(make_api):
     """What is configured for a tenant holds for its uploads, not only for its batches, and for nobody else's."""
-    styles = HouseStyles(tenants={"acme": HouseStyle(templates={"board": "# {{ title }}"})})
-    api = await make_api(styles=styles, doorkeeper=Tenants())
+    styles = TenantStyles(tenants={"acme": TenantStyle(templates={"board": "# {{ title }}"})})
+    api = await make_api(styles=styles, authenticator=Tenants())
 
     async def ask(tenant):
         params = {"minutes_template": "board"}

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pipelines.core import SAMPLE_RATE, Chunk, Piece
+from pipelines.core import SAMPLE_RATE, Chunk, SpeechInterval
 from pipelines.errors import Reason
 from pipelines.jobs.events import (
     CancelRequested,
@@ -23,7 +23,7 @@ from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
 from tests.api_harness import until
 
-CHUNK = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=0, end=20 * SAMPLE_RATE),))
+CHUNK = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=20 * SAMPLE_RATE),))
 TRANSCRIBED = (Claimed(), Segmented(n_chunks=0), TranscriptStored())
 
 

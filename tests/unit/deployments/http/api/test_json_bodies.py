@@ -25,7 +25,7 @@ N_ROUTES = 9
 class Keyring:
     """One key."""
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         if token != "key":
             raise Unauthenticated("The key is unknown.")
         return Principal(tenant="default", scopes=ALL_SCOPES, key_id="a")
@@ -86,7 +86,7 @@ async def test_a_large_batch_is_told_the_way(api):
 
 async def test_nothing_is_read_of_strangers(make_api):
     """Without a key the answer is 401, and the body is not looked at."""
-    api = await make_api(keys=MemoryKeys(), doorkeeper=Keyring())
+    api = await make_api(keys=MemoryKeys(), authenticator=Keyring())
     api.client.headers["authorization"] = "Bearer key"
     routes = await json_routes(api)
     del api.client.headers["authorization"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployments.auth.api_keys import KeyDoor
+from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, new_key
 from pipelines.storage.layout import RESERVED_TENANTS
 from pipelines.testing.api_keys import MemoryKeys
@@ -16,7 +16,7 @@ def keys():
 @pytest.fixture
 async def api(make_api, keys):
     """An application that only keys open; the client has an operator's."""
-    api = await make_api(doorkeeper=KeyDoor(keys, fresh_s=0.0), keys=keys)
+    api = await make_api(authenticator=ApiKeyAuthenticator(keys, fresh_s=0.0), keys=keys)
     key, token = new_key(tenant="default", scopes=ALL_SCOPES, name="operator", now_s=0.0)
     keys.add(key)
     api.client.headers["authorization"] = f"Bearer {token}"

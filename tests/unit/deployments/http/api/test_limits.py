@@ -20,7 +20,7 @@ from tests.api_harness import Connection, SteeredCoordinator, until
 class Tenants:
     """Everybody is the tenant its token names."""
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         return Principal(tenant=token or "default", scopes=ALL_SCOPES)
 
 
@@ -58,7 +58,7 @@ def test_many_tenants_take_bounded_memory(monkeypatch):
 
 async def test_too_many_requests(make_api):
     """429 with Retry-After and what is left; another tenant is served."""
-    api = await make_api(doorkeeper=Tenants(), requests_per_s=0.001, request_burst=2)
+    api = await make_api(authenticator=Tenants(), requests_per_s=0.001, request_burst=2)
     first = await api.client.get("/v1/jobs", headers=of("a"))
     assert first.headers["ratelimit"].startswith('"requests";r=1;')
     await api.client.get("/v1/jobs", headers=of("a"))
@@ -78,7 +78,7 @@ async def test_without_a_rate_nothing_is_told(api):
 async def test_a_tenants_uploads_are_counted_apart(make_api):
     """One tenant's uploads take no place from another's; a place is free again when its upload ends."""
     api = await make_api(
-        doorkeeper=Tenants(), tenants={"a": TenantLimits(max_concurrent_uploads=1)}, max_concurrent_uploads=2
+        authenticator=Tenants(), tenants={"a": TenantLimits(max_concurrent_uploads=1)}, max_concurrent_uploads=2
     )
     upload = Connection(api.app, "POST", "/v1/jobs", {"content-type": "audio/wav", **of("a")})
     upload.send(b"RIFF")
@@ -94,7 +94,7 @@ async def test_a_tenants_uploads_are_counted_apart(make_api):
 
 async def test_a_tenants_size(make_api):
     """Each tenant has the size it may send."""
-    api = await make_api(doorkeeper=Tenants(), tenants={"a": TenantLimits(max_upload_bytes=10)})
+    api = await make_api(authenticator=Tenants(), tenants={"a": TenantLimits(max_upload_bytes=10)})
     big = b"x" * 11
     assert (await api.client.post("/v1/jobs", content=big, headers=of("a"))).status_code == 413
     assert (await api.client.post("/v1/jobs", content=big, headers=of("b"))).status_code == 202

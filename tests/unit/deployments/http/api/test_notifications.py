@@ -8,11 +8,11 @@ import pytest
 
 from deployments.intake.bucket_events import ObjectCreated, objects_created
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from pipelines.errors import InvalidRequest
 from tests.servers.s3 import s3_server
 
-CALLS = SourcePlace(name="calls", url="s3://calls/eu", secret="id:secret", region="eu-1")
+CALLS = SourceCredential(name="calls", url="s3://calls/eu", secret="id:secret", region="eu-1")
 SENT = ObjectCreated(bucket="calls", key="eu/a b.wav", etag="e1", n_bytes=7)
 
 
@@ -123,7 +123,7 @@ async def test_sidecars(make_api):
             "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
         )
         client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
-        place = SourcePlace(
+        place = SourceCredential(
             name="c",
             url="s3://calls/eu",
             secret="id:secret",
@@ -171,7 +171,7 @@ async def test_a_sweep_takes_what_nobody_told_of(make_api):
         client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
         etag = client.put_object(Bucket="calls", Key="eu/a b.wav", Body=b"RIFF")["ETag"].strip('"')
         client.put_object(Bucket="calls", Key="eu/c.wav", Body=b"RIFF")
-        place = SourcePlace(name="c", url="s3://calls/eu", secret="id:secret", region="eu-1", endpoint=endpoint)
+        place = SourceCredential(name="c", url="s3://calls/eu", secret="id:secret", region="eu-1", endpoint=endpoint)
         api = await make_api(sources=SourceLimits(places=(place,)))
         await api.client.post("/v1/notifications/s3", json=aws(etag=etag))
         swept = (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://calls/eu/"})).json()

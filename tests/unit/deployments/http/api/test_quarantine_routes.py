@@ -6,13 +6,13 @@ import pytest
 from cluster.client.http import ApiError, Client
 from deployments.artifacts import quarantine
 from pipelines.codec import encode
-from pipelines.core import BlobRef, Chunk, ModelInfo, Piece, SourceSummary, Span
+from pipelines.core import BlobRef, Chunk, ModelInfo, SourceSummary, Span, SpeechInterval
 from pipelines.errors import Reason
 from pipelines.jobs.events import ChunkFinished, Claimed, Failed, ResultsStored, Segmented, SpanStored, TranscriptStored
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 
-CHUNK = Chunk(index=0, channel=0, span=0, pieces=(Piece(start=16_000, end=48_000),))
+CHUNK = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=16_000, end=48_000),))
 ENDED = (
     Claimed(),
     SpanStored(audio_s=4.0, chunks=(CHUNK,)),

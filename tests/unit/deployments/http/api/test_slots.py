@@ -74,7 +74,7 @@ async def test_a_refused_request_for_text_leaves_no_job(make_api, stream):
 
 async def test_a_tenant_has_its_share_of_each_kind(make_api):
     """One tenant's streams and waiting requests end at its share; another's are served."""
-    api = await make_api(doorkeeper=Tenants(), tenants={"a": TenantLimits(max_streams=1)})
+    api = await make_api(authenticator=Tenants(), tenants={"a": TenantLimits(max_streams=1)})
     for open_one in (
         lambda tenant: Connection(api.app, "GET", "/v1/events", of(tenant)),
         lambda tenant: speak(api, stream=True, headers=of(tenant)),
@@ -90,7 +90,7 @@ async def test_a_tenant_has_its_share_of_each_kind(make_api):
 
 async def test_the_last_streams_are_for_newcomers(make_api):
     """A tenant whose share is everything still leaves a quarter to those that have no stream."""
-    api = await make_api(doorkeeper=Tenants(), max_event_streams=4, max_streams=100)
+    api = await make_api(authenticator=Tenants(), max_event_streams=4, max_streams=100)
     greedy = [Connection(api.app, "GET", "/v1/events", of("a")) for _ in range(4)]
     assert [(await connection.next())["status"] for connection in greedy] == [200, 200, 200, 429]
     other = Connection(api.app, "GET", "/v1/events", of("b"))
@@ -144,7 +144,7 @@ async def test_a_stream_is_charged_as_one_request(make_api):
 
 async def test_one_tenant_does_not_take_all_uploads(make_api):
     """With every slot it may have taken by a tenant that sends nothing, another tenant's upload is accepted."""
-    api = await make_api(doorkeeper=Tenants(), max_concurrent_uploads=4)
+    api = await make_api(authenticator=Tenants(), max_concurrent_uploads=4)
     slow = [Connection(api.app, "POST", "/v1/jobs", {"content-type": "audio/wav", **of("a")}) for _ in range(4)]
     await until(lambda: len(api.spooled) == 3 and slow[3].task.done())
     assert (await slow[3].next())["status"] == 429

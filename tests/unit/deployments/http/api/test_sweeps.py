@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from deployments.intake import manifest
 from deployments.sources import s3
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from deployments.sources.s3 import Found, Page, list_pages
 from pipelines.jobs.sidecar import sidecar_names
 from pipelines.testing.ledger import MemoryLedger
 
-PLACE = SourcePlace(name="c", url="s3://calls/eu", secret="id:secret")
+PLACE = SourceCredential(name="c", url="s3://calls/eu", secret="id:secret")
 SWEEP = "/v1/notifications/s3/sweep"
 MIB = 1 << 20
 
@@ -134,7 +134,7 @@ async def test_sidecars_over_the_end_of_a_page(serve, make_api, page):
     bodies = {key: json.dumps({"external_id": key}).encode() for key in keys if key.endswith(".json")}
     bodies["eu/a.json"] = json.dumps({"metadata": {"queue": "a"}}).encode()
     bucket = serve(Bucket(lambda: iter([*keys, "eu/d.wav"]), page=page, bodies=bodies))
-    place = SourcePlace(name="c", url="s3://calls/eu", secret="id:secret", sidecars=True)
+    place = SourceCredential(name="c", url="s3://calls/eu", secret="id:secret", sidecars=True)
     api = await make_api(sources=SourceLimits(places=(place,)))
     answer = (await api.client.post(SWEEP, json={"prefix": "s3://calls/eu/"})).json()
     jobs = {

@@ -2,14 +2,14 @@
 
 from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourcePlace
+from deployments.sources.places import SourceCredential
 from pipelines.testing.api_keys import MemoryKeys
 
 
 class Tenants:
     """Everybody is the tenant its token names."""
 
-    async def admit(self, token):
+    async def authenticate(self, token):
         return Principal(tenant=token or "default", scopes=ALL_SCOPES)
 
 
@@ -31,7 +31,7 @@ async def ask(api, method, path, job_id):
 
 async def test_another_tenants_job_is_as_one_that_never_was(make_api):
     """Every operation on a job answers the other tenant alike for a job that is there and one that is not."""
-    api = await make_api(doorkeeper=Tenants(), keys=MemoryKeys())
+    api = await make_api(authenticator=Tenants(), keys=MemoryKeys())
     mine = {"x-api-key": "mine"}
     job_id = (await api.client.post("/v1/jobs", content=b"RIFF", headers=mine)).json()["id"]
     before = (await api.client.get(f"/v1/jobs/{job_id}", headers=mine)).json()
@@ -50,7 +50,7 @@ async def test_another_tenants_job_is_as_one_that_never_was(make_api):
 
 async def test_no_list_tells_of_another_tenants_job(make_api):
     """What can be read without naming a job holds nothing of another tenant's."""
-    api = await make_api(doorkeeper=Tenants(), keys=MemoryKeys())
+    api = await make_api(authenticator=Tenants(), keys=MemoryKeys())
     answer = await api.client.post(
         "/v1/jobs", content=b"RIFF", params={"filename": "unmistakable.wav"}, headers={"x-api-key": "mine"}
     )
@@ -69,8 +69,8 @@ async def test_no_list_tells_of_another_tenants_job(make_api):
 
 async def test_a_place_of_another_tenant_is_not_pulled_from(make_api):
     """A bucket that the operator opened to one tenant is refused to others when they submit, not when it is pulled."""
-    place = SourcePlace(name="calls", url="s3://calls", secret="id:secret", tenants=("mine",))
-    api = await make_api(doorkeeper=Tenants(), sources=SourceLimits(places=(place,)))
+    place = SourceCredential(name="calls", url="s3://calls", secret="id:secret", tenants=("mine",))
+    api = await make_api(authenticator=Tenants(), sources=SourceLimits(places=(place,)))
     body = {"source": "s3://calls/a.wav"}
     refused = await api.client.post("/v1/jobs", json=body, headers={"x-api-key": "other"})
     assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_option")

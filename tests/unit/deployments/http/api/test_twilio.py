@@ -9,7 +9,7 @@ from cluster.settings.settings import Settings
 from cluster.wiring.twilio import twilio_accounts
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import TenantLimits
-from deployments.sources.places import place_of
+from deployments.sources.places import credential_for
 from pipelines.errors import ConfigurationError, Reason
 from pipelines.jobs.events import Claimed, Failed
 from pipelines.jobs.state_machine import transition
@@ -149,9 +149,9 @@ async def test_the_tenants_rate_counts(make_api):
 def test_recordings_are_fetched_with_the_account():
     """Only its tenant may, and only what is the account's; the header is what HTTP calls basic."""
     url = FORM["RecordingUrl"]
-    assert place_of(url, [ACCOUNT.place], "sales") is None
-    assert place_of(url.replace(SID, OTHER.sid), [ACCOUNT.place], "support") is None
-    assert place_of(f"{url}.wav?RequestedChannels=2", [ACCOUNT.place], "support").secret.startswith("Basic QUMw")
+    assert credential_for(url, [ACCOUNT.place], "sales") is None
+    assert credential_for(url.replace(SID, OTHER.sid), [ACCOUNT.place], "support") is None
+    assert credential_for(f"{url}.wav?RequestedChannels=2", [ACCOUNT.place], "support").secret.startswith("Basic QUMw")
     assert TOKEN not in repr(ACCOUNT)
 
 

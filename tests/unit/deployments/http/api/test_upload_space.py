@@ -84,7 +84,7 @@ async def reason_of(connection):
 
 @pytest.fixture
 async def api(make_api, disk):
-    return await make_api(doorkeeper=Tenants())
+    return await make_api(authenticator=Tenants())
 
 
 async def test_a_resumable_upload_claims_its_room(api, disk):
@@ -115,7 +115,7 @@ async def test_one_tenant_leaves_half_of_the_disk(api):
 async def test_a_tenants_bound(make_api, disk):
     """``max_open_upload_bytes`` holds for all of a tenant's open uploads, and for each by itself."""
     disk.n_bytes = 1000 * MIB
-    api = await make_api(doorkeeper=Tenants(), tenants={"a": TenantLimits(max_open_upload_bytes=30 * MIB)})
+    api = await make_api(authenticator=Tenants(), tenants={"a": TenantLimits(max_open_upload_bytes=30 * MIB)})
     assert (await begin(api, 31)).status_code == 413
     assert (await begin(api, 20)).status_code == 201
     assert (await begin(api, 11)).status_code == 429
@@ -125,7 +125,7 @@ async def test_a_tenants_bound(make_api, disk):
 
 async def test_a_piece_is_refused_by_a_full_disk(make_api, disk):
     """When others have filled the disk meanwhile, a piece stops where the bytes begin that have to stay free."""
-    api = await make_api(doorkeeper=Tenants())
+    api = await make_api(authenticator=Tenants())
     url = (await begin(api, 20)).headers["location"]
     disk.n_others = 90 * MIB
     refused = await send(api, url, 0, in_blocks(12))
@@ -292,7 +292,7 @@ with Spool(Path(sys.argv[1]), max_bytes=1 << 40) as spool:
 
 async def test_presigned_uploads_have_a_share(make_api, disk):
     """What is put to URLs of ours waits on our disk for its job: a tenant has its share of it."""
-    api = await make_api(doorkeeper=Tenants())
+    api = await make_api(authenticator=Tenants())
 
     async def announce(n_mib, tenant="a"):
         wanted = {"n_bytes": n_mib * MIB}
