@@ -101,7 +101,8 @@ def up(
     ] = False,
 ) -> None:
     """Start the cluster and serve until SIGTERM or Ctrl-C. Unfinished jobs of earlier runs go on by themselves."""
-    from cluster.lifecycle.up import run_until_stopped, start_detached
+    from cluster.lifecycle.detached import start_detached
+    from cluster.lifecycle.up import run_until_stopped
 
     settings = _settings(config, home, port, ray={"address": address})
     if detach:
@@ -400,7 +401,3 @@ app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
 app.add_typer(keys_app(_settings, console), name="keys")
 app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")
 app.add_typer(webhooks_app(_ask, _endpoint, console), name="webhooks")
-
-
-if __name__ == "__main__":
-    main()

@@ -34,7 +34,7 @@ from cluster.settings.private_files import OTHERS
 from cluster.settings.sections import LimitSettings, ModelSettings, RetentionSettings, SourceSettings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment, read_key, read_secret
-from cluster.wiring.authentication import build_doorkeeper, known_hosts
+from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.logging import observe
 from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.notifications import build_courier, build_notices, can_sign, mail_domains, webhook_limits
@@ -382,7 +382,7 @@ class IngestionReplica(Ingestion):
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
-            authenticator=build_doorkeeper(settings, keys),
+            authenticator=build_authenticator(settings, keys),
             keys=keys,
             batches=SqlBatches(settings.ledger_url),
             coordinator=CoordinatorHandle(lambda: coordinator),

@@ -20,7 +20,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
 
 
-def build_doorkeeper(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Authenticator:
+def build_authenticator(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Authenticator:
     """The doorkeeper of the chosen mode; raises `ConfigurationError` for a secret that is missing or too short."""
     door = _door(settings, keys, env)
     token = read_secret(METRICS_TOKEN, env)

@@ -40,7 +40,7 @@ class ClusterArm:
         started_s = time.monotonic()
         with Path(self._home.name, "up.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cluster.cli.main", "up"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "cluster.cli", "up"], env=environment, stdout=log, stderr=log
             )
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() - started_s > _READY_S:

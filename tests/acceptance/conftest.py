@@ -30,7 +30,7 @@ class RunningMeetMemo:
 
     home: Path
     port: int
-    program: str = "cluster.cli.main"
+    program: str = "cluster.cli"
     process: subprocess.Popen[bytes] | None = None
     more: dict[str, str] = field(default_factory=dict)
 
@@ -88,7 +88,7 @@ class RunningMeetMemo:
     def cli(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the command line against this home."""
         return subprocess.run(
-            [sys.executable, "-m", "cluster.cli.main", *arguments],
+            [sys.executable, "-m", "cluster.cli", *arguments],
             env={**self.environment, "COLUMNS": "200"},
             capture_output=True,
             text=True,

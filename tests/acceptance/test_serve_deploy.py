@@ -97,7 +97,7 @@ def deployed() -> Iterator[Deployed]:
 def test_serve_deploy_and_a_user_config(deployed: Deployed) -> None:
     """The printed file runs a job; a `user_config` beside unchanged arguments is heeded by the same processes."""
     printed = subprocess.run(
-        [sys.executable, "-m", "cluster.cli.main", "config", "serve"],
+        [sys.executable, "-m", "cluster.cli", "config", "serve"],
         env=deployed.environment | {"PYTHONPATH": os.getcwd()},
         capture_output=True,
         text=True,

@@ -313,7 +313,7 @@ def tenants_named_like_marks(target: Target) -> str:
     """Nobody is called what the store keeps beside the tenants."""
     home = target.own_home()
     for tenant in RESERVED_TENANTS:
-        command = [sys.executable, "-m", "cluster.cli.main", "keys", "create", "--tenant", tenant, "--home", str(home)]
+        command = [sys.executable, "-m", "cluster.cli", "keys", "create", "--tenant", tenant, "--home", str(home)]
         made = subprocess.run(command, capture_output=True, text=True, env=target.environment or None, check=False)
         if made.returncode == 0:
             raise Finding(f"there is a key for the tenant {tenant} now")

@@ -109,7 +109,7 @@ def _one_machine(more: dict[str, str], *, place: str = "") -> Iterator[Target]:
     log_path = folder / "up.log"
     with log_path.open("wb") as log:
         up = subprocess.Popen(
-            [sys.executable, "-m", "cluster.cli.main", "up"],
+            [sys.executable, "-m", "cluster.cli", "up"],
             env=environment,
             stdout=log,
             stderr=log,
@@ -155,7 +155,7 @@ def make_key(tenant: str, home: Path, environment: dict[str, str]) -> str:
     command = [
         sys.executable,
         "-m",
-        "cluster.cli.main",
+        "cluster.cli",
         "keys",
         "create",
         "--tenant",

@@ -78,7 +78,7 @@ class Cluster:
         """Start everything and wait until ``/readyz`` says 200; raises ``RuntimeError`` with the log's end."""
         address = self._start_nodes() if self.has_nodes else ""
         self._up = self._spawn(
-            "up", [sys.executable, "-m", "cluster.cli.main", "up", *(["--address", address] * bool(address))]
+            "up", [sys.executable, "-m", "cluster.cli", "up", *(["--address", address] * bool(address))]
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (self.ready() and (self.home / "run" / "cluster.json").exists()):

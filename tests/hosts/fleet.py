@@ -218,7 +218,7 @@ class Fleet:
                 time.sleep(0.5)
 
     def _start_up(self) -> None:
-        command = [sys.executable, "-m", "cluster.cli.main", "up", "--address", f"{self.head.host.address}:{GCS_PORT}"]
+        command = [sys.executable, "-m", "cluster.cli", "up", "--address", f"{self.head.host.address}:{GCS_PORT}"]
         self._up = self._spawn(self.head, "up", command)
 
     def _spawn(self, machine: Machine, log: str, command: list[str]) -> "subprocess.Popen[bytes]":

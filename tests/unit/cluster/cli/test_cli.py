@@ -19,7 +19,7 @@ def meetmemo(tmp_path: Path):  # type: ignore[no-untyped-def]  # a small functio
     def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "MEETMEMO_HOME": str(tmp_path / "home"), "COLUMNS": "160", **env}
         return subprocess.run(
-            [sys.executable, "-m", "cluster.cli.main", *arguments],
+            [sys.executable, "-m", "cluster.cli", *arguments],
             env=environment,
             cwd=tmp_path,
             capture_output=True,

@@ -106,7 +106,7 @@ def test_down_and_reload_leave_strangers_alone(settings: Settings, stranger: "su
     named(settings, pid=stranger.pid)
     for command, code in (("down", 0), ("reload", 2)):
         done = subprocess.run(
-            [sys.executable, "-m", "cluster.cli.main", command, "--home", str(settings.home)],
+            [sys.executable, "-m", "cluster.cli", command, "--home", str(settings.home)],
             capture_output=True,
             text=True,
             timeout=120,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.lifecycle.up import wait_for_storage
+from cluster.lifecycle.storage_wait import wait_for_storage
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
 from pipelines.jobs.job import JobState

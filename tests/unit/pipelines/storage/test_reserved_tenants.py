@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cluster.cli.main import app
-from cluster.lifecycle.up import _check_door
+from cluster.lifecycle.up import check_authentication
 from cluster.settings.settings import load_settings
 from cluster.wiring.authentication import complaints_about_keys
 from deployments.artifacts.parked_minutes import DeferredMinutes
@@ -191,7 +191,7 @@ def test_a_start_looks_at_the_keys_there_are(tmp_path):
     bad, _ = key_of("uploads-open")
     keys.add(bad)
     said: list[str] = []
-    _check_door(settings, said.append)
+    check_authentication(settings, said.append)
     assert len(said) == 1
     assert bad.id in said[0]
     keys.close()

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cluster.settings.settings import load_settings
-from cluster.wiring.authentication import build_doorkeeper
+from cluster.wiring.authentication import build_authenticator
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from deployments.auth.authenticators import ApiKeyOrJwtAuthenticator, MetricsTokenAuthenticator, NoAuthentication
 from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
@@ -300,7 +300,7 @@ PROVIDED = {
 def test_a_providers_other_applications_are_kept_out(tmp_path, keys, mode, missing):
     """Its keys sign their tokens too: without issuer and audience the settings are refused, with both they hold."""
     settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": mode}
-    assert type(build_doorkeeper(settings_with(tmp_path, **settings), keys, {})) in (
+    assert type(build_authenticator(settings_with(tmp_path, **settings), keys, {})) in (
         JwtAuthenticator,
         ApiKeyOrJwtAuthenticator,
     )
@@ -315,7 +315,7 @@ async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, re
     provider = Provider()
     async with real_server(provider) as url:
         settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": "jwt", "MEETMEMO_AUTH__JWKS_URL": f"{url}/jwks"}
-        door = build_doorkeeper(settings_with(tmp_path, **settings), keys, {})
+        door = build_authenticator(settings_with(tmp_path, **settings), keys, {})
 
         async def authenticate(**said):
             return await door.authenticate(signed(provider.private, "RS256", {"kid": "k1"}, **said))
@@ -340,7 +340,7 @@ async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, re
 def test_the_door_that_is_configured(tmp_path, keys, mode, env, kind):
     """Each mode has its door."""
     chosen = settings_with(tmp_path, MEETMEMO_AUTH__MODE=mode)
-    assert type(build_doorkeeper(chosen, keys, env)) is kind
+    assert type(build_authenticator(chosen, keys, env)) is kind
 
 
 @pytest.mark.parametrize(
@@ -355,4 +355,4 @@ def test_a_door_that_cannot_be_built(tmp_path, keys, env, settings):
     """Tokens without a key to check them, with a weak one, or with two."""
     chosen = settings_with(tmp_path, MEETMEMO_AUTH__MODE="jwt", **settings)
     with pytest.raises(ConfigurationError):
-        build_doorkeeper(chosen, keys, env)
+        build_authenticator(chosen, keys, env)

@@ -1,0 +1,5 @@
+"""Run ``python -m cluster.cli``."""
+
+from cluster.cli.main import main
+
+main()
