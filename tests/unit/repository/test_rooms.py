@@ -28,6 +28,8 @@ def test_size_of_a_room(room: str) -> None:
 
 def test_every_folder_is_a_package() -> None:
     """Setuptools packs folders with an ``__init__.py`` only."""
-    folders = {path.parent for floor in ("cluster", "deployments", "pipelines") for path in (ROOT / floor).rglob("*.py")}
+    folders = {
+        path.parent for floor in ("cluster", "deployments", "pipelines") for path in (ROOT / floor).rglob("*.py")
+    }
     bare = [folder for folder in folders if not (folder / "__init__.py").exists()]
     assert [folder for folder in bare if folder.name != "versions"] == []
