@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import httpx
 
-from cluster.settings.sources import CLIENT_KEY, process_environment, read_secret
+from cluster.settings.secrets import CLIENT_KEY, read_secret
+from cluster.settings.sources import process_environment
 from pipelines.errors import MeetMemoError, Reason
 
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})

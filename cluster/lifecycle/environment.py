@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cluster.lifecycle.haproxy import proxy_environment
 from cluster.settings.private_files import private_folder, private_umask
+from cluster.settings.secrets import KEY, SERVER_SECRETS, read_secret
 from cluster.settings.settings import Settings
-from cluster.settings.sources import KEY, SERVER_SECRETS, process_environment, read_secret
+from cluster.settings.sources import process_environment
 from cluster.wiring.notifications import check_outgoing, pass_on_secrets
 from cluster.wiring.twilio import twilio_accounts
 from pipelines.errors import ConfigurationError
@@ -54,7 +55,7 @@ def prepare_home(settings: Settings) -> None:
 def prepare_environment(settings: Settings) -> None:
     """Ray's own switches; what the operator set wins."""
     if settings.deepseek_api_key is not None:
-        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.sources.read_key`.
+        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.secrets.read_key`.
         os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
     for name in SERVER_SECRETS:
         if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):

@@ -31,9 +31,10 @@ from cluster.serve.deployment_versions import (
 from cluster.serve.engine_share import EngineShare, live_jobs
 from cluster.serve.loopback import keep_replica_on_loopback
 from cluster.settings.private_files import OTHERS
+from cluster.settings.secrets import read_key, read_secret
 from cluster.settings.sections import LimitSettings, ModelSettings, RetentionSettings, SourceSettings
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment, read_key, read_secret
+from cluster.settings.sources import process_environment
 from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.logging import observe
 from cluster.wiring.minutes_writers import build_writers

@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_serializer, model_validator
 
+from cluster.settings.secrets import read_key
 from cluster.settings.sections import (
     AuthSettings,
     CoordinatorSettings,
@@ -31,7 +32,7 @@ from cluster.settings.sections import (
     TwilioSettings,
     WebhookSettings,
 )
-from cluster.settings.sources import from_environment, merge, process_environment, read_key, read_yaml
+from cluster.settings.sources import from_environment, merge, process_environment, read_yaml
 from pipelines.errors import ConfigurationError
 from pipelines.minutes.provider.endpoints import is_deepseek
 

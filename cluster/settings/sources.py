@@ -1,4 +1,4 @@
-"""Where settings and secrets come from: YAML files, ``.env``, the environment, files that variables name."""
+"""Sources of settings: YAML files, ``.env``, the environment."""
 
 import os
 from collections.abc import Mapping
@@ -7,15 +7,10 @@ from typing import Any
 
 import yaml
 
+from cluster.settings.secrets import CLIENT_KEY, JWT_SECRET, METRICS_TOKEN, SECRETS
 from pipelines.errors import ConfigurationError
 
 PREFIX = "MEETMEMO_"
-KEY = "DEEPSEEK_API_KEY"
-SECRETS = {KEY: "deepseek_api_key"}
-JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
-METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
-CLIENT_KEY = "MEETMEMO_API_KEY"
-SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
 MARK = "MEETMEMO_CLUSTER_OF"
 """The variable in which every process of a cluster carries its home."""
 
@@ -29,28 +24,6 @@ _NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KE
 def process_environment() -> dict[str, str]:
     """This process's environment, over what ``./.env`` sets."""
     return dict(_read_dotenv(Path(".env")), **os.environ)
-
-
-def read_key(env: Mapping[str, str]) -> str | None:
-    """The language model's key; see `read_secret`."""
-    return read_secret(KEY, env)
-
-
-def read_secret(name: str, env: Mapping[str, str]) -> str | None:
-    """A secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
-
-    Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
-    process reads it from its own environment, which Ray's workers inherit from the machine they run on.
-    """
-    if env.get(name):
-        return env[name]
-    path = env.get(f"{name}_FILE")
-    if not path:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

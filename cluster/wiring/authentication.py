@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
+from cluster.settings.secrets import JWT_SECRET, METRICS_TOKEN, read_secret
 from cluster.settings.settings import Settings, is_loopback
-from cluster.settings.sources import JWT_SECRET, METRICS_TOKEN, read_secret
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from deployments.auth.authenticators import (
     ApiKeyOrJwtAuthenticator,

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cluster import __version__
+from cluster.settings.secrets import read_secret
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment, read_secret
+from cluster.settings.sources import process_environment
 from deployments.notifications.delivery_loop import CourierOptions, DeliveryWorker, Sender
 from deployments.notifications.email import MailCarrier, MailOptions
 from deployments.notifications.messages import JobNotifications

@@ -1,7 +1,8 @@
 """Telephone systems that hold no API key: whose recordings they tell of, and the secrets they sign with."""
 
+from cluster.settings.secrets import read_secret
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment, read_secret
+from cluster.settings.sources import process_environment
 from deployments.intake.twilio import TwilioAccount
 from pipelines.errors import ConfigurationError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from cluster.settings.secrets import read_key
 from cluster.settings.settings import Settings, load_settings
-from cluster.settings.sources import read_key
 from cluster.wiring.minutes_writers import build_writers, endpoint_of
 from pipelines.errors import ConfigurationError
 from pipelines.minutes.extractive.writer import ExtractiveWriter

@@ -1,0 +1,35 @@
+"""Secrets: the variables that hold them, or name the files that do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipelines.errors import ConfigurationError
+
+KEY = "DEEPSEEK_API_KEY"
+SECRETS = {KEY: "deepseek_api_key"}
+JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
+METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
+CLIENT_KEY = "MEETMEMO_API_KEY"
+SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
+
+
+def read_key(env: Mapping[str, str]) -> str | None:
+    """The language model's key; see `read_secret`."""
+    return read_secret(KEY, env)
+
+
+def read_secret(name: str, env: Mapping[str, str]) -> str | None:
+    """A secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
+
+    Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
+    process reads it from its own environment, which Ray's workers inherit from the machine they run on.
+    """
+    if env.get(name):
+        return env[name]
+    path = env.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None
