@@ -2,7 +2,7 @@
 
 Ingestion ──▶ Coordinator ──▶ Segmenter, MinutesWriter
                   ▲   │
-          claim,  │   │ tickets
+          claim,  │   │ pulls
          complete │   ▼
               Transcriber (one deployment per model)
 """
@@ -155,7 +155,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
                 "policy_function": f"{BacklogPolicy.__module__}:{BacklogPolicy.__name__}",
                 "policy_kwargs": {
                     "catch_up_s": model.catch_up_s,
-                    "tickets": share.batches_at_once,
+                    "calls_at_once": share.batches_at_once,
                     "lanes": share.lanes,
                 },
             },
@@ -163,7 +163,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
             "look_back_period_s": 4,
             "upscale_delay_s": 4,
             "downscale_delay_s": 120,
-            "downscale_to_zero_delay_s": model.sleep_after_s,
+            "downscale_to_zero_delay_s": model.scale_to_zero_after_s,
         },
         ray_actor_options=share.actor_options,
         health_check_period_s=5,

@@ -1,1 +1,1 @@
-"""Ray Serve actors: thin shims that give the domain a process, a queue and a device."""
+"""The HTTP API, the application services behind it, and the actors that give the domain a process and a device."""

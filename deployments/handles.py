@@ -1,6 +1,7 @@
 """Ray Serve handles behind the ports: calls go out, MeetMemo's own errors come back as they were raised."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -16,9 +17,11 @@ from deployments.ports import (
     MinutesRequest,
     Outcome,
     SegmentRequest,
+    StoryEntry,
     WrittenResults,
 )
 from deployments.telemetry.reports import BatchReport, SegmentReport
+from pipelines.backoff import Backoff
 from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
@@ -28,6 +31,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 FindHandle = Callable[[], DeploymentHandle[Any]]
+AFTER_LOSS = Backoff(first_s=1.0, longest_s=8.0)
 
 
 def _as_raised(error: RayTaskError) -> BaseException:
@@ -84,18 +88,22 @@ class CoordinatorHandle:
         status: ClusterStatus = await _answer(self._handle.status.remote())
         return status
 
+    async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
+        entries: tuple[StoryEntry, ...] = await _answer(self._handle.story.remote(job_id))
+        return entries
+
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         status: DrainStatus = await _answer(self._handle.drain.remote(begin=begin, refuse=refuse))
         return status
 
-    async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
-        items: tuple[WorkItem, ...] = await _answer(self._handle.claim.remote(ticket, replica, max_items))
+    async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        items: tuple[WorkItem, ...] = await _answer(self._handle.claim.remote(pull_id, replica, max_items))
         return items
 
     async def complete(
-        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
     ) -> float:
-        backlog_s: float = await _answer(self._handle.complete.remote(ticket, replica, outcomes, figures))
+        backlog_s: float = await _answer(self._handle.complete.remote(pull_id, replica, outcomes, figures))
         return backlog_s
 
 
@@ -105,8 +113,8 @@ class TranscriberHandle:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
 
-    async def work(self, ticket: str) -> int:
-        n_rows: int = await _answer(self._handle.work.remote(ticket))
+    async def work(self, pull_id: str) -> int:
+        n_rows: int = await _answer(self._handle.work.remote(pull_id))
         return n_rows
 
 
@@ -120,10 +128,10 @@ class SegmenterHandle:
     A call that was lost while it waited for its turn says nothing about the recording, and is made again.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], pause_s: float = 1.0) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], retries: Backoff = AFTER_LOSS) -> None:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
         self._calls = handle
-        self._pause_s = pause_s
+        self._retries = retries
 
     async def probe(self, tenant: str, url: str) -> Probe:
         found: Probe | MeetMemoError = await _answer(self._calls.probe.remote(tenant, url))
@@ -132,7 +140,7 @@ class SegmenterHandle:
         return found
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentReport]:
-        while True:
+        for n_lost in itertools.count(1):
             begun = False
             try:
                 stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
@@ -150,23 +158,23 @@ class SegmenterHandle:
                 if begun:
                     raise _lost(error) from error
                 log.warning("lost before its turn", action="segment", job_id=request.job_id, error=str(_lost(error)))
-                await asyncio.sleep(self._pause_s)
+                await asyncio.sleep(self._retries.delay_s(n_lost))
 
 
 class MinutesHandle:
     """Calls the MinutesWriter; writing is repeatable, so a call whose replica died is made again."""
 
-    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, pause_s: float = 1.0) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, retries: Backoff = AFTER_LOSS) -> None:
         self._handle = handle
         self._max_attempts = max_attempts
-        self._pause_s = pause_s
+        self._retries = retries
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
-        for _ in range(self._max_attempts - 1):
+        for n_lost in range(1, self._max_attempts):
             try:
                 return await self._write(request)
             except ReplicaLost:
-                await asyncio.sleep(self._pause_s)
+                await asyncio.sleep(self._retries.delay_s(n_lost))
         return await self._write(request)
 
     async def _write(self, request: MinutesRequest) -> WrittenResults:

@@ -21,11 +21,14 @@ from pipelines.scheduling.work_item import WorkItem
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """One configured Whisper model: is a replica loaded and warm, and on what? One ``asleep`` wakes with a job."""
+    """Describe one configured Whisper model: is a replica loaded and warm, and on what device?
+
+    One that is ``scaled_to_zero`` starts with the next job that names it.
+    """
 
     name: str
     ready: bool
-    asleep: bool = False
+    scaled_to_zero: bool = False
     detail: str = ""
 
 
@@ -62,6 +65,21 @@ class JobView:
     eta_s: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoryEntry:
+    """Something that happened to a job: what, because of what, and what was begun then.
+
+    ``at_s`` is Unix time. Entries with one ``stimulus_id`` have the same cause, such as the call of a Transcriber.
+    ``state`` is the job's state afterwards.
+    """
+
+    at_s: float
+    stimulus_id: str
+    what: str
+    state: str
+    commands: tuple[str, ...] = ()
+
+
 class CoordinatorPort(Protocol):
     """What Ingestion asks of the Coordinator; the ledger stays the truth if it does not answer."""
 
@@ -76,6 +94,9 @@ class CoordinatorPort(Protocol):
 
     async def status(self) -> ClusterStatus:
         """Describe the cluster for readiness checks and operators."""
+
+    async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
+        """Return what happened to a job lately, oldest first; empty for a job that is not remembered."""
 
     async def metrics(self) -> bytes:
         """What the Coordinator counts and measures, in Prometheus' text format."""
@@ -101,11 +122,11 @@ class Outcome:
 class WorkSource(Protocol):
     """What a Transcriber asks of the Coordinator."""
 
-    async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
-        """Take the next batch for the replica's model, leased to the ticket; empty when nothing waits."""
+    async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Take the next batch for the replica's model, leased to the pull; empty when nothing waits."""
 
     async def complete(
-        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
     ) -> float:
         """Report one outcome per claimed item, after their results are stored, and what the batch took.
 
@@ -116,7 +137,7 @@ class WorkSource(Protocol):
 class TranscriberPort(Protocol):
     """What the Coordinator asks of the Transcribers of one model."""
 
-    async def work(self, ticket: str) -> int:
+    async def work(self, pull_id: str) -> int:
         """Claim one batch once the device is free, transcribe it, report it; return the number of rows."""
 
 

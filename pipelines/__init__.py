@@ -1,4 +1,5 @@
 """The domain of MeetMemo: audio, speech recognition, transcripts, minutes, jobs.
 
-Nothing here knows Ray, a web server or environment variables.
+Knows neither Ray nor a web server, and is told every setting. Of the environment boto3 reads credentials, and child
+processes inherit the search path and the locale.
 """

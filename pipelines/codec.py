@@ -16,7 +16,7 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def encode(value: object) -> bytes:
-    """Serialise a dataclass of ``pipelines.core`` or ``pipelines.jobs.job`` as UTF-8 JSON."""
+    """Serialise a dataclass as UTF-8 JSON."""
     data: bytes = _adapter(type(value)).dump_json(value)
     return data
 

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Literal
 
 SAMPLE_RATE = 16_000  # Hz: what Whisper hears
+SAMPLE_BYTES = 2  # of a sample as it is stored and sent: int16
+MIB = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)

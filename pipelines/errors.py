@@ -33,7 +33,6 @@
     ├── ModelError
     │   ├── ModelUnknown          model_unknown
     │   └── ModelUnavailable      model_unavailable
-    ├── TranscriptionFailed       transcription_failed
     ├── TimedOut                  timed_out
     ├── ReplicaLost               replica_lost
     ├── Draining                  draining
@@ -312,12 +311,6 @@ class ModelUnavailable(ModelError):
     """The model's weights are missing, damaged or cannot be fetched."""
 
     reason = Reason.MODEL_UNAVAILABLE
-
-
-class TranscriptionFailed(MeetMemoError):
-    """A chunk could not be transcribed."""
-
-    reason = Reason.TRANSCRIPTION_FAILED
 
 
 class TimedOut(MeetMemoError):

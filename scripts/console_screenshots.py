@@ -11,10 +11,10 @@ from typing import Any
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.console_house import ConsoleHouse, long_transcript
 from tests.servers import free_port
+from tests.support.console_server import ConsoleServer, long_transcript
 
-PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+PICTURES = Path(__file__).parents[1] / "docs" / "assets"
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LIGHT, DARK = {"color_scheme": "light"}, {"color_scheme": "dark"}
@@ -77,7 +77,7 @@ CORRECT = """async () => {
 }"""
 
 
-def take(browser: Browser, url: str, house: ConsoleHouse, jobs: dict[str, Any]) -> None:
+def take(browser: Browser, url: str, house: ConsoleServer, jobs: dict[str, Any]) -> None:
     """Every picture."""
     PICTURES.mkdir(exist_ok=True)
 
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--fluid", action="store_true", help="measure how long frames take instead")
     fluid = parser.parse_args().fluid
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        house = ConsoleHouse(Path(folder))
+        house = ConsoleServer(Path(folder))
         jobs = house.fill()
         house.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
         house.change(jobs["meeting"], n_failed_chunks=1)

@@ -1,1 +1,1 @@
-"""Tests of MeetMemo; a package so that `tests.recordings` has one name everywhere."""
+"""Tests of MeetMemo; a package so that `tests.support.recordings` has one name everywhere."""

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
+from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
+from cluster.cli.options import Ask, BatchArgument, ConfigOption, Endpoint, HomeOption, JsonOption, UrlOption
 from cluster.client.batch_upload import plan, submit, upload_missing, watch
 from cluster.client.http import Client
 from cluster.client.transcribe import clock
-from pipelines.errors import ConfigurationError
 
 
 def batch_app(
@@ -38,12 +38,11 @@ def batch_app(
         if batch["counts"].get("failed"):
             raise typer.Exit(1)
 
-    @app.command("submit")
     def submit_command(
+        *,
         source: Annotated[str, typer.Argument(help="A folder, a manifest (*.jsonl), or s3://bucket/prefix/.")],
-        option: Annotated[
-            list[str] | None, typer.Option("--option", "-o", help="name=value, as of POST /v1/jobs; may be repeated.")
-        ] = None,
+        options: dict[str, Any],
+        option: PairsOption = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look: hours, expected time and cost.")] = False,
         detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait for the end.")] = False,
         config: ConfigOption = None,
@@ -54,7 +53,7 @@ def batch_app(
 
         A folder's recordings are uploaded; submitted again, the same folder goes on where it was interrupted.
         """
-        planned = plan(source, options_of(option or []), dry_run=dry_run)
+        planned = plan(source, pairs_of(option, options), dry_run=dry_run)
         target = endpoint(config, home, url)
 
         async def run() -> dict[str, Any]:
@@ -73,11 +72,13 @@ def batch_app(
 
         end(asyncio.run(run()))
 
+    app.command("submit")(takes_options(submit_command))
+
     @app.command("status")
     def status(
-        batch_id: str,
+        batch_id: BatchArgument,
         follow: Annotated[bool, typer.Option("--watch", "-w", help="Show progress until it ends.")] = False,
-        as_json: Annotated[bool, typer.Option("--json")] = False,
+        as_json: JsonOption = False,
         config: ConfigOption = None,
         home: HomeOption = None,
         url: UrlOption = None,
@@ -97,7 +98,9 @@ def batch_app(
 
     def steer(move: str, help: str) -> None:
         @app.command(move, help=help)
-        def command(batch_id: str, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+        def command(
+            batch_id: BatchArgument, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None
+        ) -> None:
             answer = ask(endpoint(config, home, url), "batch", batch_id, move)
             if move == "retry":
                 console.print(f"{answer['n_retried']} recordings are taken on again.")
@@ -110,7 +113,7 @@ def batch_app(
 
     @app.command("output")
     def output(
-        batch_id: str,
+        batch_id: BatchArgument,
         out: Annotated[Path, typer.Option(help="File for the manifest.", dir_okay=False)] = Path("manifest.jsonl"),
         config: ConfigOption = None,
         home: HomeOption = None,
@@ -132,14 +135,3 @@ def batch_app(
 async def _upload(client: Client, batch: dict[str, Any], source: str) -> list[str]:
     waits = batch["counts"].get("uploading")
     return await upload_missing(client, batch["id"], Path(source)) if waits else []
-
-
-def options_of(pairs: list[str]) -> dict[str, Any]:
-    """Read ``name=value`` pairs; raises `ConfigurationError`."""
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ConfigurationError(f"--option is written name=value, not {pair!r}.")
-        options[name] = value
-    return options

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import ConfigOption, Endpoint, HomeOption, ReadSettings, UrlOption
+from cluster.cli.options import ConfigOption, Endpoint, HomeOption, ModelArgument, ReadSettings, UrlOption
 from cluster.client.golden_set import Heard, judge, read_golden
 from cluster.client.golden_set import hear as hear_all
 from cluster.client.http import Client
@@ -49,7 +49,7 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
         console.print(f"{new} decodes {share:g} of the chunks of jobs for {of}.")
 
     @app.command("promote")
-    def promote(new: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def promote(new: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
         """Let a model that is a canary decode all chunks; `models rollback` undoes it at any time."""
         settings = read_settings(config, home)
 
@@ -61,7 +61,7 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
         console.print(f"{new} decodes all chunks from now on.")
 
     @app.command("rollback")
-    def rollback(new: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def rollback(new: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
         """Give all chunks back to the model for which a canary or a promoted model stands in."""
         settings = read_settings(config, home)
         _change(settings, lambda routes: tuple(route for route in routes if route != _of(routes, new)))

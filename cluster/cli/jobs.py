@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JsonOption, UrlOption
+from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JobArgument, JsonOption, UrlOption
 from cluster.client.http import ApiError, Client
 
 
@@ -23,7 +23,7 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
         state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
         filename: Annotated[str | None, typer.Option(help="Only jobs whose file name holds this.")] = None,
         external_id: Annotated[str | None, typer.Option(help="Only the job with this id of its submitter's.")] = None,
-        limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+        limit: Annotated[int, typer.Option(min=1, max=500, help="Jobs to show at most.")] = 50,
         config: ConfigOption = None,
         home: HomeOption = None,
         url: UrlOption = None,
@@ -49,13 +49,34 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
         console.print(table)
 
     @app.command("show")
-    def jobs_show(job_id: str, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+    def jobs_show(
+        job_id: JobArgument, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None
+    ) -> None:
         """Show everything about one job."""
         console.print_json(json.dumps(ask(endpoint_of(config, home, url), "job", job_id)))
 
+    @app.command("story")
+    def jobs_story(
+        job_id: str,
+        config: ConfigOption = None,
+        home: HomeOption = None,
+        url: UrlOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Show what happened to a job lately, because of what, and what each event began (for operators)."""
+        story = ask(endpoint_of(config, home, url), "story", job_id)
+        if as_json:
+            console.print_json(json.dumps(story))
+            return
+        table = Table("at", "cause", "what", "state", "began")
+        for entry in story["entries"]:
+            began = ", ".join(entry["commands"])
+            table.add_row(entry["at"], entry["stimulus_id"], escape(entry["what"]), entry["state"], escape(began))
+        console.print(table)
+
     @app.command("cancel")
     def jobs_cancel(
-        job_ids: list[str],
+        job_ids: Annotated[list[str], typer.Argument(help="Ids of jobs.")],
         purge: Annotated[bool, typer.Option("--purge", help="Remove everything of the job, results too.")] = False,
         config: ConfigOption = None,
         home: HomeOption = None,
@@ -68,7 +89,7 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
 
     @app.command("results")
     def jobs_results(
-        job_id: str,
+        job_id: JobArgument,
         out: Annotated[Path, typer.Option(help="Folder to write them to.", file_okay=False)] = Path(),
         config: ConfigOption = None,
         home: HomeOption = None,

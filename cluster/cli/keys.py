@@ -72,7 +72,11 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
         console.print(table)
 
     @app.command("revoke")
-    def revoke(key_id: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def revoke(
+        key_id: Annotated[str, typer.Argument(help="The key's id.")],
+        config: ConfigOption = None,
+        home: HomeOption = None,
+    ) -> None:
         """End a key for good; it opens nothing after a few seconds."""
         store(config, home).revoke(key_id, time.time())
         console.print(f"{key_id} is revoked.")

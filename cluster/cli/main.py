@@ -6,9 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -17,12 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from cluster import __version__
-from cluster.cli.batch import batch_app, options_of
+from cluster.cli.batch import batch_app
 from cluster.cli.canary import add_canary
 from cluster.cli.jobs import jobs_app
 from cluster.cli.keys import keys_app
-from cluster.cli.minutes import RECORDED_HELP, TEMPLATE_HELP, TERM_HELP, TITLE_HELP, minutes_app, wishes
+from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
+from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
 from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
@@ -215,27 +215,12 @@ def status(
     console.print("Jobs: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
 
 
-@app.command("transcribe")
 def transcribe_command(
+    *,
     files: Annotated[
         list[Path], typer.Argument(help="Recordings: any audio or video file.", exists=True, dir_okay=False)
     ],
-    model: Annotated[
-        str | None, typer.Option(help="Whisper model: a name from `meetmemo models list` or a folder.")
-    ] = None,
-    language: Annotated[str | None, typer.Option(help="Spoken language, such as en or zh; default: detected.")] = None,
-    channels: Annotated[
-        Literal["mix", "split"], typer.Option(help="split: transcribe each channel on its own (calls).")
-    ] = "mix",
-    words: Annotated[bool, typer.Option("--words", help="Time every word.")] = False,
-    minutes: Annotated[
-        Literal["auto", "extractive", "llm", "none"], typer.Option(help="Who writes the minutes.")
-    ] = "auto",
-    template: Annotated[str | None, typer.Option(help=TEMPLATE_HELP)] = None,
-    title: Annotated[str | None, typer.Option(help=TITLE_HELP)] = None,
-    terms: Annotated[list[str] | None, typer.Option("--term", help=TERM_HELP)] = None,
-    recorded: Annotated[datetime | None, typer.Option(help=RECORDED_HELP, formats=["%Y-%m-%d"])] = None,
-    keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep a copy, for clips of decisions.")] = False,
+    options: dict[str, Any],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: beside each file.", file_okay=False)
     ] = None,
@@ -250,15 +235,11 @@ def transcribe_command(
     <stem>/minutes.{json,md,docx,pdf} beside each file or under --out.
     """
     flags: dict[str, Any] = {}
-    if model is not None:
+    if model := options.get("model"):
         named = Path(model).name if "/" in model else model
         flags = {"models": ({"name": named, "path": model if "/" in model else ""},), "default_model": named}
     settings = _settings(config, home, port, **flags)
-    options: dict[str, Any] = wishes(template, title, terms, recorded)
-    options |= {"channels": channels, "minutes": minutes, "word_timestamps": str(words).lower()}
-    options |= {name: value for name, value in (("model", settings.default_model), ("language", language)) if value}
-    if keep_audio:
-        options["keep_audio"] = "true"
+    options["model"] = settings.default_model
     recordings = plan(files, out)
 
     with _cluster(settings, url) as endpoint:
@@ -278,11 +259,16 @@ def transcribe_command(
         raise typer.Exit(1)
 
 
-@app.command()
+_MODEL_NOTE = "Here also a folder with one; `meetmemo models list` names those that can be had."
+app.command("transcribe")(takes_options(transcribe_command, notes={"model": _MODEL_NOTE}))
+
+
 def watch(
-    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
+    *,
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder to look into.")],
     done: Annotated[Path | None, typer.Option(help="Folder for what was taken; default: it stays.")] = None,
-    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="name=value, for all recordings.")] = None,
+    options: dict[str, Any],
+    option: PairsOption = None,
     field: Annotated[
         list[str] | None, typer.Option("--field", help="theirs=ours: a name in sidecars; no others are read then.")
     ] = None,
@@ -299,12 +285,12 @@ def watch(
     """
     from cluster.client.watch_folder import Watcher
 
-    endpoint, options, fields = _endpoint(config, home, url), options_of(option or []), options_of(field or [])
+    endpoint, wanted, fields = _endpoint(config, home, url), pairs_of(option, options), pairs_of(field)
 
     async def run() -> None:
         async with Client(endpoint) as client:
             watcher = Watcher(
-                client, folder, options=options, done=done, told=lambda line: console.print(line), fields=fields
+                client, folder, options=wanted, done=done, told=lambda line: console.print(line), fields=fields
             )
             await watcher.look()
             while True:
@@ -314,6 +300,9 @@ def watch(
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run())
+
+
+app.command()(takes_options(watch))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 from rich.table import Table
 
-from cluster.cli.options import ConfigOption, HomeOption, ReadSettings
+from cluster.cli.options import ConfigOption, HomeOption, ModelArgument, ReadSettings
 
 
 def models_app(read_settings: ReadSettings, console: Console) -> typer.Typer:
@@ -26,7 +26,7 @@ def models_app(read_settings: ReadSettings, console: Console) -> typer.Typer:
         console.print(table)
 
     @app.command("pull")
-    def models_pull(name: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def models_pull(name: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
         """Fetch a published model from the Hugging Face hub; it is verified and then moved into place."""
         from pipelines.models.download import pull
 
@@ -40,7 +40,7 @@ def models_app(read_settings: ReadSettings, console: Console) -> typer.Typer:
         console.print(f"{name} is in {path}", soft_wrap=True)
 
     @app.command("verify")
-    def models_verify(name: str, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def models_verify(name: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
         """Check a model's files against their SHA-256."""
         from pipelines.models.catalogue import resolve, verify
 

@@ -20,6 +20,9 @@ ConfigOption = Annotated[
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the ledger, the store and models (MEETMEMO_HOME).")
 ]
+JobArgument = Annotated[str, typer.Argument(help="The job's id.")]
+BatchArgument = Annotated[str, typer.Argument(help="The batch's id.")]
+ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
 UrlOption = Annotated[
     str | None, typer.Option("--url", help="Endpoint of a cluster; default: this home's.", envvar="MEETMEMO_URL")
 ]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
+from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JobArgument, UrlOption
 
 
 def quarantine_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
@@ -43,7 +43,7 @@ def quarantine_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Type
 
     @app.command("replay")
     def replay(
-        job_id: str,
+        job_id: JobArgument,
         chunks: Annotated[list[int] | None, typer.Argument(help="Chunks to decode again; default: all.")] = None,
         config: ConfigOption = None,
         home: HomeOption = None,

@@ -10,6 +10,7 @@ from pipelines.errors import OptionError
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.job import JobState
 from pipelines.jobs.usage import JobUsage
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import Ledger
 
 GroupBy = Literal["tenant", "model"]
@@ -71,15 +72,10 @@ def account(costs: Iterable[JobCost], by: GroupBy) -> list[Account]:
 def costs_since(ledger: Ledger, since_s: float) -> Iterator[JobCost]:
     """What ended jobs took, also deleted ones, of those created at or after that time (Unix seconds). Blocks."""
     yield from ledger.costs_of_deleted(since_s)
+    ended = JobFilter(states=frozenset(state for state in JobState if state.final), created_from_s=since_s)
     after = None
     while True:
-        page = ledger.list(
-            None,
-            states=frozenset(state for state in JobState if state.final),
-            created_from_s=since_s,
-            limit=_PAGE,
-            after=after,
-        )
+        page = ledger.list(None, ended, limit=_PAGE, after=after)
         yield from map(JobCost.of, page.jobs)
         after = page.next_cursor
         if after is None:

@@ -21,7 +21,7 @@ def webhooks_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
         state: Annotated[
             list[str] | None, typer.Option(help="pending, delivered, failed or disabled; may be repeated.")
         ] = None,
-        limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+        limit: Annotated[int, typer.Option(min=1, max=1000, help="Deliveries to show at most.")] = 100,
         config: ConfigOption = None,
         home: HomeOption = None,
         url: UrlOption = None,

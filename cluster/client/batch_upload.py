@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cluster.client.http import ApiError, Client
 from cluster.client.transcribe import clock
 from deployments.schemas.batches import MAX_INLINE_BYTES
+from pipelines.backoff import Backoff
 from pipelines.errors import ConfigurationError, Reason
 
 AUDIO_SUFFIXES = frozenset(
@@ -24,7 +26,7 @@ AUDIO_SUFFIXES = frozenset(
 """What is taken for a recording in a folder; anything else is submitted by naming it in a manifest."""
 _UPLOADS = 4
 _ROUND_S = 1.0
-_BUSY_S = 5.0
+_BUSY = Backoff(first_s=2.0, longest_s=15.0)
 
 
 def recordings_in(folder: Path) -> list[Path]:
@@ -40,7 +42,7 @@ class Plan:
     key: str
     body: dict[str, Any] = field(default_factory=dict)
     manifest: Path | None = None
-    params: dict[str, str] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> Plan:
@@ -58,7 +60,7 @@ def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> Plan:
         return _folder(path, options)
     if not path.is_file():
         raise ConfigurationError(f"There is no file or folder {source}.")
-    params = {"name": path.name, "dry_run": str(dry_run).lower(), **{k: str(v) for k, v in options.items()}}
+    params = {"name": path.name, "dry_run": str(dry_run).lower(), **options}
     content = hashlib.sha256(path.read_bytes()).hexdigest()
     return Plan(key=f"manifest-{_digest([content, params])}", manifest=path, params=params)
 
@@ -105,7 +107,7 @@ async def upload_missing(client: Client, batch_id: str, folder: Path) -> list[st
             faults.append(f"{entry['custom_id']}: not in {folder} any more")
             return
         async with places:
-            while True:
+            for n_refusals in itertools.count(1):
                 try:
                     await client.upload_entry(batch_id, entry["seq"], path)
                     return
@@ -116,7 +118,7 @@ async def upload_missing(client: Client, batch_id: str, folder: Path) -> list[st
                 except OSError as error:
                     faults.append(f"{entry['custom_id']}: {error}")
                     return
-                await asyncio.sleep(_BUSY_S)
+                await asyncio.sleep(_BUSY.delay_s(n_refusals))
 
     after: int | None = -1
     while after is not None:

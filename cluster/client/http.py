@@ -139,6 +139,10 @@ class Client:
         method, path = ("POST", "/v1/admin/minutes/resume") if resume else ("GET", "/v1/admin/minutes")
         return await self._json(method, path)
 
+    async def story(self, job_id: str) -> dict[str, Any]:
+        """Return what happened to a job lately, and why."""
+        return await self._json("GET", f"/v1/admin/jobs/{quote(job_id)}/story")
+
     async def drain(self, *, refuse: bool = False) -> dict[str, Any]:
         """Begin to drain; return how many jobs are in hand."""
         return await self._json("POST", "/v1/admin/drain", params={"refuse": str(refuse).lower()})

@@ -58,7 +58,9 @@ def plan(paths: Sequence[Path], out: Path | None) -> list[Recording]:
     return recordings
 
 
-async def transcribe(client: Client, recordings: list[Recording], options: Mapping[str, str], console: Console) -> None:
+async def transcribe(
+    client: Client, recordings: list[Recording], options: Mapping[str, str | Sequence[str]], console: Console
+) -> None:
     """See every recording through; afterwards each has a final job or an error, and its results lie in its folder."""
     with Progress(
         SpinnerColumn(),

@@ -50,7 +50,7 @@ class Watcher:
         client: Client,
         folder: Path,
         *,
-        options: Mapping[str, str],
+        options: Mapping[str, str | list[str]],
         done: Path | None,
         told: Callable[[str], None],
         fields: Mapping[str, str] = MappingProxyType({}),

@@ -10,6 +10,7 @@ from pathlib import Path
 from cluster.lifecycle import haproxy_launcher
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
+from pipelines.storage.atomic_write import write_atomic
 
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 SOCKET = "RAY_SERVE_HAPROXY_SOCKET_PATH"
@@ -50,8 +51,5 @@ def proxy_environment(settings: Settings, sockets: Path, env: Mapping[str, str])
 
 def _write(launcher: Path, command: list[str]) -> bool:
     """Write a program that runs the command; False on a disk that is mounted so that none runs."""
-    temporary = launcher.with_suffix(".new")
-    temporary.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
-    temporary.chmod(0o700)
-    temporary.replace(launcher)
+    write_atomic(launcher, f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', mode=0o700)
     return os.access(launcher, os.X_OK)

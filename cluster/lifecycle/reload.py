@@ -16,6 +16,7 @@ from cluster.serve.deployment_versions import Changes, check_change
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError
 from pipelines.models.catalogue import resolve
+from pipelines.storage.atomic_write import write_atomic
 
 POLL_S = 0.2
 
@@ -46,8 +47,8 @@ def request(settings: Settings, running: RunningCluster, *, restart: bool, timeo
     """
     name = f"{time.time():.6f}"
     if restart:
-        _write(_generation_file(settings), name)
-    _write(_request_file(settings), name)
+        write_atomic(_generation_file(settings), name)
+    write_atomic(_request_file(settings), name)
     if not running.signal(signal.SIGHUP):
         raise ConfigurationError("The cluster has ended meanwhile.")
     deadline = time.monotonic() + timeout_s
@@ -84,9 +85,9 @@ def answer_request(settings: Settings, reread: Callable[[], Settings]) -> Settin
         after = with_generation(reread())
         said = str(_deploy(settings, after))
     except MeetMemoError as error:
-        _write(_answer_file(settings), json.dumps(asdict(Answer(request=name, said=str(error), failed=True))))
+        write_atomic(_answer_file(settings), json.dumps(asdict(Answer(request=name, said=str(error), failed=True))))
         return settings
-    _write(_answer_file(settings), json.dumps(asdict(Answer(request=name, said=said))))
+    write_atomic(_answer_file(settings), json.dumps(asdict(Answer(request=name, said=said))))
     return after
 
 
@@ -104,13 +105,6 @@ def _deploy(before: Settings, after: Settings) -> Changes:
         deploy(before)
         raise ConfigurationError(f"The new settings do not run, the earlier ones hold: {error}") from None
     return changes
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text)
-    temporary.chmod(0o600)
-    temporary.replace(path)
 
 
 def _request_file(settings: Settings) -> Path:

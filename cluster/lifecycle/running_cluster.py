@@ -16,6 +16,7 @@ from cluster.lifecycle.home_lock import is_owned
 from cluster.lifecycle.processes import send_signal, started_at
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
+from pipelines.storage.atomic_write import write_atomic
 
 STOP_TIMEOUT_S = 60.0
 
@@ -61,10 +62,7 @@ def write_state(settings: Settings) -> None:
         log=str(settings.run_dir / "cluster.log"),
         started=started_at(os.getpid()),
     )
-    temporary = _state_file(settings).with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(state)))
-    temporary.chmod(0o600)
-    temporary.replace(_state_file(settings))
+    write_atomic(_state_file(settings), json.dumps(asdict(state)))
 
 
 def remove_state(settings: Settings) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.storage.atomic_write import write_atomic
+
 REFRESH_S = 15.0
 
 
@@ -23,10 +25,8 @@ def write_targets(folder: Path, url: str, agents: Sequence[str]) -> None:
 def _write(path: Path, targets: Sequence[str]) -> None:
     text = json.dumps([{"targets": list(targets), "labels": {}}])
     if not path.exists() or path.read_text() != text:
-        temporary = path.with_suffix(".new")  # Prometheus may read at any moment
-        temporary.write_text(text)
-        temporary.chmod(path.parent.stat().st_mode & 0o644)  # whoever may look into the folder may read
-        temporary.replace(path)
+        # Prometheus may read at any moment, as may whoever may look into the folder.
+        write_atomic(path, text, mode=path.parent.stat().st_mode & 0o644)
 
 
 @contextlib.contextmanager

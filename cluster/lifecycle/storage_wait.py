@@ -1,24 +1,28 @@
 """Wait for the ledger and the blob store before a cluster starts."""
 
+import itertools
 import time
 from collections.abc import Callable
 
 from cluster.settings.settings import Settings
+from pipelines.backoff import Backoff
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.ledger.open import connect_ledger
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
 
-STORAGE_RETRY_S = 2.0
+STORAGE_RETRIES = Backoff(first_s=1.0, longest_s=5.0)
 
 
-def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: float = STORAGE_RETRY_S) -> None:
+def wait_for_storage(
+    settings: Settings, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Bring the ledger up to date and check the store, again and again until both answer; ``say`` what is missing.
 
-    Raises `ConfigurationError` for what waiting does not mend.
+    ``sleep`` takes seconds. Raises `ConfigurationError` for what waiting does not mend.
     """
     said = ""
-    while True:
+    for n_failures in itertools.count(1):
         try:
             ledger = connect_ledger(settings.ledger_url)
             try:
@@ -33,7 +37,7 @@ def wait_for_storage(settings: Settings, say: Callable[[str], None], pause_s: fl
             if str(error) != said:
                 said = str(error)
                 say(f"Waiting for storage: {said}")
-            time.sleep(pause_s)
+            sleep(STORAGE_RETRIES.delay_s(n_failures))
         else:
             return
 

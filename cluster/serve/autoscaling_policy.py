@@ -19,10 +19,10 @@ BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backl
 class BacklogPolicy:
     """Serve's autoscaling policy of one model, by `pipelines.scheduling.replica_count.replicas_wanted`."""
 
-    def __init__(self, catch_up_s: float, tickets: int, lanes: int) -> None:
-        """``tickets`` are the calls that a replica takes at once, ``lanes`` of which decode."""
+    def __init__(self, catch_up_s: float, calls_at_once: int, lanes: int) -> None:
+        """``calls_at_once`` is how many pulls a replica runs, ``lanes`` of which decode."""
         self._catch_up_s = catch_up_s
-        self._tickets = tickets
+        self._calls_at_once = calls_at_once
         self._lanes = lanes
 
     def __call__(self, context: "AutoscalingContext") -> tuple[float, dict[str, Any]]:
@@ -30,7 +30,7 @@ class BacklogPolicy:
         told = {name: list(values.values()) for name, values in (context.aggregated_metrics or {}).items()}
         speeds = [speed for speed in told.get(SPEED, []) if speed > 0]
         if not speeds:  # nothing was decoded yet: by open calls, as Serve does without a policy
-            return context.total_num_requests / self._tickets, {}
+            return context.total_num_requests / self._calls_at_once, {}
         busy = sum(told.get(BUSY, []))
         # A replica hears of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
         # tell at least a part of it: all of it while batches are long and calls are few.

@@ -21,7 +21,7 @@ from pipelines.errors import ConfigurationError
 
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
 LIVE_OF_MINUTES = ("concurrency", "window_s", "pack_items", "pack_tokens", "tokens_per_day", "cost_per_day_usd")
-LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "sleep_after_s", "catch_up_s")
+LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "scale_to_zero_after_s", "catch_up_s")
 FIXED = (
     "home",
     "ledger_url",
@@ -67,11 +67,11 @@ class LimitTuning(_Tuning):
 
 
 class CoordinatorTuning(_Tuning):
-    """How much is in hand, how many calls of each model are open, who may sleep, and how long results are kept."""
+    """Bound live jobs and open pulls; name the models that may scale to zero; say how long results are kept."""
 
     max_live_jobs: int
-    max_tickets: dict[str, int]
-    sleepers: tuple[str, ...]
+    max_pulls: dict[str, int]
+    scale_to_zero: tuple[str, ...]
     retention: RetentionSettings
 
 
@@ -136,8 +136,8 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
         SEGMENTER: limits,
         COORDINATOR: CoordinatorTuning(
             max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
-            max_tickets={model: share.max_tickets for model, share in shares.items()},
-            sleepers=sleepers_of(settings),
+            max_pulls={model: share.max_pulls for model, share in shares.items()},
+            scale_to_zero=scale_to_zero_models(settings),
             retention=settings.retention,
         ),
         MINUTES_WRITER: MinutesTuning(minutes=settings.minutes),
@@ -157,7 +157,7 @@ def _transcriber_version(settings: Settings, model: ModelSettings, share: Engine
     return _hash({**frozen, "model": _model(model), "share": kind})
 
 
-def sleepers_of(settings: Settings) -> tuple[str, ...]:
+def scale_to_zero_models(settings: Settings) -> tuple[str, ...]:
     """Models that have no replica while no job wants them."""
     return tuple(model.name for model in settings.models if not model.min_replicas)
 

@@ -52,14 +52,14 @@ class EngineShare:
         return self.lanes + 1
 
     @property
-    def max_tickets(self) -> int:
+    def max_pulls(self) -> int:
         """Open calls that keep every replica's lanes busy."""
         return self.max_replicas * self.batches_at_once
 
     @property
     def rows_at_once(self) -> int:
         """Rows that all replicas decode and read ahead."""
-        return self.max_tickets * self.batch_size
+        return self.max_pulls * self.batch_size
 
     def engine_options(self, model: ModelSettings) -> "EngineOptions":
         """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""

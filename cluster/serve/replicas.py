@@ -25,7 +25,7 @@ from cluster.serve.deployment_versions import (
     LimitTuning,
     MinutesTuning,
     TranscriberTuning,
-    sleepers_of,
+    scale_to_zero_models,
     transcriber_name,
 )
 from cluster.serve.engine_share import EngineShare, live_jobs
@@ -40,9 +40,11 @@ from cluster.wiring.logging import observe
 from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.notifications import build_courier, build_notices, can_sign, mail_domains, webhook_limits
 from cluster.wiring.twilio import twilio_accounts
-from deployments.coordinator.coordinator import Coordinator, CoordinatorOptions
+from deployments.coordinator.coordinator import Coordinator
+from deployments.coordinator.options import CoordinatorOptions
 from deployments.handles import BEGUN, CoordinatorHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
-from deployments.http.app import Ingestion, IngestionConfig
+from deployments.http.app import Ingestion
+from deployments.http.config import ApiConfig, ApiServices
 from deployments.limits import DecodeLimits, IngestionLimits, TenantLimits
 from deployments.ports import SegmentRequest
 from deployments.retention.housekeeping import Retention
@@ -53,6 +55,7 @@ from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from deployments.workers.transcriber import Transcriber
 from pipelines.audio.sandbox import IsolatedDecoder
+from pipelines.core import MIB
 from pipelines.errors import InputError, MeetMemoError, OptionError, SourceUnreachable
 from pipelines.ledger.open import connect_keys, connect_ledger
 from pipelines.ledger.sql_batches import SqlBatches
@@ -60,7 +63,6 @@ from pipelines.models.catalogue import ModelFiles, is_english_only, read_profile
 from pipelines.models.profile import ModelProfile
 from pipelines.storage.open import open_store
 
-MIB = 1 << 20
 # How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.
 FOLLOW_UP_INTERVAL_S = 15.0
 
@@ -219,9 +221,9 @@ class CoordinatorReplica(Coordinator):
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 weights={model.name: weights_sha256(model_files(settings, model).path) for model in settings.models},
-                sleepers=frozenset(sleepers_of(settings)),
-                lanes={model: share.lanes for model, share in shares.items()},
-                max_tickets={model: share.max_tickets for model, share in shares.items()},
+                scale_to_zero=frozenset(scale_to_zero_models(settings)),
+                decode_slots={model: share.lanes for model, share in shares.items()},
+                max_pulls={model: share.max_pulls for model, share in shares.items()},
                 max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
                 max_attempts=settings.coordinator.max_attempts,
                 lease_s=settings.coordinator.lease_s,
@@ -238,8 +240,8 @@ class CoordinatorReplica(Coordinator):
         tuning = CoordinatorTuning.model_validate(user_config)
         self.retune(
             max_live_jobs=tuning.max_live_jobs,
-            max_tickets=tuning.max_tickets,
-            sleepers=frozenset(tuning.sleepers),
+            max_pulls=tuning.max_pulls,
+            scale_to_zero=frozenset(tuning.scale_to_zero),
             retention=retention_of(tuning.retention),
         )
 
@@ -381,13 +383,15 @@ class IngestionReplica(Ingestion):
         self._settings = settings
         keys = connect_keys(settings.ledger_url)
         super().__init__(
-            ledger=connect_ledger(settings.ledger_url),
-            store=open_store(settings.store_url),
-            authenticator=build_authenticator(settings, keys),
-            keys=keys,
-            batches=SqlBatches(settings.ledger_url),
-            coordinator=CoordinatorHandle(lambda: coordinator),
-            config=IngestionConfig(
+            ApiServices(
+                ledger=connect_ledger(settings.ledger_url),
+                store=open_store(settings.store_url),
+                coordinator=CoordinatorHandle(lambda: coordinator),
+                authenticator=build_authenticator(settings, keys),
+                keys=keys,
+                batches=SqlBatches(settings.ledger_url),
+            ),
+            ApiConfig(
                 models=tuple(model.name for model in settings.models),
                 default_model=settings.first_model,
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},

@@ -3,13 +3,22 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from pipelines.errors import OptionError
 from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles, is_text
 from pipelines.jobs.job import RESULT_FORMATS
+from pipelines.jobs.options import MAX_TERMS
 from pipelines.ledger.api_keys import checked_tenant
-from pipelines.minutes.glossary import MAX_TERMS
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
 from pipelines.models.devices import EncoderName
 
@@ -44,8 +53,10 @@ class Section(BaseModel):
 class HttpSettings(Section):
     """Where the ingestion endpoint listens."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    host: str = Field(
+        default="127.0.0.1", description="address to listen on; one that other machines reach needs `auth.mode`"
+    )
+    port: Annotated[int, Field(ge=1, le=65535, description="TCP port of the endpoint")] = 8000
     cors_origins: tuple[_Origin, ...] = Field(
         default=(), description="origins of web pages that may use the endpoint, such as https://portal.example.com"
     )
@@ -70,13 +81,15 @@ class AuthSettings(Section):
     ``jwt_audience``. A token in MEETMEMO_METRICS_TOKEN may read ``/metrics`` in every mode.
     """
 
-    mode: Annotated[Literal["off", "keys", "jwt", "both"], BeforeValidator(lambda word: word or "off")] = "off"
+    mode: Annotated[Literal["off", "keys", "jwt", "both"], BeforeValidator(lambda word: word or "off")] = Field(
+        default="off", description="which credentials requests need: none, API keys, JSON Web Tokens, or either"
+    )
     allow_off_anywhere: bool = Field(default=False, description="something in front of the endpoint authenticates")
-    jwks_url: str = ""
+    jwks_url: str = Field(default="", description="where the identity provider publishes its keys (https)")
     jwt_issuer: str = Field(default="", description="the claim iss of tokens")
     jwt_audience: str = Field(default="", description="what the claim aud of tokens names this endpoint")
-    jwt_tenant_claim: Annotated[str, Field(min_length=1)] = "tenant"
-    jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
+    jwt_tenant_claim: Annotated[str, Field(min_length=1, description="the claim that names the tenant")] = "tenant"
+    jwt_scope_claim: Annotated[str, Field(min_length=1, description="the claim that lists the scopes")] = "scope"
 
     @property
     def takes_tokens(self) -> bool:
@@ -87,9 +100,9 @@ class AuthSettings(Section):
 class ModelSettings(Section):
     """One Whisper model; each gets its own Transcriber deployment. 0 and "auto" are chosen on the machine."""
 
-    name: str = BUNDLED_MODEL
+    name: str = Field(default=BUNDLED_MODEL, description="how jobs name it")
     path: str = Field(default="", description="folder of a CTranslate2 Whisper model; empty: found by name")
-    compute_type: str = "auto"
+    compute_type: str = Field(default="auto", description="CTranslate2's number format, such as int8 or float16")
     encoder: EncoderName = Field(
         default="auto",
         description="what computes the encoder; auto: ctranslate2, or with long windows what a replica finds faster",
@@ -101,11 +114,18 @@ class ModelSettings(Section):
         default="auto",
         description="auto: GPUs where the cluster has some; cuda asks for them, also before a node has one",
     )
-    gpus_per_replica: Annotated[float, Field(gt=0, le=8)] = 1.0
+    gpus_per_replica: Annotated[float, Field(gt=0, le=8, description="GPUs of one replica; 0.5: two share one")] = 1.0
     accelerator_type: str = Field(default="", description="Ray's name of the GPU to run on, such as L4 or A100")
-    min_replicas: Annotated[int, Field(ge=0, description="0: none while no job wants it")] = 1
-    sleep_after_s: Annotated[float, Field(ge=0, description="without work, where min_replicas is 0")] = 600.0
-    max_replicas: Annotated[int, Field(ge=0)] = 0
+    min_replicas: Annotated[
+        int, Field(ge=0, description="replicas that are always there; 0: none while no job wants it")
+    ] = 1
+    scale_to_zero_after_s: float = Field(
+        default=600.0,
+        ge=0,
+        description="seconds that the last replica stays without work, where min_replicas is 0",
+        validation_alias=AliasChoices("scale_to_zero_after_s", "sleep_after_s"),  # the second until the next version
+    )
+    max_replicas: Annotated[int, Field(ge=0, description="replicas at most; 0: as many as the devices carry")] = 0
     catch_up_s: Annotated[
         float, Field(gt=0, description="replicas are added until what waits is transcribed in this time")
     ] = 60.0
@@ -117,7 +137,9 @@ class StyleSettings(Section):
     template: str = Field(default="", description="standard, classic, or a name from templates")
     title: Annotated[str, Field(max_length=200, description="{title} in it stands for the writer's own")] = ""
     glossary: Annotated[tuple[str, ...], Field(max_length=MAX_TERMS, description="names and terms, as spelled")] = ()
-    templates: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], str] = {}
+    templates: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], str] = Field(
+        default={}, description="templates of one's own by name: Jinja2 that writes Markdown, or a file with it"
+    )
 
     @field_validator("templates")
     @classmethod
@@ -137,21 +159,27 @@ class MinutesSettings(StyleSettings):
     Zero tokens and "auto" are chosen by the server.
     """
 
-    writer: Literal["auto", "extractive", "llm"] = "auto"
-    base_url: str = Field(default=DEEPSEEK_URL, pattern=r"^https?://[^\s@?#]+$")
-    model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
-    thinking: Thinking = "auto"
-    json_mode: Literal["auto", "json_schema", "json_object_schema", "json_object", "prompt"] = "auto"
-    context_tokens: Annotated[int, Field(ge=0)] = 0
-    max_output_tokens: Annotated[int, Field(ge=0)] = 0
+    writer: Literal["auto", "extractive", "llm"] = Field(
+        default="auto", description="extractive: sentences chosen by rules; llm: a language model"
+    )
+    base_url: str = Field(
+        default=DEEPSEEK_URL, pattern=r"^https?://[^\s@?#]+$", description="address of an OpenAI-compatible server"
+    )
+    model: Annotated[str, Field(min_length=1, description="name of the language model")] = DEFAULT_MODEL
+    thinking: Thinking = Field(default="auto", description="whether the model reasons first; auto: off")
+    json_mode: Literal["auto", "json_schema", "json_object_schema", "json_object", "prompt"] = Field(
+        default="auto", description="how the server is asked for JSON; auto: found out by the first calls"
+    )
+    context_tokens: Annotated[int, Field(ge=0, description="longest prompt and answer together; 0: the model's")] = 0
+    max_output_tokens: Annotated[int, Field(ge=0, description="longest answer; 0: the model's")] = 0
     concurrency: Annotated[int, Field(ge=1, le=2500, description="calls at once, at most")] = 64
     window_s: Annotated[float, Field(ge=0, le=60, description="how long short transcripts wait for company")] = 0.5
     pack_items: Annotated[int, Field(ge=1, le=50, description="transcripts in one call, at most")] = 8
     pack_tokens: Annotated[int, Field(ge=1, description="their length together, at most")] = 12_000
     piece_tokens: Annotated[int, Field(ge=500, description="longer transcripts are split")] = 60_000
-    first_payload_timeout_s: Annotated[float, Field(gt=0)] = 630.0
-    idle_timeout_s: Annotated[float, Field(gt=0)] = 120.0
-    total_timeout_s: Annotated[float, Field(gt=0)] = 1800.0
+    first_payload_timeout_s: Annotated[float, Field(gt=0, description="wait for the first piece of an answer")] = 630.0
+    idle_timeout_s: Annotated[float, Field(gt=0, description="wait between two pieces of an answer")] = 120.0
+    total_timeout_s: Annotated[float, Field(gt=0, description="length of a call, at most")] = 1800.0
     tokens_per_day: Annotated[int | None, Field(ge=1, description="for each tenant")] = None
     cost_per_day_usd: Annotated[float | None, Field(gt=0, description="for each tenant")] = None
     off_peak_wait_h: Annotated[
@@ -199,9 +227,9 @@ class LimitSettings(Section):
     none. 0 hours of waiting audio, 0 requests and 0 bytes a second are no limit.
     """
 
-    max_upload_mb: Annotated[int, Field(ge=1)] = 4096
-    max_concurrent_uploads: Annotated[int, Field(ge=1)] = 24
-    max_tenant_uploads: Annotated[int, Field(ge=1)] = 16
+    max_upload_mb: Annotated[int, Field(ge=1, description="size of a recording (MiB)")] = 4096
+    max_concurrent_uploads: Annotated[int, Field(ge=1, description="uploads at once to a replica")] = 24
+    max_tenant_uploads: Annotated[int, Field(ge=1, description="uploads at once of one tenant")] = 16
     max_open_upload_mb: Annotated[
         int, Field(ge=1, description="in hand of uploads that outlive a request: resumable, or put to a given URL")
     ] = 65_536
@@ -212,12 +240,12 @@ class LimitSettings(Section):
         int, Field(ge=1, description="of each kind: of a job's events, of all jobs', and requests that wait for text")
     ] = 256
     max_tenant_streams: Annotated[int, Field(ge=1, description="the same, for each tenant")] = 192
-    max_duration_h: Annotated[float, Field(gt=0)] = 24.0
-    max_channels: Annotated[int, Field(ge=1, le=64)] = 16
-    max_waiting_jobs: Annotated[int, Field(ge=1)] = 10_000
+    max_duration_h: Annotated[float, Field(gt=0, description="length of a recording")] = 24.0
+    max_channels: Annotated[int, Field(ge=1, le=64, description="channels of a recording")] = 16
+    max_waiting_jobs: Annotated[int, Field(ge=1, description="jobs that have not ended")] = 10_000
     max_waiting_audio_h: Annotated[float, Field(ge=0, description="found and not transcribed")] = 0.0
     requests_per_s: Annotated[float, Field(ge=0, description="to one replica of the endpoint")] = 0.0
-    request_burst: Annotated[int, Field(ge=1)] = 100
+    request_burst: Annotated[int, Field(ge=1, description="requests at once that `requests_per_s` allows")] = 100
     tenants: dict[TenantName, TenantLimitSettings] = {}
     source_files_below: tuple[Path, ...] = Field(default=(), description="folders that file: sources may name")
     private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
@@ -235,11 +263,15 @@ class SourceSettings(Section):
     ``KEY_ID:SECRET`` for a bucket, the whole header ``Authorization`` for a web server.
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, description="how logs and messages name it")]
     url: str = Field(description="s3://bucket/prefix or https://host/path")
-    secret: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$")] = ""
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$|^$")] = ""
-    region: str = ""
+    secret: Annotated[
+        str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$", description="the variable that holds the credentials")
+    ] = ""
+    endpoint: Annotated[
+        str, Field(pattern=r"^https?://[^\s@?#]+$|^$", description="address of a store other than AWS")
+    ] = ""
+    region: str = Field(default="", description="the bucket's region")
     tenants: tuple[TenantName, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
     sidecars: bool = Field(default=False, description="call.json beside call.wav says how to transcribe it")
     sidecar_fields: dict[str, str] = Field(default={}, description="names in it: theirs to ours; no others are read")
@@ -253,9 +285,13 @@ class TwilioSettings(Section):
     """
 
     account: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="the AccountSid")]
-    tenant: TenantName = "default"
-    auth_token: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
-    api_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")] = "https://api.twilio.com"
+    tenant: TenantName = Field(default="default", description="whose its recordings are")
+    auth_token: Annotated[
+        str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="the variable that holds the account's auth token")
+    ] = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+    api_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$", description="where recordings are fetched")] = (
+        "https://api.twilio.com"
+    )
 
 
 class CoordinatorSettings(Section):
@@ -265,7 +301,7 @@ class CoordinatorSettings(Section):
         int, Field(ge=0, description="jobs cut and queued at once; 0: as many as keep all replicas busy")
     ] = 0
     max_attempts: Annotated[int, Field(ge=1, description="of a chunk; afterwards it goes into quarantine")] = 5
-    lease_s: Annotated[float, Field(ge=1)] = 15.0
+    lease_s: Annotated[float, Field(ge=1, description="how long a dead Coordinator keeps its successor waiting")] = 15.0
     batch_timeout_s: Annotated[
         float, Field(gt=0, description="for a batch, beside ten times what batches usually take")
     ] = 120.0
@@ -281,11 +317,11 @@ class CoordinatorSettings(Section):
 class RetentionSettings(Section):
     """How many days an ended job and its results are kept; 0 is for ever. ``tenants`` overrides it by tenant."""
 
-    results_days: Annotated[float, Field(ge=0)] = 0.0
+    results_days: Annotated[float, Field(ge=0, description="jobs that have ended, with their results")] = 0.0
     audio_days: Annotated[
         float, Field(ge=0, description="copies of recordings that jobs asked to keep; 0: none is kept")
     ] = 30.0
-    tenants: dict[TenantName, Annotated[float, Field(ge=0)]] = {}
+    tenants: dict[TenantName, Annotated[float, Field(ge=0)]] = Field(default={}, description="`results_days` by tenant")
 
 
 class WebhookSettings(Section):
@@ -295,22 +331,24 @@ class WebhookSettings(Section):
     """
 
     url: str = Field(default="", description="for tenants that are not named")
-    tenants: dict[TenantName, str] = {}
+    tenants: dict[TenantName, str] = Field(default={}, description="URLs by tenant")
     private_targets: bool = Field(default=False, description="allow private addresses, and plain http")
-    timeout_s: Annotated[float, Field(ge=1, le=60)] = 20.0
+    timeout_s: Annotated[float, Field(ge=1, le=60, description="wait for a receiver's answer")] = 20.0
 
 
 class EmailSettings(Section):
     """The server that mails minutes to the recipients of jobs; its account's password is ``SMTP_PASSWORD``."""
 
-    host: str = ""
-    port: Annotated[int, Field(ge=1, le=65535)] = 587
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    username: str = ""
+    host: str = Field(default="", description="the mail server; empty: no mail is sent")
+    port: Annotated[int, Field(ge=1, le=65535, description="its port")] = 587
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="tls: encrypted from the first byte; none: in the clear"
+    )
+    username: str = Field(default="", description="account on the server; empty: none is needed")
     sender: str = Field(default="", description="such as MeetMemo <minutes@example.org>")
     domains: tuple[str, ...] = Field(default=(), description="only these get mail; empty: all")
-    attach: tuple[str, ...] = ("minutes.docx", "minutes.pdf")
-    max_attached_mb: Annotated[int, Field(ge=0)] = 15
+    attach: tuple[str, ...] = Field(default=("minutes.docx", "minutes.pdf"), description="results that are attached")
+    max_attached_mb: Annotated[int, Field(ge=0, description="size of the attachments together, at most (MiB)")] = 15
 
     @model_validator(mode="after")
     def _check(self) -> "EmailSettings":
@@ -324,8 +362,8 @@ class EmailSettings(Section):
 class RaySettings(Section):
     """The cluster: one of our own on this machine, or an existing one by ``address``."""
 
-    address: str = ""
-    num_cpus: Annotated[int, Field(ge=0)] = 0
+    address: str = Field(default="", description="HOST:PORT of the head of a cluster that runs; empty: one is started")
+    num_cpus: Annotated[int, Field(ge=0, description="CPUs of the cluster on this machine; 0: all")] = 0
     generation: str = Field(default="", description="change it, and all replicas are replaced, one after the other")
     cpu_labels: dict[str, str] = Field(
         default={}, description="label selectors of the nodes for all that needs no GPU: keeps it off GPU nodes"
@@ -335,8 +373,8 @@ class RaySettings(Section):
 class LogSettings(Section):
     """What is logged, and how."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is logged")
+    format: Literal["console", "json"] = Field(default="console", description="json: one object a line")
 
 
 class TraceSettings(Section):
@@ -356,9 +394,11 @@ class MetricsSettings(Section):
     A job is in time if it ends within ``objective_base_s`` plus ``objective_per_audio_s`` times its recording's length.
     """
 
-    tenant_classes: dict[TenantName, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = {}
-    objective_base_s: Annotated[float, Field(ge=0)] = 300.0
-    objective_per_audio_s: Annotated[float, Field(ge=0)] = 1.0
+    tenant_classes: dict[TenantName, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = Field(
+        default={}, description="class by tenant; all others are `standard`"
+    )
+    objective_base_s: Annotated[float, Field(ge=0, description="what any job may take")] = 300.0
+    objective_per_audio_s: Annotated[float, Field(ge=0, description="what it may take for each second of audio")] = 1.0
     targets_dir: Path | None = Field(
         default=None,
         description="folder for Prometheus' lists of targets, where another user than the cluster's runs Prometheus",

@@ -40,12 +40,19 @@ from pipelines.minutes.provider.endpoints import is_deepseek
 class Settings(Section):
     """All settings of a cluster. Empty URLs and folders lie under ``home``."""
 
-    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("meetmemo")))
-    ledger_url: str = ""
-    store_url: str = ""
-    models_dir: Path = Path()
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("meetmemo")),
+        description="folder of ledger, store, models, spool and logs; empty: in the user's data directory",
+    )
+    ledger_url: str = Field(
+        default="", description="`sqlite:///FILE` or `postgresql+psycopg://…`; empty: SQLite below `home`"
+    )
+    store_url: str = Field(
+        default="", description="`file:///FOLDER` or `s3://BUCKET/PREFIX?endpoint=…`; empty: a folder below `home`"
+    )
+    models_dir: Path = Field(default=Path(), description="folder of downloaded models; empty: `models` below `home`")
     models: tuple[ModelSettings, ...] = (ModelSettings(),)
-    default_model: str = ""
+    default_model: str = Field(default="", description="model of jobs that name none; empty: the first of `models`")
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
     minutes: MinutesSettings = MinutesSettings()
@@ -65,7 +72,10 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     traces: TraceSettings = TraceSettings()
-    deepseek_api_key: SecretStr | None = None
+    deepseek_api_key: SecretStr | None = Field(
+        default=None,
+        description="taken from `DEEPSEEK_API_KEY` or `DEEPSEEK_API_KEY_FILE` only, never from a file of settings",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ import structlog
 from cluster.settings.settings import Settings
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.minutes.llm.cache import MinutesCache
-from pipelines.minutes.llm.drafting import Asker
+from pipelines.minutes.llm.drafting import MinutesDrafter
 from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.packing import PackLimits
 from pipelines.minutes.llm.writer import LlmWriter
@@ -80,8 +80,8 @@ def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWrite
         clock=_now,
     )
     packs = PackLimits(max_items=chosen.pack_items, max_tokens=chosen.pack_tokens)
-    asker = Asker(provider, endpoint, packs=packs, window_s=chosen.window_s)
-    return LlmWriter(asker, endpoint, piece_tokens=chosen.piece_tokens, cache=MinutesCache(store))
+    drafter = MinutesDrafter(provider, endpoint, packs=packs, window_s=chosen.window_s)
+    return LlmWriter(drafter, endpoint, piece_tokens=chosen.piece_tokens, cache=MinutesCache(store))
 
 
 def _patient(writer: LlmWriter, settings: Settings) -> LlmWriter | OffPeakWriter:

@@ -22,6 +22,7 @@ from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import parse_secrets
 from deployments.notifications.webhooks import WebhookCarrier, WebhookLimits, target_complaint
 from deployments.telemetry.counters import CoordinatorMetrics
+from pipelines.core import MIB
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.outbox import Channel
 from pipelines.ledger.protocol import Ledger
@@ -31,7 +32,6 @@ SIGNING = "WEBHOOK_SECRETS"
 FOLDER = f"{SIGNING}_DIR"
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 NAMES = (SIGNING, f"{SIGNING}_FILE", FOLDER, PASSWORD, f"{PASSWORD}_FILE")
-MIB = 1 << 20
 MAIL_HOLD_S = 240.0
 
 

@@ -62,7 +62,7 @@ def store_failure(store: BlobStore, item: WorkItem, why: str) -> None:
         temperature=0.0,
         error=why or "unknown",
     )
-    store.put(keys.failure(item.chunk.index, item.cut), encode(result))
+    store.put(keys.failure(item.chunk.index, item.input_digest), encode(result))
 
 
 def stitch_job(
@@ -122,7 +122,7 @@ def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> None:
 
 def discard(store: BlobStore, item: WorkItem) -> None:
     """Delete the outcome of a chunk whose job ended while it was decoded: nobody else would."""
-    store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index, item.cut))
+    store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index, item.input_digest))
 
 
 def clean_up(store: BlobStore, job: Job) -> None:
@@ -144,7 +144,10 @@ def clean_up(store: BlobStore, job: Job) -> None:
 def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict[int, ChunkResult]:
     """Results of the items; where there is none, what says that the chunk was given up."""
     there = {*store.list(keys.chunks), *store.list(keys.failures)}
-    candidates = ((keys.chunk(item.chunk.index, item.cut), keys.failure(item.chunk.index, item.cut)) for item in items)
+    candidates = (
+        (keys.chunk(item.chunk.index, item.input_digest), keys.failure(item.chunk.index, item.input_digest))
+        for item in items
+    )
     found = [next((key for key in keys_ if key in there), "") for keys_ in candidates]
     return {result.index: result for result in _read_all(store, ChunkResult, filter(None, found))}
 

@@ -14,14 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.codec import decode, encode
-from pipelines.core import SAMPLE_RATE, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span
+from pipelines.core import SAMPLE_BYTES, SAMPLE_RATE, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span
 from pipelines.errors import StorageError, StoreUnavailable
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
-
-_SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +131,10 @@ def failed_in(results: Mapping[int, ChunkResult]) -> frozenset[int]:
 
 def _replay_span(store: BlobStore, origin: JobKeys, keys: JobKeys, span: Span, replayed: Sequence[int]) -> Span:
     chunks = [chunk for chunk in span.chunks if chunk.index in replayed]
-    samples = bytearray((span.end - span.start) * _SAMPLE_BYTES if chunks else 0)
+    samples = bytearray((span.end - span.start) * SAMPLE_BYTES if chunks else 0)
     for chunk in chunks:
         pcm = store.get(f"{origin.quarantined(chunk.index)}samples.pcm")
-        at = (chunk.start - span.start) * _SAMPLE_BYTES
+        at = (chunk.start - span.start) * SAMPLE_BYTES
         samples[at : at + len(pcm)] = pcm
     ref = replace(span.pcm, key=keys.pcm(span.channel, span.index), n_bytes=len(samples), sha256="")
     if chunks:
@@ -151,7 +149,7 @@ def _samples(store: BlobStore, keys: JobKeys, item: WorkItem) -> bytes | None:
     try:
         span = decode(Span, store.get(keys.span(chunk.span)))
         at, n_samples = chunk.start - span.start, chunk.end - chunk.start
-        return store.get_range(span.pcm.key, at * _SAMPLE_BYTES, n_samples * _SAMPLE_BYTES)
+        return store.get_range(span.pcm.key, at * SAMPLE_BYTES, n_samples * SAMPLE_BYTES)
     except StoreUnavailable:
         raise
     except StorageError:

@@ -2,34 +2,29 @@
 
 import asyncio
 import itertools
-import random
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 import structlog
 
+from pipelines.backoff import Backoff
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 
 log = structlog.get_logger()
 P = ParamSpec("P")
 T = TypeVar("T")
+PAUSES = Backoff(first_s=0.5, longest_s=15.0)
 
 
 class StorageRetry:
-    """Retries without end; ``store_ok`` and ``ledger_ok`` tell what the last attempts met.
+    """Retries without end; ``store_ok`` and ``ledger_ok`` tell what the last attempts met."""
 
-    Pauses double up to ``longest_pause_s`` and have full jitter (Brooker, "Exponential Backoff And Jitter", 2015):
-    otherwise all replicas would come back in the same instant after a database restart. ``rng`` draws them.
-    """
-
-    def __init__(
-        self, first_pause_s: float = 0.5, longest_pause_s: float = 15.0, rng: random.Random | None = None
-    ) -> None:
+    def __init__(self, backoff: Backoff = PAUSES, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """``sleep`` takes seconds."""
         self.store_ok = True
         self.ledger_ok = True
-        self._first_pause_s = first_pause_s
-        self._longest_pause_s = longest_pause_s
-        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._backoff = backoff
+        self._sleep = sleep
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking call in a thread until it does not raise `StoreUnavailable` or `LedgerUnavailable`."""
@@ -53,11 +48,6 @@ class StorageRetry:
             self.store_ok = False
         else:
             self.ledger_ok = False
-        pause_s = self.pause_s(n_failures)
+        pause_s = self._backoff.delay_s(n_failures + 1)
         log.warning("waiting for storage", action="wait", error=str(error), pause_s=pause_s)
-        await asyncio.sleep(pause_s)
-
-    def pause_s(self, n_failures: int) -> float:
-        """Draw the pause, in seconds, before the attempt that follows ``n_failures`` + 1 failures in a row."""
-        ceiling_s = min(self._first_pause_s * 2.0 ** min(n_failures, 16), self._longest_pause_s)
-        return self._rng.uniform(0.1, 1.0) * ceiling_s
+        await self._sleep(pause_s)

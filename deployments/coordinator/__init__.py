@@ -1,1 +1,1 @@
-"""The single leader: claims jobs, drives them, dispatches chunks, commits to the ledger."""
+"""Claim jobs as the single leader, run them, dispatch their chunks, commit to the ledger."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from deployments.coordinator.lease import Leadership
+from deployments.coordinator.lease import LeaderLease
 from deployments.ports import SegmenterPort
 from pipelines.errors import MeetMemoError
 from pipelines.jobs.batch import Batch, Entry, Probe
@@ -22,21 +22,21 @@ class BatchFeeder:
         *,
         book: BatchRepository,
         segmenter: SegmenterPort,
-        leadership: Leadership,
+        leader: LeaderLease,
         new_id: Callable[[], str],
         per_batch: int,
         probes: int = 4,
     ) -> None:
         self._book = book
         self._segmenter = segmenter
-        self._leadership = leadership
+        self._leader = leader
         self._new_id = new_id
         self.per_batch = per_batch
         self._probes = probes
 
-    def feed(self) -> int:
+    def create_jobs(self) -> int:
         """Make jobs of pending entries; return how many. Blocks. Raises `Fenced`, `LedgerUnavailable`."""
-        n_made = self._book.feed(self._leadership.lease, self.per_batch, self._new_id)
+        n_made = self._book.create_jobs(self._leader.lease, self.per_batch, self._new_id)
         if n_made:
             log.info("batch jobs made", action="batch_fed", n_jobs=n_made)
         return n_made

@@ -1,8 +1,8 @@
 """The Coordinator: one actor that takes jobs from the ledger and hands their chunks to the Transcribers.
 
-`_claim_jobs` takes queued jobs under the lease; `deployments.coordinator.job_runner.JobDriver` sees each of them
-through; `claim` and `complete` are what Transcribers call. The ledger is the truth: everything in memory is rebuilt
-from it and the blob store at the next start.
+`_claim_jobs` takes queued jobs under the lease; a `job_runner.JobRunner` sees each of them through;
+`claim` and `complete` are what Transcribers call. The ledger is the truth: everything in memory is rebuilt from it
+and the blob store at the next start.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import structlog
 from deployments.artifacts.shared_reads import SharedJobReads
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.batch_feeder import BatchFeeder
-from deployments.coordinator.job_runner import JobDriver
-from deployments.coordinator.job_store import JobRecords
-from deployments.coordinator.lease import Leadership
-from deployments.coordinator.metrics_snapshot import Observatory
+from deployments.coordinator.job_runners import JobRunners
+from deployments.coordinator.job_store import JobStore
+from deployments.coordinator.lease import LeaderLease
+from deployments.coordinator.metrics_snapshot import MetricsSnapshot
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.ports import (
     ClusterStatus,
@@ -30,6 +30,7 @@ from deployments.ports import (
     ModelStatus,
     Outcome,
     SegmenterPort,
+    StoryEntry,
     TranscriberPort,
     WrittenResults,
 )
@@ -46,8 +47,6 @@ from pipelines.ledger.protocol import DrainMode, Ledger
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
-
-__all__ = ["Coordinator", "CoordinatorOptions"]
 
 JOBS_AHEAD = 2  # of each batch, for every job in hand: enough that no room stays empty
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
@@ -80,37 +79,37 @@ class Coordinator:
         self._store = store
         self._count_replicas = count_replicas
         self._options = options
-        self._leadership = Leadership(ledger, options.owner, options.lease_s)
+        self._leader = LeaderLease(ledger, options.owner, options.lease_s)
         self._storage_retry = storage_retry or StorageRetry()
-        self._records = JobRecords(ledger, self._leadership, options.notices)
+        self._job_store = JobStore(ledger, self._leader, options.notices)
         self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
         self._wake = asyncio.Event()
-        self._driver = JobDriver(
-            records=self._records,
+        self._runners = JobRunners(
+            job_store=self._job_store,
             store=store,
             segmenter=segmenter,
             transcribers=transcribers,
             minutes_writer=minutes_writer,
-            leadership=self._leadership,
+            leader=self._leader,
             storage_retry=self._storage_retry,
             options=options,
             measures=self._measures,
             ended=self._job_ended,
         )
-        self._observatory = Observatory(
+        self._metrics_snapshot = MetricsSnapshot(
             measures=self._measures,
-            driver=self._driver,
+            runners=self._runners,
             ledger=ledger,
             store=store,
             storage_retry=self._storage_retry,
             count_replicas=count_replicas,
-            fence=lambda: self._leadership.lease.fence,
+            fence=lambda: self._leader.lease.fence,
         )
         self._batches = batches
         self._feeder = batches and BatchFeeder(
             book=batches,
             segmenter=segmenter,
-            leadership=self._leadership,
+            leader=self._leader,
             new_id=new_id,
             per_batch=options.max_live_jobs * JOBS_AHEAD,
         )
@@ -126,18 +125,18 @@ class Coordinator:
         Waits for a ledger or a store that is away.
         """
         await self._storage_retry.in_thread(self._ledger.migrate)
-        await self._leadership.win()
+        await self._leader.acquire()
         self._switch(await self._storage_retry.in_thread(self._ledger.drain_mode))
-        self._driver.offices.follow(await self._storage_retry.in_thread(self._ledger.model_routes))
-        for job in await self._storage_retry.in_thread(self._records.live):
-            await self._storage_retry.repeat(functools.partial(self._driver.recover, job))
+        self._runners.dispatchers.apply_routes(await self._storage_retry.in_thread(self._ledger.model_routes))
+        for job in await self._storage_retry.in_thread(self._job_store.live):
+            await self._storage_retry.repeat(functools.partial(self._runners.recover, job))
         self._loops = [
             asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
             asyncio.create_task(self._claim_loop(), name="claim"),
             asyncio.create_task(self._progress_loop(), name="progress"),
             asyncio.create_task(self._probe_loop(), name="probe"),
         ]
-        log.info("coordinator ready", action="start", recovered=len(self._driver.jobs))
+        log.info("coordinator ready", action="start", recovered=len(self._runners.jobs))
 
     async def stop(self, drain_s: float = 0.0) -> None:
         """Stop all work and give the lease back; unfinished jobs go on at the next start.
@@ -148,36 +147,38 @@ class Coordinator:
             self._switch(DrainMode.QUEUEING)  # this process only: the next one begins jobs again
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain_s):
-                    while self._driver.jobs:
-                        await next(iter(self._driver.jobs.values())).changed.wait()
+                    while self._runners.jobs:
+                        await next(iter(self._runners.jobs.values())).live.changed.wait()
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._driver.close()
-        await self._records.settle()
+        await self._runners.close()
+        await self._job_store.settle()
         with contextlib.suppress(MeetMemoError):
-            await self._records.save_progress(self._driver.jobs.values())
-        await self._leadership.resign()
+            await self._job_store.save_progress([run.live for run in self._runners.jobs.values()])
+        await self._leader.release()
 
     def check(self) -> None:
         """Raise `Fenced` once another Coordinator holds the lease: this one must be replaced."""
-        _ = self._leadership.lease
+        _ = self._leader.lease
 
     def retune(
         self,
         *,
         max_live_jobs: int,
-        max_tickets: Mapping[str, int],
+        max_pulls: Mapping[str, int],
         retention: Retention,
-        sleepers: frozenset[str] = frozenset(),
+        scale_to_zero: frozenset[str] = frozenset(),
     ) -> None:
         """Work by other bounds from now on; models that are not named keep theirs."""
-        self._options = replace(self._options, max_live_jobs=max_live_jobs, retention=retention, sleepers=sleepers)
+        self._options = replace(
+            self._options, max_live_jobs=max_live_jobs, retention=retention, scale_to_zero=scale_to_zero
+        )
         if self._feeder:
             self._feeder.per_batch = max_live_jobs * JOBS_AHEAD
-        for model, n_tickets in max_tickets.items():
-            if office := self._driver.offices.get(model):
-                office.allow(n_tickets)
+        for model, n_pulls in max_pulls.items():
+            if dispatcher := self._runners.dispatchers.get(model):
+                dispatcher.allow(n_pulls)
         self._wake.set()
 
     # What Ingestion asks
@@ -189,31 +190,30 @@ class Coordinator:
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
         """Return the job once it changed after ``seen_version``, or when the time is up; raises `JobUnknown`."""
-        live = self._driver.jobs.get(job_id)
-        if live is None:
+        run = self._runners.jobs.get(job_id)
+        if run is None:
             job = await self._waiting.get(tenant, job_id)
             if job.state is JobState.QUEUED and job.version <= seen_version:
                 await asyncio.sleep(min(timeout_s, self._options.idle_poll_s))
                 job = await self._waiting.get(tenant, job_id)
             return self._view_of(tenant, job_id) or JobView(job=job, eta_s=None)
-        if live.job.tenant == tenant and live.job.version <= seen_version:
+        if run.job.tenant == tenant and run.job.version <= seen_version:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
-                    await live.changed.wait()
+                    await run.live.changed.wait()
         view = self._view_of(tenant, job_id)
         return view or JobView(job=await asyncio.to_thread(self._ledger.get, tenant, job_id), eta_s=None)
 
     def _view_of(self, tenant: str, job_id: str) -> JobView | None:
-        live = self._driver.jobs.get(job_id)
-        if live is None or live.job.tenant != tenant:
+        run = self._runners.jobs.get(job_id)
+        if run is None or run.job.tenant != tenant:
             return None
-        return JobView(job=live.job, eta_s=self._driver.eta(live))
+        return JobView(job=run.job, eta_s=self._runners.eta(run.job))
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
         """Estimate the seconds each live job still needs."""
-        return {
-            job_id: self._driver.eta(self._driver.jobs[job_id]) for job_id in job_ids if job_id in self._driver.jobs
-        }
+        known = self._runners.jobs
+        return {job_id: self._runners.eta(known[job_id].job) for job_id in job_ids if job_id in known}
 
     async def status(self) -> ClusterStatus:
         """Describe models, backlog and speed."""
@@ -223,21 +223,25 @@ class Coordinator:
                 ModelStatus(
                     name=name,
                     ready=replicas.get(name, 0) > 0,
-                    asleep=name in self._options.sleepers and not replicas.get(name, 0),
-                    detail=office.describe(replicas.get(name, 0)),
+                    scaled_to_zero=name in self._options.scale_to_zero and not replicas.get(name, 0),
+                    detail=dispatcher.describe(replicas.get(name, 0)),
                 )
-                for name, office in self._driver.offices.items()
+                for name, dispatcher in self._runners.dispatchers.items()
             ),
-            backlog_audio_s=self._driver.backlog_s,
-            speed=self._driver.meter.speed,
+            backlog_audio_s=self._runners.backlog_s,
+            speed=self._runners.meter.speed,
             ledger_ok=self._storage_retry.ledger_ok,
             store_ok=self._storage_retry.store_ok,
             draining=self._draining,
         )
 
+    async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
+        """Return what happened to a job since this Coordinator started, and why; empty if it remembers nothing."""
+        return self._runners.stories.of(job_id)
+
     async def metrics(self) -> bytes:
         """What is counted and measured here, in Prometheus' text format; raises `Fenced`."""
-        return await self._observatory.render(draining=self._draining)
+        return await self._metrics_snapshot.render(draining=self._draining)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case.
@@ -248,12 +252,14 @@ class Coordinator:
             mode = (DrainMode.REFUSING if refuse else DrainMode.QUEUEING) if begin else DrainMode.OFF
             await asyncio.to_thread(self._ledger.set_drain_mode, mode)
             self._switch(mode)
-        return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._driver.jobs))
+        return DrainStatus(draining=self._draining, refusing=self._refusing, n_live_jobs=len(self._runners.jobs))
 
     def _switch(self, mode: DrainMode) -> None:
         draining = mode is not DrainMode.OFF
         if draining != self._draining:
-            log.info("draining" if draining else "no longer draining", action="drain", live_jobs=len(self._driver.jobs))
+            log.info(
+                "draining" if draining else "no longer draining", action="drain", live_jobs=len(self._runners.jobs)
+            )
         self._draining, self._refusing = draining, mode is DrainMode.REFUSING
         self._wake.set()
 
@@ -261,29 +267,29 @@ class Coordinator:
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
-        await self._storage_retry.in_thread(self._records.enter_minutes, tenant, job_id, written)
+        await self._storage_retry.in_thread(self._job_store.enter_minutes, tenant, job_id, written)
         if written.figures is not None:
             self._measures.written(written.figures)
 
     # What Transcribers ask
 
-    async def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
-        """Lease the next batch of the replica's model to a ticket; raises `Fenced`."""
-        await self._leadership.be_sure()
-        return self._driver.offices[replica.name].claim(ticket, replica, max_items)
+    async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Lease the next batch of the replica's model to a pull; raises `Fenced`."""
+        await self._leader.ensure_valid()
+        return self._runners.dispatchers[replica.name].claim(pull_id, replica, max_items)
 
     async def complete(
-        self, ticket: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
     ) -> float:
         """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
-        office = self._driver.offices[replica.name]
+        dispatcher = self._runners.dispatchers[replica.name]
         if figures is not None:
-            self._driver.record_report(office, figures)
+            self._runners.record_report(replica.name, figures)
         for outcome in outcomes:
-            await self._driver.take_outcome(office, ticket, outcome)
-        if not self._driver.backlog_s:
-            self._driver.meter.stop()
-        return office.queue.backlog_s
+            await self._runners.take_outcome(replica.name, pull_id, outcome)
+        if not self._runners.backlog_s:
+            self._runners.meter.stop()
+        return dispatcher.queue.backlog_s
 
     # Loops
 
@@ -296,27 +302,25 @@ class Coordinator:
             try:
                 await self._storage_retry.repeat(self._claim_jobs)
             except Fenced:
-                self._leadership.lose()
+                self._leader.mark_lost()
                 return
 
     async def _claim_jobs(self) -> None:
-        self._driver.offices.follow(await asyncio.to_thread(self._ledger.model_routes))
-        for job in await asyncio.to_thread(self._records.cancel_requests):
-            await self._driver.report(
-                self._driver.jobs.get(job.id) or self._driver.authenticate(job), CancelRequested()
-            )
+        self._runners.dispatchers.apply_routes(await asyncio.to_thread(self._ledger.model_routes))
+        for job in await asyncio.to_thread(self._job_store.cancel_requests):
+            await (self._runners.jobs.get(job.id) or self._runners.authenticate(job)).report(CancelRequested())
         if self._feeder and not self._draining:
-            self._measures.arrived(await asyncio.to_thread(self._feeder.feed))
+            self._measures.arrived(await asyncio.to_thread(self._feeder.create_jobs))
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
-            claimed = await asyncio.to_thread(self._records.claim, room, self._driver.jobs)
+            claimed = await asyncio.to_thread(self._job_store.claim, room, self._runners.jobs)
             self._more_queued = len(claimed) >= room
-            await asyncio.gather(*(self._driver.begin(self._driver.authenticate(job), Claimed()) for job in claimed))
+            await asyncio.gather(*(self._runners.begin(self._runners.authenticate(job), Claimed()) for job in claimed))
 
     @property
     def _room(self) -> int:
         """How many jobs more may be transcribed at once."""
-        return self._options.max_live_jobs - self._driver.n_transcribing
+        return self._options.max_live_jobs - self._runners.n_transcribing
 
     def _job_ended(self) -> None:
         if self._more_queued and self._room >= max(1, self._options.max_live_jobs * ROOM_WORTH_A_LOOK):
@@ -351,4 +355,4 @@ class Coordinator:
         while True:
             await asyncio.sleep(self._options.progress_interval_s)
             with contextlib.suppress(MeetMemoError):  # progress is no truth: the next round writes it
-                await self._records.save_progress(self._driver.jobs.values())
+                await self._job_store.save_progress([run.live for run in self._runners.jobs.values()])

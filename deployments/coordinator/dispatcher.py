@@ -1,16 +1,17 @@
-"""`TicketOffice`: empty calls that draw work to the replicas of one Whisper model.
+"""`Dispatcher`: lets the replicas of one Whisper model pull their batches.
 
-A ticket is a call of `Transcriber.work` without payload. A replica that runs it claims its batch only then,
+A pull is a call of `Transcriber.work` without payload. A replica that runs it claims its batch only then,
 so batches form late, over all jobs, by the fair queue's order; Serve's autoscaler still sees the load as
-ongoing requests. Items are leased to the ticket that claimed them: when its call fails, or takes longer than it may,
+ongoing requests. Items are leased to the pull that claimed them: when its call fails, or takes longer than it may,
 they come back. The last attempt of an item is made alone, so that one that kills its replica takes no other with it.
 """
 
 import asyncio
 import math
+import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -22,17 +23,59 @@ from pipelines.scheduling.work_item import WorkItem
 
 log = structlog.get_logger()
 
-_SLOWER = 10.0  # than the slowest batch so far: such a batch hangs
+HUNG_IF_SLOWER = 10.0  # times than the slowest batch so far
 _MAX_ERROR_CHARS = 4000  # of an attempt: a traceback's end fits
 
+ItemKey = tuple[str, int, str]
+"""Job, chunk, task: what no two items in the cluster share."""
 
-class TicketOffice:
-    """The queue, the leases and the open tickets of one model. Belongs to one event loop.
 
-    ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up. A claimed batch may take
-    ``wait_timeout_s`` seconds plus its audio at a tenth of the slowest speed met so far; before anything was measured,
-    at ``min_speed`` (audio seconds per second). A replica decodes ``lanes`` batches at once: what is too little to
-    fill all of them is divided.
+def batch_timeout(
+    *, audio_s: float, ahead_s: float, slowest_speed: float | None, wait_timeout_s: float, min_speed: float
+) -> float:
+    """Return the seconds after which a claimed batch counts as hung.
+
+    ``audio_s`` is the batch's audio, ``ahead_s`` that of a batch which the device may decode first. Speeds are audio
+    seconds per second: the slowest measured so far, and ``min_speed`` to assume before anything was measured.
+    """
+    speed = slowest_speed / HUNG_IF_SLOWER if slowest_speed else min_speed
+    return wait_timeout_s + (audio_s + ahead_s) / speed
+
+
+@dataclass(kw_only=True)
+class PullCall:
+    """One call of a Transcriber, and the items leased to it. A call that has failed keeps them for a moment."""
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    items: dict[ItemKey, WorkItem] = field(default_factory=dict)
+    limit: asyncio.Timeout = field(default_factory=lambda: asyncio.Timeout(None))
+    claimed_at_s: float | None = None
+    claimed_audio_s: float = 0.0
+    ended: bool = False
+
+    @property
+    def audio_s(self) -> float:
+        """Audio seconds leased now: those claimed, less those with an outcome."""
+        return sum(item.audio_s for item in self.items.values())
+
+    def claim(self, items: list[WorkItem], now_s: float) -> None:
+        """Lease items to this call."""
+        self.items.update({key_of(item): item for item in items})
+        self.claimed_at_s, self.claimed_audio_s = now_s, self.audio_s
+
+    def speed(self, now_s: float) -> float | None:
+        """Return the audio seconds per second since the claim; None if nothing was claimed."""
+        if self.claimed_at_s is None:
+            return None
+        return self.claimed_audio_s / max(now_s - self.claimed_at_s, 1e-3)
+
+
+class Dispatcher:
+    """The queue, the open pulls and the leases of one model. Belongs to one event loop.
+
+    ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up, ``lost(pull_id, item, why)`` for
+    one whose call ended without its outcome. A claimed batch may take `batch_timeout` seconds. A replica decodes
+    ``decode_slots`` batches at once: too few items to fill all of them are divided. ``clock`` gives monotonic seconds.
     """
 
     def __init__(
@@ -41,184 +84,179 @@ class TicketOffice:
         transcriber: TranscriberPort,
         *,
         give_up: Callable[[WorkItem, str], None],
-        max_tickets: int,
+        lost: Callable[[str, WorkItem, str], None] = lambda pull_id, item, why: None,
+        max_pulls: int,
         batch_size: int,
         max_attempts: int,
-        lanes: int = 1,
+        decode_slots: int = 1,
         pause_s: float = 1.0,
         wait_timeout_s: float = 120.0,
         min_speed: float = 0.02,
         measures: CoordinatorMetrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self.queue = FairQueue()
         self.replica = ModelInfo(name=model)  # the last replica that claimed: what transcripts name
         self._transcriber = transcriber
         self._give_up = give_up
+        self._lost = lost
         self._measures = measures or CoordinatorMetrics()
-        self._max_tickets = max_tickets
+        self._max_pulls = max_pulls
         self._batch_size = batch_size
         self._max_attempts = max_attempts
-        self._lanes = lanes
+        self._decode_slots = decode_slots
         self._pause_s = pause_s
         self._patience_s = wait_timeout_s
         self._min_speed = min_speed
+        self._clock = clock
         self._slowest_speed: float | None = None
-        self._limits: dict[str, asyncio.Timeout] = {}
-        self._claimed: dict[str, tuple[float, float]] = {}  # ticket → when (loop's clock), audio seconds
-        self._leases: dict[str, dict[tuple[str, int, str], WorkItem]] = {}
-        self._tickets: set[asyncio.Task[None]] = set()
-        self._postponed: set[asyncio.Task[None]] = set()
+        self._pulls: dict[str, PullCall] = {}
+        self._postponed: dict[ItemKey, WorkItem] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def leased_s(self) -> float:
         """Audio seconds that replicas work on now."""
-        return sum(_audio_s(lease) for lease in self._leases.values())
+        return sum(pull.audio_s for pull in self._pulls.values())
 
     @property
-    def n_tickets(self) -> int:
+    def n_pulls(self) -> int:
         """Calls that are open now."""
-        return len(self._tickets)
+        return len(self._pulls)
 
     def describe(self, n_replicas: int) -> str:
-        """How many replicas there are, and on what they compute once one of them has claimed."""
+        """Say how many replicas there are, and on what they compute once one of them has claimed."""
         kind = f" on {self.replica.device} ({self.replica.compute_type})" if self.replica.device else ""
         return f"{n_replicas} replica{'' if n_replicas == 1 else 's'}{kind}"
 
-    def allow(self, max_tickets: int) -> None:
-        """Keep so many tickets open from now on: the model got more replicas, or has fewer."""
-        self._max_tickets = max_tickets
-        self._open_tickets()
+    def allow(self, max_pulls: int) -> None:
+        """Keep so many pulls open from now on: the model got more replicas, or has fewer."""
+        self._max_pulls = max_pulls
+        self._open_pulls()
 
     def add(self, items: list[WorkItem]) -> None:
-        """Queue items and open as many tickets as they need."""
+        """Queue items and open as many pulls as they need."""
         for item in items:
             self.queue.add(item)
-        self._open_tickets()
+        self._open_pulls()
 
-    def claim(self, ticket: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
-        """Lease the next batch to a ticket; nothing for a ticket this office does not know (an older Coordinator's)."""
-        if ticket not in self._leases:
+    def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        """Lease the next batch to a pull; return nothing for one that is not open (an older Coordinator's)."""
+        pull = self._pulls.get(pull_id)
+        if pull is None or pull.ended:
             return ()
-        items = self.queue.take(min(max_items, max(1, math.ceil(len(self.queue) / self._lanes))))
+        items = self.queue.take(min(max_items, max(1, math.ceil(len(self.queue) / self._decode_slots))))
         if items and items[0].alone and self._has_alone_out():
             # A row's last attempt must not wait in a process that another one's last attempt may kill.
             self._later(items[0])
             items = []
-        self._leases[ticket].update({_key(item): item for item in items})
         if items:
-            self._limit(ticket)
+            pull.claim(items, self._clock())
+            self._limit(pull)
         self.replica = replica
         self._batch_size = max_items
+        self._open_pulls()  # for what is left, where this batch is smaller than was reckoned
         return tuple(items)
 
-    def settle(self, ticket: str, item: WorkItem) -> bool:
-        """End an item's lease; False when the ticket no longer holds it, so that its outcome must be ignored."""
-        return self._leases.get(ticket, {}).pop(_key(item), None) is not None
+    def settle(self, pull_id: str, item: WorkItem) -> bool:
+        """End an item's lease; False when the pull no longer holds it, so that its outcome must be ignored."""
+        pull = self._pulls.get(pull_id)
+        return pull is not None and pull.items.pop(key_of(item), None) is not None
 
     def retry(self, item: WorkItem, why: str, cause: str = "item") -> None:
         """Queue an item again before its job's others, or give it up after the last attempt.
 
         ``cause``: the fault seems to be the ``item``'s or its ``replica``'s.
         """
-        if item.attempt + 1 >= self._max_attempts:
-            self._give_up(replace(item, errors=(*item.errors, why[-_MAX_ERROR_CHARS:])), why)
+        tried = replace(item, errors=(*item.errors, why[-_MAX_ERROR_CHARS:]))
+        n_tried = item.attempt + 1
+        if n_tried >= self._max_attempts:
+            self._give_up(tried, why)
             return
         self._measures.retried(self.model, cause)
-        again = replace(
-            item,
-            attempt=item.attempt + 1,
-            errors=(*item.errors, why[-_MAX_ERROR_CHARS:]),
-            alone=item.attempt + 2 >= self._max_attempts,
-        )
-        self.queue.add(again, first=True)
-        self._open_tickets()
+        self.queue.add(replace(tried, attempt=n_tried, alone=n_tried + 1 >= self._max_attempts), first=True)
+        self._open_pulls()
 
     def postpone(self, item: WorkItem) -> None:
-        """Queue an item again after a pause: what failed was not the item's fault, so it does not count."""
+        """Queue an item again after a pause: the failure was not the item's fault, so it does not count."""
         self._measures.retried(self.model, "storage")
         self._later(item)
 
     def drop(self, tenant: str, job_id: str) -> None:
-        """Forget a job: its waiting items go, its leased ones will be ignored."""
+        """Forget a job: remove its waiting items, ignore the outcomes of its leased ones."""
         self.queue.drop(tenant, job_id)
-        for lease in self._leases.values():
-            for key in [key for key in lease if key[0] == job_id]:
-                del lease[key]
+        for items in (self._postponed, *(pull.items for pull in self._pulls.values())):
+            for key in [key for key in items if key[0] == job_id]:
+                del items[key]
 
     async def close(self) -> None:
-        """Cancel the open tickets."""
-        tasks = self._tickets | self._postponed
+        """Cancel the open pulls."""
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _open_tickets(self) -> None:
-        n_batches = max(math.ceil(len(self.queue) / self._batch_size), min(self._lanes, len(self.queue)))
-        wanted = min(self._max_tickets, n_batches)
-        idle = sum(1 for lease in self._leases.values() if not lease)
-        for _ in range(min(wanted - idle, self._max_tickets - len(self._tickets))):
-            ticket = uuid.uuid4().hex
-            self._leases[ticket] = {}
-            task = asyncio.create_task(self._run(ticket), name=f"ticket {self.model}")
-            self._tickets.add(task)
-            task.add_done_callback(self._ended)
+    def _open_pulls(self) -> None:
+        n_batches = max(math.ceil(len(self.queue) / self._batch_size), min(self._decode_slots, len(self.queue)))
+        n_idle = sum(not pull.items for pull in self._pulls.values())
+        n_wanted = min(self._max_pulls, n_batches) - n_idle
+        for _ in range(min(n_wanted, self._max_pulls - len(self._pulls))):
+            pull = PullCall()
+            self._pulls[pull.id] = pull
+            self._spawn(self._run(pull))
 
-    def _limit(self, ticket: str) -> None:
-        """Start a claimed batch's clock. The device may still decode another batch first."""
-        own_s = _audio_s(self._leases[ticket])
-        before_s = max((_audio_s(lease) for name, lease in self._leases.items() if name != ticket), default=0.0)
-        speed = self._slowest_speed / _SLOWER if self._slowest_speed else self._min_speed
-        now_s = asyncio.get_running_loop().time()
-        self._claimed[ticket] = (now_s, own_s)
-        self._limits[ticket].reschedule(now_s + self._patience_s + (own_s + before_s) / speed)
+    def _limit(self, pull: PullCall) -> None:
+        """Start a claimed batch's clock."""
+        timeout_s = batch_timeout(
+            audio_s=pull.audio_s,
+            ahead_s=max((other.audio_s for other in self._pulls.values() if other is not pull), default=0.0),
+            slowest_speed=self._slowest_speed,
+            wait_timeout_s=self._patience_s,
+            min_speed=self._min_speed,
+        )
+        pull.limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
 
-    def _measure(self, ticket: str) -> None:
-        if ticket in self._claimed:
-            since_s, audio_s = self._claimed[ticket]
-            speed = audio_s / max(asyncio.get_running_loop().time() - since_s, 1e-3)
-            self._slowest_speed = min(speed, self._slowest_speed or speed)
-
-    async def _run(self, ticket: str) -> None:
-        why = ""
-        limit = self._limits[ticket] = asyncio.timeout(None)
+    async def _run(self, pull: PullCall) -> None:
+        why = "the replica returned without an outcome"
         try:
-            async with limit:
-                await self._transcriber.work(ticket)
-            self._measure(ticket)
-        except Exception as error:  # whatever ended the call, the ticket's items must come back
-            why = "the batch took longer than it may" if limit.expired() else f"{type(error).__name__}: {error}"
-            log.warning("ticket failed", action="ticket", model=self.model, error=why)
+            async with pull.limit:
+                await self._transcriber.work(pull.id)
+            if speed := pull.speed(self._clock()):
+                self._slowest_speed = min(speed, self._slowest_speed or speed)
+        except Exception as error:  # whatever ended the call, its items must come back
+            expired = pull.limit.expired()
+            pull.ended = True
+            why = "the batch took longer than it may" if expired else f"{type(error).__name__}: {error}"
+            log.warning("pull failed", action="pull", model=self.model, error=why)
             await asyncio.sleep(self._pause_s)
         finally:
-            lost = self._leases.pop(ticket)
-            self._limits.pop(ticket)
-            self._claimed.pop(ticket, None)
-        for item in lost.values():
-            self.retry(item, why or "the replica returned without an outcome", "replica")
+            del self._pulls[pull.id]
+        for item in pull.items.values():
+            self._lost(pull.id, item, why)
+            self.retry(item, why, "replica")
+        self._open_pulls()
 
     def _has_alone_out(self) -> bool:
-        return any(item.alone for lease in self._leases.values() for item in lease.values())
+        return any(item.alone for pull in self._pulls.values() for item in pull.items.values())
 
     def _later(self, item: WorkItem) -> None:
-        task = asyncio.create_task(self._add_later(item))
-        self._postponed.add(task)
-        task.add_done_callback(self._postponed.discard)
+        self._postponed[key_of(item)] = item
+        self._spawn(self._add_later(item))
 
     async def _add_later(self, item: WorkItem) -> None:
         await asyncio.sleep(self._pause_s)
-        self.queue.add(item, first=True)
-        self._open_tickets()
+        if self._postponed.get(key_of(item)) is item:  # else its job was dropped meanwhile
+            del self._postponed[key_of(item)]
+            self.queue.add(item, first=True)
+            self._open_pulls()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tickets.discard(task)
-        if not task.cancelled():
-            self._open_tickets()
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=f"dispatcher of {self.model}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _key(item: WorkItem) -> tuple[str, int, str]:
+def key_of(item: WorkItem) -> ItemKey:
+    """Return the key under which an item is leased."""
     return (item.job_id, item.chunk.index, item.task)
-
-
-def _audio_s(lease: Mapping[tuple[str, int, str], WorkItem]) -> float:
-    return sum(item.audio_s for item in lease.values())

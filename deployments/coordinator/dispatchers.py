@@ -1,4 +1,4 @@
-"""`ModelOffices`: the `TicketOffice` of each model, and which model's chunks another one decodes."""
+"""`Dispatchers`: the `Dispatcher` of each model, and which model's chunks another one decodes."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import structlog
 
-from deployments.coordinator.dispatcher import TicketOffice
+from deployments.coordinator.dispatcher import Dispatcher
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.ports import TranscriberPort
 from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.models.routing import ModelRoute, misfit
 from pipelines.scheduling.work_item import WorkItem
 
-DEFAULT_TICKETS = 16
+DEFAULT_MAX_PULLS = 16
 
 log = structlog.get_logger()
 
 
-class ModelOffices(Mapping[str, TicketOffice]):
-    """Offices by model. Belongs to one event loop."""
+class Dispatchers(Mapping[str, Dispatcher]):
+    """Map each model to its dispatcher. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -28,21 +28,26 @@ class ModelOffices(Mapping[str, TicketOffice]):
         measures: CoordinatorMetrics,
         *,
         give_up: Callable[[str, WorkItem, str], None],
+        lost: Callable[[str, str, WorkItem, str], None],
     ) -> None:
-        """``give_up(model, item, why)`` is called for an item whose attempts by a model are used up."""
+        """``give_up(model, item, why)`` is called for an item whose attempts by a model are used up.
+
+        ``lost(model, pull_id, item, why)`` is called for one whose call ended without its outcome.
+        """
         self._options = options
         self._measures = measures
         self._asked: Sequence[ModelRoute] = ()
         self._routes: Sequence[ModelRoute] = ()
-        self._offices = {
-            model: TicketOffice(
+        self._dispatchers = {
+            model: Dispatcher(
                 model,
                 transcriber,
                 give_up=functools.partial(give_up, model),
-                max_tickets=options.max_tickets.get(model, DEFAULT_TICKETS),
+                lost=functools.partial(lost, model),
+                max_pulls=options.max_pulls.get(model, DEFAULT_MAX_PULLS),
                 batch_size=options.batch_size,
                 max_attempts=options.max_attempts,
-                lanes=options.lanes.get(model, 1),
+                decode_slots=options.decode_slots.get(model, 1),
                 pause_s=options.pause_s,
                 wait_timeout_s=options.batch_patience_s,
                 measures=measures,
@@ -50,22 +55,22 @@ class ModelOffices(Mapping[str, TicketOffice]):
             for model, transcriber in transcribers.items()
         }
 
-    def __getitem__(self, model: str) -> TicketOffice:
-        return self._offices[model]
+    def __getitem__(self, model: str) -> Dispatcher:
+        return self._dispatchers[model]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._offices)
+        return iter(self._dispatchers)
 
     def __len__(self) -> int:
-        return len(self._offices)
+        return len(self._dispatchers)
 
     @property
     def backlog_s(self) -> float:
         """Audio seconds that wait or are being transcribed."""
-        return sum(office.queue.backlog_s + office.leased_s for office in self.values())
+        return sum(dispatcher.queue.backlog_s + dispatcher.leased_s for dispatcher in self.values())
 
-    def follow(self, routes: Sequence[ModelRoute]) -> None:
-        """Queue chunks by these routes from now on, as far as both models are there and fit."""
+    def apply_routes(self, routes: Sequence[ModelRoute]) -> None:
+        """Apply these routes to chunks queued from now on, where both models exist and fit."""
         if routes == self._asked:
             return
         usable = []
@@ -73,9 +78,9 @@ class ModelOffices(Mapping[str, TicketOffice]):
             why = f"there is no model {route.to!r}" if route.to not in self else ""
             why = why or misfit(self._options.profile_of(route.of), self._options.profile_of(route.to))
             if why:
-                log.error("route not followed", action="route", model=route.of, stand_in=route.to, detail=why)
+                log.error("route not followed", action="route", model=route.of, canary_model=route.to, detail=why)
             else:
-                log.info("route", action="route", model=route.of, stand_in=route.to, share=route.share)
+                log.info("route", action="route", model=route.of, canary_model=route.to, share=route.share)
                 usable.append(route)
         self._asked, self._routes = routes, usable
 
@@ -84,7 +89,7 @@ class ModelOffices(Mapping[str, TicketOffice]):
         return next((route for route in self._routes if route.of == model), None)
 
     def add(self, model: str, items: Sequence[WorkItem]) -> None:
-        """Queue items of jobs for a model, with the one that stands in for it where a route says so."""
+        """Queue items of jobs for a model, some of them with its canary model where a route says so."""
         route = self.route_of(model)
         by_model: dict[str, list[WorkItem]] = {}
         for item in items:
@@ -95,18 +100,18 @@ class ModelOffices(Mapping[str, TicketOffice]):
         for name, own in by_model.items():
             self[name].add(own)
 
-    def hand_back(self, model: str, item: WorkItem, *, stand_in: str, why: str) -> None:
-        """Queue an item that a stand-in has given up with the job's own model, as if nobody had tried."""
-        log.warning("stand-in gave up", action="route", job_id=item.job_id, stand_in=stand_in, error=why)
-        self._measures.retried(stand_in, "item")
+    def hand_back(self, model: str, item: WorkItem, *, canary_model: str, why: str) -> None:
+        """Queue an item that the canary model gave up with the job's own model, its attempts counted anew."""
+        log.warning("canary model gave up", action="route", job_id=item.job_id, canary_model=canary_model, error=why)
+        self._measures.retried(canary_model, "item")
         self[model].add([replace(item, attempt=0, errors=(), alone=False)])
 
     def drop(self, tenant: str, job_id: str) -> None:
         """Forget a job's items, whoever has them."""
-        for office in self.values():
-            office.drop(tenant, job_id)
+        for dispatcher in self.values():
+            dispatcher.drop(tenant, job_id)
 
     async def close(self) -> None:
-        """Cancel all open tickets."""
-        for office in self.values():
-            await office.close()
+        """Cancel all open pulls."""
+        for dispatcher in self.values():
+            await dispatcher.close()

@@ -1,4 +1,4 @@
-"""`JobRecords`: the Coordinator's side of the ledger: every write under the lease, lost answers made good."""
+"""`JobStore`: the Coordinator's side of the ledger: every write under the lease, lost answers made good."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from deployments.coordinator.group_commit import GroupCommit
-from deployments.coordinator.lease import Leadership
+from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.live_job import LiveJob
 from deployments.notifications.messages import JobNotifications
 from deployments.ports import WrittenResults
@@ -18,31 +18,31 @@ from pipelines.jobs.state_machine import transition
 from pipelines.ledger.protocol import JobUpdate, Ledger
 
 
-class JobRecords:
+class JobStore:
     """Reads and writes jobs for the holder of the lease; what is not async blocks. All may raise `Fenced`."""
 
     def __init__(
         self,
         ledger: Ledger,
-        leadership: Leadership,
+        leader: LeaderLease,
         notices: JobNotifications,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``notices`` says which messages a change brings, ``clock`` gives Unix seconds."""
         self._ledger = ledger
-        self._leadership = leadership
+        self._leader = leader
         self._notices = notices
         self._clock = clock
         self._claim_uncertain = False
-        self._commits = GroupCommit(lambda updates: ledger.apply_many(leadership.lease, updates))
+        self._commits = GroupCommit(lambda updates: ledger.apply_many(leader.lease, updates))
 
     def live(self) -> Sequence[Job]:
         """Jobs that were begun and have not ended."""
-        return self._ledger.live(self._leadership.lease)
+        return self._ledger.live(self._leader.lease)
 
     def cancel_requests(self) -> Sequence[Job]:
         """Live jobs, queued ones included, whose owner does not want them any more."""
-        return self._ledger.cancel_requests(self._leadership.lease)
+        return self._ledger.cancel_requests(self._leader.lease)
 
     def same_content(self, tenant: str, content_key: str) -> Job | None:
         """The newest job that succeeded with this content."""
@@ -55,10 +55,10 @@ class JobRecords:
         """
         lost: list[Job] = []
         if self._claim_uncertain:
-            live = self._ledger.live(self._leadership.lease)
+            live = self._ledger.live(self._leader.lease)
             lost = [job for job in live if job.state is JobState.QUEUED and job.id not in known]
         self._claim_uncertain = True
-        claimed = self._ledger.claim(self._leadership.lease, room)
+        claimed = self._ledger.claim(self._leader.lease, room)
         self._claim_uncertain = False
         return [*lost, *claimed]
 
@@ -98,7 +98,7 @@ class JobRecords:
         try:
             updates = [JobUpdate(live.job, live.stored.version) for live in stale]
             if updates:
-                stored = await asyncio.to_thread(self._ledger.apply_many, self._leadership.lease, updates)
+                stored = await asyncio.to_thread(self._ledger.apply_many, self._leader.lease, updates)
                 for live, job in zip(stale, stored, strict=True):
                     if isinstance(job, VersionConflict):  # an earlier round came through, but its answer did not
                         job = await asyncio.to_thread(self._ledger.get, live.job.tenant, live.job.id)
@@ -113,7 +113,7 @@ class JobRecords:
     async def record(self, job: Job, name: str, detail: str) -> None:
         """Enter something in a job's history; that alone is no reason to stop."""
         with contextlib.suppress(LedgerUnavailable, JobUnknown):
-            await asyncio.to_thread(self._ledger.record, self._leadership.lease, job, name, detail)
+            await asyncio.to_thread(self._ledger.record, self._leader.lease, job, name, detail)
 
     def enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job that had ended without minutes; raises `JobUnknown`, `IllegalTransition`."""
@@ -122,8 +122,8 @@ class JobRecords:
         after, _ = transition(job, event)
         if after != job:
             update = self._update(job, after)
-            self._ledger.apply(self._leadership.lease, after, update.expected_version, update.messages)
-            self._ledger.record(self._leadership.lease, after, "minutes_followed", written.note)
+            self._ledger.apply(self._leader.lease, after, update.expected_version, update.messages)
+            self._ledger.record(self._leader.lease, after, "minutes_followed", written.note)
 
     def is_over(self, tenant: str, job_id: str) -> bool:
         """Whether a job has ended or is unknown."""

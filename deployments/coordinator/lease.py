@@ -1,4 +1,4 @@
-"""`Leadership`: holds the Coordinator's lease and notices when it is lost."""
+"""`LeaderLease`: holds the Coordinator's lease and notices when it is lost."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from pipelines.ledger.protocol import Lease, Ledger
 log = structlog.get_logger()
 
 
-class Leadership:
+class LeaderLease:
     """The lease of one Coordinator. Whoever loses it must stop: its writes are refused from then on."""
 
     def __init__(self, ledger: Ledger, owner: str, ttl_s: float) -> None:
@@ -31,12 +31,12 @@ class Leadership:
             raise Fenced(f"{self._owner} does not hold the coordinator's lease")
         return self._lease
 
-    async def be_sure(self) -> None:
+    async def ensure_valid(self) -> None:
         """Wait until nobody else can hold the lease: after a freeze, until the ledger confirms it; raises `Fenced`."""
         while self.lease and time.monotonic() >= self._sure_until:  # noqa: ASYNC110 - the beat, or time, ends it
             await asyncio.sleep(self._ttl_s / 30)
 
-    async def win(self) -> None:
+    async def acquire(self) -> None:
         """Take the lease, waiting for a dead predecessor's to run out, and keep it alive from now on."""
         while self._lease is None:
             asked = time.monotonic()
@@ -55,7 +55,7 @@ class Leadership:
         if self.lease and time.monotonic() >= self._sure_until - self._ttl_s / 3:
             await self._renew()
 
-    async def resign(self) -> None:
+    async def release(self) -> None:
         """Give the lease back, so that a successor need not wait."""
         if self._beat is not None:
             self._beat.cancel()
@@ -64,7 +64,7 @@ class Leadership:
             with contextlib.suppress(MeetMemoError):
                 await asyncio.to_thread(self._ledger.release, self._lease)
 
-    def lose(self) -> None:
+    def mark_lost(self) -> None:
         """Note that a write was fenced."""
         if not self._lost:
             log.error("lease lost", action="fence", owner=self._owner)
@@ -81,6 +81,6 @@ class Leadership:
             try:
                 await self._renew()
             except Fenced:
-                self.lose()
+                self.mark_lost()
             except LedgerError as error:
                 log.error("ledger unavailable", action="heartbeat", error=str(error))

@@ -96,8 +96,8 @@ class LiveJob:
         A replay decodes only what it was asked to; the rest has one in its origin.
         """
         items = {chunk.index: self.transcription(chunk) for chunk in span.chunks}
-        done = {index for index, item in items.items() if (index, item.cut) in self.outcomes.done}
-        failed = {index for index, item in items.items() if (index, item.cut) in self.outcomes.failed} - done
+        done = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.done}
+        failed = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.failed} - done
         if self.job.replay_of:
             kept = set(items) - set(self.job.replay_chunks)
             done |= kept

@@ -1,4 +1,4 @@
-"""`Observatory`: puts together what the Coordinator tells Prometheus: what it counted, and the state it is in."""
+"""`MetricsSnapshot`: puts together what the Coordinator tells Prometheus: what it counted, and the state it is in."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.artifacts.storage_retry import StorageRetry
-from deployments.coordinator.job_runner import JobDriver
+from deployments.coordinator.job_runners import JobRunners
 from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
@@ -20,14 +20,14 @@ PARKED_FRESH_S = 15.0
 """How long a count of parked minutes is good: it lists a part of the store."""
 
 
-class Observatory:
+class MetricsSnapshot:
     """Looks at the Coordinator's parts; belongs to its event loop."""
 
     def __init__(
         self,
         *,
         measures: CoordinatorMetrics,
-        driver: JobDriver,
+        runners: JobRunners,
         ledger: Ledger,
         store: MeasuredStore,
         storage_retry: StorageRetry,
@@ -35,7 +35,7 @@ class Observatory:
         fence: Callable[[], int],
     ) -> None:
         self._measures = measures
-        self._driver = driver
+        self._runners = runners
         self._ledger = ledger
         self._store = store
         self._storage_retry = storage_retry
@@ -58,13 +58,13 @@ class Observatory:
             models={
                 name: ModelGauges(
                     n_replicas=replicas.get(name, 0),
-                    n_tickets=office.n_tickets,
-                    leased_audio_s=office.leased_s,
-                    info=office.replica,
+                    n_pulls=dispatcher.n_pulls,
+                    leased_audio_s=dispatcher.leased_s,
+                    info=dispatcher.replica,
                 )
-                for name, office in self._driver.offices.items()
+                for name, dispatcher in self._runners.dispatchers.items()
             },
-            speed=self._driver.meter.speed,
+            speed=self._runners.meter.speed,
             fence=self._fence(),
             ledger_ok=self._storage_retry.ledger_ok and queued is not None,
             store_ok=self._storage_retry.store_ok,
@@ -76,18 +76,18 @@ class Observatory:
 
     def _waiting(self, queued: tuple[QueuedJobs, ...], now_s: float) -> dict[tuple[str, str], WaitingWork]:
         options = self._measures.options
-        found = {(kind, model): _Sums() for kind in options.classes for model in self._driver.offices}
+        found = {(kind, model): _Sums() for kind in options.classes for model in self._runners.dispatchers}
         for group in queued:
             sums = found.get((options.class_of(group.tenant), group.model))
             if sums is not None:  # else its model is gone, and it will fail as soon as it is begun
                 sums.n_queued += group.n_jobs
                 sums.see(group.oldest_created_at_s)
-        for live in self._driver.jobs.values():
-            sums = found.get((options.class_of(live.job.tenant), live.job.options.model))
+        for run in self._runners.jobs.values():
+            sums = found.get((options.class_of(run.job.tenant), run.job.options.model))
             if sums is not None:
                 sums.n_live += 1
-                sums.backlog_s += max(0.0, live.job.progress.audio_s - live.job.progress.done_s)
-                sums.see(live.job.created_at_s)
+                sums.backlog_s += max(0.0, run.job.progress.audio_s - run.job.progress.done_s)
+                sums.see(run.job.created_at_s)
         return {
             labels: WaitingWork(
                 n_queued=sums.n_queued,

@@ -12,23 +12,23 @@ from pipelines.models.profile import ModelProfile
 class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
-    ``lanes``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_tickets``: open
-    calls of each model's Transcribers; they must suffice for all its replicas. ``sleepers`` are models that have
-    no replica while no job wants them.
+    ``decode_slots``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_pulls``:
+    open calls of each model's Transcribers; they must suffice for all its replicas. ``scale_to_zero`` are models that
+    have no replica while no job wants them.
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
-    a batch's time is limited; see `segment_stream` and `TicketOffice`.
+    a batch's time is limited; see `segment_stream` and `Dispatcher`.
     """
 
     owner: str
     profiles: Mapping[str, ModelProfile]
     weights: Mapping[str, str] = field(default_factory=dict)
-    sleepers: frozenset[str] = frozenset()
+    scale_to_zero: frozenset[str] = frozenset()
     max_live_jobs: int = 32
-    max_tickets: Mapping[str, int] = field(default_factory=dict)
+    max_pulls: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 16
-    lanes: Mapping[str, int] = field(default_factory=dict)
+    decode_slots: Mapping[str, int] = field(default_factory=dict)
     max_attempts: int = 5
     pause_s: float = 1.0
     batch_patience_s: float = 120.0

@@ -1,4 +1,4 @@
-"""`Reuse`: finds the transcript that an earlier job of the same tenant made of the same content."""
+"""`TranscriptReuse`: finds the transcript that an earlier job of the same tenant made of the same content."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ import structlog
 
 from deployments.artifacts import job_data
 from deployments.artifacts.storage_retry import StorageRetry
-from deployments.coordinator.job_store import JobRecords
-from deployments.coordinator.lease import Leadership
+from deployments.coordinator.job_store import JobStore
+from deployments.coordinator.lease import LeaderLease
 from pipelines.errors import BlobMissing
 from pipelines.jobs.content_hash import content_key
 from pipelines.jobs.events import TranscriptReused
@@ -18,23 +18,23 @@ from pipelines.storage.protocol import BlobStore
 log = structlog.get_logger()
 
 
-class Reuse:
+class TranscriptReuse:
     """Looks before a recording is cut; what is found is copied, so that each job stands alone."""
 
     def __init__(
         self,
         *,
-        records: JobRecords,
+        job_store: JobStore,
         store: BlobStore,
-        leadership: Leadership,
+        leader: LeaderLease,
         storage_retry: StorageRetry,
         profiles: Mapping[str, ModelProfile],
         weights: Mapping[str, str],
     ) -> None:
         """``weights`` holds the SHA-256 of each model's; transcripts of a model without one are not reused."""
-        self._records = records
+        self._job_store = job_store
         self._store = store
-        self._leadership = leadership
+        self._leader = leader
         self._storage_retry = storage_retry
         self._profiles = profiles
         self._weights = weights
@@ -56,10 +56,10 @@ class Reuse:
         key = self.key_of(job)
         if not (key and job.options.reuse) or job.options.keep_audio:
             return None
-        origin = await self._storage_retry.in_thread(self._records.same_content, job.tenant, key)
+        origin = await self._storage_retry.in_thread(self._job_store.same_content, job.tenant, key)
         if origin is None:
             return None
-        await self._storage_retry.repeat(self._leadership.confirm)
+        await self._storage_retry.repeat(self._leader.confirm)
         try:
             await self._storage_retry.in_thread(job_data.copy_transcript, self._store, job, origin.id)
         except BlobMissing:  # purged meanwhile

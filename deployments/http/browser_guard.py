@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deployments.http.asgi import HttpMiddleware
 from deployments.http.errors.problems import answer
 from deployments.http.hosts import is_known_host
 from deployments.http.origins import is_cross_origin
@@ -30,15 +31,15 @@ class BrowserRules:
     refuse_cross_site: bool = True
 
 
-class BrowserGuard:
+class BrowserGuard(HttpMiddleware):
     """Looks at ``Host``, ``Origin`` and ``Sec-Fetch-Site`` before anything else does."""
 
     def __init__(self, app: ASGIApp, rules: BrowserRules) -> None:
-        self._app = app
+        super().__init__(app)
         self._rules = rules
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope)
         app = self._app if refusal is None else answer(refusal, scope["path"])
         await app(scope, receive, send)
 

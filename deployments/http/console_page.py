@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FILES = Path(str(files("deployments"))) / "console"
+FILES = Path(str(files("deployments") / "console"))
 FILES_PATH = "/console"
 
 # Scripts and styles only from this server, nothing inline; text becomes markup nowhere (Trusted Types).

@@ -1,6 +1,8 @@
 """Dependencies of routes: a parameter with one of these annotations names the scope, and holds one tenant's jobs only.
 
 async def show_job(job_id: str, jobs: Reader) -> JobDetail: ...
+
+Collaborators that belong to no tenant are parameters of the function that builds the router.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from deployments.auth.authenticators import Authenticator, Principal, Scope
 from deployments.auth.rate_limit import RateMeter
+from deployments.http.app_key import AppKey
 from deployments.http.browser_guard import is_misdirected
 from deployments.http.security_headers import set_response_headers
 from deployments.intake.gates import Gate
@@ -19,6 +22,10 @@ from deployments.tenant.backend import Backend
 from deployments.tenant.batches import TenantBatches
 from deployments.tenant.jobs import TenantJobs
 from pipelines.errors import Forbidden, MeetMemoError, Unauthenticated
+
+BACKEND: AppKey[Backend] = AppKey("backend")
+DOORKEEPER: AppKey[Authenticator] = AppKey("doorkeeper")
+METER: AppKey[RateMeter] = AppKey("meter")
 
 INSPECTION_TIMEOUT_S = 3.0  # a ledger that hangs must not hang those who ask whether it does
 _BEARER = HTTPBearer(scheme_name="bearer", auto_error=False, description="An API key or a JWT.")
@@ -38,17 +45,20 @@ async def authorized(
     token = bearer.credentials if bearer else None
     if api_key is not None and token is not None and api_key != token:
         raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
-    authenticator: Authenticator = request.app.state.authenticator
-    principal = await authenticator.authenticate(token if token is not None else api_key)
-    meter: RateMeter = request.app.state.meter
-    headers, refusal = meter.charge(principal.tenant)
-    set_response_headers(request, headers)
-    if refusal is not None:
-        raise refusal
+    principal = await DOORKEEPER.get(request).authenticate(token if token is not None else api_key)
+    charge(request, principal.tenant)
     for scope in needed.scopes:
         if scope not in principal.scopes:
             raise Forbidden(f"This needs the scope {scope}, which the key does not have.", scope)
     return principal
+
+
+def charge(request: Request, tenant: str) -> None:
+    """Count a request against its tenant's rate, and tell the rate in its answer; raises `Overloaded`."""
+    headers, refusal = METER.get(request).charge(tenant)
+    set_response_headers(request, headers)
+    if refusal is not None:
+        raise refusal
 
 
 async def inspects(request: Request) -> bool:
@@ -59,7 +69,7 @@ async def inspects(request: Request) -> bool:
     """
     if is_misdirected(request):
         return False
-    authenticator: Authenticator = request.app.state.authenticator
+    authenticator = DOORKEEPER.get(request)
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
     try:
@@ -71,8 +81,7 @@ async def inspects(request: Request) -> bool:
 
 
 async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantJobs:
-    backend: Backend = request.app.state.backend
-    return backend.for_tenant(principal.tenant)
+    return BACKEND.get(request).for_tenant(principal.tenant)
 
 
 async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
@@ -80,8 +89,7 @@ async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
 
 
 async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
-    backend: Backend = request.app.state.backend
-    return backend.batches_of(principal.tenant)
+    return BACKEND.get(request).batches_of(principal.tenant)
 
 
 Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]

@@ -1,17 +1,16 @@
-"""A job's life as server-sent events (HTML Living Standard, section 9.2)."""
+"""A job's life as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from deployments.http.errors.problems import problem_of
+from deployments.http.sse import event, kept_alive
 from deployments.schemas.jobs import JobBody
-from deployments.schemas.options import Problem
 from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.errors import InvalidRequest, JobUnknown
 from pipelines.jobs.job import Job, JobState
 
 MIN_INTERVAL_S = 0.2  # a busy job changes with every batch; nobody reads faster than this
-KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def seen_version(last_event_id: str | None) -> int:
@@ -23,36 +22,37 @@ def seen_version(last_event_id: str | None) -> int:
     return int(last_event_id)
 
 
-async def job_events(
+def job_events(
     line: CoordinatorClient, job: Job, eta_s: float | None, seen: int, keep_alive_s: float, public_url: str
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield ``state``, ``progress`` and at last ``end`` events, whose id is the job's version, newer than ``seen``.
 
     ``state`` says that the state is another than in the event before (or that this is the first event), ``progress``
     that something else changed. A comment goes out after ``keep_alive_s`` seconds without an event. An event
     ``error`` with a problem ends the stream of a job that is deleted meanwhile.
     """
+    return kept_alive(_events(line, job, eta_s, seen, keep_alive_s, public_url), keep_alive_s)
+
+
+async def _events(
+    line: CoordinatorClient, job: Job, eta_s: float | None, seen: int, look_s: float, public_url: str
+) -> AsyncGenerator[bytes, None]:
     told: JobState | None = None
     news = job.version > seen or job.state.final
     while True:
         if news:
             name = "end" if job.state.final else "progress" if told is job.state else "state"
-            yield _event(name, job.version, JobBody.from_domain(job, eta_s, public_url))
+            body = JobBody.from_domain(job, eta_s, public_url)
+            yield event(body.model_dump_json(), name=name, version=job.version)
             if job.state.final:
                 return
             told = job.state
             await asyncio.sleep(MIN_INTERVAL_S)
         try:
-            view = await line.watch(job, keep_alive_s)
+            view = await line.watch(job, look_s)
         except JobUnknown as error:
-            yield _event("error", job.version, problem_of(error))
+            yield event(problem_of(error).model_dump_json(), name="error", version=job.version)
             return
         news = view is not None
-        if view is None:
-            yield KEEP_ALIVE
-        else:
+        if view is not None:
             job, eta_s = view.job, view.eta_s
-
-
-def _event(name: str, version: int, body: JobBody | Problem) -> bytes:
-    return f"event: {name}\nid: {version}\ndata: {body.model_dump_json()}\n\n".encode()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from deployments.artifacts.shared_reads import SharedReads
+from deployments.http.sse import event, kept_alive
 from deployments.schemas.jobs import JobBody
 from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.errors import LedgerUnavailable
@@ -22,7 +23,6 @@ POLL_S = 1.0
 OVERLAP_S = 10.0  # clocks of several machines differ, and a transaction shows later than its time says
 PAGE = 500
 MAX_TOLD = 20_000  # what a stream remembers having told
-KEEP_ALIVE = b": keep-alive\n\n"
 
 
 class Counts(BaseModel):
@@ -90,31 +90,24 @@ class JobFeed:
     clock: Callable[[], float] = time.time
     _told: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
-    async def events(self) -> AsyncGenerator[bytes, None]:
+    def events(self) -> AsyncGenerator[bytes, None]:
         """Yield ``counts`` at once and whenever something changed, ``jobs`` with what changed, comments in between.
 
         Told first is what changed in the last `OVERLAP_S`: who lists jobs after the stream began misses nothing.
 
         While the ledger does not answer there are comments only; what was missed comes afterwards.
         """
+        return kept_alive(self._events(), self.keep_alive_s)
+
+    async def _events(self) -> AsyncGenerator[bytes, None]:
         since_s = self.clock()
         yield _event("counts", await self.changed.counts_now(self.tenant))
-        loop = asyncio.get_running_loop()
-        alive_until_s = loop.time() + self.keep_alive_s
         while True:
             asked_s = self.clock()
-            looking = asyncio.create_task(self._news(since_s - OVERLAP_S))
             try:
-                while not looking.done():
-                    await asyncio.wait([looking], timeout=alive_until_s - loop.time())
-                    if loop.time() >= alive_until_s:
-                        alive_until_s = loop.time() + self.keep_alive_s
-                        yield KEEP_ALIVE
-                news, counts = looking.result()
+                news, counts = await self._news(since_s - OVERLAP_S)
             except LedgerUnavailable:
                 continue
-            finally:
-                looking.cancel()
             since_s = asked_s
             if counts is None:
                 continue
@@ -124,7 +117,6 @@ class JobFeed:
             for start in range(0, len(news), PAGE):
                 yield _event("jobs", await self._show(news[start : start + PAGE]))
             yield _event("counts", counts)
-            alive_until_s = loop.time() + self.keep_alive_s
 
     async def _news(self, from_s: float) -> tuple[Sequence[Job], Counts | None]:
         """Jobs that were not told as they are now, and the counts if there are any."""
@@ -142,4 +134,4 @@ def _mark(job: Job) -> tuple[int, float, float]:
 
 
 def _event(name: str, body: BaseModel) -> bytes:
-    return f"event: {name}\ndata: {body.model_dump_json()}\n\n".encode()
+    return event(body.model_dump_json(), name=name)

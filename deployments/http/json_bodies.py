@@ -11,16 +11,20 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
+from deployments.http.app_key import AppKey
 from deployments.intake.json_parsing import parse_object
 from deployments.intake.spool import body_of
 from deployments.intake.submission import content_length
-from deployments.limits import IngestionLimits
+from deployments.limits import LiveLimits
 from deployments.schemas.options import ApiModel, parsed
 from pipelines.errors import MeetMemoError, TooLarge, UnsupportedMediaType, refused_option
 
 MAX_JSON_BYTES = 1 << 20
 PARSERS = 2
 """Threads that parse at once, and with that how many bodies are in memory as objects that nobody has checked yet."""
+
+LIMITS: AppKey[LiveLimits] = AppKey("limits")
+JSON_THREADS: AppKey[anyio.CapacityLimiter] = AppKey("json_threads")
 
 W = TypeVar("W", bound=ApiModel)
 
@@ -32,8 +36,7 @@ async def read_bounded(request: Request, max_bytes: int, too_large: MeetMemoErro
     if length is not None and length > max_bytes:
         raise refusal
     data = bytearray()
-    limits: IngestionLimits = request.app.state.backend.limits
-    async for block in body_of(request.stream(), length, limits.pace):
+    async for block in body_of(request.stream(), length, LIMITS.get(request).now.pace):
         data += block
         if len(data) > max_bytes:
             raise refusal
@@ -42,8 +45,7 @@ async def read_bounded(request: Request, max_bytes: int, too_large: MeetMemoErro
 
 async def parsed_in_thread(request: Request, parse: Callable[[], W]) -> W:
     """Parse a request's JSON, a few at once in the whole process."""
-    threads: anyio.CapacityLimiter = request.app.state.json_parsers
-    return await anyio.to_thread.run_sync(parse, limiter=threads)
+    return await anyio.to_thread.run_sync(parse, limiter=JSON_THREADS.get(request))
 
 
 def json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callable[[Request], Awaitable[W]]:

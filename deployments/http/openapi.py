@@ -5,8 +5,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from deployments.http.errors.documentation import documented
 from deployments.http.errors.openai import speaks_openai
-from deployments.http.errors.problems import MEDIA_TYPE, documented
+from deployments.http.errors.problems import MEDIA_TYPE
 from deployments.schemas.options import Options, Problem, SourceRequest
 from deployments.schemas.references import ReferenceFields
 from pipelines.errors import Reason

@@ -2,7 +2,9 @@
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from deployments.http.asgi import HttpMiddleware, at_start
 
 _KEY = "answer_headers"
 SAFE = {
@@ -24,24 +26,15 @@ def set_response_headers(request: Request, headers: dict[str, str]) -> None:
     request.scope.setdefault(_KEY, {}).update(headers)
 
 
-class AnswerHeaders:
+class AnswerHeaders(HttpMiddleware):
     """Adds what is missing; what an answer says itself stands."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        def add(start: Message) -> None:
+            headers = MutableHeaders(scope=start)
+            is_page = headers.get("content-type", "").startswith("text/html")
+            policy = PAGE_POLICY if is_page else DATA_POLICY
+            for name, value in {**SAFE, "content-security-policy": policy, **scope.get(_KEY, {})}.items():
+                headers.setdefault(name, value)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                is_page = headers.get("content-type", "").startswith("text/html")
-                policy = PAGE_POLICY if is_page else DATA_POLICY
-                for name, value in {**SAFE, "content-security-policy": policy, **scope.get(_KEY, {})}.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, at_start(send, add))

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import structlog
 
 from deployments.artifacts.presigned_uploads import DirectUploads
+from deployments.intake.job_sources import JobSource, SpooledSource, UploadedSource, UrlSource
 from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
 from deployments.telemetry.request_context import current_request
 from pipelines.codec import encode
 from pipelines.core import BlobRef
-from pipelines.errors import MeetMemoError, Overloaded
+from pipelines.errors import Overloaded
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.layout import JobKeys
@@ -56,55 +57,41 @@ class Intake:
         Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
         `NotFound` and `UploadIncomplete`.
         """
-        now_s = self._now_s()
-        job_id = submission.upload_id or self.new_id()
-        key = JobKeys(tenant=tenant, job_id=job_id).source
-        spool, came = submission.spool, current_request()
+        source = self._source_of(submission)
+        job = self._new_job(tenant, submission)
         try:
-            source = BlobRef(key=key, n_bytes=0)
-            if spool:
-                source = self.store.put_file(key, spool.path, sha256=spool.sha256)
-            filename = submission.filename
-            if submission.upload_id and not self._holds(tenant, job_id):
-                upload = self.direct.whole(tenant, job_id)
-                source, filename = replace(source, n_bytes=upload.n_bytes), filename or upload.filename
-            job = Job(
-                id=job_id,
-                tenant=tenant,
-                options=submission.options,
-                source=source,
-                filename=filename,
-                source_url=submission.source_url,
-                created_at_s=now_s,
-                updated_at_s=now_s,
-                request_id=came.request_id,
-                traceparent=came.traceparent,
-                reference=submission.reference,
-            )
-            stored_job, created = self.ledger.create(
+            job = source.bring(job)
+            stored, created = self.ledger.create(
                 job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
             )
         except BaseException:
-            if spool and not self._holds(tenant, job_id):
-                self._forget(key)
+            source.rollback(job)
             raise
-        finally:
-            if spool:
-                spool.discard()
-        if spool and not created:
-            self._forget(key)
-        if submission.upload_id:
-            self._close_upload(tenant, job_id, keep=stored_job.id == job_id)
-        log.info(
-            "job accepted" if created else "job repeated",
-            action="job_accepted" if created else "job_repeated",
-            job_id=stored_job.id,
+        source.commit(job, stored)
+        _log_accepted(job, stored, created=created)
+        return stored, created
+
+    def _source_of(self, submission: Submission) -> JobSource:
+        if submission.spool:
+            return SpooledSource(spool=submission.spool, store=self.store, ledger=self.ledger)
+        return UploadedSource(uploads=self.direct, ledger=self.ledger) if submission.upload_id else UrlSource()
+
+    def _new_job(self, tenant: str, submission: Submission) -> Job:
+        now_s, came = self._now_s(), current_request()
+        job_id = submission.upload_id or self.new_id()
+        return Job(
+            id=job_id,
             tenant=tenant,
-            model=stored_job.options.model,
-            n_bytes=source.n_bytes,
-            source_host=host_of(submission.source_url),
+            options=submission.options,
+            source=BlobRef(key=JobKeys(tenant=tenant, job_id=job_id).source, n_bytes=0),
+            filename=submission.filename,
+            source_url=submission.source_url,
+            created_at_s=now_s,
+            updated_at_s=now_s,
+            request_id=came.request_id,
+            traceparent=came.traceparent,
+            reference=submission.reference,
         )
-        return stored_job, created
 
     def replay(self, origin: Job, chunks: tuple[int, ...], key: str | None) -> tuple[Job, bool]:
         """Write a job that decodes an ended job's chunks again; see `accept`."""
@@ -151,23 +138,14 @@ class Intake:
     def _now_s(self) -> float:
         return round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
 
-    def _holds(self, tenant: str, job_id: str) -> bool:
-        """Say whether the ledger has the job after all: a commit may succeed although its answer is lost."""
-        try:
-            self.ledger.get(tenant, job_id)
-        except MeetMemoError:
-            return False  # the client is told to send again, and then the bytes come again too
-        return True
 
-    def _close_upload(self, tenant: str, upload_id: str, *, keep: bool) -> None:
-        """Forget that an upload is open; its bytes too where another job answers for it."""
-        try:
-            self.direct.forget(tenant, upload_id, with_bytes=not keep)
-        except MeetMemoError:
-            log.warning("mark of an upload left behind", action="upload_orphaned", upload_id=upload_id)
-
-    def _forget(self, key: str) -> None:
-        try:
-            self.store.delete(key)
-        except MeetMemoError:
-            log.warning("blob left behind", action="blob_orphaned", key=key)
+def _log_accepted(job: Job, stored: Job, *, created: bool) -> None:
+    log.info(
+        "job accepted" if created else "job repeated",
+        action="job_accepted" if created else "job_repeated",
+        job_id=stored.id,
+        tenant=stored.tenant,
+        model=stored.options.model,
+        n_bytes=job.source.n_bytes,
+        source_host=host_of(job.source_url),
+    )

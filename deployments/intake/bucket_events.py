@@ -1,6 +1,6 @@
 """Events of buckets, as AWS and MinIO send them: which objects came to be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -32,25 +32,43 @@ def objects_created(body: bytes) -> list[ObjectCreated]:
     if isinstance(event.get("Message"), str):
         event = parse_object(event["Message"].encode(), "The event")  # in an envelope of SNS
     try:
-        found = list(islice(_created(event), MAX_RECORDS + 1))
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        dialect = next(read for name, read in _DIALECTS.items() if name in event)
+        found = list(islice(dialect(event), MAX_RECORDS + 1))
+    except (StopIteration, KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise InvalidRequest("The event has not the form of S3's or MinIO's.") from None
     if len(found) > MAX_RECORDS:
         raise InvalidRequest(f"An event may name {MAX_RECORDS} objects at most.")
     return found
 
 
-def _created(event: dict[str, Any]) -> Iterator[ObjectCreated]:
-    if "Records" in event:
-        for record in event["Records"]:
-            if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
-                found = record["s3"]["object"]
-                yield _object(record["s3"]["bucket"]["name"], unquote_plus(found["key"]), found, "eTag")
-    elif event.get("detail-type") == "Object Created":
+def _s3_records(event: dict[str, Any]) -> Iterator[ObjectCreated]:
+    """Read the records of S3 and MinIO, whose keys are URL-encoded."""
+    for record in event["Records"]:
+        if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
+            found = record["s3"]["object"]
+            yield _object(record["s3"]["bucket"]["name"], unquote_plus(found["key"]), found, "eTag")
+
+
+def _event_bridge(event: dict[str, Any]) -> Iterator[ObjectCreated]:
+    """Read an event of EventBridge, whose key is as it is."""
+    if event["detail-type"] == "Object Created":
         found = event["detail"]["object"]
         yield _object(event["detail"]["bucket"]["name"], found["key"], found, "etag")
-    elif event.get("Event") != "s3:TestEvent" and "detail-type" not in event:
+
+
+def _s3_test(event: dict[str, Any]) -> Iterator[ObjectCreated]:
+    """Take what S3 sends when notifications are set up."""
+    if event["Event"] != "s3:TestEvent":
         raise KeyError("Records")
+    return iter(())
+
+
+_DIALECTS: dict[str, Callable[[dict[str, Any]], Iterator[ObjectCreated]]] = {
+    "Records": _s3_records,
+    "detail-type": _event_bridge,
+    "Event": _s3_test,
+}
+"""Who reads an event, by a name that only this dialect has; the first one counts."""
 
 
 def _object(bucket: str, key: str, found: dict[str, Any], etag: str) -> ObjectCreated:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from deployments.artifacts.template_queue import TemplateQueue
 from deployments.notifications.webhooks import WebhookLimits, target_complaint
-from deployments.schemas.options import MAX_PRIORITY, MinutesOverrides, Options
+from deployments.schemas.options import MinutesOverrides, Options, field_schemas
 from pipelines.errors import ModelUnknown, refused_option
 from pipelines.export.templating.tenant_styles import TenantStyles
-from pipelines.jobs.job import JobOptions
+from pipelines.jobs.options import MAX_PRIORITY, JobOptions
 from pipelines.models.profile import ModelProfile
+from pipelines.text.languages import LANGUAGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,31 +43,31 @@ class JobPolicy:
         at once.
         """
         chosen = self._chosen(options)
-        if template := self._template(options):
+        if template := self._template(chosen):
             await self.templates.check(self.tenant, template)
         return chosen
 
     def check_blocking(self, options: Options) -> JobOptions:
         """As `check`, for threads."""
         chosen = self._chosen(options)
-        if template := self._template(options):
+        if template := self._template(chosen):
             self.templates.check_blocking(self.tenant, template)
         return chosen
 
-    def _template(self, options: Options | JobOptions) -> str:
+    def _template(self, options: JobOptions) -> str:
         """Return the text of the template a job asks for, "" for none of its own; raises `TemplateUnknown`."""
         wanted = options.minutes_template
         return self.styles.template(self.tenant, wanted, "en") if wanted else ""
 
     def _chosen(self, options: Options) -> JobOptions:
-        if options.keep_audio and not self.keeps_audio:
-            raise refused_option("keep_audio", "recordings are not kept here")
-        self._check_minutes(options)
-        if complaint := self._about_webhook(options.webhook_url):
-            raise refused_option("webhook_url", complaint)
-        if complaint := self._about_recipients(options.recipients):
-            raise refused_option("recipients", complaint)
         chosen = options.to_domain(self.default_model, reuse=self.reuse)
+        if chosen.keep_audio and not self.keeps_audio:
+            raise refused_option("keep_audio", "recordings are not kept here")
+        self._check_minutes(chosen)
+        if complaint := self._about_webhook(chosen.webhook_url):
+            raise refused_option("webhook_url", complaint)
+        if complaint := self._about_recipients(chosen.recipients):
+            raise refused_option("recipients", complaint)
         usual = self.vocabularies.get(self.tenant, ())
         chosen = replace(chosen, vocabulary=tuple(dict.fromkeys((*chosen.vocabulary, *usual))))
         self.check_model(chosen.model)
@@ -75,6 +77,21 @@ class JobPolicy:
         if chosen.task == "translate" and not profile.can_translate:
             raise refused_option("task", f"the model {chosen.model} cannot translate")
         return chosen
+
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """Return the JSON Schema of each option that can be had here, with the names there are to choose from."""
+        schemas = field_schemas(Options)
+        schemas["model"] |= {"enum": list(self.models), "default": self.default_model}
+        schemas["language"]["enum"] = schemas["minutes_language"]["examples"] = sorted(LANGUAGES)
+        schemas["minutes_template"]["examples"] = list(self.styles.names(self.tenant))
+        if not self.llm_configured:
+            schemas["minutes"]["enum"] = [name for name in schemas["minutes"]["enum"] if name != "llm"]
+        offered = {
+            "keep_audio": self.keeps_audio,
+            "webhook_url": self.webhooks is not None,
+            "recipients": self.mail_domains is not None,
+        }
+        return {name: schema for name, schema in schemas.items() if offered.get(name, True)}
 
     async def rewritten(self, options: JobOptions, wishes: MinutesOverrides) -> JobOptions:
         """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
@@ -87,7 +104,7 @@ class JobPolicy:
             await self.templates.check(self.tenant, template)
         return chosen
 
-    def _check_minutes(self, options: Options | JobOptions) -> None:
+    def _check_minutes(self, options: JobOptions) -> None:
         if options.minutes == "llm" and not self.llm_configured:
             raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
 

@@ -106,8 +106,9 @@ def checked_entries(
             reference = ReferenceFields.taken_from({"external_id": line.external_id, "metadata": line.metadata})
             key = json.dumps(line.options, sort_keys=True)
             if key not in known:
-                wanted = Options.parse({**common, **line.options})
-                templates.add(wanted.minutes_template)
+                given = {**common, **line.options}
+                wanted = Options.parse(given)
+                templates.add(given.get("minutes_template", ""))
                 if len(templates) > MAX_TEMPLATES:
                     raise refused_option("minutes_template", f"a batch brings {MAX_TEMPLATES} templates at most")
                 known[key] = offer.check_blocking(wanted)

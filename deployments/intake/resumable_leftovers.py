@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from deployments.intake.resumable_records import FOLDER, PART_SUFFIX, RECORD_SUFFIX, Resumable
 from deployments.intake.resumable_uploads import LIFETIME_S
 from pipelines.codec import decode
+from pipelines.storage.atomic_write import TEMPORARY_SUFFIX
 
 BETWEEN_LIFETIME_S = 3600.0  # what is between two steps of a living process takes no such time
 
@@ -27,7 +28,7 @@ def sweep_leftovers(spool_dir: Path, now_s: float) -> int:
     n_deleted = sum(_delete(path) for path, record in list(_records(spool_dir)) if _is_over(path, record, now_s))
     folder = spool_dir / FOLDER
     parts = (part for part in folder.glob(f"*{PART_SUFFIX}") if not part.with_suffix(RECORD_SUFFIX).exists())
-    for path in (*parts, *folder.glob("*.new")):
+    for path in (*parts, *folder.glob(f"*{TEMPORARY_SUFFIX}")):
         if _age_s(path, now_s) > BETWEEN_LIFETIME_S:
             n_deleted += _unlink(path)
     if n_deleted:

@@ -5,7 +5,6 @@ will be. Both outlive the process; nothing else has to be remembered. Everything
 """
 
 import fcntl
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployments.intake.resumable_records import FOLDER, PART_SUFFIX, RECORD_SUFFIX, Resumable, read_record
-from deployments.intake.spool_space import SpoolSpace, faults_of_the_spool
+from deployments.intake.spool_space import SpoolSpace, check_room, faults_of_the_spool, write_whole
 from deployments.limits import TenantLimits
 from pipelines.codec import encode
-from pipelines.errors import NotFound, Overloaded, StoreFull, TooLarge, UploadBusy
+from pipelines.errors import NotFound, Overloaded, TooLarge, UploadBusy
+from pipelines.file_hash import hash_stream
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.storage.atomic_write import write_atomic
 
 LIFETIME_S = 24 * 3600.0
 RETRY_AFTER_S = 60.0
@@ -30,9 +31,8 @@ class WholeUpload:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.n_bytes = path.stat().st_size
         with path.open("rb") as file:
-            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            self.n_bytes, self.sha256 = hash_stream(file)
 
     def discard(self) -> None:
         """Delete the file, unless the store has moved it away."""
@@ -98,7 +98,7 @@ class ResumableUploads:
         own = [upload for upload in uploads if upload.record.tenant == tenant]
         if len(own) >= self._max_open:
             raise Overloaded(f"{len(own)} of your uploads are open already; end or finish some.", RETRY_AFTER_S)
-        room = self._space.free_bytes() - self._space.n_promised()
+        room = self._space.room_bytes()
         n_own = sum(upload.record.n_bytes for upload in own)
         share = limits.open_upload_share(max(0, room) + sum(upload.record.n_bytes for upload in uploads))
         if own and n_own + n_bytes > share:
@@ -106,8 +106,7 @@ class ResumableUploads:
                 f"Your open uploads may have {share} bytes; {len(own)} have {n_own} of them. End or finish some.",
                 RETRY_AFTER_S,
             )
-        if n_bytes > room:
-            raise StoreFull("The spool folder's disk has too little room for this upload beside those under way.")
+        check_room(n_bytes, room)
 
     def get(self, tenant: str, upload_id: str) -> tuple[Resumable, int]:
         """Return an upload and its offset; raises `NotFound`."""
@@ -116,8 +115,12 @@ class ResumableUploads:
             raise NotFound(f"There is no upload {upload_id!r}.")
         if record.job_id:
             return record, record.n_bytes
+        return record, self.n_there(record)
+
+    def n_there(self, record: Resumable) -> int:
+        """Return how many bytes of an upload that has become no job have arrived."""
         path = self.data(record)
-        return record, path.stat().st_size if path.exists() else 0
+        return path.stat().st_size if path.exists() else 0
 
     @contextmanager
     def appending(self, record: Resumable) -> Iterator["Piece"]:
@@ -169,10 +172,7 @@ class ResumableUploads:
         return read_record(self._folder, upload_id)
 
     def _write(self, record: Resumable) -> None:
-        path = self._record_path(record.id)
-        temporary = path.with_suffix(".new")
-        temporary.write_bytes(encode(record))
-        temporary.replace(path)
+        write_atomic(self._record_path(record.id), encode(record))
 
 
 class Piece:
@@ -200,10 +200,7 @@ class Piece:
             if not os.fstat(self._descriptor).st_nlink:
                 raise NotFound("The upload was ended while this piece was sent.")
             self._space.check(len(block))
-            view = memoryview(block)
-            with faults_of_the_spool():
-                while view:
-                    view = view[os.write(self._descriptor, view) :]
+            write_whole(self._descriptor, block)
         finally:
             with self._state:
                 self._is_writing = False

@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import hashlib
 import math
-import os
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -18,14 +17,13 @@ import anyio
 import anyio.to_thread
 
 from deployments.intake.gates import Gate
-from deployments.intake.spool_space import SUFFIX, SpoolSpace, faults_of_the_spool, with_claim
+from deployments.intake.spool_space import SUFFIX, SpoolSpace, check_room, faults_of_the_spool, with_claim, write_whole
 from deployments.limits import LiveLimits, UploadPace
-from pipelines.errors import InvalidRequest, StoreFull, TooLarge, UploadStalled
+from deployments.sources.blocks import BLOCK_BYTES
+from pipelines.errors import InvalidRequest, TooLarge, UploadStalled
 
-BLOCK_BYTES = 1 << 20  # one hop to a thread per MiB: hashing and writing it take a few milliseconds
 CLAIM_STEP_BYTES = 64 << 20  # a body of unknown length claims so much more of the disk at a time
 _DISK_THREADS = 16
-_SHORT = "The spool folder's disk has too little room for this upload beside those that are under way."
 
 
 class StoredUpload(Protocol):
@@ -139,9 +137,8 @@ class Spool:
         """Claim the room for ``n_bytes`` in all, and ``step_bytes`` more where they are there; raises `StoreFull`."""
         with self._space.locked():
             self._space.check(n_bytes - self._n_written)
-            room = self._space.free_bytes() - self._space.n_promised(besides=self.path) + self._n_written
-            if n_bytes > room:
-                raise StoreFull(_SHORT)
+            room = self._space.room_bytes(besides=self.path) + self._n_written
+            check_room(n_bytes, room)
             self._note_claim(min(n_bytes + step_bytes, room))
 
     def _give_up_rest(self) -> None:
@@ -169,14 +166,10 @@ class Spool:
                 self._claim(self._n_written + n_bytes, CLAIM_STEP_BYTES)
             else:  # others than uploads may have filled the disk meanwhile
                 self._space.check(n_bytes)
-            with faults_of_the_spool():
-                for block in blocks:
-                    self._digest.update(block)
-                    view = memoryview(block)
-                    while view:
-                        n_written = os.write(self._file.fileno(), view)
-                        self._n_written += n_written
-                        view = view[n_written:]
+            for block in blocks:
+                self._digest.update(block)
+                write_whole(self._file.fileno(), block)
+                self._n_written += len(block)
 
 
 class UploadGates:

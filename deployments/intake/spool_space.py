@@ -46,6 +46,20 @@ def faults_of_the_spool() -> Iterator[None]:
         raise writing_fault(error, "The spool folder") from error
 
 
+def check_room(n_bytes: int, room_bytes: int) -> None:
+    """Raise `StoreFull` where an upload of so many bytes has too little room."""
+    if n_bytes > room_bytes:
+        raise StoreFull("The spool folder's disk has too little room for this upload beside those that are under way.")
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Write every byte, however many the system takes at once; raises `StoreFull`, `StoreUnavailable`."""
+    view = memoryview(data)
+    with faults_of_the_spool():
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpoolSpace:
     """Counts the room in ``folder``, of whose disk ``min_free_bytes`` stay free; ``clock`` gives Unix seconds."""
@@ -75,6 +89,10 @@ class SpoolSpace:
         """Raise `StoreFull` when so many bytes may not be written now."""
         if n_bytes > self.free_bytes():
             raise StoreFull("The spool folder's disk is nearly full.")
+
+    def room_bytes(self, *, besides: Path | None = None) -> int:
+        """Count what may still be promised; see `n_promised`."""
+        return self.free_bytes() - self.n_promised(besides=besides)
 
     def open_uploads(self) -> list[OpenUpload]:
         """Resumable uploads that are not whole, or have no job yet."""

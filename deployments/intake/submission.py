@@ -1,39 +1,30 @@
-"""From a request to a `Submission`: `read_submission` reads it, `deployments.intake.accept.Intake` makes it durable."""
+"""`Submission`: a request to transcribe one recording, and how its options and names are read.
+
+`deployments.intake.submission_readers` reads it from a request, `deployments.intake.accept.Intake` makes it durable.
+"""
 
 import hashlib
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
-from pydantic import ValidationError
 from starlette.requests import Request
 
-from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
-from deployments.intake.multipart import read_form
-from deployments.intake.raw_audio import header_for
-from deployments.intake.spool import Spool, StoredUpload, body_of
-from deployments.limits import IngestionLimits
-from deployments.schemas.options import LIST_OPTIONS, Options, SourceRequest
+from deployments.intake.spool import StoredUpload
+from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
-from deployments.sources.fetch import NAMELESS, check_url, name_in
-from deployments.sources.headers import disposition, filename_of, text_of
+from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
 from pipelines.errors import (
-    EmptyAudio,
     InvalidOptions,
     InvalidRequest,
-    UnsupportedMediaType,
 )
-from pipelines.jobs.job import JobOptions
+from pipelines.jobs.options import LIST_OPTIONS, JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 
-MAX_JSON_BYTES = 64 << 10
 MAX_FILENAME_CHARS = 255
-RAW_TYPES = ("audio/", "video/", "application/octet-stream", "application/ogg", "application/mp4")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,78 +49,13 @@ class Submission:
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
-async def read_submission(request: Request, spool: Spool, offer: JobPolicy, limits: IngestionLimits) -> Submission:
-    """Read a submission in any of its three forms: multipart, JSON with a source, raw bytes.
+async def read_wishes(given: dict[str, Any], offer: JobPolicy) -> tuple[JobOptions, Reference]:
+    """Check what a submitter wants of a job; takes the reference out of ``given``.
 
-    Options may come in the query, as form fields and as JSON, each at most once. Raises `UnsupportedMediaType`,
-    `InvalidRequest`, `UploadStalled`, `InvalidOptions`, `ModelUnknown`, `EmptyAudio`, `TooLarge`, `StoreUnavailable`.
+    Raises `InvalidOptions`, `ModelUnknown`, `TemplateUnknown`, `TemplateInvalid`, `Overloaded`.
     """
-    key = idempotency_key(request.headers)
-    query = dict(query_values(request.query_params.multi_items()))
-    query_filename = query.pop("filename", [""])[-1]
-    content_type = request.headers.get("content-type", "application/octet-stream")
-    media_type = content_type.partition(";")[0].strip().lower()
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not accepted; send the recording as it is.")
-    length = content_length(request.headers)
-    body = body_of(request.stream(), length, limits.pace)
-
-    if media_type == "application/json":
-        source = await _read_source(body, length)
-        if source.source is not None:
-            check_url(source.source, limits.sources, offer.tenant)
-        outside = {"external_id": source.external_id, "metadata": source.metadata}
-        given = merge_options(query, {}, source.options, {k: v for k, v in outside.items() if v is not None})
-        reference = ReferenceFields.taken_from(given)
-        return Submission(
-            options=await offer.check(Options.parse(given)),
-            reference=reference,
-            filename=_name_of(source, query_filename),
-            spool=None,
-            source_url=source.source or "",
-            upload_id=source.upload or "",
-            idempotency_key=key,
-        )
-    if length is not None:
-        await spool.announce(length)
-    if media_type == "multipart/form-data":
-        form = await read_form(body, content_type, spool)
-        fields = dict(form.fields)
-        given = merge_options(query, {}, _json_options(fields.pop("options", [])))
-        name: str | None = fields.pop("filename", [""])[-1] or form.filename or query_filename
-        given = merge_options({}, fields, given)
-        reference = ReferenceFields.taken_from(given)
-        chosen = await offer.check(Options.parse(given))
-        if not form.has_file:
-            raise InvalidRequest("The form has no field 'file'.")
-    elif media_type.startswith(RAW_TYPES):
-        given = merge_options(query, {}, {})
-        reference = ReferenceFields.taken_from(given)
-        chosen = await offer.check(Options.parse(given))
-        name = query_filename or _header_filename(request.headers)
-        header = header_for(content_type)
-        if header:
-            await spool.write(header)
-        async for block in body:
-            await spool.write(block)
-        if spool.n_bytes == len(header):
-            raise EmptyAudio("The recording has no bytes.")
-    else:
-        raise UnsupportedMediaType(
-            f"Content type {media_type} is not accepted: send multipart/form-data with a field 'file', "
-            "application/json with a source, or the recording itself as audio/*, video/* or application/octet-stream."
-        )
-    await spool.finish()
-    if spool.n_bytes == 0:
-        raise EmptyAudio("The recording has no bytes.")
-    return Submission(
-        options=chosen,
-        filename=clean_filename(name or NAMELESS),
-        spool=spool,
-        source_url="",
-        idempotency_key=key,
-        reference=reference,
-    )
+    reference = ReferenceFields.taken_from(given)
+    return await offer.check(Options.parse(given)), reference
 
 
 def merge_options(
@@ -185,12 +111,9 @@ def clean_filename(name: str) -> str:
     return printable if printable.strip(".") else NAMELESS
 
 
-def query_values(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """Group a query's pairs by name."""
-    values: dict[str, list[str]] = {}
-    for name, value in items:
-        values.setdefault(name, []).append(value)
-    return values
+def query_values(request: Request) -> dict[str, list[str]]:
+    """Group the values of a request's query by name."""
+    return {name: request.query_params.getlist(name) for name in request.query_params}
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
@@ -201,50 +124,3 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     if not (raw.isascii() and raw.isdigit()):
         raise InvalidRequest("Content-Length is not a number.")
     return int(raw)
-
-
-def _name_of(source: SourceRequest, query_filename: str) -> str:
-    """The name that was given, or the URL's; "" for an upload, which may have one already."""
-    given = source.filename or query_filename or (name_in(source.source) if source.source else "")
-    return clean_filename(given) if given else ""
-
-
-def _header_filename(headers: Mapping[str, str]) -> str | None:
-    if "x-filename" in headers:
-        return unquote(text_of(headers["x-filename"].encode("latin-1")))
-    if "content-disposition" in headers:
-        return filename_of(disposition(text_of(headers["content-disposition"].encode("latin-1"))))
-    return None
-
-
-def _json_options(values: Sequence[str]) -> dict[str, Any]:
-    if not values:
-        return {}
-    if len(values) > 1:
-        raise InvalidOptions("options: given more than once", (("options", "given more than once"),))
-    try:
-        given = json.loads(values[0])
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The field 'options' is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise InvalidOptions("options: must be a JSON object", (("options", "must be a JSON object"),))
-    return given
-
-
-async def _read_source(body: AsyncIterator[bytes], length: int | None) -> SourceRequest:
-    too_long = InvalidRequest(f"A JSON body may have {MAX_JSON_BYTES} bytes at most.")
-    if length is not None and length > MAX_JSON_BYTES:
-        raise too_long
-    data = bytearray()
-    async for block in body:
-        data += block
-        if len(data) > MAX_JSON_BYTES:
-            raise too_long
-    try:
-        return SourceRequest.model_validate_json(bytes(data))
-    except ValidationError as error:
-        problems = error.errors()
-        if problems[0]["type"] == "json_invalid":
-            raise InvalidRequest(f"The body is not JSON: {problems[0]['msg']}.") from None
-        errors = tuple((".".join(map(str, item["loc"])), item["msg"]) for item in problems)
-        raise InvalidOptions("; ".join(f"{field}: {message}" for field, message in errors), errors) from None

@@ -11,6 +11,17 @@ from pipelines.ledger.outbox import Message
 
 MAX_DETAIL_CHARS = 1000  # keeps a body far below the 20 kB that receivers of webhooks take
 
+EVENTS = {
+    "job.succeeded": "the transcript is there, and the minutes unless they are parked",
+    "job.failed": "the job ended without a transcript; `data.reason` says why",
+    "job.cancelled": "somebody cancelled the job",
+    "job.minutes_followed": "minutes that were parked when the job succeeded are there, or given up",
+}
+"""The types of messages, and when each is sent."""
+
+NOT_TOLD = frozenset({"options"})
+"""Fields of the job that no message has, because they may be long: `GET /v1/jobs/{job_id}` shows them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobNotifications:
@@ -43,8 +54,7 @@ class JobNotifications:
         body = {
             "type": event,
             "timestamp": datetime.fromtimestamp(at_s, UTC).isoformat(),
-            # Without the options, which may be long: whoever wants them asks for the job.
-            "data": JobBody.from_domain(shown, None, self.public_url).model_dump(mode="json", exclude={"options"}),
+            "data": JobBody.from_domain(shown, None, self.public_url).model_dump(mode="json", exclude=set(NOT_TOLD)),
         }
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return tuple(

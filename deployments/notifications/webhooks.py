@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,6 +18,7 @@ from deployments.sources.pinned_http import (
     pinned_request,
     trusted_certificates,
 )
+from pipelines.backoff import retry_after_s
 from pipelines.ledger.outbox import Message
 
 MAX_URL_CHARS = 2048
@@ -108,15 +107,5 @@ class WebhookCarrier:
             verdict=verdict,
             status=status,
             detail=f"{status} {response.reason_phrase}".strip(),
-            retry_after_s=self._retry_after_s(response.headers.get("retry-after", "")),
+            retry_after_s=retry_after_s(response.headers, self._clock()) or 0.0,
         )
-
-    def _retry_after_s(self, value: str) -> float:
-        """Seconds of a ``Retry-After`` in either form (RFC 9110, section 10.2.3); 0 for anything else."""
-        if value.isascii() and value.isdigit():
-            return float(value[:9])
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return 0.0
-        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - self._clock())

@@ -18,6 +18,7 @@ from pipelines.errors import JobUnknown
 from pipelines.ids import created_at_s
 from pipelines.jobs.job import JobState
 from pipelines.ledger.batch_book import BatchRepository
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.layout import AUDIO_MARKS, PARKED_MINUTES, JobKeys, is_tenant
 from pipelines.storage.protocol import BlobStore
@@ -106,9 +107,10 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
     if not shortest:
         return []
     expired: list[str] = []
+    old = JobFilter(states=_ENDED, created_before_s=now_s - shortest * DAY_S)
     after: str | None = None
     while True:
-        page = ledger.list(None, states=_ENDED, created_before_s=now_s - shortest * DAY_S, limit=500, after=after)
+        page = ledger.list(None, old, limit=500, after=after)
         for job in page.jobs:
             days = retention.days_of(job.tenant)
             if days and job.updated_at_s < now_s - days * DAY_S:

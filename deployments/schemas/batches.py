@@ -5,11 +5,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
-from deployments.schemas.options import NO_CONTROLS, ApiModel
+from deployments.schemas.options import ApiModel
 from deployments.schemas.references import MAX_METADATA, ExternalId
 from deployments.sources.urls import public_part
 from pipelines.jobs.batch import Batch, BatchCounts, BatchState, Entry, EntryState
 from pipelines.jobs.job import JobState
+from pipelines.jobs.options import NO_CONTROLS
 
 BATCHES_PATH = "/v1/batches"
 MAX_ENTRIES = 100_000

@@ -8,11 +8,13 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, Field
 
-from deployments.schemas.options import NO_CONTROLS, ApiModel, Options
+from deployments.schemas.options import ApiModel, Options
 from deployments.sources.urls import public_part
 from pipelines.core import Usage
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
+from pipelines.jobs.options import NO_CONTROLS
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import JobEvent
 from pipelines.transcript.corrections import version_of
 
@@ -22,8 +24,8 @@ JOBS_PATH = "/v1/jobs"
 class ProgressBody(ApiModel):
     """Seconds of audio found so far, and how many of them are done; split channels count once each."""
 
-    audio_s: float
-    done_s: float
+    audio_s: float = Field(description="Seconds found so far.")
+    done_s: float = Field(description="Seconds transcribed.")
 
 
 class JobUsageBody(ApiModel):
@@ -32,7 +34,7 @@ class JobUsageBody(ApiModel):
     device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
     cpu_s: float = Field(description="Processor seconds of decoding and cutting.")
     device_real_time_factor: float | None = Field(description="Device seconds per second of audio.")
-    result_bytes: int
+    result_bytes: int = Field(description="Size of all results.")
 
     @classmethod
     def from_domain(cls, job: Job) -> Self:
@@ -48,19 +50,19 @@ class JobUsageBody(ApiModel):
 class SourceBody(ApiModel):
     """The recording as received. ``url`` is shown without its query, which may hold a signature."""
 
-    n_bytes: int
-    sha256: str
-    url: str | None
+    n_bytes: int = Field(description="Its size; 0 until a source by URL was fetched.")
+    sha256: str = Field(description="Its SHA-256 in hexadecimal digits; empty until a source by URL was fetched.")
+    url: str | None = Field(description="Where it was fetched; null for an upload.")
 
 
 class UsageBody(ApiModel):
     """Calls to a language model, tokens as its provider counted them, and what they cost this job."""
 
-    calls: int
-    prompt_tokens: int
-    cache_hit_tokens: int
-    completion_tokens: int
-    cost_usd: float
+    calls: int = Field(description="Calls that were answered.")
+    prompt_tokens: int = Field(description="Tokens that were sent.")
+    cache_hit_tokens: int = Field(description="Those of them that the provider had in its cache.")
+    completion_tokens: int = Field(description="Tokens that were answered.")
+    cost_usd: float = Field(description="What all of them cost, in US dollars.")
     models: list[str] = Field(description="Names of the models that answered.")
 
     @classmethod
@@ -82,9 +84,9 @@ class MinutesBody(ApiModel):
         description="`parked`: they follow when the language model answers, the budget is fresh, prices are low."
     )
     note: str = Field(description="Why there are none, or which wish was not heeded.")
-    writer: str
-    model: str
-    language: str
+    writer: str = Field(description="`extractive` or `llm`.")
+    model: str = Field(description="Name of the language model, or of the rules.")
+    language: str = Field(description="BCP 47 tag of the language of the minutes.")
     usage: UsageBody | None = Field(description="Null where no language model was asked.")
 
     @classmethod
@@ -102,19 +104,19 @@ class MinutesBody(ApiModel):
 class JobBody(ApiModel):
     """One recording's way through the system."""
 
-    id: str
-    state: JobState
+    id: str = Field(description="The job's id: 32 hexadecimal digits.")
+    state: JobState = Field(description="Where the job is.")
     progress: ProgressBody
     eta_s: float | None = Field(description="Seconds to the expected end; null while unknown or when ended.")
     reason: Reason | None = Field(description="Why the job failed.")
-    detail: str
-    filename: str
+    detail: str = Field(description="The reason in words, or what the results lack.")
+    filename: str = Field(description="Name of the recording, as sent.")
     external_id: str | None = Field(description="What its submitter calls the recording.")
     metadata: dict[str, str] = Field(description="What its submitter gave along.")
     source: SourceBody
     options: Options
-    n_chunks: int | None
-    n_failed_chunks: int
+    n_chunks: int | None = Field(description="Chunks of the recording; null until all are cut.")
+    n_failed_chunks: int = Field(description="Chunks that were given up.")
     cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
     replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
     minutes_of: str | None = Field(description="The job whose minutes this one writes anew.")
@@ -123,8 +125,8 @@ class JobBody(ApiModel):
     reused_from: str | None = Field(description="That job; it may be purged since.")
     minutes: MinutesBody | None = Field(description="Null until documents are there, and where none were wanted.")
     version: int = Field(description="Grows with every change of the job.")
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = Field(description="When it was accepted (ISO 8601).")
+    updated_at: datetime = Field(description="When it was last written (ISO 8601).")
     usage: JobUsageBody
     request_id: str = Field(description="The `X-Request-ID` of the request that brought it, given or made.")
     results: dict[str, str] = Field(description="URL of each result by name.")
@@ -227,6 +229,16 @@ class JobQuery(ApiModel):
     created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")
     limit: int = Field(50, ge=1, le=500, description="Jobs per page.")
     cursor: str | None = Field(None, max_length=500, description="Position, from the `next` of the page before.")
+
+    def to_domain(self) -> JobFilter:
+        """Return the filter without the page."""
+        return JobFilter(
+            states=frozenset(self.state),
+            filename_contains=self.filename or "",
+            external_id=self.external_id or "",
+            created_from_s=self.created_after.timestamp() if self.created_after else None,
+            created_before_s=self.created_before.timestamp() if self.created_before else None,
+        )
 
 
 class Purged(ApiModel):

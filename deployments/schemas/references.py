@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator
 
-from deployments.schemas.options import NO_CONTROLS, ApiModel, parsed
+from deployments.schemas.options import ApiModel, parsed
+from pipelines.jobs.options import NO_CONTROLS
 from pipelines.jobs.reference import Reference
 
 MAX_EXTERNAL_ID_CHARS = 255

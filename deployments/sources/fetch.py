@@ -6,7 +6,7 @@ also that of every redirect, is checked by `deployments.sources.pinned_http`.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import anyio.to_thread
 import httpx
 
+from deployments.sources.blocks import BLOCK_BYTES, joined
 from deployments.sources.files import OutsideRoots, open_below
 from deployments.sources.headers import disposition, filename_of, text_of
 from deployments.sources.limits import SourceLimits
@@ -28,11 +29,12 @@ from deployments.sources.pinned_http import (
 from deployments.sources.places import SourceCredential, credential_for
 from deployments.sources.s3 import fetch_object
 from deployments.sources.urls import SourceUrl, is_ambiguous, public_part
+from pipelines.backoff import Backoff
 from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
-from pipelines.storage.folder import hash_file
+from pipelines.storage.folder import measure_file
 
-BLOCK_BYTES = 1 << 20
-RETRY_DELAYS_S = (1.0, 4.0)  # an upload server's restart or a lost connection; longer outages fail the job
+MAX_ATTEMPTS = 3
+RETRIES = Backoff(first_s=3.0, longest_s=6.0)  # a server's restart or a lost connection; longer outages fail the job
 NAMELESS = "recording"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -106,14 +108,14 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
 async def _fetch_with_retries(
     url: str, destination: Path, limits: SourceLimits, place: SourceCredential | None
 ) -> Fetched:
-    for delay_s in (*RETRY_DELAYS_S, None):
+    for attempt in itertools.count(1):
         try:
             return await _fetch_once(url, destination, limits, place)
         except (_Passing, httpx.TransportError) as error:
-            if delay_s is None:
+            if attempt == MAX_ATTEMPTS:
                 cause = str(error) or type(error).__name__
                 raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}") from error
-            await asyncio.sleep(delay_s)
+            await asyncio.sleep(RETRIES.delay_s(attempt))
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -181,7 +183,7 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
         file.write(block)
 
     try:
-        async for block in _blocks(response):
+        async for block in joined(response.aiter_raw()):
             n_bytes += len(block)
             if n_bytes > limits.max_bytes:
                 raise _too_large(url, limits)
@@ -194,21 +196,9 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
     return Fetched(name=given or name_in(url), sha256=digest.hexdigest())
 
 
-async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Join network reads, so that a hop to the writing thread pays."""
-    waiting = bytearray()
-    async for block in response.aiter_raw():
-        waiting += block
-        if len(waiting) >= BLOCK_BYTES:
-            yield bytes(waiting)
-            waiting.clear()
-    if waiting:
-        yield bytes(waiting)
-
-
 def _copy_object(url: str, destination: Path, place: SourceCredential, limits: SourceLimits) -> Fetched:
     name = fetch_object(url, destination, place, limits.max_bytes)
-    _, sha256 = hash_file(destination)  # only now: boto3 writes an object's parts in the order in which they arrive
+    _, sha256 = measure_file(destination)  # only now: boto3 writes an object's parts in the order in which they arrive
     return Fetched(name=name, sha256=sha256)
 
 

@@ -22,6 +22,7 @@ CALL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 FACTORS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 DEFAULT_CLASS = "standard"
+BY_JOB = ("tenant_class", "model")
 NOT_OURS = frozenset(
     {
         Reason.UNSUPPORTED_FORMAT,
@@ -62,60 +63,87 @@ class CoordinatorMetrics:
     def __init__(self, models: Iterable[str] = (), options: MeasureOptions | None = None) -> None:
         """Series of known models and classes are there from the start, so that a first failure is an increase."""
         self.options = options or MeasureOptions()
-        self._registry = registry = CollectorRegistry()
+        self._registry = CollectorRegistry()
+        self._declare_jobs()
+        self._declare_batches()
+        self._declare_sources_and_store()
+        self._declare_minutes_and_deliveries()
+        self._start_at_zero(models)
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"meetmemo_{name}", text, labels, registry=registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"meetmemo_{name}", text, labels, registry=self._registry)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"meetmemo_{name}", text, labels, buckets=buckets, registry=registry)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"meetmemo_{name}", text, labels, buckets=buckets, registry=self._registry)
 
-        by_job = ("tenant_class", "model")
-        self._submitted = counter("jobs_submitted", "Jobs that ingestion took.")
-        self._begun = counter("jobs_begun", "Jobs that the Coordinator began.", *by_job)
-        self._ended = counter("jobs_ended", "Jobs that ended, by final state.", "state", *by_job)
-        self._late = counter("jobs_late", "Jobs that ended later than the objective allows, or failed by us.", *by_job)
-        self._failed = counter("jobs_failed", "Jobs that failed, by reason.", "reason")
-        self._recovered = counter("jobs_recovered", "Jobs gone on with after a restart.")
-        self._job_s = histogram("job_duration_seconds", "From submission to success.", JOB_SECONDS, *by_job)
-        self._job_factor = histogram(
-            "job_real_time_factor", "Seconds from submission to success per second of recording.", FACTORS, *by_job
+    def _declare_jobs(self) -> None:
+        """Declare what is counted of jobs."""
+        self._submitted = self._counter("jobs_submitted", "Jobs that ingestion took.")
+        self._begun = self._counter("jobs_begun", "Jobs that the Coordinator began.", *BY_JOB)
+        self._ended = self._counter("jobs_ended", "Jobs that ended, by final state.", "state", *BY_JOB)
+        self._late = self._counter(
+            "jobs_late", "Jobs that ended later than the objective allows, or failed by us.", *BY_JOB
         )
-        self._job_device_s = counter("job_device_seconds", "Device time of jobs that ended.", *by_job)
-        self._job_cost = counter("job_cost_dollars", "Tokens' cost of jobs that ended, as they ended.", *by_job)
-        self._job_bytes = counter("job_result_bytes", "Documents of jobs that ended.", *by_job)
-        self._reused_s = counter("reused_audio_seconds", "Recordings that an earlier job had transcribed.", *by_job)
-        self._transcribed = counter("transcribed_audio_seconds", "Speech decoded.", *by_job)
+        self._failed = self._counter("jobs_failed", "Jobs that failed, by reason.", "reason")
+        self._recovered = self._counter("jobs_recovered", "Jobs gone on with after a restart.")
+        self._job_s = self._histogram("job_duration_seconds", "From submission to success.", JOB_SECONDS, *BY_JOB)
+        self._job_factor = self._histogram(
+            "job_real_time_factor", "Seconds from submission to success per second of recording.", FACTORS, *BY_JOB
+        )
+        self._job_device_s = self._counter("job_device_seconds", "Device time of jobs that ended.", *BY_JOB)
+        self._job_cost = self._counter("job_cost_dollars", "Tokens' cost of jobs that ended, as they ended.", *BY_JOB)
+        self._job_bytes = self._counter("job_result_bytes", "Documents of jobs that ended.", *BY_JOB)
+        self._reused_s = self._counter(
+            "reused_audio_seconds", "Recordings that an earlier job had transcribed.", *BY_JOB
+        )
+        self._transcribed = self._counter("transcribed_audio_seconds", "Speech decoded.", *BY_JOB)
 
-        self._batches = counter("batches", "Batches decoded.", "model")
-        self._rows = counter("batch_rows", "Rows decoded.", "model")
-        self._fill = histogram("batch_fill_ratio", "Rows of a batch per rows it may have.", SHARES, "model")
-        self._efficiency = histogram("batch_efficiency_ratio", "Speech per second of decoded window.", SHARES, "model")
-        self._device_s = counter("device_busy_seconds", "Time devices spent decoding.", "model")
-        self._device_cpu_s = counter("transcriber_cpu_seconds", "Processor time of decoding.", "model")
-        self._decode_s = histogram("batch_decode_seconds", "Decoding of a batch.", STEP_SECONDS, "model")
-        self._wait_s = histogram("batch_wait_seconds", "A batch's wait for the device, read.", STEP_SECONDS, "model")
-        self._read_s = histogram("batch_read_seconds", "Reading of a batch's samples.", STEP_SECONDS, "model")
-        self._fallbacks = counter("fallback_rows", "Rows that were decoded more than once.", "model")
-        self._suspect_s = counter("suspect_audio_seconds", "Speech whose text breaks a quality rule.", "model")
-        self._retries = counter("chunk_retries", "Chunks queued again.", "model", "cause")
-        self._quarantined = counter("chunks_quarantined", "Chunks given up.", "model")
-        self._routed = counter("routed_chunks", "Chunks of jobs for one model queued for another.", "model", "stand_in")
+    def _declare_batches(self) -> None:
+        """Declare what Transcribers report of batches and chunks."""
+        self._batches = self._counter("batches", "Batches decoded.", "model")
+        self._rows = self._counter("batch_rows", "Rows decoded.", "model")
+        self._fill = self._histogram("batch_fill_ratio", "Rows of a batch per rows it may have.", SHARES, "model")
+        self._efficiency = self._histogram(
+            "batch_efficiency_ratio", "Speech per second of decoded window.", SHARES, "model"
+        )
+        self._device_s = self._counter("device_busy_seconds", "Time devices spent decoding.", "model")
+        self._device_cpu_s = self._counter("transcriber_cpu_seconds", "Processor time of decoding.", "model")
+        self._decode_s = self._histogram("batch_decode_seconds", "Decoding of a batch.", STEP_SECONDS, "model")
+        self._wait_s = self._histogram(
+            "batch_wait_seconds", "A batch's wait for the device, read.", STEP_SECONDS, "model"
+        )
+        self._read_s = self._histogram("batch_read_seconds", "Reading of a batch's samples.", STEP_SECONDS, "model")
+        self._fallbacks = self._counter("fallback_rows", "Rows that were decoded more than once.", "model")
+        self._suspect_s = self._counter("suspect_audio_seconds", "Speech whose text breaks a quality rule.", "model")
+        self._retries = self._counter("chunk_retries", "Chunks queued again.", "model", "cause")
+        self._quarantined = self._counter("chunks_quarantined", "Chunks given up.", "model")
+        self._routed = self._counter(
+            "routed_chunks", "Chunks of jobs for one model queued for another.", "model", "stand_in"
+        )
 
-        self._source_decode_s = histogram("span_decode_seconds", "Decoding of a span's source.", STEP_SECONDS)
-        self._vad_s = histogram("span_vad_seconds", "Voice activity and cuts of a span.", STEP_SECONDS)
-        self._cut_s = counter("segmented_audio_seconds", "Recording cut into spans.")
-        self._store_s = histogram("store_call_seconds", "Calls of the blob store.", CALL_SECONDS, "actor", "operation")
-        self._store_errors = counter("store_errors", "Calls that the blob store failed.", "actor", "operation")
+    def _declare_sources_and_store(self) -> None:
+        """Declare what Segmenters report, and calls of the blob store."""
+        self._source_decode_s = self._histogram("span_decode_seconds", "Decoding of a span's source.", STEP_SECONDS)
+        self._vad_s = self._histogram("span_vad_seconds", "Voice activity and cuts of a span.", STEP_SECONDS)
+        self._cut_s = self._counter("segmented_audio_seconds", "Recording cut into spans.")
+        self._store_s = self._histogram(
+            "store_call_seconds", "Calls of the blob store.", CALL_SECONDS, "actor", "operation"
+        )
+        self._store_errors = self._counter("store_errors", "Calls that the blob store failed.", "actor", "operation")
 
-        self._minutes = counter("minutes", "Jobs by what became of their minutes.", "outcome")
-        self._minutes_s = histogram("minutes_seconds", "Writing of a job's minutes.", STEP_SECONDS, "writer")
-        self._render_s = histogram("render_seconds", "Rendering of a job's documents.", STEP_SECONDS)
-        self._llm_calls = counter("llm_calls", "Calls of the language model by outcome.", "outcome")
-        self._tokens = counter("llm_tokens", "Tokens by kind.", "kind")
-        self._cost = counter("llm_cost_dollars", "What the language model's tokens cost.")
-        self._deliveries = counter("deliveries", "Attempts at webhooks and e-mails.", "channel", "state")
-        self._delivery_s = histogram("delivery_seconds", "An attempt at a delivery.", CALL_SECONDS, "channel")
+    def _declare_minutes_and_deliveries(self) -> None:
+        """Declare what the MinutesWriter reports, and deliveries."""
+        self._minutes = self._counter("minutes", "Jobs by what became of their minutes.", "outcome")
+        self._minutes_s = self._histogram("minutes_seconds", "Writing of a job's minutes.", STEP_SECONDS, "writer")
+        self._render_s = self._histogram("render_seconds", "Rendering of a job's documents.", STEP_SECONDS)
+        self._llm_calls = self._counter("llm_calls", "Calls of the language model by outcome.", "outcome")
+        self._tokens = self._counter("llm_tokens", "Tokens by kind.", "kind")
+        self._cost = self._counter("llm_cost_dollars", "What the language model's tokens cost.")
+        self._deliveries = self._counter("deliveries", "Attempts at webhooks and e-mails.", "channel", "state")
+        self._delivery_s = self._histogram("delivery_seconds", "An attempt at a delivery.", CALL_SECONDS, "channel")
+
+    def _start_at_zero(self, models: Iterable[str]) -> None:
+        """Make the series of everything that is known beforehand."""
         for channel in get_args(Channel):
             for delivery_state in DeliveryState:
                 self._deliveries.labels(channel, delivery_state.value)
@@ -192,9 +220,9 @@ class CoordinatorMetrics:
         """A chunk comes back: its own fault (``item``), its replica's (``replica``) or the store's (``storage``)."""
         self._retries.labels(model, cause).inc()
 
-    def routed(self, model: str, stand_in: str, n_chunks: int) -> None:
+    def routed(self, model: str, canary_model: str, n_chunks: int) -> None:
         """Chunks of jobs for a model were queued for the one that stands in."""
-        self._routed.labels(model, stand_in).inc(n_chunks)
+        self._routed.labels(model, canary_model).inc(n_chunks)
 
     def quarantined(self, model: str) -> None:
         """A chunk was given up."""

@@ -24,10 +24,10 @@ class WaitingWork:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelGauges:
-    """The Transcribers of one model: replicas that are ready, open tickets, and the audio they work on now."""
+    """The Transcribers of one model: replicas that are ready, open pulls, and the audio they work on now."""
 
     n_replicas: int
-    n_tickets: int
+    n_pulls: int
     leased_audio_s: float
     info: ModelInfo
 
@@ -65,13 +65,15 @@ def render_snapshot(snapshot: Snapshot) -> bytes:
         oldest.labels(*labels).set(work.oldest_s)
     replicas = gauge("transcriber_replicas", "Replicas that are ready.", "model")
     ready = gauge("model_ready", "Whether a replica of the model is ready.", "model")
-    tickets = gauge("open_tickets", "Calls that wait or work at Transcribers.", "model")
+    pulls = gauge("open_pulls", "Calls that wait or work at Transcribers.", "model")
+    old_pulls = gauge("open_tickets", "Deprecated, gone in the next version: use meetmemo_open_pulls.", "model")
     leased = gauge("leased_audio_seconds", "Speech that Transcribers work on now.", "model")
     info = gauge("model", "The replica that claimed last.", "model", "sha256", "compute_type", "device")
     for name, model in snapshot.models.items():
         replicas.labels(name).set(model.n_replicas)
         ready.labels(name).set(model.n_replicas > 0)
-        tickets.labels(name).set(model.n_tickets)
+        pulls.labels(name).set(model.n_pulls)
+        old_pulls.labels(name).set(model.n_pulls)
         leased.labels(name).set(model.leased_audio_s)
         info.labels(name, model.info.sha256[:12], model.info.compute_type, model.info.device).set(1)
     gauge("speed_ratio", "Audio seconds per wall second, lately, while busy.").set(snapshot.speed)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from deployments.intake.accept import Intake
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import UploadGates
+from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits, LiveLimits
 from deployments.retention.scrubber import Scrubber
 from deployments.tenant.batches import TenantBatches
@@ -33,8 +34,10 @@ class Backend:
     uploads: UploadGates
     scrubber: Scrubber
     public_url: str
+    version: str
     batches: BatchRepository | None = None
     usd_per_audio_hour: float | None = None
+    twilio: tuple[TwilioAccount, ...] = ()
 
     @property
     def limits(self) -> IngestionLimits:

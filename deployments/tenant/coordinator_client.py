@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from deployments.artifacts.shared_reads import SharedJobReads
-from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView
+from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView, StoryEntry
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Ledger
@@ -75,6 +75,10 @@ class CoordinatorClient:
     async def status(self) -> ClusterStatus | None:
         """Describe the cluster; None when nobody answers."""
         return await self._ask(self._coordinator.status(), ANSWER_TIMEOUT_S)
+
+    async def story(self, job_id: str) -> tuple[StoryEntry, ...] | None:
+        """Return what happened to a job lately; None when nobody answers."""
+        return await self._ask(self._coordinator.story(job_id), ANSWER_TIMEOUT_S)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus | None:
         """Begin or end draining, or tell how far it is; None when nobody answers."""

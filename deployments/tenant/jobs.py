@@ -24,6 +24,7 @@ from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.threads import in_thread
 from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
 from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
 from pipelines.ledger.protocol import JobEvent, Ledger, Page
 from pipelines.storage.layout import JobKeys
@@ -109,17 +110,8 @@ class TenantJobs:
 
     async def page(self, query: JobQuery) -> Page:
         """List jobs, newest first; raises `InvalidRequest` for a cursor that is none."""
-        return await in_thread(
-            self.ledger.list,
-            self.tenant,
-            states=frozenset(query.state),
-            filename_contains=query.filename or "",
-            external_id=query.external_id or "",
-            created_from_s=query.created_after.timestamp() if query.created_after else None,
-            created_before_s=query.created_before.timestamp() if query.created_before else None,
-            limit=query.limit,
-            after=query.cursor,
-        )
+        wanted = query.to_domain()
+        return await in_thread(self.ledger.list, self.tenant, wanted, limit=query.limit, after=query.cursor)
 
     async def cancel(self, job_id: str) -> Job:
         """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""
@@ -149,9 +141,10 @@ class TenantJobs:
 
     def _quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
         found: list[tuple[Job, Quarantined]] = []
+        lossy = JobFilter(with_failed_chunks=True)
         n_jobs, after = 0, None
         while True:
-            page = self.ledger.list(self.tenant, with_failed_chunks=True, limit=max_jobs, after=after)
+            page = self.ledger.list(self.tenant, lossy, limit=max_jobs, after=after)
             for job in page.jobs:
                 chunks = chunks_in(self.store, self._keys(job))
                 found += [(job, chunk) for chunk in chunks]

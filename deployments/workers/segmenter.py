@@ -25,6 +25,7 @@ from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_a
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
+from pipelines.file_hash import hash_stream
 from pipelines.jobs.batch import Probe
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
@@ -145,11 +146,8 @@ class Segmenter:
     def _source(self, keys: JobKeys) -> BlobRef:
         """A source that an earlier call stored and could not tell about."""
         with self._store.open(keys.source) as file:
-            digest, n_bytes = hashlib.sha256(), 0
-            while block := file.read(1 << 20):
-                digest.update(block)
-                n_bytes += len(block)
-        return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=digest.hexdigest())
+            n_bytes, sha256 = hash_stream(file)
+        return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=sha256)
 
     def _split(self, keys: JobKeys, request: SegmentRequest, running: list[Decoding]) -> Iterator[Step]:
         segmentation = replace(self._options.segmentation, window_s=request.window_s)
@@ -215,6 +213,6 @@ class Segmenter:
         if key in known and self._store.get(key) == table:
             return span
         if samples:
-            self._store.put(pcm_key, samples)
+            self._store.put(pcm_key, samples, sha256=sha256)
         self._store.put(key, table)
         return span

@@ -23,7 +23,7 @@ from deployments.telemetry.reports import BatchReport
 from deployments.workers.decode_slots import Lanes
 from deployments.workers.exclusive_slot import Turns
 from pipelines.codec import decode, encode
-from pipelines.core import ChunkResult, ModelInfo, Span
+from pipelines.core import SAMPLE_BYTES, ChunkResult, ModelInfo, Span
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.scheduling.batch_size import AdaptiveBatchSize
 from pipelines.scheduling.work_item import WorkItem
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pipelines.whisper.engine import Engine
 
 log = structlog.get_logger()
-_SAMPLE_BYTES = 2
 _READERS = 8
 
 
@@ -112,7 +111,7 @@ class Transcriber:
         self._hang_s = hang_s
         self.lanes = Lanes(lanes, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
-        self._n_tickets = 0
+        self._n_pulls = 0
         self._turns = Turns()
         # As many threads as lanes: a call that was given up still occupies its lane until it returns.
         self._device = ThreadPoolExecutor(lanes, thread_name_prefix="device")
@@ -125,19 +124,19 @@ class Transcriber:
         self._engine.resize(max_rows)
         self._growth = AdaptiveBatchSize(max_rows, most_rows)
 
-    async def work(self, ticket: str) -> int:
+    async def work(self, pull_id: str) -> int:
         """Claim one batch, transcribe it, store each result, report; return the number of rows."""
-        self._n_tickets += 1
+        self._n_pulls += 1
         try:
-            return await self._work(ticket)
+            return await self._work(pull_id)
         finally:
-            self._n_tickets -= 1
-            if not self._n_tickets:
+            self._n_pulls -= 1
+            if not self._n_pulls:
                 self.backlog_s = 0.0  # what waited is others' work, or done
 
-    async def _work(self, ticket: str) -> int:
+    async def _work(self, pull_id: str) -> int:
         max_rows = self._growth.size
-        items = await self._source.claim(ticket, self._info, max_rows)
+        items = await self._source.claim(pull_id, self._info, max_rows)
         if not items:
             return 0
         log.debug(
@@ -175,7 +174,7 @@ class Transcriber:
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
-        self.backlog_s = await self._source.complete(ticket, self._info, tuple(outcomes), figures)
+        self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), figures)
         return len(items)
 
     def check(self) -> None:
@@ -230,7 +229,7 @@ class Transcriber:
         keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
         try:
             named = replace(result, model=self._info)
-            self._store.put(keys.chunk(item.chunk.index, item.cut), encode(named))
+            self._store.put(keys.chunk(item.chunk.index, item.input_digest), encode(named))
         except StoreUnavailable as error:
             return Outcome(item=item, error=str(error), retry=True)
         return Outcome(item=item)
@@ -240,7 +239,7 @@ class Transcriber:
         span = self._span(JobKeys(tenant=item.tenant, job_id=item.job_id).span(item.chunk.span))
         chunk = item.chunk
         data = self._store.get_range(
-            span.pcm.key, (chunk.start - span.start) * _SAMPLE_BYTES, (chunk.end - chunk.start) * _SAMPLE_BYTES
+            span.pcm.key, (chunk.start - span.start) * SAMPLE_BYTES, (chunk.end - chunk.start) * SAMPLE_BYTES
         )
         pcm = np.frombuffer(data, dtype="<i2")
         return np.concatenate([pcm[piece.start - chunk.start : piece.end - chunk.start] for piece in chunk.pieces])

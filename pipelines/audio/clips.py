@@ -10,16 +10,15 @@ with warnings.catch_warnings():
     from pydub import AudioSegment
     from pydub.effects import normalize
 
-from pipelines.core import SAMPLE_RATE
+from pipelines.core import SAMPLE_BYTES, SAMPLE_RATE
 
 HEADROOM_DB = 1.0
 MAX_GAIN_DB = 30.0  # more would only make noise loud
-_SAMPLE_BYTES = 2
 
 
 def wav_clip(pcm: bytes) -> bytes:
     """Make a mono WAV file of int16 samples at 16 kHz, its peak raised to 1 dB below full scale."""
-    clip = AudioSegment(data=pcm, sample_width=_SAMPLE_BYTES, frame_rate=SAMPLE_RATE, channels=1)
+    clip = AudioSegment(data=pcm, sample_width=SAMPLE_BYTES, frame_rate=SAMPLE_RATE, channels=1)
     if len(pcm) and clip.max:  # silence has no level
         loudest_db = float(clip.max_dBFS)
         clip = normalize(clip, headroom=HEADROOM_DB) if loudest_db > -MAX_GAIN_DB else clip.apply_gain(MAX_GAIN_DB)

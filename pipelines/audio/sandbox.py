@@ -25,10 +25,9 @@ from pipelines.audio.sandbox_protocol import (
     MAX_TEXT_BYTES,
     MESSAGE,
     READ,
-    SAMPLE_BYTES,
     DecodeOrder,
 )
-from pipelines.core import SAMPLE_RATE
+from pipelines.core import SAMPLE_BYTES, SAMPLE_RATE
 from pipelines.errors import CorruptAudio, ReplicaLost
 from pipelines.isolation.fork_client import ConfinedProcess, ProcessHost
 from pipelines.isolation.framing import receive_exactly

@@ -24,7 +24,6 @@ READ, BLOCK, ERROR, DONE, HEADER = b"R", b"B", b"E", b"D", b"H"
 MAX_READ_BYTES = 16 << 20
 MAX_BLOCK_CHANNELS = 64
 MAX_TEXT_BYTES = 4096
-SAMPLE_BYTES = 2
 
 ERRORS: dict[str, type[InputError]] = {
     str(kind.reason): kind for kind in (UnsupportedFormat, NoAudioStream, EmptyAudio, CorruptAudio, TooLong)

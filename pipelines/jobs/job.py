@@ -1,15 +1,14 @@
-"""What a job is: its state, options, progress and results. How it goes on: `pipelines.jobs.state_machine`."""
+"""What a job is: its state, progress and results. How it goes on: `pipelines.jobs.state_machine`."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
 from pipelines.core import BlobRef, Usage
 from pipelines.errors import Reason
+from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.usage import JobUsage
-from pipelines.text.redaction import MaskKind
 
 
 class JobState(StrEnum):
@@ -37,48 +36,6 @@ RESULT_FORMATS = (
     "minutes.docx",
     "minutes.pdf",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobOptions:
-    """What the submitter chose.
-
-    ``language`` None means: vote. ``channels`` "split" transcribes each on its own. ``task`` "translate" writes English
-    whatever is spoken. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
-    ``temperature`` is where the decoder's ladder of second tries begins.
-
-    ``minutes_template`` is a template's name or its text, ``minutes_title`` replaces the writer's; "" takes the
-    tenant's usual one. ``glossary`` is how names and terms are spelled; ``recording_date`` is what "by Friday" counts
-    from. ``keep_audio`` keeps a compressed copy of the recording for a while, to listen to and for clips of what was
-    decided. ``webhook_url`` None means: that of the tenant, if any; ``recipients`` are e-mail addresses that get the
-    minutes. ``reuse`` takes the transcript of an earlier job of the tenant that had the same content
-    (`pipelines.jobs.content_hash`). ``deadline`` is when the transcript is wanted.
-    """
-
-    model: str
-    language: str | None = None
-    channels: Literal["mix", "split"] = "mix"
-    word_timestamps: bool = False
-    beam_size: int = 1
-    minutes: Literal["auto", "extractive", "llm", "none"] = "auto"
-    minutes_language: str | None = None
-    priority: int = 0
-    speakers: tuple[str, ...] = ()
-    task: Literal["transcribe", "translate"] = "transcribe"
-    prompt: str = ""
-    vocabulary: tuple[str, ...] = ()
-    temperature: float = 0.0
-    zh_script: Literal["simplified", "traditional"] | None = None
-    mask: tuple[MaskKind, ...] = ()
-    minutes_template: str = ""
-    minutes_title: str = ""
-    glossary: tuple[str, ...] = ()
-    recording_date: date | None = None
-    keep_audio: bool = False
-    webhook_url: str | None = None
-    recipients: tuple[str, ...] = ()
-    reuse: bool = True
-    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ class BatchRepository(Protocol):
     def delete(self, tenant: str, batch_id: str) -> None:
         """Forget a batch and its entries; its jobs stay."""
 
-    def feed(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
+    def create_jobs(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
         """Make jobs of pending entries, up to ``per_batch`` live ones for each running batch; raises `Fenced`."""
 
     def to_probe(self, limit: int) -> Sequence[tuple[Batch, Entry]]:

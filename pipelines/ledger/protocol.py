@@ -13,6 +13,7 @@ from typing import Protocol
 from pipelines.errors import LedgerError
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
 from pipelines.models.routing import ModelRoute
@@ -148,24 +149,11 @@ class Ledger(Protocol):
         """Return those of the jobs that exist, read together."""
 
     def list(
-        self,
-        tenant: str | None,
-        *,
-        states: Collection[JobState] = (),
-        filename_contains: str = "",
-        external_id: str = "",
-        created_from_s: float | None = None,
-        created_before_s: float | None = None,
-        updated_from_s: float | None = None,
-        with_failed_chunks: bool = False,
-        limit: int = 50,
-        after: str | None = None,
+        self, tenant: str | None, wanted: JobFilter = ALL_JOBS, *, limit: int = 50, after: str | None = None
     ) -> Page:
         """Return one page of a tenant's jobs (of all tenants for None), newest first.
 
-        No ``states`` means all, no ``external_id`` any. The part of a file name is compared without case.
-        ``with_failed_chunks`` leaves out jobs of which every chunk has text so far. ``after`` is the cursor of the page
-        before; raises `InvalidRequest` when it is none.
+        ``after`` is the cursor of the page before; raises `InvalidRequest` when it is none.
         """
 
     def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:

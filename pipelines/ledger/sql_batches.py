@@ -175,10 +175,10 @@ class SqlBatches:
             connection.execute(delete(batches).where(batches.c.id == batch_id))
             self._database.note_deletion(connection)
 
-    def feed(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
-        """Make jobs of pending entries; see `BatchRepository.feed`."""
+    def create_jobs(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
+        """Make jobs of pending entries; see `BatchRepository.create_jobs`."""
         with self._database.reading() as connection:
-            ids = [row.id for row in connection.execute(_hungry())]
+            ids = [row.id for row in connection.execute(_batches_with_pending())]
         n_made = 0
         for batch_id in ids:
             with suppress(IntegrityError), self._database.writing() as connection:  # a race for an id: the next turn
@@ -255,7 +255,7 @@ class SqlBatches:
         return _batch_of(row)
 
 
-def _hungry() -> Select[Any]:
+def _batches_with_pending() -> Select[Any]:
     """Running batches that have pending entries, oldest first."""
     pending = select(batch_entries.c.batch_id).where(batch_entries.c.state == EntryState.PENDING.value).distinct()
     query = select(batches.c.id).where(batches.c.state == BatchState.RUNNING.value, batches.c.id.in_(pending))

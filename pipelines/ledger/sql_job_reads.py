@@ -7,6 +7,7 @@ from sqlalchemy import Select, and_, false, func, literal, or_, select, tuple_
 
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.database import Database
+from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.protocol import Backlog, JobEvent, JobName, Page, QueuedJobs
 from pipelines.ledger.rows import job_of, known_row, rows_by_id
 from pipelines.ledger.rules import check_limit, fold, next_cursor, parse_cursor, storable
@@ -32,36 +33,23 @@ class SqlJobReads:
         return {(row.tenant, row.id): job_of(row) for row in rows.values() if (row.tenant, row.id) in wanted}
 
     def list(
-        self,
-        tenant: str | None,
-        *,
-        states: Collection[JobState] = (),
-        filename_contains: str = "",
-        external_id: str = "",
-        created_from_s: float | None = None,
-        created_before_s: float | None = None,
-        updated_from_s: float | None = None,
-        with_failed_chunks: bool = False,
-        limit: int = 50,
-        after: str | None = None,
+        self, tenant: str | None, wanted: JobFilter = ALL_JOBS, *, limit: int = 50, after: str | None = None
     ) -> Page:
         """Return one page of jobs, newest first; see `pipelines.ledger.protocol.Ledger.list`."""
         query = select(jobs)
         if tenant is not None:
             query = query.where(jobs.c.tenant == tenant)
-        if states:
-            query = query.where(jobs.c.state.in_([state.value for state in states]))
-        if filename_contains:
-            query = query.where(jobs.c.filename_folded.contains(fold(filename_contains), autoescape=True))
-        if external_id:
-            query = query.where(jobs.c.external_id == storable(external_id))
-        if created_from_s is not None:
-            query = query.where(jobs.c.created_at_s >= created_from_s)
-        if created_before_s is not None:
-            query = query.where(jobs.c.created_at_s < created_before_s)
-        if updated_from_s is not None:
-            query = query.where(jobs.c.updated_at_s >= updated_from_s)
-        if with_failed_chunks:
+        if wanted.states:
+            query = query.where(jobs.c.state.in_([state.value for state in wanted.states]))
+        if wanted.filename_contains:
+            query = query.where(jobs.c.filename_folded.contains(fold(wanted.filename_contains), autoescape=True))
+        if wanted.external_id:
+            query = query.where(jobs.c.external_id == storable(wanted.external_id))
+        if wanted.created_from_s is not None:
+            query = query.where(jobs.c.created_at_s >= wanted.created_from_s)
+        if wanted.created_before_s is not None:
+            query = query.where(jobs.c.created_at_s < wanted.created_before_s)
+        if wanted.with_failed_chunks:
             query = query.where(lost_chunks())
         return self._page(query, limit, after)
 

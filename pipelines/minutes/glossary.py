@@ -5,8 +5,6 @@ from dataclasses import replace
 
 from pipelines.core import Fact, Minutes
 
-MAX_TERMS = 200
-
 _GAPS = "-_.’'"  # may stand between the letters of a term, as spaces may: "meet memo" for "MeetMemo"
 _LATIN_BESIDES = "İıſ\u212a"  # whose other case is a letter of ASCII
 

@@ -6,7 +6,6 @@ folder is named by its path. A folder may hold ``SHA256SUMS`` (what ``sha256sum`
 (`ModelProfile`), which says what CTranslate2's own files do not.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from pipelines.codec import decode
 from pipelines.errors import ModelUnavailable, ModelUnknown
+from pipelines.file_hash import hash_stream
 from pipelines.models.profile import ModelProfile
 
 BUNDLED_MODELS = ("mini-en", "mini-zh-en")
@@ -53,7 +53,6 @@ PUBLISHED_MODELS = {
 ALIASES = {"large": "large-v3", "turbo": "large-v3-turbo"}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HASH_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,14 +163,11 @@ def weights_sha256(path: Path) -> str:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 (hex) of a file, with bounded memory; raises `ModelUnavailable` when it cannot be read."""
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_HASH_BLOCK_BYTES):
-                digest.update(block)
+            return hash_stream(file)[1]
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}") from error
-    return digest.hexdigest()
 
 
 def read_profile(path: Path) -> ModelProfile:

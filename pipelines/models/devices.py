@@ -30,11 +30,6 @@ class Device:
     name: str
     memory_bytes: int
 
-    @property
-    def torch_name(self) -> str:
-        """The device as torch names it: ``cpu`` or ``cuda:0``."""
-        return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
-
 
 def find_devices() -> tuple[Device, ...]:
     """List the devices that both torch and CTranslate2 can use: GPUs by index, then the CPU, which is always there."""
@@ -92,17 +87,6 @@ def _supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
         return frozenset(ctranslate2.get_supported_compute_types(kind, index))
     except (RuntimeError, ValueError) as error:  # no driver, or no such device
         raise ConfigurationError(f"device {kind}:{index} cannot be used: {error}") from error
-
-
-def cpu_hints() -> dict[str, str]:
-    """Environment variables that make CTranslate2 faster on this CPU; they act only if set before it is imported.
-
-    AVX-512 kernels are opt-in and gain 3–12 % on the encoder. Intel's MKL must never be forced on AMD, where it
-    decodes 20 times slower, hence no hint for it.
-    """
-    import torch
-
-    return {"CT2_FORCE_CPU_ISA": "AVX512"} if "AVX512" in torch.backends.cpu.get_cpu_capability() else {}
 
 
 def _cpu_quota(cgroup_root: Path) -> float | None:

@@ -37,7 +37,7 @@ class WorkItem:
     traceparent: str = ""
 
     @property
-    def cut(self) -> str:
+    def input_digest(self) -> str:
         """What decides a chunk's text besides its job's options, as 16 hex digits: its samples and its language.
 
         Results are stored under it, so that those of another segmentation or another vote are never mistaken.

@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
+from pipelines.file_hash import hash_stream
+from pipelines.storage.atomic_write import durable_file, sync
 from pipelines.storage.disk_faults import writing_fault
 from pipelines.storage.key_rules import (
     OWNER_NAME,
@@ -48,21 +50,14 @@ class LocalStore:
         self._prepared = False
         self._swept_s = 0.0  # Unix seconds
 
-    def put(self, key: str, data: bytes) -> BlobRef:
+    def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
         """Store ``data`` durably, replacing what was there."""
         target = self._path(key)
-        with self._writing(key):
-            temporary = self._new_temporary()
-            try:
-                with open(_create(temporary), "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                self._rename(temporary, target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        return BlobRef(key=key, n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        with self._writing(key), self._temporary_name() as temporary:
+            with durable_file(temporary) as file:
+                file.write(data)
+            self._rename(temporary, target)
+        return BlobRef(key=key, n_bytes=len(data), sha256=sha256 or hashlib.sha256(data).hexdigest())
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content with bounded memory; moves a plain file of the same file system, else copies it.
@@ -75,13 +70,13 @@ class LocalStore:
         with self._writing(key):
             self._prepare()
             if self._movable(path):
-                _sync(path)
+                sync(path)
                 try:
                     self._rename(path, target)
                 except PermissionError:  # the folder it lies in is not ours to change
                     self._copy(path, target)
                 else:
-                    _sync(path.parent)
+                    sync(path.parent)
             else:
                 self._copy(path, target)
         return BlobRef(key=key, n_bytes=n_bytes, sha256=sha256)
@@ -159,16 +154,11 @@ class LocalStore:
         """Raise `StoreUnavailable` unless a small write and read succeed and enough space is free."""
         probe = uuid.uuid4().bytes
         with self._writing("the write probe"):
-            temporary = self._new_temporary()
-            try:
-                with open(_create(temporary), "wb") as file:
+            with self._temporary_name() as temporary:
+                with durable_file(temporary) as file:
                     file.write(probe)
-                    file.flush()
-                    os.fsync(file.fileno())
                 if temporary.read_bytes() != probe:
                     raise StoreUnavailable(f"{self.root} does not return what was written")
-            finally:
-                temporary.unlink(missing_ok=True)
             free_bytes = shutil.disk_usage(self.root).free
         if free_bytes < self.min_free_bytes:
             raise StoreUnavailable(f"{self.root} has {free_bytes} bytes free, less than {self.min_free_bytes}")
@@ -180,18 +170,12 @@ class LocalStore:
     def claim(self, owner: str) -> str:
         """Make ``owner`` the store's if it has none; return whose it is."""
         mark = self.root / OWNER_NAME
-        with self._writing(OWNER_NAME):
-            temporary = self._new_temporary()
-            try:
-                with open(_create(temporary), "w") as file:
-                    file.write(owner)
-                    file.flush()
-                    os.fsync(file.fileno())
-                with suppress(FileExistsError):  # a link, unlike a new file, appears with its content
-                    os.link(temporary, mark)
-                    _sync(self.root)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with self._writing(OWNER_NAME), self._temporary_name() as temporary:
+            with durable_file(temporary) as file:
+                file.write(owner.encode())
+            with suppress(FileExistsError):  # a link, unlike a new file, appears with its content
+                os.link(temporary, mark)
+                sync(self.root)
             return mark.read_text()
 
     def owner_mark(self) -> str:
@@ -235,9 +219,15 @@ class LocalStore:
                     leftover.unlink()
         self._prepared = True
 
-    def _new_temporary(self) -> Path:
+    @contextmanager
+    def _temporary_name(self) -> Iterator[Path]:
+        """Give a name for a new file on the store's file system, and delete the file if it still has that name."""
         self._prepare()
-        return self._temporary / uuid.uuid4().hex
+        temporary = self._temporary / uuid.uuid4().hex
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _movable(self, path: Path) -> bool:
         """A file that nobody else names and that one rename can bring here."""
@@ -248,16 +238,10 @@ class LocalStore:
         return status.st_dev == self._temporary.stat().st_dev
 
     def _copy(self, path: Path, target: Path) -> None:
-        temporary = self._new_temporary()
-        try:
-            with open(path, "rb") as source, open(_create(temporary), "wb") as file:
+        with self._temporary_name() as temporary:
+            with open(path, "rb") as source, durable_file(temporary) as file:
                 shutil.copyfileobj(source, file, _COPY_BLOCK_BYTES)
-                file.flush()
-                os.fsync(file.fileno())
             self._rename(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
     def _rename(self, source: Path, target: Path) -> None:
         for attempt in range(_RENAME_ATTEMPTS):
@@ -269,7 +253,7 @@ class LocalStore:
                 if attempt + 1 == _RENAME_ATTEMPTS or not source.exists():
                     raise
         with suppress(FileNotFoundError):  # the blob was deleted since, and its folder with it
-            _sync(target.parent)
+            sync(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder and the missing ones above it, each durable in its parent."""
@@ -279,7 +263,7 @@ class LocalStore:
             self._make_folder(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-            _sync(folder.parent)
+            sync(folder.parent)
         # Raises FileNotFoundError when a concurrent delete has pruned the folder already.
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", str(folder))
@@ -326,32 +310,8 @@ class LocalStore:
 
 def measure_file(path: Path, sha256: str = "") -> tuple[int, str]:
     """Return a file's size in bytes and SHA-256: the one given, else computed; raises `StorageError`."""
-    if not sha256:
-        return hash_file(path)
     try:
         with open(path, "rb") as file:
-            return os.fstat(file.fileno()).st_size, sha256
+            return (os.fstat(file.fileno()).st_size, sha256) if sha256 else hash_stream(file)
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def hash_file(path: Path) -> tuple[int, str]:
-    """Return a file's size in bytes and SHA-256, read in blocks; raises `StorageError` when it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-            return file.tell(), digest.hexdigest()
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

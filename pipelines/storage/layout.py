@@ -129,7 +129,7 @@ class JobKeys:
         return f"{self.work}summary.json"
 
     def chunk(self, index: int, cut: str) -> str:
-        """Result of a chunk as it was cut (`WorkItem.cut`): `pipelines.core.ChunkResult` as JSON."""
+        """Result of a chunk as it was cut (`WorkItem.input_digest`): `pipelines.core.ChunkResult` as JSON."""
         return f"{self.chunks}{index:06d}-{cut}.json"
 
     @property

@@ -40,8 +40,8 @@ class MeasuredStore:
             taken.append(self._calls.popleft())
         return tuple(taken)
 
-    def put(self, key: str, data: bytes) -> BlobRef:
-        return self._timed("put", lambda: self._store.put(key, data))
+    def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
+        return self._timed("put", lambda: self._store.put(key, data, sha256=sha256))
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         return self._timed("put", lambda: self._store.put_file(key, path, sha256=sha256))

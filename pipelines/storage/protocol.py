@@ -14,14 +14,17 @@ class BlobStore(Protocol):
     All raise `StoreUnavailable` when the store cannot do its work and `StorageError` for what is no key.
     """
 
-    def put(self, key: str, data: bytes) -> BlobRef:
-        """Store ``data`` durably, replacing what was there."""
+    def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
+        """Store ``data`` durably, replacing what was there.
+
+        ``sha256`` is its digest in hexadecimal, where the caller has it: it is not computed again, and the reference
+        carries it.
+        """
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
-        """Store a file's content with bounded memory; the store may move the file.
+        """Store a file's content with bounded memory; the store may move the file; ``sha256`` as for `put`.
 
-        ``sha256`` is the file's digest in hexadecimal, where the caller has it: the file is not hashed again, and the
-        reference carries this digest. Raises `StorageError` when ``path`` cannot be read.
+        Raises `StorageError` when ``path`` cannot be read.
         """
 
     def get(self, key: str) -> bytes:

@@ -68,9 +68,9 @@ class S3Store:
     def __reduce__(self) -> tuple[Callable[..., "S3Store"], tuple[Any, ...]]:
         return _rebuild, (self.bucket, self.prefix.rstrip("/"), self.endpoint, self.region)
 
-    def put(self, key: str, data: bytes) -> BlobRef:
+    def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
         """Store ``data``, replacing what was there."""
-        name, sha256 = self._name(key), hashlib.sha256(data).hexdigest()
+        name, sha256 = self._name(key), sha256 or hashlib.sha256(data).hexdigest()
         with self._mapped(key):
             self._s3().put_object(Bucket=self.bucket, Key=name, Body=data, Metadata={_CHECKSUM: sha256})
         return BlobRef(key=key, n_bytes=len(data), sha256=sha256)

@@ -41,7 +41,6 @@ _SAID = {
     503: "Service is too busy",
 }
 MODELS = ("deepseek-flash", "deepseek-v4-flash", "deepseek-v4-pro")
-JSON_MODES = ("text", "json_object", "json_schema")
 CHARACTERS_PER_TOKEN = 4
 CACHE_UNIT_TOKENS = 64
 PIECE_CHARACTERS = 400
@@ -80,7 +79,6 @@ class BatchCounts:
     running: int = 0
     most_running: int = 0
     busy_s: float = 0.0
-    drawn_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -151,7 +149,6 @@ class DeepSeekServer:
 
     async def _serve(self, request: dict[str, Any], fault: str, send: Send) -> None:
         latency_s = self.options.latency_s(self._rng)
-        self.tally.drawn_s += latency_s
         if fault in _STATUS:
             await asyncio.sleep(latency_s / 4)
             await self._refuse(send, _STATUS[fault])

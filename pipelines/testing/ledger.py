@@ -12,6 +12,7 @@ from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import (
     Backlog,
@@ -78,6 +79,11 @@ class MemoryLedger:
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
         self.corrections = MemoryCorrections(using=self._using, get_job=self.get, enter=self._enter, clock=clock)
 
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """Return the stored jobs by id, for tests to look at and to put jobs of any state into."""
+        return self._jobs
+
     def migrate(self) -> None:
         """There are no tables to bring up to date."""
         self.check()
@@ -124,34 +130,22 @@ class MemoryLedger:
             return {(job.tenant, job.id): job for job in found if (job.tenant, job.id) in names}
 
     def list(
-        self,
-        tenant: str | None,
-        *,
-        states: Collection[JobState] = (),
-        filename_contains: str = "",
-        external_id: str = "",
-        created_from_s: float | None = None,
-        created_before_s: float | None = None,
-        updated_from_s: float | None = None,
-        with_failed_chunks: bool = False,
-        limit: int = 50,
-        after: str | None = None,
+        self, tenant: str | None, wanted: JobFilter = ALL_JOBS, *, limit: int = 50, after: str | None = None
     ) -> Page:
         """Return one page of jobs, newest first; see `pipelines.ledger.protocol.Ledger.list`."""
 
-        def wanted(job: Job) -> bool:
+        def passes(job: Job) -> bool:
             return (
                 (tenant is None or job.tenant == tenant)
-                and (not states or job.state in states)
-                and fold(filename_contains) in fold(job.filename)
-                and (not external_id or job.reference.external_id == storable(external_id))
-                and (created_from_s is None or job.created_at_s >= created_from_s)
-                and (created_before_s is None or job.created_at_s < created_before_s)
-                and (updated_from_s is None or job.updated_at_s >= updated_from_s)
-                and (not with_failed_chunks or job.n_failed_chunks > 0)
+                and (not wanted.states or job.state in wanted.states)
+                and fold(wanted.filename_contains) in fold(job.filename)
+                and (not wanted.external_id or job.reference.external_id == storable(wanted.external_id))
+                and (wanted.created_from_s is None or job.created_at_s >= wanted.created_from_s)
+                and (wanted.created_before_s is None or job.created_at_s < wanted.created_before_s)
+                and (not wanted.with_failed_chunks or job.n_failed_chunks > 0)
             )
 
-        return self._page(wanted, limit, after)
+        return self._page(passes, limit, after)
 
     def changed(self, since_s: Mapping[str, float], *, limit: int, after: str | None = None) -> Page:
         """Return one page of jobs that were written lately; see `pipelines.ledger.protocol.Ledger.changed`."""

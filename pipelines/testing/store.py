@@ -4,7 +4,6 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,12 +21,12 @@ class MemoryStore:
         self._owner = ""
         self._lock = threading.Lock()
 
-    def put(self, key: str, data: bytes) -> BlobRef:
+    def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
         """Store ``data``, replacing what was there."""
         self.check()
         with self._lock:
             self._blobs[validated_key(key)] = bytes(data)
-        return BlobRef(key=key, n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        return BlobRef(key=key, n_bytes=len(data), sha256=sha256 or hashlib.sha256(data).hexdigest())
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content, known by ``sha256``; raises `StorageError` when ``path`` cannot be read."""
@@ -36,8 +35,7 @@ class MemoryStore:
             data = path.read_bytes()
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-        ref = self.put(key, data)
-        return replace(ref, sha256=sha256) if sha256 else ref
+        return self.put(key, data, sha256=sha256)
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`."""

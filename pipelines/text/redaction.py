@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from pipelines.core import Segment, Transcript, Word
+from pipelines.text.number_words import CARDINALS, DIGITS_ZH
 
 MaskKind = Literal["email", "cards", "numbers", "profanity"]
 
@@ -19,8 +20,8 @@ MIN_DIGITS = 4
 """Shorter numbers are prices, dates, floors: minutes are useless without them. A year alone is masked as well."""
 MIN_CARD_DIGITS = 12  # the shortest cards
 
-_SPOKEN = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple"
-_DIGIT = rf"(?:\d|[零〇一二三四五六七八九两]|\b(?:{_SPOKEN})\b)"
+_SPOKEN = "|".join((*(word for word, n in CARDINALS.items() if n < 10), "oh", "double", "triple"))
+_DIGIT = rf"(?:\d|[{''.join(DIGITS_ZH)}]|\b(?:{_SPOKEN})\b)"
 _BETWEEN = r"[\s.,()/–—-]{0,3}"
 _TLD = r"[A-Za-z]{2,24}"
 # Bounds keep the time from growing with the square of a text's length; a local part has 64 characters (RFC 5321).

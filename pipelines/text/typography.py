@@ -8,8 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-IDEOGRAPHIC = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-"""Regular-expression class (without brackets) of Han characters and kana: no spaces, breakable anywhere."""
+# Classes of characters for regular expressions, without their brackets.
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+RARE_HAN = "\U00020000-\U0003134f"
+KANA = "\u3040-\u30ff\u31f0-\u31ff"
+THAI_LAO_KHMER = "\u0e00-\u0eff\u1780-\u17ff"
+MYANMAR = "\u1000-\u109f"
+IDEOGRAPHIC = "\u3005-\u3007" + KANA + HAN + RARE_HAN
+"""Han characters and kana: no spaces, breakable anywhere."""
 
 SENTENCE_END = ".?!。？！｡…؟।॥"
 CLAUSE_END = ",;:，；：、､،؛—"

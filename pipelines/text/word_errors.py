@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WORDS = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u3040-\u30ff]|[^\W_]+(?:['’][^\W_]+)*")
+_WORDS = re.compile(r"(?=\w)[\u2e80-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’][^\W_]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +26,12 @@ class WordErrors:
 
 def word_errors(reference: str, heard: str) -> WordErrors:
     """Compare by words; case, punctuation and the form of characters (NFKC) do not count."""
-    wanted, found = _words(reference), _words(heard)
+    wanted, found = words(reference), words(heard)
     return WordErrors(n_words=len(wanted), n_errors=_distance(wanted, found))
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """Split a text into the words that are compared."""
     return _WORDS.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
 
 

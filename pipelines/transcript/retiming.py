@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from pipelines.core import Word
+from pipelines.text.typography import HAN, KANA, MYANMAR, RARE_HAN, THAI_LAO_KHMER
 
 WRITTEN = 1.0
 """The probability of a word that a person wrote."""
@@ -14,7 +15,7 @@ MAX_COMPARED = 100_000
 """Pairs of old and new words: a chunk of fast speech has some 60,000. Beyond, matching takes cubic time."""
 
 # Scripts without spaces between words: a character is a word.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNSPACED = THAI_LAO_KHMER + MYANMAR + KANA + HAN + RARE_HAN
 _TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)|\s+")
 _EDGES = re.compile(r"^\W+|\W+$")
 

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 WORTH_A_TRIAL = 2000
 """Frames from which on torch may win on a CPU: what it saves grows with the square of the length. CTranslate2
-was faster at 1,050, torch by a third at 3,000 (docs/decisions/whisper-engine.md)."""
+was faster at 1,050, torch by a third at 3,000 (docs/benchmarks.md)."""
 
 
 class Encoder:

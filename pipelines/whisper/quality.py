@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, isfinite
 
-# Scripts written without spaces: each character is a unit. Kana, CJK ideographs (with extensions), Thai, Lao, Khmer.
-_UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+from pipelines.text.typography import HAN, KANA, RARE_HAN, THAI_LAO_KHMER
+
+# Scripts written without spaces: each character is a unit.
+_UNSPACED = THAI_LAO_KHMER + KANA + HAN + RARE_HAN
 _UNIT = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+(?:['’][^\\W{_UNSPACED}]+)*")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 

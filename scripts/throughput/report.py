@@ -8,7 +8,7 @@ from typing import Any
 
 import jiwer
 
-from scripts.mini_model.hear import plain
+from pipelines.text.word_errors import words
 from scripts.throughput.mixes import Recording
 
 _COLUMNS = ("mix", "beam", "arm", "× real time", "× per core", "cores busy", "WER", "peak MB", "p50 s", "p95 s", "ours")
@@ -172,5 +172,5 @@ def _word_error_rate(recordings: Sequence[Recording], texts: Sequence[str]) -> f
     """Wrong words per true word over all files; None where an arm gives no text per file."""
     if len(texts) != len(recordings):
         return None
-    truths = [plain(recording.text) for recording in recordings]
-    return float(jiwer.wer(truths, [plain(text) for text in texts]))
+    truths, heard = ([" ".join(words(text)) for text in each] for each in ((one.text for one in recordings), texts))
+    return float(jiwer.wer(truths, heard))

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.recordings import RECORDINGS
 from tests.servers import free_port
 from tests.servers.s3 import s3_server
+from tests.support.recordings import RECORDINGS
 
 START_TIMEOUT_S = 420.0  # a machine that is busy with other things
 JOB_TIMEOUT_S = 300.0
@@ -149,14 +149,14 @@ WITH_SECRETS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bucket_url() -> Iterator[str]:
     """Where an S3 server listens that holds what recorders put into buckets."""
     with s3_server() as port:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def meetmemo(tmp_path_factory: pytest.TempPathFactory, bucket_url: str) -> Iterator[RunningMeetMemo]:
     """One cluster for all acceptance tests; at the end it must stop cleanly on SIGTERM."""
     sources = [
@@ -170,7 +170,7 @@ def meetmemo(tmp_path_factory: pytest.TempPathFactory, bucket_url: str) -> Itera
     assert running.stop() == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def meeting(meetmemo: RunningMeetMemo) -> dict[str, Any]:
     """The three-minute meeting, transcribed once for all tests that look at its results."""
     job = meetmemo.finished(meetmemo.submit("meeting-3min.flac", word_timestamps="true", keep_audio="true")["id"])

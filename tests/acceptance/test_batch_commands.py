@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 
 def test_folder_as_batch(meetmemo: RunningMeetMemo, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import boto3
 import httpx
 
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 
 def test_an_object_in_a_bucket_becomes_a_transcript(meetmemo: RunningMeetMemo, bucket_url: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.lifecycle.listeners import listeners
 from tests.acceptance.conftest import RunningMeetMemo
 from tests.chaos.processes import in_sessions
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 NOBODY = 65534
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.jobs.job import RESULT_FORMATS
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.recordings import RECORDINGS, expectations, truth, word_error_rate
+from tests.support.recordings import RECORDINGS, expectations, truth, word_error_rate
 
 # The bundled model reached 3.0 % when this was written; a weaker one fails.
 MEETING_WER = 0.06

@@ -4,7 +4,7 @@ import openai
 import pytest
 
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.recordings import RECORDINGS, truth, word_error_rate
+from tests.support.recordings import RECORDINGS, truth, word_error_rate
 
 MEETING = RECORDINGS / "short.mp3"
 

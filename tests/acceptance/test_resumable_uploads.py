@@ -7,7 +7,7 @@ import httpx
 from tusclient.client import TusClient
 
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 TUS = {"Tus-Resumable": "1.0.0"}
 

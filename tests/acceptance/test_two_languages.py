@@ -14,8 +14,8 @@ import pypdf
 import pytest
 
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.recordings import RECORDINGS, truth, word_error_rate
 from tests.servers import free_port
+from tests.support.recordings import RECORDINGS, truth, word_error_rate
 
 MODEL = "mini-zh-en"
 

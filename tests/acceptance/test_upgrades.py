@@ -16,8 +16,8 @@ from tests.chaos import audit
 from tests.chaos.plan import TITLES, Submission, Victim
 from tests.chaos.processes import in_sessions
 from tests.chaos.traffic import Traffic
-from tests.recordings import RECORDINGS
 from tests.servers import free_port
+from tests.support.recordings import RECORDINGS
 
 BUNDLED = Path(__file__).parents[2] / "pipelines" / "models" / "mini-en"
 KINDS = (Victim.TRANSCRIBER, Victim.COORDINATOR, Victim.SEGMENTER, Victim.MINUTES_WRITER, Victim.INGESTION)

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from schemathesis.core.failures import FailureGroup
 
 from deployments.http.routes.drain import DRAIN_PATH
-from tests.api_conformance import Server, operations, try_operation
 from tests.attack.run import Probe
 from tests.attack.target import Finding, Target, answering
-from tests.fuzz_requests import fuzz_server
+from tests.support.api_conformance import Server, operations, try_operation
+from tests.support.fuzz_requests import fuzz_server
 
 ROOT = Path(__file__).resolve().parents[2]
 N_EXAMPLES = 3

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from cluster.lifecycle.listeners import listeners
 from tests.attack.run import Probe
 from tests.attack.target import Finding, NotApplicable, Target, expect
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 NOBODY = 65534
 ERASED_WITHIN_S = 30.0

@@ -15,7 +15,7 @@ import httpx
 
 from tests.attack.run import Probe
 from tests.attack.target import Finding, NotApplicable, Target, answering, expect
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 DOUBLED = "{% set a=[1] %}" + "{% set a=[a,a] %}" * 40
 HOSTILE_TEMPLATES = (

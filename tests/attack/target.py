@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tests.chaos.processes import Process, in_sessions
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 ANSWER_TIMEOUT_S = 60.0
 JOB_TIMEOUT_S = 300.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from tests.chaos.plan import Submission
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 RETRY_PAUSE_S = 0.5
 ANSWER_TIMEOUT_S = 60.0

@@ -10,6 +10,7 @@ from pipelines.errors import ExternalIdConflict, Reason
 from pipelines.jobs.events import Failed
 from pipelines.jobs.job import JobState, Progress
 from pipelines.jobs.reference import Reference
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import NewJob
 from tests.contracts.ledger_base import LedgerBase, after, make_job
 
@@ -58,7 +59,7 @@ class ExternalIdsContract(LedgerBase):
         assert (stored.id, created) == ("j2", True)
         ledger.apply(lease, replace(failed, detail="y"), failed.version)
         assert ledger.get("acme", "j1").reference == Reference(metadata=(("queue", "sales"),))
-        assert [job.id for job in ledger.list("acme", external_id="call-1").jobs] == ["j2"]
+        assert [job.id for job in ledger.list("acme", JobFilter(external_id="call-1")).jobs] == ["j2"]
 
     def test_an_id_outlives_writes_and_goes_with_its_job(self, ledger, lease):
         """A Coordinator's write keeps it; a deleted job's is free."""
@@ -66,8 +67,8 @@ class ExternalIdsContract(LedgerBase):
         (job,) = ledger.claim(lease, 1)
         ledger.apply(lease, replace(job, progress=Progress(audio_s=3.0)), job.version)
         assert ledger.get("acme", "j1").reference.external_id == "call-1"
-        assert ledger.list("acme", external_id="call-1", states=[JobState.QUEUED]).jobs
-        assert ledger.list("umbrella", external_id="call-1").jobs == ()
+        assert ledger.list("acme", JobFilter(external_id="call-1", states=[JobState.QUEUED])).jobs
+        assert ledger.list("umbrella", JobFilter(external_id="call-1")).jobs == ()
         ledger.delete("acme", "j1")
         assert ledger.create(call("j2", sha256="cd" * 32))[1]
 

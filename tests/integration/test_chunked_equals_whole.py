@@ -12,8 +12,8 @@ from pipelines.audio.pcm import Pcm
 from pipelines.core import Transcript
 from pipelines.models.catalogue import BUNDLED_DIR
 from pipelines.whisper.options import DecodeOptions
-from scripts.mini_model.product import product_transcript
-from tests.recordings import RECORDINGS, Truth, matched, truth, word_error_rate
+from scripts.in_process import product_transcript
+from tests.support.recordings import RECORDINGS, Truth, matched, truth, word_error_rate
 
 MODEL = BUNDLED_DIR / "mini-en"
 NAME = "meeting-12min.mp3"

@@ -11,11 +11,14 @@ import pytest
 
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.http.app import build_api
+from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
+from pipelines.backoff import Backoff
 from pipelines.ledger.open import open_ledger
 from pipelines.storage.open import open_store
-from tests.api_harness import SteeredCoordinator
-from tests.unit.house import House, succeeded, until
+from tests.support.api_harness import SteeredCoordinator, api_config
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 SIZE_MB = 4
 MIB = 1 << 20
@@ -66,14 +69,8 @@ async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Pat
     ledger = open_ledger(f"sqlite:///{places['ledger']}/ledger.db")
     store = open_store(f"file://{places['store']}/blobs")
     app = build_api(
-        ledger,
-        store,
-        SteeredCoordinator(ledger),
-        models=["mini-en"],
-        default_model="mini-en",
-        limits=IngestionLimits(spool_dir=places["spool"] / "spool", min_free_bytes=0),
-        llm_configured=False,
-        version="1",
+        ApiServices(ledger=ledger, store=store, coordinator=SteeredCoordinator(ledger)),
+        api_config(IngestionLimits(spool_dir=places["spool"] / "spool", min_free_bytes=0)),
     )
     recording = os.urandom(2 * MIB)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test") as client:
@@ -97,8 +94,10 @@ async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Pat
 async def test_work_waits_for_room(disk: Disk, tmp_path: Path) -> None:
     """A job whose store is full goes on by itself when there is room, with every word."""
     ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
-    house = House(
-        ledger, open_store(f"file://{disk.path}/blobs"), storage_retry=(storage_retry := StorageRetry(0.05, 0.2))
+    house = InProcessCluster(
+        ledger,
+        open_store(f"file://{disk.path}/blobs"),
+        storage_retry=(storage_retry := StorageRetry(Backoff(first_s=0.05, longest_s=0.2))),
     )
     job = house.submit("j", range(1, 60))
     disk.fill()

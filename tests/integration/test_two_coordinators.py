@@ -15,9 +15,10 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
-from tests.integration.house_process import TENANT, Program, start
+from tests.integration.cluster_process import TENANT, Program, start
 from tests.servers.postgres import PostgresServer, find_binaries
-from tests.unit.house import House, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 JOBS = {f"j{n}": range(1 + 200 * n, 121 + 200 * n) for n in range(3)}
 FREEZE_AFTER = 45  # durable writes: everything is segmented, some chunks are decoded
@@ -56,7 +57,7 @@ async def test_a_frozen_leader_that_wakes_up_changes_nothing(ledger_url: str, tm
     try:
         await until(lambda: _frozen(pid), AWAY_S)
         assert any("/work/" in key for key in store.list("")), "the leader was frozen when it had no work in hand"
-        second = House(ledger, store, owner="second")
+        second = InProcessCluster(ledger, store, owner="second")
         await second.coordinator.start()
         jobs = await second.ended(*(ledger.get(TENANT, job_id) for job_id in JOBS), timeout_s=AWAY_S)
         assert succeeded(jobs)

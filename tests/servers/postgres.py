@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -41,7 +42,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         # Not pytest's tmp_path: that one lies in a folder only its own user may enter.
         self._home = Path(tempfile.mkdtemp(prefix="meetmemo-postgres-"))
-        self._as_user = {}
+        self._as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
             user = _unprivileged_user()
             os.chown(self._home, user.pw_uid, user.pw_gid)

@@ -1,15 +1,15 @@
-// Starts the console: the bar above, the page that the address names, sign-in where it is needed.
+// The entry point: the bar above, the page of the URL's fragment, sign-in where it is required.
 
-import { signedOut } from "./api.js";
-import { fill, h, icon } from "./dom.js";
-import { feed } from "./feed.js";
-import { BatchesPage } from "./batches_page.js";
-import { ClusterPage } from "./cluster_page.js";
-import { JobPage } from "./job_page.js";
-import { JobsPage } from "./jobs_page.js";
-import { admitted, SignInPage } from "./signin_page.js";
-import { session, tastes } from "./session.js";
-import { language, setLanguage, t } from "./words.js";
+import { signedOut } from "./lib/api.js";
+import { fill, h, icon, refill } from "./lib/dom.js";
+import { language, setLanguage, t } from "./lib/i18n.js";
+import { preferences, session } from "./lib/session.js";
+import { feed } from "./jobs/feed.js";
+import { JobsPage } from "./jobs/jobs_page.js";
+import { JobPage } from "./transcript/job_page.js";
+import { BatchesPage } from "./admin/batches_page.js";
+import { ClusterPage } from "./admin/cluster_page.js";
+import { isAuthorized, SignInPage } from "./admin/signin_page.js";
 
 const bar = document.getElementById("bar");
 const main = document.getElementById("main");
@@ -37,83 +37,76 @@ function route() {
   else show({ element: h("div.page.say", {}, h("h1", { tabindex: "-1" }, t("notThere")), h("a", { href: "#/" }, t("toJobs"))), title: t("notThere"), close() {} });
 }
 
-/** A new page takes the focus, so that a screen reader begins there. */
-function routed() {
+/** Show the page of the URL and focus its heading, where a screen reader begins. */
+function navigate() {
   route();
   (main.querySelector("h1") ?? main).focus({ preventScroll: true });
 }
 
-function askForKey(why) {
+function showSignIn(why) {
   if (signingIn) return;
   signingIn = true;
   feed.stop();
-  show(new SignInPage(enter, why));
+  show(new SignInPage(start, why));
   main.querySelector("input").focus();
 }
 
-function enter() {
+function start() {
   signingIn = false;
   feed.start();
-  routed();
+  navigate();
 }
 
 function drawBar() {
   const section = ["cluster", "batches"].find((name) => location.hash.startsWith(`#/${name}`)) ?? "jobs";
   const link = (name, href) => h("a", { href, "aria-current": !signingIn && section === name ? "page" : null }, t(name));
-  const theme = tastes.get("theme", "auto");
+  const theme = preferences.get("theme", "auto");
   const themeLabel = t("theme", { name: t(`theme_${theme}`) });
   const other = language() === "zh" ? "en" : "zh";
-  fill(
+  refill(
     bar,
     h("a.brand", { href: "#/" }, h("img", { src: "/console/icon.svg", alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
     h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: "/docs" }, t("apiDocs"))]),
     h("span.offline", { role: "status", hidden: feed.connected || signingIn || !feed.started }, t("offline")),
-    h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), again("language")) }, t("otherLanguage")),
+    h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), redrawPage()) }, t("otherLanguage")),
     h("button.bare", { type: "button", "aria-label": themeLabel, title: themeLabel, data: { part: "theme" }, onclick: nextTheme }, icon(THEME_ICONS[theme])),
-    session.key && h("button.bare", { type: "button", "aria-label": t("signOut"), title: t("signOut"), onclick: leave }, icon("leave")),
+    session.key && h("button.bare", { type: "button", "aria-label": t("signOut"), title: t("signOut"), onclick: signOut }, icon("leave")),
   );
   const skip = document.querySelector(".skip");
   skip.textContent = t("skip");
   skip.onclick = (event) => (event.preventDefault(), main.focus());
 }
 
-function again(part) {
-  if (signingIn) {
-    signingIn = false;
-    askForKey("");
-  } else route();
-  bar.querySelector(`[data-part="${part}"]`)?.focus();
+function redrawPage() {
+  if (!signingIn) return route();
+  show(new SignInPage(start));
 }
 
 function nextTheme() {
-  const next = THEMES[(THEMES.indexOf(tastes.get("theme", "auto")) + 1) % THEMES.length];
-  tastes.set("theme", next);
+  const next = THEMES[(THEMES.indexOf(preferences.get("theme", "auto")) + 1) % THEMES.length];
+  preferences.set("theme", next);
   applyTheme();
   drawBar();
-  bar.querySelector('[data-part="theme"]').focus();
 }
 
 function applyTheme() {
-  const theme = tastes.get("theme", "auto");
+  const theme = preferences.get("theme", "auto");
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }
 
-function leave() {
+function signOut() {
   session.key = "";
-  askForKey("");
+  showSignIn("");
 }
 
 applyTheme();
 drawBar();
-addEventListener("hashchange", routed);
-feed.addEventListener("connection", () => {
-  feed.started = true;
-  drawBar();
-});
+addEventListener("hashchange", navigate);
+feed.addEventListener("connection", drawBar);
 signedOut.addEventListener("signedout", () => {
   const had = session.key;
   session.key = "";
-  askForKey(had ? t("signedOutNow") : "");
+  showSignIn(had ? t("signedOutNow") : "");
 });
-if (await admitted()) enter();
+if (await isAuthorized()) start();

@@ -1,1 +1,1 @@
-"""Errors as answers: the status table, RFC 9457 problems, errors in the manner of OpenAI."""
+"""Errors as answers: which ones a route may give, and how they are documented."""

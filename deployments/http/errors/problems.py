@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from deployments.http.asgi import HttpMiddleware, at_start
 from deployments.http.errors.openai import openai_status, speaks_openai, speech_error
 from deployments.schemas.options import FieldProblem, Problem
 from pipelines.errors import (
@@ -202,25 +203,18 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return _response(problem, dict(error.headers or {}), path=request.url.path)
 
 
-class _CatchAll:
+class _CatchAll(HttpMiddleware):
     """Turns what no handler knows into a 500 that tells nothing; an answer that has begun is cut off."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def noting_send(message: Message) -> None:
+        def note(_: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
+            started = True
 
         try:
-            await self._app(scope, receive, noting_send)
+            await self._app(scope, receive, at_start(send, note))
         except ClientDisconnect:
             log.info("client went away", action="http_disconnect", path=scope["path"])
         except Exception:
@@ -235,43 +229,3 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(MeetMemoError, _on_known)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-
-
-_EXAMPLES = {
-    Reason.OVERLOADED: "16 uploads are already under way; try again in 5 seconds.",
-    Reason.UNAUTHENTICATED: "The key is unknown, expired or revoked.",
-    Reason.FORBIDDEN: "This needs the scope jobs:write, which the key does not have.",
-    Reason.JOB_UNKNOWN: "There is no job 0198c0de.",
-    Reason.INVALID_OPTION: "beam_size: Input should be less than or equal to 10",
-}
-
-
-def documented(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
-    """Describe the problem answers of a route for OpenAPI, grouped by status; 500 is always among them."""
-    by_status: dict[int, list[Reason]] = {}
-    for reason in (*reasons, Reason.INTERNAL):
-        by_status.setdefault(STATUS[reason], []).append(reason)
-    return {status: _documented_answer(status, among) for status, among in sorted(by_status.items())}
-
-
-def _documented_answer(status: int, reasons: Iterable[Reason]) -> dict[str, Any]:
-    among = list(reasons)
-    answer: dict[str, Any] = {
-        "description": ", ".join(f"`{reason}`" for reason in among),
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {
-                    str(reason): {
-                        "value": _problem(
-                            reason, _EXAMPLES.get(reason, "What is wrong, in words."), status=status
-                        ).model_dump(mode="json", exclude_none=True)
-                    }
-                    for reason in among
-                },
-            }
-        },
-    }
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE):
-        answer["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
-    return answer

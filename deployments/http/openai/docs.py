@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from deployments.http.errors.openai import SpeechError, openai_status
-from deployments.http.errors.problems import STATUS
 from deployments.http.openai.forms import Task, TranscriptionForm, TranslationForm
-from pipelines.errors import Reason
 
 SPEECH_DESCRIPTION = """
 Transcribes a recording while the client waits, as OpenAI's API does; its official clients work as they are. The
@@ -25,13 +22,3 @@ def speech_openapi(task: Task) -> dict[str, Any]:
         granularities = schema["properties"].pop("timestamp_granularities")
         schema["properties"]["timestamp_granularities[]"] = granularities
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
-
-
-def documented_speech(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
-    """Describe the error answers of a route that speaks OpenAI's dialect, by status; 401, 403, 500 are among them."""
-    by_status: dict[int, list[str]] = {}
-    for reason in (*reasons, Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.INTERNAL):
-        by_status.setdefault(openai_status(reason, STATUS[reason]), []).append(f"`{reason}`")
-    return {
-        status: {"model": SpeechError, "description": ", ".join(among)} for status, among in sorted(by_status.items())
-    }

@@ -1,6 +1,6 @@
 """What OpenAI's clients send to ``/v1/audio/…``: read strictly, so that no option is ignored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -11,10 +11,11 @@ from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import read_form
 from deployments.intake.spool import Spool, body_of
-from deployments.intake.submission import Submission, clean_filename, content_length
+from deployments.intake.submission import Submission, clean_filename, content_length, query_values
 from deployments.limits import IngestionLimits
-from deployments.schemas.options import ApiModel, Options, SpeakerName, Term, parsed
+from deployments.schemas.options import ApiModel, Options, W, parsed, with_options
 from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType, refused_option
+from pipelines.jobs.options import LIST_OPTIONS, options_of
 
 SYNC_PRIORITY = 50
 """Somebody waits at the other end: before all jobs that did not ask for more."""
@@ -24,36 +25,56 @@ DEFAULT_MODEL_NAMES = frozenset({"whisper-1"})
 Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
-_LISTS = frozenset({"timestamp_granularities", "include", "speakers", "vocabulary"})
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_LISTS = LIST_OPTIONS | {"timestamp_granularities", "include"}
 
 
+def _with(*names: str) -> Callable[[type[W]], type[W]]:
+    """Give a form the options of a job that it takes under their own names."""
+    return with_options(*(option for option in options_of() if option.name in names))
+
+
+@_with("prompt", "temperature", "vocabulary")
 class TranslationForm(ApiModel):
     """The fields of ``POST /v1/audio/translations`` beside the file; ``vocabulary`` is MeetMemo's own."""
 
-    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
-        description="Name of a configured model; `whisper-1` is the default model."
-    )
-    prompt: str = Field("", max_length=2000, description="Text that might have come before: names, spelling.")
+    model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
-    temperature: float = Field(0.0, ge=0, le=1)
-    vocabulary: tuple[Term, ...] = Field((), max_length=200, description="Words the decoder should know.")
 
 
+@_with("language", "prompt", "temperature", "vocabulary", "speakers")
 class TranscriptionForm(ApiModel):
     """The fields of ``POST /v1/audio/transcriptions`` beside the file; the last two are MeetMemo's own."""
 
-    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
-        description="Name of a configured model; `whisper-1` is the default model."
-    )
-    language: str | None = Field(None, description="Whisper's language code; detected when left out.")
-    prompt: str = Field("", max_length=2000, description="Text that might have come before: names, spelling.")
+    model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Format = Field("json", description="`diarized_json` tells speakers apart by channel.")
-    temperature: float = Field(0.0, ge=0, le=1)
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field((), description="With `verbose_json`.")
     stream: bool = Field(False, description="Server-sent events; with `json`, `text` and `diarized_json`.")
     chunking_strategy: Literal["auto"] | None = Field(None, description="Recordings are always cut in silence.")
-    vocabulary: tuple[Term, ...] = Field((), max_length=200, description="Words the decoder should know.")
-    speakers: tuple[SpeakerName, ...] = Field((), max_length=16, description="Names, in the order of the channels.")
+
+    def options(self, task: Task) -> Options:
+        """Return the options of the job."""
+        same = {name: value for name, value in self if name in Options.model_fields}
+        return Options.parse(
+            {
+                **same,
+                "model": None if self.model in DEFAULT_MODEL_NAMES else self.model,
+                "channels": "split" if self.response_format == "diarized_json" else "mix",
+                "word_timestamps": "word" in self.timestamp_granularities,
+                "minutes": "none",
+                "priority": SYNC_PRIORITY,
+                "task": task,
+            }
+        )
+
+    def refuse_combinations(self) -> None:
+        """Raise `InvalidOptions` for a field that the others leave without a meaning."""
+        if self.timestamp_granularities and self.response_format != "verbose_json":
+            raise refused_option("timestamp_granularities", "needs response_format verbose_json")
+        if self.stream and self.response_format not in STREAMED:
+            raise refused_option("stream", f"works with response_format {', '.join(STREAMED)}")
+        if dict(self)["speakers"] and self.response_format != "diarized_json":
+            raise refused_option("speakers", "needs response_format diarized_json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,31 +100,16 @@ async def read_speech_request(
         await spool.announce(length)
     sent = await read_form(body_of(request.stream(), length, limits.pace), content_type, spool)
     await spool.finish()
-    values = _values({**_by_name(request.query_params.multi_items()), **sent.fields})
+    values = _values({**query_values(request), **sent.fields})
     form = parsed(TranscriptionForm, values) if task == "transcribe" else _translation(values)
     if not sent.has_file:
         raise InvalidRequest("The form has no field 'file'.")
     if spool.n_bytes == 0:
         raise EmptyAudio("The recording has no bytes.")
-    _refuse_combinations(form)
-    options = Options.parse(
-        {
-            "model": None if form.model in DEFAULT_MODEL_NAMES else form.model,
-            "language": form.language,
-            "channels": "split" if form.response_format == "diarized_json" else "mix",
-            "word_timestamps": "word" in form.timestamp_granularities,
-            "minutes": "none",
-            "priority": SYNC_PRIORITY,
-            "speakers": form.speakers,
-            "task": task,
-            "prompt": form.prompt,
-            "vocabulary": form.vocabulary,
-            "temperature": form.temperature,
-        }
-    )
+    form.refuse_combinations()
     return SpeechRequest(
         submission=Submission(
-            options=await offer.check(options),
+            options=await offer.check(form.options(task)),
             filename=clean_filename(sent.filename or ""),
             spool=spool,
             source_url="",
@@ -118,22 +124,6 @@ async def read_speech_request(
 
 def _translation(values: dict[str, Any]) -> TranscriptionForm:
     return TranscriptionForm(**parsed(TranslationForm, values).model_dump())
-
-
-def _refuse_combinations(form: TranscriptionForm) -> None:
-    if form.timestamp_granularities and form.response_format != "verbose_json":
-        raise refused_option("timestamp_granularities", "needs response_format verbose_json")
-    if form.stream and form.response_format not in STREAMED:
-        raise refused_option("stream", f"works with response_format {', '.join(STREAMED)}")
-    if form.speakers and form.response_format != "diarized_json":
-        raise refused_option("speakers", "needs response_format diarized_json")
-
-
-def _by_name(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for name, value in items:
-        values.setdefault(name, []).append(value)
-    return values
 
 
 def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:

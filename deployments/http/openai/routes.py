@@ -8,17 +8,18 @@ from collections.abc import AsyncIterator
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 
 from deployments.artifacts import job_data
 from deployments.artifacts.partial_transcript import PartialTranscript
 from deployments.http.dependencies import Writer, writer_slot
+from deployments.http.errors.documentation import SPEECH, documented_speech
 from deployments.http.errors.openai import SpeechError, openai_status, speech_error
 from deployments.http.errors.problems import problem_for
-from deployments.http.openai.docs import SPEECH_DESCRIPTION, documented_speech, speech_openapi
+from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import has_transcript, text_events
+from deployments.http.sse import event_response, kept_alive
 from deployments.intake.gates import Gate
 from deployments.schemas.jobs import job_path
 from deployments.tenant.backend import Backend
@@ -33,19 +34,6 @@ POLL_S = 2.0  # between looks whether the client is still there
 GONE = 499  # nobody reads it: the client has closed the connection
 
 log = structlog.get_logger(__name__)
-
-_REFUSALS = (
-    Reason.INVALID_REQUEST,
-    Reason.INVALID_OPTION,
-    Reason.UNSUPPORTED_FORMAT,
-    Reason.MODEL_UNKNOWN,
-    Reason.UPLOAD_STALLED,
-    Reason.TOO_LARGE,
-    Reason.OVERLOADED,
-    Reason.DRAINING,
-    Reason.STORE_UNAVAILABLE,
-    Reason.INSUFFICIENT_STORAGE,
-)
 
 
 def speech_routes(backend: Backend) -> APIRouter:
@@ -65,11 +53,7 @@ def speech_routes(backend: Backend) -> APIRouter:
             job, _ = await jobs.accept(speech.submission)
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
         if speech.stream:
-            return StreamingResponse(
-                _streamed(speech, job),
-                media_type="text/event-stream",
-                headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
-            )
+            return event_response(_streamed(speech, job), headers)
         return await _whole(request, speech, job, headers)
 
     async def _whole(request: Request, speech: SpeechRequest, job: Job, headers: dict[str, str]) -> Response:
@@ -87,13 +71,15 @@ def speech_routes(backend: Backend) -> APIRouter:
         return Response(status_code=GONE)
 
     def _streamed(speech: SpeechRequest, job: Job) -> AsyncIterator[bytes]:
-        return text_events(
-            _follow(job, backend.limits.keep_alive_s),
+        keep_alive_s = backend.limits.keep_alive_s
+        events = text_events(
+            _follow(job, keep_alive_s),
             PartialTranscript(backend.store, job),
             _result,
             _failure,
             with_segments=speech.format == "diarized_json",
         )
+        return kept_alive(events, keep_alive_s)
 
     async def _follow(job: Job, wait_timeout_s: float) -> AsyncIterator[Job | None]:
         """Yield the job at each change, first as it is; None when nothing changed for ``wait_timeout_s`` seconds."""
@@ -113,7 +99,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         summary="Transcribe while the client waits",
         description=SPEECH_DESCRIPTION,
         openapi_extra=speech_openapi("transcribe"),
-        responses=documented_speech(*_REFUSALS),
+        responses=documented_speech(*SPEECH),
     )
     async def transcriptions(request: Request, jobs: Writer) -> Response:
         return await answer(request, jobs, "transcribe")
@@ -125,7 +111,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         summary="Translate into English while the client waits",
         description="As `transcriptions`, with a model that can translate; others refuse with 400.",
         openapi_extra=speech_openapi("translate"),
-        responses=documented_speech(*_REFUSALS),
+        responses=documented_speech(*SPEECH),
     )
     async def translations(request: Request, jobs: Writer) -> Response:
         return await answer(request, jobs, "translate")

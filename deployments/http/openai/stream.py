@@ -1,19 +1,19 @@
 """``stream=true``: the text of a job as server-sent events while its spans are finished."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from deployments.artifacts.partial_transcript import PartialTranscript
 from deployments.http.errors.openai import SpeechError
 from deployments.http.openai.responses import diarized, spoken, usage_of
+from deployments.http.sse import event
 from deployments.tenant.threads import in_thread
 from pipelines.core import Segment, Transcript
 from pipelines.jobs.job import Job
 from pipelines.text.typography import join_spoken
 
-KEEP_ALIVE = b": keep-alive\n\n"
-END = b"data: [DONE]\n\n"
+END = event("[DONE]")
 
 
 class TextStream:
@@ -60,22 +60,21 @@ async def text_events(
     failure: Callable[[Job], SpeechError | None],
     *,
     with_segments: bool,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield events until the job has a transcript, or an error; ``following`` yields None when nothing is new."""
     stream = TextStream(with_segments=with_segments)
     async for job in following:
         if job is None:
-            yield KEEP_ALIVE
             continue
         if error := failure(job):
             yield _event(error.model_dump(mode="json"))
             return
         if has_transcript(job):
-            for event in stream.end(await in_thread(result, job)):
-                yield event
+            for last in stream.end(await in_thread(result, job)):
+                yield last
             return
-        for event in stream.events(await in_thread(partial.read)):
-            yield event
+        for news in stream.events(await in_thread(partial.read)):
+            yield news
 
 
 def has_transcript(job: Job) -> bool:
@@ -84,4 +83,4 @@ def has_transcript(job: Job) -> bool:
 
 
 def _event(body: dict[str, Any]) -> bytes:
-    return f"event: {body.get('type', 'error')}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
+    return event(json.dumps(body, ensure_ascii=False), name=body.get("type", "error"))

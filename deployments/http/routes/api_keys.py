@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from deployments.http.dependencies import Admin
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import QUERY, documented
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.schemas.options import ApiModel
 from deployments.tenant.threads import in_thread
@@ -65,7 +65,7 @@ def key_routes(keys: KeyStore, clock: Clock) -> APIRouter:
         status_code=201,
         summary="Make an API key",
         openapi_extra=documented_json(KeyRequest),
-        responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE),
+        responses=documented(*QUERY),
     )
     async def create(operator: Admin, wanted: Annotated[KeyRequest, Depends(json_body(KeyRequest))]) -> NewKeyBody:
         key, token = new_key(
@@ -77,7 +77,7 @@ def key_routes(keys: KeyStore, clock: Clock) -> APIRouter:
     @router.get(
         KEYS_PATH,
         summary="List API keys",
-        responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE),
+        responses=documented(*QUERY),
     )
     async def list_keys(
         operator: Admin, tenant: Annotated[str | None, Query(max_length=63, description="Only this tenant's.")] = None
@@ -88,7 +88,7 @@ def key_routes(keys: KeyStore, clock: Clock) -> APIRouter:
         KEYS_PATH + "/{key_id}",
         summary="Revoke an API key",
         description="For good; it opens nothing after a few seconds. May be repeated.",
-        responses=documented(Reason.INVALID_OPTION, Reason.KEY_UNKNOWN, Reason.LEDGER_UNAVAILABLE),
+        responses=documented(Reason.KEY_UNKNOWN, *QUERY),
     )
     async def revoke(operator: Admin, key_id: str) -> KeyBody:
         if not (key_id.isascii() and key_id.isalnum()):

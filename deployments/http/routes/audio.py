@@ -4,24 +4,23 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from deployments.http.dependencies import Reader, Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import CHANGE_JOB, PLAYBACK, documented
 from deployments.schemas.jobs import JOBS_PATH
+from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import ResultStream
 from deployments.tenant.threads import in_thread
 from pipelines.audio.formats import PLAYBACK_MEDIA_TYPE
-from pipelines.errors import BlobMissing, IllegalTransition, Reason, ResultPending
+from pipelines.errors import BlobMissing, IllegalTransition, ResultPending
 from pipelines.jobs.job import Job
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
 AUDIO_PATH = JOBS_PATH + "/{job_id}/audio"
 
-_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
-_FETCH = (Reason.BLOB_MISSING, Reason.RESULT_PENDING, *_ONE_JOB)
 _PRIVATE = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
 
 
-def audio_routes() -> APIRouter:
+def audio_routes(_: Backend) -> APIRouter:
     """Build the routes for listening to a recording."""
     router = APIRouter(tags=["results"])
 
@@ -35,7 +34,7 @@ def audio_routes() -> APIRouter:
                 "content": {PLAYBACK_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
                 "description": "The copy.",
             },
-            **documented(*_FETCH),
+            **documented(*PLAYBACK),
         },
     )
     async def audio(job_id: str, jobs: Reader) -> Response:
@@ -51,7 +50,7 @@ def audio_routes() -> APIRouter:
         description="`per_s` and, for each channel, its loudest samples as bytes (255 is full scale) in Base64.",
         responses={
             200: {"content": {"application/json": {}}, "description": "The peaks."},
-            **documented(*_FETCH),
+            **documented(*PLAYBACK),
         },
     )
     async def peaks(job_id: str, jobs: Reader) -> Response:
@@ -64,7 +63,7 @@ def audio_routes() -> APIRouter:
         status_code=204,
         summary="Delete a recording's playback copy",
         description="Transcript, minutes and documents stay. May be repeated.",
-        responses=documented(Reason.ILLEGAL_TRANSITION, *_ONE_JOB),
+        responses=documented(*CHANGE_JOB),
     )
     async def forget(job_id: str, jobs: Writer) -> Response:
         job = await jobs.get(job_id)

@@ -6,7 +6,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from deployments.http.dependencies import BatchReader, BatchWriter
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import (
+    CHANGE_BATCH,
+    ONE_BATCH,
+    QUERY,
+    STORED_BATCH,
+    SUBMIT_BATCH,
+    UPLOAD_ENTRY,
+    documented,
+)
 from deployments.http.json_bodies import documented_json, parsed_in_thread
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.json_parsing import parse_object
@@ -26,7 +34,7 @@ from deployments.schemas.jobs import JobBody
 from deployments.schemas.options import ApiModel, Options, parsed
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import MAX_MANIFEST_BYTES, TenantBatches
-from pipelines.errors import Reason, TooLarge, UnsupportedMediaType
+from pipelines.errors import TooLarge, UnsupportedMediaType
 from pipelines.jobs.batch import Batch, EntryState
 
 JSONL_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
@@ -47,9 +55,6 @@ An entry without a source waits for its recording: `PUT /v1/batches/{id}/entries
 are only looked at: the batch shows their hours, the expected time and cost, and `resume` starts it. An
 `Idempotency-Key` makes repeating the request harmless.
 """
-
-_LEDGER = (Reason.LEDGER_UNAVAILABLE,)
-_ONE = (Reason.NOT_FOUND, Reason.INVALID_OPTION, *_LEDGER)
 
 
 class BatchQuery(ApiModel):
@@ -72,19 +77,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         openapi_extra=_submit_openapi(),
         responses={
             200: {"model": BatchBody, "description": "The batch an earlier request under this key brought."},
-            **documented(
-                Reason.INVALID_REQUEST,
-                Reason.INVALID_OPTION,
-                Reason.TOO_LARGE,
-                Reason.UNSUPPORTED_MEDIA_TYPE,
-                Reason.UPLOAD_STALLED,
-                Reason.IDEMPOTENCY_CONFLICT,
-                Reason.REQUEST_IN_FLIGHT,
-                Reason.SOURCE_UNREACHABLE,
-                Reason.OVERLOADED,
-                Reason.STORE_UNAVAILABLE,
-                *_LEDGER,
-            ),
+            **documented(*SUBMIT_BATCH),
         },
     )
     async def submit(request: Request, batches: BatchWriter) -> Response:
@@ -109,7 +102,7 @@ def batch_routes(backend: Backend) -> APIRouter:
                 )
                 return await batches.submit(body, key, spool)
             await _receive(request, spool, MAX_MANIFEST_BYTES, f"A manifest has {MAX_MANIFEST_BYTES} bytes at most.")
-            values = merge_options(query_values(request.query_params.multi_items()), {})
+            values = merge_options(query_values(request), {})
             query = parsed(BatchQuery, {name: values.pop(name) for name in ("name", "dry_run") if name in values})
             Options.parse(values)
             return await batches.submit_file(spool, query.name, values, query.dry_run, key)
@@ -126,11 +119,11 @@ def batch_routes(backend: Backend) -> APIRouter:
                 raise TooLarge(too_large)
         await spool.finish()
 
-    @router.get(BATCHES_PATH, summary="List the newest batches", responses=documented(Reason.INVALID_OPTION, *_LEDGER))
+    @router.get(BATCHES_PATH, summary="List the newest batches", responses=documented(*QUERY))
     async def list_batches(batches: BatchReader, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> BatchList:
         return BatchList(batches=await batches.newest(limit))
 
-    @router.get(BATCHES_PATH + "/{batch_id}", summary="Show a batch", responses=documented(*_ONE))
+    @router.get(BATCHES_PATH + "/{batch_id}", summary="Show a batch", responses=documented(*ONE_BATCH))
     async def show_batch(batch_id: str, batches: BatchReader) -> BatchBody:
         return await batches.show(await batches.get(batch_id))
 
@@ -138,7 +131,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         BATCHES_PATH + "/{batch_id}/retry",
         summary="Take what failed on again",
         description="Entries whose jobs failed or were cancelled get new jobs; uploaded ones wait for a new upload.",
-        responses=documented(Reason.ILLEGAL_TRANSITION, *_ONE),
+        responses=documented(*CHANGE_BATCH),
     )
     async def retry(batch_id: str, batches: BatchWriter) -> Retried:
         n_retried, batch = await batches.retry(batch_id)
@@ -151,12 +144,14 @@ def batch_routes(backend: Backend) -> APIRouter:
             "`pause` makes no more jobs; those that are made go on. `resume` goes on, or starts what was only looked "
             "at. `cancel` ends the batch and its jobs."
         ),
-        responses=documented(Reason.ILLEGAL_TRANSITION, *_ONE),
+        responses=documented(*CHANGE_BATCH),
     )
     async def move(batch_id: str, move: Literal["pause", "resume", "cancel"], batches: BatchWriter) -> BatchBody:
         return await batches.move(batch_id, move)
 
-    @router.get(BATCHES_PATH + "/{batch_id}/entries", summary="List a batch's entries", responses=documented(*_ONE))
+    @router.get(
+        BATCHES_PATH + "/{batch_id}/entries", summary="List a batch's entries", responses=documented(*ONE_BATCH)
+    )
     async def list_entries(
         batch_id: str,
         batches: BatchReader,
@@ -179,16 +174,7 @@ def batch_routes(backend: Backend) -> APIRouter:
                 "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
             }
         },
-        responses=documented(
-            Reason.INVALID_REQUEST,
-            Reason.ILLEGAL_TRANSITION,
-            Reason.TOO_LARGE,
-            Reason.UPLOAD_STALLED,
-            Reason.OVERLOADED,
-            Reason.DRAINING,
-            Reason.STORE_UNAVAILABLE,
-            *_ONE,
-        ),
+        responses=documented(*UPLOAD_ENTRY),
     )
     async def upload(batch_id: str, seq: int, request: Request, batches: BatchWriter) -> JobBody:
         async with batches.jobs.spool() as spool:
@@ -205,7 +191,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         description="A JSON object per entry and line: its job, state, reason, and results with size and SHA-256.",
         responses={
             200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}, "description": "The manifest."},
-            **documented(Reason.STORE_UNAVAILABLE, *_ONE),
+            **documented(*STORED_BATCH),
         },
     )
     async def manifest(batch_id: str, batches: BatchReader, checksums: bool = True) -> Response:

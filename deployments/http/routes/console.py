@@ -2,20 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from deployments.http.dependencies import Reader, reader_slot
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import LEDGER, documented
 from deployments.http.job_feed import ChangedJobs, JobFeed
 from deployments.http.openapi import event_stream
+from deployments.http.sse import event_response
 from deployments.intake.gates import Gate
 from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
-from pipelines.text.languages import LANGUAGES
 
 EVENTS_PATH = "/v1/events"
 CHOICES_PATH = "/v1/choices"
@@ -30,11 +31,12 @@ class ChoicesBody(ApiModel):
     minutes: list[str] = Field(description="Who can write minutes here.")
     minutes_templates: list[str] = Field(description="Names of the layouts of minutes.")
     keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")
+    options: dict[str, dict[str, Any]] = Field(description="JSON Schema of each option that may be given here.")
     max_upload_bytes: int
     version: str
 
 
-def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
+def console_routes(backend: Backend) -> APIRouter:
     """Build the routes for following all jobs and for the choices a form offers."""
     router = APIRouter()
     changed = ChangedJobs(backend.ledger)
@@ -54,7 +56,7 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
         ),
         responses={
             200: event_stream("counts", "jobs"),
-            **documented(Reason.OVERLOADED, Reason.LEDGER_UNAVAILABLE),
+            **documented(Reason.OVERLOADED, *LEDGER),
         },
     )
     async def follow_jobs(jobs: Reader) -> Response:
@@ -74,23 +76,21 @@ def console_routes(backend: Backend, *, llm_configured: bool, version: str) -> A
                 async for event in events:
                     yield event
 
-        return StreamingResponse(
-            whole(),
-            media_type="text/event-stream",
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-        )
+        return event_response(whole())
 
     @router.get(CHOICES_PATH, tags=["jobs"], summary="What a job may choose", responses=documented())
     async def choices(jobs: Reader) -> ChoicesBody:
+        options = jobs.offer.schemas()
         return ChoicesBody(
-            models=list(backend.offer.models),
-            default_model=backend.offer.default_model,
-            languages=sorted(LANGUAGES),
-            minutes=["auto", "extractive", *(["llm"] if llm_configured else []), "none"],
-            minutes_templates=list(backend.offer.styles.names(jobs.tenant)),
-            keeps_audio=backend.offer.keeps_audio,
+            models=options["model"]["enum"],
+            default_model=options["model"]["default"],
+            languages=options["language"]["enum"],
+            minutes=options["minutes"]["enum"],
+            minutes_templates=options["minutes_template"]["examples"],
+            keeps_audio="keep_audio" in options,
+            options=options,
             max_upload_bytes=backend.limits.of(jobs.tenant).max_upload_bytes,
-            version=version,
+            version=backend.version,
         )
 
     return router

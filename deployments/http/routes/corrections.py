@@ -9,19 +9,18 @@ from pydantic import FailFast, Field, StringConstraints
 
 from deployments.http.conditional import matches
 from deployments.http.dependencies import Author, Reader, Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import CORRECT, ONE_VERSION, STORED_JOB, documented
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.schemas.jobs import JOBS_PATH, job_path
-from deployments.schemas.options import NO_CONTROLS, ApiModel, SpeakerName
+from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
-from pipelines.errors import Reason
+from pipelines.jobs.options import NO_CONTROLS, SpeakerName
 from pipelines.transcript.corrections import Correction, Edits, SegmentEdit
 
 MAX_CORRECTION_BYTES = 4 << 20  # every segment of a long recording, written anew
 MAX_SEGMENTS = 20_000
 
-_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
 
 _Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
 _Speaker = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=NO_CONTROLS)]
@@ -104,7 +103,7 @@ def correction_routes(backend: Backend) -> APIRouter:
             "again. Words that stay keep their times, new ones are timed between them. A repeated request brings the "
             "version of the first. Minutes written anew share the versions of the first job."
         ),
-        responses=documented(Reason.INVALID_REQUEST, Reason.VERSION_CONFLICT, Reason.ILLEGAL_TRANSITION, *_ONE_JOB),
+        responses=documented(*CORRECT),
     )
     async def correct(
         job_id: str,
@@ -119,7 +118,7 @@ def correction_routes(backend: Backend) -> APIRouter:
     @router.get(
         JOBS_PATH + "/{job_id}/corrections",
         summary="List a transcript's versions",
-        responses=documented(*_ONE_JOB),
+        responses=documented(*STORED_JOB),
     )
     async def corrections(job_id: str, jobs: Reader) -> CorrectionList:
         return CorrectionList.of(await TranscriptVersions(jobs=jobs).of_job(job_id), job_id, backend.public_url)
@@ -135,7 +134,7 @@ def correction_routes(backend: Backend) -> APIRouter:
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "The transcript."},
             304: {"description": "The version is the one named in `If-None-Match`."},
-            **documented(Reason.NOT_FOUND, Reason.ILLEGAL_TRANSITION, *_ONE_JOB),
+            **documented(*ONE_VERSION),
         },
     )
     async def transcript(

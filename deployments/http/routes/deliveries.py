@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from deployments.http.dependencies import Reader, Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import ONE_JOB, QUERY, documented
 from deployments.schemas.jobs import JOBS_PATH
 from deployments.schemas.options import ApiModel
 from deployments.sources.urls import public_part
+from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
 from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState
 
@@ -75,7 +76,7 @@ class DeliveryList(ApiModel):
     deliveries: list[DeliveryBody]
 
 
-def delivery_routes() -> APIRouter:
+def delivery_routes(_: Backend) -> APIRouter:
     """Build the routes for the delivery log and for replaying."""
     router = APIRouter(tags=["deliveries"])
 
@@ -85,7 +86,7 @@ def delivery_routes() -> APIRouter:
     @router.get(
         DELIVERIES_PATH,
         summary="List deliveries, newest first",
-        responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE),
+        responses=documented(*QUERY),
     )
     async def list_deliveries(
         jobs: Reader,
@@ -100,7 +101,7 @@ def delivery_routes() -> APIRouter:
         JOBS_PATH + "/{job_id}/deliveries",
         summary="A job's webhooks and e-mails",
         description="Each with the log of its attempts, oldest first.",
-        responses=documented(Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE),
+        responses=documented(*ONE_JOB),
     )
     async def job_deliveries(job_id: str, jobs: Reader) -> DeliveryList:
         return bodies(await jobs.deliveries(job_id))
@@ -113,7 +114,7 @@ def delivery_routes() -> APIRouter:
             "Whatever became of it, the same message with the same id becomes due now, with all its attempts before "
             "it. A target that was disabled by its 410 is enabled again."
         ),
-        responses=documented(Reason.JOB_UNKNOWN, Reason.NOT_FOUND, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE),
+        responses=documented(*ONE_JOB, Reason.NOT_FOUND),
     )
     async def replay(job_id: str, delivery_id: str, jobs: Writer) -> DeliveryBody:
         return DeliveryBody.from_domain(await jobs.redeliver(job_id, delivery_id))

@@ -11,8 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, Response
 
 from deployments.http.dependencies import Reader, inspects
-from deployments.http.errors.problems import documented
-from deployments.http.openai.docs import documented_speech
+from deployments.http.errors.documentation import documented, documented_speech
 from deployments.ports import ClusterStatus
 from deployments.schemas.service import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
 from deployments.tenant.backend import Backend
@@ -28,10 +27,8 @@ FRESH_S = 2.0  # several probes at once share one check, which writes to the sto
 class Readiness:
     """Checks every component, each within a time-out. Belongs to one event loop."""
 
-    def __init__(self, backend: Backend, *, llm_configured: bool, version: str) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._llm_configured = llm_configured
-        self._version = version
         self._lock = asyncio.Lock()
         self._latest: ReadyBody | None = None
         self._latest_s = 0.0
@@ -62,7 +59,7 @@ class Readiness:
         found = {component.status for component in components.values()}
         overall = next((status for status in _WORST_FIRST if status in found), _WORST_FIRST[-1])
         self._tell({name: component for name, component in components.items() if component.status == "down"})
-        return ReadyBody(status=overall, version=self._version, components=components)
+        return ReadyBody(status=overall, version=self._backend.version, components=components)
 
     def _tell(self, down: dict[str, ComponentBody]) -> None:
         """Log what is down when that changes: who asks may not be told the details."""
@@ -81,7 +78,7 @@ class Readiness:
         return ComponentBody(status="ok")
 
     def _llm_key(self) -> ComponentBody:
-        if self._llm_configured:
+        if self._backend.offer.llm_configured:
             return ComponentBody(status="ok")
         return ComponentBody(status="ok", detail="no key is set: minutes are extractive")
 
@@ -101,7 +98,7 @@ def _cluster(status: ClusterStatus | None, configured: tuple[str, ...]) -> dict[
         missing = [name for name, ok in (("ledger", status.ledger_ok), ("store", status.store_ok)) if not ok]
         coordinator = ComponentBody(status="down", detail=f"cannot reach the {' and the '.join(missing)}")
     ready = {model.name: model.detail for model in status.models if model.ready}
-    asleep = {model.name for model in status.models if model.asleep}
+    asleep = {model.name for model in status.models if model.scaled_to_zero}
     usable = ready.keys() | asleep
     states = {name: "ready" if name in ready else "asleep" if name in asleep else "not ready" for name in configured}
     words = "; ".join(
@@ -122,14 +119,14 @@ def _without_details(body: ReadyBody) -> ReadyBody:
     return body.model_copy(update={"components": components})
 
 
-def service_routes(backend: Backend, *, llm_configured: bool, version: str) -> APIRouter:
+def service_routes(backend: Backend) -> APIRouter:
     """Build the routes that describe the service."""
     router = APIRouter(tags=["service"])
-    readiness = Readiness(backend, llm_configured=llm_configured, version=version)
+    readiness = Readiness(backend)
 
     @router.get("/healthz", summary="Is the process alive")
     async def alive() -> AliveBody:
-        return AliveBody(version=version)
+        return AliveBody(version=backend.version)
 
     @router.get(
         "/readyz",

@@ -6,15 +6,13 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.http.dependencies import Reader, Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import PLAYBACK, REWRITE, STORED_JOB, documented
 from deployments.http.json_bodies import documented_json, optional_json_body
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
 from deployments.schemas.options import ApiModel, MinutesOverrides
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
-
-_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
 
 
 class MinutesVersions(ApiModel):
@@ -39,17 +37,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
         ),
         responses={
             200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(
-                Reason.INVALID_REQUEST,
-                Reason.NOT_FOUND,
-                Reason.ILLEGAL_TRANSITION,
-                Reason.TEMPLATE_UNKNOWN,
-                Reason.TEMPLATE_INVALID,
-                Reason.IDEMPOTENCY_CONFLICT,
-                Reason.OVERLOADED,
-                Reason.DRAINING,
-                *_ONE_JOB,
-            ),
+            **documented(*REWRITE),
         },
     )
     async def rewrite(
@@ -70,7 +58,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
     @router.get(
         JOBS_PATH + "/{job_id}/minutes",
         summary="List the versions of the minutes",
-        responses=documented(*_ONE_JOB),
+        responses=documented(*STORED_JOB),
     )
     async def versions(job_id: str, jobs: Reader) -> MinutesVersions:
         return MinutesVersions(versions=await jobs.show(*await jobs.versions(job_id)))
@@ -88,7 +76,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
                 "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
                 "description": "16 kHz mono, its peak raised to full scale.",
             },
-            **documented(Reason.NOT_FOUND, Reason.RESULT_PENDING, Reason.BLOB_MISSING, *_ONE_JOB),
+            **documented(Reason.NOT_FOUND, *PLAYBACK),
         },
     )
     async def clip(

@@ -1,4 +1,4 @@
-"""The routes under ``/v1/jobs``: thin, the work is done by `Backend`."""
+"""The routes under ``/v1/jobs``: thin, the work is done by `TenantJobs`."""
 
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -9,12 +9,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from deployments.http.conditional import matches
 from deployments.http.dependencies import Reader, Writer, reader_slot
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import FOLLOW, ONE_JOB, PAGE, RESULT, STORE, SUBMIT, documented
 from deployments.http.job_events import job_events, seen_version
 from deployments.http.openapi import SUBMIT_DESCRIPTION, event_stream, submit_openapi
+from deployments.http.sse import event_response
 from deployments.intake.gates import Gate
 from deployments.intake.idempotency import idempotency_key
-from deployments.intake.submission import read_submission
+from deployments.intake.submission_readers import read_submission
 from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
 from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
@@ -33,26 +34,6 @@ CONTENT_TYPES = {
 VERSION_DESCRIPTION = (
     "Rendered from this version of the transcript, 0 for the machine's; minutes keep their words. "
     "Left out: as the job stored it."
-)
-_LEDGER = (Reason.LEDGER_UNAVAILABLE,)
-_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, *_LEDGER)
-_SUBMIT = (
-    Reason.INVALID_REQUEST,
-    Reason.UPLOAD_STALLED,
-    Reason.TOO_LARGE,
-    Reason.UNSUPPORTED_MEDIA_TYPE,
-    Reason.INVALID_OPTION,
-    Reason.MODEL_UNKNOWN,
-    Reason.EMPTY_AUDIO,
-    Reason.IDEMPOTENCY_CONFLICT,
-    Reason.REQUEST_IN_FLIGHT,
-    Reason.EXTERNAL_ID_CONFLICT,
-    Reason.UPLOAD_INCOMPLETE,
-    Reason.NOT_FOUND,
-    Reason.OVERLOADED,
-    Reason.DRAINING,
-    Reason.STORE_UNAVAILABLE,
-    *_LEDGER,
 )
 _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "string"}}}
 
@@ -78,7 +59,7 @@ def job_routes(backend: Backend) -> APIRouter:
                 "description": "The job an earlier request with this key or external id brought.",
             },
             202: {"description": "The recording is stored and will be transcribed.", "headers": _LOCATION},
-            **documented(*_SUBMIT),
+            **documented(*SUBMIT),
         },
     )
     async def submit(request: Request, jobs: Writer) -> Response:
@@ -96,7 +77,7 @@ def job_routes(backend: Backend) -> APIRouter:
         JOBS_PATH,
         tags=["jobs"],
         summary="List jobs, newest first",
-        responses=documented(Reason.INVALID_REQUEST, Reason.INVALID_OPTION, *_LEDGER),
+        responses=documented(*PAGE),
     )
     async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Reader) -> JobPage:
         page = await jobs.page(query)
@@ -110,7 +91,7 @@ def job_routes(backend: Backend) -> APIRouter:
         JOBS_PATH + "/{job_id}",
         tags=["jobs"],
         summary="Show a job",
-        responses=documented(*_ONE_JOB),
+        responses=documented(*ONE_JOB),
     )
     async def show_job(job_id: str, jobs: Reader) -> JobDetail:
         (body,) = await jobs.show(await jobs.get(job_id))
@@ -128,7 +109,7 @@ def job_routes(backend: Backend) -> APIRouter:
         ),
         responses={
             202: {"model": JobBody, "description": "The job will be cancelled."},
-            **documented(Reason.ILLEGAL_TRANSITION, Reason.STORE_UNAVAILABLE, *_ONE_JOB),
+            **documented(Reason.ILLEGAL_TRANSITION, *STORE, *ONE_JOB),
         },
     )
     async def end_job(job_id: str, response: Response, jobs: Writer, purge: bool = False) -> JobBody | Purged:
@@ -153,7 +134,7 @@ def job_routes(backend: Backend) -> APIRouter:
         responses={
             200: event_stream("state", "progress", "end", "error"),
             204: {"description": "The job has ended and its last event was received."},
-            **documented(Reason.INVALID_REQUEST, Reason.OVERLOADED, *_ONE_JOB),
+            **documented(*FOLLOW),
         },
     )
     async def follow_job(job_id: str, jobs: Reader, last_event_id: Annotated[str | None, Header()] = None) -> Response:
@@ -162,10 +143,8 @@ def job_routes(backend: Backend) -> APIRouter:
         if job.state.final and seen >= job.version:
             return Response(status_code=204)
         eta_s = (await backend.line.eta((job.id,))).get(job.id) if not job.state.final else None
-        return StreamingResponse(
-            job_events(backend.line, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url),
-            media_type="text/event-stream",
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        return event_response(
+            job_events(backend.line, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url)
         )
 
     @router.get(
@@ -182,14 +161,7 @@ def job_routes(backend: Backend) -> APIRouter:
                 "description": "The document.",
             },
             304: {"description": "The document is the one named in `If-None-Match`."},
-            **documented(
-                Reason.NOT_FOUND,
-                Reason.BLOB_MISSING,
-                Reason.RESULT_PENDING,
-                Reason.ILLEGAL_TRANSITION,
-                Reason.STORE_UNAVAILABLE,
-                *_ONE_JOB,
-            ),
+            **documented(*RESULT),
         },
     )
     async def fetch_result(

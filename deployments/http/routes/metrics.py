@@ -49,7 +49,7 @@ def render_metrics(
     return text + (coordinators or b"")
 
 
-def metrics_routes(backend: Backend, *, version: str) -> APIRouter:
+def metrics_routes(backend: Backend) -> APIRouter:
     """Build the route that Prometheus scrapes."""
     router = APIRouter(tags=["service"])
 
@@ -67,7 +67,7 @@ def metrics_routes(backend: Backend, *, version: str) -> APIRouter:
         with contextlib.suppress(LedgerUnavailable):  # a gap in its series says so; the other series go on
             counts = await in_thread(backend.ledger.counts)
         usage, spool = await in_thread(disk)
-        text = render_metrics(counts, usage, await backend.line.metrics(), version, spool)
+        text = render_metrics(counts, usage, await backend.line.metrics(), backend.version, spool)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return router

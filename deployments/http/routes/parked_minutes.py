@@ -8,10 +8,9 @@ from pydantic import Field
 
 from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.http.dependencies import Admin
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import STORE, documented
 from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
-from pipelines.errors import Reason
 
 MINUTES_PATH = "/v1/admin/minutes"
 
@@ -28,7 +27,7 @@ def minutes_routes(backend: Backend) -> APIRouter:
     router = APIRouter(tags=["service"])
     parking = DeferredMinutes(backend.store)
 
-    @router.get(MINUTES_PATH, summary="What is parked", responses=documented(Reason.STORE_UNAVAILABLE))
+    @router.get(MINUTES_PATH, summary="What is parked", responses=documented(*STORE))
     async def show(operator: Admin) -> ParkedBody:
         parked = await anyio.to_thread.run_sync(parking.list)
         return ParkedBody(parked=len(parked), reasons=dict(Counter(entry.why for entry in parked)))
@@ -38,7 +37,7 @@ def minutes_routes(backend: Backend) -> APIRouter:
         summary="Write parked minutes now",
         description="Within seconds the language model is asked again, whatever it said before. May be repeated.",
         status_code=202,
-        responses=documented(Reason.STORE_UNAVAILABLE),
+        responses=documented(*STORE),
     )
     async def resume(operator: Admin) -> ParkedBody:
         await anyio.to_thread.run_sync(parking.request_resume)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deployments.artifacts.presigned_uploads import LIFETIME_S, URL_LIFETIME_S
 from deployments.http.dependencies import Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import PRESIGN, PUT_UPLOAD, documented
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.intake.spool import body_of
 from deployments.intake.spool_space import SpoolSpace
@@ -19,11 +19,10 @@ from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import NAMELESS
 from deployments.tenant.backend import Backend
 from deployments.tenant.threads import in_thread
-from pipelines.errors import InvalidRequest, Reason
+from pipelines.errors import InvalidRequest
 
 PRESIGNED_PATH = "/v1/uploads/presigned"
 _TOKEN = APIKeyQuery(name="token", scheme_name="upload_token", auto_error=False, description="Part of the URL given.")
-_DOWN = (Reason.STORE_UNAVAILABLE, Reason.LEDGER_UNAVAILABLE)
 
 
 class UploadRequest(ApiModel):
@@ -59,9 +58,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
             f'where the store is one, then send `{{"upload": id}}` to `POST /v1/jobs`. The URL is good for '
             f"{URL_LIFETIME_S / 60:.0f} minutes, the upload for {LIFETIME_S / 3600:.0f} hours."
         ),
-        responses=documented(
-            Reason.INVALID_OPTION, Reason.INVALID_REQUEST, Reason.TOO_LARGE, Reason.OVERLOADED, Reason.DRAINING, *_DOWN
-        ),
+        responses=documented(*PRESIGN),
     )
     async def presign(
         jobs: Writer, wanted: Annotated[UploadRequest, Depends(json_body(UploadRequest))]
@@ -93,15 +90,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         },
         responses={
             200: {"description": "The bytes are stored.", "content": {}},
-            **documented(
-                Reason.INVALID_REQUEST,
-                Reason.INVALID_OPTION,
-                Reason.NOT_FOUND,
-                Reason.UPLOAD_STALLED,
-                Reason.TOO_LARGE,
-                Reason.OVERLOADED,
-                *_DOWN,
-            ),
+            **documented(*PUT_UPLOAD),
         },
     )
     async def put(upload_id: str, request: Request, token: Annotated[str | None, Depends(_TOKEN)]) -> Response:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deployments.artifacts.quarantine import Quarantined
 from deployments.http.dependencies import Reader, Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import AGAIN, QUERY, STORE, STORED_JOB, documented
 from deployments.http.json_bodies import documented_json, optional_json_body
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
@@ -21,17 +21,6 @@ from pipelines.errors import Reason
 from pipelines.jobs.job import Job
 
 QUARANTINE_PATH = "/v1/quarantine"
-
-_ONE_JOB = (Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
-_AGAIN = (
-    Reason.INVALID_REQUEST,
-    Reason.ILLEGAL_TRANSITION,
-    Reason.MODEL_UNKNOWN,
-    Reason.IDEMPOTENCY_CONFLICT,
-    Reason.OVERLOADED,
-    Reason.DRAINING,
-    *_ONE_JOB,
-)
 
 
 class QuarantinedBody(ApiModel):
@@ -93,7 +82,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
     @router.get(
         QUARANTINE_PATH,
         summary="List the chunks in quarantine",
-        responses=documented(Reason.INVALID_OPTION, Reason.LEDGER_UNAVAILABLE, Reason.STORE_UNAVAILABLE),
+        responses=documented(*QUERY, *STORE),
     )
     async def list_quarantine(
         jobs: Reader,
@@ -110,7 +99,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
                 "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
                 "description": "16 kHz mono, its peak raised to full scale.",
             },
-            **documented(Reason.BLOB_MISSING, *_ONE_JOB),
+            **documented(Reason.BLOB_MISSING, *STORED_JOB),
         },
     )
     async def clip(job_id: str, index: int, jobs: Reader) -> Response:
@@ -129,7 +118,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         ),
         responses={
             200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(Reason.NOT_FOUND, *_AGAIN),
+            **documented(*AGAIN),
         },
     )
     async def replay(
@@ -154,7 +143,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         ),
         responses={
             200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(Reason.NOT_FOUND, *_AGAIN),
+            **documented(*AGAIN),
         },
     )
     async def retry(

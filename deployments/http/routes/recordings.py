@@ -7,13 +7,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.http.dependencies import Writer
-from deployments.http.errors.problems import documented
+from deployments.http.errors.documentation import RECORDING, documented
 from deployments.http.openapi import submit_openapi
 from deployments.intake.idempotency import idempotency_key
-from deployments.intake.submission import clean_filename, read_submission
+from deployments.intake.submission import clean_filename
+from deployments.intake.submission_readers import read_submission
 from deployments.schemas.jobs import JobBody, job_path
 from deployments.tenant.backend import Backend
-from pipelines.errors import InvalidRequest, Reason
+from pipelines.errors import InvalidRequest
 
 RECORDINGS_PATH = "/v1/recordings"
 
@@ -34,23 +35,7 @@ def recorder_routes(backend: Backend) -> APIRouter:
         openapi_extra=_put_openapi(),
         responses={
             200: {"model": JobBody, "description": "The job that the same PUT brought before."},
-            **documented(
-                Reason.INVALID_REQUEST,
-                Reason.INVALID_OPTION,
-                Reason.UPLOAD_STALLED,
-                Reason.TOO_LARGE,
-                Reason.UNSUPPORTED_MEDIA_TYPE,
-                Reason.MODEL_UNKNOWN,
-                Reason.NOT_FOUND,  # a name with a line break is no address
-                Reason.EMPTY_AUDIO,
-                Reason.IDEMPOTENCY_CONFLICT,
-                Reason.REQUEST_IN_FLIGHT,
-                Reason.EXTERNAL_ID_CONFLICT,
-                Reason.OVERLOADED,
-                Reason.DRAINING,
-                Reason.STORE_UNAVAILABLE,
-                Reason.LEDGER_UNAVAILABLE,
-            ),
+            **documented(*RECORDING),
         },
     )
     async def put(filename: str, request: Request, jobs: Writer) -> Response:

@@ -7,16 +7,15 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyHeader
 
-from deployments.auth.rate_limit import RateMeter
-from deployments.http.errors.problems import documented
+from deployments.http.dependencies import charge
+from deployments.http.errors.documentation import CALLBACK, documented
 from deployments.http.json_bodies import read_bounded
-from deployments.http.security_headers import set_response_headers
 from deployments.intake.submission import Submission, clean_filename, merge_options, query_values
-from deployments.intake.twilio import RecordingCallback, TwilioAccount, is_signed
+from deployments.intake.twilio import RecordingCallback, is_signed
 from deployments.schemas.options import ApiModel, Options
 from deployments.sources.fetch import check_url
 from deployments.tenant.backend import Backend
-from pipelines.errors import InvalidRequest, Reason, Unauthenticated
+from pipelines.errors import InvalidRequest, Unauthenticated
 
 TWILIO_PATH = "/v1/recorders/twilio"
 MAX_FORM_BYTES = 64 << 10
@@ -35,10 +34,10 @@ class RecordingNoted(ApiModel):
     detail: str = ""
 
 
-def twilio_routes(backend: Backend, accounts: Sequence[TwilioAccount]) -> APIRouter:
+def twilio_routes(backend: Backend) -> APIRouter:
     """Build the route; each account belongs to one tenant."""
     router = APIRouter(tags=["jobs"])
-    by_sid = {account.sid: account for account in accounts}
+    by_sid = {account.sid: account for account in backend.twilio}
 
     @router.post(
         TWILIO_PATH,
@@ -66,29 +65,20 @@ def twilio_routes(backend: Backend, accounts: Sequence[TwilioAccount]) -> APIRou
                 },
             }
         },
-        responses=documented(
-            Reason.INVALID_REQUEST,
-            Reason.UNAUTHENTICATED,
-            Reason.INVALID_OPTION,
-            Reason.MODEL_UNKNOWN,
-            Reason.EXTERNAL_ID_CONFLICT,
-            Reason.OVERLOADED,
-            Reason.DRAINING,
-            Reason.LEDGER_UNAVAILABLE,
-        ),
+        responses=documented(*CALLBACK),
     )
     async def take(request: Request, signature: Annotated[str | None, Depends(_SIGNATURE)]) -> RecordingNoted:
         form = await _form(request)
         account = by_sid.get(form.get("AccountSid", [""])[-1])
         if account is None or not is_signed(signature or "", account.auth_token, _called(request), form):
             raise Unauthenticated("The callback is not signed by an account that is known here.")
-        _charge(request, account.tenant)
+        charge(request, account.tenant)
         callback = RecordingCallback.of(form)
         if callback.status != "completed":
             detail = f"the recording is {callback.status}"
             return RecordingNoted(recording_sid=callback.sid, outcome="ignored", detail=detail)
         jobs = backend.for_tenant(account.tenant)
-        values = merge_options(query_values(request.query_params.multi_items()), {})
+        values = merge_options(query_values(request), {})
         if callback.n_channels > 1:
             values.setdefault("channels", "split")
         options = await jobs.offer.check(Options.parse(values))
@@ -114,15 +104,6 @@ def twilio_routes(backend: Backend, accounts: Sequence[TwilioAccount]) -> APIRou
         return f"{backend.public_url}{request.url.path}{f'?{query}' if query else ''}"
 
     return router
-
-
-def _charge(request: Request, tenant: str) -> None:
-    """Count the request against its tenant's rate, as `authorized` does for other routes; raises `Overloaded`."""
-    meter: RateMeter = request.app.state.meter
-    headers, refusal = meter.charge(tenant)
-    set_response_headers(request, headers)
-    if refusal is not None:
-        raise refusal
 
 
 async def _form(request: Request) -> Mapping[str, Sequence[str]]:

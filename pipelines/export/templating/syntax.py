@@ -9,7 +9,8 @@ from collections.abc import Collection
 from jinja2 import Environment, TemplateError, nodes
 
 from pipelines.errors import TemplateInvalid
-from pipelines.export.templating.values import MAX_TEMPLATE_CHARACTERS, checked_number
+from pipelines.export.templating.values import checked_number
+from pipelines.jobs.options import MAX_TEMPLATE_CHARACTERS
 
 MAX_NESTING = 100  # of statements and expressions within each other
 

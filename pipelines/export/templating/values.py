@@ -10,7 +10,6 @@ from typing import Any
 
 from pipelines.errors import TemplateInvalid
 
-MAX_TEMPLATE_CHARACTERS = 20_000
 MAX_STEPS = 1_000_000  # of one filling: expressions, rounds, items, tens of characters
 MAX_ROUNDS = 100_000  # of all loops together, and of the items that filters go over
 MAX_TEXT_CHARACTERS = 100_000  # of a text that a filter makes

@@ -1,6 +1,6 @@
 """Tasks that were given or taken, with owner and due date where those were spoken."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from re import Match, Pattern
 
@@ -86,8 +86,9 @@ def _adopt(
 
 
 def _in_sentence(sentence: Sentence, cues: Cues, names: NameFinder) -> Iterator[ActionItem]:
-    for clause in _clauses(sentence.clean, cues):
-        found = _in_clause(clause, sentence, cues, names)
+    asked = asks(sentence, cues)
+    for text in _clauses(sentence.clean, cues):
+        found = _in_clause(_Clause(text=text, sentence=sentence, cues=cues, names=names, asked=asked))
         if found is not None:
             yield found
 
@@ -103,55 +104,99 @@ def _clauses(text: str, cues: Cues) -> list[str]:
     return [*clauses, text[start:]]
 
 
-def _in_clause(clause: str, sentence: Sentence, cues: Cues, names: NameFinder) -> ActionItem | None:
-    asking = asks(sentence, cues)
+@dataclass(frozen=True, kw_only=True)
+class _Clause:
+    """A clause of a sentence; ``asked``: the sentence is a question."""
 
-    def item(task: str, owner: str | None, *, needs_due: bool = False) -> ActionItem | None:
+    text: str
+    sentence: Sentence
+    cues: Cues
+    names: NameFinder
+    asked: bool
+
+    def item(self, task: str, owner: str | None, *, needs_due: bool = False) -> ActionItem | None:
+        """Make an action item; None for words that are no task, and for one without a due date that ``needs_due``."""
         task = task.strip(_LOOSE)
-        due = find_due(task, chinese=cues.chinese)
+        due = find_due(task, chinese=self.cues.chinese)
         task = without_due(task, due).strip(_LOOSE)
-        due = due or find_due(clause, chinese=cues.chinese)
-        if (needs_due and due is None) or not _is_task(task, cues):
+        due = due or find_due(self.text, chinese=self.cues.chinese)
+        if (needs_due and due is None) or not _is_task(task, self.cues):
             return None
         return ActionItem(
-            task=sentence_case(task), owner=owner, due=due.text if due else None, evidence=sentence.evidence
+            task=sentence_case(task), owner=owner, due=due.text if due else None, evidence=self.sentence.evidence
         )
 
-    for match in _matches(cues.assigned_after, clause):
-        start = names.at_start(match.group("rest"))
-        if start and (found := item(_after_owner(start[1]), start[0])):
-            return found
-    for match in _matches(cues.assigned_before, clause):
-        owner = names.at_end(match.group("who"))
-        if owner and not (asking and not _is_vocative(match, clause)) and (found := item(match.group("task"), owner)):
-            return found
-    for match in _matches(cues.request, clause):
-        addressed = names.at_start(clause[: match.start()].lstrip()) if match.start() else None
-        task, named = match.group("task"), None
-        if asking or addressed is None:
-            task, named = _split_vocative(task, names)
-        owner = addressed[0] if addressed else named
-        polite = "please" in match.group().casefold() or cues.chinese
-        if found := item(task, owner, needs_due=owner is None and not polite):
-            return found
-    if asking:
+
+def _assigned_after(clause: _Clause, match: Match[str]) -> ActionItem | None:
+    """Read "action item for Bob, review it"."""
+    start = clause.names.at_start(match["rest"])
+    return clause.item(_after_owner(start[1]), start[0]) if start else None
+
+
+def _assigned_before(clause: _Clause, match: Match[str]) -> ActionItem | None:
+    """Read "Bob will send it" and "Bob, can you send it?"."""
+    owner = clause.names.at_end(match["who"])
+    if not owner or (clause.asked and not _is_vocative(match, clause.text)):
         return None
-    speaker = sentence.speaker or None
-    for candidates, owner, needs_due in (
-        (cues.commitment, speaker, False),
-        (cues.weak_commitment, speaker, True),
-        (cues.deadline, None, True),
-        (cues.duty, None, True),
-    ):
-        for match in _matches(candidates, clause):
-            if found := item(match.group("task"), owner, needs_due=needs_due):
-                return found
+    return clause.item(match["task"], owner)
+
+
+def _requested(clause: _Clause, match: Match[str]) -> ActionItem | None:
+    """Read "please send it" and "can you send it, Carol?"."""
+    addressed = clause.names.at_start(clause.text[: match.start()].lstrip()) if match.start() else None
+    task, named = match["task"], None
+    if clause.asked or addressed is None:
+        task, named = _split_vocative(task, clause.names)
+    owner = addressed[0] if addressed else named
+    polite = "please" in match.group().casefold() or clause.cues.chinese
+    return clause.item(task, owner, needs_due=owner is None and not polite)
+
+
+def _committed(clause: _Clause, match: Match[str]) -> ActionItem | None:
+    """Read "I will send it"."""
+    return clause.item(match["task"], clause.sentence.speaker or None)
+
+
+def _weakly_committed(clause: _Clause, match: Match[str]) -> ActionItem | None:
+    """Read "I can send it by Friday": a task only with a due date."""
+    return clause.item(match["task"], clause.sentence.speaker or None, needs_due=True)
+
+
+def _due(clause: _Clause, match: Match[str]) -> ActionItem | None:
+    """Read "we need to send it by Friday": nobody's task, and one only with a due date."""
+    return clause.item(match["task"], None, needs_due=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """Patterns that give a task away, and how the item is read from one's match."""
+
+    patterns: Callable[[Cues], Sequence[Pattern[str]]]
+    read: Callable[[_Clause, Match[str]], ActionItem | None]
+    holds_in_questions: bool = False
+
+
+# The first rule that finds a task in a clause decides.
+_RULES = (
+    _Rule(patterns=lambda cues: cues.assigned_after, read=_assigned_after, holds_in_questions=True),
+    _Rule(patterns=lambda cues: cues.assigned_before, read=_assigned_before, holds_in_questions=True),
+    _Rule(patterns=lambda cues: cues.request, read=_requested, holds_in_questions=True),
+    _Rule(patterns=lambda cues: cues.commitment, read=_committed),
+    _Rule(patterns=lambda cues: cues.weak_commitment, read=_weakly_committed),
+    _Rule(patterns=lambda cues: cues.deadline, read=_due),
+    _Rule(patterns=lambda cues: cues.duty, read=_due),
+)
+
+
+def _in_clause(clause: _Clause) -> ActionItem | None:
+    for rule in _RULES:
+        if clause.asked and not rule.holds_in_questions:
+            continue
+        for pattern in rule.patterns(clause.cues):
+            for match in pattern.finditer(clause.text):
+                if found := rule.read(clause, match):
+                    return found
     return None
-
-
-def _matches(candidates: Sequence[Pattern[str]], clause: str) -> Iterator[Match[str]]:
-    for pattern in candidates:
-        yield from pattern.finditer(clause)
 
 
 def _is_vocative(match: Match[str], clause: str) -> bool:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pipelines.minutes.language.sentences import Sentence
 from pipelines.minutes.language.stopwords import ENGLISH
 from pipelines.minutes.language.terms import content_runs, stem
-from pipelines.minutes.language.wording import IDEOGRAPH
+from pipelines.text.typography import HAN
 
 MAX_WORDS = 3
 MAX_IDEOGRAPHS = 6
 # A longer phrase replaces a shorter one that is said hardly more often.
 ABSORBED = 0.6
 
-_PIECE = re.compile(f"[{IDEOGRAPH}]+|[^\\W_]+(?:['-][^\\W_]+)*|[^\\w\\s]")
-_IDEOGRAPHS = re.compile(f"[{IDEOGRAPH}]+")
+_PIECE = re.compile(f"[{HAN}]+|[^\\W_]+(?:['-][^\\W_]+)*|[^\\w\\s]")
+_IDEOGRAPHS = re.compile(f"[{HAN}]+")
 
 
 def count_phrases(sentences: Iterable[Sentence], names: frozenset[str] = frozenset()) -> Counter[str]:

@@ -12,45 +12,39 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from re import Match, Pattern
 
+from pipelines.minutes.language.calendar_words import (
+    ABOVE_NINE,
+    COUNT,
+    COUNTS,
+    MONTHS,
+    NUMBER_ZH,
+    ONES,
+    WEEK_ZH,
+    WEEKDAY,
+    WEEKDAYS,
+    WEEKDAYS_ZH,
+)
+from pipelines.text.number_words import DIGITS_ZH, ORDINALS
+from pipelines.text.typography import HAN
+
 # "January 5th" in December is next month; in February it is more likely the one that has passed.
 FARTHEST_DAYS = 300
 _WEEK = timedelta(days=7)
 
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_ONES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-_TEENS = (
-    "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth",
-    "nineteenth", "twentieth",
-)  # fmt: skip
 _ORDINALS = {
-    **{word: n for n, word in enumerate(_ONES, start=1)},
-    **{word: n for n, word in enumerate(_TEENS, start=10)},
-    **{f"twenty {word}": n for n, word in enumerate(_ONES, start=21)},
-    "thirtieth": 30,
+    **{word: ORDINALS[word] for word in (*ONES, *ABOVE_NINE)},
+    **{f"twenty {word}": 20 + ORDINALS[word] for word in ONES},
     "thirty first": 31,
 }
-_COUNTS = {
-    word: n
-    for n, word in enumerate(
-        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
-    )
-}
-_DIGITS_ZH = {character: n for n, character in enumerate("零一二三四五六七八九")} | {"两": 2}
-
 _SPELLED = "|".join(sorted(_ORDINALS, key=len, reverse=True))
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|{_SPELLED})"
-_MONTH = (
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december|"
-    r"jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec)"
-)
-_WEEKDAY = rf"(?:{'|'.join(_WEEKDAYS)})"
-_NUMBER_ZH = r"(?:\d{1,3}|[一二两三四五六七八九十]{1,3})"
+_SHORT_MONTHS = tuple(month[:3] for month in MONTHS)
+_MONTH = rf"(?:{'|'.join((*MONTHS, 'sept', *_SHORT_MONTHS))})"
 # What may stand around a day without making it another one.
 _FILLERS = re.compile(
     r"\b(?:no later than|not later than|latest|at the latest|due|by|on|at|in|until|till|the|of|morning|afternoon|"
     r"evening|night|noon|midnight|o'clock|sharp|(?:close|end) of (?:the )?(?:day|business)|"
-    r"(?:\d{1,2}(?::\d\d)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) ?(?:a m|p m|am|pm|o'clock))"
+    rf"(?:\d{{1,2}}(?::\d\d)?|{COUNT}) ?(?:a m|p m|am|pm|o'clock))"
     r"(?!\w)|[\s,.]+"
 )
 _FILLERS_ZH = re.compile(
@@ -71,7 +65,7 @@ class _Form:
 def due_date(spoken: str, recorded_on: date) -> date | None:
     """The day that a spoken due date means; None unless exactly one day can be meant. Never before ``recorded_on``."""
     text = spoken.casefold()
-    chinese = re.search(r"[\u4e00-\u9fff]", text) is not None
+    chinese = re.search(f"[{HAN}]", text) is not None
     if not chinese:
         text = " ".join(re.sub(r"[-.](?!\d)|(?<!\d)-", " ", text).split())
     forms, fillers = (_FORMS_ZH, _FILLERS_ZH) if chinese else (_FORMS, _FILLERS)
@@ -114,7 +108,7 @@ def _slashed(match: Match[str], recorded_on: date) -> date | None:
 
 
 def _dated(match: Match[str], recorded_on: date) -> date | None:
-    month = _MONTHS.index(match["month"][:3]) + 1
+    month = _SHORT_MONTHS.index(match["month"][:3]) + 1
     day = _ordinal(match["day"])
     named = date(int(match["year"]), month, day) if match["year"] else _next_date(month, day, recorded_on)
     return _on_weekday(named, match["weekday"])
@@ -125,7 +119,7 @@ def _day_of_month(match: Match[str], recorded_on: date) -> date | None:
 
 
 def _weekday(match: Match[str], recorded_on: date) -> date | None:
-    wanted = _WEEKDAYS.index(match["weekday"])
+    wanted = WEEKDAYS.index(match["weekday"])
     following = _following(wanted, recorded_on)
     if following - recorded_on == _WEEK:
         return None  # today's weekday: today, or in a week
@@ -143,11 +137,11 @@ def _end_of_month(match: Match[str], recorded_on: date) -> date | None:
         return _last_day(recorded_on.year, recorded_on.month)
     if name == "next month":
         return _last_day(recorded_on.year + recorded_on.month // 12, recorded_on.month % 12 + 1)
-    return _next_end(_MONTHS.index(name[:3]) + 1, recorded_on)
+    return _next_end(_SHORT_MONTHS.index(name[:3]) + 1, recorded_on)
 
 
 def _after(match: Match[str], recorded_on: date) -> date:
-    count = _COUNTS.get(match["count"]) or int(match["count"])
+    count = COUNTS.get(match["count"]) or int(match["count"])
     return recorded_on + timedelta(days=count * (7 if match["unit"].startswith("week") else 1))
 
 
@@ -163,7 +157,7 @@ def _never(match: Match[str], recorded_on: date) -> date | None:
 
 
 def _weekday_zh(match: Match[str], recorded_on: date) -> date | None:
-    wanted = "一二三四五六日".index(match["day"].replace("天", "日"))
+    wanted = WEEKDAYS_ZH.index(match["day"].replace("天", "日"))
     which = match["which"] or ""
     if not which:
         following = _following(wanted, recorded_on)
@@ -212,7 +206,7 @@ def _following(weekday: int, day: date) -> date:
 
 def _on_weekday(day: date | None, weekday: str | None) -> date | None:
     """The day, if it is of the weekday that was named with it."""
-    if day is None or (weekday and _WEEKDAYS[day.weekday()] != weekday):
+    if day is None or (weekday and WEEKDAYS[day.weekday()] != weekday):
         return None
     return day
 
@@ -253,9 +247,9 @@ def _number_zh(text: str) -> int:
     if text.isascii():
         return int(text)
     tens, ten, ones = text.rpartition("十")
-    if not {tens, ones} <= {"", *_DIGITS_ZH}:
+    if not {tens, ones} <= {"", *DIGITS_ZH}:
         raise ValueError(f"{text} is no number below a hundred")
-    return (_DIGITS_ZH[tens] if tens else 1) * 10 * bool(ten) + (_DIGITS_ZH[ones] if ones else 0)
+    return (DIGITS_ZH[tens] if tens else 1) * 10 * bool(ten) + (DIGITS_ZH[ones] if ones else 0)
 
 
 def _forms(*forms: tuple[str, Reading]) -> Iterator[_Form]:
@@ -270,30 +264,30 @@ _FORMS = tuple(
         (r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)\b", _iso),
         (r"\bthe day after tomorrow\b", _shifted(2)),
         (r"\b(?P<one>\d{1,2})/(?P<other>\d{1,2})(?:/(?P<year>\d{2}(?:\d\d)?))?\b", _slashed),
-        (rf"\b(?:before|after) (?:the )?(?:\w+ )?(?:{_WEEKDAY}|{_MONTH}|{_DAY}|tomorrow|then)\b", _never),
+        (rf"\b(?:before|after) (?:the )?(?:\w+ )?(?:{WEEKDAY}|{_MONTH}|{_DAY}|tomorrow|then)\b", _never),
         (
             rf"\bend of (?:the )?(?P<month>month|this month|next month|{_MONTH})\b",
             _end_of_month,
         ),
         (
-            rf"\b(?:(?P<weekday>{_WEEKDAY}),? )?(?:the )?(?P<day>{_DAY}) (?:of )?(?P<month>{_MONTH})\b"
+            rf"\b(?:(?P<weekday>{WEEKDAY}),? )?(?:the )?(?P<day>{_DAY}) (?:of )?(?P<month>{_MONTH})\b"
             r"(?:,? (?P<year>\d{4})\b)?",
             _dated,
         ),
         (
-            rf"\b(?:(?P<weekday>{_WEEKDAY}),? )?(?P<month>{_MONTH}) (?:the )?(?P<day>{_DAY})\b"
+            rf"\b(?:(?P<weekday>{WEEKDAY}),? )?(?P<month>{_MONTH}) (?:the )?(?P<day>{_DAY})\b"
             r"(?:,? (?P<year>\d{4})\b)?",
             _dated,
         ),
         (
-            rf"\b(?:(?P<weekday>{_WEEKDAY}),? )?the (?P<day>\d{{1,2}}(?:st|nd|rd|th)|{_SPELLED})\b",
+            rf"\b(?:(?P<weekday>{WEEKDAY}),? )?the (?P<day>\d{{1,2}}(?:st|nd|rd|th)|{_SPELLED})\b",
             _day_of_month,
         ),
-        (rf"\b(?:(?:the )?(?P<which>this|next|coming) )?(?P<weekday>{_WEEKDAY})\b", _weekday),
+        (rf"\b(?:(?:the )?(?P<which>this|next|coming) )?(?P<weekday>{WEEKDAY})\b", _weekday),
         (r"\btomorrow\b", _shifted(1)),
         (r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b", _shifted(0)),
         (
-            rf"\b(?:within|in)(?: the next)? (?P<count>{'|'.join(_COUNTS)}|\d{{1,3}}) "
+            rf"\b(?:within|in)(?: the next)? (?P<count>{COUNT}|\d{{1,3}}) "
             r"(?P<unit>days?|weeks?)\b(?:' time)?",
             _after,
         ),
@@ -303,13 +297,13 @@ _FORMS_ZH = tuple(
     _forms(
         (r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)", _iso),
         (
-            rf"(?P<year>\d{{4}}年|今年|明年)?(?P<month>{_NUMBER_ZH})月(?P<day>{_NUMBER_ZH})[日号]",
+            rf"(?P<year>\d{{4}}年|今年|明年)?(?P<month>{NUMBER_ZH})月(?P<day>{NUMBER_ZH})[日号]",
             _dated_zh,
         ),
-        (rf"(?:(?P<month>{_NUMBER_ZH})月|(?P<which>本月|这个月|下个月|下月)|月)(?:底|末)", _end_of_month_zh),
-        (rf"(?P<which>本月|这个月|下个月|下月)?(?P<day>{_NUMBER_ZH})[日号]", _day_of_month_zh),
-        (r"(?P<which>下下个?|下个?|本|这个?)?(?:周|星期|礼拜)(?P<day>[一二三四五六日天])", _weekday_zh),
-        (rf"(?P<count>{_NUMBER_ZH})个?(?P<unit>天|周|星期|礼拜)(?:之内|以内|内|之后|后)", _after_zh),
+        (rf"(?:(?P<month>{NUMBER_ZH})月|(?P<which>本月|这个月|下个月|下月)|月)(?:底|末)", _end_of_month_zh),
+        (rf"(?P<which>本月|这个月|下个月|下月)?(?P<day>{NUMBER_ZH})[日号]", _day_of_month_zh),
+        (rf"(?P<which>下下个?|下个?|本|这个?)?{WEEK_ZH}(?P<day>[{WEEKDAYS_ZH}天])", _weekday_zh),
+        (rf"(?P<count>{NUMBER_ZH})个?(?P<unit>天|周|星期|礼拜)(?:之内|以内|内|之后|后)", _after_zh),
         (r"大后天", _shifted(3)),
         (r"后天", _shifted(2)),
         (r"明天|明早|明晚", _shifted(1)),

@@ -3,27 +3,27 @@
 import re
 from dataclasses import dataclass
 
-_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
-_MONTH = (
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december|"
-    r"jan\.?|feb\.?|apr\.?|aug\.?|sept?\.?|oct\.?|nov\.?|dec\.?)"
+from pipelines.minutes.language.calendar_words import (
+    ABOVE_NINE,
+    COUNT,
+    MONTHS,
+    NUMBER_ZH,
+    ONES,
+    WEEK_ZH,
+    WEEKDAY,
+    WEEKDAYS_ZH,
 )
-_ORDINAL = (
-    r"(?:\d{1,2}(?:st|nd|rd|th)?|(?:(?:twenty|thirty)[- ])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|"
-    r"ninth)|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|"
-    r"twentieth|thirtieth)"
-)
-_COUNT = r"(?:a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|a few|a couple of|\d{1,3})"
+
+_MONTH = rf"(?:{'|'.join(MONTHS)}|(?:jan|feb|apr|aug|sept?|oct|nov|dec)\.?)"
+_ORDINAL = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|(?:(?:twenty|thirty)[- ])?(?:{'|'.join(ONES)})|{'|'.join(ABOVE_NINE)})"
+_COUNT = rf"(?:a|an|{COUNT}|a few|a couple of|\d{{1,3}})"
 _PERIOD = r"(?:week|month|quarter|year|weekend|sprint)"
-_HOUR = (
-    r"(?:\d{1,2}(?::\d\d)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight)"
-    r"(?: o'clock| ?[ap]\.?m\.?)?"
-)
+_HOUR = rf"(?:\d{{1,2}}(?::\d\d)?|{COUNT}|noon|midnight)(?: o'clock| ?[ap]\.?m\.?)?"
 _PART = r"(?: (?:morning|afternoon|evening|night|noon))?"
 _DAY = (
     rf"(?:\d{{4}}-\d\d-\d\d|\d{{1,2}}/\d{{1,2}}(?:/\d{{2,4}})?"
     rf"|(?:the )?(?:end|middle|beginning|start|close) of (?:the |this |next |our )?(?:day|business|{_PERIOD}|{_MONTH})"
-    rf"|(?:(?:this|next|the coming|the following|coming) )?{_WEEKDAY}(?:,? (?:the )?(?:{_MONTH} )?{_ORDINAL}\b)?{_PART}"
+    rf"|(?:(?:this|next|the coming|the following|coming) )?{WEEKDAY}(?:,? (?:the )?(?:{_MONTH} )?{_ORDINAL}\b)?{_PART}"
     rf"|(?:the )?{_ORDINAL} (?:of )?{_MONTH}(?:,? \d{{4}})?|{_MONTH} (?:the )?{_ORDINAL}(?:,? \d{{4}})?"
     rf"|(?:this|next|the coming|the following) {_PERIOD}"
     rf"|(?:the day after )?tomorrow{_PART}|today|tonight|this (?:morning|afternoon|evening)"
@@ -39,18 +39,17 @@ _DUE = re.compile(
     re.IGNORECASE,
 )
 
-_NUMBER_ZH = r"(?:\d{1,3}|[一二两三四五六七八九十]{1,3})"
 _DAY_ZH = (
-    r"(?:\d{4}年)?" + _NUMBER_ZH + r"月(?:" + _NUMBER_ZH + r"[日号]|底|初|中旬|末)?"
-    r"|(?:本|这|下|这个|下个|下下)?(?:周|星期|礼拜)[一二三四五六日天末](?:[早晚]上|上午|中午|下午)?"
+    rf"(?:\d{{4}}年)?{NUMBER_ZH}月(?:{NUMBER_ZH}[日号]|底|初|中旬|末)?"
+    rf"|(?:本|这|下|这个|下个|下下)?{WEEK_ZH}[{WEEKDAYS_ZH}天末](?:[早晚]上|上午|中午|下午)?"
     r"|(?:本|这|这个|下|下个)(?:周|星期|礼拜|月|季度|年)(?:底|初|末)?"
     r"|(?:今天|明天|后天|大后天|今晚|明早|明晚)(?:[早晚]上|上午|中午|下午)?(?:下班)?"
     r"|(?:月|年|季度|周|年度)[底末]|(?:今年|明年)(?:底|初|年底)?|下次(?:会议|开会)"
-    r"|" + _NUMBER_ZH + r"[日号]|(?:春节|国庆|元旦|五一|中秋)(?:节)?"
+    rf"|{NUMBER_ZH}[日号]|(?:春节|国庆|元旦|五一|中秋)(?:节)?"
 )
 _DUE_ZH = re.compile(
     rf"(?:最迟|最晚|不晚于|在|于|到|截止到|截至)?(?P<due>(?:{_DAY_ZH})(?:之?[前内]|以[前内])"
-    rf"|{_NUMBER_ZH}个?(?:小时|天|工作日|周|星期|礼拜|月)(?:之内|以内|内|之前)"
+    rf"|{NUMBER_ZH}个?(?:小时|天|工作日|周|星期|礼拜|月)(?:之内|以内|内|之前)"
     rf"|{_DAY_ZH}|尽快|马上|立即|立刻)"
 )
 

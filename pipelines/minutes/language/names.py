@@ -11,7 +11,7 @@ from typing import Protocol
 from pipelines.minutes.language.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.minutes.language.sentences import Sentence
 from pipelines.minutes.language.stopwords import ENGLISH
-from pipelines.minutes.language.wording import IDEOGRAPH
+from pipelines.text.typography import HAN
 
 _WORD = r"[^\W\d_][^\W\d_'’-]*(?:['’-][^\W\d_]+)*"
 _TOKEN = re.compile(_WORD)
@@ -129,11 +129,9 @@ def _names_team(phrase: str) -> bool:
 
 _TITLE = "(?:总监|总|工|经理|老师|主任|教授|博士|先生|女士|部长|院长|主席|书记|处长|局长|董事长|董)"
 _FAMILY = f"[{''.join(sorted(FAMILY_NAMES))}]"
-_UNIT = (
-    f"(?:(?![我你他她们请由让叫的是在和就那这])[{IDEOGRAPH}A-Za-z]){{1,6}}?(?:部门|部|组|团队|小组|中心|委员会|公司)"
-)
+_UNIT = f"(?:(?![我你他她们请由让叫的是在和就那这])[{HAN}A-Za-z]){{1,6}}?(?:部门|部|组|团队|小组|中心|委员会|公司)"
 _PERSON_ZH = re.compile(
-    rf"(?:{_FAMILY}[{IDEOGRAPH}]{{0,2}}?{_TITLE}|[小老阿]{_FAMILY}|{_FAMILY}[{IDEOGRAPH}]{{1,2}}|{_UNIT}"
+    rf"(?:{_FAMILY}[{HAN}]{{0,2}}?{_TITLE}|[小老阿]{_FAMILY}|{_FAMILY}[{HAN}]{{1,2}}|{_UNIT}"
     r"|[A-Z][a-z]+(?: [A-Z][a-z]+)?)"
 )
 # Everyday words that begin like a family name.

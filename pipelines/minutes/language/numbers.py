@@ -1,34 +1,15 @@
 """Numbers in speech: "twenty-five", "25" and 二十五 are the same."""
 
-# ruff: noqa: SIM905  (lists of words are easier to read as text)
-
 import re
 from collections.abc import Iterator
 
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
-_ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,
-}  # fmt: skip
-_CARDINALS = {word: value for value, word in enumerate(_UNITS)} | {
-    word: 10 * (index + 2) for index, word in enumerate(_TENS)
-}
-WORDS: dict[str, int] = (
-    _CARDINALS
-    | _ORDINALS
-    | {f"{word}th": value for word, value in _CARDINALS.items() if f"{word}th" not in ("fiveth", "eightth", "nineth")}
-    | {f"{word[:-1]}ieth": value for word, value in _CARDINALS.items() if word in _TENS}
-)
+from pipelines.text.number_words import CARDINALS, DIGITS_ZH, ORDINALS, SCALES, SCALES_ZH
+
+_WORDS = CARDINALS | ORDINALS
 # Words that count only beside other number words: "one of them", "the second thing", "a second".
 _WEAK = frozenset({"one", "first", "second", "third", "zero"})
 
-_CHINESE_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
-_CHINESE_SCALES = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "亿": 10**8}
-_CHINESE = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
+_CHINESE = re.compile(f"[{''.join(DIGITS_ZH)}{''.join(SCALES_ZH)}]+")
 _ITEM = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th)?|\d+|[a-z]+", re.IGNORECASE)
 
 
@@ -41,56 +22,68 @@ def numbers_in(text: str) -> set[float]:
 
 
 def _english(text: str) -> Iterator[float]:
-    total = current = 0.0
-    words: list[str] = []
-    last_end = 0
-
-    def flush() -> Iterator[float]:
-        if words and not (len(words) == 1 and words[0] in _WEAK):
-            yield total + current
-
+    number, last_end = _Number(), 0
     for match in _ITEM.finditer(text):
         word = match.group().casefold()
-        gap = text[last_end : match.start()]
+        adjoins = text[last_end : match.start()].strip() in ("", "-")
         last_end = match.end()
+        if not number.goes_on(word, adjoins=adjoins):
+            yield from number.value()
+            number = _Number()
+            number.begin(word)
+    yield from number.value()
+
+
+class _Number:
+    """A number that is being said, word by word: ``total`` is up to its last thousand, ``current`` what follows."""
+
+    def __init__(self) -> None:
+        self._total = self._current = 0.0
+        self._words: list[str] = []
+
+    def value(self) -> Iterator[float]:
+        """Give the number, if one was said."""
+        if self._words and not (len(self._words) == 1 and self._words[0] in _WEAK):
+            yield self._total + self._current
+
+    def begin(self, word: str) -> None:
+        """Take the first word, if it is one of a number."""
         if word[0].isdigit():
-            yield from flush()
-            total = current = 0.0
-            words = []
-            digits = re.sub(r"[^\d.]", "", word).rstrip(".")
-            value = float(digits)
-            current, words = value, [word]
-            continue
-        if words and gap.strip() in ("", "-") and word in _SCALES:
-            scale = _SCALES[word]
-            if scale == 100:
-                current = max(current, 1) * scale
-            else:
-                total, current = total + max(current, 1) * scale, 0.0
-            words.append(word)
-        elif word in WORDS:
-            value = WORDS[word]
-            joins = words and gap.strip() in ("", "-") and _continues(current, value, words[-1])
-            if not joins:
-                yield from flush()
-                total = current = 0.0
-                words = []
-            current += value
-            words.append(word)
-        elif word == "and" and words and words[-1] in _SCALES:
-            continue
+            self._current = float(re.sub(r"[^\d.]", "", word).rstrip("."))
+        elif word in _WORDS:
+            self._current = _WORDS[word]
         else:
-            yield from flush()
-            total = current = 0.0
-            words = []
-    yield from flush()
+            return
+        self._words = [word]
 
+    def goes_on(self, word: str, *, adjoins: bool) -> bool:
+        """Take a word that belongs to the number before it, which it ``adjoins`` with nothing between them."""
+        if not self._words:
+            return False
+        if word == "and" and self._words[-1] in SCALES:
+            return True
+        if adjoins and word in SCALES:
+            self._scale(SCALES[word])
+        elif adjoins and word in _WORDS and self._may_add(_WORDS[word]):
+            self._current += _WORDS[word]
+        else:
+            return False
+        self._words.append(word)
+        return True
 
-def _continues(current: float, value: int, last: str) -> bool:
-    """Whether a number word goes on with the number before it: "twenty | five", "three hundred | ten"."""
-    if last in _SCALES:
-        return value < 100
-    return current % 100 in range(20, 100, 10) and 0 < value < 10 and not last[0].isdigit()
+    def _scale(self, scale: int) -> None:
+        scaled = max(self._current, 1) * scale
+        if scale == SCALES["hundred"]:
+            self._current = scaled
+        else:
+            self._total, self._current = self._total + scaled, 0.0
+
+    def _may_add(self, value: int) -> bool:
+        """Whether a number word goes on with the number before it: "twenty | five", "three hundred | ten"."""
+        last = self._words[-1]
+        if last in SCALES:
+            return value < 100
+        return self._current % 100 in range(20, 100, 10) and 0 < value < 10 and not last[0].isdigit()
 
 
 def _chinese(text: str) -> Iterator[float]:
@@ -98,15 +91,15 @@ def _chinese(text: str) -> Iterator[float]:
         characters = match.group()
         if characters in ("一", "万", "千", "百", "亿", "零", "〇", "两"):
             continue
-        if not any(character in _CHINESE_SCALES for character in characters):
-            yield float("".join(str(_CHINESE_DIGITS[character]) for character in characters))
+        if not any(character in SCALES_ZH for character in characters):
+            yield float("".join(str(DIGITS_ZH[character]) for character in characters))
             continue
         total = section = digit = 0.0
         for character in characters:
-            if character in _CHINESE_DIGITS:
-                digit = _CHINESE_DIGITS[character]
+            if character in DIGITS_ZH:
+                digit = DIGITS_ZH[character]
                 continue
-            scale = _CHINESE_SCALES[character]
+            scale = SCALES_ZH[character]
             if scale >= 10_000:
                 total, section = total + (section + digit or 1) * scale, 0.0
             else:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from pipelines.minutes.language.stopwords import CHINESE_CHARACTERS, CHINESE_WORDS, ENGLISH
-from pipelines.minutes.language.wording import IDEOGRAPH
+from pipelines.text.typography import HAN
 
 _CHINESE_STOPS = re.compile("|".join(map(re.escape, CHINESE_WORDS)) + f"|[{''.join(sorted(CHINESE_CHARACTERS))}]")
-_RUN = re.compile(f"[{IDEOGRAPH}]+|(?:(?![{IDEOGRAPH}])[^\\W_])+(?:['’-](?:(?![{IDEOGRAPH}])[^\\W_])+)*")
-_IDEOGRAPHS = re.compile(f"[{IDEOGRAPH}]+")
+_RUN = re.compile(f"[{HAN}]+|(?:(?![{HAN}])[^\\W_])+(?:['’-](?:(?![{HAN}])[^\\W_])+)*")
+_IDEOGRAPHS = re.compile(f"[{HAN}]+")
 _VOWEL = re.compile(r"[aeiouy]")
 
 

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable
 
 from pipelines.core import Segment
+from pipelines.text.typography import HAN, KANA
 
 # Ideographs, kana and the full-width punctuation between them: written without spaces.
-CJK = "\u3001-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff65"
-IDEOGRAPH = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+CJK = "\u3001-\u303f" + KANA + HAN + "\uff01-\uff65"
 
 _CJK = re.compile(f"[{CJK}]")
-_IDEOGRAPH = re.compile(f"[{IDEOGRAPH}]")
-_TOKEN = re.compile(f"[{IDEOGRAPH}]|(?:(?![{IDEOGRAPH}])[^\\W_])+(?:['’-](?:(?![{IDEOGRAPH}])[^\\W_])+)*")
+_IDEOGRAPH = re.compile(f"[{HAN}]")
+_TOKEN = re.compile(f"[{HAN}]|(?:(?![{HAN}])[^\\W_])+(?:['’-](?:(?![{HAN}])[^\\W_])+)*")
 _NOTE = re.compile(r"\[[^\[\]]{0,40}\]|\{[^{}]{0,40}\}")
 _HESITATION = re.compile(r",?\s*\b(?:um+|uh+|erm?|eh|hm+|mm+|mm-?hmm|uh-?huh)\b[,.…]*(?=\s|$)", re.IGNORECASE)
 _HESITATION_ZH = re.compile(r"(?:^|(?<=[，。？！、\s]))[呃嗯额唔]+[，、,\s]*")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import structlog
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import ConfigurationError, MinutesError
 from pipelines.minutes.llm.answer_schema import answer_schema, read_draft, read_meetings, read_summary
-from pipelines.minutes.llm.micro_batching import Gatherer
-from pipelines.minutes.llm.packing import PackLimits, Parcel, pack
-from pipelines.minutes.llm.prompt_injection import distrust
+from pipelines.minutes.llm.micro_batching import MicroBatcher
+from pipelines.minutes.llm.packing import PackLimits, pack
+from pipelines.minutes.llm.prompt_injection import demote_injected
 from pipelines.minutes.llm.prompts import (
     SYSTEM,
     Question,
@@ -25,7 +25,7 @@ from pipelines.minutes.llm.prompts import (
 )
 from pipelines.minutes.llm.repair import combine, find_faults
 from pipelines.minutes.provider.calls import Provider
-from pipelines.minutes.provider.chat import ChatRequest
+from pipelines.minutes.provider.chat import ChatRequest, Message
 from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.faults import CallFailed, Fault
 from pipelines.minutes.provider.token_count import estimate_tokens
@@ -41,7 +41,7 @@ MAX_MISREADINGS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class DraftRequest:
     """A piece of a meeting that fits into one prompt, what is wanted of it, and who pays."""
 
     transcript: Transcript
@@ -59,11 +59,34 @@ class Drafted:
     faults: tuple[str, ...] = field(default=())
 
 
-# Ends the wait for one asking of a batch: its draft (None when the answer would be too long), or why there is none.
-Settle = Callable[[int, Drafted | BaseException | None], None]
+@dataclass(kw_only=True, eq=False)
+class PackItem:
+    """A request that waits for its draft: its size in tokens, and what it took so far."""
+
+    request: DraftRequest
+    n_tokens: int
+    usage: Usage = field(default_factory=Usage)
+    outcome: "asyncio.Future[Drafted | None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def group(self) -> str:
+        """Only requests of one tenant share a call."""
+        return self.request.tenant
+
+    def settle(self, drafted: Drafted | None) -> None:
+        """End the wait with a draft, None when the answer would be too long; does nothing when it is over."""
+        if not self.outcome.done():
+            self.outcome.set_result(drafted)
+
+    def fail(self, error: BaseException) -> None:
+        """End the wait with an error; does nothing when it is over."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
 
 
-class Asker:
+class MinutesDrafter:
     """Asks one endpoint for minutes. Belongs to one event loop."""
 
     def __init__(
@@ -82,9 +105,7 @@ class Asker:
         self._provider = provider
         self._endpoint = endpoint
         self._packs = packs or PackLimits()
-        self._gatherer: Gatherer[Asking, Drafted | None] = Gatherer(
-            self._draft_all, window_s=window_s, max_items=max_waiting
-        )
+        self._batcher: MicroBatcher[PackItem] = MicroBatcher(self._draft_all, window_s=window_s, max_items=max_waiting)
         self.room_tokens = endpoint.prompt_tokens - estimate_tokens(SYSTEM) - MARGIN_TOKENS
         if self.room_tokens < LEAST_ROOM_TOKENS:
             raise ConfigurationError(
@@ -100,34 +121,39 @@ class Asker:
         """Calls by outcome since this was asked last."""
         return self._provider.take_calls()
 
-    async def draft(self, asking: Asking) -> Drafted | None:
+    async def draft(self, request: DraftRequest) -> Drafted | None:
         """Minutes as the model wrote them, not verified; None when its answer would be too long.
 
         Raises ``MinutesError``, its kind ``MinutesParked`` when it may be asked again later.
         """
-        return await self._gatherer.submit(asking)
+        item = PackItem(request=request, n_tokens=estimate_tokens(meeting_block(1, request.transcript)))
+        self._batcher.add(item)
+        return await item.outcome
 
-    async def verified(self, asking: Asking, drafted: Drafted) -> Drafted:
+    async def verified(self, request: DraftRequest, drafted: Drafted) -> Drafted:
         """The draft, its faults repaired by the model once, and without what the transcript does not support."""
-        transcript = asking.transcript
-        found = (*drafted.faults, *await asyncio.to_thread(find_faults, drafted.minutes, transcript))
-        usage, repaired = drafted.usage, None
-        if found:
-            messages = repair_messages(first_messages([(transcript, asking.question)]), drafted.answer, found)
-            try:
-                request = self._request(messages, asking.tenant)
-                answer = await self._provider.ask(request, asking.tenant, urgent=True)
-            except MinutesError as error:
-                # The draft is paid for: it counts without its faults.
-                log.warning("minutes not repaired", action="llm_repair", detail=str(error))
-            else:
-                usage += answer.usage
-                repaired = self._read(read_meetings(answer.completion.text).get(1), asking, answer.completion.model)
+        transcript = request.transcript
+        faults = (*drafted.faults, *await asyncio.to_thread(find_faults, drafted.minutes, transcript))
+        repaired, usage = await self._repaired(request, drafted, faults) if faults else (None, Usage())
         if repaired is None:
             minutes = await asyncio.to_thread(verify, drafted.minutes, transcript)
         else:
             minutes = await asyncio.to_thread(combine, drafted.minutes, repaired.minutes, transcript)
-        return Drafted(minutes=distrust(minutes, transcript.segments), usage=usage)
+        return Drafted(minutes=demote_injected(minutes, transcript.segments), usage=drafted.usage + usage)
+
+    async def _repaired(
+        self, request: DraftRequest, drafted: Drafted, faults: Sequence[str]
+    ) -> tuple[Drafted | None, Usage]:
+        """Name a draft's faults to the model once; None when it gives no other draft."""
+        messages = repair_messages(first_messages([(request.transcript, request.question)]), drafted.answer, faults)
+        try:
+            answer = await self._provider.ask(self._chat_request(messages, request.tenant), request.tenant, urgent=True)
+        except MinutesError as error:
+            # The draft is paid for: it counts without its faults.
+            log.warning("minutes not repaired", action="llm_repair", detail=str(error))
+            return None, Usage()
+        entry = read_meetings(answer.completion.text).get(1)
+        return _read(entry, request, answer.completion.model), answer.usage
 
     async def summary(self, summaries: Sequence[str], question: Question, tenant: str) -> tuple[str, str, Usage] | None:
         """Title and summary of a whole meeting from those of its parts, and what they took; None when that fails."""
@@ -144,104 +170,90 @@ class Asker:
             return None
         return (*read_summary(answer.completion.text), answer.usage)
 
-    async def _draft_all(self, askings: Sequence[Asking], settle: Settle) -> None:
-        """Pack what arrived together; every asking is settled on its own."""
-        sizes = [estimate_tokens(meeting_block(1, asking.transcript)) for asking in askings]
+    async def _draft_all(self, items: Sequence[PackItem]) -> None:
+        """Pack what arrived together; every item is settled on its own."""
         limits = replace(self._packs, max_tokens=min(self._packs.max_tokens, self.room_tokens))
-        parcels = [Parcel(item=index, n_tokens=size, group=askings[index].tenant) for index, size in enumerate(sizes)]
-        await asyncio.gather(*(self._draft_pack(indices, askings, sizes, settle) for indices in pack(parcels, limits)))
-
-    async def _draft_pack(
-        self,
-        indices: Sequence[int],
-        askings: Sequence[Asking],
-        sizes: Sequence[int],
-        settle: Settle,
-    ) -> None:
-        left = list(indices)
-        spent = {index: Usage() for index in indices}
-        if len(left) > 1:
-            left = await self._draft_together(left, askings, sizes, settle, spent)
-        await asyncio.gather(*(self._draft_alone(index, askings[index], spent[index], settle) for index in left))
-
-    async def _draft_together(
-        self,
-        indices: list[int],
-        askings: Sequence[Asking],
-        sizes: Sequence[int],
-        settle: Settle,
-        spent: dict[int, Usage],
-    ) -> list[int]:
-        """Ask for several meetings in one call; returns those that must be asked for alone."""
-        tenant = askings[indices[0]].tenant
-        messages = first_messages([(askings[index].transcript, askings[index].question) for index in indices])
         try:
-            answer = await self._provider.ask(self._request(messages, tenant), tenant)
+            await asyncio.gather(*(self._draft_pack(items) for items in pack(items, limits)))
+        except BaseException as error:
+            for item in items:
+                item.fail(error)
+            if not isinstance(error, Exception):
+                raise
+
+    async def _draft_pack(self, items: list[PackItem]) -> None:
+        """Draft in one call what shares it, then one by one what that call left out."""
+        left = await self._draft_together(items) if len(items) > 1 else items
+        await asyncio.gather(*(self._draft_alone(item) for item in left))
+
+    async def _draft_together(self, items: list[PackItem]) -> list[PackItem]:
+        """Ask for several meetings in one call; return those that must be asked for alone."""
+        tenant = items[0].request.tenant
+        messages = first_messages([(item.request.transcript, item.request.question) for item in items])
+        try:
+            answer = await self._provider.ask(self._chat_request(messages, tenant), tenant)
         except CallFailed as error:
-            log.info("pack asked for one by one", action="llm_unpack", n_items=len(indices), fault=error.fault.value)
-            return indices
+            log.info("pack asked for one by one", action="llm_unpack", n_items=len(items), fault=error.fault.value)
+            return items
         except MinutesError as error:
-            for index in indices:
-                settle(index, error)
+            for item in items:
+                item.fail(error)
             return []
+        n_tokens = sum(item.n_tokens for item in items)
         meetings = read_meetings(answer.completion.text)
-        whole = sum(sizes[index] for index in indices)
-        missing = []
-        for number, index in enumerate(indices, start=1):
-            spent[index] = answer.usage.share(sizes[index] / whole)
-            entry = meetings.get(number)
-            drafted = self._read(entry, askings[index], answer.completion.model)
-            if drafted is None:
-                missing.append(index)
-            else:
-                alone = json.dumps({"meetings": [{**(entry or {}), "meeting": 1}]}, ensure_ascii=False)
-                settle(index, replace(drafted, usage=spent[index], answer=alone))
-        return missing
+        for number, item in enumerate(items, start=1):
+            item.usage = answer.usage.share(item.n_tokens / n_tokens)
+            if (drafted := _read(meetings.get(number), item.request, answer.completion.model)) is not None:
+                item.settle(replace(drafted, usage=item.usage, answer=_alone(meetings[number])))
+        return [item for item in items if not item.outcome.done()]
 
-    async def _draft_alone(
-        self,
-        index: int,
-        asking: Asking,
-        usage: Usage,
-        settle: Settle,
-    ) -> None:
+    async def _draft_alone(self, item: PackItem) -> None:
         try:
-            settle(index, await self._draft_one(asking, usage))
+            item.settle(await self._draft_one(item.request, item.usage))
         except Exception as error:
-            settle(index, error)
+            item.fail(error)
 
-    async def _draft_one(self, asking: Asking, usage: Usage) -> Drafted | None:
-        messages = first_messages([(asking.transcript, asking.question)])
-        request = self._request(messages, asking.tenant)
+    async def _draft_one(self, request: DraftRequest, usage: Usage) -> Drafted | None:
+        """Ask for one meeting until the answer has its form; None when it would be too long."""
+        messages = first_messages([(request.transcript, request.question)])
         for attempt in range(MAX_MISREADINGS):
             begun = attempt > 0 or usage.n_calls > 0
             try:
-                answer = await self._provider.ask(request, asking.tenant, urgent=begun)
+                answer = await self._provider.ask(
+                    self._chat_request(messages, request.tenant), request.tenant, urgent=begun
+                )
             except CallFailed as error:
                 if error.fault is Fault.TOO_LONG:
                     return None
                 raise
             usage += answer.usage
             text = answer.completion.text
-            drafted = self._read(read_meetings(text).get(1), asking, answer.completion.model)
+            drafted = _read(read_meetings(text).get(1), request, answer.completion.model)
             if drafted is not None:
                 return replace(drafted, usage=usage, answer=text)
         raise MinutesError(f"the language model did not answer in the form it was asked for, {MAX_MISREADINGS} times")
 
-    def _read(self, entry: dict[str, Any] | None, asking: Asking, model: str) -> Drafted | None:
-        if entry is None:
-            return None
-        segments = {segment.id: segment for segment in asking.transcript.segments}
-        draft = read_draft(entry, segments, language=asking.question.language, model=model)
-        return Drafted(minutes=draft.minutes, usage=Usage(), faults=draft.faults)
-
-    def _request(self, messages: Sequence[Any], tenant: str) -> ChatRequest:
+    def _chat_request(self, messages: Sequence[Message], tenant: str) -> ChatRequest:
         return ChatRequest(
             messages=tuple(messages),
             max_tokens=self._endpoint.max_output_tokens,
             schema=ANSWER_SCHEMA,
             user=tenant_name(tenant),
         )
+
+
+def _read(entry: dict[str, Any] | None, request: DraftRequest, model: str) -> Drafted | None:
+    """Read the minutes of one meeting from the model's answer; None where it has none."""
+    if entry is None:
+        return None
+    segments = {segment.id: segment for segment in request.transcript.segments}
+    draft = read_draft(entry, segments, language=request.question.language, model=model)
+    return Drafted(minutes=draft.minutes, usage=Usage(), faults=draft.faults)
+
+
+def _alone(entry: dict[str, Any]) -> str:
+    """Return an answer as the model would have given it for this meeting alone."""
+    return json.dumps({"meetings": [{**entry, "meeting": 1}]}, ensure_ascii=False)
 
 
 ANSWER_SCHEMA = answer_schema()

@@ -2,9 +2,20 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Protocol, TypeVar
 
-T = TypeVar("T")
+
+class Packable(Protocol):
+    """Something to send: its size in tokens, and the group within which it may share a call."""
+
+    @property
+    def n_tokens(self) -> int: ...
+
+    @property
+    def group(self) -> Hashable: ...
+
+
+Item = TypeVar("Item", bound=Packable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,36 +31,26 @@ class PackLimits:
     max_tokens_each: int = 3_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parcel(Generic[T]):
-    """Something to send: its size in tokens, and the group within which it may share a call."""
-
-    item: T
-    n_tokens: int
-    group: Hashable
-
-
-def pack(parcels: Sequence[Parcel[T]], limits: PackLimits) -> list[list[T]]:
-    """Distribute parcels over calls: first-fit decreasing within each group; what is too large goes alone.
+def pack(items: Sequence[Item], limits: PackLimits) -> list[list[Item]]:
+    """Distribute items over calls: first-fit decreasing within each group; what is too large goes alone.
 
     Every item is in exactly one call. Calls come in the order of their first items, items in their order of arrival.
     """
-    order = {id(parcel): index for index, parcel in enumerate(parcels)}
-    bins: list[list[Parcel[T]]] = []
-    open_bins: dict[Hashable, list[list[Parcel[T]]]] = {}
-    for parcel in sorted(parcels, key=lambda parcel: -parcel.n_tokens):
-        if parcel.n_tokens > limits.max_tokens_each:
-            bins.append([parcel])
+    order = {id(item): index for index, item in enumerate(items)}
+    bins: list[list[Item]] = []
+    open_bins: dict[Hashable, list[list[Item]]] = {}
+    for item in sorted(items, key=lambda item: -item.n_tokens):
+        if item.n_tokens > limits.max_tokens_each:
+            bins.append([item])
             continue
-        for candidate in open_bins.setdefault(parcel.group, []):
+        for candidate in open_bins.setdefault(item.group, []):
             n_tokens = sum(other.n_tokens for other in candidate)
-            if len(candidate) < limits.max_items and n_tokens + parcel.n_tokens <= limits.max_tokens:
-                candidate.append(parcel)
+            if len(candidate) < limits.max_items and n_tokens + item.n_tokens <= limits.max_tokens:
+                candidate.append(item)
                 break
         else:
-            fresh = [parcel]
-            open_bins[parcel.group].append(fresh)
+            fresh = [item]
+            open_bins[item.group].append(fresh)
             bins.append(fresh)
-    arranged = [sorted(found, key=lambda parcel: order[id(parcel)]) for found in bins]
-    arranged.sort(key=lambda found: order[id(found[0])])
-    return [[parcel.item for parcel in found] for found in arranged]
+    arranged = [sorted(found, key=lambda item: order[id(item)]) for found in bins]
+    return sorted(arranged, key=lambda found: order[id(found[0])])

@@ -27,7 +27,7 @@ def addresses_machine(text: str) -> bool:
     return _ADDRESSES.search(text) is not None
 
 
-def distrust(minutes: Minutes, segments: Iterable[Segment]) -> Minutes:
+def demote_injected(minutes: Minutes, segments: Iterable[Segment]) -> Minutes:
     """Mark decisions and action items that rest on speech to the machine; topics and questions that do are dropped."""
     suspect = frozenset(segment.id for segment in segments if addresses_machine(segment.text))
     if not suspect:

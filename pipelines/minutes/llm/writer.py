@@ -3,10 +3,10 @@
 The life of a request:
  1. `LlmWriter.write`: an equal one that is on its way or in the cache answers it.
  2. What is too long for one prompt is split by topic (`splitting`); pieces are written at once and merged (`merging`).
- 3. `Asker.draft`: short pieces that arrive within a moment are packed several to a call (`gathering`, `packing`);
-    one that the call's answer lacks is asked for alone; one whose answer is truncated is halved.
- 4. `Asker.verified`: the draft is checked against the transcript; its faults are named to the model once, and what
-    still does not hold is dropped or marked (`repair`, `verification`, `injection`).
+ 3. `MinutesDrafter.draft`: short pieces that arrive within a moment are packed several to a call (`gathering`,
+    `packing`); one that the call's answer lacks is asked for alone; one whose answer is truncated is halved.
+ 4. `MinutesDrafter.verified`: the draft is checked against the transcript; its faults are named to the model once, and
+    what still does not hold is dropped or marked (`repair`, `verification`, `injection`).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from pipelines.minutes.finishing import finish
 from pipelines.minutes.language.registry import base
 from pipelines.minutes.language.wording import is_chinese
 from pipelines.minutes.llm.cache import MinutesCache, content_digest
-from pipelines.minutes.llm.drafting import Asker, Asking, Drafted
+from pipelines.minutes.llm.drafting import Drafted, DraftRequest, MinutesDrafter
 from pipelines.minutes.llm.merging import merge
 from pipelines.minutes.llm.prompts import PROMPT_VERSION, Question, segment_line
 from pipelines.minutes.llm.splitting import halve, split_transcript
@@ -39,26 +39,26 @@ class LlmWriter:
 
     def __init__(
         self,
-        asker: Asker,
+        drafter: MinutesDrafter,
         endpoint: Endpoint,
         *,
         piece_tokens: int = 60_000,
         cache: MinutesCache | None = None,
     ) -> None:
         """``piece_tokens`` is the longest transcript for one prompt, as far as the endpoint's context allows."""
-        self._asker = asker
+        self._drafter = drafter
         self._endpoint = endpoint
-        self._piece_tokens = min(piece_tokens, asker.room_tokens)
+        self._piece_tokens = min(piece_tokens, drafter.room_tokens)
         self._cache = cache
-        self._flights: dict[tuple[str, str], asyncio.Task[PaidMinutes]] = {}
+        self._in_flight: dict[tuple[str, str], asyncio.Task[PaidMinutes]] = {}
 
     def resume(self) -> None:
         """Ask the model at the next call, whatever it said before."""
-        self._asker.resume()
+        self._drafter.resume()
 
     def take_calls(self) -> dict[str, int]:
         """Calls by outcome since this was asked last."""
-        return self._asker.take_calls()
+        return self._drafter.take_calls()
 
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """Write minutes; see `Writer.write`."""
@@ -75,23 +75,23 @@ class LlmWriter:
         if not transcript.text.strip():
             return PaidMinutes(minutes=await asyncio.to_thread(finish, self._empty(language), options), usage=Usage())
         digest = self._digest(transcript, question)
-        flight = self._flights.get((options.tenant, digest))
-        first = flight is None
-        if flight is None:
-            flight = asyncio.create_task(self._fly(transcript, question, options, digest))
-            self._flights[options.tenant, digest] = flight
-            flight.add_done_callback(lambda done: self._land(options.tenant, digest, done))
-        paid = await asyncio.shield(flight)
+        task = self._in_flight.get((options.tenant, digest))
+        first = task is None
+        if task is None:
+            task = asyncio.create_task(self._write_once(transcript, question, options, digest))
+            self._in_flight[options.tenant, digest] = task
+            task.add_done_callback(lambda done: self._settle(options.tenant, digest, done))
+        paid = await asyncio.shield(task)
         # Title, terms and dates are no part of what was paid for: equal meetings share a call whatever they are.
         paid = replace(paid, minutes=await asyncio.to_thread(finish, paid.minutes, options))
         return paid if first else replace(paid, usage=Usage())
 
-    def _land(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
-        self._flights.pop((tenant, digest), None)
+    def _settle(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
+        self._in_flight.pop((tenant, digest), None)
         if not done.cancelled():
             done.exception()  # seen: whoever waited was told, and nobody may be waiting any more
 
-    async def _fly(
+    async def _write_once(
         self, transcript: Transcript, question: Question, options: MinutesOptions, digest: str
     ) -> PaidMinutes:
         paid = await self._kept(digest, options, lambda: self._write_whole(transcript, question, options))
@@ -142,10 +142,10 @@ class LlmWriter:
         return await self._joined(parts, transcript, question, options.tenant)
 
     async def _write_piece(self, piece: Transcript, question: Question, tenant: str) -> Drafted:
-        asking = Asking(transcript=piece, question=question, tenant=tenant)
-        drafted = await self._asker.draft(asking)
+        request = DraftRequest(transcript=piece, question=question, tenant=tenant)
+        drafted = await self._drafter.draft(request)
         if drafted is not None:
-            return await self._asker.verified(asking, drafted)
+            return await self._drafter.verified(request, drafted)
         halves = halve(piece)
         if len(halves) == 1:
             raise MinutesError("the language model's answer is longer than the longest that it may give")
@@ -162,7 +162,7 @@ class LlmWriter:
         usage = sum((part.usage for part in parts), Usage())
         summaries = [part.minutes.summary for part in parts if part.minutes.summary]
         if len(summaries) > 1:
-            written = await self._asker.summary(summaries, question, tenant)
+            written = await self._drafter.summary(summaries, question, tenant)
             if written is not None:
                 title, summary, used = written
                 usage += used

@@ -18,15 +18,12 @@ from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
 from pipelines.minutes.provider.budget import Budget, Reservation
 from pipelines.minutes.provider.chat import ChatClient, ChatRequest, Completion
 from pipelines.minutes.provider.circuit_breaker import Breaker
-from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
+from pipelines.minutes.provider.faults import CallFailed, Fail, Failures, Fault, Park, Retry, RetryPolicy
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import Price
 from pipelines.minutes.provider.token_count import estimate_tokens
 
 log = structlog.get_logger()
-
-# Faults of one answer, which say nothing about whether the provider works.
-_OF_THE_ANSWER = (Fault.BLANK, Fault.TOO_LONG, Fault.REFUSED, Fault.BAD_REQUEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,49 +85,48 @@ class Provider:
             return await self._ask(request, reservation, urgent)
 
     async def _ask(self, request: ChatRequest, reservation: Reservation, urgent: bool) -> Answer:
-        n_failures = n_overloads = 0
-        total = Usage()
+        total, failures = Usage(), Failures()
         while True:
-            async with self._limit.slot(urgent=urgent or n_failures + n_overloads > 0) as round_:
-                probing = self._enter()
-                try:
-                    outcome = await self._attempt(request, round_)
-                except BaseException:
-                    if probing:
-                        self._breaker.undecided()
-                    raise
+            async with self._limit.slot(urgent=urgent or failures.n > 0) as round_:
+                outcome, probing = await self._attempt(request, round_)
             if isinstance(outcome, Completion):
                 total += await self._account(outcome, reservation)
-                self._breaker.succeeded()
-                self._limit.grow()
-                fault = outcome.fault
-                if fault is None:
+                if outcome.fault is None:
                     self._calls["ok"] += 1
                     return Answer(completion=outcome, usage=total)
-                error = CallFailed(f"the language model's answer cannot be used ({fault})", fault)
-            else:
-                error = outcome
-            self._calls[error.fault.value] += 1
-            log.info("call failed", action="llm_fault", fault=error.fault.value, detail=str(error))
-            if error.fault is Fault.OVERLOADED:
-                n_overloads += 1
-            else:
-                n_failures += 1
-            final = not error.fault.retryable or n_failures >= self._retries.max_attempts
-            if final or probing or n_overloads >= self._retries.max_overloads:
-                self._end(error)
-                if not probing or final:
-                    raise error
-            delay_s = self._retries.delay_s(n_failures + n_overloads, error.retry_after_s, self._rng)
-            await self._sleep(delay_s)
+                outcome = CallFailed(f"the language model's answer cannot be used ({outcome.fault})", outcome.fault)
+            self._note(outcome)
+            failures = failures.and_one(outcome.fault)
+            match self._retries.decide(outcome, failures, probing=probing, uniform=self._rng.uniform):
+                case Retry(after_s=after_s):
+                    await self._sleep(after_s)
+                case Park():
+                    raise self._parked(outcome)
+                case Fail():
+                    raise outcome
 
-    async def _attempt(self, request: ChatRequest, round_: int) -> Completion | CallFailed:
+    async def _attempt(self, request: ChatRequest, round_: int) -> tuple[Completion | CallFailed, bool]:
+        """Make one call, and tell the limit and the breaker; True when it was the breaker's probe."""
+        probing = self._enter()
         try:
-            return await self._capability.complete(self._client, request)
+            completion = await self._capability.complete(self._client, request)
         except CallFailed as error:
             if error.fault is Fault.OVERLOADED:
                 self._limit.refused(round_)
-            return error
+            if error.fault.of_the_answer:
+                self._breaker.succeeded()
+            return error, probing
+        except BaseException:
+            if probing:
+                self._breaker.undecided()
+            raise
+        self._breaker.succeeded()
+        self._limit.grow()
+        return completion, probing
+
+    def _note(self, error: CallFailed) -> None:
+        self._calls[error.fault.value] += 1
+        log.info("call failed", action="llm_fault", fault=error.fault.value, detail=str(error))
 
     def _enter(self) -> bool:
         """Pass the breaker; True when this call finds out whether the provider works again."""
@@ -139,16 +135,12 @@ class Provider:
             raise MinutesParked(self._breaker.reason)
         return open_
 
-    def _end(self, error: CallFailed) -> None:
-        """Tell the breaker about a call that failed for good; raises ``MinutesParked`` when it is the provider."""
-        if error.fault in _OF_THE_ANSWER:
-            # The provider answered, whatever it said.
-            self._breaker.succeeded()
-            return
+    def _parked(self, error: CallFailed) -> MinutesParked:
+        """Tell the breaker about a call that failed for good because of the provider."""
         self._breaker.failed(error.fault, str(error))
         if self._breaker.reason:
             log.error("language model parked", action="llm_parked", detail=self._breaker.reason)
-        raise MinutesParked(str(error))
+        return MinutesParked(str(error))
 
     async def _account(self, completion: Completion, reservation: Reservation) -> Usage:
         used = completion.usage

@@ -3,20 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipelines.backoff import Backoff
 from pipelines.minutes.provider.faults import Fault
+
+PROBES = Backoff(first_s=15.0, longest_s=300.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerOptions:
-    """When to stop calling and when to look again; seconds.
+    """When to stop calling and when to look again; probes of an account have no jitter, there is one at a time.
 
     A closed account (bad key, no balance) opens the breaker at once, other faults after ``n_failures`` calls in a
     row that failed for the last time.
     """
 
     n_failures: int = 3
-    first_probe_s: float = 15.0
-    longest_probe_s: float = 300.0
+    probes: Backoff = PROBES
 
 
 class Breaker:
@@ -31,7 +33,7 @@ class Breaker:
         self._n_failures = 0
         self._why = ""
         self._probe_at_s = 0.0
-        self._probe_after_s = options.first_probe_s
+        self._n_probes = 1
         self._probing = False
 
     @property
@@ -48,27 +50,23 @@ class Breaker:
         self._probing = True
         return True
 
-    def would_allow(self) -> bool:
-        """As `allows`, without becoming the probe."""
-        return not self._why or (not self._probing and self._clock() >= self._probe_at_s)
-
     def succeeded(self) -> None:
         """A call was answered: the provider works."""
         self._n_failures = 0
         self._why = ""
         self._probing = False
-        self._probe_after_s = self._options.first_probe_s
+        self._n_probes = 1
 
     def failed(self, fault: Fault, why: str) -> None:
         """A call failed for the last time in a way that says something about the provider."""
         self._n_failures += 1
         if self._why:
-            self._probe_after_s = min(self._options.longest_probe_s, 2 * self._probe_after_s)
+            self._n_probes += 1
         elif not fault.closes_account and self._n_failures < self._options.n_failures:
             return
         self._why = why
         self._probing = False
-        self._probe_at_s = self._clock() + self._probe_after_s
+        self._probe_at_s = self._clock() + self._options.probes.ceiling_s(self._n_probes)
 
     def undecided(self) -> None:
         """The probe ended without saying anything about the provider (cancelled, or its own fault)."""
@@ -77,4 +75,4 @@ class Breaker:
     def resume(self) -> None:
         """Somebody says that the provider works again: the next call finds out at once."""
         self._probe_at_s = self._clock()
-        self._probe_after_s = self._options.first_probe_s
+        self._n_probes = 1

@@ -17,11 +17,14 @@
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from pipelines.backoff import Backoff, Uniform
 from pipelines.errors import MinutesError
+
+REPETITIONS = Backoff(first_s=0.5, longest_s=30.0)
 
 
 class Fault(StrEnum):
@@ -44,6 +47,11 @@ class Fault(StrEnum):
     def retryable(self) -> bool:
         """Whether the same call may succeed a little later."""
         return self not in (Fault.BAD_REQUEST, Fault.BAD_KEY, Fault.NO_BALANCE, Fault.TOO_LONG, Fault.REFUSED)
+
+    @property
+    def of_the_answer(self) -> bool:
+        """Whether the provider answered, so that it works, whatever it said."""
+        return self in (Fault.BLANK, Fault.TOO_LONG, Fault.REFUSED, Fault.BAD_REQUEST)
 
     @property
     def closes_account(self) -> bool:
@@ -81,21 +89,64 @@ def fault_of_status(status: int) -> Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failures:
+    """How often a call has failed: refusals of an overloaded server are counted apart from other faults."""
+
+    n_faults: int = 0
+    n_overloads: int = 0
+
+    @property
+    def n(self) -> int:
+        """All of them."""
+        return self.n_faults + self.n_overloads
+
+    def and_one(self, fault: Fault) -> "Failures":
+        """Count one more."""
+        if fault is Fault.OVERLOADED:
+            return replace(self, n_overloads=self.n_overloads + 1)
+        return replace(self, n_faults=self.n_faults + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Make the call again after ``after_s`` seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True)
+class Park:
+    """The provider does not work at the moment: every call may be made again once it does."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The provider works, and this call gets no usable answer from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often and how far apart a call is repeated; seconds.
+    """How often and how far apart a call is repeated.
 
     Being overloaded is no fault of the call and does not count as an attempt, up to ``max_overloads``.
     """
 
     max_attempts: int = 5
     max_overloads: int = 8
-    first_delay_s: float = 0.5
-    longest_delay_s: float = 30.0
+    backoff: Backoff = REPETITIONS
 
-    def delay_s(self, n_failures: int, retry_after_s: float | None, rng: random.Random) -> float:
-        """Seconds to wait after the n-th failure (from 1): exponential with full jitter, at least what was asked for.
+    def decide(
+        self, error: CallFailed, failures: Failures, *, probing: bool = False, uniform: Uniform = random.uniform
+    ) -> Retry | Park | Fail:
+        """Say what follows from the last of a call's ``failures``.
 
-        Full jitter as in Brooker, "Exponential Backoff And Jitter" (2015).
+        A ``probing`` call finds out for all others whether the provider works again: it is not repeated to see.
         """
-        ceiling = min(self.longest_delay_s, self.first_delay_s * 2.0 ** min(n_failures - 1, 30))
-        return max(retry_after_s or 0.0, rng.uniform(0.1, 1.0) * ceiling)
+        fault = error.fault
+        is_last = not fault.retryable or failures.n_faults >= self.max_attempts
+        if fault.of_the_answer and is_last:
+            return Fail()
+        if not fault.of_the_answer and (is_last or probing or failures.n_overloads >= self.max_overloads):
+            return Park()
+        least_s = error.retry_after_s or 0.0
+        return Retry(after_s=self.backoff.delay_s(failures.n, least_s=least_s, uniform=uniform))

@@ -6,14 +6,15 @@ would never fire: the limits here count payload only.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any
 
 import httpx
 
+from pipelines.backoff import retry_after_s
 from pipelines.core import Usage
 from pipelines.minutes.provider.chat import ChatRequest, Completion
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
@@ -162,15 +163,14 @@ class HttpChatClient:
         if self._key:
             said = said.replace(self._key, "…")
         message = f"the language model answered {response.status_code}" + (f": {said}" if said else "")
-        return CallFailed(message, fault_of_status(response.status_code), _retry_after_s(response))
+        return CallFailed(message, fault_of_status(response.status_code), retry_after_s(response.headers, time.time()))
 
 
 async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
-    async for line in read_events(response.aiter_lines()):
-        if line.data == DONE:
+    async for data in read_events(response.aiter_lines()):
+        if data == DONE:
             return
-        if not line.alive:
-            yield line.data
+        yield data
 
 
 def _parsed(data: str) -> dict[str, Any]:
@@ -206,16 +206,3 @@ def _error_text(body: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         pass
     return " ".join(str(text).split())[:MAX_ERROR_CHARACTERS]
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    """``Retry-After`` in seconds, given as seconds or as a date; None where there is none that can be read."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-        sent = parsedate_to_datetime(response.headers["date"])
-        return max(0.0, (at - sent).total_seconds())
-    except (KeyError, TypeError, ValueError):
-        return None

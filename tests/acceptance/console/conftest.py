@@ -12,15 +12,29 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.console_house import ConsoleHouse
+from deployments.auth.authenticators import ALL_SCOPES, Principal
+from pipelines.errors import Unauthenticated
 from tests.servers import free_port
+from tests.support.console_server import ConsoleServer
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 60_000  # a machine that is busy with other things
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 OpenPage = Callable[..., Page]
-Serve = Callable[[ConsoleHouse], str]
+Serve = Callable[[ConsoleServer], str]
+
+
+class Keyring:
+    """Tenants by their keys; a key can be taken away."""
+
+    def __init__(self, **tenants: str) -> None:
+        self.tenants = tenants
+
+    async def authenticate(self, token: str | None) -> Principal:
+        if token not in self.tenants:
+            raise Unauthenticated("The key is unknown.")
+        return Principal(tenant=self.tenants[token], scopes=ALL_SCOPES, key_id=token)
 
 
 @pytest.fixture(scope="package")
@@ -81,7 +95,7 @@ def serve() -> Iterator[Serve]:
     """Serve a house from a thread; returns its URL."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def serve(house: ConsoleHouse) -> str:
+    def serve(house: ConsoleServer) -> str:
         port = free_port()
         config = uvicorn.Config(
             house.app, port=port, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.conftest import RunningMeetMemo
 from tests.acceptance.console.conftest import PHONE, OpenPage, assert_accessible, wait_until
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 
 def job_row(page: Page, name: str) -> Any:

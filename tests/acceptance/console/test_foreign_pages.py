@@ -18,8 +18,8 @@ from cluster.settings.settings import load_settings
 from cluster.wiring.authentication import known_hosts
 from pipelines.jobs.job import JobState
 from tests.acceptance.console.conftest import PATIENCE_MS, OpenPage
-from tests.console_house import ConsoleHouse
 from tests.servers import free_port
+from tests.support.console_server import ConsoleServer
 
 FORM = """
 <form id="job" method="post" enctype="multipart/form-data" action="{url}/v1/jobs" target="answer">
@@ -59,7 +59,7 @@ REBOUND_PAGE = "/page"
 class Recorded:
     """Notes what an application answered."""
 
-    def __init__(self, house: ConsoleHouse) -> None:
+    def __init__(self, house: ConsoleServer) -> None:
         self.house = house
         self.answers: list[tuple[str, str, int]] = []
 
@@ -77,7 +77,7 @@ class Recorded:
 class Site:
     """A server without authentication as the settings' defaults make it, and pages of somebody else."""
 
-    house: ConsoleHouse
+    house: ConsoleServer
     recorded: Recorded
     port: int
     foreign_port: int
@@ -86,7 +86,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """Both listen on this machine; the page's own server has another port."""
-    house = ConsoleHouse(tmp_path, known_hosts=known_hosts(load_settings(env={"MEETMEMO_HOME": str(tmp_path)})))
+    house = ConsoleServer(tmp_path, known_hosts=known_hosts(load_settings(env={"MEETMEMO_HOME": str(tmp_path)})))
     house.add("secret.wav", JobState.QUEUED)
     port = free_port()
     recorded = Recorded(house)
@@ -139,7 +139,7 @@ def test_a_foreign_page_does_nothing(site: Site, foreign_page: Page, host: str) 
     changing = [(path, status) for method, path, status in site.recorded.answers if method == "POST"]
     assert len(changing) == 6
     assert {status for _, status in changing} == {403}
-    assert [job.filename for job in site.house.ledger._jobs.values()] == ["secret.wav"]
+    assert [job.filename for job in site.house.ledger.jobs.values()] == ["secret.wav"]
     assert not site.house.coordinator.drained.draining
     assert site.house.book.list("default", 10) == []
 

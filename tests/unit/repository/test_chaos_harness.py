@@ -20,7 +20,8 @@ from tests.chaos import audit
 from tests.chaos.plan import MIX, Victim, make_plan
 from tests.chaos.processes import in_sessions, kill_sessions
 from tests.chaos.traffic import Accepted
-from tests.unit.house import House, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 SENT = MIX[0][0]
 
@@ -43,7 +44,7 @@ def test_a_plan_kills_everything_within_the_run(seed: int, n_jobs: int, rounds: 
 
 async def _ended_job() -> tuple[MemoryLedger, MemoryStore, list[Accepted]]:
     ledger, store = MemoryLedger(), MemoryStore()
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     await house.coordinator.start()
     assert succeeded(await house.ended(house.submit("j", range(1, 30), tenant=audit.TENANT)))
     await until(lambda: all("/results/" in key for key in store.list("")))  # else the stop may cut cleaning short

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pipelines.audio.decode import probe
-from scripts import make_samples
+from scripts.speech import cli as make_samples
 from scripts.speech.catalogue import GROUPS
 from scripts.speech.long_meeting import PEOPLE
 from scripts.speech.pinyin import with_tones, without_tones
 from scripts.speech.truth import load_truth
 from scripts.speech.voices import PEAK, SAMPLE_RATE, VOICES, SpeechError, missing_programs, speak
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 needs_speech = pytest.mark.skipif(bool(missing_programs()), reason="needs flite and espeak-ng (apt-get install both)")
 SENTENCES = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.audio.decode import decode_audio
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import InputError
-from tests.recordings import RECORDINGS, expectations, normalize, truth, word_error_rate
+from tests.support.recordings import RECORDINGS, expectations, normalize, truth, word_error_rate
 
 EXPECTATIONS = expectations()
 USABLE = sorted(name for name, expected in EXPECTATIONS.items() if expected.outcome == "succeeds")

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from cluster.lifecycle.scrape_targets import keeping_targets, write_targets
-from tests.unit.house import until
+from tests.support.waiting import until
 
 
 def test_targets_are_in_prometheus_form(tmp_path: Path) -> None:

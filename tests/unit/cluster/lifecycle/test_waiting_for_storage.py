@@ -27,7 +27,7 @@ def test_both_are_waited_for(tmp_path: Path) -> None:
         said.append(text)
         (ledger_folder if len(said) == 1 else store_folder).unlink()
 
-    wait_for_storage(settings, mend, pause_s=0.0)
+    wait_for_storage(settings, mend, sleep=lambda _: None)
     assert len(said) == 2
     assert str(ledger_folder) in said[0]
     assert str(store_folder) in said[1]
@@ -40,7 +40,7 @@ def test_what_waiting_does_not_mend_is_said_at_once(tmp_path: Path) -> None:
     """A URL that names neither kind of ledger ends the start."""
     settings = Settings(home=tmp_path, ledger_url="mysql://db/meetmemo")
     with pytest.raises(ConfigurationError, match="mysql"):
-        wait_for_storage(settings, pytest.fail, pause_s=0.0)
+        wait_for_storage(settings, pytest.fail, sleep=lambda _: None)
 
 
 def test_a_store_of_another_ledger_is_told(tmp_path: Path) -> None:

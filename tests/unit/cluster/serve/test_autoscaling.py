@@ -14,7 +14,8 @@ from deployments.workers.transcriber import Transcriber
 from pipelines.scheduling.replica_count import replicas_wanted
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import MODEL, House, until
+from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.waiting import until
 
 positive = st.floats(0.01, 1e5)
 amount = st.floats(0, 1e7)
@@ -123,7 +124,7 @@ def told(busy: float, speed: float, backlog_s: float, batch_audio_s: float = 0.0
     return {BUSY: busy, SPEED: speed, BACKLOG_S: backlog_s, BATCH_AUDIO_S: batch_audio_s}
 
 
-POLICY = BacklogPolicy(catch_up_s=60, tickets=2, lanes=1)
+POLICY = BacklogPolicy(catch_up_s=60, calls_at_once=2, lanes=1)
 
 
 def test_fresh_replicas_are_scaled_by_open_calls() -> None:
@@ -152,7 +153,7 @@ def test_idle_replicas_may_go() -> None:
 
 async def test_a_transcriber_hears_what_waits() -> None:
     """It is told with every batch, and forgets it with its last call."""
-    house = House(MemoryLedger(), MemoryStore())
+    house = InProcessCluster(MemoryLedger(), MemoryStore())
     heard: list[float] = []
     complete = house.coordinator.complete
 
@@ -166,13 +167,13 @@ async def test_a_transcriber_hears_what_waits() -> None:
     await house.coordinator.start()
     try:
         job = house.submit("j", range(1, 2000))  # more than all open calls claim at once
-        await until(lambda: len(house.coordinator._driver.offices[MODEL].queue) > 0)
+        await until(lambda: len(house.coordinator._runners.dispatchers[MODEL].queue) > 0)
         house.engine.gate.set()
         await house.ended(job)
     finally:
         await house.coordinator.stop()
     assert max(heard) > 0
     assert heard[-1] == 0
-    transcriber: Transcriber = house._replicas[0]
+    transcriber: Transcriber = house.replicas[0]
     assert transcriber.backlog_s == 0
     assert transcriber.lanes.speed > 0

@@ -35,9 +35,9 @@ def test_what_computes_is_the_models_setting() -> None:
 
 
 def test_a_large_cluster_has_work_in_hand_for_all() -> None:
-    """Tickets and live jobs grow with the replicas: 100 GPUs are not kept waiting by bounds made for one machine."""
+    """Open pulls and live jobs grow with the replicas: 100 GPUs are not kept waiting by bounds made for one machine."""
     share = _share(n_gpus=100, n_cpus=1600, node_cpus=16)
-    assert share.max_tickets == 200
+    assert share.max_pulls == 200
     assert live_jobs([share]) == 200 * share.batch_size
     assert live_jobs([_share(ModelSettings(batch_size=1), n_gpus=0, n_cpus=1, node_cpus=1)]) == FEWEST_LIVE_JOBS
 

@@ -133,3 +133,11 @@ def test_a_tenant_has_limits_of_its_own(tmp_path):
     limits = load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}).limits
     assert (limits.of("acme").max_upload_mb, limits.of("acme").requests_per_s) == (10, 5)
     assert limits.of("other").max_upload_mb == 100
+
+
+def test_the_old_name_of_scale_to_zero_is_still_read() -> None:
+    """``sleep_after_s`` of a file written for the version before means ``scale_to_zero_after_s``."""
+    old = load_settings(env={}, flags={"models": ({"name": "a", "sleep_after_s": 30},)})
+    new = load_settings(env={}, flags={"models": ({"name": "a", "scale_to_zero_after_s": 30},)})
+    assert old == new
+    assert new.models[0].scale_to_zero_after_s == 30

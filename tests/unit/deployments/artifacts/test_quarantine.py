@@ -19,11 +19,12 @@ from pipelines.storage.layout import JobKeys
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 
 @asynccontextmanager
-async def running(house: House) -> AsyncIterator[House]:
+async def running(house: InProcessCluster) -> AsyncIterator[InProcessCluster]:
     await house.coordinator.start()
     try:
         yield house
@@ -31,7 +32,7 @@ async def running(house: House) -> AsyncIterator[House]:
         await house.coordinator.stop()
 
 
-def replay(house: House, job: Job, *chunks: int, job_id: str = "again") -> Job:
+def replay(house: InProcessCluster, job: Job, *chunks: int, job_id: str = "again") -> Job:
     """What the API does for ``POST /v1/jobs/{id}/replay``."""
     intake = Intake(ledger=house.ledger, store=house.store, clock=lambda: 2.0, new_id=lambda: job_id)
     return intake.replay(job, chunks, None)[0]
@@ -40,7 +41,7 @@ def replay(house: House, job: Job, *chunks: int, job_id: str = "again") -> Job:
 async def test_a_given_up_chunk_is_kept_with_all_about_it() -> None:
     """Clip, samples, place and the error of every attempt survive the end of the job."""
     ledger, store = MemoryLedger(), MemoryStore()
-    async with running(House(ledger, store, engine=FakeEngine(poison=[15]))) as house:
+    async with running(InProcessCluster(ledger, store, engine=FakeEngine(poison=[15]))) as house:
         (job,) = await house.ended(house.submit("j", range(1, 31)))
         await until(lambda: not list(store.list(JobKeys(tenant="t", job_id="j").work)))
     (kept,) = quarantine.chunks_in(store, JobKeys(tenant="t", job_id="j"))
@@ -57,10 +58,10 @@ async def test_a_given_up_chunk_is_kept_with_all_about_it() -> None:
 async def test_a_replay_heals_the_transcript() -> None:
     """With the cause gone, a replay decodes only the lost chunks, and the transcript is whole."""
     ledger, store = MemoryLedger(), MemoryStore()
-    async with running(House(ledger, store, engine=FakeEngine(poison=[15, 72]))) as house:
+    async with running(InProcessCluster(ledger, store, engine=FakeEngine(poison=[15, 72]))) as house:
         (job,) = await house.ended(house.submit("j", range(1, 101), speakers=("Ann",)))
     assert job.n_failed_chunks == 2
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         (again,) = await house.ended(replay(house, job, 1, 7))
         assert succeeded([again])
         await until(lambda: not list(store.list("t/again/work/")) and not list(store.list("t/j/quarantine/")))
@@ -78,9 +79,9 @@ async def test_a_replay_heals_the_transcript() -> None:
 async def test_what_fails_again_stays_in_quarantine() -> None:
     """A replay of some chunks takes over the rest, so that the next one starts where it ended."""
     ledger, store = MemoryLedger(), MemoryStore()
-    async with running(House(ledger, store, engine=FakeEngine(poison=[15, 72]))) as house:
+    async with running(InProcessCluster(ledger, store, engine=FakeEngine(poison=[15, 72]))) as house:
         (job,) = await house.ended(house.submit("j", range(1, 101)))
-    async with running(House(ledger, store, engine=FakeEngine(poison=[72]))) as house:
+    async with running(InProcessCluster(ledger, store, engine=FakeEngine(poison=[72]))) as house:
         (again,) = await house.ended(replay(house, job, 1))
         await until(lambda: not list(store.list("t/j/quarantine/")))
         assert again.n_failed_chunks == 1
@@ -88,7 +89,7 @@ async def test_what_fails_again_stays_in_quarantine() -> None:
         assert left.item.chunk.index == 7
         (third,) = await house.ended(replay(house, again, 7, job_id="third"))
         assert third.n_failed_chunks == 1
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         (fourth,) = await house.ended(replay(house, third, 7, job_id="fourth"))
     assert house.words(fourth) == list(range(1, 101))
 
@@ -96,7 +97,7 @@ async def test_what_fails_again_stays_in_quarantine() -> None:
 async def test_a_job_without_one_chunk_has_failed_and_can_be_replayed() -> None:
     """An empty transcript is no success; once the cause is gone, a replay brings the whole recording."""
     ledger, store = MemoryLedger(), MemoryStore()
-    async with running(House(ledger, store, engine=FakeEngine(poison=[5, 15]))) as house:
+    async with running(InProcessCluster(ledger, store, engine=FakeEngine(poison=[5, 15]))) as house:
         (job,) = await house.ended(house.submit("j", range(1, 21)))
         assert (job.state, job.reason, job.n_failed_chunks) == (JobState.FAILED, Reason.TRANSCRIPTION_FAILED, 2)
         assert "Not one of 2 chunks" in job.detail
@@ -104,7 +105,7 @@ async def test_a_job_without_one_chunk_has_failed_and_can_be_replayed() -> None:
         (again,) = await house.ended(replay(house, job, 0, 1, job_id="vain"))
         assert (again.state, again.reason) == (JobState.FAILED, Reason.TRANSCRIPTION_FAILED)
         await until(lambda: not list(store.list("t/j/work/")))
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         (healed,) = await house.ended(replay(house, job, 0, 1))
     assert succeeded([healed])
     assert house.words(healed) == list(range(1, 21))
@@ -114,19 +115,19 @@ async def test_a_replay_survives_a_restart() -> None:
     """A Coordinator that stops in the middle of a replay leaves it to the next."""
     ledger, store = MemoryLedger(), MemoryStore()
     async with running(
-        House(ledger, store, languages=("de", "en"), engine=FakeEngine(languages=("de", "en"), poison=[15]))
+        InProcessCluster(ledger, store, languages=("de", "en"), engine=FakeEngine(languages=("de", "en"), poison=[15]))
     ) as house:
         (job,) = await house.ended(house.submit("j", range(1, 101)))
     engine = FakeEngine(languages=("de", "en"))
     engine.gate.clear()
-    first = House(ledger, store, languages=("de", "en"), engine=engine)
+    first = InProcessCluster(ledger, store, languages=("de", "en"), engine=engine)
     await first.coordinator.start()
     again = replay(first, job, 1)
     await until(lambda: ledger.get("t", "again").state is JobState.TRANSCRIBING)
     stopping = asyncio.create_task(first.coordinator.stop())
     engine.gate.set()
     await stopping
-    async with running(House(ledger, store, languages=("de", "en"))) as second:
+    async with running(InProcessCluster(ledger, store, languages=("de", "en"))) as second:
         assert succeeded(await second.ended(again))
     assert second.words(again) == list(range(1, 101))
     assert second.transcript(again).languages == second.transcript(job).languages
@@ -135,7 +136,7 @@ async def test_a_replay_survives_a_restart() -> None:
 async def test_a_replay_of_a_purged_job_says_so() -> None:
     """When its origin is gone, a replay fails with an enumerated reason."""
     ledger, store = MemoryLedger(), MemoryStore()
-    async with running(House(ledger, store, engine=FakeEngine(poison=[15]))) as house:
+    async with running(InProcessCluster(ledger, store, engine=FakeEngine(poison=[15]))) as house:
         (job,) = await house.ended(house.submit("j", range(1, 31)))
         store.delete_prefix("t/j/")
         (again,) = await house.ended(replay(house, job, 1))
@@ -145,7 +146,7 @@ async def test_a_replay_of_a_purged_job_says_so() -> None:
 async def test_a_cancelled_job_keeps_no_quarantine() -> None:
     """Of a job its owner does not want any more, nothing is kept."""
     ledger, store = MemoryLedger(), MemoryStore()
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     store.put("t/k/quarantine/000000/chunk.json", b"{}")
     job = house.submit("k", range(1, 3))
     ledger.request_cancel("t", "k")

@@ -8,7 +8,7 @@ import pytest
 
 from deployments.artifacts.shared_reads import SharedReads
 from pipelines.errors import LedgerUnavailable
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 
 class Source:

@@ -1,23 +1,33 @@
-"""Pauses before storage is asked again: they grow, and no two replicas keep the same time."""
+"""`StorageRetry`: an operation is repeated while the store or the ledger is away, with growing pauses in between."""
 
-import random
+import itertools
 
-from deployments.artifacts.storage_retry import StorageRetry
+import pytest
 
-LONGEST_S = 15.0
-
-
-def test_pauses_grow_up_to_the_longest():
-    """Each is drawn below a ceiling that doubles, and never is next to nothing."""
-    storage_retry = StorageRetry(0.5, LONGEST_S, random.Random(1))
-    for n_failures in (*range(12), 1000):
-        ceiling_s = min(0.5 * 2.0**n_failures, LONGEST_S) if n_failures < 12 else LONGEST_S
-        for _ in range(50):
-            assert 0.1 * ceiling_s <= storage_retry.pause_s(n_failures) <= ceiling_s
+from deployments.artifacts.storage_retry import PAUSES, StorageRetry
+from pipelines.errors import LedgerUnavailable, StoreUnavailable
 
 
-def test_replicas_do_not_come_back_in_the_same_instant():
-    """A hundred replicas that met the same fault spread their next attempts over the whole pause."""
-    pauses = sorted(StorageRetry().pause_s(10) for _ in range(100))
-    assert len(set(pauses)) == 100
-    assert pauses[-1] - pauses[0] > LONGEST_S / 2
+@pytest.mark.parametrize(
+    ("error", "store_ok", "ledger_ok"), [(StoreUnavailable("s"), False, True), (LedgerUnavailable("l"), True, False)]
+)
+async def test_outages_are_waited_for(error: Exception, store_ok: bool, ledger_ok: bool) -> None:
+    """Pauses stay below a ceiling that grows; meanwhile it shows what is away, afterwards that all is there."""
+    slept: list[float] = []
+    calls = itertools.count(1)
+
+    async def sleep(seconds: float) -> None:
+        assert (storage_retry.store_ok, storage_retry.ledger_ok) == (store_ok, ledger_ok)
+        slept.append(seconds)
+
+    async def attempt() -> int:
+        if (call := next(calls)) <= 8:
+            raise error
+        return call
+
+    storage_retry = StorageRetry(sleep=sleep)
+    assert await storage_retry.repeat(attempt) == 9
+    assert all(pause_s <= PAUSES.ceiling_s(n) for n, pause_s in enumerate(slept, start=1))
+    assert len(slept) == 8
+    assert storage_retry.store_ok
+    assert storage_retry.ledger_ok

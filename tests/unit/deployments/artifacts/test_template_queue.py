@@ -14,7 +14,7 @@ from deployments.intake.manifest import MAX_TEMPLATES, checked_entries, read_lin
 from deployments.sources.limits import SourceLimits
 from pipelines.errors import InvalidOptions, Overloaded, ReplicaLost, TemplateInvalid
 from pipelines.export.document import Layout
-from tests.api_harness import until
+from tests.support.waiting import until
 
 
 class Steered:

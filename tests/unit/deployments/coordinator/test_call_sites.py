@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from deployments.artifacts.storage_retry import StorageRetry
+from pipelines.backoff import Backoff
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.storage.layout import JobKeys
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 NUMBERS = range(1, 41)  # four chunks in two spans
 BLOB_CALLS = ("put", "get", "get_range", "exists", "list", "delete", "delete_prefix")
@@ -65,8 +68,13 @@ async def run(n_store: int, n_ledger: int, *, after: bool) -> tuple[int, int]:
     """One job, one fault; returns how many calls there were of each kind."""
     ledger = Faulty(MemoryLedger(), LEDGER_CALLS, LedgerUnavailable)
     store = Faulty(MemoryStore(), BLOB_CALLS, StoreUnavailable)
-    house = House(ledger, store, languages=("de", "en"), engine=FakeEngine(languages=("de", "en"), poison=[15]))  # type: ignore[arg-type]
-    house.coordinator._storage_retry._first_pause_s = 0.001
+    house = InProcessCluster(
+        ledger,
+        store,
+        languages=("de", "en"),
+        engine=FakeEngine(languages=("de", "en"), poison=[15]),
+        storage_retry=StorageRetry(Backoff(first_s=0.001, longest_s=15.0)),
+    )  # type: ignore[arg-type]
     house.ledger, house.store = ledger.inner, store.inner  # the test's own looks do not fail
     job = house.submit("j", NUMBERS, minutes="none")
     ledger.n, store.n, ledger.after, store.after = n_ledger, n_store, after, after

@@ -1,6 +1,6 @@
 """A canary: some chunks of a model's jobs are decoded by another, and what it cannot do comes back."""
 
-from deployments.coordinator.job_runner import JobDriver
+from deployments.coordinator.job_runners import JobRunners
 from pipelines.codec import decode
 from pipelines.core import ChunkResult
 from pipelines.models.routing import ModelRoute
@@ -8,7 +8,8 @@ from pipelines.storage.layout import JobKeys
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import MODEL, STAND_IN, House, succeeded, until
+from tests.support.in_process_cluster import MODEL, STAND_IN, InProcessCluster, succeeded
+from tests.support.waiting import until
 
 NUMBERS = range(1, 400)
 
@@ -20,18 +21,18 @@ class KeepingStore(MemoryStore):
         super().__init__()
         self.decoded_by: dict[int, str] = {}
 
-    def put(self, key: str, data: bytes):  # type: ignore[no-untyped-def]  # as in MemoryStore
+    def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
         if "/chunks/" in key:
             result = decode(ChunkResult, data)
             assert result.model is not None
             self.decoded_by[result.index] = result.model.name
-        return super().put(key, data)
+        return super().put(key, data, sha256=sha256)
 
 
 async def decoded(ledger: MemoryLedger, stand_in: FakeEngine) -> dict[int, str]:
     """Run one job to its end; whatever decodes, every word is there. Returns the model of each chunk."""
     store = KeepingStore()
-    house = House(ledger, store, stand_in=stand_in)
+    house = InProcessCluster(ledger, store, stand_in=stand_in)
     await house.coordinator.start()
     try:
         job = house.submit("j", NUMBERS)
@@ -77,14 +78,14 @@ async def test_a_model_that_does_not_fit_is_not_followed() -> None:
 async def test_a_running_coordinator_hears_of_it() -> None:
     """The command writes into the ledger; chunks that are cut afterwards go where it says."""
     ledger, store = MemoryLedger(), KeepingStore()
-    house = House(ledger, store, stand_in=FakeEngine())
-    driver: JobDriver = house.coordinator._driver
+    house = InProcessCluster(ledger, store, stand_in=FakeEngine())
+    runners: JobRunners = house.coordinator._runners
     await house.coordinator.start()
     try:
         ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
-        await until(lambda: driver.offices.route_of(MODEL) is not None)
+        await until(lambda: runners.dispatchers.route_of(MODEL) is not None)
         ledger.set_model_routes([])
-        await until(lambda: driver.offices.route_of(MODEL) is None)
+        await until(lambda: runners.dispatchers.route_of(MODEL) is None)
         job = house.submit("j", NUMBERS)
         assert succeeded(await house.ended(job))
         source = JobKeys(tenant="t", job_id="j").source  # deleted once the ledger has the job's end

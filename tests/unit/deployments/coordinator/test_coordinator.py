@@ -20,11 +20,12 @@ from pipelines.testing.engine import FakeEngine, coded_pcm
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
 from pipelines.whisper.options import DecodeRequest
-from tests.unit.house import House, Unanswered, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, Unanswered, succeeded
+from tests.support.waiting import until
 
 
 @asynccontextmanager
-async def running(house: House) -> AsyncIterator[House]:
+async def running(house: InProcessCluster) -> AsyncIterator[InProcessCluster]:
     await house.coordinator.start()
     try:
         yield house
@@ -44,7 +45,7 @@ def store() -> MemoryStore:
 
 async def test_every_word_arrives_once_and_in_order(ledger: MemoryLedger, store: MemoryStore) -> None:
     """Several jobs over several replicas: each transcript holds exactly what its recording said."""
-    async with running(House(ledger, store, n_transcribers=3)) as house:
+    async with running(InProcessCluster(ledger, store, n_transcribers=3)) as house:
         jobs = [house.submit(f"j{n}", range(1 + 100 * n, 88 + 100 * n)) for n in range(5)]
         assert succeeded(await house.ended(*jobs))
     for n, job in enumerate(jobs):
@@ -53,11 +54,11 @@ async def test_every_word_arrives_once_and_in_order(ledger: MemoryLedger, store:
 
 async def test_more_jobs_in_hand_while_it_runs(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A raised bound is heeded at once: the queued job is begun although the first one has not ended."""
-    async with running(House(ledger, store, max_live_jobs=1)) as house:
+    async with running(InProcessCluster(ledger, store, max_live_jobs=1)) as house:
         house.engine.gate.clear()
         jobs = [house.submit(f"j{n}", range(1, 20)) for n in range(2)]
         await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 1)
-        house.coordinator.retune(max_live_jobs=2, max_tickets={"unknown": 3}, retention=Retention(results_days=1))
+        house.coordinator.retune(max_live_jobs=2, max_pulls={"unknown": 3}, retention=Retention(results_days=1))
         await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 2)
         house.engine.gate.set()
         assert succeeded(await house.ended(*jobs))
@@ -65,8 +66,8 @@ async def test_more_jobs_in_hand_while_it_runs(ledger: MemoryLedger, store: Memo
 
 async def test_another_batch_size_while_it_runs(ledger: MemoryLedger, store: MemoryStore) -> None:
     """The next batch that a Transcriber claims has the new size."""
-    async with running(House(ledger, store)) as house:
-        house._replicas[0].resize(1)
+    async with running(InProcessCluster(ledger, store)) as house:
+        house.replicas[0].resize(1)
         await house.ended(house.submit("j", range(1, 60)))
     assert set(house.engine.batch_sizes) == {1}
 
@@ -79,15 +80,15 @@ async def test_batches_grow_while_it_works(ledger: MemoryLedger, store: MemorySt
             time.sleep(0.05)
             return super().transcribe(rows)
 
-    async with running(House(ledger, store, engine=FlatEngine())) as house:
-        house._replicas[0].resize(1, 8)
+    async with running(InProcessCluster(ledger, store, engine=FlatEngine())) as house:
+        house.replicas[0].resize(1, 8)
         assert succeeded(await house.ended(house.submit("j", range(1, 1500))))
     assert max(house.engine.batch_sizes) == 8, house.engine.batch_sizes
 
 
 async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: MemoryStore) -> None:
     """After a job only its results are left in the store."""
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         job = house.submit("j", range(1, 50))
         (ended,) = await house.ended(job)
         await until(lambda: not list(store.list(JobKeys(tenant="t", job_id="j").work)))
@@ -98,7 +99,7 @@ async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: M
 
 async def test_a_bad_recording_fails_with_its_reason(ledger: MemoryLedger, store: MemoryStore) -> None:
     """What the Segmenter cannot read ends the job with the enumerated reason, not with a traceback."""
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         house.segmenter.fail = UnsupportedFormat("that is no audio")
         (job,) = await house.ended(house.submit("j", [1]))
     assert (job.state, job.reason, job.detail) == (
@@ -111,7 +112,7 @@ async def test_a_bad_recording_fails_with_its_reason(ledger: MemoryLedger, store
 async def test_a_poison_chunk_fails_alone(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A chunk that never decodes is given up; its job succeeds with that interval marked failed."""
     engine = FakeEngine(poison=[15])
-    async with running(House(ledger, store, engine=engine)) as house:
+    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
         (job,) = await house.ended(house.submit("j", range(1, 31)))
     assert job.state is JobState.SUCCEEDED
     assert job.n_failed_chunks == 1
@@ -124,7 +125,7 @@ async def test_cancel_is_final_even_while_rows_decode(ledger: MemoryLedger, stor
     """A cancel takes effect at once; what a replica still decodes for the job is ignored."""
     engine = FakeEngine()
     engine.gate.clear()
-    async with running(House(ledger, store, engine=engine)) as house:
+    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
         job = house.submit("j", range(1, 50))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         ledger.request_cancel("t", "j")
@@ -139,7 +140,7 @@ async def test_cancel_is_final_even_while_rows_decode(ledger: MemoryLedger, stor
 
 async def test_a_queued_job_can_be_cancelled(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A wish to cancel that was noted before any Coordinator looked is not lost."""
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     job = house.submit("j", range(1, 10))
     ledger.request_cancel("t", "j")
     async with running(house):
@@ -150,7 +151,7 @@ async def test_a_queued_job_can_be_cancelled(ledger: MemoryLedger, store: Memory
 async def test_a_successor_finishes_what_was_begun(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A Coordinator that stops in mid-job leaves it to the next, which decodes only what has no outcome yet."""
     engine = FakeEngine()
-    first = House(ledger, store, engine=engine, owner="first")
+    first = InProcessCluster(ledger, store, engine=engine, owner="first")
     await first.coordinator.start()
     job = first.submit("j", range(1, 401))
     keys = JobKeys(tenant="t", job_id="j")
@@ -162,7 +163,7 @@ async def test_a_successor_finishes_what_was_begun(ledger: MemoryLedger, store: 
     await asyncio.to_thread(first.let_go)
     assert ledger.get("t", "j").state is JobState.TRANSCRIBING
     n_stored = len(list(store.list(keys.chunks)))
-    async with running(House(ledger, store, owner="second")) as second:
+    async with running(InProcessCluster(ledger, store, owner="second")) as second:
         assert succeeded(await second.ended(job))
     assert second.words(job) == list(range(1, 401))
     assert sum(second.engine.batch_sizes) == 40 - n_stored
@@ -172,11 +173,11 @@ async def test_a_deposed_coordinator_changes_nothing(ledger: MemoryLedger, store
     """When another takes the lease, the first one's writes are refused and its health check fails."""
     engine = FakeEngine()
     engine.gate.clear()
-    old = House(ledger, store, engine=engine, owner="same")
+    old = InProcessCluster(ledger, store, engine=engine, owner="same")
     await old.coordinator.start()
     job = old.submit("j", range(1, 40))
     await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
-    async with running(House(ledger, store, owner="same")) as new:
+    async with running(InProcessCluster(ledger, store, owner="same")) as new:
         engine.gate.set()
         assert succeeded(await new.ended(job))
         with pytest.raises(Fenced):
@@ -191,13 +192,13 @@ async def test_work_waits_while_the_store_is_away(ledger: MemoryLedger, store: M
     class Flaky(MemoryStore):
         n_refusals = 25
 
-        def put(self, key: str, data: bytes):  # type: ignore[no-untyped-def]  # as in MemoryStore
+        def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
             if ("/work/chunks/" in key or "/results/" in key) and self.n_refusals:
                 self.n_refusals -= 1
                 raise StoreUnavailable("away")
-            return super().put(key, data)
+            return super().put(key, data, sha256=sha256)
 
-    async with running(House(ledger, Flaky(), max_attempts=2)) as house:
+    async with running(InProcessCluster(ledger, Flaky(), max_attempts=2)) as house:
         job = house.submit("j", range(1, 60))
         assert succeeded(await house.ended(job))
     assert house.words(job) == list(range(1, 60))
@@ -205,7 +206,7 @@ async def test_work_waits_while_the_store_is_away(ledger: MemoryLedger, store: M
 
 async def test_a_multilingual_model_is_asked_once_per_channel(ledger: MemoryLedger, store: MemoryStore) -> None:
     """Without a given language several windows vote, then the whole channel is decoded in that language."""
-    async with running(House(ledger, store, languages=("de", "en", "zh"))) as house:
+    async with running(InProcessCluster(ledger, store, languages=("de", "en", "zh"))) as house:
         job = house.submit("j", range(1, 100))
         given = house.submit("k", range(1, 30), language="zh")
         assert succeeded(await house.ended(job, given))
@@ -218,7 +219,7 @@ async def test_a_multilingual_model_is_asked_once_per_channel(ledger: MemoryLedg
 
 async def test_watchers_hear_of_progress(ledger: MemoryLedger, store: MemoryStore) -> None:
     """`watch` returns as soon as a job has changed, and its progress never shrinks."""
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         job = house.submit("j", range(1, 400))
         seen = [job]
         while not seen[-1].state.final:
@@ -231,7 +232,7 @@ async def test_watchers_hear_of_progress(ledger: MemoryLedger, store: MemoryStor
 
 async def test_no_replica_means_waiting(ledger: MemoryLedger, store: MemoryStore) -> None:
     """While no Transcriber answers a job waits: only chunks that replicas held count as attempts."""
-    async with running(House(ledger, store, transcriber=Unanswered())) as house:
+    async with running(InProcessCluster(ledger, store, transcriber=Unanswered())) as house:
         house.submit("j", range(1, 20))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         await asyncio.sleep(0.2)
@@ -244,7 +245,7 @@ async def test_a_job_deleted_under_way_is_forgotten(ledger: MemoryLedger, store:
     """When its record vanishes, a job's work stops and its data goes; other jobs are not touched."""
     engine = FakeEngine()
     engine.gate.clear()
-    async with running(House(ledger, store, engine=engine)) as house:
+    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
         house.submit("j", range(1, 50))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         ledger.delete("t", "j")
@@ -257,7 +258,7 @@ async def test_a_job_deleted_under_way_is_forgotten(ledger: MemoryLedger, store:
 
 async def test_minutes_that_cannot_be_written_cost_no_transcript(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A wish the extractive writer cannot fulfil leaves the transcript's documents and a note."""
-    async with running(House(ledger, store)) as house:
+    async with running(InProcessCluster(ledger, store)) as house:
         (job,) = await house.ended(house.submit("j", range(1, 20), minutes_language="zh"))
     assert job.state is JobState.SUCCEEDED
     assert all(name.startswith("transcript.") for name in job.results)
@@ -266,18 +267,18 @@ async def test_minutes_that_cannot_be_written_cost_no_transcript(ledger: MemoryL
 
 async def test_draining_outlives_the_coordinator(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A Coordinator that takes over drains on; one that only stops, with time to drain, leaves no order behind."""
-    first = House(ledger, store)
+    first = InProcessCluster(ledger, store)
     await first.coordinator.start()
     await first.coordinator.drain(begin=True, refuse=True)
     await first.coordinator.stop()
-    second = House(ledger, store)
+    second = InProcessCluster(ledger, store)
     await second.coordinator.start()
     assert await second.coordinator.drain() == DrainStatus(draining=True, refusing=True, n_live_jobs=0)
     job = second.submit("j", range(1, 5))
     await second.coordinator.drain(begin=False)
     await second.ended(job)
     await second.coordinator.stop(drain_s=5.0)
-    third = House(ledger, store)
+    third = InProcessCluster(ledger, store)
     await third.coordinator.start()
     assert not (await third.coordinator.drain()).draining
     await third.coordinator.stop()
@@ -287,7 +288,7 @@ async def test_draining_begins_nothing_and_ends_what_is_in_hand(ledger: MemoryLe
     """While it drains, queued jobs wait, those in hand go on, and cancels are heard; afterwards all goes on."""
     engine = FakeEngine()
     engine.gate.clear()
-    async with running(House(ledger, store, engine=engine)) as house:
+    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
         begun = house.submit("j", range(1, 30))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         assert await house.coordinator.drain(begin=True) == DrainStatus(draining=True, refusing=False, n_live_jobs=1)
@@ -306,7 +307,7 @@ async def test_draining_begins_nothing_and_ends_what_is_in_hand(ledger: MemoryLe
 
 async def test_a_stop_gives_what_is_in_hand_some_time(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A stop with time to drain lets a short job end; without, it is left to the next start."""
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     job = house.submit("j", range(1, 30))
     await house.coordinator.start()
     await until(lambda: ledger.get("t", "j").state is not JobState.QUEUED)
@@ -316,7 +317,7 @@ async def test_a_stop_gives_what_is_in_hand_some_time(ledger: MemoryLedger, stor
 
 async def test_a_job_whose_model_is_gone_fails_by_name(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A job for a model that is configured no more ends with the reason, and harms no other."""
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     job = house.submit("j", range(1, 30))
     lost = replace(job, id="lost", options=replace(job.options, model="base"))
     ledger.create(lost)
@@ -327,18 +328,18 @@ async def test_a_job_whose_model_is_gone_fails_by_name(ledger: MemoryLedger, sto
 
 async def test_a_late_outcome_of_a_live_job_is_not_thrown_away(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A replica that reports to a Coordinator which has not recovered the job yet loses no result."""
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     job = house.submit("j", range(1, 30))
     chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
     item = WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
-    key = JobKeys(tenant="t", job_id="j").chunk(0, item.cut)
+    key = JobKeys(tenant="t", job_id="j").chunk(0, item.input_digest)
     store.put(key, b"{}")
-    await house.coordinator.complete("old ticket", ModelInfo(name="fake"), (Outcome(item=item),))
+    await house.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))
     assert store.exists(key)
     lease = ledger.acquire_lease("test", 60.0)
     assert lease is not None
     ledger.apply(lease, replace(job, state=JobState.CANCELLED), job.version)
-    await house.coordinator.complete("old ticket", ModelInfo(name="fake"), (Outcome(item=item),))
+    await house.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))
     assert not store.exists(key)
 
 
@@ -346,7 +347,7 @@ async def test_results_of_another_cut_are_not_used(ledger: MemoryLedger, store: 
     """What an earlier segmentation left, cut otherwise, neither counts as done nor gets into the transcript."""
     engine = FakeEngine()
     engine.gate.clear()
-    first = House(ledger, store, engine=engine, owner="first")
+    first = InProcessCluster(ledger, store, engine=engine, owner="first")
     await first.coordinator.start()
     job = first.submit("j", range(1, 31))
     await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
@@ -354,7 +355,7 @@ async def test_results_of_another_cut_are_not_used(ledger: MemoryLedger, store: 
     await stopping
     store.put(JobKeys(tenant="t", job_id="j").chunk(1, "0123456789abcdef"), b'{"not": "read"}')
     engine.gate.set()
-    async with running(House(ledger, store, owner="second")) as second:
+    async with running(InProcessCluster(ledger, store, owner="second")) as second:
         assert succeeded(await second.ended(job))
     assert second.words(job) == list(range(1, 31))
 
@@ -363,7 +364,7 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
     """A batch that never ends makes the replica's health check fail; an ordinary one does not."""
     engine = FakeEngine()
     clock = ManualClock()
-    house = House(MemoryLedger(), store, engine=engine)
+    house = InProcessCluster(MemoryLedger(), store, engine=engine)
     transcriber = Transcriber(name="fake", engine=engine, store=store, source=house, max_rows=1, hang_s=60, clock=clock)
     transcriber._timed([])
     transcriber.check()
@@ -387,29 +388,29 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
 async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A Coordinator that only has to stitch names the model as the one before would have."""
     engine = FakeEngine()
-    first = House(ledger, store, engine=engine, owner="first")
+    first = InProcessCluster(ledger, store, engine=engine, owner="first")
     await first.coordinator.start()
     job = first.submit("j", range(1, 200))
     keys = JobKeys(tenant="t", job_id="j")
     await until(lambda: len(list(store.list(keys.chunks))) == 20 or ledger.get("t", "j").state.final)
     await first.coordinator.stop()
-    async with running(House(ledger, store, owner="second", transcriber=Unanswered())) as second:
+    async with running(InProcessCluster(ledger, store, owner="second", transcriber=Unanswered())) as second:
         assert succeeded(await second.ended(job))
     assert second.transcript(job).model.sha256 == engine.info.sha256
 
 
 async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A step whose task is cancelled before its first turn was never called: nothing is left unawaited."""
-    first = House(ledger, store, owner="first")
+    first = InProcessCluster(ledger, store, owner="first")
     first.engine.gate.clear()
     await first.coordinator.start()
     job = first.submit("j", range(1, 200))
     await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
     await first.coordinator.stop()
     first.engine.gate.set()
-    second = House(ledger, store, owner="second")
+    second = InProcessCluster(ledger, store, owner="second")
     await second.coordinator.start()
-    await second.coordinator._driver.close()  # in the turn of the loop in which the job was taken up
+    await second.coordinator._runners.close()  # in the turn of the loop in which the job was taken up
     await second.coordinator.stop()
-    async with running(House(ledger, store, owner="third")) as third:
+    async with running(InProcessCluster(ledger, store, owner="third")) as third:
         assert succeeded(await third.ended(job))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deployments.coordinator.lease import Leadership
+from deployments.coordinator.lease import LeaderLease
 from pipelines.errors import Fenced
 from pipelines.ledger.protocol import Lease
 from pipelines.testing.ledger import MemoryLedger
@@ -24,33 +24,33 @@ class Counting(MemoryLedger):
 
 
 @pytest.fixture
-async def held() -> AsyncIterator[tuple[Leadership, Counting]]:
+async def held() -> AsyncIterator[tuple[LeaderLease, Counting]]:
     """A lease that nobody keeps alive."""
     ledger = Counting()
-    leadership = Leadership(ledger, "first", TTL_S)
-    await leadership.win()
-    assert leadership._beat is not None
-    leadership._beat.cancel()
-    yield leadership, ledger
-    await leadership.resign()
+    leader = LeaderLease(ledger, "first", TTL_S)
+    await leader.acquire()
+    assert leader._beat is not None
+    leader._beat.cancel()
+    yield leader, ledger
+    await leader.release()
 
 
-async def test_a_fresh_lease_needs_no_confirmation(held: tuple[Leadership, Counting]) -> None:
+async def test_a_fresh_lease_needs_no_confirmation(held: tuple[LeaderLease, Counting]) -> None:
     """Nobody else can hold it while more than a third of it is left; then the ledger is asked, and it is fresh."""
-    leadership, ledger = held
-    await leadership.confirm()
+    leader, ledger = held
+    await leader.confirm()
     assert ledger.n_heartbeats == 0
     await asyncio.sleep(0.8 * TTL_S)
-    await leadership.confirm()
+    await leader.confirm()
     assert ledger.n_heartbeats == 1
-    await leadership.confirm()
+    await leader.confirm()
     assert ledger.n_heartbeats == 1
 
 
-async def test_a_lease_that_another_took_is_not_confirmed(held: tuple[Leadership, Counting]) -> None:
+async def test_a_lease_that_another_took_is_not_confirmed(held: tuple[LeaderLease, Counting]) -> None:
     """After a freeze the ledger is asked, and says so."""
-    leadership, ledger = held
+    leader, ledger = held
     await asyncio.sleep(1.2 * TTL_S)
     assert ledger.acquire_lease("second", TTL_S)
     with pytest.raises(Fenced):
-        await leadership.confirm()
+        await leader.confirm()

@@ -17,19 +17,19 @@ from pipelines.jobs.job import RESULT_FORMATS, JobState
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House
+from tests.support.in_process_cluster import InProcessCluster
 
 
 @pytest.fixture
 async def house():
-    house = House(MemoryLedger(), MemoryStore())
+    house = InProcessCluster(MemoryLedger(), MemoryStore())
     await house.coordinator.start()
     yield house
     await house.coordinator.stop()
     house.let_go()
 
 
-async def test_a_new_version(house: House) -> None:
+async def test_a_new_version(house: InProcessCluster) -> None:
     """It transcribes nothing, has its own documents by its own wishes, and leaves the earlier ones as they were."""
     (first,) = await house.ended(house.submit("j1", range(1, 30)))
     assert first.minutes is not None
@@ -50,7 +50,7 @@ async def test_a_new_version(house: House) -> None:
     assert before == {name: house.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
 
 
-async def test_minutes_anew_wait_for_no_low_price(house: House) -> None:
+async def test_minutes_anew_wait_for_no_low_price(house: InProcessCluster) -> None:
     """Minutes of a recording may wait for low prices, counted from its transcript; those anew are wanted now."""
     first = house.submit("j1", range(1, 30))
     assert MinutesRequest.of(first).asked_at_s == first.updated_at_s
@@ -58,13 +58,13 @@ async def test_minutes_anew_wait_for_no_low_price(house: House) -> None:
     await house.ended(first)
 
 
-async def test_the_first_is_gone(house: House) -> None:
+async def test_the_first_is_gone(house: InProcessCluster) -> None:
     """Without a transcript to take, the job fails with the reason."""
     (job,) = await house.ended(house.submit("j2", (), minutes_of="j1"))
     assert (job.state, job.reason) == (JobState.FAILED, Reason.BLOB_MISSING)
 
 
-async def test_a_template_that_fails_on_the_day(house: House) -> None:
+async def test_a_template_that_fails_on_the_day(house: InProcessCluster) -> None:
     """A template that these minutes cannot be laid out by gives way to the usual layout, and the job says so."""
     (job,) = await house.ended(house.submit("j1", range(1, 30), minutes_template="{{ decisions[7].text }}"))
     assert job.state is JobState.SUCCEEDED
@@ -95,7 +95,7 @@ async def test_no_process_for_a_template(error: MeetMemoError) -> None:
     store = MemoryStore()
     extractive = ExtractiveWriter()
     writer = MinutesWriter(store=store, writers={"auto": extractive}, clock=time.time, templates=Failing(error))
-    house = House(MemoryLedger(), store, minutes_writer=writer)
+    house = InProcessCluster(MemoryLedger(), store, minutes_writer=writer)
     await house.coordinator.start()
     (job,) = await house.ended(house.submit("j1", range(1, 30), minutes_template="# {{ title }}"))
     assert job.state is JobState.SUCCEEDED

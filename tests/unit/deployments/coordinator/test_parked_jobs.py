@@ -13,7 +13,8 @@ from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House, succeeded, until
+from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.waiting import until
 
 
 class Provider:
@@ -29,7 +30,7 @@ class Provider:
 
 
 @asynccontextmanager
-async def running(house: House) -> AsyncIterator[House]:
+async def running(house: InProcessCluster) -> AsyncIterator[InProcessCluster]:
     await house.coordinator.start()
     try:
         yield house
@@ -44,7 +45,7 @@ def writer(store: MemoryStore, provider: Provider) -> MinutesWriter:
 async def test_minutes_follow_across_a_restart() -> None:
     """Every job ends with its transcript while the model is away; after a restart of all, its minutes are there."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), Provider()
-    first = House(ledger, store, owner="first", minutes_writer=writer(store, provider))
+    first = InProcessCluster(ledger, store, owner="first", minutes_writer=writer(store, provider))
     async with running(first) as house:
         jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(3)]
         for ended in await house.ended(*jobs):
@@ -54,7 +55,7 @@ async def test_minutes_follow_across_a_restart() -> None:
     first.let_go()
 
     reborn = writer(store, provider)
-    second = House(ledger, store, owner="second")
+    second = InProcessCluster(ledger, store, owner="second")
     async with running(second) as house:
         assert await reborn.follow_up(house.coordinator) == 0
         provider.away = False
@@ -84,7 +85,7 @@ async def test_slow_minutes_hold_back_no_recording() -> None:
     """More jobs than may be in hand at once are transcribed while none has its minutes; their transcripts are there."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), SlowProvider()
     slow = MinutesWriter(store=store, writers={"auto": provider}, clock=time.time)
-    async with running(House(ledger, store, minutes_writer=slow, max_live_jobs=2)) as house:
+    async with running(InProcessCluster(ledger, store, minutes_writer=slow, max_live_jobs=2)) as house:
         jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(7)]
         await until(lambda: provider.n_asked == len(jobs))
         assert {ledger.get("t", job.id).state for job in jobs} == {JobState.SUMMARIZING}
@@ -98,7 +99,7 @@ async def test_minutes_beyond_the_bound_are_parked() -> None:
     """What would wait in line without bound is parked, and follows when there is room."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), SlowProvider()
     slow = MinutesWriter(store=store, writers={"auto": provider}, clock=time.time, max_at_once=2)
-    async with running(House(ledger, store, minutes_writer=slow)) as house:
+    async with running(InProcessCluster(ledger, store, minutes_writer=slow)) as house:
         jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(5)]
         await until(lambda: sum(ledger.get("t", job.id).state.final for job in jobs) == 3)
         parked = [job for job in jobs if ledger.get("t", job.id).state.final]

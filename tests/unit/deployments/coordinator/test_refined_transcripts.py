@@ -13,14 +13,14 @@ from pipelines.storage.layout import JobKeys
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
 from pipelines.text.chinese import in_script
-from tests.unit.house import House
+from tests.support.in_process_cluster import InProcessCluster
 
 TEXTS = (".json", ".txt", ".md", ".vtt")
 
 
 async def test_masked_numbers_are_in_no_result():
     """A number that was said is in no document; the talk of each channel stands in the transcript."""
-    house = House(MemoryLedger(), MemoryStore())
+    house = InProcessCluster(MemoryLedger(), MemoryStore())
     await house.coordinator.start()
     job = house.submit("j", [1234, 5], mask=("numbers",), word_timestamps=True)
     await house.ended(job)

@@ -7,6 +7,7 @@ import pytest
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.segment_stream import spans_of
 from deployments.ports import SegmentRequest
+from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, SourceSummary, Span
 from pipelines.errors import CorruptAudio, ReplicaLost, StoreUnavailable, TimedOut
 
@@ -36,7 +37,7 @@ class Breaking:
 
 
 async def collect(segmenter: Breaking, max_attempts: int = 3) -> list[Span | SourceSummary]:
-    storage_retry = StorageRetry(first_pause_s=0.0)
+    storage_retry = StorageRetry(Backoff(first_s=0.0, longest_s=0.0))
     return [
         found async for found in spans_of(segmenter, REQUEST, storage_retry, max_attempts=max_attempts, pause_s=0.0)
     ]

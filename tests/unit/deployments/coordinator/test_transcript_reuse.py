@@ -16,7 +16,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import CodedSegmenter, House, succeeded
+from tests.support.in_process_cluster import CodedSegmenter, InProcessCluster, succeeded
 
 OPTIONS = JobOptions(model="m")
 OTHERS: dict[str, Any] = {
@@ -90,7 +90,7 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-async def run(house: House, *submissions: tuple[str, dict[str, Any]]) -> list[Job]:
+async def run(house: InProcessCluster, *submissions: tuple[str, dict[str, Any]]) -> list[Job]:
     """Submit the same recording again and again, each after the one before has ended."""
     ended = []
     await house.coordinator.start()
@@ -104,7 +104,7 @@ async def run(house: House, *submissions: tuple[str, dict[str, Any]]) -> list[Jo
 
 async def test_the_same_recording_is_transcribed_once(ledger: MemoryLedger, store: MemoryStore) -> None:
     """The second job is not even cut, has the same words, documents of its own, and names the first."""
-    house = House(ledger, store, weights="w")
+    house = InProcessCluster(ledger, store, weights="w")
     first, second = await run(house, ("j1", {}), ("j2", {}))
     assert succeeded([first, second])
     assert (first.reused_from, second.reused_from) == ("", "j1")
@@ -135,7 +135,7 @@ class FetchingSegmenter(CodedSegmenter):
 async def test_a_source_by_reference_is_known_once_it_is_fetched(ledger: MemoryLedger, store: MemoryStore) -> None:
     """What a URL led to is compared before it is cut, and the job tells its digest."""
     segmenter = FetchingSegmenter(store)
-    house = House(ledger, store, weights="w", segmenter=segmenter)
+    house = InProcessCluster(ledger, store, weights="w", segmenter=segmenter)
     first, second = await run(house, ("j1", {}), ("j2", {}))
     assert (first.source.sha256, second.source.sha256) == ("fetched", "fetched")
     assert second.reused_from == "j1"
@@ -145,7 +145,7 @@ async def test_a_source_by_reference_is_known_once_it_is_fetched(ledger: MemoryL
 async def test_the_segmenter_hears_what_the_ledger_knows(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A call for a job whose source was fetched before names its digest, so that it is not hashed again."""
     segmenter = FetchingSegmenter(store)
-    house = House(ledger, store, segmenter=segmenter)
+    house = InProcessCluster(ledger, store, segmenter=segmenter)
     await house.coordinator.start()
     try:
         job = house.submit("j1", range(1, 45))
@@ -158,7 +158,7 @@ async def test_the_segmenter_hears_what_the_ledger_knows(ledger: MemoryLedger, s
 
 async def test_other_minutes_need_no_decoding(ledger: MemoryLedger, store: MemoryStore) -> None:
     """The same recording with other wishes for its minutes runs the minutes only."""
-    house = House(ledger, store, weights="w")
+    house = InProcessCluster(ledger, store, weights="w")
     first, second = await run(house, ("j1", {}), ("j2", {"minutes_title": "Board meeting"}))
     assert second.reused_from == first.id
     assert b"Board meeting" in store.get(JobKeys(tenant="t", job_id="j2").result("minutes.md"))
@@ -171,7 +171,7 @@ async def test_other_minutes_need_no_decoding(ledger: MemoryLedger, store: Memor
 )
 async def test_who_decodes_again(ledger: MemoryLedger, store: MemoryStore, options: dict[str, Any]) -> None:
     """Nothing crosses tenants, and what is wanted anew is made anew."""
-    house = House(ledger, store, weights="w")
+    house = InProcessCluster(ledger, store, weights="w")
     _, second = await run(house, ("j1", {}), ("j2", options))
     assert succeeded([second])
     assert second.reused_from == ""
@@ -180,7 +180,7 @@ async def test_who_decodes_again(ledger: MemoryLedger, store: MemoryStore, optio
 
 async def test_a_transcript_with_gaps_is_not_taken(ledger: MemoryLedger, store: MemoryStore) -> None:
     """Where a chunk was given up the next job tries all of it again."""
-    house = House(ledger, store, weights="w", engine=FakeEngine(poison=[15]))
+    house = InProcessCluster(ledger, store, weights="w", engine=FakeEngine(poison=[15]))
     first, second = await run(house, ("j1", {}), ("j2", {}))
     assert first.n_failed_chunks == 1
     assert second.reused_from == ""
@@ -188,15 +188,15 @@ async def test_a_transcript_with_gaps_is_not_taken(ledger: MemoryLedger, store: 
 
 async def test_a_purged_transcript_is_made_again(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A job whose results are gone, though the ledger still has it, is no source."""
-    house = House(ledger, store, weights="w")
+    house = InProcessCluster(ledger, store, weights="w")
     (first,) = await run(house, ("j1", {}))
     store.delete_prefix(JobKeys(tenant="t", job_id=first.id).root)
-    (second,) = await run(House(ledger, store, weights="w"), ("j2", {}))
+    (second,) = await run(InProcessCluster(ledger, store, weights="w"), ("j2", {}))
     assert succeeded([second])
     assert second.reused_from == ""
 
 
 async def test_weights_without_a_name_share_nothing(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A model whose weights are not known by their hash decodes everything itself."""
-    _, second = await run(House(ledger, store), ("j1", {}), ("j2", {}))
+    _, second = await run(InProcessCluster(ledger, store), ("j1", {}), ("j2", {}))
     assert second.reused_from == ""

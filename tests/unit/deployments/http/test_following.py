@@ -13,10 +13,10 @@ from pipelines.jobs.events import CancelRequested, Claimed, ResultsStored, Segme
 from pipelines.jobs.state_machine import transition
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import SteeredCoordinator
 from tests.contracts.ledger_base import make_job
-from tests.unit.house import House
-from tests.virtual_time import run_in_virtual_time
+from tests.support.api_harness import SteeredCoordinator
+from tests.support.in_process_cluster import InProcessCluster
+from tests.support.virtual_time import run_in_virtual_time
 
 N_CLIENTS = 100
 LIFE = ((Claimed(),), (Segmented(n_chunks=0), TranscriptStored()), (ResultsStored(names=()),))
@@ -226,7 +226,7 @@ def test_all_who_follow_waiting_jobs_share_the_coordinators_looks():
 
     async def program():
         ledger = CountedLedger()
-        house = House(ledger, MemoryStore())
+        house = InProcessCluster(ledger, MemoryStore())
         for number in range(10):
             ledger.create(make_job(f"j{number}"))
         ended = []

@@ -15,6 +15,7 @@ from rich.console import Console
 from cluster.client.batch_upload import plan, recordings_in, submit, upload_missing, watch
 from cluster.client.http import Client
 from deployments.http.app import build_api
+from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
 from deployments.retention.housekeeping import DAY_S, Retention, enforce_retention
 from deployments.schemas.batches import ManifestEntry
@@ -26,7 +27,8 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.layout import JobKeys
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import MODEL, CodedSegmenter, House
+from tests.support.api_harness import api_config
+from tests.support.in_process_cluster import MODEL, CodedSegmenter, InProcessCluster
 
 JSONL = {"content-type": "application/x-ndjson"}
 
@@ -105,22 +107,18 @@ async def office(tmp_path):
     folder.mkdir()
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger, store, book = open_ledger(url), MemoryStore(), CountedBook(url)
-    house = House(ledger, store, segmenter=PullingSegmenter(store), batches=book)
+    house = InProcessCluster(ledger, store, segmenter=PullingSegmenter(store), batches=book)
     app = build_api(
-        ledger,
-        store,
-        house.coordinator,
-        models=(MODEL,),
-        default_model=MODEL,
-        limits=IngestionLimits(
-            spool_dir=tmp_path / "spool",
-            min_free_bytes=0,
-            sources=SourceLimits(file_roots=(folder,), schemes=frozenset({"file", "https"})),
+        ApiServices(ledger=ledger, store=store, coordinator=house.coordinator, batches=book),
+        api_config(
+            IngestionLimits(
+                spool_dir=tmp_path / "spool",
+                min_free_bytes=0,
+                sources=SourceLimits(file_roots=(folder,), schemes=frozenset({"file", "https"})),
+            ),
+            models=(MODEL,),
+            usd_per_audio_hour=3.6,
         ),
-        llm_configured=False,
-        version="1",
-        batches=book,
-        usd_per_audio_hour=3.6,
     )
     office = Office(house, book, app, folder)
     yield office
@@ -376,8 +374,8 @@ async def test_ten_thousand_entries_are_accepted_in_seconds(office):
     assert time.monotonic() - start_s < 20
     assert answer.json()["counts"] == {"pending": 10_000}
     lease = office.house.ledger.acquire_lease("test", 60.0)
-    assert office.book.feed(lease, 64, iter(f"job{n:05}" for n in range(1000)).__next__) == 64
-    assert office.book.feed(lease, 64, iter(()).__next__) == 0
+    assert office.book.create_jobs(lease, 64, iter(f"job{n:05}" for n in range(1000)).__next__) == 64
+    assert office.book.create_jobs(lease, 64, iter(()).__next__) == 0
     assert office.house.ledger.counts("default")[JobState.QUEUED] == 64
 
 

@@ -7,7 +7,7 @@ import pytest
 from deployments.intake.spool import body_of
 from deployments.limits import UploadPace
 from pipelines.errors import UploadStalled
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 PACE = UploadPace()
 

@@ -20,7 +20,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.testing.store import MemoryStore
 from tests.servers.certificates import write_certificate
 from tests.servers.smtp import PASSWORD, USER, Mailbox, smtp_server
-from tests.unit.export_samples import call
+from tests.support.export_samples import call
 
 TO = "ann@example.org"
 TRANSCRIPT, MINUTES, _ = call()

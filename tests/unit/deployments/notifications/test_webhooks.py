@@ -25,8 +25,9 @@ from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.outbox import DELAYS_S, MAX_RETRY_AFTER_S, DeliveryState, next_delay_s
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.asgi_server import serve_asgi
-from tests.unit.house import House, until
+from tests.support.asgi_server import serve_asgi
+from tests.support.in_process_cluster import InProcessCluster
+from tests.support.waiting import until
 
 SECRET, OTHER = new_secret(), new_secret()
 OPEN = WebhookLimits(allow_private=True, timeout_s=10.0)
@@ -126,7 +127,9 @@ async def post() -> AsyncIterator[Post]:
 
 async def test_the_end_of_a_job_is_told(post):
     """A job that a Coordinator brings to its end is told once, signed as the reference library verifies it."""
-    house = House(post.ledger, MemoryStore(), notices=JobNotifications(public_url="https://meetmemo.example"))
+    house = InProcessCluster(
+        post.ledger, MemoryStore(), notices=JobNotifications(public_url="https://meetmemo.example")
+    )
     await house.coordinator.start()
     async with post.delivering():
         job = house.submit("j", range(1, 15), webhook_url=post.url)
@@ -315,7 +318,9 @@ def test_the_schedule(n, jitter, retry_after_s):
 
 
 @pytest.mark.parametrize(
-    "text", ["whsec_", "whsec_!!!", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", f"{SECRET} whsec_c2hvcnQ="]
+    "text",
+    ["whsec_", "whsec_!!!", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", f"{SECRET} whsec_c2hvcnQ="],
+    ids=["empty", "no base64", "no prefix", "one of two short"],
 )
 def test_bad_secrets(text):
     """A secret is `whsec_` and 24 to 64 bytes in base64; the error does not repeat what was written."""

@@ -12,6 +12,7 @@ import pytest
 from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.artifacts.presigned_uploads import DirectUpload
 from deployments.http.app import build_api
+from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
 from deployments.notifications.messages import JobNotifications
 from deployments.notifications.webhooks import WebhookLimits
@@ -30,8 +31,10 @@ from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 from pipelines.testing.engine import FakeEngine
+from tests.support.api_harness import api_config
+from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.waiting import until
 from tests.unit.deployments.intake.test_batches import PullingSegmenter
-from tests.unit.house import MODEL, House, until
 
 NAME = "zanzibar-quorum"
 NUMBERS = [*range(31_001, 31_011), 32_013, 31_012]  # two chunks, of which the second is given up
@@ -68,7 +71,9 @@ REFERENCE = ("external_id", "metadata")
 class Site:
     """A home with a ledger in a file and a store in a folder, everything that works on them, and a client."""
 
-    def __init__(self, home: Path, ledger: Ledger, store: BlobStore, house: House, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, home: Path, ledger: Ledger, store: BlobStore, house: InProcessCluster, http: httpx.AsyncClient
+    ) -> None:
         self.home, self.ledger, self.store, self.house, self.http = home, ledger, store, house, http
 
     def found(self) -> list[tuple[str, bytes]]:
@@ -98,7 +103,7 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
     outside.mkdir()
     url = f"sqlite:///{home}/ledger.sqlite3"
     ledger, store, book = open_ledger(url), LocalStore(home / "store"), SqlBatches(url)
-    house = House(
+    house = InProcessCluster(
         ledger,
         store,
         segmenter=PullingSegmenter(store),
@@ -108,21 +113,17 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
         notices=JobNotifications(webhook=f"https://hooks.example/{NAME}"),
     )
     app = build_api(
-        ledger,
-        store,
-        house.coordinator,
-        models=(MODEL,),
-        default_model=MODEL,
-        limits=IngestionLimits(
-            spool_dir=home / "spool",
-            min_free_bytes=0,
-            sources=SourceLimits(file_roots=(outside,), schemes=frozenset({"file"})),
+        ApiServices(ledger=ledger, store=store, coordinator=house.coordinator, batches=book),
+        api_config(
+            IngestionLimits(
+                spool_dir=home / "spool",
+                min_free_bytes=0,
+                sources=SourceLimits(file_roots=(outside,), schemes=frozenset({"file"})),
+            ),
+            models=(MODEL,),
+            webhooks=WebhookLimits(),
+            mail_domains=frozenset(),
         ),
-        llm_configured=False,
-        version="1",
-        batches=book,
-        webhooks=WebhookLimits(),
-        mail_domains=frozenset(),
     )
     await house.coordinator.start()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=60) as http:

@@ -42,6 +42,12 @@ def test_defaults_are_those_of_the_domain():
     assert Options.parse({}).to_domain("mini-en") == JobOptions(model="mini-en")
 
 
+def test_options_of_a_job_are_shown_whatever_they_are():
+    """A tenant's vocabulary comes on top of what a submitter may give: the job can be shown all the same."""
+    words = tuple(f"word {number}" for number in range(300))
+    assert Options.from_domain(JobOptions(model="m", vocabulary=words)).model_dump()["vocabulary"] == words
+
+
 def test_every_domain_option_is_on_the_wire():
     """No option of a job is unreachable over HTTP."""
     assert set(Options.model_fields) == set(JobOptions.__dataclass_fields__)

@@ -16,10 +16,11 @@ from deployments.sources import pinned_http
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
 from deployments.sources.public_addresses import is_public
+from pipelines.backoff import Backoff
 from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
-from tests.api_harness import until
-from tests.asgi_server import serve_asgi
 from tests.servers.certificates import write_certificate
+from tests.support.asgi_server import serve_asgi
+from tests.support.waiting import until
 
 CONTENT = os.urandom(3_000_000)
 OPEN = SourceLimits(allow_private=True)
@@ -110,7 +111,7 @@ def destination(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Try again without waiting."""
-    monkeypatch.setattr(fetching, "RETRY_DELAYS_S", (0.0, 0.0))
+    monkeypatch.setattr(fetching, "RETRIES", Backoff(first_s=0.0, longest_s=0.0))
 
 
 async def test_fetch(url, destination, recordings):

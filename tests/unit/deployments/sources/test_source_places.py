@@ -14,8 +14,8 @@ from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential, credential_for
 from deployments.sources.s3 import list_objects
 from pipelines.errors import ConfigurationError, EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
-from tests.asgi_server import serve_asgi
 from tests.servers.s3 import s3_server
+from tests.support.asgi_server import serve_asgi
 
 CALLS = SourceCredential(name="calls", url="s3://calls/eu", secret="id:secret")
 

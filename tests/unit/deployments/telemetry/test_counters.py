@@ -8,8 +8,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.telemetry.counters import CoordinatorMetrics, MeasureOptions
+from deployments.telemetry.gauges import ModelGauges, Snapshot, render_snapshot
 from deployments.telemetry.reports import BatchReport, SegmentReport, SpanTiming, WritingReport
-from pipelines.core import BlobRef, Usage
+from pipelines.core import BlobRef, ModelInfo, Usage
 from pipelines.errors import Reason, StoreUnavailable
 from pipelines.jobs.job import Job, JobOptions, JobState, Progress
 from pipelines.ledger.outbox import DeliveryState
@@ -17,7 +18,8 @@ from pipelines.storage.measured import MeasuredStore, StoreCall
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import MODEL, House, until
+from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.waiting import until
 
 NOW_S = 10_000.0
 
@@ -48,12 +50,12 @@ def make_job(state: JobState, *, took_s: float = 10.0, audio_s: float = 100.0, t
 
 async def test_a_run_shows_in_the_figures() -> None:
     """Jobs through the real Coordinator leave their traces in every family that has a source here."""
-    house = House(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
+    house = InProcessCluster(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
     await house.coordinator.start()
     await house.coordinator.wake(2)
     jobs = [house.submit("good", range(100, 160)), house.submit("bad", range(1, 21))]
     await house.ended(*jobs)
-    await until(lambda: not house.coordinator._driver.jobs)
+    await until(lambda: not house.coordinator._runners.jobs)
     found = read(await house.coordinator.metrics())
     await house.coordinator.stop()
     by_job = f'model="{MODEL}",tenant_class="standard"'
@@ -80,10 +82,10 @@ async def test_what_waits_shows_by_class_and_model() -> None:
     """Queued and live jobs, their audio and the age of the oldest are told by class of tenants."""
     engine = FakeEngine()
     engine.gate.clear()
-    house = House(MemoryLedger(), MemoryStore(), engine=engine)
+    house = InProcessCluster(MemoryLedger(), MemoryStore(), engine=engine)
     await house.coordinator.start()
     job = house.submit("slow", range(50))
-    await until(lambda: house.coordinator._driver.backlog_s > 0)
+    await until(lambda: house.coordinator._runners.backlog_s > 0)
     await house.coordinator.drain(begin=True)
     house.submit("waits", range(5))
     found = read(await house.coordinator.metrics())
@@ -185,7 +187,7 @@ async def test_a_scrape_does_not_wait_for_storage(monkeypatch) -> None:
     """A ledger that hangs costs a scrape a moment, and shows; so does a store that is away. Counters are there."""
     monkeypatch.setattr("deployments.coordinator.metrics_snapshot.STORAGE_TIMEOUT_S", 0.05)
     ledger, store = MemoryLedger(), MemoryStore()
-    house = House(ledger, store)
+    house = InProcessCluster(ledger, store)
     await house.coordinator.start()
     hangs = threading.Event()
     monkeypatch.setattr(ledger, "queued_jobs", lambda: hangs.wait(5) or ())
@@ -197,3 +199,12 @@ async def test_a_scrape_does_not_wait_for_storage(monkeypatch) -> None:
     assert found["meetmemo_ledger_up"] == 0
     assert "meetmemo_parked_minutes" not in found
     assert found["meetmemo_jobs_submitted_total"] == 0
+
+
+def test_open_pulls_have_their_old_name_too() -> None:
+    """Panels made for ``meetmemo_open_tickets`` keep working for one version; its help text names the new one."""
+    models = {"base": ModelGauges(n_replicas=1, n_pulls=3, leased_audio_s=0.0, info=ModelInfo(name="base"))}
+    text = render_snapshot(Snapshot(models=models))
+    found = read(text)
+    assert found['meetmemo_open_pulls{model="base"}'] == found['meetmemo_open_tickets{model="base"}'] == 3
+    assert b"# HELP meetmemo_open_tickets Deprecated" in text

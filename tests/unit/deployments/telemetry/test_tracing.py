@@ -17,7 +17,8 @@ from pipelines.errors import ConfigurationError
 from pipelines.jobs.job import Job
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.unit.house import House, until
+from tests.support.in_process_cluster import InProcessCluster
+from tests.support.waiting import until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -34,7 +35,7 @@ def spans():
     tracing.use(None)
 
 
-def submit(house: House, job_id: str, traceparent: str) -> Job:
+def submit(house: InProcessCluster, job_id: str, traceparent: str) -> Job:
     """A job as Ingestion makes it for a request within a trace."""
     job = house.submit(job_id, range(30))
     house.ledger.delete(job.tenant, job.id)
@@ -44,7 +45,7 @@ def submit(house: House, job_id: str, traceparent: str) -> Job:
 async def test_one_job_is_one_trace(spans: InMemorySpanExporter) -> None:
     """Every step of a job, whichever actor did it, is a span of the trace that its request began; jobs do not mix."""
     other = "1" * 32
-    house = House(MemoryLedger(), MemoryStore())
+    house = InProcessCluster(MemoryLedger(), MemoryStore())
     await house.coordinator.start()
     jobs = [submit(house, "a", PARENT), submit(house, "b", f"00-{other}-b7ad6b7169203331-01")]
     await house.ended(*jobs)
@@ -60,7 +61,7 @@ async def test_nothing_is_traced_unless_asked_for() -> None:
     """Without a provider jobs run the same, and a request's own place in a trace is empty."""
     with tracing.span("request", PARENT) as place:
         assert place == ""
-    house = House(MemoryLedger(), MemoryStore())
+    house = InProcessCluster(MemoryLedger(), MemoryStore())
     await house.coordinator.start()
     (job,) = await house.ended(submit(house, "a", PARENT))
     await house.coordinator.stop()
@@ -69,7 +70,7 @@ async def test_nothing_is_traced_unless_asked_for() -> None:
 
 async def test_log_lines_of_a_job_carry_its_fields() -> None:
     """What is logged for a job names job, tenant, model and request, in the Coordinator and in the MinutesWriter."""
-    house = House(MemoryLedger(), MemoryStore())
+    house = InProcessCluster(MemoryLedger(), MemoryStore())
     await house.coordinator.start()
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         await house.ended(submit(house, "a", ""))

@@ -16,7 +16,7 @@ from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.storage.layout import PARKED_MINUTES, JobKeys
 from pipelines.testing.store import MemoryStore
-from tests.llm_lab import meeting
+from tests.support.llm_lab import meeting
 
 REQUEST = MinutesRequest(tenant="acme", job_id="a1", title="Call", minutes="llm", language=None)
 TRANSCRIPTS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))

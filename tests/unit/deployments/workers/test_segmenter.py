@@ -24,7 +24,7 @@ from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 from pipelines.testing.store import MemoryStore
-from tests.hashing import HashCounter
+from tests.support.hashing import HashCounter
 
 RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"
 KEYS = JobKeys(tenant="t", job_id="j")
@@ -40,11 +40,11 @@ class CountingStore(MemoryStore):
         self.puts: list[str] = []
         self.limit = 10**9
 
-    def put(self, key: str, data: bytes):  # type: ignore[no-untyped-def]  # as in MemoryStore
+    def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
         if len(self.puts) == self.limit:
             raise StoreUnavailable("away")
         self.puts.append(key)
-        return super().put(key, data)
+        return super().put(key, data, sha256=sha256)
 
 
 @pytest.fixture
@@ -134,6 +134,16 @@ async def test_a_fetched_source_is_hashed_once(
         again = await cut(folder, replace(pulled, source=known), sources)
         assert again == [first, *rest]
         assert counter.times(RECORDING.read_bytes()) == n_times
+
+
+async def test_samples_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span's samples are hashed for its reference, and not again by the store."""
+    folder = LocalStore(tmp_path / "blobs")
+    folder.put(KEYS.source, RECORDING.read_bytes())
+    counter = HashCounter(monkeypatch)
+    spans = [found for found in await cut(folder) if isinstance(found, Span) and found.chunks]
+    assert spans
+    assert {counter.times(folder.get(span.pcm.key)) for span in spans} == {1}
 
 
 async def test_a_finished_segmentation_is_read_not_made(store: CountingStore) -> None:

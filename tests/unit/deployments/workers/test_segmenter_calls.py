@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError
 from cluster.settings.settings import Settings
 from deployments.ports import SegmentRequest
 from deployments.telemetry.reports import SegmentReport
+from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, Span
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost
 from pipelines.storage.layout import JobKeys
@@ -51,7 +52,7 @@ class Replicas:
 
 
 async def collect(called: Replicas) -> list[Any]:
-    handle = SegmenterHandle(cast(DeploymentHandle[Any], called), pause_s=0)
+    handle = SegmenterHandle(cast(DeploymentHandle[Any], called), Backoff(first_s=0.0, longest_s=0.0))
     return [found async for found in handle.segment(REQUEST)]
 
 

@@ -26,7 +26,7 @@ from pipelines.errors import (
     TooLong,
     UnsupportedFormat,
 )
-from tests.recordings import RECORDINGS, expectations, truth
+from tests.support.recordings import RECORDINGS, expectations, truth
 
 LIMIT_S = 600.0
 PacketFilter = Callable[[int, Any], bool]

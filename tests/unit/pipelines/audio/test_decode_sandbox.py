@@ -19,7 +19,7 @@ from pipelines.audio.sandbox_protocol import ERRORS, MESSAGE
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
 from pipelines.isolation import fork_client, limits
 from pipelines.isolation.fork_client import ProcessHost
-from tests.recordings import RECORDINGS
+from tests.support.recordings import RECORDINGS
 
 LIMIT_S = 3600.0
 

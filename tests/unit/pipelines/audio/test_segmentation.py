@@ -15,7 +15,7 @@ from pipelines.audio.vad import Probabilities, Speech, VoiceActivity
 from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
 from pipelines.core import SAMPLE_RATE, SpeechInterval
 from pipelines.errors import OptionError
-from tests.recordings import RECORDINGS, truth
+from tests.support.recordings import RECORDINGS, truth
 
 LOUD = 9000
 SHORT = SegmentationOptions(window_s=4.0, first_span_s=3.0, span_s=12.0, max_span_s=32.0)

@@ -17,7 +17,7 @@ from pipelines.audio.vad import Speech, SpeechDetector, VoiceActivity
 from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import ModelUnavailable, OptionError
-from tests.recordings import RECORDINGS, expectations, truth
+from tests.support.recordings import RECORDINGS, expectations, truth
 
 OPTIONS = VadOptions(threshold=0.5, threshold_off=0.35)
 QUIET = [name for name, e in expectations().items() if e.outcome == "succeeds" and not e.speech]

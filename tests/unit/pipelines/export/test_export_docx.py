@@ -12,7 +12,7 @@ from docx.oxml.ns import qn
 from pipelines.core import Minutes, Transcript
 from pipelines.export.render import render
 from pipelines.text.cleaning import one_line
-from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
+from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
 
 Sample = Callable[[], tuple[Transcript, Minutes, str]]
 

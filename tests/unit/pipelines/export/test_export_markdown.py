@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from pipelines.export.escaping import escape
 from pipelines.export.render import render
 from pipelines.text.cleaning import one_line
-from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
+from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 

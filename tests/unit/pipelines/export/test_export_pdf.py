@@ -10,7 +10,7 @@ from pypdf import PageObject, PdfReader
 from pipelines.core import Minutes, Transcript
 from pipelines.export.pdf_fonts import BOLD, JAPANESE, KOREAN, REGULAR, SIMPLIFIED, font_for, register_fonts
 from pipelines.export.render import render
-from tests.unit.export_samples import call, hostile, meeting_in_chinese, nothing
+from tests.support.export_samples import call, hostile, meeting_in_chinese, nothing
 
 Sample = Callable[[], tuple[Transcript, Minutes, str]]
 

@@ -12,7 +12,7 @@ from pipelines.export.render import RENDERERS, render
 from pipelines.export.times import clock, timestamp
 from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.text.cleaning import clean_text, cleaned, one_line
-from tests.unit.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
+from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
 
 MINUTES_FORMATS = [name for name in RESULT_FORMATS if name.startswith("minutes.")]
 TRANSCRIPT_FORMATS = [name for name in RESULT_FORMATS if name.startswith("transcript.")]

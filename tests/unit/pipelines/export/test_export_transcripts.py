@@ -10,8 +10,8 @@ from pipelines.codec import decode
 from pipelines.core import Minutes, Transcript
 from pipelines.export.render import render
 from pipelines.text.cleaning import clean_text, cleaned
-from tests.unit.export_samples import call, hostile, meeting_in_chinese, nothing
-from tests.unit.subtitle_readers import read_srt, read_vtt
+from tests.support.export_samples import call, hostile, meeting_in_chinese, nothing
+from tests.support.subtitle_readers import read_srt, read_vtt
 
 
 def test_transcript_json_has_the_documented_layout() -> None:

@@ -23,7 +23,7 @@ from pipelines.export.templating.run import TemplatesHere, lay_out
 from pipelines.export.templating.templates import shipped, values_of
 from pipelines.export.templating.values import Markup
 from pipelines.isolation.fork_client import ProcessHost
-from tests.unit import export_samples as samples
+from tests.support import export_samples as samples
 
 
 @pytest.fixture(scope="module")

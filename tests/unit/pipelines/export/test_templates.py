@@ -21,7 +21,7 @@ from pipelines.export.templating.run import check_template, lay_out
 from pipelines.export.templating.templates import shipped, values_of
 from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles
 from pipelines.export.templating.values import MAX_ROUNDS
-from tests.unit import export_samples as samples
+from tests.support import export_samples as samples
 
 
 def as_text(name: str, document: bytes) -> str:

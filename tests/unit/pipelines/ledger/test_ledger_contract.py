@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, event
 
 from pipelines.errors import ConfigurationError, JobUnknown, LedgerUnavailable
 from pipelines.ledger import database, migrations
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.schema import SCHEMA_REVISION, metadata
 from pipelines.testing.ledger import ManualClock, MemoryLedger
@@ -236,7 +237,7 @@ def plans_of(ledger):
     [
         ("ix_jobs_tenant_newest", lambda ledger, lease: ledger.list("acme")),
         ("ix_jobs_newest", lambda ledger, lease: ledger.list(None)),
-        ("ix_jobs_external_id", lambda ledger, lease: ledger.list("acme", external_id="c1")),
+        ("ix_jobs_external_id", lambda ledger, lease: ledger.list("acme", JobFilter(external_id="c1"))),
         ("ix_jobs_tenant_state", lambda ledger, lease: ledger.counts("acme")),
         ("ix_jobs_queue", lambda ledger, lease: ledger.claim(lease, 5)),
         ("ix_jobs_to_cancel", lambda ledger, lease: ledger.cancel_requests(lease)),

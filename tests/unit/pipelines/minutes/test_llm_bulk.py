@@ -19,8 +19,8 @@ from pipelines.minutes.provider.circuit_breaker import BreakerOptions
 from pipelines.minutes.provider.faults import RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits
 from pipelines.testing.deepseek_server import BatchCounts, DeepSeekServer, FaultKind, ServerOptions
-from tests.llm_lab import ALONE, LabOptions, connected, meeting
-from tests.virtual_time import AsgiStream, run_in_virtual_time
+from tests.support.llm_lab import ALONE, LabOptions, connected, meeting
+from tests.support.virtual_time import AsgiStream, run_in_virtual_time
 
 N = 500
 LIMIT = 50

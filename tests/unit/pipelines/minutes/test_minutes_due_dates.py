@@ -10,10 +10,12 @@ from pipelines.core import ActionItem, Evidence, Minutes
 from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.finishing import finish
 from pipelines.minutes.language.due_dates import due_date
+from pipelines.minutes.language.due_phrases import find_due
 from pipelines.minutes.protocol import MinutesOptions
-from tests.llm_lab import said
+from tests.support.llm_lab import said
 
 TUESDAY = date(2026, 11, 24)
+COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "15")
 
 CLEAR = {
     "Friday": "2026-11-27",
@@ -115,3 +117,12 @@ def test_a_writer_cannot_invent_a_date() -> None:
     )
     minutes = Minutes(title="", language="en", writer="llm", model="m", summary="", action_items=(item,))
     assert finish(minutes, MinutesOptions(recorded_on=TUESDAY)).action_items[0].due_date is None
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_count_of_days_is_found_in_a_sentence(count: str) -> None:
+    """What can be read as a day is also found where it is said."""
+    due = find_due(f"Bob will send the report within {count} days.", chinese=False)
+    assert due is not None
+    assert due.text == f"within {count} days"
+    assert due_date(due.text, TUESDAY) is not None

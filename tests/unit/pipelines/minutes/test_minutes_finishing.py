@@ -10,10 +10,10 @@ from pipelines.core import Evidence, Fact, Minutes
 from pipelines.minutes.finishing import finish
 from pipelines.minutes.glossary import spelled
 from pipelines.minutes.llm.answer_schema import read_draft
-from pipelines.minutes.llm.prompt_injection import distrust
+from pipelines.minutes.llm.prompt_injection import demote_injected
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
-from tests.llm_lab import said
+from tests.support.llm_lab import said
 
 TALK = said(
     "Hello, I am Alice and I will chair this meeting in room four.",
@@ -83,7 +83,7 @@ def test_titles(wish: str | None, title: str) -> None:
 def test_spoken_facts_stay() -> None:
     """Chair, place and recipients that were named where they are cited stay."""
     facts = minutes(chair=CHAIR, place=PLACE, distribution=(CAROL,))
-    assert distrust(verify(facts, TALK), TALK.segments) == facts
+    assert demote_injected(verify(facts, TALK), TALK.segments) == facts
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_spoken_facts_stay() -> None:
 )
 def test_facts_that_were_not_spoken_go(fact: Fact) -> None:
     """Who is not named in the cited words, or only in words to the machine, chairs nothing and gets nothing."""
-    checked = distrust(verify(minutes(chair=fact, place=fact, distribution=(fact,)), TALK), TALK.segments)
+    checked = demote_injected(verify(minutes(chair=fact, place=fact, distribution=(fact,)), TALK), TALK.segments)
     assert (checked.chair, checked.distribution) == (None, ())
 
 

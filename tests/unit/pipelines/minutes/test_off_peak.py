@@ -20,8 +20,8 @@ from pipelines.minutes.provider.pricing import is_peak, next_off_peak
 from pipelines.storage.layout import JobKeys
 from pipelines.testing.deepseek_server import DeepSeekServer
 from pipelines.testing.store import MemoryStore
-from tests.llm_lab import LabOptions, connected, meeting
-from tests.virtual_time import AsgiStream
+from tests.support.llm_lab import LabOptions, connected, meeting
+from tests.support.virtual_time import AsgiStream
 
 PEAK = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)  # a Tuesday; low from 10:00
 LOW = datetime(2026, 11, 24, 10, tzinfo=UTC)

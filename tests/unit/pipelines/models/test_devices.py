@@ -6,14 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ConfigurationError
-from pipelines.models.devices import (
-    Device,
-    choose_compute_type,
-    cpu_hints,
-    find_devices,
-    memory_limit_bytes,
-    usable_cores,
-)
+from pipelines.models.devices import choose_compute_type, find_devices, memory_limit_bytes, usable_cores
 
 
 def allowed_cores() -> int:
@@ -23,14 +16,9 @@ def allowed_cores() -> int:
 def test_cpu_is_always_found() -> None:
     """The last device is the CPU, with a name and the memory of the machine."""
     cpu = find_devices()[-1]
-    assert (cpu.kind, cpu.torch_name) == ("cpu", "cpu")
+    assert cpu.kind == "cpu"
     assert cpu.name
     assert cpu.memory_bytes > 1 << 20
-
-
-def test_gpu_is_named_as_torch_names_it() -> None:
-    """A GPU's torch name carries its index."""
-    assert Device(kind="cuda", index=3, name="GPU", memory_bytes=1).torch_name == "cuda:3"
 
 
 def test_affinity_mask_bounds_the_cores() -> None:
@@ -87,8 +75,3 @@ def test_absent_gpu_is_refused() -> None:
     absent = sum(device.kind == "cuda" for device in find_devices())
     with pytest.raises(ConfigurationError, match="cannot be used"):
         choose_compute_type("cuda", index=absent)
-
-
-def test_hints_name_only_known_variables() -> None:
-    """The hints never touch MKL, which is disastrous on AMD."""
-    assert set(cpu_hints()) <= {"CT2_FORCE_CPU_ISA"}

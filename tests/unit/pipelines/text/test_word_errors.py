@@ -22,6 +22,7 @@ def test_as_jiwer_counts(reference: str, heard: str) -> None:
         ("Hello, world!", "hello world", 2, 0),
         ("It’s half-past.", "it's half past", 3, 0),
         ("会议开始", "会议开了", 4, 1),
+        ("会议，开始。「好」", "会议开始、好", 5, 0),
         ("", "something", 0, 1),
         ("twenty words", "", 2, 2),
     ],

@@ -61,6 +61,11 @@ def test_characters_of_chinese() -> None:
     ]
 
 
+def test_rare_characters_of_chinese() -> None:
+    """Ideographs beyond the Basic Multilingual Plane are words of their own as well."""
+    assert len(retime(heard("吉野家"), "𠮷𠮷家", 10.0, 11.5)) == 3
+
+
 def test_without_times() -> None:
     """A segment whose words were not timed stays so, and no words have no times."""
     assert retime((), "anything", 0.0, 1.0) == ()

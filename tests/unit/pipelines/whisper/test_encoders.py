@@ -26,7 +26,7 @@ from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from pipelines.whisper.torch_encoder import TorchEncoder
 from tests.contracts.engine import EngineContract, Pcm
-from tests.recordings import samples_of, word_error_rate
+from tests.support.recordings import samples_of, word_error_rate
 
 MINI_EN = BUNDLED_DIR / "mini-en"
 CPU = torch.device("cpu")

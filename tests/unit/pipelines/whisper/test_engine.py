@@ -27,7 +27,7 @@ from pipelines.whisper.options import Attempt
 from pipelines.whisper.quality import Rule, Thresholds
 from pipelines.whisper.tokenizer import Vocabulary
 from tests.contracts.engine import EngineContract, Pcm
-from tests.recordings import samples_of, truth, word_error_rate
+from tests.support.recordings import samples_of, truth, word_error_rate
 
 MINI_EN = BUNDLED_DIR / "mini-en"
 GREEDY = DecodeOptions(temperatures=(0.0,))

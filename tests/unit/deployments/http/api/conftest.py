@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from deployments.http.app import build_api
+from deployments.http.config import ApiConfig, ApiServices
+from deployments.http.dependencies import BACKEND
 from deployments.limits import IngestionLimits, TenantLimits
 from deployments.sources.limits import SourceLimits
 from pipelines.ledger.open import open_ledger
@@ -14,8 +16,8 @@ from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.open import open_store
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import MODELS, Api, SteeredCoordinator
-from tests.asgi_server import serve_asgi
+from tests.support.api_harness import Api, SteeredCoordinator, api_config, fields_of
+from tests.support.asgi_server import serve_asgi
 
 # `max_concurrent_uploads` is a limit of both kinds; here it is the replica's.
 TENANT_LIMITS = {field.name for field in fields(TenantLimits)} - {"max_concurrent_uploads"}
@@ -23,68 +25,42 @@ TENANT_LIMITS = {field.name for field in fields(TenantLimits)} - {"max_concurren
 
 @pytest.fixture
 async def make_api(tmp_path):
-    """Build applications; keywords that are not named in ``make`` are limits."""
+    """Build applications; keywords of ``make`` are fields of services, settings and limits."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(
-            *,
-            tenants=None,
-            cors_origins=(),
-            known_hosts=None,
-            refuse_cross_site=True,
-            ledger=None,
-            store=None,
-            sources=None,
-            public_url="",
-            llm_configured=False,
-            authenticator=None,
-            keys=None,
-            batches=None,
-            webhooks=None,
-            mail_domains=None,
-            twilio=(),
-            styles=None,
-            templates=None,
-            **limits,
-        ):
+        async def make(*, tenants=None, ledger=None, store=None, batches=None, sources=None, **given):
             ledger = MemoryLedger() if ledger is None else ledger
             store = MemoryStore() if store is None else store
             coordinator = SteeredCoordinator(ledger)
-            spool_dir = tmp_path / "spool"
-            own = {name: limits.pop(name) for name in list(limits) if name in TENANT_LIMITS}
-            app = build_api(
-                ledger,
-                store,
-                coordinator,
-                models=MODELS,
-                default_model="mini-en",
-                limits=IngestionLimits(
-                    spool_dir=spool_dir,
-                    min_free_bytes=0,
-                    sources=sources or SourceLimits(),
-                    tenant=TenantLimits(**own),
-                    tenants=tenants or {},
-                    **limits,
-                ),
-                llm_configured=llm_configured,
-                webhooks=webhooks,
-                mail_domains=mail_domains,
-                twilio=twilio,
-                version="1.2.3",
-                public_url=public_url,
-                cors_origins=cors_origins,
-                known_hosts=known_hosts,
-                refuse_cross_site=refuse_cross_site,
-                authenticator=authenticator,
-                keys=keys,
+            services = ApiServices(
+                ledger=ledger,
+                store=store,
+                coordinator=coordinator,
                 batches=batches or SqlBatches(f"sqlite:///{tmp_path}/batches.db"),
-                styles=styles,
-                templates=templates,
+                **fields_of(ApiServices, given),
             )
-            stack.callback(app.state.backend.offer.templates.close)
+            switches = fields_of(ApiConfig, given)
+            own = {name: given.pop(name) for name in list(given) if name in TENANT_LIMITS}
+            limits = IngestionLimits(
+                spool_dir=tmp_path / "spool",
+                min_free_bytes=0,
+                sources=sources or SourceLimits(),
+                tenant=TenantLimits(**own),
+                tenants=tenants or {},
+                **given,
+            )
+            app = build_api(services, api_config(limits, **switches))
+            stack.callback(BACKEND.of(app).offer.templates.close)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)
-            return Api(app=app, client=client, ledger=ledger, store=store, coordinator=coordinator, spool_dir=spool_dir)
+            return Api(
+                app=app,
+                client=client,
+                ledger=ledger,
+                store=store,
+                coordinator=coordinator,
+                spool_dir=limits.spool_dir,
+            )
 
         yield make
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from deployments.auth.authenticators import ALL_SCOPES, Principal, Scope
+from deployments.http.dependencies import DOORKEEPER
 from pipelines.errors import Unauthenticated
 
 OPEN = {"/healthz", "/readyz"}
@@ -131,5 +132,5 @@ async def test_readiness_answers_while_keys_cannot_be_looked_up(api, monkeypatch
     async def hang(token):
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(api.app.state.authenticator, "authenticate", hang)
+    monkeypatch.setattr(DOORKEEPER.of(api.app), "authenticate", hang)
     assert (await api.client.get("/readyz", headers=key("a"))).status_code == 200

@@ -39,7 +39,7 @@ async def test_a_rebound_name_reads_nothing(api):
             continue
         body = answer.json()
         assert (body.get("reason") or body["error"]["code"]) == "misdirected"
-    assert not api.ledger._jobs
+    assert not api.ledger.jobs
 
 
 @pytest.mark.parametrize("host", ["meetmemo.test", "localhost:8000", "127.0.0.1:8000", "[::1]", "10.0.0.7:8000"])
@@ -71,7 +71,7 @@ async def test_a_foreign_page_changes_nothing(api, headers):
     assert (await api.client.delete(f"/v1/jobs/{job_id}", headers=headers)).status_code == 403
     speech = await api.client.post("/v1/audio/transcriptions", files={"file": ("a.wav", b"RIFF")}, headers=headers)
     assert (speech.status_code, speech.json()["error"]["code"]) == (403, "cross_site")
-    assert list(api.ledger._jobs) == [job_id]
+    assert list(api.ledger.jobs) == [job_id]
 
 
 async def test_a_foreign_page_embeds_nothing(api):

@@ -1,8 +1,8 @@
-"""The API keeps to its OpenAPI document, whatever it is sent; ``python -m tests.api_conformance`` tries longer."""
+"""The API keeps to its OpenAPI document, whatever it is sent (more: ``python -m tests.support.api_conformance``)."""
 
 import pytest
 
-from tests.api_conformance import operations, serving, try_operation
+from tests.support.api_conformance import operations, serving, try_operation
 
 N_EXAMPLES = 4
 SEED = 1

@@ -6,10 +6,11 @@ import json
 import pytest
 
 from deployments.http.console_page import CONTENT_SECURITY_POLICY, FILES
+from deployments.schemas.options import Options
 from pipelines.jobs.events import CancelRequested, Claimed
 from pipelines.jobs.job import JobState
 from pipelines.storage.layout import JobKeys
-from tests.api_harness import Connection
+from tests.support.api_harness import Connection
 
 
 async def test_the_page_may_load_nothing_from_elsewhere(api):
@@ -48,6 +49,28 @@ async def test_choices(api):
     assert choices["minutes"] == ["auto", "extractive", "none"]
     assert choices["minutes_templates"] == ["standard", "classic"]
     assert choices["max_upload_bytes"] > 0
+
+
+async def test_options_that_are_offered(make_api):
+    """Each comes with its schema and the names there are; what cannot be had here is not among them."""
+    offered = (await (await make_api()).client.get("/v1/choices")).json()["options"]
+    assert offered.keys() == Options.model_fields.keys() - {"webhook_url", "recipients"}
+    assert (offered["model"]["enum"], offered["model"]["default"]) == (["mini-en", "base"], "mini-en")
+    assert offered["minutes"]["enum"] == ["auto", "extractive", "none"]
+    assert offered["minutes_template"]["examples"] == ["standard", "classic"]
+    assert offered["beam_size"] == {
+        "type": "integer",
+        "title": "Beam Size",
+        "default": 1,
+        "minimum": 1,
+        "maximum": 10,
+        "concern": "transcript",
+        "description": Options.model_fields["beam_size"].description,
+    }
+    everything = await make_api(mail_domains=frozenset(), llm_configured=True)
+    offered = (await everything.client.get("/v1/choices")).json()["options"]
+    assert "recipients" in offered
+    assert "llm" in offered["minutes"]["enum"]
 
 
 class Listener:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from deployments.artifacts.presigned_uploads import LIFETIME_S, URL_LIFETIME_S
+from deployments.http.dependencies import BACKEND
 from deployments.retention.housekeeping import Retention, enforce_retention
 from pipelines.ids import created_at_s
 from pipelines.storage.open import open_store
@@ -129,7 +130,7 @@ async def test_a_url_that_is_old(make_api, monkeypatch):
     api = await make_api()
     upload = await announce(api)
     await api.client.put(upload["url"], content=AUDIO)
-    intake = api.app.state.backend.intake
+    intake = BACKEND.of(api.app).intake
     monkeypatch.setattr("deployments.artifacts.presigned_uploads.URL_LIFETIME_S", -1.0)
     late = await announce(api)
     assert (await api.client.put(late["url"], content=AUDIO)).status_code == 404

@@ -136,7 +136,7 @@ async def test_a_token_opens_its_tenant(door):
         {"tenant": ["acme"]},
         {"nbf": time.time() + 3600},
     ],
-    ids=str,
+    ids=", ".join,  # without the values: times differ between the processes that share the tests
 )
 async def test_a_token_with_a_wrong_claim_is_refused(door, wrong):
     """Expired or endless, of another issuer or audience, of no tenant, not yet valid."""
@@ -175,7 +175,7 @@ async def test_tokens_for_something_else_are_refused(door, kind):
         await door.authenticate(signed(headers={"typ": kind}, **RIGHT))
 
 
-@pytest.mark.parametrize("tenant", [*RESERVED_TENANTS, "", "Acme", "acme/x", "..", True, {"a": "b"}])
+@pytest.mark.parametrize("tenant", [*sorted(RESERVED_TENANTS), "", "Acme", "acme/x", "..", True, {"a": "b"}])
 async def test_a_claim_that_names_no_tenant(door, tenant):
     """Nor what the store keeps beside the tenants."""
     with pytest.raises(Unauthenticated, match="names no tenant"):

@@ -10,7 +10,7 @@ from deployments.ports import MinutesRequest
 from pipelines.errors import Reason
 from pipelines.export.render import render
 from pipelines.jobs.events import Claimed, Failed
-from tests.unit.export_samples import call
+from tests.support.export_samples import call
 
 GIVEN = {"external_id": "CA 17/ä", "metadata": '{"queue": "sales", "agent": "Ann"}'}
 SHOWN = ("CA 17/ä", {"agent": "Ann", "queue": "sales"})

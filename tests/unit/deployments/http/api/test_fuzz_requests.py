@@ -1,6 +1,6 @@
-"""A small, fixed share of what ``python -m tests.fuzz_requests`` does for longer."""
+"""A small, fixed share of what ``python -m tests.support.fuzz_requests`` does for longer."""
 
-from tests.fuzz_requests import CLOSED, fuzz
+from tests.support.fuzz_requests import CLOSED, fuzz
 
 
 def test_mutated_requests_do_no_harm():

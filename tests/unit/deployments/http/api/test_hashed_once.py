@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from pipelines.storage.open import open_store
-from tests.hashing import HashCounter
+from tests.support.hashing import HashCounter
 
 AUDIO = b"RIFF" + bytes(range(256)) * 400
 TUS = {"tus-resumable": "1.0.0"}

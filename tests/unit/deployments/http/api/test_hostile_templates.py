@@ -11,6 +11,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from deployments.auth.authenticators import ALL_SCOPES, Principal
+from deployments.http.dependencies import BACKEND
 from deployments.intake.twilio import TwilioAccount
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
@@ -19,9 +20,9 @@ from pipelines.errors import TemplateInvalid
 from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles
 from pipelines.jobs.events import Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.storage.layout import JobKeys
-from tests.api_harness import until
 from tests.servers.s3 import s3_server
-from tests.unit import export_samples as samples
+from tests.support import export_samples as samples
+from tests.support.waiting import until
 
 HOSTILE = "{{ 7|round(-1000000000) }}"
 DOUBLING = "{% set x = ['a', 'b'] %}" + "{% set x = [x, x] %}" * 40 + "{{ x|upper }}"
@@ -215,7 +216,7 @@ async def test_too_many_templates_are_told_to_wait(make_api, endless):
         params = {"minutes_template": f"{{{{ {n} }}}}"}
         return await api.client.post("/v1/jobs", params=params, content=b"RIFF", headers=WAV)
 
-    queue = api.app.state.backend.offer.templates
+    queue = BACKEND.of(api.app).offer.templates
     asked = [asyncio.create_task(queue.check("default", f"{{{{ {n} }}}}")) for n in range(1, 69)]
     await until(lambda: endless.n_begun == 4)
     answer = await ask(0)

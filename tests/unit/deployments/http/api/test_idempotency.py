@@ -7,7 +7,8 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import Connection, until
+from tests.support.api_harness import Connection
+from tests.support.waiting import until
 
 KEY = {"idempotency-key": "call-1"}
 BATCH = {"entries": [{"filename": "a.wav"}]}

@@ -11,7 +11,7 @@ from pipelines.jobs.events import CancelRequested
 from pipelines.jobs.job import JobState
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import until
+from tests.support.waiting import until
 
 AUDIO = b"RIFF" + bytes(range(256)) * 20
 PROBLEM = "application/problem+json"

@@ -12,7 +12,7 @@ from deployments.http import job_events
 from deployments.tenant import coordinator_client
 from pipelines.jobs.events import CancelRequested, Claimed, ResultsStored, Segmented, SpanStored, TranscriptStored
 from pipelines.jobs.job import Progress
-from tests.api_harness import Connection
+from tests.support.api_harness import Connection
 
 SPAN = SpanStored(audio_s=30.0, chunks=())
 

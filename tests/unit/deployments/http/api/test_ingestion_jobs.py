@@ -21,7 +21,7 @@ from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.storage.layout import JobKeys
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import until
+from tests.support.waiting import until
 
 CHUNK = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=20 * SAMPLE_RATE),))
 TRANSCRIBED = (Claimed(), Segmented(n_chunks=0), TranscriptStored())

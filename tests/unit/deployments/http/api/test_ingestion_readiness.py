@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.http.app import Ingestion, IngestionConfig, IngestionLimits, build_api
+from deployments.http.app import Ingestion
+from deployments.http.config import ApiServices
 from deployments.http.routes import health
+from deployments.limits import IngestionLimits
 from deployments.ports import ModelStatus
 from pipelines.errors import ConfigurationError
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import SteeredCoordinator
+from tests.support.api_harness import SteeredCoordinator, api_config
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +92,12 @@ async def test_silent_coordinator(api):
         ({"models": (ModelStatus(name="base", ready=True),)}, "model", "degraded", "mini-en: not ready; base: ready"),
         ({"models": (ModelStatus(name="base", ready=False),)}, "device", "down", ""),
         (
-            {"models": (ModelStatus(name="mini-en", ready=True), ModelStatus(name="base", ready=False, asleep=True))},
+            {
+                "models": (
+                    ModelStatus(name="mini-en", ready=True),
+                    ModelStatus(name="base", ready=False, scaled_to_zero=True),
+                )
+            },
             "model",
             "ok",
             "mini-en: ready; base: asleep",
@@ -138,34 +145,16 @@ async def test_models(api):
 
 def test_default_model_must_exist(tmp_path):
     """A default model that is not offered is a configuration error at the start, not at the first job."""
-    ledger = MemoryLedger()
     with pytest.raises(ConfigurationError, match="huge"):
-        build_api(
-            ledger,
-            MemoryStore(),
-            SteeredCoordinator(ledger),
-            models=("mini-en",),
-            default_model="huge",
-            limits=IngestionLimits(spool_dir=tmp_path),
-            llm_configured=False,
-            version="1",
-        )
+        api_config(IngestionLimits(spool_dir=tmp_path), models=("mini-en",), default_model="huge")
 
 
 async def test_the_deployment_class(tmp_path):
     """The plain class builds the same application where Ray Serve asks for it, and has no call of its own."""
     ledger = MemoryLedger()
     ingestion = Ingestion(
-        ledger=ledger,
-        store=MemoryStore(),
-        coordinator=SteeredCoordinator(ledger),
-        config=IngestionConfig(
-            models=("mini-en",),
-            default_model="mini-en",
-            limits=IngestionLimits(spool_dir=tmp_path / "spool"),
-            llm_configured=True,
-            version="9.9",
-        ),
+        ApiServices(ledger=ledger, store=MemoryStore(), coordinator=SteeredCoordinator(ledger)),
+        api_config(IngestionLimits(spool_dir=tmp_path / "spool"), llm_configured=True, version="9.9"),
     )
     app = ingestion.__serve_build_asgi_app__()
     assert app.version == "9.9"

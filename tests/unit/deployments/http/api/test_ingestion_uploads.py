@@ -20,7 +20,8 @@ from deployments.intake.spool_sweep import sweep
 from pipelines.errors import Overloaded, StoreUnavailable, TooLarge
 from pipelines.storage.open import open_store
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import Connection, until
+from tests.support.api_harness import Connection
+from tests.support.waiting import until
 
 MIB = 1 << 20
 BOUNDARY = "frontier"
@@ -132,10 +133,10 @@ class SlowStore(MemoryStore):
         self.writing = threading.Event()
         self.go = threading.Event()
 
-    def put(self, key, data):
+    def put(self, key, data, *, sha256=""):
         self.writing.set()
         assert self.go.wait(30)
-        return super().put(key, data)
+        return super().put(key, data, sha256=sha256)
 
 
 async def test_cancelled_while_storing(make_api):

@@ -1,13 +1,15 @@
 """Writing minutes anew over HTTP, and the wishes that minutes take."""
 
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
-from cluster.cli.minutes import wishes
+from cluster.cli.minutes import minutes_app
 from cluster.client.http import Client
 from pipelines.audio.playback import PlaybackCopy
 from pipelines.codec import encode
@@ -17,7 +19,7 @@ from pipelines.export.render import render
 from pipelines.jobs.events import Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs.job import MinutesRecord
 from pipelines.storage.layout import JobKeys
-from tests.api_harness import until
+from tests.support.waiting import until
 
 RECORD = MinutesRecord(
     state="written",
@@ -137,20 +139,38 @@ async def test_wishes_at_submission(api) -> None:
         assert answer.json()["errors"][0]["field"] == "minutes_template"
 
 
+def wishes(*arguments: str) -> dict[str, Any]:
+    """Return what `meetmemo minutes rewrite` sends."""
+    sent: list[dict[str, Any]] = []
+
+    def ask(endpoint: str, method: str, job_id: str, options: dict[str, Any]) -> dict[str, Any]:
+        sent.append(options)
+        return {"id": job_id}
+
+    app = minutes_app(ask, lambda config, home, url: "http://meetmemo.test", Console(quiet=True))
+    outcome = CliRunner().invoke(app, ["rewrite", "j1", *arguments])
+    if outcome.exception:
+        raise outcome.exception
+    return sent[0]
+
+
 async def test_the_command_lines_client(api, tmp_path) -> None:
     """`meetmemo minutes rewrite` sends what is given, a template from its file, and lists the versions."""
     job_id = await transcribed(api)
     path = tmp_path / "board.md"
     path.write_text("# {{ title }}")
-    given = wishes(str(path), "Board", ["MeetMemo"], datetime(2026, 11, 24))
+    given = wishes("--template", str(path), "--title", "Board", "--term", "MeetMemo", "--recorded", "2026-11-24")
     async with Client("http://meetmemo.test", transport=httpx.ASGITransport(app=api.app)) as client:
         job = await client.rewrite(job_id, given)
         assert job["options"]["minutes_template"] == "# {{ title }}"
         assert job["options"]["recording_date"] == "2026-11-24"
         assert len((await client.minutes_versions(job_id))["versions"]) == 2
-    assert wishes("classic", None, None, None) == {"minutes_template": "classic"}
+    assert wishes("--template", "classic") == {"minutes_template": "classic"}
+    assert wishes("--writer", "extractive", "--language", "de") == {"minutes": "extractive", "minutes_language": "de"}
     with pytest.raises(OptionError):
-        wishes(str(tmp_path / "nothing.md"), None, None, None)
+        wishes("--template", str(tmp_path / "nothing.md"))
+    with pytest.raises(OptionError):
+        wishes("--writer", "none")
 
 
 async def test_clips(api, tmp_path: Path) -> None:

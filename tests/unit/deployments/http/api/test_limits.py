@@ -7,14 +7,16 @@ import pytest
 
 from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.auth.rate_limit import RateMeter
-from deployments.http.app import Ingestion, IngestionConfig
+from deployments.http.app import Ingestion
+from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits, TenantLimits
 from pipelines.errors import Overloaded
 from pipelines.jobs.events import Claimed
 from pipelines.jobs.job import Progress
 from pipelines.testing.ledger import ManualClock, MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import Connection, SteeredCoordinator, until
+from tests.support.api_harness import Connection, SteeredCoordinator, api_config
+from tests.support.waiting import until
 
 
 class Tenants:
@@ -169,12 +171,7 @@ async def test_limits_change_while_it_runs(tmp_path):
     spool.mkdir()
     limits = IngestionLimits(spool_dir=spool)
     ingestion = Ingestion(
-        ledger=ledger,
-        store=MemoryStore(),
-        coordinator=SteeredCoordinator(ledger),
-        config=IngestionConfig(
-            models=("base",), default_model="base", limits=limits, llm_configured=False, version="0"
-        ),
+        ApiServices(ledger=ledger, store=MemoryStore(), coordinator=SteeredCoordinator(ledger)), api_config(limits)
     )
     app = ingestion.__serve_build_asgi_app__()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:

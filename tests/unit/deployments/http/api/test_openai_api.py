@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from deployments.http.app import build_api
+from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
 from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
@@ -14,9 +15,10 @@ from pipelines.models.profile import ModelProfile
 from pipelines.testing.engine import FakeEngine
 from pipelines.testing.ledger import MemoryLedger
 from pipelines.testing.store import MemoryStore
-from tests.api_harness import Connection
-from tests.asgi_server import serve_asgi
-from tests.unit.house import MODEL, House, until
+from tests.support.api_harness import Connection, api_config
+from tests.support.asgi_server import serve_asgi
+from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.waiting import until
 
 NUMBERS = list(range(1, 61))  # two spans of three chunks
 SPOKEN = " ".join(f"w{number}" for number in NUMBERS)
@@ -45,18 +47,15 @@ async def open_desk(tmp_path):
 
     async def open_(languages=("en",), engine=None):
         ledger, store = MemoryLedger(), MemoryStore()
-        house = House(ledger, store, engine=engine or FakeEngine(languages=languages), languages=languages)
+        house = InProcessCluster(ledger, store, engine=engine or FakeEngine(languages=languages), languages=languages)
         await house.coordinator.start()
         app = build_api(
-            ledger,
-            store,
-            house.coordinator,
-            models=(MODEL,),
-            default_model=MODEL,
-            limits=IngestionLimits(spool_dir=tmp_path / "spool", min_free_bytes=0, keep_alive_s=0.5),
-            llm_configured=False,
-            version="1",
-            profiles={MODEL: ModelProfile(languages=languages)},
+            ApiServices(ledger=ledger, store=store, coordinator=house.coordinator),
+            api_config(
+                IngestionLimits(spool_dir=tmp_path / "spool", min_free_bytes=0, keep_alive_s=0.5),
+                models=(MODEL,),
+                profiles={MODEL: ModelProfile(languages=languages)},
+            ),
         )
         server = serve_asgi(app)
         desk = Desk(house, await server.__aenter__(), app)

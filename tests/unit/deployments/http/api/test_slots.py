@@ -8,7 +8,8 @@ import pytest
 
 from deployments.limits import TenantLimits
 from pipelines.testing.ledger import MemoryLedger
-from tests.api_harness import Connection, until
+from tests.support.api_harness import Connection
+from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_limits import Tenants, of
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}

@@ -14,10 +14,11 @@ from deployments.http import app
 from deployments.intake import spool_sweep
 from deployments.intake.spool_sweep import SpoolSweeper, SpoolUse, spool_use, sweep
 from pipelines.errors import StoreUnavailable
-from tests.api_harness import Connection, until
+from tests.support.api_harness import Connection
+from tests.support.virtual_time import run_in_virtual_time
+from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_ingestion_uploads import HEAD, MULTIPART, RAW
 from tests.unit.deployments.http.api.test_metrics import samples
-from tests.virtual_time import run_in_virtual_time
 
 MIB = 1 << 20
 LEFT_BY_THE_DEAD = """

@@ -7,7 +7,8 @@ import hashlib
 import pytest
 from tusclient.client import TusClient
 
-from tests.api_harness import Connection, until
+from tests.support.api_harness import Connection
+from tests.support.waiting import until
 
 AUDIO = b"RIFF" + bytes(range(256)) * 40
 N_BYTES = len(AUDIO)

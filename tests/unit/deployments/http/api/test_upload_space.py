@@ -19,7 +19,8 @@ from pipelines.errors import Overloaded, StoreFull
 from pipelines.ids import new_id
 from pipelines.jobs.job import JobOptions
 from pipelines.testing.ledger import ManualClock
-from tests.api_harness import Connection, until
+from tests.support.api_harness import Connection
+from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_limits import Tenants, of
 from tests.unit.deployments.http.api.test_tus import PIECE, TUS, metadata
 

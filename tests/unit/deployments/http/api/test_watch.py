@@ -7,6 +7,7 @@ import pytest
 
 from cluster.client.http import Client
 from cluster.client.watch_folder import Watcher
+from pipelines.ledger.job_filter import JobFilter
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ async def test_a_sidecar_in_foreign_names(desk, tmp_path):
     watcher = make(fields={"callId": "external_id"})
     await watcher.look()
     assert await watcher.look() == 1
-    assert api.ledger.list(None, external_id="17").jobs[0].filename == "b.wav"
+    assert api.ledger.list(None, JobFilter(external_id="17")).jobs[0].filename == "b.wav"
 
 
 async def test_what_is_refused_is_told_once(desk):

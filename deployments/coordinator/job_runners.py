@@ -1,0 +1,154 @@
+"""`JobRunners`: the jobs that a Coordinator has in hand, and the dispatchers that they share."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from deployments.artifacts import job_data
+from deployments.artifacts.storage_retry import StorageRetry
+from deployments.coordinator.dispatchers import Dispatchers
+from deployments.coordinator.job_runner import JobRunner, JobServices, Steps, describe, last_line
+from deployments.coordinator.job_steps import STEPS
+from deployments.coordinator.job_store import JobStore
+from deployments.coordinator.lease import LeaderLease
+from deployments.coordinator.live_job import LiveJob
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.coordinator.story import JobStories
+from deployments.coordinator.transcript_reuse import TranscriptReuse
+from deployments.ports import MinutesPort, Outcome, SegmenterPort, TranscriberPort
+from deployments.telemetry.counters import CoordinatorMetrics
+from deployments.telemetry.reports import BatchReport
+from pipelines.errors import Reason
+from pipelines.jobs.events import Event, Failed, Recovered
+from pipelines.jobs.job import Job, JobState
+from pipelines.scheduling.eta import SpeedMeter, eta_s
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.protocol import BlobStore
+
+
+class JobRunners:
+    """A `JobRunner` for each job that was begun and has not ended. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        *,
+        job_store: JobStore,
+        store: BlobStore,
+        segmenter: SegmenterPort,
+        transcribers: Mapping[str, TranscriberPort],
+        minutes_writer: MinutesPort,
+        leader: LeaderLease,
+        storage_retry: StorageRetry,
+        options: CoordinatorOptions,
+        measures: CoordinatorMetrics,
+        ended: Callable[[], None],
+        steps: Steps = STEPS,
+    ) -> None:
+        """Wire the parts; ``ended`` is called whenever a job has ended and makes room for another."""
+        self._steps = steps
+        self.dispatchers = Dispatchers(transcribers, options, measures, give_up=self._give_up, lost=self._lost)
+        self.meter = SpeedMeter()
+        self.stories = JobStories()
+        self._services = JobServices(
+            job_store=job_store,
+            store=store,
+            segmenter=segmenter,
+            minutes_writer=minutes_writer,
+            leader=leader,
+            storage_retry=storage_retry,
+            options=options,
+            measures=measures,
+            dispatchers=self.dispatchers,
+            reuse=TranscriptReuse(
+                job_store=job_store,
+                store=store,
+                leader=leader,
+                storage_retry=storage_retry,
+                profiles=options.profiles,
+                weights=options.weights,
+            ),
+            meter=self.meter,
+            stories=self.stories,
+            ended=ended,
+        )
+        self.jobs = self._services.jobs
+
+    async def close(self) -> None:
+        """Stop all work; jobs stay as the ledger has them."""
+        tasks = [*self._services.background, *(task for run in self.jobs.values() for task in run.live.tasks)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.dispatchers.close()
+
+    # Where jobs come in
+
+    def authenticate(self, job: Job) -> JobRunner:
+        """Take a job in hand."""
+        known = self._services.options.profile_of(job.options.model).languages or ()
+        given = job.options.language or (known[0] if len(known) == 1 else None)
+        live = LiveJob(job=job, stored=job, given_language=given)
+        run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
+        return run
+
+    async def recover(self, job: Job) -> None:
+        """Go on with a job that an earlier Coordinator had begun."""
+        run, store = self.authenticate(job), self._services.store
+        run.live.outcomes = await asyncio.to_thread(job_data.stored_outcomes, store, run.live.keys)
+        for vote in await asyncio.to_thread(job_data.stored_languages, store, run.live.keys):
+            run.live.votes[vote.channel] = vote
+        self._services.measures.recovered()
+        n_done = len(run.live.outcomes.done)
+        await self._services.job_store.record(job, "recovered", f"{n_done} chunks were transcribed")
+        await self.begin(run, Recovered())
+
+    async def begin(self, run: JobRunner, event: Event) -> None:
+        """Start or go on with a job, unless its model is not there any more."""
+        model = run.job.options.model
+        transcribed = run.job.state is JobState.SUMMARIZING or run.job.minutes_of
+        if model not in self.dispatchers and not transcribed:
+            event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
+        await run.report(event)
+
+    # What Transcribers report
+
+    def record_report(self, model: str, figures: BatchReport) -> None:
+        """Count what a Transcriber measured."""
+        self._services.measures.batch(model, figures, self._services.options.profile_of(model).window_s)
+
+    async def take_outcome(self, model: str, pull_id: str, outcome: Outcome) -> None:
+        """Take in what became of a claimed item; an outcome whose lease was lost meanwhile is ignored."""
+        run = self.jobs.get(outcome.item.job_id)
+        if run is None:
+            await self._services.storage_retry.in_thread(self._discard, outcome.item)
+        elif self.dispatchers[model].settle(pull_id, outcome.item):
+            await run.take_outcome(model, outcome, f"pull-{pull_id[:8]}")
+
+    def _discard(self, item: WorkItem) -> None:
+        """Delete a late outcome unless its job lives and is only not recovered yet. Blocks."""
+        if self._services.job_store.is_over(item.tenant, item.job_id):
+            job_data.discard(self._services.store, item)
+
+    def _give_up(self, model: str, item: WorkItem, why: str) -> None:
+        if run := self.jobs.get(item.job_id):
+            run.give_up(model, item, why)
+
+    def _lost(self, model: str, pull_id: str, item: WorkItem, why: str) -> None:
+        if run := self.jobs.get(item.job_id):
+            run.tell(f"PullFailed: {describe(item)} by {model}: {last_line(why)}", stimulus_id=f"pull-{pull_id[:8]}")
+
+    # How far they are
+
+    @property
+    def n_transcribing(self) -> int:
+        """Jobs that hold samples and chunks; those that only wait for their minutes keep nobody out."""
+        return sum(run.job.state is not JobState.SUMMARIZING for run in self.jobs.values())
+
+    @property
+    def backlog_s(self) -> float:
+        """Audio seconds that wait or are being transcribed."""
+        return self.dispatchers.backlog_s
+
+    def eta(self, job: Job) -> float | None:
+        """Seconds a job still needs, as far as the speed is known."""
+        remaining = job.progress.audio_s - job.progress.done_s
+        return eta_s(remaining, self.backlog_s, len(self.jobs), self.meter.speed)

@@ -1,0 +1,211 @@
+"""The step of each command: what a job has done for it by the Segmenter, the Transcribers, the stores.
+
+A step reports back by `JobRunner.handle`; an error that it raises ends its job.
+"""
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+
+from deployments.artifacts import job_data, quarantine
+from deployments.coordinator.item_commands import CountLanguage, HandBack, PostponeItem, QuarantineChunk, RetryItem
+from deployments.coordinator.job_runner import JobRunner, Steps, last_line
+from deployments.coordinator.segment_stream import spans_of
+from deployments.ports import MinutesRequest, SegmentRequest
+from deployments.telemetry.reports import SegmentReport
+from pipelines.core import BlobRef, Span
+from pipelines.jobs.events import (
+    ChunkFinished,
+    CleanUp,
+    EnqueueChunks,
+    ResultsStored,
+    Segmented,
+    SourceFetched,
+    StartMinutes,
+    StartSegmentation,
+    StartStitching,
+    TranscriptStored,
+)
+from pipelines.scheduling.work_item import WorkItem
+
+log = structlog.get_logger()
+
+
+async def segment(run: JobRunner, command: StartSegmentation) -> None:
+    """Read the Segmenter's stream, or what a replay's origin kept."""
+    services, live = run.services, run.live
+    if live.job.replay_of:
+        await _replay(run)
+        return
+    if await _take_earlier(run):
+        return
+    request = SegmentRequest(
+        tenant=live.job.tenant,
+        job_id=live.job.id,
+        split_channels=live.job.options.channels == "split",
+        window_s=services.options.profile_of(live.job.options.model).window_s,
+        source_url=live.job.source_url,
+        source=live.job.source,
+        request_id=live.job.request_id,
+        traceparent=live.job.traceparent,
+        keep_audio=live.job.options.keep_audio,
+    )
+    stream = spans_of(
+        services.segmenter,
+        request,
+        services.storage_retry,
+        max_attempts=services.options.max_attempts,
+        pause_s=services.options.pause_s,
+    )
+    async with contextlib.aclosing(stream):
+        async for found in stream:
+            if isinstance(found, Span):
+                await run.handle(live.span_stored(found))
+            elif isinstance(found, SegmentReport):
+                services.measures.segmented(found)
+            elif isinstance(found, BlobRef):
+                await run.handle(SourceFetched(source=found))
+                if await _take_earlier(run):
+                    return
+            else:
+                _queue(run, live.close_ballots())
+                await run.handle(Segmented(n_chunks=found.n_chunks))
+
+
+async def _take_earlier(run: JobRunner) -> bool:
+    """End a job's transcription with what an earlier one made of the same content, if there is such."""
+    reused = await run.services.reuse.take(run.job)
+    if reused is None:
+        return False
+    run.services.measures.reused(run.job, reused.audio_s)
+    await run.handle(reused)
+    return True
+
+
+async def _replay(run: JobRunner) -> None:
+    """Lay out the chunks to decode again; everything else has an outcome in the origin."""
+    services, live = run.services, run.live
+    spans, kept = await services.storage_retry.in_thread(quarantine.prepare_replay, services.store, live.job)
+    live.votes = {vote.channel: vote for vote in kept.votes}
+    live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
+    for span in spans:
+        await run.handle(live.span_stored(span))
+    await run.handle(Segmented(n_chunks=kept.summary.n_chunks))
+
+
+async def enqueue(run: JobRunner, command: EnqueueChunks) -> None:
+    """Queue new chunks, or questions about their language."""
+    _queue(run, run.live.items_for(command.chunks))
+
+
+def _queue(run: JobRunner, items: list[WorkItem]) -> None:
+    run.services.meter.start(time.monotonic())
+    run.services.dispatchers.add(run.job.options.model, items)
+
+
+async def stitch(run: JobRunner, command: StartStitching) -> None:
+    """Store the transcript: stitched from the chunks, or that of the job whose minutes are written anew."""
+    services, live = run.services, run.live
+    await services.storage_retry.repeat(services.leader.confirm)
+    if live.job.minutes_of:
+        await services.storage_retry.in_thread(job_data.copy_transcript, services.store, live.job, live.job.minutes_of)
+        await run.handle(TranscriptStored())
+        return
+    model = live.job.options.model
+    usage = await services.storage_retry.in_thread(
+        job_data.stitch_job,
+        services.store,
+        live.job,
+        services.dispatchers[model].replica,
+        live.votes,
+        live.transcriptions,
+    )
+    # A transcript is no other job's while a canary model decodes some of its chunks.
+    content_key = "" if services.dispatchers.route_of(model) else services.reuse.key_of(live.job)
+    await run.handle(TranscriptStored(usage=usage, content_key=content_key))
+
+
+async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
+    """Have minutes and documents written."""
+    services = run.services
+    request = MinutesRequest.of(run.job)
+    await services.storage_retry.repeat(services.leader.confirm)
+    written = await services.storage_retry.repeat(lambda: services.minutes_writer.write(request))
+    if written.figures is not None:
+        services.measures.written(written.figures)
+    await run.handle(
+        ResultsStored(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
+    )
+
+
+async def end(run: JobRunner, command: CleanUp) -> None:
+    """Forget an ended job and delete its working data."""
+    services = run.services
+    run.forget()
+    # Apart from the job's own end, which need not wait for a store that is away.
+    cleaning = asyncio.create_task(services.storage_retry.in_thread(job_data.clean_up, services.store, run.job))
+    services.background.add(cleaning)
+    cleaning.add_done_callback(services.background.discard)
+    services.ended()
+
+
+async def retry(run: JobRunner, command: RetryItem) -> None:
+    """Queue an item again; its dispatcher gives it up after the last attempt."""
+    run.services.dispatchers[command.model].retry(command.item, command.why)
+
+
+async def postpone(run: JobRunner, command: PostponeItem) -> None:
+    """Queue an item again after a pause."""
+    run.services.dispatchers[command.model].postpone(command.item)
+
+
+async def count_language(run: JobRunner, command: CountLanguage) -> None:
+    """Count one window's answer; once its channel's language is decided, store it and queue the chunks."""
+    services, live = run.services, run.live
+    vote = live.hear(command.item.chunk, command.languages)
+    if vote is not None:
+        await services.storage_retry.in_thread(job_data.store_language, services.store, live.keys, vote)
+        _queue(run, live.decide(vote))
+
+
+async def hand_back(run: JobRunner, command: HandBack) -> None:
+    """Queue an item of the canary model with the job's own model."""
+    run.services.dispatchers.hand_back(
+        run.job.options.model, command.item, canary_model=command.canary_model, why=command.why
+    )
+
+
+async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
+    """Keep a chunk that failed for the last time, and go on without it."""
+    services, item, why = run.services, command.item, command.why
+    model = run.job.options.model
+    services.measures.quarantined(model)
+    log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
+    await services.storage_retry.repeat(services.leader.confirm)
+    replica = services.dispatchers[model].replica
+    await services.storage_retry.in_thread(
+        quarantine.keep_chunk, services.store, item, why, model=replica, at_s=time.time()
+    )
+    await services.storage_retry.in_thread(job_data.store_failure, services.store, item, why)
+    await services.job_store.record(run.job, "chunk_given_up", f"chunk {item.chunk.index}: {last_line(why)}")
+    await run.handle(ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
+
+
+STEPS = Steps(
+    by_command={
+        StartSegmentation: segment,
+        EnqueueChunks: enqueue,
+        StartStitching: stitch,
+        StartMinutes: write_minutes,
+        CleanUp: end,
+        RetryItem: retry,
+        PostponeItem: postpone,
+        CountLanguage: count_language,
+        HandBack: hand_back,
+        QuarantineChunk: quarantine_chunk,
+    },
+    tasks={StartSegmentation: "segment", StartStitching: "stitch", StartMinutes: "minutes"},
+)
+"""What runs for each command."""

@@ -1,0 +1,133 @@
+"""`BucketIntake`: jobs of one tenant from objects in buckets, whether an event names them or a prefix is swept."""
+
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from deployments.intake.bucket_events import ObjectCreated
+from deployments.intake.submission import Submission, clean_filename, listed, read_wishes
+from deployments.schemas.options import ApiModel
+from deployments.sources.fetch import name_in
+from deployments.sources.places import SourceCredential, credential_for
+from deployments.sources.s3 import Found, Page, bucket_and_key, list_pages, read_sidecar_of, s3_url
+from deployments.tenant.jobs import TenantJobs
+from deployments.tenant.threads import in_thread
+from pipelines.errors import ExternalIdConflict, IdempotencyConflict, ModelUnknown, OptionError, Reason, refused_option
+from pipelines.jobs.sidecar import read_sidecar
+
+MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
+BESIDE_RECORDINGS = (".json", ".xml", ".txt", ".csv", ".md5", ".sha256", ".srt", ".vtt")
+_CHECK_EVERY = 100  # new jobs between two looks at the backlog
+
+
+class NotedObject(ApiModel):
+    """What became of an object: a new job, the job it brought before, or why it brings none.
+
+    `refused` is a recording whose sidecar is wrong, or names the external id of another one.
+    """
+
+    source: str
+    outcome: Literal["accepted", "repeated", "ignored", "refused"]
+    job_id: str | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+class Noted(ApiModel):
+    """What became of the objects; ``more`` says that a sweep found more than it takes at once."""
+
+    objects: list[NotedObject]
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketIntake:
+    """Makes jobs for the tenant of ``jobs`` from objects in ``places``; ``common`` are the options of all of them."""
+
+    jobs: TenantJobs
+    places: tuple[SourceCredential, ...]
+    common: Mapping[str, Any]
+
+    async def take(self, created: Iterable[ObjectCreated]) -> Noted:
+        """Make jobs of objects that an event names; raises `Overloaded`, `Draining`, `SourceUnreachable`."""
+        await self.jobs.check_backlog()
+        return Noted(
+            objects=[
+                await self._note(s3_url(item.bucket, item.key), item.etag) for item in created if item.n_bytes != 0
+            ]
+        )
+
+    async def sweep(self, prefix: str) -> Noted:
+        """Make jobs of the objects below a prefix that brought none yet, `MAX_SWEPT` at once.
+
+        Raises `InvalidOptions` where the prefix is in no place, `Overloaded`, `Draining`, `SourceUnreachable`.
+        """
+        place = credential_for(prefix, self.places, self.jobs.tenant)
+        if place is None:
+            raise refused_option("prefix", "is in no bucket that this server has credentials for")
+        noted: list[NotedObject] = []
+        n: Counter[str] = Counter()
+        async for item, page in self._unseen(prefix, place):
+            if n["accepted"] == MAX_SWEPT:
+                return Noted(objects=noted, more=True)
+            became = await self._note(item.url, item.etag, page)
+            n[became.outcome] += 1
+            if became.outcome == "accepted" or (became.outcome == "refused" and n["refused"] <= MAX_SWEPT):
+                noted.append(became)
+            if became.outcome == "accepted" and n["accepted"] % _CHECK_EVERY == 0:
+                await self.jobs.check_backlog()
+        return Noted(objects=noted)
+
+    async def _unseen(self, prefix: str, place: SourceCredential) -> AsyncIterator[tuple[Found, Page]]:
+        """Yield the objects that brought no job, each with the part of the listing it is in."""
+        pages = list_pages(prefix, place)
+        while page := await in_thread(next, pages, None):
+            await self.jobs.check_backlog()
+            keys = {item.key: _key_of(item.url, item.etag) for item in page.objects}
+            taken = await self.jobs.used_keys(keys.values())
+            for item in page.objects:
+                if keys[item.key] not in taken:
+                    yield item, page
+
+    async def _note(self, url: str, etag: str, page: Page | None = None) -> NotedObject:
+        """Make a job of an object, once for its bucket, key and content."""
+        if url.lower().endswith(BESIDE_RECORDINGS) or url.endswith("/"):
+            return NotedObject(source=url, outcome="ignored", detail="not a recording, by its name")
+        place = credential_for(url, self.places, self.jobs.tenant)
+        if place is None:
+            return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
+        try:
+            submission = await self._submission(url, etag, place, page)
+        except (OptionError, ModelUnknown) as error:
+            return NotedObject(source=url, outcome="refused", reason=error.reason, detail=f"its sidecar: {error}")
+        try:
+            job, created = await self.jobs.accept(submission)
+        except IdempotencyConflict:  # with other options: the recording is transcribed all the same
+            return NotedObject(source=url, outcome="repeated", detail="brought a job with other options before")
+        except ExternalIdConflict as error:
+            return NotedObject(source=url, outcome="refused", reason=error.reason, detail=str(error))
+        return NotedObject(source=url, outcome="accepted" if created else "repeated", job_id=job.id)
+
+    async def _submission(self, url: str, etag: str, place: SourceCredential, page: Page | None) -> Submission:
+        """Read the options of all, and over them the sidecar's; raises `OptionError`, `ModelUnknown`."""
+        values = dict(self.common)
+        wanted = place.sidecars and (page is None or page.may_have_sidecar(bucket_and_key(url)[1]))
+        sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
+        if sidecar is not None:
+            values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
+        options, reference = await read_wishes(values, self.jobs.offer)
+        return Submission(
+            options=options,
+            reference=reference,
+            filename=clean_filename(name_in(url)),
+            spool=None,
+            source_url=url,
+            idempotency_key=_key_of(url, etag),
+        )
+
+
+def _key_of(url: str, etag: str) -> str:
+    """The idempotency key of an object: its job is made once for its bucket, key and content."""
+    return f"s3/{hashlib.sha256(f'{url}#{etag}'.encode()).hexdigest()}"

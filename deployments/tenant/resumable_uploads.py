@@ -1,0 +1,130 @@
+"""`TenantUploads`: one tenant's resumable uploads, from their files and the protocol's decisions to their jobs."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+
+from deployments.intake.resumable_records import Resumable
+from deployments.intake.resumable_uploads import Piece, ResumableUploads, WholeUpload
+from deployments.intake.spool import body_of
+from deployments.intake.submission import Submission, clean_filename, merge_options, read_wishes
+from deployments.intake.tus_protocol import Append, Creation, CutBack, Decision, MakeJob, PieceHead, Refuse, TusUpload
+from deployments.limits import UploadPace
+from deployments.sources.blocks import joined
+from deployments.tenant.jobs import TenantJobs
+from deployments.tenant.threads import in_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantUploads:
+    """The uploads of the tenant of ``jobs``; ``pace`` is how slowly pieces may come.
+
+    Methods that take an id raise `NotFound`.
+    """
+
+    jobs: TenantJobs
+    files: ResumableUploads
+    pace: UploadPace
+
+    async def begin(self, creation: Creation) -> Resumable:
+        """Begin an upload.
+
+        Raises `InvalidOptions`, `ModelUnknown`, `TooLarge`, `Overloaded`, `Draining`, `StoreFull`.
+        """
+        values = merge_options({name: [text] for name, text in creation.options.items()}, {})
+        options, reference = await read_wishes(values, self.jobs.offer)
+        await self.jobs.check_backlog()
+        return await in_thread(
+            self.files.create,
+            self.jobs.tenant,
+            creation.n_bytes,
+            clean_filename(creation.filename),
+            options,
+            self.jobs.limits,
+            reference,
+        )
+
+    async def get(self, upload_id: str) -> tuple[Resumable, int]:
+        """Return an upload and how many bytes of it are there.
+
+        Makes its job where the process was killed between the last byte and the job.
+        """
+        record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+        return await self._concluded(record, _state(record, n_there).asked()), n_there
+
+    async def append(
+        self, upload_id: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
+    ) -> tuple[Resumable, int]:
+        """Append a piece, and make the job after the last one; return the upload and how many bytes are there.
+
+        Raises `OffsetConflict`, `UploadBusy`, `UploadStalled`, `ChecksumMismatch`, `InvalidRequest`, `StoreFull`.
+        """
+        record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+        head = PieceHead.of(headers)
+        await self._concluded(record, _state(record, n_there).piece_began(head))
+        if record.job_id:
+            return record, n_there
+        with self.files.appending(record) as part:
+            upload = _state(record, self.files.n_there(record))
+            decisions = await self._written(part, upload, head, body)
+        return await self._concluded(record, decisions), upload.offset
+
+    async def end(self, upload_id: str) -> None:
+        """Delete what has arrived of an upload; the job that it became stays."""
+        record, _ = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+        await in_thread(self.files.delete, record)
+
+    async def _written(
+        self, part: Piece, upload: TusUpload, head: PieceHead, body: AsyncIterator[bytes]
+    ) -> tuple[Decision, ...]:
+        """Write a piece as the protocol decides; return what is to be done after its last byte."""
+        try:
+            await _carry_out(part, upload.piece_began(head))
+            async for block in joined(body_of(body, None, self.pace)):
+                await _carry_out(part, upload.data_came(block))
+            decisions = upload.piece_ended()
+            await _carry_out(part, decisions)
+        except BaseException:
+            await _carry_out(part, upload.piece_cut())
+            raise
+        return decisions
+
+    async def _concluded(self, record: Resumable, decisions: tuple[Decision, ...]) -> Resumable:
+        """Refuse or make the job where that was decided; return the upload as it is then."""
+        for decision in decisions:
+            match decision:
+                case Refuse(error, detail):
+                    raise error(detail)
+                case MakeJob():
+                    return await self._job_made(record)
+        return record
+
+    async def _job_made(self, record: Resumable) -> Resumable:
+        """Make the job of an upload that is whole, once."""
+        source = await in_thread(WholeUpload, self.files.data(record))
+        submission = Submission(
+            options=record.options,
+            filename=record.filename,
+            spool=source,
+            source_url="",
+            idempotency_key=f"tus/{record.id}",
+            reference=record.reference,
+        )
+        job, _ = await self.jobs.accept(submission)
+        await in_thread(self.files.finish, record, job.id)
+        return replace(record, job_id=job.id)
+
+
+def _state(record: Resumable, n_there: int) -> TusUpload:
+    return TusUpload(n_bytes=record.n_bytes, offset=n_there, has_job=bool(record.job_id))
+
+
+async def _carry_out(part: Piece, decisions: tuple[Decision, ...]) -> None:
+    """Do to an upload's file what was decided; waits for nothing but a write."""
+    for decision in decisions:
+        match decision:
+            case Append(data):
+                await in_thread(part.append, data)
+            case CutBack(n_bytes):
+                part.undo(n_bytes)
+            case Refuse(error, detail):
+                raise error(detail)

@@ -1,0 +1,216 @@
+"""`JobOptions`: everything a submitter may choose about a job. The one list of options.
+
+A field added to `JobOptions` is an option of the HTTP API, of its OpenAPI document, of manifests and sidecars
+(`deployments.schemas.options.Options`), a flag of the command line (`cluster.cli.option_flags`), and an input of the
+console's form (`GET /v1/choices`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeVar, get_origin
+
+from pydantic import AfterValidator, AwareDatetime, StringConstraints
+
+from pipelines.text.languages import LANGUAGES
+from pipelines.text.redaction import MaskKind
+
+MAX_PRIORITY = 100
+MAX_TERMS = 200
+MAX_TEMPLATE_CHARACTERS = 20_000
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+SpeakerName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)
+]
+Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
+EmailAddress = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
+    ),
+]
+
+
+def _known_language(value: str | None) -> str | None:
+    if value is None or value == "auto":
+        return None
+    if value not in LANGUAGES:
+        raise ValueError("not a language code of Whisper, such as en, de or zh")
+    return value
+
+
+Concern = Literal["transcript", "minutes", "job"]
+"""What an option decides: the transcript, the minutes, or how the job is treated."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option as submitters give it.
+
+    ``kind`` is its type and ``constraints`` are those of `pydantic.Field`; stored jobs need not satisfy them.
+    ``default`` stands for an option that is left out.
+    """
+
+    name: str = ""
+    kind: Any = None
+    default: Any = None
+    description: str
+    concern: Concern
+    constraints: Mapping[str, Any]
+
+    @property
+    def is_list(self) -> bool:
+        return get_origin(self.kind) is tuple
+
+
+def _given(
+    description: str, *, concern: Concern = "transcript", kind: Any = None, default: Any = None, **constraints: Any
+) -> dict[str, Option]:
+    """Describe a field of `JobOptions`; ``kind`` is the type that submitters give, where it is another one."""
+    option = Option(description=description, concern=concern, kind=kind, default=default, constraints=constraints)
+    return {"option": option}
+
+
+def _option(default: T, description: str, **given: Any) -> T:
+    """Make a field of `JobOptions` whose default is also that of submitters; see `_given`."""
+    made: T = field(default=default, metadata=_given(description, default=default, **given))
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """The options of a job, with those filled in that were left out.
+
+    ``language`` None means: vote. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
+    ``temperature`` is where the decoder's ladder of second tries begins. ``minutes_template`` is a template's name or
+    its text. ``webhook_url`` None means: that of the tenant, if any. ``reuse``: see `pipelines.jobs.content_hash`.
+
+    Append new fields: their order is part of the fingerprints that are stored under idempotency keys.
+    """
+
+    model: str = field(metadata=_given("Name of a configured model; the default model when left out.", kind=str | None))
+    language: str | None = _option(
+        None,
+        "Whisper's language code, such as `en` or `zh`; `auto` or nothing: detected.",
+        kind=Annotated[str | None, AfterValidator(_known_language)],
+    )
+    channels: Literal["mix", "split"] = _option(
+        "mix", "`mix` transcribes all channels as one, `split` each channel on its own."
+    )
+    word_timestamps: bool = _option(False, "Give every word its own times.")
+    beam_size: int = _option(1, "Beams of the decoder; 1 is greedy and fastest.", ge=1, le=10)
+    minutes: Literal["auto", "extractive", "llm", "none"] = _option(
+        "auto",
+        "`auto` takes the language model where one is configured, else the extractive writer; `llm` is refused where "
+        "none is configured.",
+        concern="minutes",
+    )
+    minutes_language: str | None = _option(
+        None,
+        "Language of the minutes as a BCP 47 tag; that of the transcript when left out.",
+        concern="minutes",
+        kind=LanguageTag | None,
+    )
+    priority: int = _option(
+        0, "Jobs of higher priority are decoded first.", concern="job", ge=-MAX_PRIORITY, le=MAX_PRIORITY
+    )
+    speakers: tuple[str, ...] = _option(
+        (), "Names of the speakers, in the order of the channels.", kind=tuple[SpeakerName, ...], max_length=16
+    )
+    task: Literal["transcribe", "translate"] = _option(
+        "transcribe", "`translate` writes English whatever is spoken; refused where the model cannot."
+    )
+    prompt: str = _option("", "Text that might have come before: names and spelling to go by.", max_length=2000)
+    vocabulary: tuple[str, ...] = _option(
+        (),
+        "Words the decoder should know: names, products, abbreviations.",
+        kind=tuple[Term, ...],
+        max_length=200,
+    )
+    temperature: float = _option(
+        0.0, "Where decoding begins; what fails the quality rules is tried at higher ones.", ge=0, le=1
+    )
+    zh_script: Literal["simplified", "traditional"] | None = _option(
+        None, "Characters of Chinese transcripts; as the model writes them when left out."
+    )
+    mask: tuple[MaskKind, ...] = _option(
+        (),
+        "What is hidden in transcript and minutes, before a language model sees it: `email`, `cards`, `numbers` of 4 "
+        "digits and more, `profanity`.",
+        max_length=4,
+    )
+    minutes_template: str = _option(
+        "",
+        "Layout of the minutes: `standard`, `classic`, a template that is configured, or the text of one (Jinja2 that "
+        "writes Markdown); the tenant's usual one when left out.",
+        concern="minutes",
+        max_length=MAX_TEMPLATE_CHARACTERS,
+    )
+    minutes_title: str = _option(
+        "",
+        "Title of the minutes; `{title}` in it stands for the one the writer would choose.",
+        concern="minutes",
+        kind=Title,
+    )
+    glossary: tuple[str, ...] = _option(
+        (),
+        "Names and terms as they are spelled; may be repeated.",
+        concern="minutes",
+        kind=tuple[Term, ...],
+        max_length=MAX_TERMS,
+    )
+    recording_date: date | None = _option(  # noqa: RUF009  makes a field
+        None, "Day of the recording (ISO 8601): due dates such as 'by Friday' count from it.", concern="minutes"
+    )
+    keep_audio: bool = _option(
+        False,
+        "Keep a compressed copy of the recording for a while, to listen to with the transcript and for clips of what "
+        "was decided; the recording itself is deleted when the job ends.",
+        concern="job",
+    )
+    webhook_url: str | None = _option(
+        None,
+        "URL that is told how the job ends (Standard Webhooks), in place of the tenant's; shown without its query.",
+        concern="job",
+        min_length=1,
+        max_length=2048,
+    )
+    recipients: tuple[str, ...] = _option(
+        (),
+        "E-mail addresses that get the minutes, documents attached.",
+        concern="job",
+        kind=tuple[EmailAddress, ...],
+        max_length=20,
+    )
+    reuse: bool = field(
+        default=True,
+        metadata=_given(
+            "Take the transcript of an earlier job that had the same recording and options, if there is one; the "
+            "server's setting when left out.",
+            concern="job",
+            kind=bool | None,
+        ),
+    )
+    deadline: datetime | None = _option(  # noqa: RUF009  makes a field
+        None,
+        "When the transcript is wanted (ISO 8601): among jobs of one priority those with the earliest deadline go "
+        "first, before those without.",
+        concern="job",
+        kind=AwareDatetime | None,
+    )
+
+
+def options_of(kind: type[JobOptions] = JobOptions) -> tuple[Option, ...]:
+    """Return the options in the order of the fields."""
+    found = ((each, each.metadata["option"]) for each in fields(kind))
+    return tuple(replace(option, name=each.name, kind=option.kind or each.type) for each, option in found)
+
+
+LIST_OPTIONS = frozenset(option.name for option in options_of() if option.is_list)
+MINUTES_OPTIONS = tuple(option.name for option in options_of() if option.concern == "minutes")
+TRANSCRIPT_OPTIONS = tuple(option.name for option in options_of() if option.concern == "transcript")

@@ -1,0 +1,1 @@
+"""Tests of whole clusters, most of which share one; it stops after the last of them."""

@@ -1,0 +1,192 @@
+"""The HTTP application with its collaborators at hand, and a raw ASGI connection for clients that misbehave."""
+
+import asyncio
+import contextlib
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from deployments.http.config import ApiConfig
+from deployments.limits import IngestionLimits
+from deployments.ports import ClusterStatus, DrainStatus, JobView, ModelStatus, StoryEntry
+from pipelines.jobs.events import Event
+from pipelines.jobs.job import Job
+from pipelines.jobs.state_machine import transition
+from pipelines.ledger.protocol import Ledger
+
+MODELS = ("mini-en", "base")
+
+
+def api_config(limits: IngestionLimits, *, models: tuple[str, ...] = MODELS, **changes: Any) -> ApiConfig:
+    """Settings of an API; the first model is the default one."""
+    given = {"default_model": models[0], "llm_configured": False, "version": "1.2.3", **changes}
+    return ApiConfig(models=models, limits=limits, **given)
+
+
+def fields_of(kind: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Take the fields of a dataclass out of keyword arguments."""
+    return {item.name: given.pop(item.name) for item in fields(kind) if item.name in given}
+
+
+class SteeredCoordinator:
+    """A Coordinator that says what the test tells it; ``broken`` makes every call fail as a dead replica does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.broken: Exception | None = None
+        self.n_wakes = 0
+        self.n_arrived = 0
+        self.eta_s: float | None = 12.5
+        self.views: dict[str, Job] = {}
+        self.stories: dict[str, tuple[StoryEntry, ...]] = {}
+        self.changed = asyncio.Event()
+        self.drained = DrainStatus(draining=False, refusing=False, n_live_jobs=3)
+        self.cluster = ClusterStatus(
+            models=tuple(ModelStatus(name=name, ready=True, detail="cpu int8") for name in MODELS),
+            backlog_audio_s=90.0,
+            speed=2.0,
+        )
+
+    async def wake(self, n_arrived: int = 0) -> None:
+        self._answer()
+        self.n_wakes += 1
+        self.n_arrived += n_arrived
+
+    async def metrics(self) -> bytes:
+        self._answer()
+        return (
+            b"# HELP meetmemo_steered What the Coordinator says.\n# TYPE meetmemo_steered gauge\nmeetmemo_steered 1.0\n"
+        )
+
+    async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
+        self._answer()
+        job = self.views.get(job_id) or self.ledger.get(tenant, job_id)
+        if job.version <= seen_version:
+            changed = self.changed
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), timeout_s)
+            self._answer()
+        return JobView(job=self.views.get(job_id) or self.ledger.get(tenant, job_id), eta_s=self.eta_s)
+
+    async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
+        self._answer()
+        return dict.fromkeys(job_ids, self.eta_s)
+
+    async def status(self) -> ClusterStatus:
+        self._answer()
+        return self.cluster
+
+    async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
+        self._answer()
+        return self.stories.get(job_id, ())
+
+    async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
+        self._answer()
+        if begin is not None:
+            self.drained = DrainStatus(draining=begin, refusing=begin and refuse, n_live_jobs=3)
+        return self.drained
+
+    def announce(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def _answer(self) -> None:
+        if self.broken:
+            raise self.broken
+
+
+@dataclass
+class Api:
+    """An application under test."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    ledger: Any  # a fake or a real one: tests reach for the fake's outage
+    store: Any
+    coordinator: SteeredCoordinator
+    spool_dir: Path
+
+    @property
+    def spooled(self) -> list[Path]:
+        """What lies in the spool folder."""
+        return list(self.spool_dir.iterdir())
+
+    @property
+    def n_spooled_bytes(self) -> int:
+        """How much of uploads lies in the spool folder; a file that is renamed or deleted meanwhile counts nothing."""
+        n_bytes = 0
+        for path in self.spool_dir.glob("*.upload"):
+            with contextlib.suppress(FileNotFoundError):
+                n_bytes += path.stat().st_size
+        return n_bytes
+
+    @property
+    def blobs(self) -> list[str]:
+        return list(self.store.list(""))
+
+    async def submit(self, content: bytes = b"RIFF", **params: str) -> str:
+        """Upload and return the job's id."""
+        answer = await self.client.post("/v1/jobs", content=content, params=params)
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["id"]
+        return job_id
+
+    def advance(self, job_id: str, *events: Event) -> Job:
+        """Let events happen to a job, as the Coordinator would."""
+        lease = self.ledger.acquire_lease("test", 60.0)
+        job: Job = self.ledger.get("default", job_id)
+        for event in events:
+            after, _ = transition(job, event)
+            job = self.ledger.apply(lease, after, job.version)
+        self.coordinator.announce()
+        return job
+
+
+@dataclass
+class Connection:
+    """One request driven by hand: the body comes when the test sends it, the answer is seen as it comes."""
+
+    app: FastAPI
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    query: str = ""
+
+    def __post_init__(self) -> None:
+        self._incoming: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": self.method,
+            "scheme": "http",
+            "path": self.path,
+            "raw_path": self.path.encode(),
+            "query_string": self.query.encode(),
+            "root_path": "",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in self.headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        self.task = asyncio.create_task(self.app(scope, self._incoming.get, self._outgoing.put))
+
+    def send(self, data: bytes = b"", *, more: bool = True) -> None:
+        self._incoming.put_nowait({"type": "http.request", "body": data, "more_body": more})
+
+    def disconnect(self) -> None:
+        self._incoming.put_nowait({"type": "http.disconnect"})
+
+    async def next(self, timeout_s: float = 30.0) -> MutableMapping[str, Any]:
+        """The next message of the answer."""
+        async with asyncio.timeout(timeout_s):
+            return await self._outgoing.get()
+
+    async def done(self, timeout_s: float = 30.0) -> None:
+        """Wait until the application has finished with the request."""
+        async with asyncio.timeout(timeout_s):
+            await self.task

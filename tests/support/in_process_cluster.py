@@ -1,0 +1,206 @@
+"""The whole house in one process: real Coordinator, Transcriber and MinutesWriter, no Ray, coded audio.
+
+Recordings are made of numbers (`pipelines.testing.engine.coded_pcm`): a lost chunk is a missing word in the
+transcript, a chunk transcribed twice a doubled one.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from deployments.artifacts.storage_retry import StorageRetry
+from deployments.coordinator.coordinator import Coordinator
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.notifications.messages import JobNotifications
+from deployments.ports import (
+    MinutesPort,
+    MinutesRequest,
+    SegmenterPort,
+    SegmentRequest,
+    TranscriberPort,
+    WrittenResults,
+)
+from deployments.workers.minutes_writer import MinutesWriter
+from deployments.workers.transcriber import Transcriber
+from pipelines.codec import decode, encode
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, SpeechInterval, Transcript
+from pipelines.jobs.job import Job, JobOptions, JobState
+from pipelines.ledger.batch_book import BatchRepository
+from pipelines.ledger.protocol import Ledger
+from pipelines.minutes.extractive.writer import ExtractiveWriter
+from pipelines.models.profile import ModelProfile
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+from pipelines.testing.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
+from tests.support.waiting import until
+
+MODEL = "fake"
+STAND_IN = "stand-in"
+WORDS_PER_CHUNK = 10
+CHUNKS_PER_SPAN = 3
+_NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
+
+
+class CodedSegmenter:
+    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+        self.fail: Exception | None = None
+        self.n_calls = 0
+
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+        self.n_calls += 1
+        if self.fail:
+            raise self.fail
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        numbers = [int(word) for word in self._store.get(keys.source).split()]
+        n_spans = n_chunks = 0
+        per_span = WORDS_PER_CHUNK * CHUNKS_PER_SPAN
+        for index, first in enumerate(range(0, len(numbers), per_span)):
+            await asyncio.sleep(0)
+            start = first * _NUMBER
+            part = numbers[first : first + per_span]
+            chunks = tuple(
+                Chunk(
+                    index=n_chunks + i,
+                    channel=0,
+                    span=index,
+                    pieces=(
+                        SpeechInterval(
+                            start=start + offset * _NUMBER,
+                            end=start + min(offset + WORDS_PER_CHUNK, len(part)) * _NUMBER,
+                        ),
+                    ),
+                )
+                for i, offset in enumerate(range(0, len(part), WORDS_PER_CHUNK))
+            )
+            n_spans, n_chunks = n_spans + 1, n_chunks + len(chunks)
+            pcm = self._store.put(keys.pcm(0, index), coded_pcm(part).tobytes())
+            span = Span(index=index, channel=0, start=start, end=start + len(part) * _NUMBER, pcm=pcm, chunks=chunks)
+            self._store.put(keys.span(index), encode(span))
+            yield span
+        summary = SourceSummary(
+            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_spans=n_spans, n_chunks=n_chunks
+        )
+        self._store.put(keys.summary, encode(summary))
+        yield summary
+
+
+class Unanswered:
+    """A Transcriber or MinutesWriter nobody reaches: every call fails."""
+
+    async def work(self, pull_id: str) -> int:
+        raise ConnectionError("no replica")
+
+    async def write(self, request: MinutesRequest) -> WrittenResults:
+        raise ConnectionError("no replica")
+
+
+class InProcessCluster:
+    """One Coordinator with everything around it, over the given ledger and store."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: BlobStore,
+        *,
+        engine: FakeEngine | None = None,
+        owner: str = "house",
+        languages: tuple[str, ...] = ("en",),
+        n_transcribers: int = 1,
+        transcriber: TranscriberPort | None = None,
+        max_attempts: int = 3,
+        max_live_jobs: int = 32,
+        minutes_writer: MinutesPort | None = None,
+        segmenter: SegmenterPort | None = None,
+        storage_retry: StorageRetry | None = None,
+        batches: BatchRepository | None = None,
+        notices: JobNotifications | None = None,
+        weights: str = "",
+        stand_in: FakeEngine | None = None,
+    ) -> None:
+        """``stand_in`` adds a second model, `STAND_IN`, with this engine."""
+        self.ledger = ledger
+        self.store = store
+        self.engine = engine or FakeEngine(languages=languages)
+        self.segmenter = CodedSegmenter(store)
+        extractive = ExtractiveWriter()
+        self.replicas = [
+            Transcriber(name=MODEL, engine=self.engine, store=store, source=self, max_rows=4)
+            for _ in range(n_transcribers)
+        ]
+        self._next = 0
+        others = {}
+        if stand_in is not None:
+            others[STAND_IN] = Transcriber(name=STAND_IN, engine=stand_in, store=store, source=self, max_rows=4)
+        self.coordinator = Coordinator(
+            ledger=ledger,
+            store=store,
+            segmenter=segmenter or self.segmenter,  # type: ignore[arg-type]  # nobody probes
+            storage_retry=storage_retry,
+            batches=batches,
+            transcribers={MODEL: transcriber or self, **others},
+            minutes_writer=minutes_writer
+            or MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time),
+            count_replicas=lambda: {MODEL: n_transcribers},
+            options=CoordinatorOptions(
+                owner=owner,
+                profiles={MODEL: ModelProfile(languages=languages)},
+                weights={MODEL: weights},
+                batch_size=4,
+                max_attempts=max_attempts,
+                max_live_jobs=max_live_jobs,
+                lease_s=3.0,
+                pause_s=0.02,
+                idle_poll_s=0.05,
+                progress_interval_s=0.02,
+                notices=notices or JobNotifications(),
+            ),
+        )
+        self.claim = self.coordinator.claim
+        self.complete = self.coordinator.complete
+
+    async def work(self, pull_id: str) -> int:
+        """Serve's part: the next replica in turn takes the pull."""
+        self._next += 1
+        return await self.replicas[self._next % len(self.replicas)].work(pull_id)
+
+    def let_go(self) -> None:
+        """Wait until what replicas had in hand when their callers left is done. Blocks."""
+        for replica in self.replicas:
+            replica._device.shutdown(wait=True)
+
+    def submit(
+        self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", minutes_of: str = "", **options: Any
+    ) -> Job:
+        """What Ingestion does: source first, then the job."""
+        source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())
+        job = Job(
+            id=job_id,
+            tenant=tenant,
+            options=JobOptions(model=MODEL, **options),
+            source=BlobRef(key=source.key, n_bytes=source.n_bytes, sha256=source.sha256),
+            filename=f"{job_id}.wav",
+            minutes_of=minutes_of,
+            created_at_s=1.0,
+        )
+        return self.ledger.create(job)[0]
+
+    async def ended(self, *jobs: Job, timeout_s: float = 60.0) -> list[Job]:
+        """Wait until these jobs have ended; return them as the ledger has them."""
+        await until(lambda: all(self.ledger.get(job.tenant, job.id).state.final for job in jobs), timeout_s)
+        return [self.ledger.get(job.tenant, job.id) for job in jobs]
+
+    def transcript(self, job: Job) -> Transcript:
+        return decode(Transcript, self.store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))
+
+    def words(self, job: Job) -> list[int]:
+        """The numbers that were heard, in order."""
+        words = " ".join(segment.text for segment in self.transcript(job).segments).split()
+        return [int(word.lstrip("w")) for word in words]
+
+
+def succeeded(jobs: Sequence[Job]) -> bool:
+    return all(job.state is JobState.SUCCEEDED for job in jobs)

@@ -1,0 +1,58 @@
+"""Stories of jobs: bounded, whatever the load."""
+
+import pytest
+
+from deployments.coordinator.story import FIRST_ENTRIES, LAST_ENTRIES, MAX_JOBS, JobStories
+from pipelines.jobs.job import JobState
+from pipelines.testing.engine import FakeEngine
+from pipelines.testing.ledger import ManualClock, MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.support.in_process_cluster import InProcessCluster
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def stories() -> JobStories:
+    return JobStories(ManualClock(5.0))
+
+
+def test_the_first_and_the_last_entries_are_kept(stories: JobStories) -> None:
+    """How a job began, and what happened last."""
+    n_entries = FIRST_ENTRIES + 3 * LAST_ENTRIES
+    for number in range(n_entries):
+        stories.add("j", str(number), stimulus_id="s", state="transcribing")
+    kept = [int(entry.what) for entry in stories.of("j")]
+    assert kept == [*range(FIRST_ENTRIES), *range(n_entries - LAST_ENTRIES, n_entries)]
+    assert stories.of("j")[0].at_s == 5.0
+
+
+def test_jobs_heard_of_last_are_kept(stories: JobStories) -> None:
+    """A job that goes on outlives those that have ended."""
+    stories.add("goes on", "Claimed", stimulus_id="s", state="transcribing")
+    for number in range(MAX_JOBS):
+        stories.add(f"j{number}", "Claimed", stimulus_id="s", state="transcribing")
+        stories.add("goes on", "ChunkFinished", stimulus_id="s", state="transcribing")
+    assert stories.of("goes on")
+    assert stories.of("j0") == ()
+    assert stories.of(f"j{MAX_JOBS - 1}")
+    stories.forget("goes on")
+    assert stories.of("goes on") == ()
+
+
+async def test_a_coordinator_tells_why_a_chunk_is_missing() -> None:
+    """Of a job with a chunk that nothing decodes: each attempt, and that it was given up."""
+    house = InProcessCluster(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
+    await house.coordinator.start()
+    try:
+        job = house.submit("j", range(1, 31))
+        await house.ended(job)
+        await until(lambda: not house.coordinator._runners.jobs)
+        story = await house.coordinator.story("j")
+    finally:
+        await house.coordinator.stop()
+    failures = [entry for entry in story if entry.what.startswith("Outcome of chunk 0: ")]
+    assert [entry.commands for entry in failures] == [("RetryItem model=fake chunk 0",)] * 3
+    assert all(entry.stimulus_id.startswith("pull-") for entry in failures)
+    (given_up,) = (entry for entry in story if entry.what.startswith("GivenUp by fake: chunk 0"))
+    assert given_up.commands == ("QuarantineChunk chunk 0",)
+    assert story[-1].state == JobState.SUCCEEDED

@@ -1,0 +1,78 @@
+"""Sources of new jobs: what is left of a recording when its job is written, repeated, or not written at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from deployments.intake.job_sources import SpooledSource
+from deployments.intake.resumable_uploads import WholeUpload
+from pipelines.errors import LedgerUnavailable
+from pipelines.jobs.job import Job
+from pipelines.testing.ledger import MemoryLedger
+from pipelines.testing.store import MemoryStore
+from tests.contracts.ledger_base import make_job
+
+
+@dataclass
+class Desk:
+    """A spooled recording, brought to its place in the store."""
+
+    path: Path
+    store: MemoryStore
+    ledger: MemoryLedger
+    source: SpooledSource
+    job: Job
+
+    @property
+    def left(self) -> tuple[bool, list[str]]:
+        """Whether the file is there, and the blobs."""
+        return self.path.exists(), list(self.store.list(""))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    path = tmp_path / "a.upload"
+    path.write_bytes(b"RIFF")
+    store, ledger = MemoryStore(), MemoryLedger()
+    source = SpooledSource(spool=WholeUpload(path), store=store, ledger=ledger)
+    job = source.bring(make_job("j"))
+    assert (job.source.n_bytes, store.get(job.source.key)) == (4, b"RIFF")
+    return Desk(path, store, ledger, source, job)
+
+
+def test_a_written_job_keeps_its_blob(desk: Desk) -> None:
+    """Only the file on this machine goes."""
+    desk.source.commit(desk.job, desk.job)
+    assert desk.left == (False, [desk.job.source.key])
+
+
+def test_a_repeated_request_leaves_nothing(desk: Desk) -> None:
+    """The job of the first request has bytes of its own."""
+    desk.source.commit(desk.job, replace(desk.job, id="first"))
+    assert desk.left == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("write", "n_blobs"),
+    [
+        pytest.param(lambda desk: None, 0, id="not written"),
+        pytest.param(lambda desk: desk.ledger.create(desk.job), 1, id="written, but the answer was lost"),
+    ],
+)
+def test_a_rollback_asks_the_ledger(desk: Desk, write: Callable[[Desk], object], n_blobs: int) -> None:
+    """A job that the ledger holds after all keeps its bytes."""
+    write(desk)
+    desk.source.rollback(desk.job)
+    there, blobs = desk.left
+    assert (there, len(blobs)) == (False, n_blobs)
+
+
+def test_a_rollback_while_the_ledger_is_away(desk: Desk) -> None:
+    """Nobody knows of the job: the client sends again, and the bytes come again too."""
+    desk.ledger.outage = "away"
+    with pytest.raises(LedgerUnavailable):
+        desk.ledger.get("acme", "j")
+    desk.source.rollback(desk.job)
+    assert desk.left == (False, [])
