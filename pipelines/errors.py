@@ -33,6 +33,7 @@
     ├── ModelError
     │   ├── ModelUnknown          model_unknown
     │   └── ModelUnavailable      model_unavailable
+    ├── TranscriptionFailed       transcription_failed
     ├── TimedOut                  timed_out
     ├── ReplicaLost               replica_lost
     ├── Draining                  draining
@@ -311,6 +312,12 @@ class ModelUnavailable(ModelError):
     """The model's weights are missing, damaged or cannot be fetched."""
 
     reason = Reason.MODEL_UNAVAILABLE
+
+
+class TranscriptionFailed(MeetMemoError):
+    """No chunk of the recording could be transcribed."""
+
+    reason = Reason.TRANSCRIPTION_FAILED
 
 
 class TimedOut(MeetMemoError):

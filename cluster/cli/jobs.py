@@ -57,7 +57,7 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
 
     @app.command("story")
     def jobs_story(
-        job_id: str,
+        job_id: JobArgument,
         config: ConfigOption = None,
         home: HomeOption = None,
         url: UrlOption = None,

@@ -71,7 +71,7 @@ class CodeIndex:
 
     @cached_property
     def identifiers(self) -> set[str]:
-        """Every name in the code: the product's without comments and docstrings, other sources as they are."""
+        """Every name and text in the code: the product's without comments and docstrings, other sources as they are."""
         found: set[str] = set()
         for name in self.files:
             if name.startswith("docs/"):
@@ -156,7 +156,7 @@ def _index(path: str, source: str) -> ModuleIndex:
         if isinstance(node, FIELDS):
             module.identifiers.update(_names(node))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in quoted:
-            module.identifiers.update(NAME.findall(node.value))
+            module.identifiers.update((*NAME.findall(node.value), node.value))
     return module
 
 

@@ -2,6 +2,11 @@
 
 FOREIGN = frozenset(
     {
+        "app.state",  # Starlette
+        "jwt.InvalidTokenError",  # PyJWT
+        "serve.deployment",  # Ray
+        "serve.ingress()",  # Ray
+        "serve.run",  # Ray
         "AbortIncompleteMultipartUpload",  # S3
         "audio.transcriptions",  # OpenAI's client
         "audio.translations",  # OpenAI's client

@@ -86,7 +86,7 @@ class References:
 
     def complaint(self, text: str) -> str:
         """Say why a reference leads nowhere; nothing for one that does, and for what is none."""
-        if text in FOREIGN:
+        if text in FOREIGN or ("." in text and text in self._index.identifiers):
             return ""
         if match := PATH_AND_NAME.match(text):
             return self._path_and_name(match["path"], re.split(r"\.|::", match["names"]))
