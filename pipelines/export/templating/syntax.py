@@ -1,4 +1,4 @@
-"""Parses templates, a part of Jinja2's syntax that Jinja2 reads, to be run by `pipelines.export.templating.interpreter`.
+"""Parses templates: a part of Jinja2's syntax, read by Jinja2, run by `pipelines.export.templating.interpreter`.
 
 Nothing of a template is ever compiled to Python. Calls, macros, includes, blocks and concatenation are not in the
 language; depth and the numbers it writes down are bounded here, everything else when it runs.
