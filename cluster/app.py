@@ -15,6 +15,7 @@ from ray.serve import Application, Deployment
 
 from cluster.serve.autoscaling_policy import BacklogPolicy
 from cluster.serve.config_file import APP_NAME
+from cluster.serve.coordinator import CoordinatorReplica
 from cluster.serve.deployment_versions import (
     COORDINATOR,
     INGESTION,
@@ -25,13 +26,10 @@ from cluster.serve.deployment_versions import (
     transcriber_name,
 )
 from cluster.serve.engine_share import EngineShare, share_of
-from cluster.serve.replicas import (
-    CoordinatorReplica,
-    IngestionReplica,
-    MinutesWriterReplica,
-    SegmenterReplica,
-    TranscriberReplica,
-)
+from cluster.serve.ingestion import IngestionReplica
+from cluster.serve.minutes_writer import MinutesWriterReplica
+from cluster.serve.segmenter import SegmenterReplica
+from cluster.serve.transcriber import TranscriberReplica
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 

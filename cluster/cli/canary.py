@@ -140,7 +140,7 @@ def _of(routes: tuple[ModelRoute, ...], new: str) -> ModelRoute:
 
 def _check(settings: Settings, route: ModelRoute) -> None:
     """Raise `OptionError` where the settings lack a model or the new one cannot stand in for the old one."""
-    from cluster.serve.replicas import profile_of  # with Ray
+    from cluster.wiring.models import profile_of
 
     paths = {model.name: model.path for model in settings.models}
     for name in (route.of, route.to):

@@ -29,7 +29,7 @@ def deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool) 
 
     from cluster.app import deploy
     from cluster.serve.config_file import APP_NAME
-    from cluster.serve.replicas import stop_coordinator
+    from cluster.serve.coordinator import stop_coordinator
 
     with private_umask():  # for Ray's processes, of which all others are children
         _connect(settings, quiet=quiet)

@@ -2,7 +2,7 @@
 
 Ray Serve calls it in its controller every control step, bounds what it returns by ``min_replicas`` and
 ``max_replicas`` and waits before it follows (``upscale_delay_s``, ``downscale_delay_s``). What replicas tell comes from
-`cluster.serve.replicas.TranscriberReplica.record_autoscaling_stats`.
+`cluster.serve.transcriber.TranscriberReplica.record_autoscaling_stats`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -13,7 +13,7 @@ from typing import Any
 import cluster.app
 from cluster.cli.main import main
 from cluster.serve.engine_share import EngineShare
-from cluster.serve.replicas import TranscriberReplica
+from cluster.serve.transcriber import TranscriberReplica
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 from pipelines.core import ChunkResult

@@ -12,7 +12,7 @@ DOCUMENTS = {"reportlab", "docx", "jinja2", "markdown_it", "opencc"}
 MODELS = {"torch", "ctranslate2"}
 HEAVY = MEDIA | DOCUMENTS | MODELS
 
-# With these modules `cluster.serve.replicas.CoordinatorReplica` makes a Coordinator and its collaborators.
+# With these modules `cluster.serve.coordinator.CoordinatorReplica` makes a Coordinator and its collaborators.
 COORDINATOR = (
     *(
         "deployments.coordinator.coordinator",
@@ -80,9 +80,19 @@ def test_the_segmenter() -> None:
     assert loaded_by(importing("deployments.workers.segmenter")) == {"av"}
 
 
-def test_a_process_of_any_replica() -> None:
-    """Serve unpickles a replica's class from a module that knows all actors: the Segmenter's share only."""
-    assert loaded_by(importing("cluster.serve.replicas")) == {"av"}
+@pytest.mark.parametrize(
+    ("replica", "needed"),
+    [
+        ("coordinator", set()),
+        ("segmenter", {"av"}),
+        ("transcriber", set()),
+        ("minutes_writer", set()),
+        ("ingestion", set()),
+    ],
+)
+def test_a_process_of_a_replica(replica: str, needed: set[str]) -> None:
+    """Serve unpickles a replica's class from a module of its own, which loads no other actor's libraries."""
+    assert loaded_by(importing("cluster.serve." + replica)) == needed
 
 
 def test_the_command_line() -> None:

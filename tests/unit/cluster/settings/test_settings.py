@@ -117,7 +117,7 @@ def test_limits_reach_the_endpoint(tmp_path):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
-        from cluster.serve.replicas import ingestion_limits
+        from cluster.wiring.limits import ingestion_limits
     limits = ingestion_limits(load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}))
     assert (limits.max_concurrent_uploads, limits.max_event_streams, limits.pace.min_bytes_per_s) == (9, 8, 77)
     other, acme = limits.of("other"), limits.of("acme")

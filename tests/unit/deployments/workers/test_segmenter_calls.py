@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     from ray.serve.handle import DeploymentHandle
 
     from cluster.serve import replicas
-    from cluster.serve.replicas import SegmenterReplica
+    from cluster.serve.segmenter import SegmenterReplica
     from deployments.handles import BEGUN, SegmenterHandle
 
 RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"

@@ -1,0 +1,128 @@
+"""The Coordinator as a deployment: its collaborators are opened inside the replica's process.
+
+Stores, ledgers and models hold connections and memory that cannot travel; what travels are the resolved settings.
+"""
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from cluster.serve.config_file import APP_NAME
+from cluster.serve.deployment_versions import (
+    COORDINATOR,
+    CoordinatorTuning,
+    scale_to_zero_models,
+    transcriber_name,
+)
+from cluster.serve.engine_share import EngineShare, live_jobs
+from cluster.serve.replica_process import begin_process
+from cluster.settings.settings import Settings
+from cluster.wiring.limits import retention_of
+from cluster.wiring.models import model_files, profile_of
+from cluster.wiring.notifications import build_courier, build_notices
+from deployments.coordinator.coordinator import Coordinator
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.handles import MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.telemetry.counters import CoordinatorMetrics, MeasureOptions
+from pipelines.ledger.open import connect_ledger
+from pipelines.ledger.sql_batches import SqlBatches
+from pipelines.models.catalogue import weights_sha256
+from pipelines.storage.open import open_store
+
+
+def stop_coordinator(drain_s: float) -> None:
+    """Make the running Coordinator stop: what is in hand gets ``drain_s`` seconds, then it gives its lease back.
+
+    The next start then need not wait for the lease to run out.
+    """
+    handle = serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME)
+    handle.stop.remote(drain_s).result(timeout_s=drain_s + 10)
+
+
+def build_measures(settings: Settings) -> CoordinatorMetrics:
+    """The Coordinator's counters, with a series for every configured model and class of tenants."""
+    return CoordinatorMetrics(
+        [model.name for model in settings.models],
+        MeasureOptions(
+            tenant_classes=settings.metrics.tenant_classes,
+            base_s=settings.metrics.objective_base_s,
+            per_audio_s=settings.metrics.objective_per_audio_s,
+        ),
+    )
+
+
+def count_transcribers() -> dict[str, int]:
+    """How many replicas of each model's Transcriber are running, as Serve's controller knows it."""
+    application = serve.status().applications.get(APP_NAME)
+    deployments = application.deployments if application else {}
+    prefix = transcriber_name("")
+    return {
+        name.removeprefix(prefix): sum(n for state, n in status.replica_states.items() if state == "RUNNING")
+        for name, status in deployments.items()
+        if name.startswith(prefix)
+    }
+
+
+class CoordinatorReplica(Coordinator):
+    """A Coordinator that starts before its first health check passes, and gives its lease back when it is stopped."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        segmenter: DeploymentHandle[Any],
+        minutes_writer: DeploymentHandle[Any],
+        transcribers: dict[str, DeploymentHandle[Any]],
+        shares: dict[str, EngineShare],
+    ) -> None:
+        begin_process(settings)
+        super().__init__(
+            ledger=connect_ledger(settings.ledger_url),
+            store=open_store(settings.store_url),
+            batches=SqlBatches(settings.ledger_url),
+            segmenter=SegmenterHandle(segmenter),
+            transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
+            minutes_writer=MinutesHandle(minutes_writer),
+            count_replicas=count_transcribers,
+            measures=build_measures(settings),
+            options=CoordinatorOptions(
+                owner=f"{socket.gethostname()}-{os.getpid()}",
+                profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
+                weights={model.name: weights_sha256(model_files(settings, model).path) for model in settings.models},
+                scale_to_zero=frozenset(scale_to_zero_models(settings)),
+                decode_slots={model: share.lanes for model, share in shares.items()},
+                max_pulls={model: share.max_pulls for model, share in shares.items()},
+                max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
+                max_attempts=settings.coordinator.max_attempts,
+                lease_s=settings.coordinator.lease_s,
+                batch_patience_s=settings.coordinator.batch_timeout_s,
+                housekeeping_interval_s=settings.coordinator.housekeeping_s,
+                notices=build_notices(settings),
+                retention=retention_of(settings.retention),
+            ),
+        )
+        self._courier = build_courier(settings, self._ledger, self._store, self._measures)
+        self._deliveries: asyncio.Task[None] | None = None
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        tuning = CoordinatorTuning.model_validate(user_config)
+        self.retune(
+            max_live_jobs=tuning.max_live_jobs,
+            max_pulls=tuning.max_pulls,
+            scale_to_zero=frozenset(tuning.scale_to_zero),
+            retention=retention_of(tuning.retention),
+        )
+
+    async def check_health(self) -> None:
+        if self._deliveries is None:
+            await self.start()
+            self._deliveries = asyncio.create_task(self._courier.run(), name="courier")
+        self.check()
+
+    async def __del__(self) -> None:
+        if self._deliveries is not None:
+            self._deliveries.cancel()
+        await self.stop()

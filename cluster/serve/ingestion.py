@@ -1,0 +1,65 @@
+"""The HTTP endpoint as a deployment."""
+
+import os
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+
+from cluster import __version__
+from cluster.serve.deployment_versions import LimitTuning
+from cluster.serve.replica_process import begin_process
+from cluster.settings.settings import Settings
+from cluster.wiring.authentication import build_authenticator, known_hosts
+from cluster.wiring.limits import ingestion_limits
+from cluster.wiring.models import model_files, profile_of
+from cluster.wiring.notifications import can_sign, mail_domains, webhook_limits
+from cluster.wiring.twilio import twilio_accounts
+from deployments.handles import CoordinatorHandle
+from deployments.http.app import Ingestion
+from deployments.http.config import ApiConfig, ApiServices
+from pipelines.ledger.open import connect_keys, connect_ledger
+from pipelines.ledger.sql_batches import SqlBatches
+from pipelines.storage.open import open_store
+
+
+class IngestionReplica(Ingestion):
+    """The HTTP endpoint over the configured ledger and store."""
+
+    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
+        begin_process(settings)
+        self._settings = settings
+        keys = connect_keys(settings.ledger_url)
+        super().__init__(
+            ApiServices(
+                ledger=connect_ledger(settings.ledger_url),
+                store=open_store(settings.store_url),
+                coordinator=CoordinatorHandle(lambda: coordinator),
+                authenticator=build_authenticator(settings, keys),
+                keys=keys,
+                batches=SqlBatches(settings.ledger_url),
+            ),
+            ApiConfig(
+                models=tuple(model.name for model in settings.models),
+                default_model=settings.first_model,
+                profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
+                limits=ingestion_limits(settings),
+                llm_configured=settings.llm_configured,
+                keeps_audio=settings.retention.audio_days > 0,
+                styles=settings.minutes.styles,
+                usd_per_audio_hour=settings.usd_per_audio_hour,
+                vocabularies=settings.vocabulary,
+                twilio=twilio_accounts(settings),
+                reuse=settings.reuse,
+                webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
+                mail_domains=mail_domains(settings),
+                public_url=settings.http.public_url,
+                version=__version__,
+                cors_origins=settings.http.cors_origins,
+                known_hosts=known_hosts(settings),
+                refuse_cross_site=settings.auth.mode == "off",
+            ),
+        )
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        tuned = self._settings.model_copy(update={"limits": LimitTuning.model_validate(user_config).limits})
+        self.limit(ingestion_limits(tuned))

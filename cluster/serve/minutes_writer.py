@@ -1,0 +1,53 @@
+"""The MinutesWriter as a deployment."""
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import structlog
+
+from cluster.serve.deployment_versions import MinutesTuning
+from cluster.serve.replica_process import begin_process, coordinator_handle
+from cluster.settings.secrets import read_key
+from cluster.settings.settings import Settings
+from cluster.wiring.minutes_writers import build_writers
+from deployments.workers.minutes_writer import MinutesWriter
+from pipelines.errors import MeetMemoError
+from pipelines.storage.open import open_store
+
+# How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.
+FOLLOW_UP_INTERVAL_S = 15.0
+
+log = structlog.get_logger()
+
+
+class MinutesWriterReplica(MinutesWriter):
+    """A MinutesWriter with the writers that are configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        begin_process(settings)
+        store = open_store(settings.store_url)
+        writers = build_writers(settings, read_key(os.environ), store)
+        super().__init__(store=store, writers=writers, clock=time.time, styles=settings.minutes.styles)
+        self._settings = settings
+        self._coordinator = coordinator_handle()
+        self._follow_ups: asyncio.Task[None] | None = None
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        minutes = MinutesTuning.model_validate(user_config).minutes
+        if minutes != self._settings.minutes:
+            self._settings = self._settings.model_copy(update={"minutes": minutes})
+            self.rewrite_by(build_writers(self._settings, read_key(os.environ), open_store(self._settings.store_url)))
+
+    async def check_health(self) -> None:
+        if self._follow_ups is None:
+            self._follow_ups = asyncio.create_task(self._keep_following_up(), name="follow-ups")
+
+    async def _keep_following_up(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_UP_INTERVAL_S)
+            try:
+                await self.follow_up(self._coordinator)
+            except MeetMemoError as error:
+                log.warning("follow-ups postponed", action="follow", detail=str(error))

@@ -1,0 +1,25 @@
+"""Set up the process of a replica, whichever deployment it belongs to."""
+
+import os
+
+from ray import serve
+
+from cluster.serve.config_file import APP_NAME
+from cluster.serve.deployment_versions import COORDINATOR
+from cluster.serve.loopback import keep_replica_on_loopback
+from cluster.settings.private_files import OTHERS
+from cluster.settings.settings import Settings
+from cluster.wiring.logging import observe
+from deployments.handles import CoordinatorHandle
+
+
+def begin_process(settings: Settings) -> None:
+    """Set up this replica's process."""
+    os.umask(OTHERS)  # Ray may have been started without MeetMemo
+    observe(settings)
+    keep_replica_on_loopback()
+
+
+def coordinator_handle() -> CoordinatorHandle:
+    """The Coordinator of the running application, looked up when it is first called."""
+    return CoordinatorHandle(lambda: serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME))

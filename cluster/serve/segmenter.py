@@ -1,0 +1,65 @@
+"""The Segmenter as a deployment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from cluster.serve.deployment_versions import LimitTuning
+from cluster.serve.replica_process import begin_process
+from cluster.settings.settings import Settings
+from cluster.wiring.limits import decode_limits, source_limits
+from deployments.handles import BEGUN
+from deployments.ports import SegmentRequest
+from deployments.workers.segmenter import Segmenter, SegmenterOptions
+from pipelines.audio.sandbox import IsolatedDecoder
+from pipelines.errors import InputError, OptionError, SourceUnreachable
+from pipelines.storage.open import open_store
+
+
+class SegmenterReplica(Segmenter):
+    """A Segmenter over the configured store: ``at_once`` recordings at a time, the others wait here."""
+
+    def __init__(self, settings: Settings, at_once: int) -> None:
+        begin_process(settings)
+        self._settings = settings
+        super().__init__(
+            store=open_store(settings.store_url),
+            options=SegmenterOptions(
+                max_duration_s=settings.limits.max_duration_h * 3600,
+                max_channels=settings.limits.max_channels,
+                tenants={name: decode_limits(settings.limits.of(name)) for name in settings.limits.tenants},
+                span_timeout_s=settings.coordinator.span_timeout_s,
+                sources=source_limits(settings),
+            ),
+            decode=IsolatedDecoder(),
+        )
+        self._room = asyncio.Semaphore(at_once)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        limits = LimitTuning.model_validate(user_config).limits
+        self.limit(
+            max_duration_s=limits.max_duration_h * 3600,
+            max_channels=limits.max_channels,
+            tenants={name: decode_limits(limits.of(name)) for name in limits.tenants},
+            sources=source_limits(self._settings.model_copy(update={"limits": limits})),
+        )
+
+    async def probe(self, tenant: str, url: str) -> Any:
+        """As `Segmenter.probe`; a recording that cannot be read is an answer."""
+        try:
+            return await super().probe(tenant, url)
+        except (InputError, SourceUnreachable, OptionError) as error:
+            return error
+
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
+        """As `Segmenter.segment`, after `BEGUN`.
+
+        A bad recording is an answer: Serve logs what is raised as a fault of ours.
+        """
+        async with self._room:
+            yield BEGUN
+            try:
+                async for found in super().segment(request):
+                    yield found
+            except InputError as error:
+                yield error

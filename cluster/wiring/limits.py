@@ -1,0 +1,79 @@
+"""Limits of uploads, sources, recordings and retention, made of the settings."""
+
+import math
+
+from cluster.settings.secrets import read_secret
+from cluster.settings.sections import LimitSettings, RetentionSettings, SourceSettings
+from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment
+from cluster.wiring.twilio import twilio_accounts
+from deployments.limits import DecodeLimits, IngestionLimits, TenantLimits
+from deployments.retention.housekeeping import Retention
+from deployments.sources.limits import SourceLimits
+from deployments.sources.places import SourceCredential
+from pipelines.core import MIB
+
+
+def source_limits(settings: Settings) -> SourceLimits:
+    """What may be pulled from a source URL, and with which credentials; raises `ConfigurationError`."""
+    schemes = {"http", "https"} | ({"file"} if settings.limits.source_files_below else set())
+    return SourceLimits(
+        max_bytes=settings.limits.max_upload_mb * MIB,
+        schemes=frozenset(schemes),
+        file_roots=settings.limits.source_files_below,
+        allow_private=settings.limits.private_sources,
+        places=(
+            *(account.place for account in twilio_accounts(settings)),
+            *(_place(source) for source in settings.sources),
+        ),
+    )
+
+
+def _place(source: SourceSettings) -> SourceCredential:
+    return SourceCredential(
+        name=source.name,
+        url=source.url,
+        secret=(read_secret(source.secret, process_environment()) or "") if source.secret else "",
+        endpoint=source.endpoint,
+        region=source.region,
+        tenants=source.tenants,
+        sidecars=source.sidecars,
+        sidecar_fields=tuple(source.sidecar_fields.items()),
+    )
+
+
+def ingestion_limits(settings: Settings) -> IngestionLimits:
+    """What one replica of the endpoint takes."""
+    return IngestionLimits(
+        spool_dir=settings.spool_dir,
+        tenant=tenant_limits(settings.limits),
+        tenants={name: tenant_limits(settings.limits.of(name)) for name in settings.limits.tenants},
+        max_concurrent_uploads=settings.limits.max_concurrent_uploads,
+        max_event_streams=settings.limits.max_event_streams,
+        min_upload_bytes_per_s=settings.limits.min_upload_bytes_per_s,
+        sources=source_limits(settings),
+    )
+
+
+def retention_of(settings: RetentionSettings) -> Retention:
+    """How long what has ended is kept."""
+    return Retention(results_days=settings.results_days, audio_days=settings.audio_days, tenants=settings.tenants)
+
+
+def tenant_limits(limits: LimitSettings) -> TenantLimits:
+    """What one tenant may ask of the endpoint."""
+    return TenantLimits(
+        max_upload_bytes=limits.max_upload_mb * MIB,
+        max_concurrent_uploads=limits.max_tenant_uploads,
+        max_open_upload_bytes=limits.max_open_upload_mb * MIB,
+        max_streams=limits.max_tenant_streams,
+        max_live_jobs=limits.max_waiting_jobs,
+        max_backlog_audio_s=limits.max_waiting_audio_h * 3600 or math.inf,
+        requests_per_s=limits.requests_per_s,
+        request_burst=limits.request_burst,
+    )
+
+
+def decode_limits(limits: LimitSettings) -> DecodeLimits:
+    """How long and how wide one tenant's recordings may be."""
+    return DecodeLimits(max_duration_s=limits.max_duration_h * 3600, max_channels=limits.max_channels)
