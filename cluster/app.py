@@ -154,7 +154,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
                 "policy_kwargs": {
                     "catch_up_s": model.catch_up_s,
                     "calls_at_once": share.batches_at_once,
-                    "lanes": share.lanes,
+                    "decode_slots": share.decode_slots,
                 },
             },
             "metrics_interval_s": 2,

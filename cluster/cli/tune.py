@@ -47,7 +47,7 @@ def add_tune(app: typer.Typer, read_settings: ReadSettings, console: Console) ->
         if not rows:
             raise EmptyAudio(f"There is no speech in {recording}.")
         trials = []
-        for trial in try_sizes(engine, rows, lanes=share.lanes, budget_s=seconds):
+        for trial in try_sizes(engine, rows, decode_slots=share.decode_slots, budget_s=seconds):
             console.print(f"{trial.size:4} rows: {trial.speed:8.1f} × real time, a batch takes {trial.batch_s:.2f} s")
             trials.append(trial)
         console.print(f"Settings: batch_size: {best_size(trials)} for the model {files.name} ({engine.info.device}).")

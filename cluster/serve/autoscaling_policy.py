@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from ray.serve.config import AutoscalingContext
 
 BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backlog_s"
-"""What a replica tells: `Lanes.look`, `Lanes.speed`, `Lanes.batch_audio_s`, and what waited when it last heard."""
+"""Statistics that a replica reports: utilization, speed and batch of its `DecodeSlots`, and the backlog it last saw."""
 
 
 class BacklogPolicy:
     """Serve's autoscaling policy of one model, by `pipelines.scheduling.replica_count.replicas_wanted`."""
 
-    def __init__(self, catch_up_s: float, calls_at_once: int, lanes: int) -> None:
-        """``calls_at_once`` is how many pulls a replica runs, ``lanes`` of which decode."""
+    def __init__(self, catch_up_s: float, calls_at_once: int, decode_slots: int) -> None:
+        """``calls_at_once`` is how many pulls a replica runs, ``decode_slots`` of which decode."""
         self._catch_up_s = catch_up_s
         self._calls_at_once = calls_at_once
-        self._lanes = lanes
+        self._decode_slots = decode_slots
 
     def __call__(self, context: "AutoscalingContext") -> tuple[float, dict[str, Any]]:
         """Return the replicas wanted, and no state."""
@@ -34,7 +34,7 @@ class BacklogPolicy:
         busy = sum(told.get(BUSY, []))
         # A replica hears of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
         # tell at least a part of it: all of it while batches are long and calls are few.
-        calls_waiting = max(0.0, context.total_num_requests - busy * self._lanes)
+        calls_waiting = max(0.0, context.total_num_requests - busy * self._decode_slots)
         by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)
         wanted = replicas_wanted(
             busy=busy,

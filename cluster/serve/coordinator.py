@@ -93,7 +93,7 @@ class CoordinatorReplica(Coordinator):
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                 weights={model.name: weights_sha256(model_files(settings, model).path) for model in settings.models},
                 scale_to_zero=frozenset(scale_to_zero_models(settings)),
-                decode_slots={model: share.lanes for model, share in shares.items()},
+                decode_slots={model: share.decode_slots for model, share in shares.items()},
                 max_pulls={model: share.max_pulls for model, share in shares.items()},
                 max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
                 max_attempts=settings.coordinator.max_attempts,

@@ -153,7 +153,7 @@ def _transcriber_version(settings: Settings, model: ModelSettings, share: Engine
     """Neither other models nor more replicas of this one replace its replicas."""
     frozen = _frozen(settings, _NOT_READ_BY_TRANSCRIBERS)
     frozen["coordinator"] = {"hang_s": settings.coordinator.hang_s}
-    kind = (share.num_gpus, share.num_cpus, share.threads, share.lanes, share.accelerator_type)
+    kind = (share.num_gpus, share.num_cpus, share.threads, share.decode_slots, share.accelerator_type)
     return _hash({**frozen, "model": _model(model), "share": kind})
 
 

@@ -27,14 +27,14 @@ CPU_BATCH = 16
 class EngineShare:
     """What one Transcriber replica owns: a GPU, a part of one, or some CPU cores.
 
-    It decodes ``lanes`` batches at once, with ``threads / lanes`` threads each. They begin with ``batch_size`` rows and
-    may grow up to ``most_rows``.
+    It decodes ``decode_slots`` batches at once, with ``threads / decode_slots`` threads each. They begin with
+    ``batch_size`` rows and may grow up to ``most_rows``.
     """
 
     num_gpus: float
     num_cpus: float
     threads: int
-    lanes: int
+    decode_slots: int
     max_replicas: int
     batch_size: int
     most_rows: int = 0
@@ -48,12 +48,12 @@ class EngineShare:
 
     @property
     def batches_at_once(self) -> int:
-        """Batches of one replica: one in each lane, and one whose samples are read or whose results are stored."""
-        return self.lanes + 1
+        """Batches of one replica: one in each slot, and one whose samples are read or whose results are stored."""
+        return self.decode_slots + 1
 
     @property
     def max_pulls(self) -> int:
-        """Open calls that keep every replica's lanes busy."""
+        """Open calls that keep every replica's slots busy."""
         return self.max_replicas * self.batches_at_once
 
     @property
@@ -72,8 +72,8 @@ class EngineShare:
             compute_type=choose_compute_type(kind, 0, model.compute_type),
             encoder=model.encoder,
             batch_size=self.batch_size,
-            intra_threads=max(1, self.threads // self.lanes),
-            inter_threads=self.lanes,
+            intra_threads=max(1, self.threads // self.decode_slots),
+            inter_threads=self.decode_slots,
         )
 
 
@@ -97,7 +97,7 @@ def share_of(
             num_gpus=model.gpus_per_replica,
             num_cpus=0.5,
             threads=max(1, int(n_cpus / max(1, n_gpus / model.gpus_per_replica))),
-            lanes=1,
+            decode_slots=1,
             max_replicas=max(1, model.min_replicas, model.max_replicas or fits),
             batch_size=model.batch_size or GPU_BATCH,
             most_rows=model.batch_size or LARGEST_GPU_BATCH,
@@ -111,7 +111,7 @@ def share_of(
         num_gpus=0,
         num_cpus=max(0.5, node_cpus - 1) / len(settings.models) / per_node,
         threads=threads,
-        lanes=threads if threads < MANY_CORES else threads // THREADS_OF_MANY,
+        decode_slots=threads if threads < MANY_CORES else threads // THREADS_OF_MANY,
         max_replicas=n_replicas,
         batch_size=model.batch_size or CPU_BATCH,
     )

@@ -30,7 +30,7 @@ class TranscriberReplica(Transcriber):
             source=coordinator_handle(),
             max_rows=share.batch_size,
             most_rows=share.most_rows,
-            lanes=share.lanes,
+            decode_slots=share.decode_slots,
             hang_s=settings.coordinator.hang_s,
         )
 
@@ -44,8 +44,8 @@ class TranscriberReplica(Transcriber):
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What `BacklogPolicy` wants to know; Serve asks every few seconds."""
         return {
-            autoscaling_policy.BUSY: self.lanes.look(),
-            autoscaling_policy.SPEED: self.lanes.speed,
-            autoscaling_policy.BATCH_AUDIO_S: self.lanes.batch_audio_s,
+            autoscaling_policy.BUSY: self.decode_slots.utilization(),
+            autoscaling_policy.SPEED: self.decode_slots.speed,
+            autoscaling_policy.BATCH_AUDIO_S: self.decode_slots.batch_audio_s,
             autoscaling_policy.BACKLOG_S: self.backlog_s,
         }

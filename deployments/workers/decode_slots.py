@@ -1,4 +1,4 @@
-"""`Lanes`: what a device's lanes are doing, and how fast they have been."""
+"""`DecodeSlots`: what the decode slots of a device are doing, and how fast they have been."""
 
 import contextlib
 import threading
@@ -11,15 +11,15 @@ from pipelines.scheduling.replica_count import BUSY_OVER_S
 _RECENT_BATCHES = 16
 
 
-class Lanes:
+class DecodeSlots:
     """Counts the decoding threads of one device, their time and what came of it. Thread-safe.
 
     Times are seconds of ``clock``, which only goes forward. Speeds are those of the whole device: audio seconds per
-    second while all ``n_lanes`` decode.
+    second while all ``n_slots`` decode.
     """
 
-    def __init__(self, n_lanes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.n_lanes = n_lanes
+    def __init__(self, n_slots: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.n_slots = n_slots
         self._clock = clock
         self._lock = threading.Lock()
         self._since_s: dict[int, float] = {}  # by thread
@@ -29,16 +29,16 @@ class Lanes:
 
     @contextlib.contextmanager
     def decoding(self) -> Iterator[int]:
-        """Occupy a lane by the calling thread; gives the number of lanes that decode now, this one included."""
-        lane = threading.get_ident()
+        """Occupy a slot by the calling thread; gives the number of slots that decode now, this one included."""
+        slot = threading.get_ident()
         with self._lock:
-            self._since_s[lane] = self._clock()
+            self._since_s[slot] = self._clock()
             n_busy = len(self._since_s)
         try:
             yield n_busy
         finally:
             with self._lock:
-                self._used_s += self._clock() - self._since_s.pop(lane)
+                self._used_s += self._clock() - self._since_s.pop(slot)
 
     @property
     def n_busy(self) -> int:
@@ -51,14 +51,14 @@ class Lanes:
         with self._lock:
             return self._clock() - min(self._since_s.values()) if self._since_s else 0.0
 
-    def took(self, audio_s: float, device_s: float) -> None:
+    def record_batch(self, audio_s: float, device_s: float) -> None:
         """Count a transcribed batch."""
         if audio_s > 0 and device_s > 0:
             with self._lock:
                 self._batches.append((audio_s, device_s))
 
-    def look(self) -> float:
-        """The share of the lanes' time that was used over `BUSY_OVER_S`, 0…1, as far as looks go back."""
+    def utilization(self) -> float:
+        """The share of the slots' time that was used over `BUSY_OVER_S`, 0…1, as far as looks go back."""
         with self._lock:
             now_s = self._clock()
             used_s = self._used_s + sum(now_s - since_s for since_s in self._since_s.values())
@@ -66,7 +66,7 @@ class Lanes:
             while len(self._looks) > 2 and self._looks[1][0] <= now_s - BUSY_OVER_S:
                 self._looks.popleft()
             since_s, used_before_s = self._looks[0]
-            passed_s = (now_s - since_s) * self.n_lanes
+            passed_s = (now_s - since_s) * self.n_slots
         return (used_s - used_before_s) / passed_s if passed_s > 0 else 0.0
 
     @property

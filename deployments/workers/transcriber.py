@@ -1,6 +1,6 @@
 """The Transcriber: one process per device, its model loaded and warm; claims a batch when the device is free.
 
-On a CPU a batch occupies one core (a lane), and as many are decoded at once as there are lanes: no core waits for the
+On a CPU a batch occupies one core (a slot), and as many are decoded at once as there are slots: no core waits for the
 slowest row of another's batch, and CTranslate2's threads need not meet after every layer.
 """
 
@@ -20,8 +20,8 @@ import structlog
 from deployments.ports import Outcome, WorkSource
 from deployments.telemetry import tracing
 from deployments.telemetry.reports import BatchReport
-from deployments.workers.decode_slots import Lanes
-from deployments.workers.exclusive_slot import Turns
+from deployments.workers.decode_slots import DecodeSlots
+from deployments.workers.exclusive_slot import ExclusiveSlot
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_BYTES, ChunkResult, ModelInfo, Span
 from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
@@ -43,12 +43,13 @@ _READERS = 8
 class _Batch:
     """What is measured while a batch is on the device; times of `time.perf_counter`.
 
-    ``lanes`` is what the device has, ``busy_lanes`` how many of them decoded when this batch began, itself included.
+    ``decode_slots`` is what the device has, ``busy_slots`` how many of them decoded when this batch began, itself
+    included.
     """
 
     began_s: float
-    lanes: int = 1
-    busy_lanes: int = 1
+    decode_slots: int = 1
+    busy_slots: int = 1
     device_s: float = 0.0
     cpu_s: float = 0.0
     suspect_s: float = 0.0
@@ -58,13 +59,13 @@ class _Batch:
 
     @contextlib.contextmanager
     def decoding(self) -> Iterator[None]:
-        """Count what the engine takes: of the device its lane, of the process's processor time its share."""
+        """Count what the engine takes: of the device its slot, of the process's processor time its share."""
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            self.device_s += (time.perf_counter() - wall_s) / self.lanes
-            self.cpu_s += (time.process_time() - cpu_s) / self.busy_lanes
+            self.device_s += (time.perf_counter() - wall_s) / self.decode_slots
+            self.cpu_s += (time.process_time() - cpu_s) / self.busy_slots
 
     def shared(self, items: Sequence[WorkItem], results: Sequence[ChunkResult]) -> list[ChunkResult]:
         """Results with their shares of the batch's time; counts what went wrong in them."""
@@ -78,7 +79,7 @@ class _Batch:
 
 
 class Transcriber:
-    """Runs the batches of one device, one in each of its ``lanes``.
+    """Runs the batches of one device, one in each of its ``decode_slots``.
 
     Meanwhile the next one is claimed and read, and the results of the last one are stored. A batch that decodes longer
     than ``hang_s`` makes `check` fail, so that the replica is replaced. Where ``most_rows`` leaves room, batches grow
@@ -94,14 +95,14 @@ class Transcriber:
         source: WorkSource,
         max_rows: int,
         most_rows: int = 0,
-        lanes: int = 1,
+        decode_slots: int = 1,
         hang_s: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._store = MeasuredStore(store)
         self._source = source
-        self._growth = AdaptiveBatchSize(max_rows, most_rows)
+        self._batch_size = AdaptiveBatchSize(max_rows, most_rows)
         self._info = ModelInfo(
             name=name,
             sha256=engine.info.sha256,
@@ -109,12 +110,12 @@ class Transcriber:
             device=engine.info.device,
         )
         self._hang_s = hang_s
-        self.lanes = Lanes(lanes, clock)
+        self.decode_slots = DecodeSlots(decode_slots, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
         self._n_pulls = 0
-        self._turns = Turns()
-        # As many threads as lanes: a call that was given up still occupies its lane until it returns.
-        self._device = ThreadPoolExecutor(lanes, thread_name_prefix="device")
+        self._slot = ExclusiveSlot()
+        # As many threads as slots: a call that was given up still occupies its slot until it returns.
+        self._device = ThreadPoolExecutor(decode_slots, thread_name_prefix="device")
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
         # A span's chunks mostly come in one batch; its table is read once.
         self._span = lru_cache(maxsize=64)(self._read_span)
@@ -122,7 +123,7 @@ class Transcriber:
     def resize(self, max_rows: int, most_rows: int = 0) -> None:
         """Claim and decode so many rows at once from the next batch on, and grow from there up to ``most_rows``."""
         self._engine.resize(max_rows)
-        self._growth = AdaptiveBatchSize(max_rows, most_rows)
+        self._batch_size = AdaptiveBatchSize(max_rows, most_rows)
 
     async def work(self, pull_id: str) -> int:
         """Claim one batch, transcribe it, store each result, report; return the number of rows."""
@@ -135,7 +136,7 @@ class Transcriber:
                 self.backlog_s = 0.0  # what waited is others' work, or done
 
     async def _work(self, pull_id: str) -> int:
-        max_rows = self._growth.size
+        max_rows = self._batch_size.size
         items = await self._source.claim(pull_id, self._info, max_rows)
         if not items:
             return 0
@@ -151,9 +152,9 @@ class Transcriber:
         outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
         ready = [read for read in heard if not isinstance(read, Outcome)]
         read_s = time.perf_counter()
-        async with self._turns.turn(alone=items[0].alone):
+        async with self._slot.acquire(exclusive=items[0].alone):
             batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
-            outcomes += await self._keep_all(batch)  # the lane decodes the next batch meanwhile
+            outcomes += await self._keep_all(batch)  # the slot decodes the next batch meanwhile
         figures = BatchReport(
             n_rows=len(items),
             max_rows=max_rows,
@@ -167,10 +168,10 @@ class Transcriber:
             store_calls=self._store.take_calls(),
         )
         if items[0].task == "transcribe":
-            self.lanes.took(figures.audio_s, figures.device_s)
-            if self._growth.took(figures.n_rows, figures.audio_s, figures.device_s):
-                self._engine.resize(self._growth.size)
-                log.info("batches", action="resize", model=self._info.name, rows=self._growth.size)
+            self.decode_slots.record_batch(figures.audio_s, figures.device_s)
+            if self._batch_size.record_batch(figures.n_rows, figures.audio_s, figures.device_s):
+                self._engine.resize(self._batch_size.size)
+                log.info("batches", action="resize", model=self._info.name, rows=self._batch_size.size)
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
@@ -179,12 +180,12 @@ class Transcriber:
 
     def check(self) -> None:
         """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
-        if self.lanes.longest_s > self._hang_s:
+        if self.decode_slots.longest_s > self._hang_s:
             raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
-        with self.lanes.decoding() as n_busy:
-            batch = _Batch(began_s=time.perf_counter(), lanes=self.lanes.n_lanes, busy_lanes=n_busy)
+        with self.decode_slots.decoding() as n_busy:
+            batch = _Batch(began_s=time.perf_counter(), decode_slots=self.decode_slots.n_slots, busy_slots=n_busy)
             self._decode(ready, batch)
         return batch
 

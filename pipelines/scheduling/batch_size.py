@@ -18,7 +18,7 @@ class AdaptiveBatchSize:
         self._speed_before = 0.0
         self._ended = largest < 2 * size
 
-    def took(self, n_rows: int, audio_s: float, device_s: float) -> bool:
+    def record_batch(self, n_rows: int, audio_s: float, device_s: float) -> bool:
         """Take in a decoded batch of ``audio_s`` seconds of sound; return whether `size` has changed."""
         if self._ended or n_rows < self.size or device_s <= 0:
             return False

@@ -16,7 +16,7 @@ _WORSE = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One size: how fast all lanes together were (audio seconds per second), and how long a batch took (seconds)."""
+    """One size: how fast all slots together were (audio seconds per second), and how long a batch took (seconds)."""
 
     size: int
     speed: float
@@ -27,21 +27,21 @@ def try_sizes(
     engine: Engine,
     rows: Sequence[DecodeRequest],
     *,
-    lanes: int = 1,
+    decode_slots: int = 1,
     sizes: Sequence[int] = SIZES,
     budget_s: float = 60.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Trial]:
-    """Decode batches of one size after another, one in each lane; ``rows`` are repeated to fill them.
+    """Decode batches of one size after another, one in each slot; ``rows`` are repeated to fill them.
 
     Ends when the speed falls behind the best so far, when a row fails (the device's memory may be full), or when the
     next size would not fit into ``budget_s`` seconds.
     """
     best = spent_s = 0.0
-    with ThreadPoolExecutor(lanes) as pool:
+    with ThreadPoolExecutor(decode_slots) as pool:
         for size in sizes:
             supply = cycle(rows)
-            batches = [list(islice(supply, size)) for _ in range(lanes)]
+            batches = [list(islice(supply, size)) for _ in range(decode_slots)]
             began_s = clock()
             results = [result for results in pool.map(engine.transcribe, batches) for result in results]
             batch_s = clock() - began_s

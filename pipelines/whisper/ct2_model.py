@@ -108,7 +108,7 @@ class WhisperModel:
             raise ModelUnavailable(f"the model in {path} cannot be loaded on {self.device_name}: {error}") from error
         self._isolator = Isolator(options.batch_size)
         if self.kind == "cpu":
-            # Of threads that begin later: a lane's features take no core of another's, and none of its waits spinning.
+            # Of threads that begin later: a slot's features take no core of another's, and none of its waits spinning.
             torch.set_num_threads(n_threads)
         self.encoder = Encoder(self._model, path, torch.device(self.device_name), options.encoder)
 

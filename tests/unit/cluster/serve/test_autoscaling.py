@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.serve.autoscaling_policy import BACKLOG_S, BATCH_AUDIO_S, BUSY, SPEED, BacklogPolicy
-from deployments.workers.decode_slots import Lanes
+from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.transcriber import Transcriber
 from pipelines.scheduling.replica_count import replicas_wanted
 from pipelines.testing.ledger import ManualClock, MemoryLedger
@@ -21,49 +21,49 @@ positive = st.floats(0.01, 1e5)
 amount = st.floats(0, 1e7)
 
 
-def decode(lanes: Lanes, clock: ManualClock, seconds: float) -> None:
-    with lanes.decoding():
+def decode(decode_slots: DecodeSlots, clock: ManualClock, seconds: float) -> None:
+    with decode_slots.decoding():
         clock.advance(seconds)
 
 
 def test_busy_is_a_share_of_all_lanes() -> None:
     clock = ManualClock()
-    lanes = Lanes(2, clock)
-    decode(lanes, clock, 10)
-    assert lanes.look() == pytest.approx(0.5)
+    decode_slots = DecodeSlots(2, clock)
+    decode(decode_slots, clock, 10)
+    assert decode_slots.utilization() == pytest.approx(0.5)
     clock.advance(10)
-    assert lanes.look() == pytest.approx(0.25)
+    assert decode_slots.utilization() == pytest.approx(0.25)
 
 
 def test_a_batch_that_goes_on_counts_so_far() -> None:
     clock = ManualClock()
-    lanes = Lanes(1, clock)
-    with lanes.decoding() as n_busy:
+    decode_slots = DecodeSlots(1, clock)
+    with decode_slots.decoding() as n_busy:
         clock.advance(30)
-        assert (n_busy, lanes.n_busy, lanes.longest_s, lanes.look()) == (1, 1, 30, 1)
-    assert (lanes.n_busy, lanes.longest_s) == (0, 0)
+        assert (n_busy, decode_slots.n_busy, decode_slots.longest_s, decode_slots.utilization()) == (1, 1, 30, 1)
+    assert (decode_slots.n_busy, decode_slots.longest_s) == (0, 0)
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
     """Only the last minute counts."""
     clock = ManualClock()
-    lanes = Lanes(1, clock)
+    decode_slots = DecodeSlots(1, clock)
     for _ in range(60):
-        decode(lanes, clock, 2)
-        lanes.look()
+        decode(decode_slots, clock, 2)
+        decode_slots.utilization()
     for _ in range(30):
         clock.advance(2)
-        busy = lanes.look()
+        busy = decode_slots.utilization()
     assert busy == 0
 
 
 def test_lanes_count_their_own_threads() -> None:
-    """Two threads at once make two busy lanes."""
-    lanes = Lanes(2)
+    """Two threads at once make two busy slots."""
+    decode_slots = DecodeSlots(2)
     inside, leave = threading.Barrier(3), threading.Event()
 
     def occupy() -> None:
-        with lanes.decoding():
+        with decode_slots.decoding():
             inside.wait(10)
             leave.wait(10)
 
@@ -71,22 +71,22 @@ def test_lanes_count_their_own_threads() -> None:
     for thread in threads:
         thread.start()
     inside.wait(10)
-    assert lanes.n_busy == 2
+    assert decode_slots.n_busy == 2
     leave.set()
     for thread in threads:
         thread.join(10)
-    assert lanes.n_busy == 0
+    assert decode_slots.n_busy == 0
 
 
 def test_the_speed_is_that_of_the_last_batches() -> None:
-    lanes = Lanes(1)
-    assert (lanes.speed, lanes.batch_audio_s) == (0, 0)
-    lanes.took(0, 1)  # nothing was heard: says nothing
+    decode_slots = DecodeSlots(1)
+    assert (decode_slots.speed, decode_slots.batch_audio_s) == (0, 0)
+    decode_slots.record_batch(0, 1)  # nothing was heard: says nothing
     for _ in range(20):
-        lanes.took(100, 10)
+        decode_slots.record_batch(100, 10)
     for _ in range(16):
-        lanes.took(60, 2)
-    assert (lanes.speed, lanes.batch_audio_s) == (30, 60)
+        decode_slots.record_batch(60, 2)
+    assert (decode_slots.speed, decode_slots.batch_audio_s) == (30, 60)
 
 
 @given(amount, amount, positive, positive, st.floats(0, 1e4))
@@ -124,7 +124,7 @@ def told(busy: float, speed: float, backlog_s: float, batch_audio_s: float = 0.0
     return {BUSY: busy, SPEED: speed, BACKLOG_S: backlog_s, BATCH_AUDIO_S: batch_audio_s}
 
 
-POLICY = BacklogPolicy(catch_up_s=60, calls_at_once=2, lanes=1)
+POLICY = BacklogPolicy(catch_up_s=60, calls_at_once=2, decode_slots=1)
 
 
 def test_fresh_replicas_are_scaled_by_open_calls() -> None:
@@ -176,4 +176,4 @@ async def test_a_transcriber_hears_what_waits() -> None:
     assert heard[-1] == 0
     transcriber: Transcriber = house.replicas[0]
     assert transcriber.backlog_s == 0
-    assert transcriber.lanes.speed > 0
+    assert transcriber.decode_slots.speed > 0

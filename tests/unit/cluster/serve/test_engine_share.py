@@ -23,9 +23,9 @@ def test_one_machine_is_one_replica_with_all_threads() -> None:
 def test_lanes_share_the_threads() -> None:
     """Few cores decode a batch each; many are bundled; a GPU decodes one batch after the other."""
     few, many = (_share(n_gpus=0, n_cpus=n, node_cpus=n) for n in (8, 64))
-    assert (few.lanes, few.engine_options(ModelSettings()).intra_threads) == (8, 1)
-    assert (many.lanes, many.engine_options(ModelSettings()).intra_threads) == (16, 4)
-    assert _share(n_gpus=2, n_cpus=32, node_cpus=16).lanes == 1
+    assert (few.decode_slots, few.engine_options(ModelSettings()).intra_threads) == (8, 1)
+    assert (many.decode_slots, many.engine_options(ModelSettings()).intra_threads) == (16, 4)
+    assert _share(n_gpus=2, n_cpus=32, node_cpus=16).decode_slots == 1
 
 
 def test_what_computes_is_the_models_setting() -> None:

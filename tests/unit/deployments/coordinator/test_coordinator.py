@@ -373,7 +373,7 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
     row = (WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk), coded_pcm([1]))
     decoding = asyncio.create_task(asyncio.to_thread(transcriber._timed, [row]))
     try:
-        await until(lambda: transcriber.lanes.n_busy > 0)
+        await until(lambda: transcriber.decode_slots.n_busy > 0)
         clock.advance(59)
         transcriber.check()
         clock.advance(2)

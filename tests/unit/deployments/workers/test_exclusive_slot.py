@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.workers.exclusive_slot import Turns
+from deployments.workers.exclusive_slot import ExclusiveSlot
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12))
@@ -13,14 +13,14 @@ def test_what_is_alone_is_alone(batches: list[tuple[bool, int]]) -> None:
     """However batches come, all get their turn, and nothing runs beside one that is alone."""
 
     async def run() -> None:
-        turns = Turns()
+        turns = ExclusiveSlot()
         running: list[bool] = []
         seen: list[list[bool]] = []
 
         async def batch(alone: bool, steps: int) -> None:
             for _ in range(steps):
                 await asyncio.sleep(0)
-            async with turns.turn(alone=alone):
+            async with turns.acquire(exclusive=alone):
                 running.append(alone)
                 seen.append(list(running))
                 for _ in range(1 + steps):
@@ -37,13 +37,13 @@ def test_what_is_alone_is_alone(batches: list[tuple[bool, int]]) -> None:
 
 async def test_ordinary_batches_run_side_by_side() -> None:
     """Two batches hold their turns at the same time, and one that is alone holds up those that come after it."""
-    turns = Turns()
+    turns = ExclusiveSlot()
     order: list[str] = []
-    async with turns.turn(alone=False), turns.turn(alone=False):
+    async with turns.acquire(exclusive=False), turns.acquire(exclusive=False):
         order.append("two")
 
         async def wait(name: str, alone: bool) -> None:
-            async with turns.turn(alone=alone):
+            async with turns.acquire(exclusive=alone):
                 order.append(name)
 
         waiting = [asyncio.create_task(wait("alone", True))]

@@ -12,7 +12,7 @@ ROW_S = 10.0  # of sound
 
 def grown(growth: AdaptiveBatchSize, batch_s: Callable[[int], float], n_batches: int = 100) -> int:
     for _ in range(n_batches):
-        growth.took(growth.size, ROW_S * growth.size, batch_s(growth.size))
+        growth.record_batch(growth.size, ROW_S * growth.size, batch_s(growth.size))
     return growth.size
 
 
@@ -36,7 +36,7 @@ def test_nobody_waits_long() -> None:
 def test_small_batches_say_nothing() -> None:
     """Only full batches count: on an idle cluster the size stays."""
     growth = AdaptiveBatchSize(64, 256)
-    assert not any(growth.took(63, 630.0, 1.0) for _ in range(100))
+    assert not any(growth.record_batch(63, 630.0, 1.0) for _ in range(100))
     assert growth.size == 64
 
 
@@ -45,7 +45,7 @@ def test_one_odd_batch_does_not_decide() -> None:
     growth = AdaptiveBatchSize(64, 128)
     times = iter([10.0, *[1.0] * 2 * SAMPLES])
     for device_s in times:
-        growth.took(growth.size, ROW_S * growth.size, device_s)
+        growth.record_batch(growth.size, ROW_S * growth.size, device_s)
     assert growth.size == 128
 
 
@@ -59,7 +59,7 @@ def test_it_stays_within_its_bounds_and_comes_to_rest(
     growth = AdaptiveBatchSize(size, largest)
     n_changes = 0
     for n_rows, device_s in batches:
-        n_changes += growth.took(n_rows, ROW_S * n_rows, device_s)
+        n_changes += growth.record_batch(n_rows, ROW_S * n_rows, device_s)
         assert size <= growth.size <= max(size, largest)
         assert (growth.size // size).bit_count() == 1
     assert n_changes <= 10

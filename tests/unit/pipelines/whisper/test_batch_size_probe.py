@@ -68,6 +68,6 @@ def test_it_keeps_to_its_time() -> None:
 def test_every_lane_has_a_batch() -> None:
     """Lanes decode side by side: the speed is that of all of them."""
     engine = FakeEngine()
-    (trial,) = try_sizes(engine, ROWS, lanes=2, sizes=(4,))
+    (trial,) = try_sizes(engine, ROWS, decode_slots=2, sizes=(4,))
     assert engine.batch_sizes == [4, 4]
     assert trial.size == 4
