@@ -101,9 +101,9 @@ class CoordinatorHandle:
         return items
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
     ) -> float:
-        backlog_s: float = await _answer(self._handle.complete.remote(pull_id, replica, outcomes, figures))
+        backlog_s: float = await _answer(self._handle.complete.remote(pull_id, replica, outcomes, report))
         return backlog_s
 
 

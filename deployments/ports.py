@@ -126,7 +126,7 @@ class WorkSource(Protocol):
         """Take the next batch for the replica's model, leased to the pull; empty when nothing waits."""
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
     ) -> float:
         """Report one outcome per claimed item, after their results are stored, and what the batch took.
 
@@ -225,13 +225,13 @@ class WrittenResults:
 
     names: tuple[str, ...]
     note: str = ""
-    figures: WritingReport | None = None
+    report: WritingReport | None = None
     minutes: MinutesRecord | None = None
 
     @property
     def usage(self) -> JobUsage:
         """What writing took on our own machines."""
-        return JobUsage(result_bytes=self.figures.n_bytes if self.figures else 0)
+        return JobUsage(result_bytes=self.report.n_bytes if self.report else 0)
 
 
 class FollowUpPort(Protocol):

@@ -23,7 +23,7 @@ from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
 from cluster.wiring.limits import retention_of
 from cluster.wiring.models import model_files, profile_of
-from cluster.wiring.notifications import build_courier, build_notices
+from cluster.wiring.notifications import build_delivery_worker, build_notifications
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.handles import MinutesHandle, SegmenterHandle, TranscriberHandle
@@ -100,11 +100,11 @@ class CoordinatorReplica(Coordinator):
                 lease_s=settings.coordinator.lease_s,
                 batch_patience_s=settings.coordinator.batch_timeout_s,
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
-                notices=build_notices(settings),
+                notifications=build_notifications(settings),
                 retention=retention_of(settings.retention),
             ),
         )
-        self._courier = build_courier(settings, self._ledger, self._store, self._measures)
+        self._delivery_worker = build_delivery_worker(settings, self._ledger, self._store, self._measures)
         self._deliveries: asyncio.Task[None] | None = None
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ class CoordinatorReplica(Coordinator):
     async def check_health(self) -> None:
         if self._deliveries is None:
             await self.start()
-            self._deliveries = asyncio.create_task(self._courier.run(), name="courier")
+            self._deliveries = asyncio.create_task(self._delivery_worker.run(), name="courier")
         self.check()
 
     async def __del__(self) -> None:

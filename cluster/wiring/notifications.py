@@ -16,11 +16,11 @@ from cluster import __version__
 from cluster.settings.secrets import read_secret
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
-from deployments.notifications.delivery_loop import CourierOptions, DeliveryWorker, Sender
-from deployments.notifications.email import MailCarrier, MailOptions
+from deployments.notifications.delivery_loop import DeliveryOptions, DeliveryWorker, Sender
+from deployments.notifications.email import EmailSender, MailOptions
 from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import parse_secrets
-from deployments.notifications.webhooks import WebhookCarrier, WebhookLimits, target_complaint
+from deployments.notifications.webhooks import WebhookLimits, WebhookSender, target_complaint
 from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.core import MIB
 from pipelines.errors import ConfigurationError
@@ -35,10 +35,12 @@ NAMES = (SIGNING, f"{SIGNING}_FILE", FOLDER, PASSWORD, f"{PASSWORD}_FILE")
 MAIL_HOLD_S = 240.0
 
 
-def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures: CoordinatorMetrics) -> DeliveryWorker:
-    """The Courier with the carriers that are configured."""
-    carriers: dict[Channel, Sender] = {
-        "webhook": WebhookCarrier(
+def build_delivery_worker(
+    settings: Settings, ledger: Ledger, store: BlobStore, measures: CoordinatorMetrics
+) -> DeliveryWorker:
+    """Build the DeliveryWorker with the senders that are configured."""
+    senders: dict[Channel, Sender] = {
+        "webhook": WebhookSender(
             lambda tenant: webhook_secrets(os.environ, tenant),
             webhook_limits(settings),
             user_agent=f"MeetMemo/{__version__}",
@@ -55,13 +57,13 @@ def build_courier(settings: Settings, ledger: Ledger, store: BlobStore, measures
             attach=email.attach,
             max_attached_bytes=email.max_attached_mb * MIB,
         )
-        carriers["email"] = MailCarrier(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
+        senders["email"] = EmailSender(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
     # Longer than an attempt may take: each step of a conversation with a mail server has its own time limit.
     hold_s = MAIL_HOLD_S if email.host else 2 * settings.webhooks.timeout_s + 10.0
-    return DeliveryWorker(ledger.outbox, carriers, options=CourierOptions(hold_s=hold_s), measures=measures)
+    return DeliveryWorker(ledger.outbox, senders, options=DeliveryOptions(hold_s=hold_s), measures=measures)
 
 
-def build_notices(settings: Settings) -> JobNotifications:
+def build_notifications(settings: Settings) -> JobNotifications:
     """Whom jobs notify."""
     return JobNotifications(
         public_url=settings.http.public_url.rstrip("/") or settings.url,

@@ -81,7 +81,7 @@ class Coordinator:
         self._options = options
         self._leader = LeaderLease(ledger, options.owner, options.lease_s)
         self._storage_retry = storage_retry or StorageRetry()
-        self._job_store = JobStore(ledger, self._leader, options.notices)
+        self._job_store = JobStore(ledger, self._leader, options.notifications)
         self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
         self._wake = asyncio.Event()
         self._runners = JobRunners(
@@ -268,8 +268,8 @@ class Coordinator:
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
         await self._storage_retry.in_thread(self._job_store.enter_minutes, tenant, job_id, written)
-        if written.figures is not None:
-            self._measures.written(written.figures)
+        if written.report is not None:
+            self._measures.written(written.report)
 
     # What Transcribers ask
 
@@ -279,12 +279,12 @@ class Coordinator:
         return self._runners.dispatchers[replica.name].claim(pull_id, replica, max_items)
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], figures: BatchReport | None = None
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
     ) -> float:
         """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
         dispatcher = self._runners.dispatchers[replica.name]
-        if figures is not None:
-            self._runners.record_report(replica.name, figures)
+        if report is not None:
+            self._runners.record_report(replica.name, report)
         for outcome in outcomes:
             await self._runners.take_outcome(replica.name, pull_id, outcome)
         if not self._runners.backlog_s:

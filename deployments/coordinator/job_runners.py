@@ -111,9 +111,9 @@ class JobRunners:
 
     # What Transcribers report
 
-    def record_report(self, model: str, figures: BatchReport) -> None:
+    def record_report(self, model: str, report: BatchReport) -> None:
         """Count what a Transcriber measured."""
-        self._services.measures.batch(model, figures, self._services.options.profile_of(model).window_s)
+        self._services.measures.batch(model, report, self._services.options.profile_of(model).window_s)
 
     async def take_outcome(self, model: str, pull_id: str, outcome: Outcome) -> None:
         """Take in what became of a claimed item; an outcome whose lease was lost meanwhile is ignored."""

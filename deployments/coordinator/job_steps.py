@@ -133,8 +133,8 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
     request = MinutesRequest.of(run.job)
     await services.storage_retry.repeat(services.leader.confirm)
     written = await services.storage_retry.repeat(lambda: services.minutes_writer.write(request))
-    if written.figures is not None:
-        services.measures.written(written.figures)
+    if written.report is not None:
+        services.measures.written(written.report)
     await run.handle(
         ResultsStored(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
     )

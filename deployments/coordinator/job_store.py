@@ -25,13 +25,13 @@ class JobStore:
         self,
         ledger: Ledger,
         leader: LeaderLease,
-        notices: JobNotifications,
+        notifications: JobNotifications,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``notices`` says which messages a change brings, ``clock`` gives Unix seconds."""
+        """``notifications`` says which messages a change brings, ``clock`` gives Unix seconds."""
         self._ledger = ledger
         self._leader = leader
-        self._notices = notices
+        self._notifications = notifications
         self._clock = clock
         self._claim_uncertain = False
         self._commits = GroupCommit(lambda updates: ledger.apply_many(leader.lease, updates))
@@ -78,7 +78,7 @@ class JobStore:
         await self._commits.settle()
 
     def _update(self, held: Job, after: Job) -> JobUpdate:
-        return JobUpdate(after, held.version, self._notices.of(held, after, at_s=self._clock()))
+        return JobUpdate(after, held.version, self._notifications.of(held, after, at_s=self._clock()))
 
     @staticmethod
     def accept(live: LiveJob, after: Job, stored: Job) -> None:

@@ -37,7 +37,7 @@ class CoordinatorOptions:
     progress_interval_s: float = 0.5
     housekeeping_interval_s: float = 3600.0
     retention: Retention = field(default=Retention())
-    notices: JobNotifications = field(default=JobNotifications())
+    notifications: JobNotifications = field(default=JobNotifications())
 
     def profile_of(self, model: str) -> ModelProfile:
         """What is known about a model."""

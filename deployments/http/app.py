@@ -122,9 +122,9 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
     return Backend(
         ledger=services.ledger,
         store=services.store,
-        line=CoordinatorClient(services.coordinator, services.ledger),
+        coordinator_client=CoordinatorClient(services.coordinator, services.ledger),
         intake=Intake(ledger=services.ledger, store=services.store, clock=services.clock, new_id=services.new_id),
-        offer=JobPolicy(
+        policy=JobPolicy(
             models=config.models,
             default_model=config.default_model,
             llm_configured=config.llm_configured,

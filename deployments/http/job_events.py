@@ -23,7 +23,12 @@ def seen_version(last_event_id: str | None) -> int:
 
 
 def job_events(
-    line: CoordinatorClient, job: Job, eta_s: float | None, seen: int, keep_alive_s: float, public_url: str
+    coordinator_client: CoordinatorClient,
+    job: Job,
+    eta_s: float | None,
+    seen: int,
+    keep_alive_s: float,
+    public_url: str,
 ) -> AsyncGenerator[bytes, None]:
     """Yield ``state``, ``progress`` and at last ``end`` events, whose id is the job's version, newer than ``seen``.
 
@@ -31,11 +36,11 @@ def job_events(
     that something else changed. A comment goes out after ``keep_alive_s`` seconds without an event. An event
     ``error`` with a problem ends the stream of a job that is deleted meanwhile.
     """
-    return kept_alive(_events(line, job, eta_s, seen, keep_alive_s, public_url), keep_alive_s)
+    return kept_alive(_events(coordinator_client, job, eta_s, seen, keep_alive_s, public_url), keep_alive_s)
 
 
 async def _events(
-    line: CoordinatorClient, job: Job, eta_s: float | None, seen: int, look_s: float, public_url: str
+    coordinator_client: CoordinatorClient, job: Job, eta_s: float | None, seen: int, look_s: float, public_url: str
 ) -> AsyncGenerator[bytes, None]:
     told: JobState | None = None
     news = job.version > seen or job.state.final
@@ -49,7 +54,7 @@ async def _events(
             told = job.state
             await asyncio.sleep(MIN_INTERVAL_S)
         try:
-            view = await line.watch(job, look_s)
+            view = await coordinator_client.watch(job, look_s)
         except JobUnknown as error:
             yield event(problem_of(error).model_dump_json(), name="error", version=job.version)
             return

@@ -83,7 +83,7 @@ class JobFeed:
     """One reader's view of a tenant's jobs; ``clock`` gives Unix seconds. Belongs to one event loop."""
 
     changed: ChangedJobs
-    line: CoordinatorClient
+    coordinator_client: CoordinatorClient
     tenant: str
     public_url: str
     keep_alive_s: float
@@ -125,7 +125,7 @@ class JobFeed:
         return news, await self.changed.counts(self.tenant) if news else None
 
     async def _show(self, jobs: Sequence[Job]) -> Changes:
-        eta_s = await self.line.eta(tuple(job.id for job in jobs if not job.state.final))
+        eta_s = await self.coordinator_client.eta(tuple(job.id for job in jobs if not job.state.final))
         return Changes(jobs=[JobBody.from_domain(job, eta_s.get(job.id), self.public_url) for job in jobs])
 
 

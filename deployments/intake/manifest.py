@@ -84,7 +84,7 @@ def _mistake(number: int, what: str) -> InvalidOptions:
 def checked_entries(
     lines: Iterable[tuple[int, ManifestEntry | InvalidOptions]],
     common: dict[str, Any],
-    offer: JobPolicy,
+    policy: JobPolicy,
     limits: SourceLimits,
     tenant: str,
 ) -> list[Entry]:
@@ -111,7 +111,7 @@ def checked_entries(
                 templates.add(given.get("minutes_template", ""))
                 if len(templates) > MAX_TEMPLATES:
                     raise refused_option("minutes_template", f"a batch brings {MAX_TEMPLATES} templates at most")
-                known[key] = offer.check_blocking(wanted)
+                known[key] = policy.check_blocking(wanted)
         except (Overloaded, ReplicaLost):  # no mistake of the manifest's
             raise
         except MeetMemoError as error:

@@ -49,13 +49,13 @@ class Submission:
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
-async def read_wishes(given: dict[str, Any], offer: JobPolicy) -> tuple[JobOptions, Reference]:
+async def read_overrides(given: dict[str, Any], policy: JobPolicy) -> tuple[JobOptions, Reference]:
     """Check what a submitter wants of a job; takes the reference out of ``given``.
 
     Raises `InvalidOptions`, `ModelUnknown`, `TemplateUnknown`, `TemplateInvalid`, `Overloaded`.
     """
     reference = ReferenceFields.taken_from(given)
-    return await offer.check(Options.parse(given)), reference
+    return await policy.check(Options.parse(given)), reference
 
 
 def merge_options(

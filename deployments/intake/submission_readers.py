@@ -20,7 +20,7 @@ from deployments.intake.submission import (
     content_length,
     merge_options,
     query_values,
-    read_wishes,
+    read_overrides,
 )
 from deployments.limits import IngestionLimits
 from deployments.schemas.options import SourceRequest
@@ -48,7 +48,7 @@ class Incoming:
     length: int | None
     body: AsyncIterator[bytes]
     spool: Spool
-    offer: JobPolicy
+    policy: JobPolicy
     limits: IngestionLimits
 
     async def announce(self) -> None:
@@ -57,7 +57,7 @@ class Incoming:
             await self.spool.announce(self.length)
 
 
-async def read_submission(request: Request, spool: Spool, offer: JobPolicy, limits: IngestionLimits) -> Submission:
+async def read_submission(request: Request, spool: Spool, policy: JobPolicy, limits: IngestionLimits) -> Submission:
     """Read a submission in any of its three forms: multipart, JSON with a source, raw bytes.
 
     Options may come in the query, as form fields and as JSON, each at most once. Raises `UnsupportedMediaType`,
@@ -80,7 +80,7 @@ async def read_submission(request: Request, spool: Spool, offer: JobPolicy, limi
         length=length,
         body=body_of(request.stream(), length, limits.pace),
         spool=spool,
-        offer=offer,
+        policy=policy,
         limits=limits,
     )
     return await read(incoming)
@@ -90,10 +90,11 @@ async def _read_source(incoming: Incoming) -> Submission:
     """Read JSON that names a URL or an upload."""
     source = await _source_of(incoming.body, incoming.length)
     if source.source is not None:
-        check_url(source.source, incoming.limits.sources, incoming.offer.tenant)
+        check_url(source.source, incoming.limits.sources, incoming.policy.tenant)
     outside = {"external_id": source.external_id, "metadata": source.metadata}
     beside = {name: value for name, value in outside.items() if value is not None}
-    options, reference = await read_wishes(merge_options(incoming.query, {}, source.options, beside), incoming.offer)
+    given = merge_options(incoming.query, {}, source.options, beside)
+    options, reference = await read_overrides(given, incoming.policy)
     return Submission(
         options=options,
         reference=reference,
@@ -112,7 +113,7 @@ async def _read_form(incoming: Incoming) -> Submission:
     fields = dict(form.fields)
     given = merge_options(incoming.query, {}, _json_options(fields.pop("options", [])))
     name = fields.pop("filename", [""])[-1] or form.filename or incoming.filename
-    options, reference = await read_wishes(merge_options({}, fields, given), incoming.offer)
+    options, reference = await read_overrides(merge_options({}, fields, given), incoming.policy)
     if not form.has_file:
         raise InvalidRequest("The form has no field 'file'.")
     return await _spooled(incoming, options, reference, name)
@@ -121,7 +122,7 @@ async def _read_form(incoming: Incoming) -> Submission:
 async def _read_bytes(incoming: Incoming) -> Submission:
     """Read the recording itself; samples without a container get one."""
     await incoming.announce()
-    options, reference = await read_wishes(merge_options(incoming.query, {}, {}), incoming.offer)
+    options, reference = await read_overrides(merge_options(incoming.query, {}, {}), incoming.policy)
     name = incoming.filename or _header_filename(incoming.headers)
     header = header_for(incoming.content_type)
     if header:

@@ -53,7 +53,7 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CourierOptions:
+class DeliveryOptions:
     """``hold_s`` must be longer than any attempt takes: afterwards another courier may try the same message."""
 
     max_at_once: int = 32
@@ -68,17 +68,17 @@ class DeliveryWorker:
     def __init__(
         self,
         outbox: Outbox,
-        carriers: Mapping[Channel, Sender],
+        senders: Mapping[Channel, Sender],
         *,
-        options: CourierOptions | None = None,
+        options: DeliveryOptions | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         measures: CoordinatorMetrics | None = None,
     ) -> None:
         """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
         self._outbox = outbox
-        self._carriers = carriers
-        self._options = options or CourierOptions()
+        self._carriers = senders
+        self._options = options or DeliveryOptions()
         self._clock = clock
         self._jitter = jitter
         self._measures = measures or CoordinatorMetrics()
@@ -145,11 +145,11 @@ class DeliveryWorker:
         await self._storage_retry.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
 
     async def _carry(self, message: Message) -> DeliveryResult:
-        carrier = self._carriers.get(message.channel)
-        if carrier is None:
+        sender = self._carriers.get(message.channel)
+        if sender is None:
             return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{message.channel} is not configured on this server")
         try:
-            return await carrier.send(message)
+            return await sender.send(message)
         except Exception as error:  # a fault of ours must not end the courier, nor lose the message
             log.exception("delivery failed", action="deliver", delivery=message.id)
             return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{type(error).__name__}: {error}")

@@ -46,7 +46,7 @@ class MailOptions:
     timeout_s: float = 30.0
 
 
-class MailCarrier:
+class EmailSender:
     """Sends one e-mail per recipient. ``password`` gives the account's, as it is now."""
 
     def __init__(self, options: MailOptions, store: BlobStore, password: Callable[[], str]) -> None:

@@ -44,7 +44,7 @@ def target_complaint(url: str, limits: WebhookLimits) -> str:
     return complaint_about_host(url, allow_private=limits.allow_private)
 
 
-class WebhookCarrier:
+class WebhookSender:
     """Posts messages. ``secrets`` gives a tenant's, newest first, as they are now: replacing one needs no stop."""
 
     def __init__(

@@ -228,42 +228,42 @@ class CoordinatorMetrics:
         """A chunk was given up."""
         self._quarantined.labels(model).inc()
 
-    def batch(self, model: str, figures: BatchReport, window_s: float) -> None:
+    def batch(self, model: str, report: BatchReport, window_s: float) -> None:
         """A Transcriber reported a batch of rows that are ``window_s`` long at most."""
         self._batches.labels(model).inc()
-        self._rows.labels(model).inc(figures.n_rows)
-        self._fill.labels(model).observe(figures.n_rows / max(1, figures.max_rows))
-        self._efficiency.labels(model).observe(figures.audio_s / (max(1, figures.n_rows) * window_s))
-        self._device_s.labels(model).inc(figures.device_s)
-        self._device_cpu_s.labels(model).inc(figures.cpu_s)
-        self._decode_s.labels(model).observe(figures.device_s)
-        self._wait_s.labels(model).observe(max(0.0, figures.wait_s))
-        self._read_s.labels(model).observe(figures.read_s)
-        self._fallbacks.labels(model).inc(figures.n_fallbacks)
-        self._suspect_s.labels(model).inc(figures.suspect_s)
-        self.store_calls("transcriber", figures.store_calls)
+        self._rows.labels(model).inc(report.n_rows)
+        self._fill.labels(model).observe(report.n_rows / max(1, report.max_rows))
+        self._efficiency.labels(model).observe(report.audio_s / (max(1, report.n_rows) * window_s))
+        self._device_s.labels(model).inc(report.device_s)
+        self._device_cpu_s.labels(model).inc(report.cpu_s)
+        self._decode_s.labels(model).observe(report.device_s)
+        self._wait_s.labels(model).observe(max(0.0, report.wait_s))
+        self._read_s.labels(model).observe(report.read_s)
+        self._fallbacks.labels(model).inc(report.n_fallbacks)
+        self._suspect_s.labels(model).inc(report.suspect_s)
+        self.store_calls("transcriber", report.store_calls)
 
-    def segmented(self, figures: SegmentReport) -> None:
+    def segmented(self, report: SegmentReport) -> None:
         """A Segmenter reported a recording."""
-        for span in figures.spans:
+        for span in report.spans:
             self._source_decode_s.observe(span.decode_s)
             self._vad_s.observe(span.vad_s)
             self._cut_s.inc(span.audio_s)
-        self.store_calls("segmenter", figures.store_calls)
+        self.store_calls("segmenter", report.store_calls)
 
-    def written(self, figures: WritingReport) -> None:
+    def written(self, report: WritingReport) -> None:
         """The MinutesWriter reported a job."""
-        self._minutes.labels(figures.outcome).inc()
-        if figures.outcome == "written":
-            self._minutes_s.labels(figures.writer).observe(figures.minutes_s)
-        self._render_s.observe(figures.render_s)
-        for outcome, n_calls in figures.calls.items():
+        self._minutes.labels(report.outcome).inc()
+        if report.outcome == "written":
+            self._minutes_s.labels(report.writer).observe(report.minutes_s)
+        self._render_s.observe(report.render_s)
+        for outcome, n_calls in report.calls.items():
             self._llm_calls.labels(outcome).inc(n_calls)
-        self._tokens.labels("prompt").inc(figures.usage.n_cache_miss)
-        self._tokens.labels("cached_prompt").inc(figures.usage.n_cache_hit)
-        self._tokens.labels("completion").inc(figures.usage.n_completion)
-        self._cost.inc(figures.usage.cost_usd)
-        self.store_calls("minutes_writer", figures.store_calls)
+        self._tokens.labels("prompt").inc(report.usage.n_cache_miss)
+        self._tokens.labels("cached_prompt").inc(report.usage.n_cache_hit)
+        self._tokens.labels("completion").inc(report.usage.n_completion)
+        self._cost.inc(report.usage.cost_usd)
+        self.store_calls("minutes_writer", report.store_calls)
 
     def delivered(self, channel: Channel, state: DeliveryState, seconds: float) -> None:
         """A webhook or an e-mail was tried: what is ``pending`` then is tried again."""

@@ -27,9 +27,9 @@ class Backend:
 
     ledger: Ledger
     store: BlobStore
-    line: CoordinatorClient
+    coordinator_client: CoordinatorClient
     intake: Intake
-    offer: JobPolicy
+    policy: JobPolicy
     live: LiveLimits
     uploads: UploadGates
     scrubber: Scrubber
@@ -50,9 +50,9 @@ class Backend:
             tenant=tenant,
             ledger=self.ledger,
             store=self.store,
-            line=self.line,
+            coordinator_client=self.coordinator_client,
             intake=self.intake,
-            offer=replace(self.offer, tenant=tenant),
+            policy=replace(self.policy, tenant=tenant),
             uploads=self.uploads,
             limits=self.limits.of(tenant),
             spool_dir=self.limits.spool_dir,

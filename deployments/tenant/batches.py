@@ -71,7 +71,7 @@ class TenantBatches:
         self, lines: Lines, name: str, options: dict[str, Any], dry_run: bool, key: str | None, fingerprint: str
     ) -> tuple[Batch, bool]:
         # Reads the lines as it goes, and stops at the first that is too many.
-        entries = await in_thread(checked_entries, lines, options, self.jobs.offer, self.sources, self.tenant)
+        entries = await in_thread(checked_entries, lines, options, self.jobs.policy, self.sources, self.tenant)
         if dry_run and not all(entry.source for entry in entries):
             raise refused_option("dry_run", "recordings that are uploaded later cannot be probed")
         now_s = round(self.clock(), 3)
@@ -87,7 +87,7 @@ class TenantBatches:
             traceparent=current_request().traceparent,
         )
         made, created = await in_thread(self.book.create, batch, entries, key=key, fingerprint=fingerprint)
-        self.jobs.line.wake()
+        self.jobs.coordinator_client.wake()
         return made, created
 
     def _listed(self, prefix: str) -> Lines:
@@ -119,7 +119,7 @@ class TenantBatches:
         return [BatchBody.of(batch, tallies[batch.id], speed, self.usd_per_hour) for batch in there]
 
     async def _speed(self) -> float:
-        status = await self.jobs.line.status()
+        status = await self.jobs.coordinator_client.status()
         return status.speed if status else 0.0
 
     async def move(self, batch_id: str, move: str) -> BatchBody:
@@ -129,14 +129,14 @@ class TenantBatches:
         if move == "cancel":
             for job_id in await in_thread(self.book.live_jobs, self.tenant, batch_id):
                 await self.jobs.cancel(job_id)
-        self.jobs.line.wake()
+        self.jobs.coordinator_client.wake()
         return await self.show(batch)
 
     async def retry(self, batch_id: str) -> tuple[int, BatchBody]:
         """Take what failed on again; return how many."""
         batch = await self.get(batch_id)
         n_retried = await in_thread(self.book.retry, self.tenant, batch_id)
-        self.jobs.line.wake()
+        self.jobs.coordinator_client.wake()
         return n_retried, await self.show(batch)
 
     async def entries(self, batch_id: str, after: int, limit: int, state: EntryState | None) -> list[Entry]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deployments.intake.bucket_events import ObjectCreated
-from deployments.intake.submission import Submission, clean_filename, listed, read_wishes
+from deployments.intake.submission import Submission, clean_filename, listed, read_overrides
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import name_in
 from deployments.sources.places import SourceCredential, credential_for
@@ -117,7 +117,7 @@ class BucketIntake:
         sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
         if sidecar is not None:
             values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
-        options, reference = await read_wishes(values, self.jobs.offer)
+        options, reference = await read_overrides(values, self.jobs.policy)
         return Submission(
             options=options,
             reference=reference,

@@ -64,9 +64,9 @@ class TenantJobs:
     tenant: str
     ledger: Ledger
     store: BlobStore
-    line: CoordinatorClient
+    coordinator_client: CoordinatorClient
     intake: Intake
-    offer: JobPolicy
+    policy: JobPolicy
     uploads: UploadGates
     limits: TenantLimits
     spool_dir: Path
@@ -83,7 +83,7 @@ class TenantJobs:
 
     async def check_backlog(self) -> None:
         """Raise `Overloaded` when no job more can be taken, `Draining` when none is to be."""
-        if await self.line.refusing():
+        if await self.coordinator_client.refusing():
             raise Draining("The cluster is being drained and takes no new jobs.")
         await in_thread(self.intake.check_backlog, self.tenant, self.limits)
 
@@ -91,7 +91,7 @@ class TenantJobs:
         """Make a submission durable; see `Intake.accept`."""
         job, created = await in_thread(self.intake.accept, self.tenant, submission)
         if created:
-            self.line.wake(1)
+            self.coordinator_client.wake(1)
         return job, created
 
     async def used_keys(self, idempotency_keys: Collection[str]) -> frozenset[str]:
@@ -105,7 +105,7 @@ class TenantJobs:
 
     async def show(self, *jobs: Job) -> list[JobBody]:
         """Turn jobs into their wire form, with estimates for the live ones."""
-        eta_s = await self.line.eta(tuple(job.id for job in jobs if not job.state.final))
+        eta_s = await self.coordinator_client.eta(tuple(job.id for job in jobs if not job.state.final))
         return [JobBody.from_domain(job, eta_s.get(job.id), self.public_url) for job in jobs]
 
     async def page(self, query: JobQuery) -> Page:
@@ -118,7 +118,7 @@ class TenantJobs:
         _check_id(job_id)
         job = await in_thread(self.ledger.request_cancel, self.tenant, job_id)
         if not job.state.final:
-            self.line.wake()
+            self.coordinator_client.wake()
         return job
 
     async def purge(self, job_id: str) -> list[str]:
@@ -184,11 +184,11 @@ class TenantJobs:
         origin = await self.get(job_id)
         if not origin.state.final:
             raise IllegalTransition(f"Job {job_id} is {origin.state}: its chunks can be replayed when it has ended.")
-        self.offer.check_model(origin.options.model)
+        self.policy.check_model(origin.options.model)
         chunks = await in_thread(self._replayable, origin, wanted)
         job, created = await in_thread(self.intake.replay, origin, chunks, key)
         if created:
-            self.line.wake(1)
+            self.coordinator_client.wake(1)
         return job, created
 
     def _replayable(self, origin: Job, wanted: Sequence[int] | None) -> tuple[int, ...]:
@@ -213,7 +213,7 @@ class TenantJobs:
         ended = await self.get(job_id)
         if ended.state not in (JobState.FAILED, JobState.CANCELLED):
             raise IllegalTransition(f"Job {job_id} is {ended.state}: only one that failed or was cancelled is retried.")
-        self.offer.check_model(ended.options.model)
+        self.policy.check_model(ended.options.model)
         if ended.minutes_of:
             origin = await self.transcribed(ended)
             if origin is ended:
@@ -226,7 +226,7 @@ class TenantJobs:
         else:
             raise IllegalTransition(f"The recording of job {job_id} was deleted when it ended: send it again.")
         if created:
-            self.line.wake(1)
+            self.coordinator_client.wake(1)
         return job, created
 
     async def rewrite(self, job_id: str, wishes: MinutesOverrides, key: str | None) -> tuple[Job, bool]:
@@ -242,7 +242,7 @@ class TenantJobs:
             raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
         if not await in_thread(self.store.exists, self._keys(origin).transcript):
             raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
-        options = await self.offer.rewritten(job.options, wishes)
+        options = await self.policy.rewritten(job.options, wishes)
         held = await in_thread(self.ledger.corrections.of_job, self.tenant, origin.id)
         version = len(held) if wishes.version is None else wishes.version
         if version > len(held):
@@ -250,7 +250,7 @@ class TenantJobs:
         corrected = held[version - 1].name if version else ""
         new, created = await in_thread(self.intake.rewrite, origin, options, key, corrected=corrected)
         if created:
-            self.line.wake()
+            self.coordinator_client.wake()
         return new, created
 
     async def versions(self, job_id: str) -> list[Job]:

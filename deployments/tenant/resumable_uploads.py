@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from deployments.intake.resumable_records import Resumable
 from deployments.intake.resumable_uploads import Piece, ResumableUploads, WholeUpload
 from deployments.intake.spool import body_of
-from deployments.intake.submission import Submission, clean_filename, merge_options, read_wishes
+from deployments.intake.submission import Submission, clean_filename, merge_options, read_overrides
 from deployments.intake.tus_protocol import Append, Creation, CutBack, Decision, MakeJob, PieceHead, Refuse, TusUpload
 from deployments.limits import UploadPace
 from deployments.sources.blocks import joined
@@ -31,7 +31,7 @@ class TenantUploads:
         Raises `InvalidOptions`, `ModelUnknown`, `TooLarge`, `Overloaded`, `Draining`, `StoreFull`.
         """
         values = merge_options({name: [text] for name, text in creation.options.items()}, {})
-        options, reference = await read_wishes(values, self.jobs.offer)
+        options, reference = await read_overrides(values, self.jobs.policy)
         await self.jobs.check_backlog()
         return await in_thread(
             self.files.create,

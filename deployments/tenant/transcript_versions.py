@@ -128,12 +128,12 @@ class TranscriptVersions:
             raise BlobMissing(f"Job {job.id} is {job.state} and has no {name}.") from None
 
     async def _layout(self, job: Job, transcript: Transcript, minutes: Minutes, title: str) -> Layout | None:
-        offer = self.jobs.offer
-        template = offer.styles.template(job.tenant, job.options.minutes_template, minutes.language)
+        policy = self.jobs.policy
+        template = policy.styles.template(job.tenant, job.options.minutes_template, minutes.language)
         if not template:
             return None
         values = await in_thread(values_of, transcript, minutes, title)
-        return await offer.templates.lay_out(job.tenant, template, values)
+        return await policy.templates.lay_out(job.tenant, template, values)
 
     @staticmethod
     def _keys(job: Job) -> JobKeys:

@@ -69,7 +69,7 @@ class MinutesWriter:
         self._documents = Documents(self._store, self._styles, templates)
         self._max_at_once = max_at_once
         self._n_writing = 0
-        self._parking = RememberedParking(store, clock)
+        self._deferred = RememberedParking(store, clock)
         self._turn = 0
 
     def rewrite_by(self, writers: Mapping[str, Writer]) -> None:
@@ -101,14 +101,14 @@ class MinutesWriter:
                 paid = await self._ask(transcript, request)
                 outcome = "written"
             except MinutesParked as error:
-                await asyncio.to_thread(self._parking.park, request, str(error), error.not_before_s)
+                await asyncio.to_thread(self._deferred.park, request, str(error), error.not_before_s)
                 log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
                 outcome, record = "parked", MinutesRecord(state="parked", note=str(error))
             except MinutesError as error:
                 outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
         minutes_s = time.perf_counter() - started_s - render_s
-        figures = WritingReport(outcome=outcome, minutes_s=minutes_s, render_s=render_s, n_bytes=n_bytes)
-        return await self._finish(request, transcript, paid, record, figures)
+        report = WritingReport(outcome=outcome, minutes_s=minutes_s, render_s=render_s, n_bytes=n_bytes)
+        return await self._finish(request, transcript, paid, record, report)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write what is parked, if its time has come and the model answers; returns how many minutes followed.
@@ -117,13 +117,13 @@ class MinutesWriter:
 
         Raises ``StoreUnavailable``. What fails for another reason stays parked for the next time.
         """
-        resumed = await asyncio.to_thread(self._parking.consume_resume_request)
+        resumed = await asyncio.to_thread(self._deferred.consume_resume_request)
         if resumed:
             for writer in self._writers.values():
                 if isinstance(writer, Resumable):
                     writer.resume()
         now_s = self._clock()
-        found = await asyncio.to_thread(self._parking.list)
+        found = await asyncio.to_thread(self._deferred.list)
         parked = [entry for entry in found if resumed or entry.not_before_s <= now_s]
         if not parked:
             return 0
@@ -152,14 +152,14 @@ class MinutesWriter:
             log.info("parked job is gone", action="follow", job_id=entry.request.job_id)
         except MinutesParked as error:
             if error.not_before_s > entry.not_before_s:
-                await asyncio.to_thread(self._parking.park, entry.request, str(error), error.not_before_s)
+                await asyncio.to_thread(self._deferred.park, entry.request, str(error), error.not_before_s)
             return False
         except IllegalTransition:
             return False  # not yet: the job's own end is not entered
         except MeetMemoError as error:
             log.warning("follow-up failed", action="follow", job_id=entry.request.job_id, detail=str(error))
             return False
-        await asyncio.to_thread(self._parking.release, entry.request)
+        await asyncio.to_thread(self._deferred.release, entry.request)
         return True
 
     async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> WrittenResults | None:
@@ -177,8 +177,8 @@ class MinutesWriter:
             raise
         except MinutesError as error:
             outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
-        figures = WritingReport(outcome=outcome, minutes_s=time.perf_counter() - started_s)
-        return await self._finish(request, transcript, paid, record, figures)
+        report = WritingReport(outcome=outcome, minutes_s=time.perf_counter() - started_s)
+        return await self._finish(request, transcript, paid, record, report)
 
     async def _finish(
         self,
@@ -186,7 +186,7 @@ class MinutesWriter:
         transcript: Transcript,
         paid: PaidMinutes | None,
         record: MinutesRecord | None,
-        figures: WritingReport,
+        report: WritingReport,
     ) -> WrittenResults:
         """Render and store the documents of the minutes, if there are any; say what all of it took.
 
@@ -208,16 +208,16 @@ class MinutesWriter:
                 usage=minutes.usage,
             )
             new = Usage() if paid.counted else paid.usage
-            figures = replace(figures, writer=minutes.writer, n_bytes=figures.n_bytes + n_bytes, usage=new)
+            report = replace(report, writer=minutes.writer, n_bytes=report.n_bytes + n_bytes, usage=new)
         await asyncio.to_thread(self._check_kept, request)
         writer = self._writers.get(request.minutes)
-        figures = replace(
-            figures,
-            render_s=figures.render_s + time.perf_counter() - started_s,
+        report = replace(
+            report,
+            render_s=report.render_s + time.perf_counter() - started_s,
             calls=writer.take_calls() if isinstance(writer, PaidWriter) else {},
             store_calls=self._store.take_calls(),
         )
-        return WrittenResults(names=names, note=note, minutes=record, figures=figures)
+        return WrittenResults(names=names, note=note, minutes=record, report=report)
 
     def _check_kept(self, request: MinutesRequest) -> None:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)

@@ -155,7 +155,7 @@ class Transcriber:
         async with self._slot.acquire(exclusive=items[0].alone):
             batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
             outcomes += await self._keep_all(batch)  # the slot decodes the next batch meanwhile
-        figures = BatchReport(
+        report = BatchReport(
             n_rows=len(items),
             max_rows=max_rows,
             audio_s=sum(item.audio_s for item in items),
@@ -168,14 +168,14 @@ class Transcriber:
             store_calls=self._store.take_calls(),
         )
         if items[0].task == "transcribe":
-            self.decode_slots.record_batch(figures.audio_s, figures.device_s)
-            if self._batch_size.record_batch(figures.n_rows, figures.audio_s, figures.device_s):
+            self.decode_slots.record_batch(report.audio_s, report.device_s)
+            if self._batch_size.record_batch(report.n_rows, report.audio_s, report.device_s):
                 self._engine.resize(self._batch_size.size)
                 log.info("batches", action="resize", model=self._info.name, rows=self._batch_size.size)
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
-        self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), figures)
+        self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), report)
         return len(items)
 
     def check(self) -> None:

@@ -24,7 +24,9 @@ from pipelines.whisper.options import DecodeRequest
 from tests.support.in_process_cluster import InProcessCluster
 
 TENANT = "t"
-NOTICES = JobNotifications(webhook="https://hooks.example/")  # nobody delivers: what is to be told stays in the outbox
+NOTIFICATIONS = JobNotifications(
+    webhook="https://hooks.example/"
+)  # nobody delivers: what is to be told stays in the outbox
 LEDGER_WRITES = frozenset({"create", "acquire_lease", "release", "claim", "apply", "apply_many", "record"})
 STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})
 
@@ -131,7 +133,7 @@ async def _live(program: Program, messages: Connection) -> None:
         _Watched(open_store(program.store_url), STORE_WRITES, clockwork, contextlib.nullcontext()),
         engine=SlowEngine(program.batch_s),
         owner=program.owner,
-        notices=NOTICES,
+        notifications=NOTIFICATIONS,
     )
     for job_id, numbers in program.jobs.items():
         try:

@@ -11,7 +11,7 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
-from tests.integration.cluster_process import NOTICES, TENANT, Program, start
+from tests.integration.cluster_process import NOTIFICATIONS, TENANT, Program, start
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until
 
@@ -43,7 +43,7 @@ def test_a_kill_between_any_two_writes_converges(tmp_path: Path) -> None:
 
 async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
     """The next start: whoever was told nothing sends the job again, then everything goes on by itself."""
-    house = InProcessCluster(ledger, store, owner="same", notices=NOTICES)
+    house = InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)
     try:
         job = ledger.get(TENANT, JOB)
     except JobUnknown:

@@ -117,7 +117,7 @@ class InProcessCluster:
         segmenter: SegmenterPort | None = None,
         storage_retry: StorageRetry | None = None,
         batches: BatchRepository | None = None,
-        notices: JobNotifications | None = None,
+        notifications: JobNotifications | None = None,
         weights: str = "",
         stand_in: FakeEngine | None = None,
     ) -> None:
@@ -156,7 +156,7 @@ class InProcessCluster:
                 pause_s=0.02,
                 idle_poll_s=0.05,
                 progress_interval_s=0.02,
-                notices=notices or JobNotifications(),
+                notifications=notifications or JobNotifications(),
             ),
         )
         self.claim = self.coordinator.claim

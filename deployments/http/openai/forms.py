@@ -89,7 +89,7 @@ class SpeechRequest:
 
 
 async def read_speech_request(
-    request: Request, task: Task, spool: Spool, offer: JobPolicy, limits: IngestionLimits
+    request: Request, task: Task, spool: Spool, policy: JobPolicy, limits: IngestionLimits
 ) -> SpeechRequest:
     """Read the form; raises `InvalidOptions`, `InvalidRequest`, `ModelUnknown`, `EmptyAudio`, `TooLarge` and others."""
     content_type = request.headers.get("content-type", "")
@@ -109,7 +109,7 @@ async def read_speech_request(
     form.refuse_combinations()
     return SpeechRequest(
         submission=Submission(
-            options=await offer.check(form.options(task)),
+            options=await policy.check(form.options(task)),
             filename=clean_filename(sent.filename or ""),
             spool=spool,
             source_url="",

@@ -49,7 +49,7 @@ def speech_routes(backend: Backend) -> APIRouter:
     async def answer(request: Request, jobs: TenantJobs, task: Task) -> Response:
         async with jobs.spool() as spool:
             await jobs.check_backlog()
-            speech = await read_speech_request(request, task, spool, jobs.offer, backend.limits)
+            speech = await read_speech_request(request, task, spool, jobs.policy, backend.limits)
             job, _ = await jobs.accept(speech.submission)
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
         if speech.stream:
@@ -85,7 +85,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         """Yield the job at each change, first as it is; None when nothing changed for ``wait_timeout_s`` seconds."""
         yield job
         while not job.state.final:
-            view = await backend.line.watch(job, wait_timeout_s)
+            view = await backend.coordinator_client.watch(job, wait_timeout_s)
             job = view.job if view else job
             yield view.job if view else None
 

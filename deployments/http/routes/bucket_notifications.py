@@ -47,7 +47,7 @@ def notification_routes(backend: Backend) -> APIRouter:
     )
     async def notify(request: Request, jobs: Writer) -> Noted:
         common = merge_options(query_values(request), {})
-        await jobs.offer.check(Options.parse(common))
+        await jobs.policy.check(Options.parse(common))
         too_large = InvalidRequest(f"An event has {MAX_EVENT_BYTES} bytes at most.")
         created = await in_thread(objects_created, await read_bounded(request, MAX_EVENT_BYTES, too_large))
         return await BucketIntake(jobs=jobs, places=places, common=common).take(created)
@@ -64,7 +64,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         responses=documented(*BUCKET),
     )
     async def sweep(jobs: Writer, request: Annotated[SweepRequest, Depends(json_body(SweepRequest))]) -> Noted:
-        await jobs.offer.check(Options.parse(request.options))
+        await jobs.policy.check(Options.parse(request.options))
         return await BucketIntake(jobs=jobs, places=places, common=request.options).sweep(request.prefix)
 
     return router

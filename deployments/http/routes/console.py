@@ -62,7 +62,7 @@ def console_routes(backend: Backend) -> APIRouter:
     async def follow_jobs(jobs: Reader) -> Response:
         feed = JobFeed(
             changed=changed,
-            line=jobs.line,
+            coordinator_client=jobs.coordinator_client,
             tenant=jobs.tenant,
             public_url=jobs.public_url,
             keep_alive_s=backend.limits.keep_alive_s,
@@ -80,7 +80,7 @@ def console_routes(backend: Backend) -> APIRouter:
 
     @router.get(CHOICES_PATH, tags=["jobs"], summary="What a job may choose", responses=documented())
     async def choices(jobs: Reader) -> ChoicesBody:
-        options = jobs.offer.schemas()
+        options = jobs.policy.schemas()
         return ChoicesBody(
             models=options["model"]["enum"],
             default_model=options["model"]["default"],

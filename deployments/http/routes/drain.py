@@ -61,7 +61,7 @@ def admin_routes(backend: Backend) -> APIRouter:
     router = APIRouter(tags=["service"])
 
     async def drain(begin: bool | None, refuse: bool = False) -> DrainBody:
-        status = await backend.line.drain(begin=begin, refuse=refuse)
+        status = await backend.coordinator_client.drain(begin=begin, refuse=refuse)
         if status is None:
             raise ReplicaLost("The coordinator does not answer; try again in a few seconds.")
         return DrainBody.from_domain(status)
@@ -99,7 +99,7 @@ def admin_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.JOB_UNKNOWN, Reason.REPLICA_LOST),
     )
     async def story(job_id: str, operator: Admin) -> StoryBody:
-        entries = await backend.line.story(job_id)
+        entries = await backend.coordinator_client.story(job_id)
         if entries is None:
             raise ReplicaLost("The coordinator does not answer; try again in a few seconds.")
         if not entries:

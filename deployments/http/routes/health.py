@@ -48,12 +48,12 @@ class Readiness:
         ledger, store, status = await asyncio.gather(
             self._answers(self._backend.ledger.check),
             self._answers(self._backend.store.check),
-            self._backend.line.status(),
+            self._backend.coordinator_client.status(),
         )
         components = {
             "ledger": ledger,
             "store": store,
-            **_cluster(status, self._backend.offer.models),
+            **_cluster(status, self._backend.policy.models),
             "llm_key": self._llm_key(),
         }
         found = {component.status for component in components.values()}
@@ -78,7 +78,7 @@ class Readiness:
         return ComponentBody(status="ok")
 
     def _llm_key(self) -> ComponentBody:
-        if self._backend.offer.llm_configured:
+        if self._backend.policy.llm_configured:
             return ComponentBody(status="ok")
         return ComponentBody(status="ok", detail="no key is set: minutes are extractive")
 
@@ -144,24 +144,24 @@ def service_routes(backend: Backend) -> APIRouter:
 
     @router.get("/v1/models", summary="List the models a job may name", responses=documented())
     async def models(reader: Reader) -> ModelList:
-        status = await backend.line.status()
+        status = await backend.coordinator_client.status()
         known = {model.name: model for model in status.models} if status else {}
         return ModelList(
             models=[
                 ModelBody(
                     name=name,
-                    default=name == backend.offer.default_model,
+                    default=name == backend.policy.default_model,
                     ready=known[name].ready if name in known else None,
                     detail=known[name].detail if name in known else "",
                 )
-                for name in backend.offer.models
+                for name in backend.policy.models
             ],
-            data=[ModelCard(id=name) for name in backend.offer.models],
+            data=[ModelCard(id=name) for name in backend.policy.models],
         )
 
     @router.get("/v1/models/{name:path}", summary="Show a model", responses=documented_speech(Reason.MODEL_UNKNOWN))
     async def model(name: str, reader: Reader) -> ModelCard:
-        backend.offer.check_model(name)
+        backend.policy.check_model(name)
         return ModelCard(id=name)
 
     return router

@@ -65,7 +65,7 @@ def job_routes(backend: Backend) -> APIRouter:
     async def submit(request: Request, jobs: Writer) -> Response:
         async with jobs.answering(idempotency_key(request.headers)), jobs.spool() as spool:
             await jobs.check_backlog()
-            submission = await read_submission(request, spool, jobs.offer, backend.limits)
+            submission = await read_submission(request, spool, jobs.policy, backend.limits)
             job, created = await jobs.accept(submission)
         (body,) = await jobs.show(job)
         headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
@@ -142,9 +142,9 @@ def job_routes(backend: Backend) -> APIRouter:
         job = await jobs.get(job_id)
         if job.state.final and seen >= job.version:
             return Response(status_code=204)
-        eta_s = (await backend.line.eta((job.id,))).get(job.id) if not job.state.final else None
+        eta_s = (await backend.coordinator_client.eta((job.id,))).get(job.id) if not job.state.final else None
         return event_response(
-            job_events(backend.line, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url)
+            job_events(backend.coordinator_client, job, eta_s, seen, backend.limits.keep_alive_s, backend.public_url)
         )
 
     @router.get(

@@ -67,7 +67,7 @@ def metrics_routes(backend: Backend) -> APIRouter:
         with contextlib.suppress(LedgerUnavailable):  # a gap in its series says so; the other series go on
             counts = await in_thread(backend.ledger.counts)
         usage, spool = await in_thread(disk)
-        text = render_metrics(counts, usage, await backend.line.metrics(), backend.version, spool)
+        text = render_metrics(counts, usage, await backend.coordinator_client.metrics(), backend.version, spool)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return router

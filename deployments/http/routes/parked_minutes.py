@@ -25,11 +25,11 @@ class ParkedBody(ApiModel):
 def minutes_routes(backend: Backend) -> APIRouter:
     """Build the routes for parked minutes."""
     router = APIRouter(tags=["service"])
-    parking = DeferredMinutes(backend.store)
+    deferred = DeferredMinutes(backend.store)
 
     @router.get(MINUTES_PATH, summary="What is parked", responses=documented(*STORE))
     async def show(operator: Admin) -> ParkedBody:
-        parked = await anyio.to_thread.run_sync(parking.list)
+        parked = await anyio.to_thread.run_sync(deferred.list)
         return ParkedBody(parked=len(parked), reasons=dict(Counter(entry.why for entry in parked)))
 
     @router.post(
@@ -40,7 +40,7 @@ def minutes_routes(backend: Backend) -> APIRouter:
         responses=documented(*STORE),
     )
     async def resume(operator: Admin) -> ParkedBody:
-        await anyio.to_thread.run_sync(parking.request_resume)
+        await anyio.to_thread.run_sync(deferred.request_resume)
         return await show(operator)
 
     return router

@@ -41,7 +41,7 @@ def recorder_routes(backend: Backend) -> APIRouter:
     async def put(filename: str, request: Request, jobs: Writer) -> Response:
         async with jobs.answering(idempotency_key(request.headers)), jobs.spool() as spool:
             await jobs.check_backlog()
-            submission = await read_submission(request, spool, jobs.offer, backend.limits)
+            submission = await read_submission(request, spool, jobs.policy, backend.limits)
             if submission.spool is None:
                 raise InvalidRequest("A PUT carries the recording itself; send sources to POST /v1/jobs.")
             key = submission.idempotency_key or _key_of(filename, submission.spool.sha256)

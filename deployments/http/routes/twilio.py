@@ -81,7 +81,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
         values = merge_options(query_values(request), {})
         if callback.n_channels > 1:
             values.setdefault("channels", "split")
-        options = await jobs.offer.check(Options.parse(values))
+        options = await jobs.policy.check(Options.parse(values))
         check_url(callback.source, backend.limits.sources, account.tenant)
         await jobs.check_backlog()
         submission = Submission(

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from cluster.cli.main import app
 from cluster.settings.settings import load_settings
-from cluster.wiring.notifications import build_notices, can_sign, check_outgoing, mail_domains, webhook_secrets
+from cluster.wiring.notifications import build_notifications, can_sign, check_outgoing, mail_domains, webhook_secrets
 from deployments.notifications.signing import new_secret, parse_secrets
 from pipelines.errors import ConfigurationError
 
@@ -63,8 +63,11 @@ def test_settings_of_webhooks_and_mail(tmp_path):
         MEETMEMO_EMAIL__DOMAINS="[Example.org]",
     )
     check_outgoing(settings, {"WEBHOOK_SECRETS": ONE})
-    notices = build_notices(settings)
-    assert (notices.public_url, notices.webhooks) == ("https://meetmemo.example", {"acme": "https://hooks.example/"})
+    notifications = build_notifications(settings)
+    assert (notifications.public_url, notifications.webhooks) == (
+        "https://meetmemo.example",
+        {"acme": "https://hooks.example/"},
+    )
     assert mail_domains(settings) == {"example.org"}
     assert mail_domains(settings_of(tmp_path)) is None
     for wrong in ({"MEETMEMO_EMAIL__HOST": "mail.example"}, {"MEETMEMO_EMAIL__ATTACH": "[minutes.xls]"}):

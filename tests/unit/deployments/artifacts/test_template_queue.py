@@ -124,13 +124,13 @@ async def test_a_queue_that_is_full_refuses(steered: Steered) -> None:
 
 def test_a_manifest_tries_its_template_once(steered: Steered, tmp_path: Any) -> None:
     """Thousands of entries with one template are one trial; too many different ones are a mistake of the manifest's."""
-    offer = JobPolicy(models=("m",), default_model="m", templates=TemplateQueue(steered))
+    policy = JobPolicy(models=("m",), default_model="m", templates=TemplateQueue(steered))
 
     def entries(n_templates: int) -> int:
         path = tmp_path / "manifest.jsonl"
         wanted = ({"minutes_template": f"{{{{ {n % n_templates} }}}}", "priority": n % 7} for n in range(2000))
         path.write_text("\n".join(json.dumps({"filename": "a", "options": options}) for options in wanted))
-        return len(checked_entries(read_lines(path), {}, offer, SourceLimits(), "default"))
+        return len(checked_entries(read_lines(path), {}, policy, SourceLimits(), "default"))
 
     assert entries(1) == 2000
     assert len(steered.begun) == 1
@@ -147,6 +147,6 @@ def test_an_overload_is_no_mistake_of_a_manifest(tmp_path: Any) -> None:
 
     path = tmp_path / "manifest.jsonl"
     path.write_text('{"filename": "a", "options": {"minutes_template": "{{ title }}"}}')
-    offer = JobPolicy(models=("m",), default_model="m", templates=TemplateQueue(Busy()))
+    policy = JobPolicy(models=("m",), default_model="m", templates=TemplateQueue(Busy()))
     with pytest.raises(Overloaded):
-        checked_entries(read_lines(path), {}, offer, SourceLimits(), "default")
+        checked_entries(read_lines(path), {}, policy, SourceLimits(), "default")

@@ -50,8 +50,8 @@ def test_chinese_in_one_script(script, text):
 
 async def test_tenants_have_words_of_their_own():
     """They follow the job's own, each once."""
-    offer = JobPolicy(models=("m",), default_model="m", vocabularies={"a": ("Kubernetes", "etcd")}, tenant="a")
-    chosen = await offer.check(Options.parse({"vocabulary": ["Ann", "etcd"]}))
+    policy = JobPolicy(models=("m",), default_model="m", vocabularies={"a": ("Kubernetes", "etcd")}, tenant="a")
+    chosen = await policy.check(Options.parse({"vocabulary": ["Ann", "etcd"]}))
     assert chosen.vocabulary == ("Ann", "etcd", "Kubernetes")
 
 

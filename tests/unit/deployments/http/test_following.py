@@ -45,7 +45,7 @@ class Room:
     def __init__(self):
         self.ledger = CountedLedger()
         self.coordinator = SteeredCoordinator(self.ledger)
-        self.line = CoordinatorClient(self.coordinator, self.ledger)
+        self.coordinator_client = CoordinatorClient(self.coordinator, self.ledger)
         self.changed = ChangedJobs(self.ledger)
         self.lease = self.ledger.acquire_lease("test", 1e9)
 
@@ -65,12 +65,12 @@ class Room:
     async def follow(self, job_id, tenant="acme"):
         """Read the stream of a job to its end."""
         job = self.ledger.get(tenant, job_id)
-        return [told(event) async for event in job_events(self.line, job, None, -1, KEEP_ALIVE_S, "")]
+        return [told(event) async for event in job_events(self.coordinator_client, job, None, -1, KEEP_ALIVE_S, "")]
 
     def feed(self, tenant="acme"):
         return JobFeed(
             changed=self.changed,
-            line=self.line,
+            coordinator_client=self.coordinator_client,
             tenant=tenant,
             public_url="",
             keep_alive_s=KEEP_ALIVE_S,
@@ -95,7 +95,7 @@ def told(event):
     """An event's name and data; a comment as it is."""
     if event.startswith(b":"):
         return event.decode(), None
-    fields = dict(line.split(": ", 1) for line in event.decode().strip().split("\n"))
+    fields = dict(coordinator_client.split(": ", 1) for coordinator_client in event.decode().strip().split("\n"))
     return fields["event"], json.loads(fields["data"])
 
 

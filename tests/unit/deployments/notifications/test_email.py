@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from deployments.notifications.delivery_loop import DeliveryResult, Outcome
-from deployments.notifications.email import MailCarrier, MailOptions
+from deployments.notifications.email import EmailSender, MailOptions
 from deployments.notifications.messages import JobNotifications
 from pipelines.codec import encode
 from pipelines.core import BlobRef
@@ -58,7 +58,7 @@ class Office:
         return message
 
     async def send(self, message: Message, password: str = PASSWORD) -> DeliveryResult:
-        return await MailCarrier(self.options, self.store, lambda: password).send(message)
+        return await EmailSender(self.options, self.store, lambda: password).send(message)
 
 
 @pytest.fixture
@@ -194,13 +194,13 @@ def test_when_mail_is_sent():
         created_at_s=1.0,
         state=JobState.SUMMARIZING,
     )
-    notices = JobNotifications()
+    notifications = JobNotifications()
     ended = replace(job, state=JobState.SUCCEEDED, results=NAMES)
-    assert [message.target for message in notices.of(job, ended, at_s=2.0)] == [TO, "bob@example.org"]
+    assert [message.target for message in notifications.of(job, ended, at_s=2.0)] == [TO, "bob@example.org"]
     parked = replace(ended, results=("transcript.txt",), minutes=MinutesRecord(state="parked"))
-    assert notices.of(job, parked, at_s=2.0) == ()
+    assert notifications.of(job, parked, at_s=2.0) == ()
     followed = replace(parked, results=NAMES, minutes=MinutesRecord(state="written"))
-    assert {message.event for message in notices.of(parked, followed, at_s=2.0)} == {"job.minutes_followed"}
-    assert notices.of(job, replace(job, state=JobState.CANCELLED), at_s=2.0) == ()
-    assert notices.of(ended, ended, at_s=2.0) == ()
-    assert json.loads(notices.of(job, ended, at_s=2.0)[0].body)["type"] == "job.succeeded"
+    assert {message.event for message in notifications.of(parked, followed, at_s=2.0)} == {"job.minutes_followed"}
+    assert notifications.of(job, replace(job, state=JobState.CANCELLED), at_s=2.0) == ()
+    assert notifications.of(ended, ended, at_s=2.0) == ()
+    assert json.loads(notifications.of(job, ended, at_s=2.0)[0].body)["type"] == "job.succeeded"

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deployments.notifications.delivery_loop import CourierOptions, DeliveryWorker
+from deployments.notifications.delivery_loop import DeliveryOptions, DeliveryWorker
 from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import new_secret, parse_secrets
-from deployments.notifications.webhooks import WebhookCarrier, WebhookLimits, target_complaint
+from deployments.notifications.webhooks import WebhookLimits, WebhookSender, target_complaint
 from pipelines.core import BlobRef
 from pipelines.errors import ConfigurationError, Reason
 from pipelines.jobs.job import Job, JobOptions, JobState
@@ -74,10 +74,10 @@ class Post:
     secrets: list[str] = field(default_factory=lambda: [SECRET])
 
     def delivery_worker(self, limits: WebhookLimits = OPEN) -> DeliveryWorker:
-        carrier = WebhookCarrier(lambda tenant: parse_secrets(" ".join(self.secrets)), limits, clock=self.clock)
-        options = CourierOptions(hold_s=60.0, poll_s=0.01)
+        sender = WebhookSender(lambda tenant: parse_secrets(" ".join(self.secrets)), limits, clock=self.clock)
+        options = DeliveryOptions(hold_s=60.0, poll_s=0.01)
         return DeliveryWorker(
-            self.ledger.outbox, {"webhook": carrier}, options=options, clock=self.clock, jitter=lambda: 0.5
+            self.ledger.outbox, {"webhook": sender}, options=options, clock=self.clock, jitter=lambda: 0.5
         )
 
     @contextlib.asynccontextmanager
@@ -128,7 +128,7 @@ async def post() -> AsyncIterator[Post]:
 async def test_the_end_of_a_job_is_told(post):
     """A job that a Coordinator brings to its end is told once, signed as the reference library verifies it."""
     house = InProcessCluster(
-        post.ledger, MemoryStore(), notices=JobNotifications(public_url="https://meetmemo.example")
+        post.ledger, MemoryStore(), notifications=JobNotifications(public_url="https://meetmemo.example")
     )
     await house.coordinator.start()
     async with post.delivering():

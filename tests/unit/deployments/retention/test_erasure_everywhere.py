@@ -110,7 +110,7 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
         engine=FakeEngine(poison=[32_013]),
         batches=book,
         max_attempts=1,
-        notices=JobNotifications(webhook=f"https://hooks.example/{NAME}"),
+        notifications=JobNotifications(webhook=f"https://hooks.example/{NAME}"),
     )
     app = build_api(
         ApiServices(ledger=ledger, store=store, coordinator=house.coordinator, batches=book),

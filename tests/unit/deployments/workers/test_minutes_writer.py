@@ -165,7 +165,7 @@ async def test_minutes_given_up_later(writer: MinutesWriter, llm: ScriptedWriter
     await writer.write(REQUEST)
     llm.error, desk = MinutesError("too long"), Desk()
     assert await writer.follow_up(desk) == 1
-    assert replace(desk.followed["acme/a1"], figures=None) == WrittenResults(
+    assert replace(desk.followed["acme/a1"], report=None) == WrittenResults(
         names=TRANSCRIPTS,
         note="There are no minutes: too long",
         minutes=MinutesRecord(state="failed", note="too long"),
@@ -200,14 +200,14 @@ async def test_what_writing_took_is_told(store: MemoryStore) -> None:
     """What a job's documents took and weigh goes back with their names, whatever became of the minutes."""
     writer = ScriptedWriter()
     minutes_writer = MinutesWriter(store=store, writers={"llm": writer}, clock=lambda: 0.0)
-    figures = (await minutes_writer.write(REQUEST)).figures
-    assert figures is not None
-    assert (figures.outcome, figures.writer) == ("written", "extractive")
+    report = (await minutes_writer.write(REQUEST)).report
+    assert report is not None
+    assert (report.outcome, report.writer) == ("written", "extractive")
     keys = JobKeys(tenant="acme", job_id="a1")
-    assert figures.n_bytes == sum(len(store.get(keys.result(name))) for name in RESULT_FORMATS)
-    assert [call.operation for call in figures.store_calls].count("put") == len(RESULT_FORMATS)
+    assert report.n_bytes == sum(len(store.get(keys.result(name))) for name in RESULT_FORMATS)
+    assert [call.operation for call in report.store_calls].count("put") == len(RESULT_FORMATS)
     writer.error = MinutesParked("away")
-    parked = (await minutes_writer.write(REQUEST)).figures
+    parked = (await minutes_writer.write(REQUEST)).report
     assert parked is not None
     assert parked.outcome == "parked"
 
@@ -279,9 +279,9 @@ def test_what_is_parked_while_it_is_read_is_read_again() -> None:
             return data
 
     store = Interrupted()
-    parking = RememberedParking(store, lambda: 1000.0)
-    parking.park(REQUEST, "first")
-    store.meanwhile = staticmethod(lambda: parking.park(REQUEST, "second"))
-    assert [entry.why for entry in parking.list()] == ["first"]
+    deferred = RememberedParking(store, lambda: 1000.0)
+    deferred.park(REQUEST, "first")
+    store.meanwhile = staticmethod(lambda: deferred.park(REQUEST, "second"))
+    assert [entry.why for entry in deferred.list()] == ["first"]
     store.meanwhile = staticmethod(lambda: None)
-    assert [entry.why for entry in parking.list()] == ["second"]
+    assert [entry.why for entry in deferred.list()] == ["second"]

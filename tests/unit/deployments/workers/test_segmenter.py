@@ -78,14 +78,14 @@ async def test_what_cutting_took_comes_last(store: CountingStore) -> None:
     found = [
         part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
     ]
-    summary, figures = found[-2:]
+    summary, report = found[-2:]
     assert isinstance(summary, SourceSummary)
-    assert isinstance(figures, SegmentReport)
-    assert len(figures.spans) == summary.n_spans
-    assert sum(span.audio_s for span in figures.spans) == pytest.approx(summary.duration_s)
-    assert all(span.decode_s > 0 and span.vad_s > 0 for span in figures.spans)
+    assert isinstance(report, SegmentReport)
+    assert len(report.spans) == summary.n_spans
+    assert sum(span.audio_s for span in report.spans) == pytest.approx(summary.duration_s)
+    assert all(span.decode_s > 0 and span.vad_s > 0 for span in report.spans)
     assert summary.cpu_s > 0
-    assert sum(call.operation == "put" for call in figures.store_calls) == len(store.puts)
+    assert sum(call.operation == "put" for call in report.store_calls) == len(store.puts)
 
 
 async def test_a_playback_copy_only_where_it_is_wanted(store: CountingStore) -> None:

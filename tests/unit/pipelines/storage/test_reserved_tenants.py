@@ -175,12 +175,12 @@ def test_a_recording_that_is_a_mark_opens_no_other_job(store):
 
 def test_parked_minutes_of_another_job_are_not_written(store):
     """An entry under a key that is not its own is passed over."""
-    parking = DeferredMinutes(store)
+    deferred = DeferredMinutes(store)
     request = MinutesRequest(tenant="acme", job_id="a1", title="Call", minutes="llm", language=None)
-    parking.park(request, "later")
-    (entry,) = parking.list()
+    deferred.park(request, "later")
+    (entry,) = deferred.list()
     store.put("minutes-parked/globex/b2.json", encode(entry))
-    assert parking.list() == [entry]
+    assert deferred.list() == [entry]
 
 
 def test_a_start_looks_at_the_keys_there_are(tmp_path):

@@ -50,7 +50,7 @@ async def make_api(tmp_path):
                 **given,
             )
             app = build_api(services, api_config(limits, **switches))
-            stack.callback(BACKEND.of(app).offer.templates.close)
+            stack.callback(BACKEND.of(app).policy.templates.close)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)
             return Api(

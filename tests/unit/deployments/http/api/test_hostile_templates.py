@@ -216,7 +216,7 @@ async def test_too_many_templates_are_told_to_wait(make_api, endless):
         params = {"minutes_template": f"{{{{ {n} }}}}"}
         return await api.client.post("/v1/jobs", params=params, content=b"RIFF", headers=WAV)
 
-    queue = BACKEND.of(api.app).offer.templates
+    queue = BACKEND.of(api.app).policy.templates
     asked = [asyncio.create_task(queue.check("default", f"{{{{ {n} }}}}")) for n in range(1, 69)]
     await until(lambda: endless.n_begun == 4)
     answer = await ask(0)

@@ -29,13 +29,13 @@ async def test_accepted_with_a_model(make_api, choice):
 
 async def test_parked_minutes(api):
     """An operator sees how many jobs wait for their minutes and why, and can leave word to resume."""
-    parking = DeferredMinutes(api.store)
+    deferred = DeferredMinutes(api.store)
     for job_id in ("a", "b"):
         request = MinutesRequest(tenant="t", job_id=job_id, title="", minutes="auto", language=None)
-        parking.park(request, "Insufficient Balance")
+        deferred.park(request, "Insufficient Balance")
     shown = await api.client.get("/v1/admin/minutes")
     assert shown.json() == {"parked": 2, "reasons": {"Insufficient Balance": 2}}
-    assert not parking.consume_resume_request()
+    assert not deferred.consume_resume_request()
     answer = await api.client.post("/v1/admin/minutes/resume")
     assert (answer.status_code, answer.json()["parked"]) == (202, 2)
-    assert (parking.consume_resume_request(), parking.consume_resume_request()) == (True, False)
+    assert (deferred.consume_resume_request(), deferred.consume_resume_request()) == (True, False)
