@@ -115,12 +115,12 @@ def deploy(settings: Settings) -> None:
 
 
 def plan_now(settings: Settings) -> Plan:
-    """What these settings make of each deployment on the connected cluster."""
+    """Return what these settings make of each deployment on the connected cluster."""
     return plan_of(settings, _shares_of(settings)[0])
 
 
 def _shares_of(settings: Settings) -> tuple[dict[str, EngineShare], float]:
-    """What a replica of each model gets of the cluster as it is now; and the cluster's cores."""
+    """Return what a replica of each model gets of the cluster as it is now; and the cluster's cores."""
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
     n_cpus, n_gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # the same

@@ -35,7 +35,7 @@ AFTER_LOSS = Backoff(first_s=1.0, longest_s=8.0)
 
 
 def _as_raised(error: RayTaskError) -> BaseException:
-    """The error a replica raised, without Ray's wrapping, when it is one of ours."""
+    """Return the error a replica raised, without Ray's wrapping, when it is one of ours."""
     cause = getattr(error, "cause", None)
     return cause if isinstance(cause, MeetMemoError) else error
 

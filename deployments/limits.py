@@ -83,7 +83,7 @@ class IngestionLimits:
         return UploadPace(idle_timeout_s=self.upload_idle_timeout_s, min_bytes_per_s=self.min_upload_bytes_per_s)
 
     def of(self, tenant: str) -> TenantLimits:
-        """A tenant's own limits."""
+        """Return a tenant's own limits."""
         return self.tenants.get(tenant, self.tenant)
 
 
@@ -94,5 +94,5 @@ class LiveLimits:
     now: IngestionLimits
 
     def of(self, tenant: str) -> TenantLimits:
-        """A tenant's own limits, now."""
+        """Return a tenant's own limits, now."""
         return self.now.of(tenant)

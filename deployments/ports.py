@@ -99,7 +99,7 @@ class CoordinatorPort(Protocol):
         """Return what happened to a job lately, oldest first; empty for a job that is not remembered."""
 
     async def metrics(self) -> bytes:
-        """What the Coordinator counts and measures, in Prometheus' text format."""
+        """Return what the Coordinator counts and measures, in Prometheus' text format."""
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         """Begin to drain, or end it, or (None) only tell; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
@@ -197,7 +197,7 @@ class MinutesRequest:
 
     @classmethod
     def of(cls, job: Job) -> "MinutesRequest":
-        """What a job whose transcript is stored wants."""
+        """Return what a job whose transcript is stored wants."""
         options = job.options
         return cls(
             tenant=job.tenant,

@@ -272,7 +272,7 @@ class Usage:
         )
 
     def share(self, part: float) -> "Usage":
-        """A part (0 to 1) of the usage of a call that served several; each was served by one call."""
+        """Return a part (0 to 1) of the usage of a call that served several; each was served by one call."""
         return replace(
             self,
             n_prompt=round(self.n_prompt * part),

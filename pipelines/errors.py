@@ -460,5 +460,5 @@ class InvalidOptions(OptionError):
 
 
 def refused_option(name: str, why: str) -> InvalidOptions:
-    """The error for one option."""
+    """Return the error for one option."""
     return InvalidOptions(f"{name}: {why}", ((name, why),))

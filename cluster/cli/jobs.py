@@ -15,7 +15,7 @@ from cluster.client.http import ApiError, Client
 
 
 def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
-    """The group of commands."""
+    """Return the group of commands."""
     app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
 
     @app.command("list")

@@ -9,7 +9,7 @@ from cluster.cli.options import ConfigOption, HomeOption, ModelArgument, ReadSet
 
 
 def models_app(read_settings: ReadSettings, console: Console) -> typer.Typer:
-    """The group of commands, to which others are added."""
+    """Return the group of commands, to which others are added."""
     app = typer.Typer(no_args_is_help=True, help="Whisper models: list, fetch, verify, try, change.")
 
     @app.command("list")

@@ -54,7 +54,7 @@ def add_tune(app: typer.Typer, read_settings: ReadSettings, console: Console) ->
 
 
 def _rows(recording: Path, window_s: float, language: str) -> Iterator[DecodeRequest]:
-    """Rows as the Segmenter would cut them."""
+    """Yield rows as the Segmenter would cut them."""
     # Imported for this command only: the others need no FFmpeg.
     from pipelines.audio.decode import decode_audio
     from pipelines.audio.segmentation import SegmentationOptions, split_audio

@@ -70,7 +70,7 @@ def account(costs: Iterable[JobCost], by: GroupBy) -> list[Account]:
 
 
 def costs_since(ledger: Ledger, since_s: float) -> Iterator[JobCost]:
-    """What ended jobs took, also deleted ones, of those created at or after that time (Unix seconds). Blocks."""
+    """Yield what ended jobs took, also deleted ones, of those created at or after that time (Unix seconds). Blocks."""
     yield from ledger.costs_of_deleted(since_s)
     ended = JobFilter(states=frozenset(state for state in JobState if state.final), created_from_s=since_s)
     after = None

@@ -30,7 +30,7 @@ _BUSY = Backoff(first_s=2.0, longest_s=15.0)
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """The recordings below a folder, hidden ones left out, in order."""
+    """Return the recordings below a folder, hidden ones left out, in order."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
@@ -66,7 +66,7 @@ def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> Plan:
 
 
 def _folder(folder: Path, options: dict[str, Any]) -> Plan:
-    """A folder's recordings are uploaded one by one, each into its entry."""
+    """Upload a folder's recordings one by one, each into its entry."""
     names = {_name(folder, path): path for path in recordings_in(folder)}
     if not names:
         raise ConfigurationError(f"There are no recordings in {folder}.")

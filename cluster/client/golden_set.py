@@ -45,7 +45,7 @@ class Verdict:
 
 
 def read_golden(folder: Path) -> list[Sample]:
-    """The samples of a folder; raises `OptionError` where there is none, or a text without a recording."""
+    """Return the samples of a folder; raises `OptionError` where there is none, or a text without a recording."""
     samples = []
     for text in sorted(folder.glob("*.txt")):
         recordings = [path for path in sorted(folder.glob(f"{text.stem}.*")) if path.suffix != ".txt"]
@@ -58,7 +58,7 @@ def read_golden(folder: Path) -> list[Sample]:
 
 
 async def hear(client: Client, samples: Sequence[Sample], model: str, language: str | None) -> list[str]:
-    """What a model of the running cluster makes of the samples, as text; raises `ApiError` when a job fails."""
+    """Return what a model of the running cluster makes of the samples, as text; raises `ApiError` when a job fails."""
     wishes = {"model": model, "minutes": "none", "reuse": "false", **({"language": language} if language else {})}
     jobs = [await client.submit(sample.recording, wishes) for sample in samples]
     return [await _text(client, job["id"]) for job in jobs]

@@ -94,7 +94,7 @@ class Client:
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/minutes", json=wishes)
 
     async def minutes_versions(self, job_id: str) -> dict[str, Any]:
-        """All jobs that wrote minutes of the same recording, oldest first."""
+        """Return all jobs that wrote minutes of the same recording, oldest first."""
         return await self._json("GET", f"/v1/jobs/{quote(job_id)}/minutes")
 
     async def submit_batch(self, body: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class Client:
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/deliveries/{quote(delivery_id)}/replay")
 
     async def parked_minutes(self, *, resume: bool = False) -> dict[str, Any]:
-        """How many jobs wait for their minutes, and why; ``resume`` has them written now."""
+        """Return how many jobs wait for their minutes, and why; ``resume`` has them written now."""
         method, path = ("POST", "/v1/admin/minutes/resume") if resume else ("GET", "/v1/admin/minutes")
         return await self._json(method, path)
 

@@ -164,7 +164,7 @@ class _AudioColumn(ProgressColumn):
 
 
 def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, with hours where there are some."""
+    """Return seconds as minutes and seconds, with hours where there are some."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -107,7 +107,7 @@ class Watcher:
         return True
 
     def _prepare(self, path: Path) -> tuple[str, dict[str, str | list[str]]]:
-        """The idempotency key of a recording and its options."""
+        """Return the idempotency key of a recording and its options."""
         digest = hashlib.sha256(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
@@ -127,12 +127,12 @@ class Watcher:
 
 
 def _sidecars(path: Path) -> Iterator[Path]:
-    """The sidecars that a recording has."""
+    """Return the sidecars that a recording has."""
     return (found for name in sidecar_names(path.name) if (found := path.with_name(name)).is_file())
 
 
 def _text(value: Any) -> str | list[str]:
-    """A JSON value as a query parameter."""
+    """Return a JSON value as a query parameter."""
     if isinstance(value, list):
         return [str(item) for item in value]
     return value if isinstance(value, str) else json.dumps(value)

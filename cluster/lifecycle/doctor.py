@@ -191,7 +191,7 @@ def _port(settings: Settings, running: RunningCluster | None) -> Finding:
 
 
 def _files(settings: Settings) -> Finding:
-    """The home and what lies in it, which other users of this machine must not read."""
+    """Return the home and what lies in it, which other users of this machine must not read."""
     found = open_to_others(settings)
     if not found:
         return Finding(subject="files", status="ok", detail=f"{settings.home} is closed to other users")
@@ -205,7 +205,7 @@ def _files(settings: Settings) -> Finding:
 
 
 def _proxy_folders(settings: Settings) -> Iterator[Finding]:
-    """The folders of HAProxy's control socket: whoever enters them sends requests, with their keys, elsewhere."""
+    """Yield the folders of HAProxy's control socket: whoever enters them sends requests, with their keys, elsewhere."""
     folders = [settings.private_link, settings.proxy_dir]
     if settings.ray.address:  # Ray was started without MeetMemo
         folders = [Path(os.environ.get(SOCKET, RAYS_FOLDER / "admin.sock")).parent]
@@ -223,7 +223,7 @@ def _proxy_folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _listeners(settings: Settings, running: RunningCluster) -> Finding:
-    """What the running cluster listens on beyond the loopback interface, its endpoint aside."""
+    """Return what the running cluster listens on beyond the loopback interface, its endpoint aside."""
     if settings.ray.address:
         return Finding(
             subject="listeners",

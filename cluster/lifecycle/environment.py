@@ -91,7 +91,7 @@ def _prepare_own_ray(settings: Settings) -> None:
 
 
 def _free_port() -> int:
-    """A port below those that systems hand out to outgoing connections.
+    """Return a port below those that systems hand out to outgoing connections.
 
     HAProxy binds it only seconds later: a port that the system may give to the next outgoing connection, or that every
     cluster would like best, could be gone by then.
@@ -104,7 +104,7 @@ def _free_port() -> int:
 
 
 def _ray_token(settings: Settings) -> Path:
-    """A token of our own: only processes of this home may talk to this cluster's Ray."""
+    """Return a token of our own: only processes of this home may talk to this cluster's Ray."""
     path = settings.run_dir / "ray-token"
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _answer(status: int) -> str:
-    """The directive for one of HAProxy's own answers."""
+    """Return the directive for one of HAProxy's own answers."""
     reason, detail = ANSWERS[status]
     problem = {
         "type": f"urn:meetmemo:problem:{reason}",

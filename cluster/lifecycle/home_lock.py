@@ -47,7 +47,7 @@ def owning(home: Path) -> Iterator[None]:
 
 
 def is_owned(home: Path) -> bool:
-    """Whether a process holds the home's lock. Raises ``PermissionError`` when this user may not look."""
+    """Return whether a process holds the home's lock. Raises ``PermissionError`` when this user may not look."""
     try:
         with _lock_file(home, os.O_RDONLY) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -31,7 +31,7 @@ class Answer:
 
 
 def with_generation(settings: Settings) -> Settings:
-    """Settings whose replicas are those of the last `request` with ``restart``, also after a start anew."""
+    """Return settings whose replicas are those of the last `request` with ``restart``, also after a start anew."""
     try:
         asked = _generation_file(settings).read_text()
     except OSError:
@@ -64,7 +64,7 @@ def request(settings: Settings, running: RunningCluster, *, restart: bool, timeo
 
 
 def is_asked(settings: Settings) -> bool:
-    """Whether there is a request without an answer."""
+    """Return whether there is a request without an answer."""
     try:
         asked = _request_file(settings).read_text()
         return Answer(**json.loads(_answer_file(settings).read_text())).request != asked

@@ -51,7 +51,7 @@ def keeping_targets(folder: Path, url: str, agents: Callable[[], Sequence[str]])
 
 
 def ray_agents() -> list[str]:
-    """Where the agents of the connected cluster's living nodes serve their metrics."""
+    """Return where the agents of the connected cluster's living nodes serve their metrics."""
     import ray
 
     return sorted(

@@ -21,7 +21,7 @@ def serve_config(settings: Settings) -> dict[str, Any]:
 
 
 def serve_yaml(settings: Settings) -> str:
-    """The same as text."""
+    """Return the same as text."""
     text: str = yaml.safe_dump(serve_config(settings), sort_keys=False, allow_unicode=True, width=120)
     return text
 

@@ -44,7 +44,7 @@ def stop_coordinator(drain_s: float) -> None:
 
 
 def build_measures(settings: Settings) -> CoordinatorMetrics:
-    """The Coordinator's counters, with a series for every configured model and class of tenants."""
+    """Return the Coordinator's counters, with a series for every configured model and class of tenants."""
     return CoordinatorMetrics(
         [model.name for model in settings.models],
         MeasureOptions(
@@ -56,7 +56,7 @@ def build_measures(settings: Settings) -> CoordinatorMetrics:
 
 
 def count_transcribers() -> dict[str, int]:
-    """How many replicas of each model's Transcriber are running, as Serve's controller knows it."""
+    """Return how many replicas of each model's Transcriber are running, as Serve's controller knows it."""
     application = serve.status().applications.get(APP_NAME)
     deployments = application.deployments if application else {}
     prefix = transcriber_name("")

@@ -89,7 +89,7 @@ class MinutesTuning(_Tuning):
 
 
 def transcriber_name(model: str) -> str:
-    """The deployment that runs a model."""
+    """Return the deployment that runs a model."""
     return f"Transcriber-{model}"
 
 
@@ -128,7 +128,7 @@ class Changes:
 
 
 def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
-    """What the settings make of each deployment; ``shares`` by model."""
+    """Return what the settings make of each deployment; ``shares`` by model."""
     versions = {name: _hash(_frozen(settings, not_read)) for name, not_read in _NOT_READ.items()}
     limits = LimitTuning(limits=settings.limits)
     tunings: dict[str, _Tuning] = {

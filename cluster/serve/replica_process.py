@@ -21,5 +21,5 @@ def begin_process(settings: Settings) -> None:
 
 
 def coordinator_handle() -> CoordinatorHandle:
-    """The Coordinator of the running application, looked up when it is first called."""
+    """Return the Coordinator of the running application, looked up when it is first called."""
     return CoordinatorHandle(lambda: serve.get_deployment_handle(COORDINATOR, app_name=APP_NAME))

@@ -42,7 +42,7 @@ class TranscriberReplica(Transcriber):
         self.check()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """What `BacklogPolicy` wants to know; Serve asks every few seconds."""
+        """Return what `BacklogPolicy` wants to know; Serve asks every few seconds."""
         return {
             autoscaling_policy.BUSY: self.decode_slots.utilization(),
             autoscaling_policy.SPEED: self.decode_slots.speed,

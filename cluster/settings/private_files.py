@@ -125,7 +125,7 @@ def private_folder(settings: Settings) -> Path:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether this is a folder of this user, not a link to one, that nobody else may enter."""
+    """Return whether this is a folder of this user, not a link to one, that nobody else may enter."""
     try:
         found = folder.lstat()
     except OSError:

@@ -14,12 +14,12 @@ SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
 
 
 def read_key(env: Mapping[str, str]) -> str | None:
-    """The language model's key; see `read_secret`."""
+    """Return the language model's key; see `read_secret`."""
     return read_secret(KEY, env)
 
 
 def read_secret(name: str, env: Mapping[str, str]) -> str | None:
-    """A secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
+    """Return a secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
 
     Settings travel to the replicas without it: what Serve deploys can be read by whoever reads Serve's status. Each
     process reads it from its own environment, which Ray's workers inherit from the machine they run on.

@@ -27,7 +27,7 @@ MAX_TENANT_CLASSES = 16
 
 
 def _tenant(name: str) -> str:
-    """A tenant's name; pydantic wants a `ValueError` for what cannot be one."""
+    """Return a tenant's name; pydantic wants a `ValueError` for what cannot be one."""
     try:
         return checked_tenant(name)
     except OptionError as error:
@@ -251,7 +251,7 @@ class LimitSettings(Section):
     private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
 
     def of(self, tenant: str) -> "LimitSettings":
-        """A tenant's own limits."""
+        """Return a tenant's own limits."""
         own = self.tenants.get(tenant)
         return self if own is None else self.model_copy(update=own.model_dump(exclude_none=True))
 
@@ -413,7 +413,7 @@ class MetricsSettings(Section):
 
 
 def _template(name: str, given: str) -> str:
-    """The text of a template; settings that were resolved before hold it already."""
+    """Return the text of a template; settings that were resolved before hold it already."""
     if is_text(given) or "\n" in given:
         return given
     try:

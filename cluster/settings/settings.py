@@ -202,7 +202,7 @@ def load_settings(
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Return whether only this machine reaches what listens there."""
     if host == "localhost":
         return True
     try:

@@ -27,7 +27,7 @@ def process_environment() -> dict[str, str]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file; raises `ConfigurationError`, also for secrets in it."""
+    """Return a settings file; raises `ConfigurationError`, also for secrets in it."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    """What variables of an environment set, nested like the settings."""
+    """Return what variables of an environment set, nested like the settings."""
     values: dict[str, Any] = {}
     for name, text in env.items():
         if name in SECRETS and text:

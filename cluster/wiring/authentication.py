@@ -28,7 +28,7 @@ def build_authenticator(settings: Settings, keys: KeyStore, env: Mapping[str, st
 
 
 def known_hosts(settings: Settings) -> frozenset[str] | None:
-    """Names that requests may call the endpoint by; None: any, where they bring keys and no names are set."""
+    """Return names that requests may call the endpoint by; None: any, where they bring keys and no names are set."""
     http = settings.http
     if settings.auth.mode != "off" and not http.allowed_hosts:
         return None

@@ -15,7 +15,7 @@ from pipelines.core import MIB
 
 
 def source_limits(settings: Settings) -> SourceLimits:
-    """What may be pulled from a source URL, and with which credentials; raises `ConfigurationError`."""
+    """Return what may be pulled from a source URL, and with which credentials; raises `ConfigurationError`."""
     schemes = {"http", "https"} | ({"file"} if settings.limits.source_files_below else set())
     return SourceLimits(
         max_bytes=settings.limits.max_upload_mb * MIB,
@@ -43,7 +43,7 @@ def _place(source: SourceSettings) -> SourceCredential:
 
 
 def ingestion_limits(settings: Settings) -> IngestionLimits:
-    """What one replica of the endpoint takes."""
+    """Return what one replica of the endpoint takes."""
     return IngestionLimits(
         spool_dir=settings.spool_dir,
         tenant=tenant_limits(settings.limits),
@@ -56,12 +56,12 @@ def ingestion_limits(settings: Settings) -> IngestionLimits:
 
 
 def retention_of(settings: RetentionSettings) -> Retention:
-    """How long what has ended is kept."""
+    """Return how long what has ended is kept."""
     return Retention(results_days=settings.results_days, audio_days=settings.audio_days, tenants=settings.tenants)
 
 
 def tenant_limits(limits: LimitSettings) -> TenantLimits:
-    """What one tenant may ask of the endpoint."""
+    """Return what one tenant may ask of the endpoint."""
     return TenantLimits(
         max_upload_bytes=limits.max_upload_mb * MIB,
         max_concurrent_uploads=limits.max_tenant_uploads,
@@ -75,5 +75,5 @@ def tenant_limits(limits: LimitSettings) -> TenantLimits:
 
 
 def decode_limits(limits: LimitSettings) -> DecodeLimits:
-    """How long and how wide one tenant's recordings may be."""
+    """Return how long and how wide one tenant's recordings may be."""
     return DecodeLimits(max_duration_s=limits.max_duration_h * 3600, max_channels=limits.max_channels)

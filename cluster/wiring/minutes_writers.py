@@ -53,7 +53,7 @@ def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Mapp
 
 
 def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWriter:
-    """A writer for the configured endpoint, with its own connections, limit, breaker and budget.
+    """Return a writer for the configured endpoint, with its own connections, limit, breaker and budget.
 
     Raises ``ConfigurationError`` when the endpoint's context has no room for a transcript.
     """
@@ -85,7 +85,7 @@ def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWrite
 
 
 def _patient(writer: LlmWriter, settings: Settings) -> LlmWriter | OffPeakWriter:
-    """A writer that waits for low prices, where there are such and the settings say so."""
+    """Return a writer that waits for low prices, where there are such and the settings say so."""
     wait = timedelta(hours=settings.minutes.off_peak_wait_h)
     if not wait or not is_deepseek(settings.minutes.base_url):
         return writer
@@ -93,7 +93,7 @@ def _patient(writer: LlmWriter, settings: Settings) -> LlmWriter | OffPeakWriter
 
 
 def endpoint_of(settings: Settings) -> Endpoint:
-    """The configured endpoint, with what was left open chosen, and a warning for a retired model's name."""
+    """Return the configured endpoint, with what was left open chosen, and a warning for a retired model's name."""
     chosen = settings.minutes
     model, thinking, warning = todays_model(chosen.model, chosen.thinking)
     if warning:

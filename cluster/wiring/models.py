@@ -14,7 +14,7 @@ def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
 
 
 def profile_of(files: ModelFiles) -> ModelProfile:
-    """What is known about a model; published models carry no profile, but vocabulary and name tell.
+    """Return what is known about a model; published models carry no profile, but vocabulary and name tell.
 
     Some speak English only; the turbo and distilled ones were not trained to translate.
     """

@@ -64,7 +64,7 @@ def build_delivery_worker(
 
 
 def build_notifications(settings: Settings) -> JobNotifications:
-    """Whom jobs notify."""
+    """Return whom jobs notify."""
     return JobNotifications(
         public_url=settings.http.public_url.rstrip("/") or settings.url,
         webhook=settings.webhooks.url,
@@ -73,22 +73,22 @@ def build_notifications(settings: Settings) -> JobNotifications:
 
 
 def webhook_limits(settings: Settings) -> WebhookLimits:
-    """Which URLs may be targets."""
+    """Return which URLs may be targets."""
     return WebhookLimits(allow_private=settings.webhooks.private_targets, timeout_s=settings.webhooks.timeout_s)
 
 
 def mail_domains(settings: Settings) -> frozenset[str] | None:
-    """The domains that get mail, empty for all; None where no mail is sent."""
+    """Return the domains that get mail, empty for all; None where no mail is sent."""
     return frozenset(domain.lower() for domain in settings.email.domains) if settings.email.host else None
 
 
 def can_sign(env: Mapping[str, str]) -> bool:
-    """Whether there is any place for webhook secrets."""
+    """Return whether there is any place for webhook secrets."""
     return any(env.get(name) for name in (SIGNING, f"{SIGNING}_FILE", FOLDER))
 
 
 def webhook_secrets(env: Mapping[str, str], tenant: str) -> tuple[bytes, ...]:
-    """The secrets that sign a tenant's webhooks, now; raises `ConfigurationError`."""
+    """Return the secrets that sign a tenant's webhooks, now; raises `ConfigurationError`."""
     if env.get(FOLDER):
         own = Path(env[FOLDER]) / tenant
         if own.name == tenant and own.is_file():

@@ -8,7 +8,7 @@ from pipelines.errors import ConfigurationError
 
 
 def twilio_accounts(settings: Settings) -> tuple[TwilioAccount, ...]:
-    """The accounts that are configured; raises `ConfigurationError` where an auth token is missing."""
+    """Return the accounts that are configured; raises `ConfigurationError` where an auth token is missing."""
     environment = process_environment()
     accounts = []
     for account in settings.twilio:

@@ -18,7 +18,7 @@ MAX_S = 60.0
 
 
 def excerpt(store: BlobStore, job: Job, kind: str, number: int) -> bytes:
-    """What the evidence of an entry sounds like, as WAV of a minute at most; ``number`` counts from 1. Blocks.
+    """Return what the evidence of an entry sounds like, as WAV of a minute at most; ``number`` counts from 1. Blocks.
 
     ``kind`` is a list of `pipelines.core.Minutes`. Raises `ResultPending` while there are no minutes, `NotFound` for an
     entry that is not there, `BlobMissing` when the recording is not kept, or not any more.
@@ -43,7 +43,7 @@ def excerpt(store: BlobStore, job: Job, kind: str, number: int) -> bytes:
 
 
 def _samples(store: BlobStore, keys: JobKeys, cited: Iterable[Segment]) -> bytes:
-    """The channels of the segments, mixed, from the first segment's start to the last one's end."""
+    """Return the channels of the segments, mixed, from the first segment's start to the last one's end."""
     segments = list(cited)
     start_s = max(0.0, min(segment.start_s for segment in segments) - MARGIN_S)
     end_s = min(start_s + MAX_S, max(segment.end_s for segment in segments) + MARGIN_S)

@@ -32,7 +32,7 @@ class Outcomes:
 
 
 def stored_outcomes(store: BlobStore, keys: JobKeys) -> Outcomes:
-    """What became of a job's chunks before a restart."""
+    """Return what became of a job's chunks before a restart."""
     return Outcomes(
         done=frozenset(map(outcome_of, store.list(keys.chunks))),
         failed=frozenset(map(outcome_of, store.list(keys.failures))),
@@ -40,7 +40,7 @@ def stored_outcomes(store: BlobStore, keys: JobKeys) -> Outcomes:
 
 
 def stored_languages(store: BlobStore, keys: JobKeys) -> list[LanguageVote]:
-    """The languages that were voted before."""
+    """Return the languages that were voted before."""
     return list(_read_all(store, LanguageVote, store.list(keys.languages)))
 
 
@@ -142,7 +142,7 @@ def clean_up(store: BlobStore, job: Job) -> None:
 
 
 def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict[int, ChunkResult]:
-    """Results of the items; where there is none, what says that the chunk was given up."""
+    """Return results of the items; where there is none, what says that the chunk was given up."""
     there = {*store.list(keys.chunks), *store.list(keys.failures)}
     candidates = (
         (keys.chunk(item.chunk.index, item.input_digest), keys.failure(item.chunk.index, item.input_digest))
@@ -172,7 +172,7 @@ def read_results(store: BlobStore, keys: Iterable[str]) -> Iterator[ChunkResult]
 
 
 def read_transcript(store: BlobStore, job: Job) -> Transcript:
-    """The stitched transcript of a job; raises `BlobMissing` before it is stored."""
+    """Return the stitched transcript of a job; raises `BlobMissing` before it is stored."""
     return decode(Transcript, store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))
 
 

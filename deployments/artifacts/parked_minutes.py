@@ -61,7 +61,7 @@ class DeferredMinutes:
         return entry
 
     def count(self) -> int:
-        """How many requests are parked."""
+        """Return how many requests are parked."""
         return sum(1 for _ in self._keys())
 
     def request_resume(self) -> None:
@@ -69,7 +69,7 @@ class DeferredMinutes:
         self._store.put(RESUME_MINUTES, b"")
 
     def consume_resume_request(self) -> bool:
-        """Whether word was left since this was asked last."""
+        """Return whether word was left since this was asked last."""
         if not self._store.exists(RESUME_MINUTES):
             return False
         self._store.delete(RESUME_MINUTES)
@@ -95,7 +95,7 @@ class RememberedParking(DeferredMinutes):
         self._reading = ""
 
     def list(self) -> "list[Parked]":
-        """All parked requests; see `DeferredMinutes.list`."""
+        """Return all parked requests; see `DeferredMinutes.list`."""
         now_s = self._clock()
         entries = {key: self._remembered(key, now_s) for key in self._keys()}
         with self._lock:

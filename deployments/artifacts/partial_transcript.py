@@ -28,7 +28,7 @@ class PartialTranscript:
         self._n_channels = 1 if job.options.channels == "mix" else 0
 
     def read(self) -> list[Segment]:
-        """Segments that became final since the last call, without numbers. Blocks. Raises `StoreUnavailable`."""
+        """Return segments that became final since the last call, without numbers. Blocks. Raises `StoreUnavailable`."""
         try:
             self._look()
         except BlobMissing:  # the job has ended, and its working data is being deleted: the transcript has it all

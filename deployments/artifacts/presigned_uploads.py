@@ -107,7 +107,7 @@ class DirectUploads:
                 yield upload
 
     def addressed(self, upload_id: str, token: str) -> DirectUpload:
-        """The upload that a URL of our own is for; raises `NotFound`, also when the URL's time is over."""
+        """Return the upload that a URL of our own is for; raises `NotFound`, also when the URL's time is over."""
         upload = self._read(token.partition(".")[2], upload_id)
         if upload is None or not upload.token_sha256 or self.clock() > upload.url_expires_at_s:
             raise _unknown(upload_id)
@@ -116,7 +116,7 @@ class DirectUploads:
         return upload
 
     def whole(self, tenant: str, upload_id: str) -> DirectUpload:
-        """An upload whose bytes are there, as many as were announced; raises `NotFound`, `UploadIncomplete`."""
+        """Return an upload whose bytes are there, as many as were announced; raises `NotFound`, `UploadIncomplete`."""
         upload = self._read(tenant, upload_id)
         if upload is None or self.clock() > upload.expires_at_s:
             raise _unknown(upload_id)
@@ -137,7 +137,7 @@ class DirectUploads:
         self.store.delete(keys.upload_mark)
 
     def _read(self, tenant: str, upload_id: str) -> DirectUpload | None:
-        """The upload of a tenant by its id; None for a mark that names another one: its keys are that one's."""
+        """Return the upload of a tenant by its id; None for a mark that names another one: its keys are that one's."""
         if not is_tenant(tenant):
             return None
         try:

@@ -92,17 +92,17 @@ def keep_rest(store: BlobStore, job: Job, kept: Kept, failed: Sequence[int]) -> 
 
 
 def read_kept(store: BlobStore, keys: JobKeys) -> Kept:
-    """What a job kept for stitching again; raises `BlobMissing`."""
+    """Return what a job kept for stitching again; raises `BlobMissing`."""
     return decode(Kept, store.get(keys.kept))
 
 
 def read_chunk(store: BlobStore, keys: JobKeys, index: int) -> Quarantined:
-    """A chunk in quarantine; raises `BlobMissing`."""
+    """Return a chunk in quarantine; raises `BlobMissing`."""
     return decode(Quarantined, store.get(f"{keys.quarantined(index)}chunk.json"))
 
 
 def chunks_in(store: BlobStore, keys: JobKeys) -> list[Quarantined]:
-    """A job's chunks in quarantine, in order."""
+    """Return a job's chunks in quarantine, in order."""
     return [read_chunk(store, keys, index) for index in sorted(_indices(store, keys))]
 
 
@@ -120,7 +120,7 @@ def prepare_replay(store: BlobStore, job: Job) -> tuple[list[Span], Kept]:
 
 
 def results_of(kept: Kept, job: Job) -> dict[int, ChunkResult]:
-    """The kept results that a replay does not make anew."""
+    """Return the kept results that a replay does not make anew."""
     return {result.index: result for result in kept.results if result.index not in job.replay_chunks}
 
 

@@ -83,7 +83,7 @@ class SharedJobReads:
         self._reads = SharedReads(self._read, interval_s)
 
     async def get(self, tenant: str, job_id: str) -> Job:
-        """The job as it is at the next look; raises `JobUnknown` and `LedgerUnavailable`."""
+        """Return the job as it is at the next look; raises `JobUnknown` and `LedgerUnavailable`."""
         job = await self._reads.answer((tenant, job_id))
         if job is None:
             raise JobUnknown(f"no job {job_id}")

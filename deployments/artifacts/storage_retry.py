@@ -31,7 +31,7 @@ class StorageRetry:
         return await self.repeat(lambda: asyncio.to_thread(function, *args, **kwargs))
 
     async def repeat(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The same for what can be awaited; ``attempt`` makes a fresh awaitable each time."""
+        """Retry an awaitable in the same way; ``attempt`` makes a fresh awaitable each time."""
         for n_failures in itertools.count():
             try:
                 result = await attempt()

@@ -39,7 +39,7 @@ class ApiKeyAuthenticator:
         self._threads = anyio.CapacityLimiter(MAX_LOOKUPS)
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Whose key this is; raises `Unauthenticated`, `LedgerUnavailable` when nobody can tell."""
+        """Return whose key this is; raises `Unauthenticated`, `LedgerUnavailable` when nobody can tell."""
         if not token:
             raise Unauthenticated("Send an API key: Authorization: Bearer …, or X-API-Key: ….")
         key_id = key_id_of(token)

@@ -27,7 +27,7 @@ class Authenticator(Protocol):
     """Knows principals by their tokens."""
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Whose token this is, None where a request brings none; raises `Unauthenticated`."""
+        """Return whose token this is, None where a request brings none; raises `Unauthenticated`."""
 
 
 class NoAuthentication:
@@ -61,7 +61,7 @@ class MetricsTokenAuthenticator:
         self._behind = behind
 
     async def authenticate(self, token: str | None) -> Principal:
-        """The scraper may read metrics and nothing else."""
+        """Let the scraper read metrics and nothing else."""
         if token and hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
             return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics")
         return await self._behind.authenticate(token)

@@ -57,7 +57,7 @@ class SharedSecret:
         self._secret = secret
 
     async def key_for(self, token: str) -> Any:
-        """The one key there is."""
+        """Return the one key there is."""
         return self._secret
 
 
@@ -118,7 +118,7 @@ class JwtAuthenticator:
         self._rules = rules
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Whose token this is; raises `Unauthenticated`."""
+        """Return whose token this is; raises `Unauthenticated`."""
         if not token:
             raise Unauthenticated("Send a JSON Web Token: Authorization: Bearer ….")
         rules = self._rules

@@ -240,7 +240,7 @@ class Coordinator:
         return self._runners.stories.of(job_id)
 
     async def metrics(self) -> bytes:
-        """What is counted and measured here, in Prometheus' text format; raises `Fenced`."""
+        """Return what is counted and measured here, in Prometheus' text format; raises `Fenced`."""
         return await self._metrics_snapshot.render(draining=self._draining)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:

@@ -85,7 +85,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         self._asked, self._routes = routes, usable
 
     def route_of(self, model: str) -> ModelRoute | None:
-        """Where chunks of jobs for this model go, if anywhere else."""
+        """Return where chunks of jobs for this model go, if anywhere else."""
         return next((route for route in self._routes if route.of == model), None)
 
     def add(self, model: str, items: Sequence[WorkItem]) -> None:

@@ -149,6 +149,6 @@ class JobRunners:
         return self.dispatchers.backlog_s
 
     def eta(self, job: Job) -> float | None:
-        """Seconds a job still needs, as far as the speed is known."""
+        """Return seconds a job still needs, as far as the speed is known."""
         remaining = job.progress.audio_s - job.progress.done_s
         return eta_s(remaining, self.backlog_s, len(self.jobs), self.meter.speed)

@@ -37,7 +37,7 @@ class JobStore:
         self._commits = GroupCommit(lambda updates: ledger.apply_many(leader.lease, updates))
 
     def live(self) -> Sequence[Job]:
-        """Jobs that were begun and have not ended."""
+        """Return jobs that were begun and have not ended."""
         return self._ledger.live(self._leader.lease)
 
     def cancel_requests(self) -> Sequence[Job]:
@@ -45,7 +45,7 @@ class JobStore:
         return self._ledger.cancel_requests(self._leader.lease)
 
     def same_content(self, tenant: str, content_key: str) -> Job | None:
-        """The newest job that succeeded with this content."""
+        """Return the newest job that succeeded with this content."""
         return self._ledger.same_content(tenant, content_key)
 
     def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
@@ -126,7 +126,7 @@ class JobStore:
             self._ledger.record(self._leader.lease, after, "minutes_followed", written.note)
 
     def is_over(self, tenant: str, job_id: str) -> bool:
-        """Whether a job has ended or is unknown."""
+        """Return whether a job has ended or is unknown."""
         try:
             return self._ledger.get(tenant, job_id).state.final
         except JobUnknown:

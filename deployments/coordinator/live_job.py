@@ -57,7 +57,7 @@ class LiveJob:
         self.changed = asyncio.Event()
 
     def language_of(self, channel: int) -> str | None:
-        """The language given for the job, or voted for the channel; None while it is not known."""
+        """Return the language given for the job, or voted for the channel; None while it is not known."""
         vote = self.votes.get(channel)
         return self.given_language or (vote.language if vote else None)
 
@@ -91,7 +91,7 @@ class LiveJob:
         return [self.transcription(chunk) for chunk in ballot.held] if ballot else []
 
     def span_stored(self, span: Span) -> SpanStored:
-        """The event that a span brings: which of its chunks have an outcome already, as they are cut now.
+        """Return the event that a span brings: which of its chunks have an outcome already, as they are cut now.
 
         A replay decodes only what it was asked to; the rest has one in its origin.
         """
@@ -110,11 +110,11 @@ class LiveJob:
         )
 
     def transcriptions(self, chunks: Sequence[Chunk]) -> list[WorkItem]:
-        """The rows that transcribe chunks."""
+        """Return the rows that transcribe chunks."""
         return [self.transcription(chunk) for chunk in chunks]
 
     def transcription(self, chunk: Chunk) -> WorkItem:
-        """The row that transcribes a chunk."""
+        """Return the row that transcribes a chunk."""
         options = self.job.options
         return WorkItem(
             task="transcribe",

@@ -45,7 +45,7 @@ class MetricsSnapshot:
         self._parked_until_s = 0.0  # monotonic
 
     async def render(self, *, draining: bool) -> bytes:
-        """One scrape. What a ledger or a store that is away would say is left out."""
+        """Return one scrape. What a ledger or a store that is away would say is left out."""
         queued: tuple[QueuedJobs, ...] | None
         try:
             async with asyncio.timeout(STORAGE_TIMEOUT_S):

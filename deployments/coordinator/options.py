@@ -40,5 +40,5 @@ class CoordinatorOptions:
     notifications: JobNotifications = field(default=JobNotifications())
 
     def profile_of(self, model: str) -> ModelProfile:
-        """What is known about a model."""
+        """Return what is known about a model."""
         return self.profiles.get(model, ModelProfile())

@@ -40,7 +40,7 @@ class TranscriptReuse:
         self._weights = weights
 
     def key_of(self, job: Job) -> str:
-        """The key under which others find the job's transcript; "" for one that is not all its own."""
+        """Return the key under which others find the job's transcript; "" for one that is not all its own."""
         if job.replay_of or job.minutes_of:
             return ""
         model = job.options.model

@@ -55,5 +55,5 @@ class BrowserGuard(HttpMiddleware):
 
 
 def is_misdirected(request: Request) -> bool:
-    """Whether a probe called this server by a name that is not its own."""
+    """Return whether a probe called this server by a name that is not its own."""
     return bool(request.scope.get(_MISDIRECTED))

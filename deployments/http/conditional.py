@@ -2,6 +2,6 @@
 
 
 def matches(if_none_match: str, etag: str) -> bool:
-    """Whether the header ``If-None-Match`` names an entity."""
+    """Return whether the header ``If-None-Match`` names an entity."""
     given = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
     return "*" in given or etag in given

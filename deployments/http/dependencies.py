@@ -38,7 +38,7 @@ async def authorized(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     api_key: Annotated[str | None, Depends(_API_KEY)],
 ) -> Principal:
-    """The principal of a request; counts the request against its tenant's rate.
+    """Return the principal of a request; counts the request against its tenant's rate.
 
     Raises `Unauthenticated`, `Overloaded` beyond the rate, `Forbidden` when a needed scope is not the principal's.
     """
@@ -62,7 +62,7 @@ def charge(request: Request, tenant: str) -> None:
 
 
 async def inspects(request: Request) -> bool:
-    """Whether whoever asks may see what concerns the whole cluster; nobody is refused, and nothing is counted.
+    """Return whether whoever asks may see what concerns the whole cluster; nobody is refused, and nothing is counted.
 
     For routes that are open to all and tell some more. Somebody whose key cannot be looked up now sees no more either,
     nor does anybody who calls this server by a name that is not its own.
@@ -130,7 +130,7 @@ def reader_slot(gate: Gate) -> SlotHolder:
 
 
 def writer_slot(gate: Gate) -> SlotHolder:
-    """The same for routes that write."""
+    """Return the same for routes that write."""
 
     async def hold(jobs: Writer) -> AsyncIterator[None]:
         with gate.acquire(jobs.tenant):

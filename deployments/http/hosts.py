@@ -24,7 +24,7 @@ def host_of(authority: str) -> str:
 
 
 def is_known_host(authority: str | None, names: Collection[str]) -> bool:
-    """Whether a request for ``authority`` is meant for a server of these names.
+    """Return whether a request for ``authority`` is meant for a server of these names.
 
     A request without the header comes from no browser, so it is.
     """
@@ -35,7 +35,7 @@ def is_known_host(authority: str | None, names: Collection[str]) -> bool:
 
 
 def own_names() -> frozenset[str]:
-    """The names that this machine has for itself; may ask a name server."""
+    """Return the names that this machine has for itself; may ask a name server."""
     return frozenset(host_of(name) for name in (socket.gethostname(), socket.getfqdn()) if name)
 
 

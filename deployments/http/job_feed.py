@@ -46,18 +46,18 @@ class ChangedJobs:
         self._counts = SharedReads(self._read_counts, lambda: POLL_S)
 
     async def since(self, tenant: str, from_s: float) -> Sequence[Job]:
-        """A tenant's jobs that were written at or after a time (Unix seconds), and perhaps some from before it.
+        """Return a tenant's jobs that were written at or after a time (Unix seconds), and perhaps some from before it.
 
         Waits for the next look into the ledger; raises `LedgerUnavailable`.
         """
         return await self._changes.answer((tenant, from_s))
 
     async def counts(self, tenant: str) -> Counts:
-        """How many jobs a tenant has by the next look into the ledger; raises `LedgerUnavailable`."""
+        """Return how many jobs a tenant has by the next look into the ledger; raises `LedgerUnavailable`."""
         return Counts(jobs=await self._counts.answer(tenant))
 
     async def counts_now(self, tenant: str) -> Counts:
-        """The same without waiting for others."""
+        """Return the same without waiting for others."""
         return Counts(jobs=await asyncio.to_thread(self._ledger.counts, tenant))
 
     def _read_changes(self, asked: frozenset[tuple[str, float]]) -> dict[tuple[str, float], list[Job]]:
@@ -119,7 +119,7 @@ class JobFeed:
             yield _event("counts", counts)
 
     async def _news(self, from_s: float) -> tuple[Sequence[Job], Counts | None]:
-        """Jobs that were not told as they are now, and the counts if there are any."""
+        """Return jobs that were not told as they are now, and the counts if there are any."""
         changed = await self.changed.since(self.tenant, from_s)
         news = [job for job in changed if self._told.get(job.id) != _mark(job)]
         return news, await self.changed.counts(self.tenant) if news else None

@@ -49,7 +49,7 @@ async def parsed_in_thread(request: Request, parse: Callable[[], W]) -> W:
 
 
 def json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callable[[Request], Awaitable[W]]:
-    """A dependency that reads a body; stand it behind the parameter that asks for a key.
+    """Return a dependency that reads a body; stand it behind the parameter that asks for a key.
 
     Raises `InvalidRequest`, `InvalidOptions`, `TooLarge`, `UnsupportedMediaType`, `UploadStalled`.
     """

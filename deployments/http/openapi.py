@@ -113,7 +113,7 @@ def submit_openapi() -> dict[str, Any]:
 
 
 def event_stream(*names: str) -> dict[str, Any]:
-    """The 200 of a stream of server-sent events; the schema is that of one event, whose data is JSON."""
+    """Return the 200 of a stream of server-sent events; the schema is that of one event, whose data is JSON."""
     fields = {"event": {"enum": list(names)}, "id": {"type": "string"}, "data": {"type": "string"}}
     schema = {"type": "object", "properties": fields, "required": ["data"]}
     return {"content": {"text/event-stream": {"schema": schema}}, "description": "The events."}

@@ -18,7 +18,7 @@ _OWN_SITES = frozenset({"same-origin", "none"})  # none: typed, a bookmark
 
 
 def origin_of(url: str) -> str:
-    """The origin of a URL as browsers write it: lower-case, without the scheme's own port."""
+    """Return the origin of a URL as browsers write it: lower-case, without the scheme's own port."""
     parts = urlsplit(url.lower())
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     own_port = parts.port is None or parts.port == _DEFAULT_PORTS.get(parts.scheme)
@@ -26,7 +26,7 @@ def origin_of(url: str) -> str:
 
 
 def is_cross_origin(method: str, headers: Mapping[str, str], trusted: Collection[str]) -> bool:
-    """Whether a page of another origin sent a request, and none of ``trusted`` (``*``: every page with a name).
+    """Return whether a page of another origin sent a request, and none of ``trusted`` (``*``: every page with a name).
 
     Reading counts only where the browser says so and the request is not the visit of a link: an answer that a foreign
     page cannot read may still hold a connection. ``headers`` have lower-case names.
@@ -42,7 +42,7 @@ def is_cross_origin(method: str, headers: Mapping[str, str], trusted: Collection
 
 
 def _is_visit(headers: Mapping[str, str]) -> bool:
-    """Whether the answer is to be the page in a tab of its own, not a part of another page."""
+    """Return whether the answer is to be the page in a tab of its own, not a part of another page."""
     return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
 
 

@@ -116,7 +116,7 @@ class Intake:
         return stored_job, created
 
     def _successor(self, origin: Job) -> Job:
-        """A new job of this request about an ended job's recording; the external id stays with that job."""
+        """Return a new job of this request about an ended job's recording; the external id stays with that job."""
         now_s, job_id, came = self._now_s(), self.new_id(), current_request()
         return Job(
             id=job_id,

@@ -94,7 +94,7 @@ class JobPolicy:
         return {name: schema for name, schema in schemas.items() if offered.get(name, True)}
 
     async def rewritten(self, options: JobOptions, wishes: MinutesOverrides) -> JobOptions:
-        """The options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
+        """Return the options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
         given = wishes.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":
             given = {"minutes": "auto", **given}

@@ -38,7 +38,7 @@ def parse_object(data: bytes, what: str = "The body") -> dict[str, Any]:
 
 
 def _most_names(value: Any) -> int:
-    """How many names the object with the most of them has, however deep it lies."""
+    """Return how many names the object with the most of them has, however deep it lies."""
     most, waiting = 0, [value]
     while waiting:
         item = waiting.pop()

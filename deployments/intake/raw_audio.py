@@ -18,7 +18,7 @@ _DEFAULT_RATES = {"audio/pcmu": 8_000, "audio/pcma": 8_000, "audio/basic": 8_000
 
 
 def header_for(content_type: str) -> bytes:
-    """What to put before the samples; empty when the content type declares no raw samples.
+    """Return what to put before the samples; empty when the content type declares no raw samples.
 
     ``rate`` in Hz must be given but for the types whose rate is 8000 anyway; ``channels`` is 1 when left out. Raises
     `InvalidRequest`.

@@ -37,7 +37,7 @@ def sweep_leftovers(spool_dir: Path, now_s: float) -> int:
 
 
 def _records(spool_dir: Path, mentioning: str = "") -> Iterator[tuple[Path, Resumable | None]]:
-    """The records that mention a word; None for one that cannot be read."""
+    """Yield the records that mention a word; None for one that cannot be read."""
     for path in (spool_dir / FOLDER).glob(f"*{RECORD_SUFFIX}"):
         try:
             data = path.read_bytes()

@@ -45,7 +45,7 @@ class OpenUpload:
 
 
 def read_record(folder: Path, upload_id: str) -> Resumable | None:
-    """The record of an upload in ``folder``; None where there is none that can be read."""
+    """Return the record of an upload in ``folder``; None where there is none that can be read."""
     if not _ID.fullmatch(upload_id):
         return None
     try:

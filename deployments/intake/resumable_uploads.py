@@ -157,7 +157,7 @@ class ResumableUploads:
                 self.delete(record)
 
     def data(self, record: Resumable) -> Path:
-        """The file of what arrived so far."""
+        """Return the file of what arrived so far."""
         return self._folder / f"{record.id}{PART_SUFFIX}"
 
     def _record_path(self, upload_id: str) -> Path:

@@ -23,7 +23,7 @@ _NAME = re.compile(r"(?P<id>[0-9a-f]{32})(\.(?P<claim>\d+))?\.upload")
 
 
 def with_claim(path: Path, n_bytes: int) -> Path:
-    """The name of a spool file that was promised ``n_bytes`` in all."""
+    """Return the name of a spool file that was promised ``n_bytes`` in all."""
     return path.with_name(f"{path.name.partition('.')[0]}.{n_bytes}{SUFFIX}")
 
 
@@ -99,7 +99,7 @@ class SpoolSpace:
         return list(open_uploads(self.folder / FOLDER, self.clock()))
 
     def n_promised(self, *, besides: Path | None = None) -> int:
-        """What uploads under way may still write; ``besides`` is the spool file of one that is not counted."""
+        """Return what uploads under way may still write; ``besides`` is the spool file of one that is not counted."""
         resumable = sum(upload.n_wanted for upload in self.open_uploads())
         return resumable + sum(_n_wanted(path) for path in self.folder.glob(f"*.*{SUFFIX}") if path != besides)
 

@@ -56,7 +56,7 @@ class SpoolUse:
 
 
 def spool_use(folder: Path, now_s: float) -> dict[str, SpoolUse]:
-    """What lies in the spool folder, by kind: ``upload`` in one request, or ``resumable``. Blocks."""
+    """Return what lies in the spool folder, by kind: ``upload`` in one request, or ``resumable``. Blocks."""
     return {
         "upload": _use(folder.glob(f"*{SUFFIX}"), now_s),
         "resumable": _use((folder / FOLDER).glob(f"*{PART_SUFFIX}"), now_s),

@@ -87,7 +87,7 @@ def _twice(name: str) -> InvalidOptions:
 
 
 def listed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as recording systems write them: several in one text, with commas between, are a list."""
+    """Return values as recording systems write them: several in one text, with commas between, are a list."""
     return {
         name: _several([value]) if name in LIST_OPTIONS and isinstance(value, str) else value
         for name, value in values.items()
@@ -95,7 +95,7 @@ def listed(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _several(values: Sequence[str]) -> list[str]:
-    """Values of a list; one alone may hold several, with commas between them."""
+    """Return values of a list; one alone may hold several, with commas between them."""
     parts = values[0].split(",") if len(values) == 1 else values
     return [part.strip() for part in parts if part.strip()]
 

@@ -208,7 +208,7 @@ def _json_options(values: Sequence[str]) -> dict[str, Any]:
 
 
 def _name_of(source: SourceRequest, query_filename: str) -> str:
-    """The name that was given, or the URL's; "" for an upload, which may have one already."""
+    """Return the name that was given, or the URL's; "" for an upload, which may have one already."""
     given = source.filename or query_filename or (name_in(source.source) if source.source else "")
     return clean_filename(given) if given else ""
 

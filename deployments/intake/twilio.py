@@ -43,13 +43,13 @@ class TwilioAccount:
 
 
 def signature_of(auth_token: str, url: str, form: Mapping[str, Sequence[str]]) -> str:
-    """What ``X-Twilio-Signature`` holds: Base64 of HMAC-SHA1 over the URL and the sorted form."""
+    """Return what ``X-Twilio-Signature`` holds: Base64 of HMAC-SHA1 over the URL and the sorted form."""
     said = url + "".join(name + value for name in sorted(form) for value in sorted(set(form[name])))
     return base64.b64encode(hmac.new(auth_token.encode(), said.encode(), hashlib.sha1).digest()).decode()
 
 
 def is_signed(signature: str, auth_token: str, url: str, form: Mapping[str, Sequence[str]]) -> bool:
-    """Whether Twilio sent a form to a URL; it signs the URL with the scheme's own port, or without one."""
+    """Return whether Twilio sent a form to a URL; it signs the URL with the scheme's own port, or without one."""
     wanted = [signature_of(auth_token, form_of_url, form).encode() for form_of_url in _with_and_without_port(url)]
     given = signature.encode("utf-8", "replace")
     return any(hmac.compare_digest(given, known) for known in wanted)

@@ -114,7 +114,7 @@ class EmailSender:
         return minutes
 
     def _language(self, keys: JobKeys, minutes: dict[str, Any] | None) -> str:
-        """That of the minutes, else of the recording."""
+        """Return that of the minutes, else of the recording."""
         if minutes:
             return str(minutes["language"])
         try:
@@ -123,7 +123,7 @@ class EmailSender:
             return "en"
 
     def _documents(self, keys: JobKeys) -> list[tuple[str, bytes]]:
-        """What is to be attached and exists, as long as it fits."""
+        """Return what is to be attached and exists, as long as it fits."""
         documents: list[tuple[str, bytes]] = []
         room = self._options.max_attached_bytes
         for name in self._options.attach:

@@ -36,7 +36,7 @@ class JobNotifications:
     webhooks: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, before: Job, after: Job, *, at_s: float) -> tuple[Message, ...]:
-        """The messages about a job that is written ``after`` it was ``before``, ``at_s`` in Unix seconds.
+        """Return the messages about a job that is written ``after`` it was ``before``, ``at_s`` in Unix seconds.
 
         Webhooks tell of every end and of minutes that followed it, e-mails of an end once there is nothing more to
         come: not of a cancelled job, and not before its parked minutes are there.

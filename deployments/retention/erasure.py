@@ -46,7 +46,7 @@ def erase_blobs(store: BlobStore, keys: JobKeys, *, minutes_of: str = "") -> lis
 
 
 def _beside(store: BlobStore, keys: JobKeys, within: list[str], minutes_of: str) -> Iterator[str]:
-    """Keys outside the job's own folder."""
+    """Yield keys outside the job's own folder."""
     yield from keys.marks
     if minutes_of:
         yield JobKeys(tenant=keys.tenant, job_id=minutes_of).rewriting(keys.job_id)

@@ -210,7 +210,7 @@ def _owner(key: str) -> tuple[str, str] | None:
 
 
 def _kind(key: str) -> str:
-    """What a key below a job's root holds, as far as `sweep` tells kinds apart."""
+    """Return what a key below a job's root holds, as far as `sweep` tells kinds apart."""
     match = _JOB_KEY.match(key)
     if match is None:
         return ""

@@ -125,7 +125,7 @@ class BatchBody(ApiModel):
 
 
 def _eta_s(tally: BatchCounts, n_open: int, n_live: int, speed: float) -> float | None:
-    """Seconds to the end, if the entries that have no job yet are as long as the others."""
+    """Return seconds to the end, if the entries that have no job yet are as long as the others."""
     n_seen = sum(tally.jobs.values())
     if not speed or not n_seen or not n_open + n_live:
         return None

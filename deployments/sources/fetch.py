@@ -230,5 +230,5 @@ def _too_large(url: str, limits: SourceLimits) -> TooLarge:
 
 
 def name_in(url: str) -> str:
-    """The last part of a URL's path, as a name for the recording."""
+    """Return the last part of a URL's path, as a name for the recording."""
     return unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2] or NAMELESS

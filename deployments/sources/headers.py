@@ -12,7 +12,7 @@ def disposition(value: str) -> Message:
 
 
 def filename_of(message: Message) -> str | None:
-    """The file name of a content disposition: ``filename*`` before ``filename`` (RFC 6266, section 4.3)."""
+    """Return the file name of a content disposition: ``filename*`` before ``filename`` (RFC 6266, section 4.3)."""
     params = message.get_params(header="content-disposition") or []
     names = [value for name, value in params if name.lower() == "filename"]
     encoded = [name for name in names if isinstance(name, tuple)]

@@ -56,7 +56,7 @@ class SourceCredential:
         return SourceUrl.of(self.url)
 
     def covers(self, url: str) -> bool:
-        """Whether what is requested for a URL lies in this place: scheme, host and port or bucket, and path."""
+        """Return whether what is requested for a URL lies in this place: scheme, host and port or bucket, and path."""
         try:
             return SourceUrl.of(url).lies_in(self.folder)
         except ValueError:

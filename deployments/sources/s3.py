@@ -45,7 +45,7 @@ class Page:
         self._ends = (keys[0], keys[-1]) if keys and keys == sorted(keys) else None
 
     def may_have_sidecar(self, key: str) -> bool:
-        """Whether a sidecar may lie beside a recording; False only where this part would show it."""
+        """Return whether a sidecar may lie beside a recording; False only where this part would show it."""
         names = sidecar_names(key)
         if self._ends is None or not self._keys.isdisjoint(names):
             return True
@@ -54,12 +54,12 @@ class Page:
 
 
 def s3_url(bucket: str, key: str) -> str:
-    """The URL of an object."""
+    """Return the URL of an object."""
     return f"s3://{bucket}/{quote(key)}"
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:
-    """What a URL of an object names."""
+    """Return what a URL of an object names."""
     source = SourceUrl.of(url)
     return source.authority, source.key
 
@@ -80,7 +80,7 @@ def fetch_object(url: str, destination: Path, place: SourceCredential, max_bytes
 
 
 def read_sidecar_of(url: str, place: SourceCredential) -> bytes | None:
-    """The sidecar beside a recording, None where there is none, or an empty one; raises `SourceUnreachable`."""
+    """Return the sidecar beside a recording, None where there is none, or an empty one; raises `SourceUnreachable`."""
     bucket, key = bucket_and_key(url)
     for name in sidecar_names(key):
         data = _read_small(bucket, name, place, MAX_SIDECAR_BYTES + 1)
@@ -109,7 +109,7 @@ def _too_large(url: str, max_bytes: int) -> TooLarge:
 
 
 def _read_small(bucket: str, key: str, place: SourceCredential, max_bytes: int) -> bytes | None:
-    """The beginning of an object, None where there is none."""
+    """Return the beginning of an object, None where there is none."""
     from botocore.exceptions import ClientError
 
     with _mapped(s3_url(bucket, key)):

@@ -68,14 +68,14 @@ class SourceUrl:
         return self.path[1:]
 
     def lies_in(self, folder: "SourceUrl") -> bool:
-        """Whether this is ``folder`` or below it, for every server: one that decodes a path twice included."""
+        """Return whether this is ``folder`` or below it, for every server: one that decodes a path twice included."""
         if (self.scheme, self.authority) != (folder.scheme, folder.authority) or is_ambiguous(self.path):
             return False
         mine, theirs = self._comparable(), folder._comparable().rstrip("/")
         return mine == theirs or mine.startswith(f"{theirs}/")
 
     def _comparable(self) -> str:
-        """A web server's path, normalised (RFC 3986, section 6.2.2); a key, which is compared as it is."""
+        """Return a web server's path, normalised (RFC 3986, section 6.2.2); a key, which is compared as it is."""
         if self.scheme not in _PORTS:
             return self.path
         path = _UNRESERVED.sub(lambda match: unquote(match[0]), self.path)
@@ -92,7 +92,7 @@ def _decoded(scheme: str, path: str) -> str:
 
 
 def is_ambiguous(path: str) -> bool:
-    """Whether some server would read a path as one with ``.`` or ``..`` segments, or with control characters.
+    """Return whether some server would read a path as one with ``.`` or ``..`` segments, or with control characters.
 
     Servers and what stands before them differ: some decode again, some take ``\\`` for ``/``, cut ``;parameters``, drop
     invalid bytes, or accept overlong UTF-8 and look-alikes of dots.

@@ -48,7 +48,7 @@ class MeasureOptions:
     per_audio_s: float = 1.0
 
     def class_of(self, tenant: str) -> str:
-        """The class of a tenant; those that no setting names share one."""
+        """Return the class of a tenant; those that no setting names share one."""
         return self.tenant_classes.get(tenant, DEFAULT_CLASS)
 
     @property
@@ -277,7 +277,7 @@ class CoordinatorMetrics:
             self._store_errors.labels(actor, call.operation).inc(call.failed)
 
     def render(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """Return all of it in Prometheus' text format."""
         text: bytes = generate_latest(self._registry)
         return text
 

@@ -47,7 +47,7 @@ class Snapshot:
 
 
 def render_snapshot(snapshot: Snapshot) -> bytes:
-    """A snapshot in Prometheus' text format."""
+    """Return a snapshot in Prometheus' text format."""
     registry = CollectorRegistry()
 
     def gauge(name: str, text: str, *labels: str) -> Gauge:

@@ -23,7 +23,7 @@ _ORIGIN: ContextVar[RequestContext | None] = ContextVar("origin", default=None)
 
 
 def current_request() -> RequestContext:
-    """The request that is being served; an empty one outside of any."""
+    """Return the request that is being served; an empty one outside of any."""
     return _ORIGIN.get() or RequestContext()
 
 

@@ -45,7 +45,7 @@ class Backend:
         return self.live.now
 
     def for_tenant(self, tenant: str) -> TenantJobs:
-        """Everything a tenant may see and do."""
+        """Return everything a tenant may see and do."""
         return TenantJobs(
             tenant=tenant,
             ledger=self.ledger,
@@ -61,7 +61,7 @@ class Backend:
         )
 
     def batches_of(self, tenant: str) -> TenantBatches:
-        """A tenant's batches; they have routes only where there is a book of them."""
+        """Return a tenant's batches; they have routes only where there is a book of them."""
         assert self.batches is not None
         return TenantBatches(
             tenant=tenant,

@@ -109,7 +109,7 @@ class TenantBatches:
         return BatchBody.of(batch, tally, await self._speed(), self.usd_per_hour)
 
     async def newest(self, limit: int) -> list[BatchBody]:
-        """The newest batches, counted together."""
+        """Return the newest batches, counted together."""
         found = await in_thread(self.book.list, self.tenant, limit)
         if not found:
             return []
@@ -140,7 +140,7 @@ class TenantBatches:
         return n_retried, await self.show(batch)
 
     async def entries(self, batch_id: str, after: int, limit: int, state: EntryState | None) -> list[Entry]:
-        """Entries after a number."""
+        """Return entries after a number."""
         await self.get(batch_id)
         found = await in_thread(self.book.entries, self.tenant, batch_id, after=after, limit=limit, state=state)
         return list(found)

@@ -129,5 +129,5 @@ class BucketIntake:
 
 
 def _key_of(url: str, etag: str) -> str:
-    """The idempotency key of an object: its job is made once for its bucket, key and content."""
+    """Return the idempotency key of an object: its job is made once for its bucket, key and content."""
     return f"s3/{hashlib.sha256(f'{url}#{etag}'.encode()).hexdigest()}"

@@ -63,7 +63,7 @@ class CoordinatorClient:
         return True
 
     async def metrics(self) -> bytes | None:
-        """What the Coordinator counts and measures; None when nobody answers."""
+        """Return what the Coordinator counts and measures; None when nobody answers."""
         return await self._ask(self._coordinator.metrics(), SCRAPE_TIMEOUT_S)
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
@@ -88,7 +88,7 @@ class CoordinatorClient:
         return status
 
     async def refusing(self) -> bool:
-        """Whether new jobs are to be turned away, as of a second ago; not while nobody answers."""
+        """Return whether new jobs are to be turned away, as of a second ago; not while nobody answers."""
         if _now_s() > self._refusing_until_s and not self._silent and await self.drain() is None:
             self._refusing = False
         return self._refusing
@@ -114,7 +114,7 @@ class CoordinatorClient:
         return None
 
     async def _look(self, known: Job, timeout_s: float) -> JobView | None:
-        """The job as the ledger has it; None while the ledger does not answer. Raises `JobUnknown`."""
+        """Return the job as the ledger has it; None while the ledger does not answer. Raises `JobUnknown`."""
         try:
             async with asyncio.timeout(timeout_s):
                 return JobView(job=await self._jobs.get(known.tenant, known.id), eta_s=None)

@@ -74,7 +74,7 @@ class TenantJobs:
     public_url: str
 
     def spool(self) -> AbstractAsyncContextManager[Spool]:
-        """A spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
+        """Return a spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
         return self.uploads.spool(self.tenant)
 
     def answering(self, key: str | None) -> AbstractAsyncContextManager[None]:
@@ -95,7 +95,7 @@ class TenantJobs:
         return job, created
 
     async def used_keys(self, idempotency_keys: Collection[str]) -> frozenset[str]:
-        """Which idempotency keys have brought a job."""
+        """Return which idempotency keys have brought a job."""
         return await in_thread(self.ledger.used_keys, self.tenant, idempotency_keys)
 
     async def get(self, job_id: str) -> Job:
@@ -132,11 +132,11 @@ class TenantJobs:
         return deleted
 
     async def events(self, job_id: str) -> Sequence[JobEvent]:
-        """A job's history, oldest first, its last `MAX_EVENTS` entries."""
+        """Return a job's history, oldest first, its last `MAX_EVENTS` entries."""
         return (await in_thread(self.ledger.events, self.tenant, job_id))[-MAX_EVENTS:]
 
     async def quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
-        """Chunks that were given up, of at most ``max_jobs`` jobs, newest first."""
+        """Return chunks that were given up, of at most ``max_jobs`` jobs, newest first."""
         return await in_thread(self._quarantine, max_jobs)
 
     def _quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
@@ -156,7 +156,7 @@ class TenantJobs:
                 return found
 
     async def clip(self, job_id: str, index: int) -> bytes:
-        """What a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
+        """Return what a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
         job = await self.get(job_id)
         try:
             return await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
@@ -164,7 +164,7 @@ class TenantJobs:
             raise BlobMissing(f"Job {job_id} has no clip of a chunk {index} in quarantine.") from None
 
     async def excerpt(self, job_id: str, kind: str, number: int) -> bytes:
-        """What was said for a decision or a task, as WAV; see `deployments.artifacts.clips.excerpt`."""
+        """Return what was said for a decision or a task, as WAV; see `deployments.artifacts.clips.excerpt`."""
         job = await self.get(job_id)
 
         def cut() -> bytes:
@@ -254,7 +254,7 @@ class TenantJobs:
         return new, created
 
     async def versions(self, job_id: str) -> list[Job]:
-        """The job that transcribed a recording, and those that wrote its minutes anew, oldest first."""
+        """Return the job that transcribed a recording, and those that wrote its minutes anew, oldest first."""
         origin = await self.transcribed(await self.get(job_id))
         return [origin, *await in_thread(self._rewritings, origin)]
 
@@ -273,7 +273,7 @@ class TenantJobs:
         return sorted(found, key=lambda job: (job.created_at_s, job.id))
 
     async def deliveries(self, job_id: str) -> Sequence[Delivery]:
-        """A job's messages and the attempts to deliver them, oldest first; raises `JobUnknown`."""
+        """Return a job's messages and the attempts to deliver them, oldest first; raises `JobUnknown`."""
         _check_id(job_id)
         return await in_thread(self.ledger.outbox.of_job, self.tenant, job_id)
 

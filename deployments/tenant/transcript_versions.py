@@ -35,7 +35,7 @@ class TranscriptVersions:
     jobs: TenantJobs
 
     async def of_job(self, job_id: str) -> Sequence[Correction]:
-        """A transcript's corrections, oldest first; raises `JobUnknown`."""
+        """Return a transcript's corrections, oldest first; raises `JobUnknown`."""
         return await self._corrections(await self._origin(job_id))
 
     async def save(self, job_id: str, base: int, edits: Edits, *, author: str, note: str) -> Correction:
@@ -66,7 +66,7 @@ class TranscriptVersions:
         return await in_thread(render, "transcript.json", transcript, None, title), _etag(origin, "versions", chosen)
 
     async def open_result(self, job: Job, name: str, version: int) -> ResultStream:
-        """A result of ``job`` as it would be with another version of the transcript; minutes keep their words.
+        """Return a result of ``job`` as it would be with another version of the transcript; minutes keep their words.
 
         Raises `NotFound` for a name or version that is not there, `BlobMissing` for minutes there are none of, and
         `IllegalTransition` without a transcript.

@@ -58,7 +58,7 @@ class DecodeSlots:
                 self._batches.append((audio_s, device_s))
 
     def utilization(self) -> float:
-        """The share of the slots' time that was used over `BUSY_OVER_S`, 0…1, as far as looks go back."""
+        """Return the share of the slots' time that was used over `BUSY_OVER_S`, 0…1, as far as looks go back."""
         with self._lock:
             now_s = self._clock()
             used_s = self._used_s + sum(now_s - since_s for since_s in self._since_s.values())

@@ -49,7 +49,7 @@ class SegmenterOptions:
     sources: SourceLimits = field(default=SourceLimits())
 
     def limits_of(self, tenant: str) -> DecodeLimits:
-        """What a tenant's recordings may be."""
+        """Return what a tenant's recordings may be."""
         everybody = DecodeLimits(max_duration_s=self.max_duration_s, max_channels=self.max_channels)
         return self.tenants.get(tenant, everybody)
 
@@ -125,7 +125,7 @@ class Segmenter:
             raise TimedOut(f"no span was found within {self._options.span_timeout_s:g} seconds") from None
 
     def _stored(self, keys: JobKeys) -> list[Span | SourceSummary]:
-        """What an earlier call yielded, if it came to its end; else nothing."""
+        """Return what an earlier call yielded, if it came to its end; else nothing."""
         try:
             summary = decode(SourceSummary, self._store.get(keys.summary))
             spans = [decode(Span, self._store.get(keys.span(index))) for index in range(summary.n_spans)]
@@ -144,7 +144,7 @@ class Segmenter:
             return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
 
     def _source(self, keys: JobKeys) -> BlobRef:
-        """A source that an earlier call stored and could not tell about."""
+        """Return a source that an earlier call stored and could not tell about."""
         with self._store.open(keys.source) as file:
             n_bytes, sha256 = hash_stream(file)
         return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=sha256)

@@ -19,7 +19,7 @@ class Stopwatch:
         self._lap_s = 0.0
 
     def steps(self, items: Iterable[T]) -> Iterator[T]:
-        """The same items; what producing them takes is counted, what their reader does is not."""
+        """Yield the same items; what producing them takes is counted, what their reader does is not."""
         iterator = iter(items)
         while True:
             wall_s, cpu_s = time.perf_counter(), time.thread_time()

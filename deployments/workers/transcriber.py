@@ -68,7 +68,7 @@ class _Batch:
             self.cpu_s += (time.process_time() - cpu_s) / self.busy_slots
 
     def shared(self, items: Sequence[WorkItem], results: Sequence[ChunkResult]) -> list[ChunkResult]:
-        """Results with their shares of the batch's time; counts what went wrong in them."""
+        """Return results with their shares of the batch's time; counts what went wrong in them."""
         audio_s = sum(item.audio_s for item in items) or 1.0
         self.suspect_s += sum(item.audio_s for item, result in zip(items, results, strict=True) if result.suspect)
         self.n_fallbacks += sum(1 for result in results if result.n_attempts > 1)
@@ -236,7 +236,7 @@ class Transcriber:
         return Outcome(item=item)
 
     def _read_pcm(self, item: WorkItem) -> npt.NDArray[np.int16]:
-        """The chunk's pieces joined end to end: int16 ``[n_samples]``."""
+        """Return the chunk's pieces joined end to end: int16 ``[n_samples]``."""
         span = self._span(JobKeys(tenant=item.tenant, job_id=item.job_id).span(item.chunk.span))
         chunk = item.chunk
         data = self._store.get_range(

@@ -66,7 +66,7 @@ class Peaks:
         self._rest = samples[:, n_whole:]
 
     def encoded(self) -> bytes:
-        """Everything so far as JSON: ``per_s``, and for each channel its bytes in Base64."""
+        """Return everything so far as JSON: ``per_s``, and for each channel its bytes in Base64."""
         if self._rest is not None and self._rest.shape[1]:
             missing = _PEAK_SAMPLES - self._rest.shape[1]
             self._keep(np.pad(self._rest, ((0, 0), (0, missing))))

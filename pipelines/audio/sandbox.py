@@ -91,7 +91,7 @@ class DecodingHere:
 
     @staticmethod
     def duration_s(source: BinaryIO) -> float | None:
-        """How long a recording's header says it is."""
+        """Return how long a recording's header says it is."""
         return probe(source).duration_s
 
 
@@ -182,7 +182,7 @@ class IsolatedDecoding:
             self._process.close()
 
     def declared_s(self) -> float | None:
-        """The duration the header declares, in place of the blocks; errors as iterating raises them."""
+        """Return the duration the header declares, in place of the blocks; errors as iterating raises them."""
         try:
             for kind, known, duration_us in self._messages():
                 if kind == HEADER:
@@ -197,7 +197,7 @@ class IsolatedDecoding:
         self._process.kill()
 
     def _messages(self) -> Iterator[tuple[bytes, int, int]]:
-        """What the process says, after what it asks for was handed over and an error was raised."""
+        """Yield what the process says, after what it asks for was handed over and an error was raised."""
         while True:
             kind, first, second = self._receive_message()
             if kind == READ:
@@ -244,7 +244,7 @@ class IsolatedDecoding:
             raise self._how_it_ended() from None
 
     def _how_it_ended(self) -> Exception:
-        """Why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
+        """Return why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
         code = self._exit_code()
         if code == -signal.SIGKILL:
             return ReplicaLost("the decoder's process was killed")

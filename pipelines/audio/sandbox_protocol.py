@@ -44,10 +44,10 @@ class DecodeOrder:
     header_only: bool = False
 
     def encoded(self) -> bytes:
-        """The order as it is sent."""
+        """Return the order as it is sent."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def decoded(cls, data: bytes) -> "DecodeOrder":
-        """The order as it was made."""
+        """Return the order as it was made."""
         return cls(**json.loads(data))

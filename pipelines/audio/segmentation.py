@@ -73,11 +73,11 @@ class SpanDraft:
     chunks: tuple[Chunk, ...]
 
     def row(self, chunk: Chunk) -> Pcm:
-        """The samples of one of its chunks, its pieces joined end to end: what a Transcriber decodes."""
+        """Return the samples of one of its chunks, its pieces joined end to end: what a Transcriber decodes."""
         return np.concatenate([self.pcm[piece.start - self.start : piece.end - self.start] for piece in chunk.pieces])
 
     def stored(self, pcm: BlobRef) -> Span:
-        """The span itself, its samples being at ``pcm``."""
+        """Return the span itself, its samples being at ``pcm``."""
         return Span(index=self.index, channel=self.channel, start=self.start, end=self.end, pcm=pcm, chunks=self.chunks)
 
 

@@ -125,7 +125,7 @@ class SpeechDetector:
 
 
 def speech_model() -> SpeechModel:
-    """The model that is used where none is given; raises `ModelUnavailable`."""
+    """Return the model that is used where none is given; raises `ModelUnavailable`."""
     from pipelines.audio.silero import SileroVad  # with torch, which processes that hear nothing do without
 
     return SileroVad()

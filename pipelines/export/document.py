@@ -134,7 +134,7 @@ class Composer:
         )
 
     def arranged(self, title: str, blocks: Sequence[Block]) -> Content:
-        """A document whose blocks somebody else arranged, with the notes and appendices that every one has."""
+        """Return a document whose blocks somebody else arranged, with the notes and appendices that every one has."""
         content = self.content()
         return replace(
             content,
@@ -175,7 +175,7 @@ class Composer:
         )
 
     def _notes(self) -> Iterator[Block]:
-        """Who wrote this, and what of the recording is missing."""
+        """Yield who wrote this, and what of the recording is missing."""
         labels = self._labels
         note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
         yield Paragraph(lines=((Run(text=note),),), kind="note")
@@ -308,14 +308,14 @@ class Composer:
         return (text,)
 
     def _due(self, item: ActionItem) -> tuple[Line, ...]:
-        """The day, where it is known, and the words that named it."""
+        """Return the day, where it is known, and the words that named it."""
         spoken = one_line(item.due or "")
         if not item.due_date:
             return _cell(spoken or self._labels.unknown)
         return (Run(text=item.due_date),), (Run(text=spoken, look="faint"),)
 
     def _claim(self, text: str, evidence: Evidence, verified: bool) -> tuple[Line, ...]:
-        """A decision or task, the words that prove it where they say more, and a mark when nothing proves it."""
+        """Return a decision or task, the words that prove it where they say more, and a mark when nothing proves it."""
         lines: list[Line] = [(Run(text=one_line(text)),)]
         quote = one_line(evidence.quote)
         if quote and quote.casefold().rstrip(".。") != one_line(text).casefold().rstrip(".。"):
@@ -334,7 +334,7 @@ class Composer:
         return tuple(runs) or (Run(text=self._labels.unknown, look="faint"),)
 
     def _cited(self, evidence: Evidence) -> Sequence[Segment]:
-        """Segments of the evidence by time, one for each turn they lie in; unknown ids are skipped."""
+        """Return segments of the evidence by time, one for each turn they lie in; unknown ids are skipped."""
         by_turn: dict[str, Segment] = {}
         for i in sorted(set(evidence.segment_ids)):
             if i in self._segments:
@@ -346,7 +346,7 @@ class Composer:
         return self._anchors[cited[0].id] if cited else ""
 
     def clock(self, seconds: float) -> str:
-        """A time as this document writes it."""
+        """Return a time as this document writes it."""
         return clock(seconds, with_hours=self._with_hours)
 
 

@@ -44,7 +44,7 @@ def _document(content: Content) -> Iterator[str]:
 
 
 def _item(entry: Paragraph) -> str:
-    """An entry of a list. Numbers of nested lists are kept as text: Markdown would count them anew."""
+    """Return an entry of a list. Numbers of nested lists are kept as text: Markdown would count them anew."""
     mark = "" if not entry.mark else "- " if entry.mark == "•" else f"{entry.mark} "
     if mark.count(".") > 1:
         mark = f"- {mark}"

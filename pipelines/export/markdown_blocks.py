@@ -19,7 +19,7 @@ MAX_DEPTH = 6  # of lists; deeper ones are printed as if they were no deeper
 
 
 def blocks_of(markdown: str) -> tuple[str, tuple[Block, ...]]:
-    """The title (the first heading of the first level, "" where there is none) and the blocks after it."""
+    """Return the title (the first heading of the first level, "" where there is none) and the blocks after it."""
     title = ""
     blocks: list[Block] = []
     for node in SyntaxTreeNode(_PARSER.parse(markdown)).children:
@@ -55,7 +55,7 @@ def _blocks(node: SyntaxTreeNode, depth: int = 0) -> Iterator[Block]:
 
 
 def _list(node: SyntaxTreeNode, *, depth: int, above: str) -> Iterator[Paragraph]:
-    """Entries with their marks; a numbered list within a numbered list carries both numbers: 2.1."""
+    """Yield entries with their marks; a numbered list within a numbered list carries both numbers: 2.1."""
     first = int(node.attrs.get("start", 1))
     for number, entry in enumerate(node.children, start=first):
         numbered = node.type == "ordered_list"
@@ -82,7 +82,7 @@ def _table(node: SyntaxTreeNode) -> Table:
 
 
 def _shares(names: Sequence[str], rows: Sequence[Sequence[tuple[Line, ...]]]) -> tuple[float, ...]:
-    """Columns as wide as what stands in them, from a number's width to that of a line."""
+    """Return columns as wide as what stands in them, from a number's width to that of a line."""
     widths = [_width(name) for name in names]
     for row in rows:
         cells = ("".join(run.text for line in cell for run in line) for cell in row)
@@ -96,12 +96,12 @@ def _shares(names: Sequence[str], rows: Sequence[Sequence[tuple[Line, ...]]]) ->
 
 
 def _width(text: str) -> int:
-    """Columns of a fixed-width display, of which an ideograph takes two."""
+    """Return columns of a fixed-width display, of which an ideograph takes two."""
     return sum(2 if is_wide(character) else 1 for character in text)
 
 
 def _lines(node: SyntaxTreeNode) -> tuple[Line, ...]:
-    """The runs of a block by lines: only hard breaks begin a new one."""
+    """Return the runs of a block by lines: only hard breaks begin a new one."""
     lines: list[list[Run]] = [[]]
     for run in _runs(node):
         if run.text == "\n":

@@ -104,7 +104,7 @@ class _Speech:
                 self._pieces.setdefault(interval.channel, []).append(piece)
 
     def within(self, channel: int, start_s: float, end_s: float) -> list[SpeechInterval]:
-        """Pieces of speech in an interval, ascending; the interval itself where the ledger knows none."""
+        """Return pieces of speech in an interval, ascending; the interval itself where the ledger knows none."""
         start, end = round(start_s * SAMPLE_RATE), round(end_s * SAMPLE_RATE)
         pieces = self._pieces.get(channel, [])
         first = bisect_right(pieces, start, key=lambda piece: piece.end)
@@ -128,7 +128,7 @@ def _segment_cues(segment: Segment, speech: _Speech, indent: int) -> Iterator[Cu
 
 
 def _timed_tokens(segment: Segment) -> list[_Token]:
-    """Tokens from the segment's words; none when these do not spell its text."""
+    """Return tokens from the segment's words; none when these do not spell its text."""
     if "".join("".join(word.text for word in segment.words).split()) != "".join(segment.text.split()):
         return []
     timed: list[_Token] = []
@@ -142,7 +142,7 @@ def _timed_tokens(segment: Segment) -> list[_Token]:
 
 
 def _spread_tokens(segment: Segment, speech: _Speech) -> list[_Token]:
-    """Tokens of the segment's text, given time in the speech inside the segment by their width."""
+    """Return tokens of the segment's text, given time in the speech inside the segment by their width."""
     texts = tokens(segment.text)
     clock = ChunkTimeline(speech.within(segment.channel, segment.start_s, segment.end_s))
     bounds = list(accumulate((_width(text.strip()) for text in texts), initial=0))

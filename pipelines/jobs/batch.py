@@ -47,7 +47,7 @@ _MOVES: dict[str, dict[BatchState, BatchState]] = {
 
 
 def moved(state: BatchState, move: str) -> BatchState:
-    """The state after ``pause``, ``resume``, ``cancel`` or ``estimate``; raises `IllegalTransition`."""
+    """Return the state after ``pause``, ``resume``, ``cancel`` or ``estimate``; raises `IllegalTransition`."""
     after = _MOVES[move].get(state)
     if after is None:
         raise IllegalTransition(f"A batch that is {state} cannot {move}.")

@@ -22,7 +22,7 @@ class JobCost:
 
     @classmethod
     def of(cls, job: Job) -> "JobCost":
-        """What a job took."""
+        """Return what a job took."""
         return cls(
             tenant=job.tenant,
             model=job.options.model,

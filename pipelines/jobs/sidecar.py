@@ -16,13 +16,13 @@ _METADATA = "metadata."
 
 
 def sidecar_names(recording: str) -> tuple[str, ...]:
-    """Names of the sidecars that a recording may have, the one that counts first."""
+    """Return names of the sidecars that a recording may have, the one that counts first."""
     path = PurePosixPath(recording)
     return f"{recording}.json", str(path.with_suffix(".json"))
 
 
 def read_sidecar(data: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
-    """What a sidecar says, by the API's names; raises `InvalidSidecar`. Values are not looked at."""
+    """Return what a sidecar says, by the API's names; raises `InvalidSidecar`. Values are not looked at."""
     if len(data) > MAX_SIDECAR_BYTES:
         raise InvalidSidecar(f"The sidecar has more than {MAX_SIDECAR_BYTES} bytes.")
     try:

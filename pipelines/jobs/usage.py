@@ -26,7 +26,7 @@ class JobUsage:
 
 
 def transcription_usage(summary: SourceSummary, results: Iterable[ChunkResult]) -> JobUsage:
-    """What cutting a source and decoding its chunks took."""
+    """Return what cutting a source and decoding its chunks took."""
     results = tuple(results)
     return JobUsage(
         device_s=sum(result.device_s for result in results),

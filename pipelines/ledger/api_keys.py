@@ -49,11 +49,11 @@ class ApiKey:
     revoked_at_s: float | None = None
 
     def valid(self, now_s: float) -> bool:
-        """Whether the key opens anything now."""
+        """Return whether the key opens anything now."""
         return self.revoked_at_s is None and (self.expires_at_s is None or now_s < self.expires_at_s)
 
     def is_of(self, token: str) -> bool:
-        """Whether ``token`` is this key, in time that does not depend on where they differ."""
+        """Return whether ``token`` is this key, in time that does not depend on where they differ."""
         return hmac.compare_digest(digest_of(token), self.digest)
 
 
@@ -85,7 +85,7 @@ def digest_of(token: str) -> str:
 
 
 def key_id_of(token: str) -> str | None:
-    """The id within a key; None for what is no key at all."""
+    """Return the id within a key; None for what is no key at all."""
     found = _TOKEN.fullmatch(token)
     return found and found[1]
 
@@ -101,7 +101,7 @@ def checked_tenant(tenant: str) -> str:
 
 
 def nobodys_keys(keys: Iterable[ApiKey], now_s: float) -> list[ApiKey]:
-    """Keys that would be valid, had their tenant not a name that is none: earlier versions took some of them."""
+    """Return keys that would be valid, had their tenant not a name that is none: earlier versions took some of them."""
     return [key for key in keys if key.valid(now_s) and not is_tenant(key.tenant)]
 
 
@@ -121,10 +121,10 @@ class KeyStore(Protocol):
         """Keep a new key."""
 
     def find(self, key_id: str) -> ApiKey | None:
-        """The key of that id, revoked and expired ones included."""
+        """Return the key of that id, revoked and expired ones included."""
 
     def list(self, tenant: str | None = None) -> Sequence[ApiKey]:
-        """All keys of a tenant (of everybody for None), newest first."""
+        """Return all keys of a tenant (of everybody for None), newest first."""
 
     def revoke(self, key_id: str, now_s: float) -> ApiKey:
         """End a key, for good; a revoked one stays as it is. Raises `KeyUnknown`."""

@@ -31,7 +31,7 @@ class BatchRepository(Protocol):
         """Count what became of a batch's entries."""
 
     def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
-        """The same for those of several batches that exist, together."""
+        """Return the same for those of several batches that exist, together."""
 
     def entries(
         self, tenant: str, batch_id: str, *, after: int = -1, limit: int = 500, state: EntryState | None = None
@@ -42,7 +42,7 @@ class BatchRepository(Protocol):
         """Pause, resume or cancel; raises `IllegalTransition`. Cancelling drops what has no job yet."""
 
     def live_jobs(self, tenant: str, batch_id: str) -> Sequence[str]:
-        """Ids of a batch's jobs that have not ended."""
+        """Return ids of a batch's jobs that have not ended."""
 
     def retry(self, tenant: str, batch_id: str) -> int:
         """Take entries whose jobs failed or were cancelled on again; return how many. Raises `IllegalTransition`."""
@@ -51,7 +51,7 @@ class BatchRepository(Protocol):
         """Enter the job that an upload became; raises `IllegalTransition` when none was waited for."""
 
     def emptied(self, updated_before_s: float) -> Sequence[Batch]:
-        """Batches without jobs that nobody touched since: theirs are purged, or there were none.
+        """Return batches without jobs that nobody touched since: theirs are purged, or there were none.
 
         Not those that wait to make jobs, running or paused.
         """
@@ -63,7 +63,7 @@ class BatchRepository(Protocol):
         """Make jobs of pending entries, up to ``per_batch`` live ones for each running batch; raises `Fenced`."""
 
     def to_probe(self, limit: int) -> Sequence[tuple[Batch, Entry]]:
-        """Entries of batches that are being probed, and are not yet."""
+        """Return entries of batches that are being probed, and are not yet."""
 
     def probed(self, batch_id: str, seq: int, probe: Probe) -> None:
         """Enter what probing found; the last one makes the batch ``estimated``."""

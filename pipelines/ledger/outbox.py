@@ -94,7 +94,7 @@ class Outbox(Protocol):
 
 
 def next_delay_s(n_attempts: int, *, jitter: float, retry_after_s: float = 0.0) -> float | None:
-    """Seconds until the next attempt after ``n_attempts`` in vain; None when that was the last one.
+    """Return seconds until the next attempt after ``n_attempts`` in vain; None when that was the last one.
 
     ``jitter`` is drawn evenly from 0 to 1 and spreads the delay over ± `JITTER`. The receiver's ``retry_after_s`` is
     honoured, but for no more than a day.

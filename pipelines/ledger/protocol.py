@@ -197,19 +197,19 @@ class Ledger(Protocol):
         """
 
     def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
-        """What ended jobs took that are deleted, of those created at or after that time (Unix seconds)."""
+        """Return what ended jobs took that are deleted, of those created at or after that time (Unix seconds)."""
 
     def identity(self) -> str:
-        """The ledger's name, made at random when somebody first asks; a restored copy has the same."""
+        """Return the ledger's name, made at random when somebody first asks; a restored copy has the same."""
 
     def drain_mode(self) -> DrainMode:
-        """What an operator wants, which outlives every process."""
+        """Return what an operator wants, which outlives every process."""
 
     def set_drain_mode(self, mode: DrainMode) -> None:
         """Note what an operator wants."""
 
     def model_routes(self) -> tuple[ModelRoute, ...]:
-        """Which models' chunks other models decode, which outlives every process."""
+        """Return which models' chunks other models decode, which outlives every process."""
 
     def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
         """Note them, in place of all earlier ones."""

@@ -22,5 +22,5 @@ class KeyHolds(Protocol):
 
 
 def in_flight(key: str) -> RequestInFlight:
-    """The refusal of a request whose key is held by another one."""
+    """Return the refusal of a request whose key is held by another one."""
     return RequestInFlight(f"a request under the idempotency key {key!r} is being answered; wait for its end")

@@ -114,7 +114,7 @@ def _by_key(
 
 
 def keys_in_use(connection: Connection, tenant: str, keys: Collection[str]) -> frozenset[str]:
-    """Which of a tenant's idempotency keys have a job."""
+    """Return which of a tenant's idempotency keys have a job."""
     found: set[str] = set()
     for some in _slices(sorted(keys)):
         query = select(idempotency_keys.c.key).where(idempotency_keys.c.tenant == tenant)
@@ -157,7 +157,7 @@ def require_fence(connection: Connection, lease: Lease) -> None:
 
 
 def fenced(lease: Lease) -> Fenced:
-    """The error that tells a Coordinator to stop."""
+    """Return the error that tells a Coordinator to stop."""
     return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
 
 
@@ -212,7 +212,7 @@ def write_jobs(connection: Connection, lease: Lease, written: Collection[Job]) -
 
 
 def columns_of(job: Job) -> dict[str, Any]:
-    """The columns of a job's row but ``fence``."""
+    """Return the columns of a job's row but ``fence``."""
     return {
         "id": job.id,
         "tenant": job.tenant,
@@ -235,7 +235,7 @@ def columns_of(job: Job) -> dict[str, Any]:
 
 
 def job_of(row: Row[Any]) -> Job:
-    """The job that a row of ``jobs`` holds."""
+    """Return the job that a row of ``jobs`` holds."""
     job = codec.decode(Job, row.body)
     return replace(
         job,

@@ -40,7 +40,7 @@ def storable_job(job: Job) -> Job:
 
 
 def storable_reference(reference: Reference) -> Reference:
-    """A reference as a ledger keeps it."""
+    """Return a reference as a ledger keeps it."""
     return Reference(
         external_id=storable(reference.external_id),
         metadata=tuple((storable(name), storable(value)) for name, value in reference.metadata),
@@ -48,7 +48,7 @@ def storable_reference(reference: Reference) -> Reference:
 
 
 def same_recording(job: Job, other: Job) -> bool:
-    """Whether two jobs are about the same bytes, or about the same URL."""
+    """Return whether two jobs are about the same bytes, or about the same URL."""
     same_bytes = bool(job.source.sha256) and job.source.sha256 == other.source.sha256
     return same_bytes or (bool(job.source_url) and storable(job.source_url) == storable(other.source_url))
 
@@ -66,7 +66,7 @@ def check_new(request: NewJob) -> None:
 
 
 def first_version(job: Job, now_s: float) -> Job:
-    """A new job as it is stored."""
+    """Return a new job as it is stored."""
     return replace(storable_job(job), version=1, updated_at_s=now_s, cancel_requested=False)
 
 
@@ -97,7 +97,7 @@ def judge_creation(
 
 
 def gives_up_id(job: Job) -> bool:
-    """Whether a later job may have this one's external id: the recording brought nothing."""
+    """Return whether a later job may have this one's external id: the recording brought nothing."""
     return job.state in (JobState.FAILED, JobState.CANCELLED)
 
 
@@ -130,7 +130,7 @@ def check_limit(limit: int) -> None:
 
 
 def next_cursor(found: Sequence[Job], limit: int) -> str | None:
-    """The cursor after the first ``limit`` jobs; None when there are no more than these."""
+    """Return the cursor after the first ``limit`` jobs; None when there are no more than these."""
     if len(found) <= limit:
         return None
     last = found[limit - 1]

@@ -68,22 +68,22 @@ _LIVE = [_STATES[state] for state in JobState if not state.final]
 
 
 def queued() -> ColumnElement[bool]:
-    """Jobs that wait to be claimed."""
+    """Return jobs that wait to be claimed."""
     return jobs.c.state == _STATES[JobState.QUEUED]
 
 
 def started() -> ColumnElement[bool]:
-    """Jobs that a Coordinator has begun and not ended."""
+    """Return jobs that a Coordinator has begun and not ended."""
     return jobs.c.state.in_([_STATES[JobState.TRANSCRIBING], _STATES[JobState.SUMMARIZING]])
 
 
 def to_cancel() -> ColumnElement[bool]:
-    """Jobs that have not ended and whose owner asked to cancel."""
+    """Return jobs that have not ended and whose owner asked to cancel."""
     return and_(jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
 
 
 def lost_chunks() -> ColumnElement[bool]:
-    """Jobs that gave up chunks, told from the others by their JSON without its being read.
+    """Return jobs that gave up chunks, told from the others by their JSON without its being read.
 
     In JSON a quotation mark within a text is escaped: no text that somebody chose looks like the field. An incomplete
     transcript is nobody else's, so that these jobs have no content key, which spares the comparison for most others.

@@ -39,13 +39,13 @@ class SqlKeys:
             connection.execute(insert(api_keys), [row])
 
     def find(self, key_id: str) -> ApiKey | None:
-        """The key of that id."""
+        """Return the key of that id."""
         with self._database.reading() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
         return None if row is None else _key_of(row)
 
     def list(self, tenant: str | None = None) -> Sequence[ApiKey]:
-        """All keys, newest first."""
+        """Return all keys, newest first."""
         query = select(api_keys).order_by(api_keys.c.created_at_s.desc(), api_keys.c.id)
         if tenant is not None:
             query = query.where(api_keys.c.tenant == tenant)

@@ -124,7 +124,7 @@ class SqlBatches:
             return after
 
     def live_jobs(self, tenant: str, batch_id: str) -> Sequence[str]:
-        """Ids of a batch's jobs that have not ended."""
+        """Return ids of a batch's jobs that have not ended."""
         with self._database.reading() as connection:
             _known(connection, tenant, batch_id)
             return [row.id for row in connection.execute(_jobs_in(batch_id, _LIVE))]
@@ -158,7 +158,7 @@ class SqlBatches:
                 raise IllegalTransition(f"Entry {seq} of batch {batch_id} waits for no upload.")
 
     def emptied(self, updated_before_s: float) -> Sequence[Batch]:
-        """Batches without jobs that nobody touched since; see `BatchRepository.emptied`."""
+        """Return batches without jobs that nobody touched since; see `BatchRepository.emptied`."""
         entry = batch_entries.c
         mine = entry.batch_id == batches.c.id
         with_job = select(entry.seq).join(jobs, jobs.c.id == entry.job_id).where(mine).exists()
@@ -187,7 +187,7 @@ class SqlBatches:
         return n_made
 
     def to_probe(self, limit: int) -> Sequence[tuple[Batch, Entry]]:
-        """Entries of batches that are being probed, and are not yet."""
+        """Return entries of batches that are being probed, and are not yet."""
         entry = batch_entries.c
         joined = batch_entries.join(batches, batches.c.id == entry.batch_id)
         query = select(batch_entries).select_from(joined).where(batches.c.state == BatchState.PROBING.value)

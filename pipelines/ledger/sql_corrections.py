@@ -44,7 +44,7 @@ class SqlCorrections:
             return kept
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
-        """A job's versions, oldest first; raises `JobUnknown`."""
+        """Return a job's versions, oldest first; raises `JobUnknown`."""
         with self._database.reading() as connection:
             known_row(connection, tenant, job_id)
             return _of_job(connection, job_id)

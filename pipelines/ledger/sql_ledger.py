@@ -150,7 +150,7 @@ class SqlLedger(SqlJobReads):
         return self._database.scrub(max_bytes)
 
     def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
-        """What ended jobs took that are deleted, by when they were created."""
+        """Return what ended jobs took that are deleted, by when they were created."""
         query = select(job_costs.c.body).where(job_costs.c.created_at_s >= since_s).order_by(job_costs.c.created_at_s)
         with self._database.reading() as connection:
             return [decode(JobCost, body) for body in connection.execute(query).scalars()]
@@ -158,7 +158,7 @@ class SqlLedger(SqlJobReads):
     # The Coordinator
 
     def identity(self) -> str:
-        """The ledger's name, made when somebody first asks."""
+        """Return the ledger's name, made when somebody first asks."""
         found = select(switches.c.value).where(switches.c.name == IDENTITY)
         with self._database.reading() as connection:
             name: str | None = connection.execute(found).scalar_one_or_none()
@@ -175,7 +175,7 @@ class SqlLedger(SqlJobReads):
             return name
 
     def drain_mode(self) -> DrainMode:
-        """What an operator wants."""
+        """Return what an operator wants."""
         with self._database.reading() as connection:
             return DrainMode(connection.execute(select(switches.c.value).where(switches.c.name == DRAIN)).scalar_one())
 
@@ -185,7 +185,7 @@ class SqlLedger(SqlJobReads):
             connection.execute(update(switches).where(switches.c.name == DRAIN).values(value=mode))
 
     def model_routes(self) -> tuple[ModelRoute, ...]:
-        """Which models' chunks other models decode."""
+        """Return which models' chunks other models decode."""
         with self._database.reading() as connection:
             query = select(switches.c.value).where(switches.c.name == MODEL_ROUTES)
             return from_text(connection.execute(query).scalar_one_or_none() or "[]")

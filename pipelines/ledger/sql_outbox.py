@@ -43,7 +43,7 @@ def insert_messages(connection: Connection, messages: Sequence[Message], now_s: 
 
 
 def targets_of(connection: Connection, job_id: str) -> list[str]:
-    """Where messages about a job were to go."""
+    """Return where messages about a job were to go."""
     return list(connection.scalars(select(deliveries.c.target).where(deliveries.c.job_id == job_id).distinct()))
 
 

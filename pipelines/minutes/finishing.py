@@ -13,7 +13,7 @@ OWN_TITLE = "{title}"
 
 
 def finish(minutes: Minutes, options: MinutesOptions) -> Minutes:
-    """The minutes with terms spelled, title set and due dates resolved as the options say.
+    """Return the minutes with terms spelled, title set and due dates resolved as the options say.
 
     Finishing twice changes nothing more, unless the wanted title holds the writer's.
     """
@@ -27,6 +27,6 @@ def finish(minutes: Minutes, options: MinutesOptions) -> Minutes:
 
 
 def _dated(item: ActionItem, recorded_on: date | None) -> ActionItem:
-    """The item with the day that its due date means: worked out here, whatever the writer says."""
+    """Return the item with the day that its due date means: worked out here, whatever the writer says."""
     day = due_date(item.due, recorded_on) if item.due and recorded_on else None
     return replace(item, due_date=day.isoformat() if day else None)

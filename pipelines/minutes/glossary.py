@@ -10,7 +10,7 @@ _LATIN_BESIDES = "İıſ\u212a"  # whose other case is a letter of ASCII
 
 
 def spelled(minutes: Minutes, terms: Sequence[str]) -> Minutes:
-    """The minutes with every term in its given spelling; quotes stay as they were recognised.
+    """Return the minutes with every term in its given spelling; quotes stay as they were recognised.
 
     Only letter case and the gaps inside a term differ from what the writer wrote, so that nothing unsaid comes in.
     """

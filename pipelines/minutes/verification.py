@@ -44,7 +44,7 @@ class Verdict(StrEnum):
 
 
 def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
-    """The minutes without what the transcript does not support; what is doubtful has ``verified`` False.
+    """Return the minutes without what the transcript does not support; what is doubtful has ``verified`` False.
 
     Dropped: items whose segments do not exist or whose quote is not in them, topics outside the recording's time,
     participants never named, a chair, place or recipient not named where it is cited, a date for a due date that was
@@ -71,7 +71,7 @@ def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
 
 
 def check_quote(evidence: Evidence, segments: Mapping[int, Segment]) -> Verdict:
-    """Whether the quote stands in the cited segments, compared by words without case and punctuation."""
+    """Return whether the quote stands in the cited segments, compared by words without case and punctuation."""
     if not evidence.segment_ids or any(segment_id not in segments for segment_id in evidence.segment_ids):
         return Verdict.FAILS
     cited = joined_text(segments[segment_id] for segment_id in evidence.segment_ids)
@@ -84,7 +84,7 @@ def check_quote(evidence: Evidence, segments: Mapping[int, Segment]) -> Verdict:
 
 
 def contains(said: list[str], wanted: list[str]) -> bool:
-    """Whether the wanted tokens stand in what was said, side by side and in order."""
+    """Return whether the wanted tokens stand in what was said, side by side and in order."""
     return f" {' '.join(wanted)} " in f" {' '.join(said)} "
 
 
@@ -172,7 +172,7 @@ class _Check:
         return item
 
     def person(self, fact: Fact | None) -> Fact | None:
-        """Who is named, or speaks, in words that were said."""
+        """Return who is named, or speaks, in words that were said."""
         if fact is None or self.evidence(fact.evidence) is not Verdict.HOLDS:
             return None
         return fact if self.cited(fact.evidence).names(fact.text) else None
@@ -233,7 +233,7 @@ class _Said:
         return self.supports_numbers(text) and words <= self.words and bool(words or numbers_in(text))
 
     def names(self, name: str) -> bool:
-        """Whether a person was named, or spoke."""
+        """Return whether a person was named, or spoke."""
         return name.strip().casefold() in self.speakers or (
             bool(tokens(name)) and (contains(self.tokens, tokens(name)) or contains(self.clean_tokens, tokens(name)))
         )
@@ -243,18 +243,18 @@ class _Said:
         return not wanted or wanted <= self.numbers or contains(self.clean_tokens, tokens(text))
 
     def supports(self, text: str) -> bool:
-        """Whether every number and every name in the text was said."""
+        """Return whether every number and every name in the text was said."""
         if contains(self.clean_tokens, tokens(text)):
             return True
         return self.supports_numbers(text) and all(map(self.has_word, _capitalised(text)))
 
     def has_word(self, word: str) -> bool:
-        """Whether a word was said; a long one may have been recognised in pieces ("meet memo")."""
+        """Return whether a word was said; a long one may have been recognised in pieces ("meet memo")."""
         return word in self.words or (len(word) >= LONG_WORD and word in self.letters)
 
 
 def _capitalised(text: str) -> list[str]:
-    """Words with a capital letter inside a sentence: names, for the most part."""
+    """Return words with a capital letter inside a sentence: names, for the most part."""
     words = text.split()
     return [
         token

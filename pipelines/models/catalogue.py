@@ -181,7 +181,7 @@ def read_profile(path: Path) -> ModelProfile:
 
 
 def is_english_only(path: Path) -> bool:
-    """Whether the model in this folder is one of those that were published for English alone, by its vocabulary.
+    """Return whether the model in this folder is one of those that were published for English alone, by its vocabulary.
 
     Raises `ModelUnavailable` when that cannot be read.
     """

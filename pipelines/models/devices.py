@@ -56,7 +56,7 @@ def usable_cores(cgroup_root: Path = _CGROUP_ROOT) -> int:
 
 
 def memory_limit_bytes(cgroup_root: Path = _CGROUP_ROOT) -> int:
-    """Bytes of memory this process may use: the machine's, cut to the limit of its control group."""
+    """Return bytes of memory this process may use: the machine's, cut to the limit of its control group."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = (_read(cgroup_root / "memory.max"), _read(cgroup_root / "memory" / "memory.limit_in_bytes"))
     return min([physical, *(int(limit) for limit in limits if limit.isdigit())])

@@ -30,7 +30,7 @@ class ModelRoute:
             raise OptionError(f"{self.to} cannot stand in for itself")
 
     def takes(self, job_id: str, chunk: int) -> bool:
-        """Whether this chunk goes to the other model."""
+        """Return whether this chunk goes to the other model."""
         digest = hashlib.sha256(f"{job_id}/{chunk}".encode()).digest()
         return int.from_bytes(digest[:8]) < self.share * _SCALE
 
@@ -44,7 +44,7 @@ def with_route(routes: Iterable[ModelRoute], route: ModelRoute) -> tuple[ModelRo
 
 
 def misfit(of: ModelProfile, to: ModelProfile) -> str:
-    """Why a model cannot decode what was cut for another one; "" when it can."""
+    """Return why a model cannot decode what was cut for another one; "" when it can."""
     if to.window_s < of.window_s:
         return f"its rows have {to.window_s:g} s, those that are cut have {of.window_s:g} s"
     if to.languages is not None and (of.languages is None or not set(of.languages) <= set(to.languages)):

@@ -40,7 +40,7 @@ class SpeedMeter:
 
 
 def eta_s(job_remaining_s: float, backlog_s: float, n_live_jobs: int, speed: float) -> float | None:
-    """Seconds until a job ends when live jobs share the machine fairly; None while the speed is unknown.
+    """Return seconds until a job ends when live jobs share the machine fairly; None while the speed is unknown.
 
     ``job_remaining_s`` and ``backlog_s`` (all jobs, this one included) are audio seconds.
     """

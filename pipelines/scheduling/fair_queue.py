@@ -39,7 +39,7 @@ class _Ranking:
         self._ranks.pop(name, None)
 
     def best(self, find: Callable[[str], Found | None]) -> Found | None:
-        """What ``find`` returns for the first name by rank for which it is not None."""
+        """Return what ``find`` returns for the first name by rank for which it is not None."""
         passed: list[tuple[tuple[float, ...], str]] = []
         found: Found | None = None
         while self._heap and found is None:
@@ -86,7 +86,7 @@ class _Tenant:
         self.ranking.discard(job_id)
 
     def next_lane(self, group: Group | None) -> _Lane | None:
-        """The lane whose first item is the fairest one of a group."""
+        """Return the lane whose first item is the fairest one of a group."""
 
         def fitting(job_id: str) -> _Lane | None:
             lane = self.lanes[job_id]
@@ -151,7 +151,7 @@ class FairQueue:
         return len(items)
 
     def _join(self, name: str) -> _Tenant:
-        """A tenant that was away neither saves up service nor owes any: it joins at the least-served level."""
+        """Let a tenant that was away neither save up service nor owe any: it joins at the least-served level."""
         level = min((self._served_s[other] for other in self._tenants), default=0.0)
         self._served_s[name] = max(self._served_s.get(name, 0.0), level)
         self._ranking.set(name, self._served_s[name])

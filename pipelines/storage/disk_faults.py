@@ -8,6 +8,6 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def writing_fault(error: OSError, what: str) -> StoreUnavailable:
-    """The error to raise when ``what`` ("the spool folder") cannot be written."""
+    """Return the error to raise when ``what`` ("the spool folder") cannot be written."""
     kind = StoreFull if error.errno in _FULL else StoreUnavailable
     return kind(f"{what} cannot be written: {error.strerror or error}")

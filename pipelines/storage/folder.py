@@ -164,7 +164,7 @@ class LocalStore:
             raise StoreUnavailable(f"{self.root} has {free_bytes} bytes free, less than {self.min_free_bytes}")
 
     def conditional_writes(self) -> bool:
-        """A file system keeps writers apart."""
+        """Let the file system keep writers apart."""
         return True
 
     def claim(self, owner: str) -> str:
@@ -179,7 +179,7 @@ class LocalStore:
             return mark.read_text()
 
     def owner_mark(self) -> str:
-        """Where the owner's name is kept, for people."""
+        """Return where the owner's name is kept, for people."""
         return str(self.root / OWNER_NAME)
 
     def _path(self, key: str) -> Path:
@@ -230,7 +230,7 @@ class LocalStore:
             temporary.unlink(missing_ok=True)
 
     def _movable(self, path: Path) -> bool:
-        """A file that nobody else names and that one rename can bring here."""
+        """Return a file that nobody else names and that one rename can bring here."""
         status = path.lstat()
         return path.is_file() and not path.is_symlink() and status.st_nlink == 1 and self._same_device(status)
 

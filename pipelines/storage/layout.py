@@ -25,15 +25,15 @@ class Marks:
     suffix: str = ""
 
     def key(self, tenant: str, job_id: str) -> str:
-        """The mark of a job."""
+        """Return the mark of a job."""
         return f"{self.of_tenant(tenant)}{job_id}{self.suffix}"
 
     def of_tenant(self, tenant: str) -> str:
-        """The prefix of a tenant's marks."""
+        """Return the prefix of a tenant's marks."""
         return f"{self.prefix}{tenant}/"
 
     def job_of(self, key: str) -> "JobKeys | None":
-        """The job that a key below the prefix marks; None for a key that `key` does not make."""
+        """Return the job that a key below the prefix marks; None for a key that `key` does not make."""
         tenant, _, job_id = key.removeprefix(self.prefix).removesuffix(self.suffix).partition("/")
         sound = is_tenant(tenant) and job_id and "/" not in job_id and self.key(tenant, job_id) == key
         return JobKeys(tenant=tenant, job_id=job_id) if sound else None
@@ -57,7 +57,7 @@ RESERVED_TENANTS = frozenset(key.partition("/")[0] for key in (*(marks.prefix fo
 
 
 def is_tenant(name: str) -> bool:
-    """Whether a tenant can be called so: its name begins keys, and must not be what other keys begin with."""
+    """Return whether a tenant can be called so: its name begins keys, and must not be what other keys begin with."""
     return _TENANT.fullmatch(name) is not None and name not in RESERVED_TENANTS
 
 
@@ -72,7 +72,7 @@ class TenantKeys:
         return f"{self.tenant}/minutes-cache/"
 
     def paid_minutes_of(self, digest: str) -> str:
-        """Which job holds the minutes that were paid for by this content: `pipelines.minutes.llm.cache`."""
+        """Return which job holds the minutes that were paid for by this content: `pipelines.minutes.llm.cache`."""
         return f"{self.paid_minutes}{digest}.json"
 
     @property
@@ -80,7 +80,7 @@ class TenantKeys:
         return f"{self.tenant}/minutes-spending/"
 
     def spending_of(self, day: date) -> str:
-        """What minutes cost in a day (UTC): `pipelines.core.Usage` as JSON."""
+        """Return what minutes cost in a day (UTC): `pipelines.core.Usage` as JSON."""
         return f"{self.spending}{day.isoformat()}.json"
 
 
@@ -116,7 +116,7 @@ class JobKeys:
         return f"{self.work}chunks/"
 
     def pcm(self, channel: int, span: int) -> str:
-        """Samples of a span: int16 mono little-endian at 16 kHz."""
+        """Return samples of a span: int16 mono little-endian at 16 kHz."""
         return f"{self.work}pcm/{channel}-{span:06d}"
 
     def span(self, index: int) -> str:
@@ -148,7 +148,7 @@ class JobKeys:
         return f"{self.work}languages/"
 
     def language(self, channel: int) -> str:
-        """Language of a channel: `pipelines.core.LanguageVote` as JSON."""
+        """Return language of a channel: `pipelines.core.LanguageVote` as JSON."""
         return f"{self.languages}{channel}.json"
 
     @property
@@ -224,7 +224,7 @@ class JobKeys:
         return f"{self.paid_minutes}{digest}"
 
     def result(self, name: str) -> str:
-        """A result as users fetch it, by its name in `pipelines.jobs.job.RESULT_FORMATS`."""
+        """Return a result as users fetch it, by its name in `pipelines.jobs.job.RESULT_FORMATS`."""
         return f"{self.root}results/{name}"
 
 

@@ -34,7 +34,7 @@ class MeasuredStore:
         self._calls: deque[StoreCall] = deque(maxlen=MAX_CALLS)
 
     def take_calls(self) -> tuple[StoreCall, ...]:
-        """The calls since this was asked last."""
+        """Return the calls since this was asked last."""
         taken = []
         while self._calls:
             taken.append(self._calls.popleft())

@@ -49,7 +49,7 @@ class BlobStore(Protocol):
         """Remove all blobs whose key starts with ``prefix``; return how many."""
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
-        """A URL that takes a PUT of exactly ``n_bytes`` for a while; None where only this program can write."""
+        """Return a URL that takes a PUT of exactly ``n_bytes`` for a while; None where only this program can write."""
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""
@@ -61,4 +61,4 @@ class BlobStore(Protocol):
         """Make ``owner`` the store's if it has none; return whose it is. Not listed and never deleted."""
 
     def owner_mark(self) -> str:
-        """Where the owner's name is kept, for people who must remove it."""
+        """Return where the owner's name is kept, for people who must remove it."""

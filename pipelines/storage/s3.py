@@ -169,7 +169,7 @@ class S3Store:
         return len(keys)
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
-        """A presigned URL, whose signature covers the length."""
+        """Return a presigned URL, whose signature covers the length."""
         wanted = {"Bucket": self.bucket, "Key": self._name(key), "ContentLength": n_bytes}
         with self._mapped(key):
             return self._s3().generate_presigned_url("put_object", Params=wanted, ExpiresIn=int(lifetime_s))
@@ -212,7 +212,7 @@ class S3Store:
         raise StoreUnavailable(f"{name} in bucket {self.bucket} can be written and not read")
 
     def owner_mark(self) -> str:
-        """Where the owner's name is kept, for people."""
+        """Return where the owner's name is kept, for people."""
         return f"s3://{self.bucket}/{self.prefix}{OWNER_NAME}"
 
     def _owner(self) -> str:
@@ -223,7 +223,7 @@ class S3Store:
             return ""
 
     def _private(self, what: str) -> str:
-        """A name for a moment, which nobody lists."""
+        """Return a name for a moment, which nobody lists."""
         return f"{self.prefix}{PRIVATE_MARK}check/{what}-{uuid.uuid4().hex}"
 
     def _name(self, key: str) -> str:

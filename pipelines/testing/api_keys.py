@@ -21,13 +21,13 @@ class MemoryKeys:
         self._keys[key.id] = key
 
     def find(self, key_id: str) -> ApiKey | None:
-        """The key of that id."""
+        """Return the key of that id."""
         self._check()
         self.n_finds += 1
         return self._keys.get(key_id)
 
     def list(self, tenant: str | None = None) -> Sequence[ApiKey]:
-        """All keys, newest first."""
+        """Return all keys, newest first."""
         self._check()
         mine = [key for key in self._keys.values() if tenant in (None, key.tenant)]
         return sorted(mine, key=lambda key: (-key.created_at_s, key.id))

@@ -44,7 +44,7 @@ class MemoryCorrections:
             return kept
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
-        """A job's versions, oldest first; raises `JobUnknown`."""
+        """Return a job's versions, oldest first; raises `JobUnknown`."""
         with self._using():
             return self._versions.get(self._get_job(tenant, job_id).id, ())
 

@@ -34,12 +34,12 @@ class HeardLine:
 
 
 def meetings_in(prompt: str) -> dict[int, tuple[HeardLine, ...]]:
-    """The transcripts in a prompt by their numbers."""
+    """Return the transcripts in a prompt by their numbers."""
     return {int(number): tuple(_lines(block)) for number, _, block in _BLOCK.findall(prompt)}
 
 
 def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The JSON that answers a conversation: minutes, corrections, or one summary of several."""
+    """Return the JSON that answers a conversation: minutes, corrections, or one summary of several."""
     prompt = "\n".join(str(message["content"]) for message in messages if message["role"] == "user")
     meetings = meetings_in(prompt)
     if meetings:

@@ -229,7 +229,7 @@ class DeepSeekServer:
         await _send(send, json.dumps(answer, ensure_ascii=False), more=False)
 
     def _complaint(self, request: dict[str, Any]) -> str:
-        """What a request does wrong; "" when nothing."""
+        """Return what a request does wrong; "" when nothing."""
         mode = (request.get("response_format") or {"type": "text"})["type"]
         prompt = " ".join(str(message["content"]) for message in request["messages"])
         if mode not in self.options.json_modes:
@@ -247,7 +247,7 @@ class DeepSeekServer:
         return ""
 
     def _usage(self, request: dict[str, Any], text: str) -> dict[str, Any]:
-        """Tokens, those of the prompt split into cache hits and misses by whole units of a known beginning."""
+        """Return tokens, those of the prompt split into cache hits and misses by whole units of a known beginning."""
         prompt = "".join(f"<{message['role']}>{message['content']}" for message in request["messages"])
         unit = CACHE_UNIT_TOKENS * CHARACTERS_PER_TOKEN
         user, n_hit, hits = request.get("user_id", ""), 0, True
@@ -282,7 +282,7 @@ def _now_s() -> float:
 
 
 def conversation_digest(request: Mapping[str, Any]) -> str:
-    """What was asked, as SHA-256 (hex): the same for equal conversations."""
+    """Return what was asked, as SHA-256 (hex): the same for equal conversations."""
     return hashlib.sha256(json.dumps(request["messages"]).encode()).hexdigest()
 
 

@@ -24,7 +24,7 @@ _MIN_CODE_SAMPLES = 160  # 10 ms; recorded sound is never constant for so long
 
 
 def coded_pcm(numbers: Sequence[int]) -> npt.NDArray[np.int16]:
-    """Samples in which each number (1 to `MAX_CODE`) sounds for `WORD_S`, followed by `PAUSE_S` of silence."""
+    """Return samples in which each number (1 to `MAX_CODE`) sounds for `WORD_S`, followed by `PAUSE_S` of silence."""
     word, pause = round(WORD_S * SAMPLE_RATE), round(PAUSE_S * SAMPLE_RATE)
     pcm = np.zeros((len(numbers), word + pause), np.int16)
     pcm[:, :word] = np.array(numbers, np.int16).reshape(-1, 1)
@@ -56,13 +56,13 @@ class FakeEngine:
         """Whatever it is given is one batch."""
 
     def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
-        """One segment per row with its numbers as words, timed to the sample."""
+        """Return one segment per row with its numbers as words, timed to the sample."""
         self.gate.wait()
         self.batch_sizes.append(len(rows))
         return [self._transcribe(row) for row in rows]
 
     def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """All languages are equally likely, but for the first, which is three times as likely."""
+        """Give all languages the same probability, but the first three times as much."""
         self.gate.wait()
         total = len(self.languages) + 2
         probabilities = {code: (3 if i == 0 else 1) / total for i, code in enumerate(self.languages)}

@@ -223,18 +223,18 @@ class MemoryLedger:
         return True
 
     def costs_of_deleted(self, since_s: float) -> Sequence[JobCost]:
-        """What ended jobs took that are deleted, by when they were created."""
+        """Return what ended jobs took that are deleted, by when they were created."""
         self.check()
         found = [cost for cost in self._costs if cost.created_at_s >= since_s]
         return sorted(found, key=lambda cost: cost.created_at_s)
 
     def identity(self) -> str:
-        """The ledger's name."""
+        """Return the ledger's name."""
         self.check()
         return self._identity
 
     def drain_mode(self) -> DrainMode:
-        """What an operator wants."""
+        """Return what an operator wants."""
         self.check()
         return self._drain_mode
 
@@ -244,7 +244,7 @@ class MemoryLedger:
         self._drain_mode = mode
 
     def model_routes(self) -> tuple[ModelRoute, ...]:
-        """Which models' chunks other models decode."""
+        """Return which models' chunks other models decode."""
         self.check()
         return self._model_routes
 

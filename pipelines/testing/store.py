@@ -93,7 +93,7 @@ class MemoryStore:
             raise StoreUnavailable(self.outage)
 
     def conditional_writes(self) -> bool:
-        """A lock keeps writers apart."""
+        """Let a lock keep writers apart."""
         return True
 
     def claim(self, owner: str) -> str:

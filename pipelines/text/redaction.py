@@ -115,7 +115,7 @@ def mask_words(words: Iterable[Word], kinds: Collection[MaskKind]) -> tuple[Word
 
 
 def _told(text: str, start: int, end: int, spans: list[Span]) -> str:
-    """What a word says whose letters from ``start`` to ``end`` begin or hold masked spans."""
+    """Return what a word says whose letters from ``start`` to ``end`` begin or hold masked spans."""
     told, reached = "", start
     for first, last, mask in spans:
         told += text[reached : max(reached, first)] + mask
@@ -124,7 +124,7 @@ def _told(text: str, start: int, end: int, spans: list[Span]) -> str:
 
 
 def _extended(before: Word, word: Word, text: str, spans: list[Span], end: int) -> Word:
-    """The word before and one that goes on in its masked span, as one."""
+    """Return the word before and one that goes on in its masked span, as one."""
     rest = _told(text, spans[0][1], end, spans[1:])
     return replace(
         before, text=before.text + rest, end_s=word.end_s, probability=min(before.probability, word.probability)

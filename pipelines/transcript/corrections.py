@@ -68,11 +68,11 @@ class CorrectionRepository(Protocol):
         """
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
-        """A job's versions, oldest first."""
+        """Return a job's versions, oldest first."""
 
 
 def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
-    """The next version of a transcript, and how many segments differ.
+    """Return the next version of a transcript, and how many segments differ.
 
     Times of segments stay; words of a segment whose text changed get new ones (`pipelines.transcript.retiming.retime`),
     and it is suspect no more: somebody has looked. Raises `OptionError` for a segment or a speaker that is not there,
@@ -93,22 +93,22 @@ def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
 
 
 def blob_name(version: int, transcript: Transcript) -> str:
-    """A name for a version's blob: equal content has one name, so that a repeated request writes it again."""
+    """Return a name for a version's blob: equal content has one name, so that a repeated request writes it again."""
     return f"{version:06d}-{hashlib.sha256(encode(transcript)).hexdigest()[:32]}"
 
 
 def version_of(name: str) -> int:
-    """The version whose blob has this name; 0 for ""."""
+    """Return the version whose blob has this name; 0 for ""."""
     return int(name.partition("-")[0] or 0)
 
 
 def said(transcript: Transcript) -> Transcript:
-    """A version without the segments that were struck out, for documents and minutes."""
+    """Return a version without the segments that were struck out, for documents and minutes."""
     return replace(transcript, segments=tuple(segment for segment in transcript.segments if segment.text))
 
 
 def judge_correction(held: Sequence[Correction], new: Correction, job_id: str) -> Correction | None:
-    """The stored version that ``new`` repeats, None where it is the next one; what every book decides alike.
+    """Return the stored version that ``new`` repeats, None where it is the next one; what every book decides alike.
 
     Raises `VersionConflict`.
     """

@@ -107,12 +107,12 @@ def _merged(stretches: Iterator[_Stretch]) -> Iterator[_Stretch]:
 
 
 def _seconds(sample: int, n_samples: int, duration_s: float) -> float:
-    """Seconds of a boundary; the last one is the duration itself, whatever fraction of a sample it holds."""
+    """Return seconds of a boundary; the last one is the duration itself, whatever fraction of a sample it holds."""
     return duration_s if sample == n_samples else min(sample / SAMPLE_RATE, duration_s)
 
 
 def health_s(transcript: Transcript, health: CoverageStatus) -> float:
-    """Seconds of a health, each second of the recording counted once however many channels share it."""
+    """Return seconds of a health, each second of the recording counted once however many channels share it."""
     intervals = sorted((c.start_s, c.end_s) for c in transcript.coverage if c.health is health)
     total_s = reached_s = 0.0
     for start_s, end_s in intervals:

@@ -99,6 +99,6 @@ def _parts(word: Word) -> list[_Timed]:
 
 
 def _name(token: str) -> str:
-    """What makes two tokens the same word; a token of punctuation alone is itself."""
+    """Return what makes two tokens the same word; a token of punctuation alone is itself."""
     bare = token.strip().casefold()
     return _EDGES.sub("", bare) or bare

@@ -59,7 +59,7 @@ def segments_of(
     n_channels: int,
     speakers: Sequence[str] = (),
 ) -> list[Segment]:
-    """The segments of some spans, numbered from 0; see `stitch`.
+    """Return the segments of some spans, numbered from 0; see `stitch`.
 
     A span ends in silence: its segments on their own are those it has in the whole transcript, but for their numbers.
     """
@@ -79,7 +79,7 @@ def segments_of(
 def main_language(
     chunks: Sequence[Chunk], results: Mapping[int, ChunkResult], languages: Sequence[LanguageVote]
 ) -> str:
-    """Language of the votes whose channels hold the most speech; without votes, that of the most decoded speech.
+    """Return language of the votes whose channels hold the most speech; without votes, that of the most decoded speech.
 
     Empty when neither says anything.
     """

@@ -55,7 +55,7 @@ def talk_of(transcript: Transcript) -> tuple[ChannelTalk, ...]:
 
 
 def silence_s(transcript: Transcript) -> float:
-    """Seconds in which nobody talks."""
+    """Return seconds in which nobody talks."""
     talk = _union(each for channel in range(transcript.n_channels) for each in _spoken(transcript.segments, channel))
     return max(0.0, transcript.duration_s - sum(end - start for start, end in talk))
 

@@ -56,6 +56,6 @@ def try_sizes(
 
 
 def best_size(trials: Sequence[Trial]) -> int:
-    """The smallest size that is nearly as fast as the fastest one."""
+    """Return the smallest size that is nearly as fast as the fastest one."""
     fastest = max(trial.speed for trial in trials)
     return next(trial.size for trial in trials if trial.speed >= NEARLY * fastest)

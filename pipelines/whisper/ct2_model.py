@@ -186,7 +186,7 @@ class WhisperModel:
         return self._isolator.run(list(zip(encodings, texts, n_samples, strict=True)), run)
 
     def detect_language(self, encodings: Sequence[Encoding]) -> list[dict[str, float] | RowFailure]:
-        """Probability of each language, by code, from the model's guess after ``<|startoftranscript|>``."""
+        """Return probability of each language, by code, from the model's guess after ``<|startoftranscript|>``."""
 
         def run(rows: Sequence[Encoding]) -> list[dict[str, float]]:
             results = self._model.detect_language(self._join(rows))
@@ -215,7 +215,7 @@ class Isolator:
     def run(
         self, items: Sequence[Item], call: Callable[[Sequence[Item]], Sequence[Outcome]]
     ) -> list[Outcome | RowFailure]:
-        """One outcome per item: where a call fails, it is made again for each half, down to single items."""
+        """Return one outcome per item: where a call fails, it is made again for each half, down to single items."""
         outcomes: list[Outcome | RowFailure] = []
         while len(outcomes) < len(items):
             outcomes += self._halve(items[len(outcomes) : len(outcomes) + self.limit], call)

@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float32]
 
 
 def read_weights(path: Path, prefix: str) -> dict[str, torch.Tensor]:
-    """The variables of ``model.bin`` whose names begin with ``prefix``, by the rest of their names, as float32.
+    """Return the variables of ``model.bin`` whose names begin with ``prefix``, by the rest of their names, as float32.
 
     Quantised matrices are multiplied out: CTranslate2 stores ``weight[i] * weight_scale[i]``, rounded. Raises
     ValueError for a file of another format or version, or one that ends early, and OSError for one that cannot be read.

@@ -69,7 +69,7 @@ class Engine(Protocol):
         """Decode rows; one outcome per row, in order, its ``error`` set where the row failed. Thread-safe."""
 
     def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """Probability of each language for each row; empty for a row that cannot be asked. Thread-safe."""
+        """Return probability of each language for each row; empty for a row that cannot be asked. Thread-safe."""
 
 
 class WhisperEngine:
@@ -169,7 +169,7 @@ class WhisperEngine:
         return self._transcribe(rows, MAX_CONTINUATIONS)
 
     def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """Probability of each of `languages` for each row, summing to 1.
+        """Return probability of each of `languages` for each row, summing to 1.
 
         Empty for a row that cannot be asked: a faulty one, or any when CTranslate2 cannot detect with this model.
         """
@@ -227,7 +227,7 @@ class WhisperEngine:
         return results
 
     def _without_decoding(self, row: DecodeRequest) -> ChunkResult | None:
-        """The outcome of a row that needs no decoder, else None."""
+        """Return the outcome of a row that needs no decoder, else None."""
         options = row.options
         fault = row_fault(row)
         if not fault and options.language is not None and options.language not in self._languages:

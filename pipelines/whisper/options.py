@@ -32,7 +32,7 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def temperatures_from(first: float) -> tuple[float, ...]:
-    """The ladder of temperatures that begins at ``first``; 0 is the whole one."""
+    """Return the ladder of temperatures that begins at ``first``; 0 is the whole one."""
     return (first, *(temperature for temperature in TEMPERATURES if temperature > first))
 
 

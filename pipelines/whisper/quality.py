@@ -110,7 +110,7 @@ def is_silence(decoding: Decoding, thresholds: Thresholds = DEFAULT_THRESHOLDS) 
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes of UTF-8 text per byte of its zlib form; 0 for empty text."""
+    """Return bytes of UTF-8 text per byte of its zlib form; 0 for empty text."""
     data = text.strip().encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
@@ -127,7 +127,7 @@ def is_unspaced(character: str) -> bool:
 
 
 def split_units(text: str) -> tuple[str, ...]:
-    """Words without case and punctuation; single characters in scripts without spaces."""
+    """Return words without case and punctuation; single characters in scripts without spaces."""
     return tuple(_UNIT.findall(text.casefold()))
 
 
@@ -142,7 +142,7 @@ def has_loop(text: str, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> bool:
 
 
 def _most_repeats(units: Sequence[str], n: int) -> int:
-    """How often, at most, a phrase of ``n`` units stands back to back."""
+    """Return how often, at most, a phrase of ``n`` units stands back to back."""
     most = run = 0
     for i in range(n, len(units)):
         run = run + 1 if units[i] == units[i - n] else 0

@@ -147,7 +147,7 @@ class WindowDecoder:
         return [segment for segment in segments if self._vocabulary.decode(segment.tokens).strip()]
 
     def finish(self, windows: Sequence[DecodeState]) -> list[tuple[ChunkResult, int | None]]:
-        """Results of decoded windows, each with the tick from which the row wants to be continued, or None."""
+        """Return results of decoded windows, each with the tick from which the row wants to be continued, or None."""
         chosen = [choose(window.candidates) if window.candidates and not window.error else None for window in windows]
         tokens = [candidate.tokens if candidate else () for candidate in chosen]
         decoded = self._with_words(windows, [self._segments(w, t) for w, t in zip(windows, tokens, strict=True)])
@@ -207,12 +207,12 @@ def _result(window: DecodeState, candidate: Candidate, segments: tuple[DecodedSe
 
 
 def failed(row: DecodeRequest, error: str) -> ChunkResult:
-    """The result of a row that failed."""
+    """Return the result of a row that failed."""
     return replace(silent(row, row.options.language or ""), no_speech_prob=0.0, error=error)
 
 
 def silent(row: DecodeRequest, language: str) -> ChunkResult:
-    """The result of a row of digital silence."""
+    """Return the result of a row of digital silence."""
     return ChunkResult(
         index=row.index,
         language=language,

@@ -71,7 +71,7 @@ class Vocabulary:
         return tuple(code for code in sorted(LANGUAGES) if self._tokenizer.token_to_id(f"<|{code}|>") is not None)
 
     def language_token(self, code: str) -> int:
-        """The token of a language that is in `languages`."""
+        """Return the token of a language that is in `languages`."""
         return self._special(f"<|{code}|>")
 
     def encode(self, text: str) -> list[int]:
@@ -80,7 +80,7 @@ class Vocabulary:
         return [token for token in ids if token < self.eot]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Text of the text tokens; special and timestamp tokens are left out."""
+        """Return text of the text tokens; special and timestamp tokens are left out."""
         return str(self._tokenizer.decode([token for token in tokens if token < self.eot]))
 
     def split_words(self, tokens: Sequence[int]) -> list[WordTokens]:

@@ -13,7 +13,7 @@ with an `Idempotency-Key` the same request sent again waits for the same job.
 
 
 def speech_openapi(task: Task) -> dict[str, Any]:
-    """The request body of ``/v1/audio/…``."""
+    """Return the request body of ``/v1/audio/…``."""
     model = TranscriptionForm if task == "transcribe" else TranslationForm
     schema = model.model_json_schema()
     schema["properties"] = {"file": {"type": "string", "format": "binary"}, **schema["properties"]}

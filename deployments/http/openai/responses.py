@@ -112,7 +112,7 @@ def speech_body(transcript: Transcript, format: Format, task: Task, granularitie
 
 
 def spoken(segments: Sequence[Segment]) -> str:
-    """The text of segments as one line of speech."""
+    """Return the text of segments as one line of speech."""
     return join_spoken(segment.text for segment in segments)
 
 
@@ -121,7 +121,7 @@ def usage_of(transcript: Transcript) -> Usage:
 
 
 def diarized(segment: Segment, number: int) -> DiarizedSegment:
-    """A segment with its speaker: as named, else a letter for the channel."""
+    """Return a segment with its speaker: as named, else a letter for the channel."""
     return DiarizedSegment(
         id=f"seg_{number}",
         start=round(segment.start_s, 3),

@@ -126,7 +126,7 @@ def _end_of(job: Job) -> tuple[Reason, str]:
 
 
 def _failure(job: Job) -> SpeechError | None:
-    """Why a job ended without a transcript; None while it lives or when it has one."""
+    """Return why a job ended without a transcript; None while it lives or when it has one."""
     if job.state not in (JobState.FAILED, JobState.CANCELLED):
         return None
     return speech_error(problem_for(*_end_of(job)))

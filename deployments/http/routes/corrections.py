@@ -46,7 +46,7 @@ class CorrectionRequest(ApiModel):
     note: _Note = Field("", description="What was done, for whoever reads the list.")
 
     def edits(self) -> Edits:
-        """The same for the domain."""
+        """Return the same for the domain."""
         segments = (SegmentEdit(id=each.id, text=each.text, speaker=each.speaker) for each in self.segments)
         return Edits(segments=tuple(segments), speakers=dict(self.speakers))
 

@@ -189,6 +189,6 @@ def job_routes(backend: Backend) -> APIRouter:
 
 
 def attachment(filename: str) -> str:
-    """A content disposition for any name: plain ASCII for old clients, and RFC 5987 for the others."""
+    """Return a content disposition for any name: plain ASCII for old clients, and RFC 5987 for the others."""
     plain = "".join(char if 32 <= ord(char) < 127 and char not in '"\\%' else "_" for char in filename)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

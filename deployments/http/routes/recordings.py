@@ -55,13 +55,13 @@ def recorder_routes(backend: Backend) -> APIRouter:
 
 
 def _key_of(filename: str, sha256: str) -> str:
-    """What makes a repeated PUT the same one: the name and the bytes."""
+    """Return what makes a repeated PUT the same one: the name and the bytes."""
     digest = hashlib.sha256(f"{filename}\n{sha256}".encode("utf-8", "replace")).hexdigest()
     return f"put/{digest}"
 
 
 def _put_openapi() -> dict[str, object]:
-    """Options and bodies of ``POST /v1/jobs`` that a PUT takes as well."""
+    """Return options and bodies of ``POST /v1/jobs`` that a PUT takes as well."""
     documented_ = submit_openapi()
     bodies = documented_["requestBody"]["content"]
     raw = {

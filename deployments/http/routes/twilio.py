@@ -97,7 +97,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
         return RecordingNoted(recording_sid=callback.sid, outcome=outcome, job_id=job.id)
 
     def _called(request: Request) -> str:
-        """The URL as Twilio was told to call it: a proxy may have changed scheme and host since."""
+        """Return the URL as Twilio was told to call it: a proxy may have changed scheme and host since."""
         if not backend.public_url:
             return str(request.url)
         query = request.url.query

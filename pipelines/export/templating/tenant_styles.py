@@ -28,12 +28,12 @@ class TenantStyles:
     tenants: Mapping[str, TenantStyle] = field(default_factory=dict)
 
     def names(self, tenant: str) -> tuple[str, ...]:
-        """Names of the templates that a tenant's jobs may ask for."""
+        """Return names of the templates that a tenant's jobs may ask for."""
         own = self._own(tenant).templates
         return tuple(dict.fromkeys((STANDARD, *SHIPPED, *self.everybody.templates, *own)))
 
     def template(self, tenant: str, wanted: str, language: str) -> str:
-        """The text of the template for minutes in a language; "" for MeetMemo's own layout.
+        """Return the text of the template for minutes in a language; "" for MeetMemo's own layout.
 
         ``wanted`` is a name, the text of a template, or "" for the tenant's usual one. Raises `TemplateUnknown`.
         """
@@ -63,11 +63,11 @@ class TenantStyles:
             check_template(text)
 
     def title(self, tenant: str, wanted: str) -> str:
-        """The title that minutes get; "" for the writer's own."""
+        """Return the title that minutes get; "" for the writer's own."""
         return wanted or self._own(tenant).title or self.everybody.title
 
     def glossary(self, tenant: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """All terms: the job's, the tenant's, everybody's."""
+        """Return all terms: the job's, the tenant's, everybody's."""
         return tuple(dict.fromkeys((*wanted, *self._own(tenant).glossary, *self.everybody.glossary)))
 
     def _own(self, tenant: str) -> TenantStyle:
@@ -78,5 +78,5 @@ _NONE = TenantStyle()
 
 
 def is_text(template: str) -> bool:
-    """Whether this is a template itself, not the name of one."""
+    """Return whether this is a template itself, not the name of one."""
     return "{{" in template or "{%" in template

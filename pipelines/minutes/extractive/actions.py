@@ -200,7 +200,7 @@ def _in_clause(clause: _Clause) -> ActionItem | None:
 
 
 def _is_vocative(match: Match[str], clause: str) -> bool:
-    """Whether the sentence asks the named person ("Bob, can you …?"), not about them ("Will Bob …?")."""
+    """Return whether the sentence asks the named person ("Bob, can you …?"), not about them ("Will Bob …?")."""
     return " you" in clause[: match.start("task")].casefold() or "please" in clause.casefold()
 
 

@@ -19,7 +19,7 @@ _IDEOGRAPHS = re.compile(f"[{HAN}]+")
 
 
 def count_phrases(sentences: Iterable[Sentence], names: frozenset[str] = frozenset()) -> Counter[str]:
-    """How often each phrase is said; words in lower case, Chinese as runs of 2 to 6 characters.
+    """Return how often each phrase is said; words in lower case, Chinese as runs of 2 to 6 characters.
 
     ``names`` (lower case) are left out: a title says what was talked about, not who talked.
     """
@@ -53,7 +53,7 @@ def _ideographic(text: str) -> Iterator[str]:
 
 
 def key_phrases(counts: Counter[str], idf: Mapping[str, float], n_phrases: int) -> list[str]:
-    """The phrases that mark these sentences off from others, best first; none contains another.
+    """Return the phrases that mark these sentences off from others, best first; none contains another.
 
     ``idf`` weighs a phrase by how few topics hold it.
     """

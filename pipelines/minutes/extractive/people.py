@@ -13,13 +13,13 @@ _LABEL = re.compile(r"(?:speaker|spk|channel|caller|agent|voice|说话人|发言
 
 
 def named_speakers(transcript: Transcript) -> tuple[str, ...]:
-    """The speakers of a transcript that have a name of their own, in the order of speaking."""
+    """Return the speakers of a transcript that have a name of their own, in the order of speaking."""
     labels = dict.fromkeys(segment.speaker.strip() for segment in transcript.segments)
     return tuple(label for label in labels if label and not _LABEL.fullmatch(label))
 
 
 def name_finder(sentences: Iterable[Sentence], speakers: Iterable[str], cues: Cues) -> NameFinder:
-    """A finder that knows the speakers' names and what the transcript itself gives away."""
+    """Return a finder that knows the speakers' names and what the transcript itself gives away."""
     if cues.chinese:
         return ChineseNames(known=frozenset(speakers))
     return EnglishNames.learn(sentences, speakers)
@@ -28,7 +28,7 @@ def name_finder(sentences: Iterable[Sentence], speakers: Iterable[str], cues: Cu
 def find_participants(
     sentences: Iterable[Sentence], speakers: Iterable[str], cues: Cues, names: NameFinder
 ) -> tuple[str, ...]:
-    """Names of those who took part, as spoken, in the order in which they appear.
+    """Return names of those who took part, as spoken, in the order in which they appear.
 
     Someone only talked about is no participant; neither is one who "cannot join".
     """

@@ -15,7 +15,7 @@ MAX_QUESTIONS = 10
 
 
 def asks(sentence: Sentence, cues: Cues) -> bool:
-    """Whether a sentence is a question, by its mark or by the order of its words."""
+    """Return whether a sentence is a question, by its mark or by the order of its words."""
     return first_match(cues.question, sentence.clean) is not None
 
 

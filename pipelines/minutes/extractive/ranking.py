@@ -28,7 +28,7 @@ MIN_TERMS = 2
 
 
 def rank(sentences: Sequence[Sentence], weights: Mapping[int, float] | None = None) -> Scores:
-    """A score per sentence, shape ``(n_sentences,)``, 0 for one without content, higher is more central.
+    """Return a score per sentence, shape ``(n_sentences,)``, 0 for one without content, higher is more central.
 
     The product of LexRank, likeness to what the whole meeting repeats, an early position (meetings open with their
     purpose), a good length, and the caller's ``weights`` by ``Sentence.index``, 1 where absent.
@@ -88,7 +88,7 @@ def _centrality(documents: Sequence[Sequence[str]], lengths: Scores) -> Scores:
 def _sparse(
     documents: Sequence[Sequence[str]],
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Scores, int]:
-    """Rows, columns and values of the unit-length tf-idf vectors, and the number of terms."""
+    """Return rows, columns and values of the unit-length tf-idf vectors, and the number of terms."""
     idf = inverse_document_frequency(documents)
     column_of = {term: column for column, term in enumerate(idf)}
     rows: list[int] = []
@@ -105,7 +105,7 @@ def _sparse(
 
 
 def select(sentences: Sequence[Sentence], scores: Scores, max_tokens: int) -> list[Sentence]:
-    """The best sentences of at most ``max_tokens`` tokens together, in the order of speaking.
+    """Return the best sentences of at most ``max_tokens`` tokens together, in the order of speaking.
 
     A sentence most of whose terms are already there is passed over.
     """

@@ -140,7 +140,7 @@ def _similarities(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _depths(similarities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How far each gap lies below the peaks to its left and right."""
+    """Return how far each gap lies below the peaks to its left and right."""
     depths = np.zeros(len(similarities))
     for gap, value in enumerate(similarities):
         left = right = float(value)
@@ -160,7 +160,7 @@ def _depths(similarities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def meeting_name(sentences: Iterable[Sentence], cues: Cues) -> str:
-    """What the chair calls the meeting when it opens, "" if nobody says."""
+    """Return what the chair calls the meeting when it opens, "" if nobody says."""
     for sentence in sentences:
         match = first_match(cues.meeting_name, sentence.clean)
         if match:
@@ -169,7 +169,7 @@ def meeting_name(sentences: Iterable[Sentence], cues: Cues) -> str:
 
 
 def topic_titles(stretches: Sequence[Stretch], fallback: str, people: Iterable[str] = ()) -> list[str]:
-    """A title per stretch: as announced, else its key phrases (no ``people``), else ``fallback``."""
+    """Return a title per stretch: as announced, else its key phrases (no ``people``), else ``fallback``."""
     names = frozenset(name.casefold() for name in people)
     counts = [count_phrases(stretch.sentences, names) for stretch in stretches]
     idf = inverse_document_frequency(counts)

@@ -50,7 +50,7 @@ def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
 
 
 def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
-    """The minutes before they are verified."""
+    """Return the minutes before they are verified."""
     language = spoken_language(transcript, options.language)
     cues = cues_for(language, transcript.text)
     sentences = split_sentences(transcript)

@@ -12,7 +12,7 @@ def patterns(*sources: str) -> tuple[Pattern[str], ...]:
 
 
 def first_match(candidates: Iterable[Pattern[str]], text: str) -> re.Match[str] | None:
-    """The first pattern's match that is found in a text."""
+    """Return the first pattern's match that is found in a text."""
     return next((match for pattern in candidates if (match := pattern.search(text))), None)
 
 

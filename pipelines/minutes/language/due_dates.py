@@ -200,12 +200,12 @@ def _monday(day: date) -> date:
 
 
 def _following(weekday: int, day: date) -> date:
-    """The next such weekday after a day."""
+    """Return the next such weekday after a day."""
     return day + timedelta(days=(weekday - day.weekday() - 1) % 7 + 1)
 
 
 def _on_weekday(day: date | None, weekday: str | None) -> date | None:
-    """The day, if it is of the weekday that was named with it."""
+    """Return the day, if it is of the weekday that was named with it."""
     if day is None or (weekday and WEEKDAYS[day.weekday()] != weekday):
         return None
     return day
@@ -227,7 +227,7 @@ def _near(named: date, recorded_on: date) -> date | None:
 
 
 def _next_day(day: int, recorded_on: date) -> date | None:
-    """The next day of that number in a month; none when that is today, which would have been called so."""
+    """Return the next day of that number in a month; none when that is today, which would have been called so."""
     if day == recorded_on.day:
         return None
     month = recorded_on.month + (day < recorded_on.day)

@@ -72,7 +72,7 @@ class Due:
 
 
 def find_due(text: str, *, chinese: bool) -> Due | None:
-    """The last due date named in a text; None when none is."""
+    """Return the last due date named in a text; None when none is."""
     found = None
     for match in (_DUE_ZH if chinese else _DUE).finditer(text):
         spoken = next(group for group in match.groups() if group)

@@ -31,11 +31,11 @@ class NameFinder(Protocol):
     """Finds the name of a person or team at an end of a phrase, literally as spoken."""
 
     def at_start(self, phrase: str) -> tuple[str, str] | None:
-        """The name (or names) a phrase starts with, and the rest; None when it starts with none."""
+        """Return the name (or names) a phrase starts with, and the rest; None when it starts with none."""
         ...
 
     def at_end(self, phrase: str) -> str | None:
-        """The name (or names) a phrase ends with."""
+        """Return the name (or names) a phrase ends with."""
         ...
 
 
@@ -112,7 +112,7 @@ class EnglishNames:
 
 
 def _capitals(name: str) -> str:
-    """A person's name with capital letters, where the recogniser left them out."""
+    """Return a person's name with capital letters, where the recogniser left them out."""
     if not name.islower():
         return name
     return _TOKEN.sub(lambda match: match.group() if match.group() == "and" else match.group().capitalize(), name)

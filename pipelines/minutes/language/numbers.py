@@ -14,7 +14,7 @@ _ITEM = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th)?|\d+|[a-z]+", r
 
 
 def numbers_in(text: str) -> set[float]:
-    """The numbers said in a text, in digits or in words, English or Chinese.
+    """Return the numbers said in a text, in digits or in words, English or Chinese.
 
     Small words that are seldom meant as numbers ("one", "the second", 一) do not count on their own.
     """
@@ -79,7 +79,7 @@ class _Number:
             self._total, self._current = self._total + scaled, 0.0
 
     def _may_add(self, value: int) -> bool:
-        """Whether a number word goes on with the number before it: "twenty | five", "three hundred | ten"."""
+        """Return whether a number word goes on with the number before it: "twenty | five", "three hundred | ten"."""
         last = self._words[-1]
         if last in SCALES:
             return value < 100

@@ -11,12 +11,12 @@ _CUES = {"en": EN, "zh": ZH, "yue": ZH}
 
 
 def base(code: str) -> str:
-    """The language of a tag such as ``zh-TW`` or ``en_US``."""
+    """Return the language of a tag such as ``zh-TW`` or ``en_US``."""
     return code.strip().casefold().replace("_", "-").split("-")[0]
 
 
 def spoken_language(transcript: Transcript, wanted: str | None) -> str:
-    """The code of the language that extractive minutes of a transcript are in.
+    """Return the code of the language that extractive minutes of a transcript are in.
 
     Raises ``MinutesError`` when another one is wanted: sentences can be chosen, not translated.
     """
@@ -32,7 +32,7 @@ def spoken_language(transcript: Transcript, wanted: str | None) -> str:
 
 
 def cues_for(language: str, text: str) -> Cues:
-    """The cues for a transcript's text; what it is written in counts more than what it is said to be."""
+    """Return the cues for a transcript's text; what it is written in counts more than what it is said to be."""
     if is_chinese(text) and base(language) != "ja":
         return ZH
     cues = _CUES.get(base(language), OTHER)

@@ -73,7 +73,7 @@ def split_sentences(transcript: Transcript) -> tuple[Sentence, ...]:
 
 
 def _runs(segments: list[Segment], punctuated: bool) -> Iterator[list[Segment]]:
-    """Segments that one voice says without a long pause, channel by channel; single ones without punctuation."""
+    """Yield segments that one voice says without a long pause, channel by channel; single ones without punctuation."""
     open_runs: dict[int, list[Segment]] = {}
     for segment in segments:
         run = open_runs.get(segment.channel)

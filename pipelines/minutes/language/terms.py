@@ -15,7 +15,7 @@ _VOWEL = re.compile(r"[aeiouy]")
 
 
 def terms(text: str) -> list[str]:
-    """The content terms of a text in their order, with repetitions.
+    """Return the content terms of a text in their order, with repetitions.
 
     Chinese is written without spaces: each pair of neighbouring characters counts, after function words are taken
     out. English words lose their endings, so that "decisions" meets "decision".
@@ -41,7 +41,7 @@ def content_runs(ideographs: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """An English word without its plural, past or -ing ending; only what cannot go badly wrong."""
+    """Return an English word without its plural, past or -ing ending; only what cannot go badly wrong."""
     word = word.removesuffix("'s")
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"

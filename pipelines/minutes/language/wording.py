@@ -24,13 +24,13 @@ _CURLY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "
 
 
 def is_chinese(text: str) -> bool:
-    """Whether at least a third of the letters are ideographs."""
+    """Return whether at least a third of the letters are ideographs."""
     n_ideographs = len(_IDEOGRAPH.findall(text))
     return n_ideographs > 0 and 3 * n_ideographs >= sum(character.isalpha() for character in text)
 
 
 def joint(left: str, right: str) -> str:
-    """What stands between two pieces of text: nothing between two ideographic ones, else a space."""
+    """Return what stands between two pieces of text: nothing between two ideographic ones, else a space."""
     return "" if not left or not right or (_CJK.match(left[-1]) and _CJK.match(right[0])) else " "
 
 
@@ -43,7 +43,7 @@ def join(pieces: Iterable[str]) -> str:
 
 
 def joined_text(segments: Iterable[Segment]) -> str:
-    """The text that a quote must be a part of: the cited segments, in the order in which they are cited."""
+    """Return the text that a quote must be a part of: the cited segments, in the order in which they are cited."""
     return join(segment.text for segment in segments)
 
 
@@ -56,23 +56,23 @@ def clean(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """Words in lower case and single ideographs, punctuation left out."""
+    """Return words in lower case and single ideographs, punctuation left out."""
     return [match.group().casefold().replace("’", "'") for match in _TOKEN.finditer(text)]
 
 
 def token_ends(text: str, start: int, end: int) -> list[int]:
-    """Where each token of ``text[start:end]`` ends, as positions in ``text``."""
+    """Return where each token of ``text[start:end]`` ends, as positions in ``text``."""
     return [match.end() for match in _TOKEN.finditer(text, start, end)]
 
 
 def sentence_case(text: str) -> str:
-    """The text with its first letter in upper case and no loose punctuation at its ends."""
+    """Return the text with its first letter in upper case and no loose punctuation at its ends."""
     text = text.strip(" \t,;:-–—，、；：")
     return text[:1].upper() + text[1:]
 
 
 def as_sentence(text: str) -> str:
-    """The text in sentence case, ended by a full stop where the recogniser left the end open."""
+    """Return the text in sentence case, ended by a full stop where the recogniser left the end open."""
     text = sentence_case(text)
     if not text or text[-1] in '.?!…。？！；)"”':
         return text

@@ -148,7 +148,7 @@ def _without_lengths(value: Any) -> Any:
 
 
 def read_meetings(text: str) -> dict[int, dict[str, Any]]:
-    """The meetings in an answer by their numbers; empty when it is no JSON of the form that was asked for.
+    """Return the meetings in an answer by their numbers; empty when it is no JSON of the form that was asked for.
 
     Text around the JSON (code fences, a greeting) is passed over; a bare meeting without its frame counts as number 1.
     """
@@ -244,7 +244,7 @@ def _evidence(found: _Quoted) -> Evidence:
 
 
 def _topic(found: TopicEntry, segments: Mapping[int, Segment]) -> Topic:
-    """A topic that lies nowhere gets times that verification refuses."""
+    """Give a topic that lies nowhere times that verification refuses."""
     first, last = segments.get(found.first), segments.get(found.last)
     known = first is not None and last is not None and first.start_s <= last.end_s
     return Topic(
@@ -257,7 +257,7 @@ def _topic(found: TopicEntry, segments: Mapping[int, Segment]) -> Topic:
 
 
 def _outermost(text: str) -> dict[str, Any] | None:
-    """The first JSON object in a text that can be read."""
+    """Return the first JSON object in a text that can be read."""
     decoder = json.JSONDecoder()
     start = text.find("{")
     if start < 0:

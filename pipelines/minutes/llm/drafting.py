@@ -131,7 +131,7 @@ class MinutesDrafter:
         return await item.outcome
 
     async def verified(self, request: DraftRequest, drafted: Drafted) -> Drafted:
-        """The draft, its faults repaired by the model once, and without what the transcript does not support."""
+        """Return the draft, its faults repaired by the model once, and without what the transcript does not support."""
         transcript = request.transcript
         faults = (*drafted.faults, *await asyncio.to_thread(find_faults, drafted.minutes, transcript))
         repaired, usage = await self._repaired(request, drafted, faults) if faults else (None, Usage())

@@ -44,7 +44,7 @@ def merge(parts: Sequence[Minutes]) -> Minutes:
 def distinct(
     entries: Iterable[T], text: Callable[[T], str], kind: Callable[[T], Hashable] = lambda entry: None
 ) -> tuple[T, ...]:
-    """The entries without those that say what an earlier one of the same kind says; a verified one wins."""
+    """Return the entries without those that say what an earlier one of the same kind says; a verified one wins."""
     kept: list[T] = []
     for entry in entries:
         same = next(
@@ -63,7 +63,7 @@ def distinct(
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two texts say the same, judged by their words; other numbers make another matter."""
+    """Return whether two texts say the same, judged by their words; other numbers make another matter."""
     if numbers_in(one) != numbers_in(other):
         return False
     ours, theirs = set(tokens(one)), set(tokens(other))

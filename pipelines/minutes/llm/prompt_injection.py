@@ -23,7 +23,7 @@ _ADDRESSES = re.compile(
 
 
 def addresses_machine(text: str) -> bool:
-    """Whether a text reads like an instruction to a language model."""
+    """Return whether a text reads like an instruction to a language model."""
     return _ADDRESSES.search(text) is not None
 
 

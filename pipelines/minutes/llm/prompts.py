@@ -64,7 +64,7 @@ class Question:
 
 
 def first_messages(meetings: Sequence[tuple[Transcript, Question]]) -> tuple[Message, ...]:
-    """The conversation that asks for the minutes of these meetings, numbered from 1."""
+    """Return the conversation that asks for the minutes of these meetings, numbered from 1."""
     blocks = [meeting_block(number, transcript) for number, (transcript, _) in enumerate(meetings, start=1)]
     wishes = [_wish(number, question) for number, (_, question) in enumerate(meetings, start=1)]
     ask = 'Write the minutes as json: one entry in "meetings" for each meeting above, with its number.'
@@ -75,7 +75,7 @@ def first_messages(meetings: Sequence[tuple[Transcript, Question]]) -> tuple[Mes
 
 
 def repair_messages(asked: Sequence[Message], answer: str, faults: Sequence[str]) -> tuple[Message, ...]:
-    """The conversation that went before, and the faults that were found in its answer."""
+    """Return the conversation that went before, and the faults that were found in its answer."""
     found = "\n".join(f"- {json.dumps(fault, ensure_ascii=False)}" for fault in faults)
     ask = (
         "These entries do not agree with the transcript:\n"
@@ -87,7 +87,7 @@ def repair_messages(asked: Sequence[Message], answer: str, faults: Sequence[str]
 
 
 def merge_messages(summaries: Sequence[str], question: Question) -> tuple[Message, ...]:
-    """The conversation that asks for one summary of several."""
+    """Return the conversation that asks for one summary of several."""
     parts = _safe_json(list(summaries))
     ask = f"Write title and summary as json, in the language {json.dumps(question.language)}."
     return (
@@ -97,19 +97,19 @@ def merge_messages(summaries: Sequence[str], question: Question) -> tuple[Messag
 
 
 def tenant_name(tenant: str) -> str:
-    """An opaque name under which a provider keeps a tenant's cache apart: no personal data leaves."""
+    """Return an opaque name under which a provider keeps a tenant's cache apart: no personal data leaves."""
     return hashlib.sha256(f"meetmemo tenant {tenant}".encode()).hexdigest()[:32]
 
 
 def meeting_block(number: int, transcript: Transcript) -> str:
-    """One transcript between its marks."""
+    """Return one transcript between its marks."""
     lines = "\n".join(segment_line(segment) for segment in transcript.segments if segment.text.strip())
     mark = hashlib.sha256(lines.encode()).hexdigest()[:12]
     return f'<meeting n="{number}" mark="{mark}">\n{lines}\n</meeting {mark}>'
 
 
 def segment_line(segment: Segment) -> str:
-    """One segment as a line of the prompt."""
+    """Return one segment as a line of the prompt."""
     return _safe_json(
         [segment.id, round(segment.start_s), clean_text(segment.speaker), clean_text(segment.text).strip()]
     )

@@ -19,7 +19,7 @@ def find_faults(draft: Minutes, transcript: Transcript) -> tuple[str, ...]:
 
 
 def combine(draft: Minutes, repaired: Minutes, transcript: Transcript) -> Minutes:
-    """The verified minutes after a repair.
+    """Return the verified minutes after a repair.
 
     What was right in the draft stays; corrections count where they are verified; what is still doubtful stays,
     marked, unless a correction says the same or quotes the same words.

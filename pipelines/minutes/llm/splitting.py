@@ -36,7 +36,7 @@ def split_transcript(
 
 
 def halve(transcript: Transcript) -> tuple[Transcript, ...]:
-    """Two pieces of a transcript, cut at the longest pause near its middle; one when it cannot be cut."""
+    """Return two pieces of a transcript, cut at the longest pause near its middle; one when it cannot be cut."""
     segments = transcript.segments
     if len(segments) < 2:
         return (transcript,)
@@ -47,7 +47,7 @@ def halve(transcript: Transcript) -> tuple[Transcript, ...]:
 
 
 def _reach(sizes: list[int], start: int, max_tokens: int) -> int:
-    """The end of the longest piece from ``start``; at least one segment."""
+    """Return the end of the longest piece from ``start``; at least one segment."""
     total, end = sizes[start], start + 1
     while end < len(sizes) and total + sizes[end] <= max_tokens:
         total += sizes[end]
@@ -70,6 +70,6 @@ def _pause_s(segments: tuple[Segment, ...], index: int) -> float:
 
 
 def _topic_starts(transcript: Transcript) -> frozenset[int]:
-    """Ids of the segments at which a topic starts."""
+    """Return ids of the segments at which a topic starts."""
     stretches = split_topics(split_sentences(transcript), cues_for(transcript.language, transcript.text))
     return frozenset(stretch.sentences[0].segment_ids[0] for stretch in stretches)

@@ -109,7 +109,7 @@ class LlmWriter:
         return paid
 
     async def _kept(self, digest: str, options: MinutesOptions, write: Callable[[], Awaitable[Drafted]]) -> PaidMinutes:
-        """What the cache has; else what ``write`` gives, which then goes there."""
+        """Return what the cache has; else what ``write`` gives, which then goes there."""
         if self._cache is not None:
             known = await self._cache.get(options.tenant, digest)
             if known is not None:
@@ -155,7 +155,7 @@ class LlmWriter:
     async def _joined(
         self, parts: Sequence[Drafted], transcript: Transcript, question: Question, tenant: str
     ) -> Drafted:
-        """The parts as one; its summary is written from theirs, and stays as they are where that fails."""
+        """Return the parts as one; its summary is written from theirs, and stays as they are where that fails."""
         if len(parts) == 1:
             return parts[0]
         minutes = merge([part.minutes for part in parts])
@@ -191,7 +191,7 @@ def _spoken(transcript: Transcript) -> str:
 
 
 async def _all(*parts: Awaitable[Drafted]) -> list[Drafted]:
-    """All results; raises the first error, but only after the others have ended, for they are paid for."""
+    """Return all results; raises the first error, but only after the others have ended, for they are paid for."""
     outcomes = await asyncio.gather(*parts, return_exceptions=True)
     drafted = []
     for outcome in outcomes:

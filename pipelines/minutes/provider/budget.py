@@ -60,7 +60,7 @@ class Budget:
         return Reservation(self, tenant, now.date(), day, n_tokens)
 
     async def spent(self, tenant: str) -> Usage:
-        """What the tenant has used today."""
+        """Return what the tenant has used today."""
         return (await self._day(tenant, self._clock().astimezone(UTC).date())).spent
 
     async def record(self, tenant: str, day: date, usage: Usage) -> None:

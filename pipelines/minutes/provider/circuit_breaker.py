@@ -42,7 +42,7 @@ class Breaker:
         return self._why
 
     def allows(self) -> bool:
-        """Whether a call may be made now. In the open state, True makes the caller the probe: it must report."""
+        """Return whether a call may be made now. In the open state, True makes the caller the probe: it must report."""
         if not self._why:
             return True
         if self._probing or self._clock() < self._probe_at_s:

@@ -53,7 +53,7 @@ class Endpoint:
 
 
 def is_deepseek(base_url: str) -> bool:
-    """Whether the URL is DeepSeek's own service."""
+    """Return whether the URL is DeepSeek's own service."""
     return urlsplit(base_url).hostname == DEEPSEEK_HOST
 
 

@@ -84,7 +84,7 @@ class CallFailed(MinutesError):
 
 
 def fault_of_status(status: int) -> Fault:
-    """What an HTTP status that is not 200 means."""
+    """Return what an HTTP status that is not 200 means."""
     return _BY_STATUS.get(status, Fault.SERVER_ERROR)
 
 

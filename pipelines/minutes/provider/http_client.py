@@ -99,7 +99,7 @@ class HttpChatClient:
             raise CallFailed(f"the language model cannot be reached: {what}", Fault.UNREACHABLE) from None
 
     def body(self, request: ChatRequest, json_mode: JsonMode) -> dict[str, Any]:
-        """The request as sent; DeepSeek's own fields go to DeepSeek only."""
+        """Return the request as sent; DeepSeek's own fields go to DeepSeek only."""
         endpoint = self._endpoint
         body: dict[str, Any] = {
             "model": endpoint.model,
@@ -186,7 +186,7 @@ def _parsed(data: str) -> dict[str, Any]:
 
 
 def _usage(counted: dict[str, Any], request: ChatRequest, text: str, model: str) -> Usage:
-    """What the server counted, in DeepSeek's or OpenAI's fields; estimated where it counts nothing."""
+    """Return what the server counted, in DeepSeek's or OpenAI's fields; estimated where it counts nothing."""
     details = counted.get("prompt_tokens_details") or {}
     n_prompt = counted.get("prompt_tokens")
     n_completion = counted.get("completion_tokens")

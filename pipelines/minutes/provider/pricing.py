@@ -25,7 +25,7 @@ class Price:
     completion: float
 
     def cost_usd(self, usage: Usage, at: datetime) -> float:
-        """What the tokens cost when the call is made at that time (aware)."""
+        """Return what the tokens cost when the call is made at that time (aware)."""
         tokens = (
             usage.n_cache_hit * self.cache_hit
             + usage.n_cache_miss * self.cache_miss
@@ -46,18 +46,18 @@ PRICES = MappingProxyType(
 
 
 def price_of(model: str) -> Price:
-    """The price of a model by the name that was asked for."""
+    """Return the price of a model by the name that was asked for."""
     return PRICES.get(model, FREE)
 
 
 def next_off_peak(at: datetime) -> datetime:
-    """The first time from then on (aware) at which prices are not double: then, or a full hour."""
+    """Return the first time from then on (aware) at which prices are not double: then, or a full hour."""
     while is_peak(at):
         at = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return at
 
 
 def is_peak(at: datetime) -> bool:
-    """Whether prices are double at that time (aware)."""
+    """Return whether prices are double at that time (aware)."""
     utc = at.astimezone(UTC)
     return utc.weekday() <= _FRIDAY and utc.hour in PEAK_HOURS_UTC
