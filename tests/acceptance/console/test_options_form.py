@@ -78,6 +78,7 @@ def test_minutes_are_written_anew(tmp_path: Path, serve: Serve, open_page: OpenP
     page = open_page(f"{serve(house)}/#/jobs/{done.id}", refusals=(404,))
     page.get_by_role("tab", name="Minutes").click()
     page.get_by_role("button", name="Write anew").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
     asked = page.eval_on_selector_all("dialog [name]", "all => all.map(input => input.name)")
     assert asked == list(MINUTES_OPTIONS)
     assert page.get_by_label("Written by").locator("option").all_inner_texts() == [

@@ -21,7 +21,7 @@ from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.models.catalogue import BUNDLED_DIR
 from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import Isolator, RowFailure, WhisperModel
-from pipelines.whisper.engine import DecodeOptions, EngineOptions, Row, WhisperEngine, window_frames
+from pipelines.whisper.engine import DecodeOptions, EngineOptions, DecodeRequest, WhisperEngine, window_frames
 from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.options import Attempt
 from pipelines.whisper.quality import Rule, Thresholds
@@ -56,7 +56,7 @@ class TestWhisperEngine(EngineContract):
 
 
 def texts(engine: WhisperEngine, rows: Sequence[Pcm], options: DecodeOptions = GREEDY) -> list[str]:
-    results = engine.transcribe([Row(pcm=pcm, options=options) for pcm in rows])
+    results = engine.transcribe([DecodeRequest(pcm=pcm, options=options) for pcm in rows])
     return ["".join(segment.text for segment in result.segments) for result in results]
 
 
@@ -100,7 +100,10 @@ def test_same_tokens_as_plain_faster_whisper(speech: list[Pcm]) -> None:
 def test_timestamps_can_be_left_out(engine: WhisperEngine, speech: list[Pcm]) -> None:
     """Without timestamps a row is one segment as long as its sound; both kinds go in one batch."""
     with_times, without = engine.transcribe(
-        [Row(pcm=speech[1], options=GREEDY), Row(pcm=speech[1], options=replace(GREEDY, timestamps=False))]
+        [
+            DecodeRequest(pcm=speech[1], options=GREEDY),
+            DecodeRequest(pcm=speech[1], options=replace(GREEDY, timestamps=False)),
+        ]
     )
     assert without.segments[0].start_s < 0.2
     assert len(speech[1]) / 16_000 - 1.0 < without.segments[0].end_s <= len(speech[1]) / 16_000
@@ -112,7 +115,9 @@ def test_word_times_follow_the_speech(engine: WhisperEngine, speech: list[Pcm]) 
     """Two seconds of silence before the speech move the first word by about as much."""
     delayed = np.concatenate([np.zeros(32_000, np.int16), speech[0]])
     options = replace(GREEDY, word_timestamps=True)
-    early, late = engine.transcribe([Row(pcm=speech[0], options=options), Row(pcm=delayed, options=options)])
+    early, late = engine.transcribe(
+        [DecodeRequest(pcm=speech[0], options=options), DecodeRequest(pcm=delayed, options=options)]
+    )
     assert early.segments[0].words[0].start_s < 1.0
     assert late.segments[0].words[0].start_s > 1.0
 
@@ -132,7 +137,9 @@ def test_only_rows_that_fail_are_decoded_again(
     lenient = Thresholds(min_avg_logprob=-100.0, min_letters_per_s=0.0)
     strict = Thresholds(min_avg_logprob=1.0, max_no_speech_prob=1.0)
     base = DecodeOptions(temperatures=(0.0, 0.5), timestamps=False)
-    easy, hard = engine.transcribe([Row(pcm=speech[0], options=replace(base, thresholds=t)) for t in (lenient, strict)])
+    easy, hard = engine.transcribe(
+        [DecodeRequest(pcm=speech[0], options=replace(base, thresholds=t)) for t in (lenient, strict)]
+    )
     assert [(attempt.beam_size, attempt.temperature, n) for attempt, n in calls] == [
         (1, 0.0, 2),
         (5, 0.0, 1),
@@ -147,14 +154,14 @@ def test_only_rows_that_fail_are_decoded_again(
 def test_noise_that_the_model_calls_silent_has_no_text(engine: WhisperEngine, speech: list[Pcm]) -> None:
     """A high no-speech probability with an untrusted text gives no segments and no suspicion."""
     deaf = Thresholds(max_no_speech_prob=-1.0, min_avg_logprob=100.0)
-    (result,) = engine.transcribe([Row(pcm=speech[0], options=DecodeOptions(thresholds=deaf))])
+    (result,) = engine.transcribe([DecodeRequest(pcm=speech[0], options=DecodeOptions(thresholds=deaf))])
     assert (result.segments, result.suspect, result.error) == ((), (), "")
 
 
 def test_prompts_of_different_length_share_a_batch(engine: WhisperEngine, speech: list[Pcm]) -> None:
     """CTranslate2 refuses them in one call; the engine groups them and each row is as it is alone."""
     rows = [
-        Row(pcm=speech[0], index=i, options=replace(GREEDY, prompt=prompt))
+        DecodeRequest(pcm=speech[0], index=i, options=replace(GREEDY, prompt=prompt))
         for i, prompt in enumerate(("Agenda.", "A much longer list of names: " + "Alice, Bob, " * 200))
     ]
     together = engine.transcribe(rows)
@@ -164,7 +171,7 @@ def test_prompts_of_different_length_share_a_batch(engine: WhisperEngine, speech
 
 def test_two_threads_may_transcribe_at_once(engine: WhisperEngine, speech: list[Pcm]) -> None:
     """Double buffering: two batches in flight give what they give one after the other."""
-    rows = [[Row(pcm=pcm, options=GREEDY)] for pcm in speech[:2]]
+    rows = [[DecodeRequest(pcm=pcm, options=GREEDY)] for pcm in speech[:2]]
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(engine.transcribe, rows)) == [engine.transcribe(row) for row in rows]
 
@@ -193,7 +200,9 @@ def test_models_of_short_windows_hear_the_same_for_less(speech: list[Pcm]) -> No
     """Rows that are not filled up to 30 s are heard as well, and each still as it is alone."""
     profile = ModelProfile(languages=("en",), language_tokens=True)
     long, short = (WhisperEngine.load(MINI_EN, profile=replace(profile, short_windows=s)) for s in (False, True))
-    rows = [Row(pcm=pcm, options=replace(GREEDY, word_timestamps=True)) for pcm in (*speech, speech[0][:40_000])]
+    rows = [
+        DecodeRequest(pcm=pcm, options=replace(GREEDY, word_timestamps=True)) for pcm in (*speech, speech[0][:40_000])
+    ]
     assert len({len(encoding) for encoding in short._encode(rows)}) == 3  # type: ignore[arg-type]  # none of them fails
     results = short.transcribe(rows)
     assert results == [short.transcribe([row])[0] for row in rows]
@@ -211,13 +220,13 @@ def test_warm_up_decodes(engine: WhisperEngine) -> None:
 def test_truncated_rows_are_suspect(engine: WhisperEngine, speech: list[Pcm], monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that runs into its token budget is cut there and marked."""
     monkeypatch.setattr("pipelines.whisper.row_decoder.token_budget", lambda duration_s: 5)
-    (result,) = engine.transcribe([Row(pcm=speech[1], options=GREEDY)])
+    (result,) = engine.transcribe([DecodeRequest(pcm=speech[1], options=GREEDY)])
     assert Rule.TRUNCATED in result.suspect
 
 
 def test_translation_is_refused_by_a_model_of_one_language(engine: WhisperEngine, speech: list[Pcm]) -> None:
     """An option the model cannot serve is an error, not ignored."""
-    (result,) = engine.transcribe([Row(pcm=speech[0], options=DecodeOptions(task="translate"))])
+    (result,) = engine.transcribe([DecodeRequest(pcm=speech[0], options=DecodeOptions(task="translate"))])
     assert "cannot translate" in result.error
 
 
@@ -225,9 +234,9 @@ def test_model_that_cannot_detect_asks_for_a_language(speech: list[Pcm]) -> None
     """CTranslate2 detects no language with a small vocabulary; the row says so, and works once it is named."""
     engine = WhisperEngine.load(MINI_EN, profile=ModelProfile(languages=("en", "zh"), language_tokens=True))
     assert engine.is_multilingual
-    assert engine.detect_language([Row(pcm=speech[0])]) == [{}]
+    assert engine.detect_language([DecodeRequest(pcm=speech[0])]) == [{}]
     unnamed, named = engine.transcribe(
-        [Row(pcm=speech[0], options=replace(GREEDY, language=code)) for code in (None, "en")]
+        [DecodeRequest(pcm=speech[0], options=replace(GREEDY, language=code)) for code in (None, "en")]
     )
     assert "name one" in unnamed.error
     assert named.segments
