@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class Engine(Protocol):
-    """What turns rows of PCM into text; `WhisperEngine`, or `pipelines.testing.engine.FakeEngine` without weights."""
+    """Turns rows of PCM into text, as `WhisperEngine` does."""
 
     @property
     def info(self) -> ModelInfo:

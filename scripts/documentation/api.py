@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 from tests.support.console_server import ConsoleServer
 
 

@@ -19,8 +19,8 @@ from pipelines.core import ChunkResult
 from pipelines.errors import Fenced, JobUnknown
 from pipelines.ledger.open import open_ledger
 from pipelines.storage.open import open_store
-from pipelines.testing.engine import FakeEngine
 from pipelines.whisper.options import DecodeRequest
+from tests.fakes.engine import FakeEngine
 from tests.support.in_process_cluster import InProcessCluster
 
 TENANT = "t"

@@ -19,8 +19,8 @@ from pipelines.ledger import database
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import JobUpdate
 from pipelines.ledger.schema import metadata
-from pipelines.testing.ledger import ManualClock
 from tests.contracts.ledger import LedgerContract, after, make_job
+from tests.fakes.ledger import ManualClock
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer, find_binaries
 

@@ -16,8 +16,8 @@ from pipelines.minutes.provider.chat import ChatRequest, Message
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
-from pipelines.testing.deepseek_server import FaultKind, ServerOptions
-from pipelines.testing.store import MemoryStore
+from tests.fakes.deepseek_server import FaultKind, ServerOptions
+from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said
 
 OPTIONS = MinutesOptions(tenant="acme", job_id="a1")

@@ -27,7 +27,7 @@ from schemathesis.core.failures import FailureGroup
 
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 from tests.support.console_server import BusyCoordinator, ConsoleServer
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")  # what tus uploads send

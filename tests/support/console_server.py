@@ -49,8 +49,8 @@ from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import MODELS, SteeredCoordinator, api_config, fields_of
 from tests.support.recordings import RECORDINGS, truth
 

@@ -1,6 +1,6 @@
 """The whole house in one process: real Coordinator, Transcriber and MinutesWriter, no Ray, coded audio.
 
-Recordings are made of numbers (`pipelines.testing.engine.coded_pcm`): a lost chunk is a missing word in the
+Recordings are made of numbers (`tests.fakes.engine.coded_pcm`): a lost chunk is a missing word in the
 transcript, a chunk transcribed twice a doubled one.
 """
 
@@ -32,7 +32,7 @@ from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
-from pipelines.testing.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
+from tests.fakes.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
 from tests.support.waiting import until
 
 MODEL = "fake"

@@ -25,7 +25,7 @@ from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import price_of
 from pipelines.storage.protocol import BlobStore
-from pipelines.testing.deepseek_server import DeepSeekServer, ServerOptions
+from tests.fakes.deepseek_server import DeepSeekServer, ServerOptions
 from tests.support.asgi_server import serve_asgi
 
 ALONE = PackLimits(max_items=1)

@@ -14,12 +14,12 @@ from pipelines.codec import decode, encode
 from pipelines.core import Transcript
 from pipelines.jobs.job import JobState
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
 from tests.chaos import audit
 from tests.chaos.plan import MIX, Victim, make_plan
 from tests.chaos.processes import in_sessions, kill_sessions
 from tests.chaos.traffic import Accepted
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 

@@ -12,8 +12,8 @@ from cluster.serve.autoscaling_policy import BACKLOG_S, BATCH_AUDIO_S, BUSY, SPE
 from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.transcriber import Transcriber
 from pipelines.scheduling.replica_count import replicas_wanted
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import MODEL, InProcessCluster
 from tests.support.waiting import until
 

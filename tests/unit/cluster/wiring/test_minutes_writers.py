@@ -12,7 +12,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.provider.endpoints import JsonMode
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 
 KEY = "sk-quite-secret"
 

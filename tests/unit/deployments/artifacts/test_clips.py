@@ -21,8 +21,8 @@ from pipelines.export.render import render
 from pipelines.ids import new_id
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 
 RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"
 KEYS = JobKeys(tenant="t", job_id="j")

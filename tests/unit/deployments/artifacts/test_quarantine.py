@@ -16,9 +16,9 @@ from pipelines.core import SAMPLE_RATE, CoverageStatus
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobState
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 

@@ -11,9 +11,9 @@ from deployments.artifacts.storage_retry import StorageRetry
 from pipelines.backoff import Backoff
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 

@@ -5,9 +5,9 @@ from pipelines.codec import decode
 from pipelines.core import ChunkResult
 from pipelines.models.routing import ModelRoute
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import MODEL, STAND_IN, InProcessCluster, succeeded
 from tests.support.waiting import until
 

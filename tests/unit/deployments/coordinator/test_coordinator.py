@@ -16,10 +16,10 @@ from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, Unsuppo
 from pipelines.jobs.job import JobState
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.engine import FakeEngine, coded_pcm
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
 from pipelines.whisper.options import DecodeRequest
+from tests.fakes.engine import FakeEngine, coded_pcm
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, Unanswered, succeeded
 from tests.support.waiting import until
 

@@ -45,8 +45,8 @@ from pipelines.jobs.events import (
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.models.profile import ModelProfile
 from pipelines.scheduling.work_item import WorkItem
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 
 MODEL, CANARY = "m", "canary"

@@ -4,9 +4,9 @@ import pytest
 
 from deployments.coordinator.story import FIRST_ENTRIES, LAST_ENTRIES, MAX_JOBS, JobStories
 from pipelines.jobs.job import JobState
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until
 

@@ -8,7 +8,7 @@ import pytest
 from deployments.coordinator.lease import LeaderLease
 from pipelines.errors import Fenced
 from pipelines.ledger.protocol import Lease
-from pipelines.testing.ledger import MemoryLedger
+from tests.fakes.ledger import MemoryLedger
 
 TTL_S = 0.6
 

@@ -15,8 +15,8 @@ from pipelines.errors import MeetMemoError, Overloaded, Reason, ReplicaLost, Tem
 from pipelines.export.document import Layout
 from pipelines.jobs.job import RESULT_FORMATS, JobState
 from pipelines.minutes.extractive.writer import ExtractiveWriter
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
 
 

@@ -11,8 +11,8 @@ from pipelines.errors import MinutesParked
 from pipelines.jobs.job import RESULT_FORMATS, JobState
 from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 

@@ -10,9 +10,9 @@ from deployments.schemas.options import Options
 from pipelines.core import ModelInfo, Segment, Transcript, Word
 from pipelines.errors import InvalidOptions
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
 from pipelines.text.chinese import in_script
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
 
 TEXTS = (".json", ".txt", ".md", ".vtt")

@@ -13,9 +13,9 @@ from pipelines.jobs.content_hash import content_key
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.models.profile import ModelProfile
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import CodedSegmenter, InProcessCluster, succeeded
 
 OPTIONS = JobOptions(model="m")

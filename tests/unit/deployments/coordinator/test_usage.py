@@ -20,8 +20,8 @@ from pipelines.jobs.state_machine import transition
 from pipelines.jobs.usage import JobUsage
 from pipelines.ledger.open import open_ledger
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ from deployments.http.job_feed import ChangedJobs, JobFeed
 from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.jobs.events import CancelRequested, Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs.state_machine import transition
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
 from tests.contracts.ledger_base import make_job
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import SteeredCoordinator
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.virtual_time import run_in_virtual_time

@@ -26,7 +26,7 @@ from pipelines.jobs.job import JobState
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import api_config
 from tests.support.in_process_cluster import MODEL, CodedSegmenter, InProcessCluster
 

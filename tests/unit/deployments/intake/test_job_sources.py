@@ -10,9 +10,9 @@ from deployments.intake.job_sources import SpooledSource
 from deployments.intake.resumable_uploads import WholeUpload
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs.job import Job
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
 from tests.contracts.ledger_base import make_job
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pipelines.export.render import render
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.ledger.outbox import Message
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.servers.certificates import write_certificate
 from tests.servers.smtp import PASSWORD, USER, Mailbox, smtp_server
 from tests.support.export_samples import call

@@ -23,8 +23,8 @@ from pipelines.core import BlobRef
 from pipelines.errors import ConfigurationError, Reason
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.outbox import DELAYS_S, MAX_RETRY_AFTER_S, DeliveryState, next_delay_s
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.asgi_server import serve_asgi
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until

@@ -26,9 +26,9 @@ from pipelines.ledger.sql_ledger import SqlLedger
 from pipelines.minutes.llm.cache import MinutesCache
 from pipelines.minutes.protocol import PaidMinutes
 from pipelines.storage.layout import JobKeys, TenantKeys
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
 from tests.contracts.ledger_base import make_job
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.waiting import until
 from tests.unit.deployments.retention.test_housekeeping import SUCCESS, Site
 from tests.unit.deployments.workers.test_minutes_writer import meeting

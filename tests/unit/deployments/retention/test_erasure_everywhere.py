@@ -30,7 +30,7 @@ from pipelines.minutes.protocol import PaidMinutes
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
-from pipelines.testing.engine import FakeEngine
+from tests.fakes.engine import FakeEngine
 from tests.support.api_harness import api_config
 from tests.support.in_process_cluster import MODEL, InProcessCluster
 from tests.support.waiting import until

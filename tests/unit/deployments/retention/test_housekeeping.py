@@ -13,8 +13,8 @@ from pipelines.jobs.job import Job, JobOptions
 from pipelines.jobs.state_machine import transition
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 
 SUCCESS = (Claimed(), Segmented(n_chunks=0), TranscriptStored(), ResultsStored(names=("transcript.json",)))
 

@@ -14,7 +14,7 @@ from deployments.workers.scratch import scratch_folder, sweep_scratch
 from pipelines.ids import new_id
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import Reference
-from pipelines.testing.ledger import ManualClock
+from tests.fakes.ledger import ManualClock
 
 OPTIONS = JobOptions(model="m", prompt="quagga")
 REFERENCE = Reference(external_id="zanzibar", metadata=(("caller", "zanzibar"),))

@@ -15,9 +15,9 @@ from pipelines.errors import Reason, StoreUnavailable
 from pipelines.jobs.job import Job, JobOptions, JobState, Progress
 from pipelines.ledger.outbox import DeliveryState
 from pipelines.storage.measured import MeasuredStore, StoreCall
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import MODEL, InProcessCluster
 from tests.support.waiting import until
 

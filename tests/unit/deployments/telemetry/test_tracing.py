@@ -15,8 +15,8 @@ from cluster.wiring.logging import configure_tracing
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError
 from pipelines.jobs.job import Job
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until
 

@@ -15,7 +15,7 @@ from pipelines.jobs.job import RESULT_FORMATS, MinutesRecord
 from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.storage.layout import PARKED_MINUTES, JobKeys
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import meeting
 
 REQUEST = MinutesRequest(tenant="acme", job_id="a1", title="Call", minutes="llm", language=None)

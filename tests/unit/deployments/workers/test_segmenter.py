@@ -23,7 +23,7 @@ from pipelines.errors import StoreUnavailable, TimedOut
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.support.hashing import HashCounter
 
 RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"

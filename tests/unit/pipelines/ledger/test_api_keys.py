@@ -5,7 +5,7 @@ import pytest
 from pipelines.errors import KeyUnknown, LedgerUnavailable, OptionError
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
 from pipelines.ledger.open import connect_keys, open_ledger
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 
 
 def make_key(tenant="acme", *, now_s=1000.0, lifetime_s=None, name="recorder", scopes=JOB_SCOPES):

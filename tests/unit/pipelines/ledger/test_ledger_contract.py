@@ -18,8 +18,8 @@ from pipelines.ledger import database, migrations
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.schema import SCHEMA_REVISION, metadata
-from pipelines.testing.ledger import ManualClock, MemoryLedger
 from tests.contracts.ledger import LedgerContract, make_job
+from tests.fakes.ledger import ManualClock, MemoryLedger
 
 
 @pytest.fixture

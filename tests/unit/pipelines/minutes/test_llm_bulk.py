@@ -18,7 +18,7 @@ from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.provider.circuit_breaker import BreakerOptions
 from pipelines.minutes.provider.faults import RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits
-from pipelines.testing.deepseek_server import BatchCounts, DeepSeekServer, FaultKind, ServerOptions
+from tests.fakes.deepseek_server import BatchCounts, DeepSeekServer, FaultKind, ServerOptions
 from tests.support.llm_lab import ALONE, LabOptions, connected, meeting
 from tests.support.virtual_time import AsgiStream, run_in_virtual_time
 

@@ -26,7 +26,7 @@ from pipelines.minutes.provider.faults import CallFailed, Fault, fault_of_status
 from pipelines.minutes.provider.pricing import price_of
 from pipelines.minutes.provider.sse import read_events
 from pipelines.minutes.provider.token_count import estimate_tokens
-from pipelines.testing.deepseek_answers import meetings_in
+from tests.fakes.deepseek_answers import meetings_in
 from tests.support.llm_lab import meeting, said
 from tests.support.virtual_time import run_in_virtual_time
 

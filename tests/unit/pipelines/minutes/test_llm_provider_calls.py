@@ -18,7 +18,7 @@ from pipelines.minutes.provider.endpoints import JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fail, Failures, Fault, Park, Retry, RetryPolicy
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import price_of
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 
 POLICY = RetryPolicy(max_attempts=3, max_overloads=5, backoff=Backoff(first_s=1.0, longest_s=10.0))
 REQUEST = ChatRequest(messages=(Message(role="user", content="minutes, please"),), max_tokens=100)

@@ -18,8 +18,8 @@ from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.provider.pricing import is_peak, next_off_peak
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.deepseek_server import DeepSeekServer
-from pipelines.testing.store import MemoryStore
+from tests.fakes.deepseek_server import DeepSeekServer
+from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import LabOptions, connected, meeting
 from tests.support.virtual_time import AsgiStream
 

@@ -23,9 +23,9 @@ from pipelines.ledger.api_keys import JOB_SCOPES, ApiKey, digest_of, new_key, no
 from pipelines.ledger.open import connect_keys, open_ledger
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import RESERVED_TENANTS, JobKeys
-from pipelines.testing.api_keys import MemoryKeys
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 
 NOW_S = 1_900_000_000.0
 NAMES = sorted(RESERVED_TENANTS)

@@ -12,8 +12,8 @@ import pytest
 from pipelines.errors import BlobMissing, ConfigurationError, StoreUnavailable
 from pipelines.storage.folder import TEMPORARY_LIFETIME_S, LocalStore
 from pipelines.storage.open import open_store
-from pipelines.testing.store import MemoryStore
 from tests.contracts.store import CONTENT, DurableStoreContract, StoreContract
+from tests.fakes.store import MemoryStore
 
 
 class TestMemoryStore(StoreContract):

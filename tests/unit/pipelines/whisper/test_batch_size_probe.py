@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from pipelines.core import ChunkResult
-from pipelines.testing.engine import FakeEngine, coded_pcm
 from pipelines.whisper.batch_size_probe import Trial, best_size, try_sizes
 from pipelines.whisper.options import DecodeRequest
+from tests.fakes.engine import FakeEngine, coded_pcm
 
 ROWS = [DecodeRequest(pcm=coded_pcm(range(1, 11)), index=n) for n in range(3)]
 

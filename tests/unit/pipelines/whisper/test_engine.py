@@ -21,7 +21,7 @@ from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.models.catalogue import BUNDLED_DIR
 from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import Isolator, RowFailure, WhisperModel
-from pipelines.whisper.engine import DecodeOptions, EngineOptions, DecodeRequest, WhisperEngine, window_frames
+from pipelines.whisper.engine import DecodeOptions, DecodeRequest, EngineOptions, WhisperEngine, window_frames
 from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.options import Attempt
 from pipelines.whisper.quality import Rule, Thresholds

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.testing.engine import FakeEngine, coded_pcm
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from tests.contracts.engine import EngineContract, Pcm
+from tests.fakes.engine import FakeEngine, coded_pcm
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from deployments.sources.limits import SourceLimits
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.open import open_store
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Api, SteeredCoordinator, api_config, fields_of
 from tests.support.asgi_server import serve_asgi
 

@@ -11,7 +11,7 @@ from deployments.http.dependencies import BACKEND
 from deployments.retention.housekeeping import Retention, enforce_retention
 from pipelines.ids import created_at_s
 from pipelines.storage.open import open_store
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 from tests.servers.s3 import s3_server
 from tests.unit.deployments.http.api.test_tenants import Tenants
 

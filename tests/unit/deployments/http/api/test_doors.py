@@ -15,8 +15,8 @@ from deployments.auth.authenticators import ApiKeyOrJwtAuthenticator, MetricsTok
 from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
 from pipelines.errors import ConfigurationError, LedgerUnavailable, TimedOut, Unauthenticated
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, RESERVED_TENANTS, Scope, new_key
-from pipelines.testing.api_keys import MemoryKeys
-from pipelines.testing.ledger import ManualClock
+from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.ledger import ManualClock
 
 SECRET = "a secret that is long enough for HS256"
 

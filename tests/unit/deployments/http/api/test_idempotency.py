@@ -5,8 +5,8 @@ import pytest
 from deployments.intake.idempotency import held
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 

@@ -9,8 +9,8 @@ import pytest
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.jobs.events import CancelRequested
 from pipelines.jobs.job import JobState
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.waiting import until
 
 AUDIO = b"RIFF" + bytes(range(256)) * 20

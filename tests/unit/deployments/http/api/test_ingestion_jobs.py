@@ -19,8 +19,8 @@ from pipelines.jobs.events import (
 )
 from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.storage.layout import JobKeys
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.waiting import until
 
 CHUNK = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=20 * SAMPLE_RATE),))

@@ -11,8 +11,8 @@ from deployments.http.routes import health
 from deployments.limits import IngestionLimits
 from deployments.ports import ModelStatus
 from pipelines.errors import ConfigurationError
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import SteeredCoordinator, api_config
 
 

@@ -19,7 +19,7 @@ from deployments.intake.spool import Spool
 from deployments.intake.spool_sweep import sweep
 from pipelines.errors import Overloaded, StoreUnavailable, TooLarge
 from pipelines.storage.open import open_store
-from pipelines.testing.store import MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 

@@ -14,7 +14,7 @@ from deployments.intake.json_parsing import MAX_NAMES, parse_json, parse_object
 from deployments.schemas.batches import MAX_INLINE_BYTES, BatchRequest
 from deployments.schemas.options import parsed
 from pipelines.errors import InvalidRequest, OptionError, Unauthenticated
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 
 JSON = {"content-type": "application/json"}
 LARGEST = {"/v1/batches": MAX_INLINE_BYTES, "/v1/jobs/{job_id}/corrections": MAX_CORRECTION_BYTES}

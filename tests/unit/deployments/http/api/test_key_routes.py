@@ -5,7 +5,7 @@ import pytest
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, new_key
 from pipelines.storage.layout import RESERVED_TENANTS
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from deployments.limits import IngestionLimits, TenantLimits
 from pipelines.errors import Overloaded
 from pipelines.jobs.events import Claimed
 from pipelines.jobs.job import Progress
-from pipelines.testing.ledger import ManualClock, MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Connection, SteeredCoordinator, api_config
 from tests.support.waiting import until
 

@@ -12,9 +12,9 @@ from deployments.limits import IngestionLimits
 from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
 from pipelines.models.profile import ModelProfile
-from pipelines.testing.engine import FakeEngine
-from pipelines.testing.ledger import MemoryLedger
-from pipelines.testing.store import MemoryStore
+from tests.fakes.engine import FakeEngine
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Connection, api_config
 from tests.support.asgi_server import serve_asgi
 from tests.support.in_process_cluster import MODEL, InProcessCluster

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from deployments.limits import TenantLimits
-from pipelines.testing.ledger import MemoryLedger
+from tests.fakes.ledger import MemoryLedger
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_limits import Tenants, of

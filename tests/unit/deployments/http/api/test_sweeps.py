@@ -15,7 +15,7 @@ from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
 from deployments.sources.s3 import Found, Page, list_pages
 from pipelines.jobs.sidecar import sidecar_names
-from pipelines.testing.ledger import MemoryLedger
+from tests.fakes.ledger import MemoryLedger
 
 PLACE = SourceCredential(name="c", url="s3://calls/eu", secret="id:secret")
 SWEEP = "/v1/notifications/s3/sweep"

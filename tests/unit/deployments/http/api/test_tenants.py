@@ -3,7 +3,7 @@
 from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
-from pipelines.testing.api_keys import MemoryKeys
+from tests.fakes.api_keys import MemoryKeys
 
 
 class Tenants:

@@ -18,7 +18,7 @@ from deployments.limits import TenantLimits
 from pipelines.errors import Overloaded, StoreFull
 from pipelines.ids import new_id
 from pipelines.jobs.job import JobOptions
-from pipelines.testing.ledger import ManualClock
+from tests.fakes.ledger import ManualClock
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_limits import Tenants, of

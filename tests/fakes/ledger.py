@@ -40,9 +40,9 @@ from pipelines.ledger.rules import (
 )
 from pipelines.models.routing import ModelRoute
 from pipelines.scheduling.fair_share import Waiting, share_out
-from pipelines.testing.corrections import MemoryCorrections
-from pipelines.testing.outbox import MemoryOutbox
-from pipelines.testing.request_locks import MemoryKeyHolds
+from tests.fakes.corrections import MemoryCorrections
+from tests.fakes.outbox import MemoryOutbox
+from tests.fakes.request_locks import MemoryKeyHolds
 
 
 class ManualClock:

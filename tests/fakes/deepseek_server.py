@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from pipelines.testing.deepseek_answers import Mistake, answer_to, spoil
+from tests.fakes.deepseek_answers import Mistake, answer_to, spoil
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -90,7 +90,7 @@ class DeepSeekServer:
     def __init__(self, options: ServerOptions | None = None) -> None:
         self.options = options or ServerOptions()
         self.tally = BatchCounts()
-        self._rng = random.Random(self.options.seed)  # noqa: S311 - a simulation, repeatable
+        self._rng = random.Random(self.options.seed)
         self._cached: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
