@@ -36,13 +36,13 @@ class StorageRetry:
             try:
                 result = await attempt()
             except (StoreUnavailable, LedgerUnavailable) as error:
-                await self.rest(error, n_failures)
+                await self.pause(error, n_failures)
             else:
                 self.store_ok = self.ledger_ok = True
                 return result
         raise AssertionError("counting does not end")
 
-    async def rest(self, error: StoreUnavailable | LedgerUnavailable, n_failures: int) -> None:
+    async def pause(self, error: StoreUnavailable | LedgerUnavailable, n_failures: int) -> None:
         """Note what is away, and pause the longer the more failures came before."""
         if isinstance(error, StoreUnavailable):
             self.store_ok = False

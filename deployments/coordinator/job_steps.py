@@ -164,7 +164,7 @@ async def postpone(run: JobRunner, command: PostponeItem) -> None:
 async def count_language(run: JobRunner, command: CountLanguage) -> None:
     """Count one window's answer; once its channel's language is decided, store it and queue the chunks."""
     services, live = run.services, run.live
-    vote = live.hear(command.item.chunk, command.languages)
+    vote = live.add_window(command.item.chunk, command.languages)
     if vote is not None:
         await services.storage_retry.in_thread(job_data.store_language, services.store, live.keys, vote)
         _queue(run, live.decide(vote))

@@ -33,7 +33,7 @@ class LiveJob:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     given_language: str | None = None
     votes: dict[int, LanguageVote] = field(default_factory=dict)
-    ballots: dict[int, LanguageDetector] = field(default_factory=dict)
+    detectors: dict[int, LanguageDetector] = field(default_factory=dict)
     outcomes: Outcomes = field(default=Outcomes())
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
 
@@ -68,27 +68,27 @@ class LiveJob:
             if self.language_of(chunk.channel):
                 items.append(self.transcription(chunk))
             else:
-                ballot = self.ballots.setdefault(chunk.channel, LanguageDetector(channel=chunk.channel))
-                ballot.hold(chunk)
-                items += self._questions(ballot, complete=False)
+                detector = self.detectors.setdefault(chunk.channel, LanguageDetector(channel=chunk.channel))
+                detector.hold(chunk)
+                items += self._questions(detector, complete=False)
         return items
 
     def close_ballots(self) -> list[WorkItem]:
         """No more chunks will come: ask about channels that had too few windows so far."""
-        return [item for ballot in self.ballots.values() for item in self._questions(ballot, complete=True)]
+        return [item for detector in self.detectors.values() for item in self._questions(detector, complete=True)]
 
-    def hear(self, chunk: Chunk, probabilities: Mapping[str, float]) -> LanguageVote | None:
+    def add_window(self, chunk: Chunk, probabilities: Mapping[str, float]) -> LanguageVote | None:
         """Count one window's answer; the channel's vote once it is complete."""
-        ballot = self.ballots.get(chunk.channel)
-        if ballot is None or not ballot.hear(chunk.index, probabilities):
+        detector = self.detectors.get(chunk.channel)
+        if detector is None or not detector.add_window(chunk.index, probabilities):
             return None
-        return ballot.result() or LanguageVote(channel=chunk.channel, language="en", probability=0.0)
+        return detector.result() or LanguageVote(channel=chunk.channel, language="en", probability=0.0)
 
     def decide(self, vote: LanguageVote) -> list[WorkItem]:
         """Fix a channel's language and release the chunks that waited for it."""
         self.votes[vote.channel] = vote
-        ballot = self.ballots.pop(vote.channel, None)
-        return [self.transcription(chunk) for chunk in ballot.held] if ballot else []
+        detector = self.detectors.pop(vote.channel, None)
+        return [self.transcription(chunk) for chunk in detector.held] if detector else []
 
     def span_stored(self, span: Span) -> SpanStored:
         """Return the event that a span brings: which of its chunks have an outcome already, as they are cut now.
@@ -137,7 +137,7 @@ class LiveJob:
         deadline = self.job.options.deadline
         return deadline.timestamp() if deadline else None
 
-    def _questions(self, ballot: LanguageDetector, *, complete: bool) -> list[WorkItem]:
+    def _questions(self, detector: LanguageDetector, *, complete: bool) -> list[WorkItem]:
         return [
             WorkItem(
                 task="detect_language",
@@ -148,5 +148,5 @@ class LiveJob:
                 priority=DETECTION_PRIORITY,
                 deadline_s=self._deadline_s,
             )
-            for chunk in ballot.ask(complete=complete)
+            for chunk in detector.choose_windows(complete=complete)
         ]

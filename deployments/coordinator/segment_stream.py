@@ -40,7 +40,7 @@ async def spans_of(
                     n_seen, n_outages, n_attempts = position, 0, 0
                     yield found
         except (StoreUnavailable, LedgerUnavailable) as error:
-            await storage_retry.rest(error, n_outages)
+            await storage_retry.pause(error, n_outages)
             n_outages += 1
         except (TimedOut, ReplicaLost) as error:
             n_attempts += 1

@@ -93,19 +93,19 @@ class BatchBody(ApiModel):
     request_id: str = Field(description="The `X-Request-ID` of the request that brought it; its jobs have it too.")
 
     @classmethod
-    def of(cls, batch: Batch, tally: BatchCounts, speed: float, usd_per_hour: float | None) -> Self:
+    def of(cls, batch: Batch, counts: BatchCounts, speed: float, usd_per_hour: float | None) -> Self:
         """Show a batch; ``speed`` is audio seconds per second, 0 while unknown."""
-        counts = [*tally.entries.items(), *tally.jobs.items(), ("gone", tally.gone)]
-        open_ = sum(n for state, n in tally.entries.items() if state is not EntryState.DROPPED)
-        live = sum(n for state, n in tally.jobs.items() if not state.final)
+        by_state = [*counts.entries.items(), *counts.jobs.items(), ("gone", counts.gone)]
+        open_ = sum(n for state, n in counts.entries.items() if state is not EntryState.DROPPED)
+        live = sum(n for state, n in counts.jobs.items() if not state.final)
         estimate = None
-        if tally.n_probed or tally.n_unreadable or batch.state in (BatchState.PROBING, BatchState.ESTIMATED):
+        if counts.n_probed or counts.n_unreadable or batch.state in (BatchState.PROBING, BatchState.ESTIMATED):
             estimate = EstimateBody(
-                audio_h=round(tally.probed_s / 3600, 4),
-                n_probed=tally.n_probed,
-                n_unreadable=tally.n_unreadable,
-                wall_s=round(tally.probed_s / speed, 1) if speed else None,
-                cost_usd=None if usd_per_hour is None else round(tally.probed_s / 3600 * usd_per_hour, 4),
+                audio_h=round(counts.probed_s / 3600, 4),
+                n_probed=counts.n_probed,
+                n_unreadable=counts.n_unreadable,
+                wall_s=round(counts.probed_s / speed, 1) if speed else None,
+                cost_usd=None if usd_per_hour is None else round(counts.probed_s / 3600 * usd_per_hour, 4),
             )
         return cls(
             id=batch.id,
@@ -113,10 +113,10 @@ class BatchBody(ApiModel):
             state=batch.state,
             finished=not open_ and not live,
             n_entries=batch.n_entries,
-            counts={str(state): n for state, n in counts if n},
-            audio_s=round(tally.audio_s, 3),
-            done_s=round(tally.done_s, 3),
-            eta_s=_eta_s(tally, open_, live, speed),
+            counts={str(state): n for state, n in by_state if n},
+            audio_s=round(counts.audio_s, 3),
+            done_s=round(counts.done_s, 3),
+            eta_s=_eta_s(counts, open_, live, speed),
             estimate=estimate,
             created_at=datetime.fromtimestamp(batch.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(batch.updated_at_s, UTC),
@@ -124,12 +124,12 @@ class BatchBody(ApiModel):
         )
 
 
-def _eta_s(tally: BatchCounts, n_open: int, n_live: int, speed: float) -> float | None:
+def _eta_s(counts: BatchCounts, n_open: int, n_live: int, speed: float) -> float | None:
     """Return seconds to the end, if the entries that have no job yet are as long as the others."""
-    n_seen = sum(tally.jobs.values())
+    n_seen = sum(counts.jobs.values())
     if not speed or not n_seen or not n_open + n_live:
         return None
-    return round((tally.audio_s - tally.done_s + n_open * tally.audio_s / n_seen) / speed, 1)
+    return round((counts.audio_s - counts.done_s + n_open * counts.audio_s / n_seen) / speed, 1)
 
 
 class BatchList(ApiModel):

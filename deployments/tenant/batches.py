@@ -105,27 +105,27 @@ class TenantBatches:
 
     async def show(self, batch: Batch) -> BatchBody:
         """Turn a batch into its wire form; raises `NotFound`."""
-        tally = await in_thread(self.book.tally, self.tenant, batch.id)
-        return BatchBody.of(batch, tally, await self._speed(), self.usd_per_hour)
+        counts = await in_thread(self.book.counts, self.tenant, batch.id)
+        return BatchBody.of(batch, counts, await self._speed(), self.usd_per_hour)
 
     async def newest(self, limit: int) -> list[BatchBody]:
         """Return the newest batches, counted together."""
         found = await in_thread(self.book.list, self.tenant, limit)
         if not found:
             return []
-        tallies = await in_thread(self.book.tallies, self.tenant, [batch.id for batch in found])
+        counts_of = await in_thread(self.book.counts_of, self.tenant, [batch.id for batch in found])
         speed = await self._speed()
-        there = [batch for batch in found if batch.id in tallies]  # one may be deleted meanwhile
-        return [BatchBody.of(batch, tallies[batch.id], speed, self.usd_per_hour) for batch in there]
+        there = [batch for batch in found if batch.id in counts_of]  # one may be deleted meanwhile
+        return [BatchBody.of(batch, counts_of[batch.id], speed, self.usd_per_hour) for batch in there]
 
     async def _speed(self) -> float:
         status = await self.jobs.coordinator_client.status()
         return status.speed if status else 0.0
 
-    async def move(self, batch_id: str, move: str) -> BatchBody:
+    async def change_state(self, batch_id: str, move: str) -> BatchBody:
         """Pause, resume or cancel; cancelling ends the batch's jobs too."""
         await self.get(batch_id)
-        batch = await in_thread(self.book.move, self.tenant, batch_id, move)
+        batch = await in_thread(self.book.change_state, self.tenant, batch_id, move)
         if move == "cancel":
             for job_id in await in_thread(self.book.live_jobs, self.tenant, batch_id):
                 await self.jobs.cancel(job_id)

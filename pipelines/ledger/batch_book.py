@@ -27,10 +27,10 @@ class BatchRepository(Protocol):
     def list(self, tenant: str, limit: int) -> Sequence[Batch]:
         """Return the newest batches."""
 
-    def tally(self, tenant: str, batch_id: str) -> BatchCounts:
+    def counts(self, tenant: str, batch_id: str) -> BatchCounts:
         """Count what became of a batch's entries."""
 
-    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
+    def counts_of(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
         """Return the same for those of several batches that exist, together."""
 
     def entries(
@@ -38,7 +38,7 @@ class BatchRepository(Protocol):
     ) -> Sequence[Entry]:
         """Return entries after a number, with their jobs."""
 
-    def move(self, tenant: str, batch_id: str, move: str) -> Batch:
+    def change_state(self, tenant: str, batch_id: str, move: str) -> Batch:
         """Pause, resume or cancel; raises `IllegalTransition`. Cancelling drops what has no job yet."""
 
     def live_jobs(self, tenant: str, batch_id: str) -> Sequence[str]:

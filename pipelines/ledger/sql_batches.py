@@ -82,14 +82,14 @@ class SqlBatches:
         with self._database.reading() as connection:
             return [_batch_of(row) for row in connection.execute(query)]
 
-    def tally(self, tenant: str, batch_id: str) -> BatchCounts:
-        """Count what became of a batch's entries; see `BatchRepository.tally`."""
+    def counts(self, tenant: str, batch_id: str) -> BatchCounts:
+        """Count what became of a batch's entries; see `BatchRepository.counts`."""
         with self._database.reading() as connection:
             known = _known(connection, tenant, batch_id)
             return _tallies(connection, tenant, [known.id])[known.id]
 
-    def tallies(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
-        """Count what became of the entries of several batches; see `BatchRepository.tallies`."""
+    def counts_of(self, tenant: str, batch_ids: Collection[str]) -> dict[str, BatchCounts]:
+        """Count what became of the entries of several batches; see `BatchRepository.counts_of`."""
         with self._database.reading() as connection:
             return _tallies(connection, tenant, batch_ids)
 
@@ -109,8 +109,8 @@ class SqlBatches:
             by_id = {row.id: job_of(row) for row in rows}
         return [replace(entry, job=by_id.get(entry.job_id or "")) for entry in found]
 
-    def move(self, tenant: str, batch_id: str, move: str) -> Batch:
-        """Pause, resume or cancel; see `BatchRepository.move`."""
+    def change_state(self, tenant: str, batch_id: str, move: str) -> Batch:
+        """Pause, resume or cancel; see `BatchRepository.change_state`."""
         with self._database.writing() as connection:
             batch = _batch_of(_known(connection, tenant, batch_id, lock=True))
             after = replace(batch, state=moved(batch.state, move), updated_at_s=self._clock())

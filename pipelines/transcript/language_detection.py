@@ -27,7 +27,7 @@ class LanguageDetector:
         """Keep a chunk until the language is known."""
         self.held.append(chunk)
 
-    def ask(self, *, complete: bool) -> tuple[Chunk, ...]:
+    def choose_windows(self, *, complete: bool) -> tuple[Chunk, ...]:
         """Choose the windows to ask, once: when enough wait, or when no more will come (``complete``)."""
         if self.asked or not self.held or (len(self.held) < SAMPLE_WINDOWS and not complete):
             return ()
@@ -35,7 +35,7 @@ class LanguageDetector:
         self.asked = tuple(self.held[::step][:SAMPLE_WINDOWS])
         return self.asked
 
-    def hear(self, index: int, probabilities: Mapping[str, float]) -> bool:
+    def add_window(self, index: int, probabilities: Mapping[str, float]) -> bool:
         """Take in one window's probabilities (empty: it could not be asked); True when all are in."""
         self._votes[index] = probabilities
         return len(self._votes) >= len(self.asked)

@@ -147,7 +147,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         responses=documented(*CHANGE_BATCH),
     )
     async def move(batch_id: str, move: Literal["pause", "resume", "cancel"], batches: BatchWriter) -> BatchBody:
-        return await batches.move(batch_id, move)
+        return await batches.change_state(batch_id, move)
 
     @router.get(
         BATCHES_PATH + "/{batch_id}/entries", summary="List a batch's entries", responses=documented(*ONE_BATCH)

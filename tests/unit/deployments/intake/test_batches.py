@@ -253,7 +253,7 @@ async def test_an_entry_forgets_a_job_that_is_erased(office):
     assert "secret" not in repr(blank)
     assert (blank.seq, blank.state, blank.job_id, blank.job) == (0, first.state, first.job_id, None)
     assert other == second
-    assert office.book.tally("default", batch["id"]).gone == 1
+    assert office.book.counts("default", batch["id"]).gone == 1
     listed = await office.http.get(f"/v1/batches/{batch['id']}/entries")
     manifest = await office.http.get(f"/v1/batches/{batch['id']}/manifest")
     assert (listed.status_code, manifest.status_code) == (200, 200)
