@@ -147,7 +147,7 @@ async def test_the_list_is_one_question_to_each(office, monkeypatch):
     office.book.n_asked.clear()
     assert (await office.http.get("/v1/batches")).json()["batches"] == shown
     assert n_asked == 1
-    assert office.book.n_asked == {"list": 1, "tallies": 1}
+    assert office.book.n_asked == {"list": 1, "counts_of": 1}
 
 
 async def test_a_batch_becomes_jobs_that_end(office):
