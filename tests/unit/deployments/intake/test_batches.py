@@ -64,7 +64,7 @@ class CountedBook(SqlBatches):
         self.n_asked = Counter()
 
     def __getattribute__(self, name):
-        if name in ("get", "list", "tally", "tallies"):
+        if name in ("get", "list", "counts", "counts_of"):
             self.n_asked[name] += 1
         return super().__getattribute__(name)
 
