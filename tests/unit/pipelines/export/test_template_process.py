@@ -135,7 +135,7 @@ def run_child(monkeypatch: pytest.MonkeyPatch, act: Act, **limits: Any) -> None:
     pid = os.fork()
     if pid == 0:
         ours.close()
-        host.serve(theirs)
+        template_host.serve(theirs)
         os._exit(0)
     theirs.close()
     try:
