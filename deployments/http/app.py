@@ -20,6 +20,7 @@ from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
 from deployments.http.openai.routes import speech_routes
 from deployments.http.openapi import DESCRIPTION, TAGS, DocumentedApi
 from deployments.http.origins import origin_of
+from deployments.http.routes.admin import admin_routes
 from deployments.http.routes.api_keys import key_routes
 from deployments.http.routes.audio import audio_routes
 from deployments.http.routes.batches import batch_routes
@@ -27,7 +28,6 @@ from deployments.http.routes.bucket_notifications import notification_routes
 from deployments.http.routes.console import console_routes
 from deployments.http.routes.corrections import correction_routes
 from deployments.http.routes.deliveries import delivery_routes
-from deployments.http.routes.drain import admin_routes
 from deployments.http.routes.health import service_routes
 from deployments.http.routes.job_minutes import job_minutes_routes
 from deployments.http.routes.jobs import job_routes

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from schemathesis.core.failures import FailureGroup
 
-from deployments.http.routes.drain import DRAIN_PATH
+from deployments.http.routes.admin import DRAIN_PATH
 from tests.attack.run import Probe
 from tests.attack.target import Finding, Target, answering
 from tests.support.api_conformance import Server, operations, try_operation

@@ -2,6 +2,6 @@
 
 import "./browser.mjs";
 
-export const SOURCES = new URL("../../../deployments/console/js/", import.meta.url);
+export const SOURCES = new URL("../../../../deployments/console/js/", import.meta.url);
 
 export const load = (path) => import(new URL(path, SOURCES));

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
     from ray.serve.handle import DeploymentHandle
 
-    from cluster.serve import replicas
+    from cluster.serve import replica_process
     from cluster.serve.segmenter import SegmenterReplica
     from deployments.handles import BEGUN, SegmenterHandle
 
@@ -77,7 +77,7 @@ async def test_a_bad_recording_is_raised() -> None:
 @pytest.fixture
 def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SegmenterReplica]:
     """It cuts two at a time, of the four recordings in its store."""
-    monkeypatch.setattr(replicas, "observe", lambda settings: None)
+    monkeypatch.setattr(replica_process, "observe", lambda settings: None)
     settings = Settings(store_url=f"file://{tmp_path}")
     store = open_store(settings.store_url)
     for number in range(4):

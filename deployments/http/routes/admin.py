@@ -96,7 +96,7 @@ def admin_routes(backend: Backend) -> APIRouter:
             "Events, their causes and what each began, from the memory of the Coordinator that runs now: the first and "
             "the last of each job that it heard of lately, of any tenant. Names no recording and quotes none."
         ),
-        responses=documented(Reason.JOB_UNKNOWN, Reason.REPLICA_LOST),
+        responses=documented(Reason.JOB_UNKNOWN, Reason.INVALID_OPTION, Reason.REPLICA_LOST),
     )
     async def story(job_id: str, operator: Admin) -> StoryBody:
         entries = await backend.coordinator_client.story(job_id)
