@@ -77,7 +77,7 @@ CORRECT = """async () => {
 }"""
 
 
-def take(browser: Browser, url: str, house: ConsoleServer, jobs: dict[str, Any]) -> None:
+def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any]) -> None:
     """Every picture."""
     PICTURES.mkdir(exist_ok=True)
 
@@ -123,8 +123,8 @@ def take(browser: Browser, url: str, house: ConsoleServer, jobs: dict[str, Any])
     picture("cluster", "#/cluster", WIDE, LIGHT, ENGLISH)
     picture("phone-jobs", "", PHONE, LIGHT, CHINESE)
     picture("phone-transcript", job("meeting"), PHONE, DARK, ENGLISH)
-    house.add_batch("october-calls", done=180, failed=3, live=8, to_come=409, age_s=8000)
-    house.add_batch("board-2026", done=12, failed=0, live=0, to_come=0, age_s=90_000)
+    console.add_batch("october-calls", done=180, failed=3, live=8, to_come=409, age_s=8000)
+    console.add_batch("board-2026", done=12, failed=0, live=0, to_come=0, age_s=90_000)
     picture("batches", "#/batches", WIDE, LIGHT, ENGLISH)
     picture("phone-batches", "#/batches", PHONE, DARK, CHINESE)
 
@@ -156,14 +156,14 @@ def main() -> None:
     parser.add_argument("--fluid", action="store_true", help="measure how long frames take instead")
     fluid = parser.parse_args().fluid
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        house = ConsoleServer(Path(folder))
-        jobs = house.fill()
-        house.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
-        house.change(jobs["meeting"], n_failed_chunks=1)
-        house.add_many(1000)
-        long_job = house.add_done("three-hours.wav", long_transcript(3.0), age_s=100_000)
+        console = ConsoleServer(Path(folder))
+        jobs = console.fill()
+        console.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
+        console.change(jobs["meeting"], n_failed_chunks=1)
+        console.add_many(1000)
+        long_job = console.add_done("three-hours.wav", long_transcript(3.0), age_s=100_000)
         port = free_port()
-        server = uvicorn.Server(uvicorn.Config(house.app, port=port, log_config=None, lifespan="off", ws="none"))
+        server = uvicorn.Server(uvicorn.Config(console.app, port=port, log_config=None, lifespan="off", ws="none"))
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started:
@@ -176,7 +176,7 @@ def main() -> None:
         if fluid:
             measure(browser, url, long_job.id)
         else:
-            take(browser, url, house, jobs)
+            take(browser, url, console, jobs)
         browser.close()
         server.should_exit = True
         thread.join()

@@ -111,7 +111,7 @@ def serving(
 
 
 def check_authentication(settings: Settings, say: Callable[[str], None]) -> None:
-    """Raise `ConfigurationError` for a door that cannot be built; say so when nobody has a key to it."""
+    """Raise `ConfigurationError` for an authenticator that cannot be built; say so when there is no key yet."""
     from cluster.wiring.authentication import build_authenticator  # not for every command: it takes the web framework
 
     keys = connect_keys(settings.ledger_url)

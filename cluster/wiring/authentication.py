@@ -22,9 +22,9 @@ from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
 
 def build_authenticator(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Authenticator:
     """The doorkeeper of the chosen mode; raises `ConfigurationError` for a secret that is missing or too short."""
-    door = _door(settings, keys, env)
+    authenticator = _door(settings, keys, env)
     token = read_secret(METRICS_TOKEN, env)
-    return door if token is None else MetricsTokenAuthenticator(token, door)
+    return authenticator if token is None else MetricsTokenAuthenticator(token, authenticator)
 
 
 def known_hosts(settings: Settings) -> frozenset[str] | None:

@@ -18,7 +18,7 @@ MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minu
 
 
 class Documents:
-    """Documents of transcripts, and of minutes in the style of their tenants' house."""
+    """Documents of transcripts, and of minutes in the style of their tenants' cluster."""
 
     def __init__(self, store: BlobStore, styles: TenantStyles, templates: Templates | None = None) -> None:
         """``templates`` None: each in a process of its own."""

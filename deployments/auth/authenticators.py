@@ -54,7 +54,7 @@ class ApiKeyOrJwtAuthenticator:
 
 
 class MetricsTokenAuthenticator:
-    """Lets Prometheus in by a token of its own, everybody else by the door behind."""
+    """Authenticates Prometheus by a token of its own, everybody else by the authenticator behind."""
 
     def __init__(self, token: str, behind: Authenticator) -> None:
         self._token = token.encode()

@@ -129,7 +129,7 @@ _WITH_BODY = documented(Reason.INVALID_REQUEST, Reason.TOO_LARGE, Reason.UNSUPPO
 
 
 def _document_guard(operation: dict[str, Any]) -> None:
-    """Add to an operation's answers those of the door before it, and of the bound on its body."""
+    """Add to an operation's answers those of authentication, and of the bound on its body."""
     answers = operation["responses"]
     guards = {**_GUARDED, **_WITH_BODY} if "requestBody" in operation else _GUARDED
     for status, guard in guards.items():

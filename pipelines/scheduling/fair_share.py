@@ -1,4 +1,4 @@
-"""Which queued jobs are begun next: whoever has the fewest jobs in hand comes first, so that nobody fills the house."""
+"""Choose the queued jobs that are begun next: tenants with the fewest jobs in hand come first."""
 
 import heapq
 from collections.abc import Mapping, Sequence

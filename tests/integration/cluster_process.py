@@ -1,4 +1,4 @@
-"""The house in a process of its own, over a ledger and a folder that outlive it: for tests that kill or freeze it."""
+"""The cluster in a process of its own, over a ledger and a folder that outlive it: for tests that kill or freeze it."""
 
 import asyncio
 import contextlib
@@ -128,7 +128,7 @@ def _main(program: Program, messages: Connection) -> None:
 
 async def _live(program: Program, messages: Connection) -> None:
     clockwork = _Clockwork(program)
-    house = InProcessCluster(
+    cluster = InProcessCluster(
         _Watched(open_ledger(program.ledger_url), LEDGER_WRITES, clockwork, clockwork.transaction),
         _Watched(open_store(program.store_url), STORE_WRITES, clockwork, contextlib.nullcontext()),
         engine=SlowEngine(program.batch_s),
@@ -137,18 +137,18 @@ async def _live(program: Program, messages: Connection) -> None:
     )
     for job_id, numbers in program.jobs.items():
         try:
-            house.ledger.get(TENANT, job_id)
+            cluster.ledger.get(TENANT, job_id)
         except JobUnknown:
-            house.submit(job_id, numbers, tenant=TENANT)
-    await house.coordinator.start()
-    ended = asyncio.create_task(house.ended(*(house.ledger.get(TENANT, job_id) for job_id in program.jobs)))
+            cluster.submit(job_id, numbers, tenant=TENANT)
+    await cluster.coordinator.start()
+    ended = asyncio.create_task(cluster.ended(*(cluster.ledger.get(TENANT, job_id) for job_id in program.jobs)))
     with contextlib.suppress(Fenced):
         while program.freeze_after or not ended.done():
             await asyncio.sleep(0.02)
-            house.coordinator.check()
-        await house.coordinator.stop()
+            cluster.coordinator.check()
+        await cluster.coordinator.stop()
         messages.send("done")
         return
     messages.send("fenced")
     await asyncio.sleep(program.afterlife_s)
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()

@@ -28,7 +28,7 @@ def pcm() -> Pcm:
 
 @pytest.fixture(scope="module")
 def stitched(pcm: Pcm) -> Transcript:
-    """What the house makes of it: spans, chunks, batches of rows, word times, stitching."""
+    """What the cluster makes of it: spans, chunks, batches of rows, word times, stitching."""
     return product_transcript(MODEL, pcm, DecodeOptions(language="en", word_timestamps=True))
 
 

@@ -94,19 +94,19 @@ async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Pat
 async def test_work_waits_for_room(disk: Disk, tmp_path: Path) -> None:
     """A job whose store is full goes on by itself when there is room, with every word."""
     ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
-    house = InProcessCluster(
+    cluster = InProcessCluster(
         ledger,
         open_store(f"file://{disk.path}/blobs"),
         storage_retry=(storage_retry := StorageRetry(Backoff(first_s=0.05, longest_s=0.2))),
     )
-    job = house.submit("j", range(1, 60))
+    job = cluster.submit("j", range(1, 60))
     disk.fill()
-    await house.coordinator.start()
+    await cluster.coordinator.start()
     await until(lambda: not storage_retry.store_ok)
     assert not ledger.get("t", "j").state.final
     disk.free()
-    ended = await house.ended(job)
+    ended = await cluster.ended(job)
     assert succeeded(ended), ended[0].detail
-    assert house.words(job) == list(range(1, 60))
-    await house.coordinator.stop()
+    assert cluster.words(job) == list(range(1, 60))
+    await cluster.coordinator.stop()
     ledger.close()

@@ -43,16 +43,16 @@ def test_a_kill_between_any_two_writes_converges(tmp_path: Path) -> None:
 
 async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
     """The next start: whoever was told nothing sends the job again, then everything goes on by itself."""
-    house = InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)
+    cluster = InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)
     try:
         job = ledger.get(TENANT, JOB)
     except JobUnknown:
-        job = house.submit(JOB, NUMBERS, tenant=TENANT)
-    await house.coordinator.start()
+        job = cluster.submit(JOB, NUMBERS, tenant=TENANT)
+    await cluster.coordinator.start()
     try:
-        (ended,) = await house.ended(job)
+        (ended,) = await cluster.ended(job)
         assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
-        assert house.words(job) == list(NUMBERS), when
+        assert cluster.words(job) == list(NUMBERS), when
         names = [event.name for event in ledger.events(TENANT, JOB)]
         assert [name for name in names if name in set(JobState)] == [
             *(["queued"] if "queued" in names else []),
@@ -66,4 +66,4 @@ async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
     except TimeoutError:
         raise AssertionError(f"{when}: {ledger.get(TENANT, JOB)}, stored: {list(store.list(''))}") from None
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()

@@ -37,11 +37,11 @@ async def test_restarts_of_the_server_lose_nothing(server: PostgresServer, tmp_p
     """Jobs are sent and worked off while the server dies again and again; what was accepted succeeds exactly once."""
     draw = random.Random(SEED)
     ledger = open_ledger(server.url("restarts"))
-    house = InProcessCluster(ledger, open_store(f"file://{tmp_path / 'store'}"), engine=SlowEngine(0.05))
+    cluster = InProcessCluster(ledger, open_store(f"file://{tmp_path / 'store'}"), engine=SlowEngine(0.05))
     numbers = {f"j{n}": range(1 + 100 * n, 25 + 100 * n) for n in range(N_JOBS)}
 
     async def send() -> list[Job]:
-        return [await _insist(house, job_id, numbers[job_id]) for job_id in numbers]
+        return [await _insist(cluster, job_id, numbers[job_id]) for job_id in numbers]
 
     def n_ended() -> int:
         try:
@@ -50,7 +50,7 @@ async def test_restarts_of_the_server_lose_nothing(server: PostgresServer, tmp_p
             return -1
 
     try:
-        await house.coordinator.start()
+        await cluster.coordinator.start()
         sending = asyncio.create_task(send())
         for after in sorted(draw.sample(range(1, N_JOBS - 10), N_RESTARTS)):
             await until(lambda after=after: n_ended() >= after, 240.0)  # type: ignore[misc]  # a default binds it
@@ -64,18 +64,18 @@ async def test_restarts_of_the_server_lose_nothing(server: PostgresServer, tmp_p
         for job in ended:
             names = [event.name for event in ledger.events(job.tenant, job.id)]
             assert names.count(JobState.SUCCEEDED) == 1, names
-            assert house.words(job) == list(numbers[job.id])
-        await until(lambda: all("/results/" in key for key in house.store.list("")))
-        house.coordinator.check()
-        await house.coordinator.stop()
+            assert cluster.words(job) == list(numbers[job.id])
+        await until(lambda: all("/results/" in key for key in cluster.store.list("")))
+        cluster.coordinator.check()
+        await cluster.coordinator.stop()
     finally:
         ledger.close()
 
 
-async def _insist(house: InProcessCluster, job_id: str, numbers: range) -> Job:
+async def _insist(cluster: InProcessCluster, job_id: str, numbers: range) -> Job:
     """Send a job until it is accepted, as clients do that get a 503."""
     while True:
         try:
-            return await asyncio.to_thread(house.submit, job_id, numbers)
+            return await asyncio.to_thread(cluster.submit, job_id, numbers)
         except LedgerUnavailable:
             await asyncio.sleep(0.2)

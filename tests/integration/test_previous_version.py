@@ -155,7 +155,7 @@ async def _check_jobs(site: Installation, previous: Previous) -> None:
     assert {name: job.state for name, job in ended.items()} == {name: job["ends"] for name, job in jobs.items()}
     for name, job in ended.items():
         if job.state is JobState.SUCCEEDED and jobs[name]["words"]:
-            assert site.house.words(job) == jobs[name]["words"], name
+            assert site.cluster.words(job) == jobs[name]["words"], name
 
 
 async def _check_parked(site: Installation, previous: Previous) -> None:
@@ -235,7 +235,7 @@ async def _check_upload(site: Installation, previous: Previous) -> None:
     rest = source_of(upload["words"])[upload["n_bytes"] :]
     job_id = (await site.ask("PATCH", upload["path"], 204, headers=piece, content=rest)).headers["x-meetmemo-job"]
     await until(lambda: site.ledger.get(TENANT, job_id).state is JobState.SUCCEEDED)
-    assert site.house.words(site.ledger.get(TENANT, job_id)) == upload["words"]
+    assert site.cluster.words(site.ledger.get(TENANT, job_id)) == upload["words"]
 
 
 async def _check_messages(site: Installation, previous: Previous) -> None:
@@ -264,4 +264,4 @@ async def _check_quarantine(site: Installation, previous: Previous) -> None:
     await site.ask("GET", chunks[0]["clip"], 200)
     retried = (await site.ask("POST", f"/v1/jobs/{failed}/retry", 202)).json()["id"]
     await until(lambda: site.ledger.get(TENANT, retried).state is JobState.SUCCEEDED)
-    assert site.house.words(site.ledger.get(TENANT, retried)) == list(range(501, 506))
+    assert site.cluster.words(site.ledger.get(TENANT, retried)) == list(range(501, 506))

@@ -64,7 +64,7 @@ def store(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> BlobStore:
 
 
 class _Recordings:
-    """The real Segmenter behind the house's port."""
+    """The real Segmenter behind the cluster's port."""
 
     def __init__(self, store: BlobStore) -> None:
         self._segmenter = Segmenter(
@@ -82,23 +82,23 @@ async def test_a_fault_at_every_call_site(
 ) -> None:
     """Whatever is asked of the store fails the first time; the job succeeds once, whole, and leaves results only."""
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
-    house = _house(ledger, store)
-    job = house.submit("j", NUMBERS)
+    cluster = _cluster(ledger, store)
+    job = cluster.submit("j", NUMBERS)
     try:
         with proxy.failing_first(fault, methods):
-            await house.coordinator.start()
-            (ended,) = await house.ended(job, timeout_s=240.0)
-            await house.coordinator.stop()
+            await cluster.coordinator.start()
+            (ended,) = await cluster.ended(job, timeout_s=240.0)
+            await cluster.coordinator.stop()
         assert (ended.state, ended.n_failed_chunks, ended.reason) == (JobState.SUCCEEDED, 0, None), ended.detail
         names = [event.name for event in ledger.events("t", "j")]
         assert [name for name in names if name in set(JobState)][-3:] == ["transcribing", "summarizing", "succeeded"]
         assert names.count("succeeded") == 1
-        assert house.words(job) == list(NUMBERS)
+        assert cluster.words(job) == list(NUMBERS)
         n_sites = {method: sum(1 for found, _ in proxy.faulted if found == method) for method in methods}
         assert n_sites["GET"] > 15
         assert n_sites.get("PUT", 20) > 15
         # The clean-up met faults as well: the next start's housekeeping brings it to its end.
-        again = _house(ledger, store)
+        again = _cluster(ledger, store)
         await again.coordinator.start()
         await until(lambda: all("/results/" in key for key in store.list("")))
         await again.coordinator.stop()
@@ -114,19 +114,19 @@ async def test_the_segmenter_meets_faults(fault: Fault, store: BlobStore, proxy:
     transcripts = []
     try:
         for job_id in ("calm", "wild"):
-            house = _house(ledger, store, segmenter=_Recordings(store))
-            job = _submit_recording(house, job_id)
+            cluster = _cluster(ledger, store, segmenter=_Recordings(store))
+            job = _submit_recording(cluster, job_id)
             if job_id == "wild":
                 with proxy.failing_first(fault, READS if fault is Fault.TRUNCATE else ALL):
-                    await house.coordinator.start()
-                    (ended,) = await house.ended(job, timeout_s=240.0)
-                    await house.coordinator.stop()
+                    await cluster.coordinator.start()
+                    (ended,) = await cluster.ended(job, timeout_s=240.0)
+                    await cluster.coordinator.stop()
             else:
-                await house.coordinator.start()
-                (ended,) = await house.ended(job, timeout_s=240.0)
-                await house.coordinator.stop()
+                await cluster.coordinator.start()
+                (ended,) = await cluster.ended(job, timeout_s=240.0)
+                await cluster.coordinator.stop()
             assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), ended.detail
-            transcripts.append(encode(house.transcript(job)))
+            transcripts.append(encode(cluster.transcript(job)))
     finally:
         ledger.close()
     assert transcripts[0] == transcripts[1]
@@ -135,30 +135,30 @@ async def test_the_segmenter_meets_faults(fault: Fault, store: BlobStore, proxy:
 async def test_corrupt_blobs_are_read_again(store: BlobStore, proxy: FaultyProxy, tmp_path: Path) -> None:
     """A reply that differs from its checksum counts as no reply."""
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
-    house = _house(ledger, store)
-    job = house.submit("j", NUMBERS)
+    cluster = _cluster(ledger, store)
+    job = cluster.submit("j", NUMBERS)
     keys = JobKeys(tenant="t", job_id="j")
     try:
-        await house.coordinator.start()
-        (ended,) = await house.ended(job, timeout_s=240.0)
-        await house.coordinator.stop()
+        await cluster.coordinator.start()
+        (ended,) = await cluster.ended(job, timeout_s=240.0)
+        await cluster.coordinator.stop()
     finally:
         ledger.close()
     assert ended.state is JobState.SUCCEEDED
     proxy.misbehave(Fault.CORRUPT, 1, ("GET",))
     with pytest.raises(s3.StoreUnavailable, match="checksum"):
         await asyncio.to_thread(store.get, keys.transcript)
-    assert house.words(job) == list(NUMBERS)
+    assert cluster.words(job) == list(NUMBERS)
 
 
-def _house(ledger: Ledger, store: BlobStore, segmenter: SegmenterPort | None = None) -> InProcessCluster:
-    """A house whose pauses are short: here every call meets a fault, and most meet many."""
+def _cluster(ledger: Ledger, store: BlobStore, segmenter: SegmenterPort | None = None) -> InProcessCluster:
+    """A cluster whose pauses are short: here every call meets a fault, and most meet many."""
     return InProcessCluster(
         ledger, store, segmenter=segmenter, storage_retry=StorageRetry(Backoff(first_s=0.01, longest_s=0.05))
     )
 
 
-def _submit_recording(house: InProcessCluster, job_id: str) -> Job:
-    job = house.submit(job_id, [])
-    house.store.put_file(JobKeys(tenant=job.tenant, job_id=job_id).source, RECORDINGS / "short.mp3")
+def _submit_recording(cluster: InProcessCluster, job_id: str) -> Job:
+    job = cluster.submit(job_id, [])
+    cluster.store.put_file(JobKeys(tenant=job.tenant, job_id=job_id).source, RECORDINGS / "short.mp3")
     return job

@@ -72,16 +72,16 @@ class Server:
 def serving(*, upload_idle_timeout_s: float = 60.0) -> Iterator[Server]:
     """The API over fakes with one job of every kind, by a real server in a thread."""
     with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
-        house = ConsoleServer(
+        console = ConsoleServer(
             Path(folder),
             coordinator=HastyCoordinator,
             upload_idle_timeout_s=upload_idle_timeout_s,
             keys=MemoryKeys(),
         )
-        jobs = house.fill()
-        house.add_quarantined(jobs["meeting"], 1.0, 2.0, "out of memory")
+        jobs = console.fill()
+        console.add_quarantined(jobs["meeting"], 1.0, 2.0, "out of memory")
         server = uvicorn.Server(
-            uvicorn.Config(house.app, port=0, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+            uvicorn.Config(console.app, port=0, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
         )
         thread = threading.Thread(target=server.run)
         thread.start()

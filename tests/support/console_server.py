@@ -182,7 +182,7 @@ class ConsoleServer:
         )
         with contextlib.closing(open_ledger(self.batch_url)) as ledger:
             self.book.create(batch, entries, key=None, fingerprint="")
-            lease = ledger.acquire_lease("house", 60.0)
+            lease = ledger.acquire_lease("console", 60.0)
             assert lease is not None
             self.book.create_jobs(lease, done + failed + live, new_id)
             for number, job in enumerate(sorted(ledger.claim(lease, n_entries), key=lambda job: job.filename)):
@@ -426,16 +426,16 @@ def minutes_of(transcript: Transcript) -> Minutes:
 def main() -> None:
     """Serve it for a person to look at, on the port that the first argument names."""
     with tempfile.TemporaryDirectory() as folder:
-        house = ConsoleServer(Path(folder))
-        jobs = house.fill()
-        house.add_many(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
-        house.add_done("three-hours.wav", long_transcript(3.0), age_s=7000)
-        house.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
-        house.change(jobs["meeting"], n_failed_chunks=1)
-        house.add_batch("october-calls", done=180, failed=3, live=8, to_come=409)
+        console = ConsoleServer(Path(folder))
+        jobs = console.fill()
+        console.add_many(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+        console.add_done("three-hours.wav", long_transcript(3.0), age_s=7000)
+        console.add_quarantined(jobs["meeting"], 40.0, 44.0, "RuntimeError: CUDA error: device-side assert triggered")
+        console.change(jobs["meeting"], n_failed_chunks=1)
+        console.add_batch("october-calls", done=180, failed=3, live=8, to_come=409)
         print(json.dumps({name: job.id for name, job in jobs.items()}))
         uvicorn.run(
-            house.app, port=int(sys.argv[1]) if len(sys.argv) > 1 else 8123, log_level="warning", lifespan="off"
+            console.app, port=int(sys.argv[1]) if len(sys.argv) > 1 else 8123, log_level="warning", lifespan="off"
         )
 
 

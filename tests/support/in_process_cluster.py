@@ -1,4 +1,4 @@
-"""The whole house in one process: real Coordinator, Transcriber and MinutesWriter, no Ray, coded audio.
+"""The whole cluster in one process: real Coordinator, Transcriber and MinutesWriter, no Ray, coded audio.
 
 Recordings are made of numbers (`tests.fakes.engine.coded_pcm`): a lost chunk is a missing word in the
 transcript, a chunk transcribed twice a doubled one.
@@ -107,7 +107,7 @@ class InProcessCluster:
         store: BlobStore,
         *,
         engine: FakeEngine | None = None,
-        owner: str = "house",
+        owner: str = "test",
         languages: tuple[str, ...] = ("en",),
         n_transcribers: int = 1,
         transcriber: TranscriberPort | None = None,

@@ -92,13 +92,13 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve a house from a thread; returns its URL."""
+    """Serve a cluster from a thread; returns its URL."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def serve(house: ConsoleServer) -> str:
+    def serve(console: ConsoleServer) -> str:
         port = free_port()
         config = uvicorn.Config(
-            house.app, port=port, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1
+            console.app, port=port, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)

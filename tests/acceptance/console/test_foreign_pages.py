@@ -59,8 +59,8 @@ REBOUND_PAGE = "/page"
 class Recorded:
     """Notes what an application answered."""
 
-    def __init__(self, house: ConsoleServer) -> None:
-        self.house = house
+    def __init__(self, server: ConsoleServer) -> None:
+        self.server = server
         self.answers: list[tuple[str, str, int]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class Recorded:
                 self.answers.append((scope["method"], scope["path"], message["status"]))
             await send(message)
 
-        app = HTMLResponse("<p>") if scope["path"] == REBOUND_PAGE else self.house.app
+        app = HTMLResponse("<p>") if scope["path"] == REBOUND_PAGE else self.server.app
         await app(scope, receive, noting_send)
 
 
@@ -77,7 +77,7 @@ class Recorded:
 class Site:
     """A server without authentication as the settings' defaults make it, and pages of somebody else."""
 
-    house: ConsoleServer
+    target: ConsoleServer
     recorded: Recorded
     port: int
     foreign_port: int
@@ -86,10 +86,10 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """Both listen on this machine; the page's own server has another port."""
-    house = ConsoleServer(tmp_path, known_hosts=known_hosts(load_settings(env={"MEETMEMO_HOME": str(tmp_path)})))
-    house.add("secret.wav", JobState.QUEUED)
+    target = ConsoleServer(tmp_path, known_hosts=known_hosts(load_settings(env={"MEETMEMO_HOME": str(tmp_path)})))
+    target.add("secret.wav", JobState.QUEUED)
     port = free_port()
-    recorded = Recorded(house)
+    recorded = Recorded(target)
     config = uvicorn.Config(recorded, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     pages = tmp_path / "pages"
@@ -101,7 +101,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         thread.start()
     while not server.started:
         assert threads[0].is_alive()
-    yield Site(house=house, recorded=recorded, port=port, foreign_port=foreign.server_address[1])
+    yield Site(target=target, recorded=recorded, port=port, foreign_port=foreign.server_address[1])
     server.should_exit = True
     foreign.shutdown()
     foreign.server_close()
@@ -139,9 +139,9 @@ def test_a_foreign_page_does_nothing(site: Site, foreign_page: Page, host: str) 
     changing = [(path, status) for method, path, status in site.recorded.answers if method == "POST"]
     assert len(changing) == 6
     assert {status for _, status in changing} == {403}
-    assert [job.filename for job in site.house.ledger.jobs.values()] == ["secret.wav"]
-    assert not site.house.coordinator.drained.draining
-    assert site.house.book.list("default", 10) == []
+    assert [job.filename for job in site.target.ledger.jobs.values()] == ["secret.wav"]
+    assert not site.target.coordinator.drained.draining
+    assert site.target.book.list("default", 10) == []
 
 
 def test_a_rebound_name_reads_nothing(site: Site, foreign_page: Page) -> None:

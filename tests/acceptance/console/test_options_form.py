@@ -16,8 +16,8 @@ NOT_HERE = {"webhook_url", "recipients"}  # nothing is signed and no mail is sen
 
 def test_every_option_has_an_input(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Those that are seldom needed are folded away; bounds are told before they are sent; what was chosen is sent."""
-    house = ConsoleServer(tmp_path)
-    page = open_page(serve(house))
+    site = ConsoleServer(tmp_path)
+    page = open_page(serve(site))
     recording = tmp_path / "talk.wav"
     recording.write_bytes(b"RIFF")
     page.set_input_files("#files", [recording])
@@ -32,7 +32,7 @@ def test_every_option_has_an_input(tmp_path: Path, serve: Serve, open_page: Open
     page.get_by_label("Beams of the decoder").fill("11")
     page.get_by_role("button", name="Send 1 recording").click()
     expect(page.locator("#option-fault-beam_size")).not_to_be_empty()
-    assert not house.ledger.list(None).jobs
+    assert not site.ledger.list(None).jobs
 
     page.get_by_label("Beams of the decoder").fill("5")
     page.get_by_label("Hide").select_option(["email", "cards"])
@@ -42,7 +42,7 @@ def test_every_option_has_an_input(tmp_path: Path, serve: Serve, open_page: Open
     page.get_by_label("Wanted by").fill("2030-01-02T03:04")
     page.get_by_role("button", name="Send 1 recording").click()
     expect(page.get_by_role("link", name="talk.wav")).to_be_visible()
-    (job,) = house.ledger.list(None).jobs
+    (job,) = site.ledger.list(None).jobs
     chosen = job.options
     assert (chosen.beam_size, chosen.mask, chosen.reuse) == (5, ("email", "cards"), False)
     assert (chosen.glossary, chosen.recording_date) == (("etcd", "Ray"), date(2026, 11, 24))
@@ -72,10 +72,10 @@ def test_an_option_the_console_has_no_word_for(tmp_path: Path, serve: Serve, ope
 
 def test_minutes_are_written_anew(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """The form has what decides the minutes, filled in as the job has it; a text that is emptied stays empty."""
-    house = ConsoleServer(tmp_path)
-    done = house.add_done("talk.wav", meeting_transcript())
-    house.change(done, options=replace(done.options, minutes_title="Board", minutes_template="classic"))
-    page = open_page(f"{serve(house)}/#/jobs/{done.id}", refusals=(404,))
+    site = ConsoleServer(tmp_path)
+    done = site.add_done("talk.wav", meeting_transcript())
+    site.change(done, options=replace(done.options, minutes_title="Board", minutes_template="classic"))
+    page = open_page(f"{serve(site)}/#/jobs/{done.id}", refusals=(404,))
     page.get_by_role("tab", name="Minutes").click()
     page.get_by_role("button", name="Write anew").click()
     expect(page.get_by_role("dialog")).to_be_visible()

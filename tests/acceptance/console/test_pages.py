@@ -25,10 +25,10 @@ def sign_in(page: Page, key: str) -> None:
 def test_two_tenants_sign_in(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Each sees its own jobs; the key is in no address, ends with the tab, and when it is taken away, so is access."""
     keyring = Keyring(**{"key-of-a": "a", "key-of-b": "b"})
-    house = ConsoleServer(tmp_path, authenticator=keyring)
-    house.add("of-a.wav", JobState.QUEUED, tenant="a")
-    hidden = house.add("of-b.wav", JobState.QUEUED, tenant="b")
-    page = open_page(serve(house), refusals=(401, 404))
+    site = ConsoleServer(tmp_path, authenticator=keyring)
+    site.add("of-a.wav", JobState.QUEUED, tenant="a")
+    hidden = site.add("of-b.wav", JobState.QUEUED, tenant="b")
+    page = open_page(serve(site), refusals=(401, 404))
     addresses: list[str] = []
     page.on("request", lambda sent: addresses.append(sent.url))
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -55,16 +55,16 @@ def test_two_tenants_sign_in(tmp_path: Path, serve: Serve, open_page: OpenPage) 
 
 def test_a_thousand_jobs(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Only the rows in view exist; scrolling brings the rest, search and filters find, changes arrive by themselves."""
-    house = ConsoleServer(tmp_path)
-    house.add_many(1000)
-    live = house.add("live.wav", JobState.TRANSCRIBING, progress=Progress(audio_s=600.0, done_s=60.0))
-    page = open_page(serve(house))
+    site = ConsoleServer(tmp_path)
+    site.add_many(1000)
+    live = site.add("live.wav", JobState.TRANSCRIBING, progress=Progress(audio_s=600.0, done_s=60.0))
+    page = open_page(serve(site))
     rows = page.locator(".rows .job")
     expect(page.get_by_role("button", name="All 1001")).to_be_visible()
     expect(rows.first).to_contain_text("1:00 of 10:00")
-    house.change(live, progress=Progress(audio_s=600.0, done_s=300.0))
+    site.change(live, progress=Progress(audio_s=600.0, done_s=300.0))
     expect(rows.first).to_contain_text("5:00 of 10:00")
-    house.change(live, state=JobState.SUCCEEDED)
+    site.change(live, state=JobState.SUCCEEDED)
     expect(rows.first).to_contain_text("Done")
     for _ in range(8):
         page.locator(".scroller").evaluate("element => element.scrollTop = element.scrollHeight")
@@ -84,10 +84,10 @@ def test_a_thousand_jobs(tmp_path: Path, serve: Serve, open_page: OpenPage) -> N
 
 def test_three_hours_of_speech(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """The text is there at once, a search finds in all of it, the last passage is reached, without audio as well."""
-    house = ConsoleServer(tmp_path)
+    site = ConsoleServer(tmp_path)
     transcript = long_transcript(3.0)
-    job = house.add_done("three-hours.wav", transcript)
-    page = open_page(f"{serve(house)}/#/jobs/{job.id}", refusals=(404,))
+    job = site.add_done("three-hours.wav", transcript)
+    page = open_page(f"{serve(site)}/#/jobs/{job.id}", refusals=(404,))
     expect(page.locator(".transcript li").first).to_be_visible()
     expect(page.get_by_text("The audio was not kept")).to_be_visible()
     wanted = "release"
@@ -110,10 +110,10 @@ def post(url: str, body: object) -> None:
 
 def test_a_transcript_is_corrected(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """By keyboard: text, undo, a speaker's name; a change survives the switch of language, and who saved meanwhile."""
-    house = ConsoleServer(tmp_path)
+    site = ConsoleServer(tmp_path)
     transcript = meeting_transcript()
-    job = house.add_done("meeting.flac", transcript)
-    url = serve(house)
+    job = site.add_done("meeting.flac", transcript)
+    url = serve(site)
     page = open_page(f"{url}/#/jobs/{job.id}", refusals=(404, 409))
     first, second = page.locator(".line .words").nth(0), page.locator(".line .words").nth(1)
     page.get_by_role("button", name="Correct", exact=True).click()
@@ -187,9 +187,9 @@ def test_a_transcript_is_corrected(tmp_path: Path, serve: Serve, open_page: Open
 
 def test_a_batch_is_steered(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """On a phone: its totals, its recordings a page at a time, pause and resume, what failed again, the manifest."""
-    house = ConsoleServer(tmp_path)
-    house.add_batch("october", done=90, failed=2, live=3, to_come=45)
-    page = open_page(f"{serve(house)}/#/batches", **PHONE)
+    site = ConsoleServer(tmp_path)
+    site.add_batch("october", done=90, failed=2, live=3, to_come=45)
+    page = open_page(f"{serve(site)}/#/batches", **PHONE)
     card = page.locator(".batch")
     expect(card).to_contain_text("140 recordings")
     for total in ("90 Done", "2 Failed", "3 Transcribing", "45 To come"):
@@ -231,8 +231,8 @@ def long_recording() -> bytes:
 
 def test_an_upload_survives_a_cut(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """A connection that is cut goes on where it was, so does a pause; what arrives is the file, once."""
-    house = ConsoleServer(tmp_path)
-    page = open_page(serve(house), refusals=(0,))
+    site = ConsoleServer(tmp_path)
+    page = open_page(serve(site), refusals=(0,))
     recording = long_recording()
     path = tmp_path / "all-hands.wav"
     path.write_bytes(recording)
@@ -275,7 +275,7 @@ def test_an_upload_survives_a_cut(tmp_path: Path, serve: Serve, open_page: OpenP
     held[0].continue_()
     expect(page.get_by_text("1 recording was sent.")).to_be_visible()
     expect(page.get_by_role("link", name="all-hands.wav")).to_be_visible()
-    (job,) = house.ledger.list(None).jobs
+    (job,) = site.ledger.list(None).jobs
     assert (job.options.vocabulary, job.options.speakers) == (("Kubernetes", "etcd"), ("Ann", "Bob"))
     assert job.source.sha256 == hashlib.sha256(recording).hexdigest()
     assert offsets[0] == 0
@@ -284,11 +284,11 @@ def test_an_upload_survives_a_cut(tmp_path: Path, serve: Serve, open_page: OpenP
 
 def test_a_failed_job_is_tried_again(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Where its recording can be fetched again there is a button, and a new job; where not, there is none."""
-    house = ConsoleServer(tmp_path)
+    site = ConsoleServer(tmp_path)
     fields = {"reason": Reason.SOURCE_UNREACHABLE, "detail": "no route"}
-    house.add("uploaded.wav", JobState.FAILED, age_s=60, **fields)
-    house.add("pulled.wav", JobState.FAILED, age_s=50, source_url="https://recordings.example/1.wav?key=x", **fields)
-    page = open_page(serve(house))
+    site.add("uploaded.wav", JobState.FAILED, age_s=60, **fields)
+    site.add("pulled.wav", JobState.FAILED, age_s=50, source_url="https://recordings.example/1.wav?key=x", **fields)
+    page = open_page(serve(site))
     expect(page.get_by_role("button", name="Try uploaded.wav again")).to_have_count(0)
     page.get_by_role("button", name="Try pulled.wav again").click()
     expect(page.get_by_role("link", name="pulled.wav")).to_have_count(2)

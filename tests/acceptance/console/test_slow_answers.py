@@ -36,9 +36,9 @@ def let_go(page: Page, waiting: list[Route]) -> None:
 
 def test_downloads_wait_for_what_they_download(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """The menu is there only when every entry works: not before it is known whose minutes are shown."""
-    house = ConsoleServer(tmp_path)
-    job = house.add_done("meeting.flac", meeting_transcript())
-    page = open_page(serve(house), refusals=(404,))
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("meeting.flac", meeting_transcript())
+    page = open_page(serve(site), refusals=(404,))
     waiting = held(page, "**/corrections")
     page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
     page.wait_for_timeout(SLOW_MS)
@@ -56,9 +56,9 @@ def test_a_transcript_that_cannot_be_read_can_be_asked_for_again(
     tmp_path: Path, serve: Serve, open_page: OpenPage
 ) -> None:
     """The page says what is wrong and offers another try, which works."""
-    house = ConsoleServer(tmp_path)
-    job = house.add_done("meeting.flac", meeting_transcript())
-    url = serve(house)
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("meeting.flac", meeting_transcript())
+    url = serve(site)
     page = open_page(url, refusals=(404, 503))
     answers = iter((503,))
     page.route(
@@ -72,13 +72,13 @@ def test_a_transcript_that_cannot_be_read_can_be_asked_for_again(
 
 def test_the_version_chosen_last_is_shown(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """An earlier choice whose answer comes later does not overwrite it; what is copied is what is shown."""
-    house = ConsoleServer(tmp_path)
-    first = house.add_done("meeting.flac", meeting_transcript(), age_s=60)
-    second = house.add_done("meeting.flac", meeting_transcript())
-    house.change(second, minutes_of=first.id)
+    site = ConsoleServer(tmp_path)
+    first = site.add_done("meeting.flac", meeting_transcript(), age_s=60)
+    second = site.add_done("meeting.flac", meeting_transcript())
+    site.change(second, minutes_of=first.id)
     for job, title in ((first, "The first minutes"), (second, "The second minutes")):
-        put_minutes(house, job.id, title)
-    page = open_page(serve(house), refusals=(404,))
+        put_minutes(site, job.id, title)
+    page = open_page(serve(site), refusals=(404,))
     page.route("**/v1/jobs/*/minutes", lambda route: fulfill_versions(route, page, (first.id, second.id)))
     page.goto(f"{page.url.split('#')[0]}#/jobs/{first.id}")
     expect(page.get_by_role("heading", name="The first minutes")).to_be_visible()
@@ -94,10 +94,10 @@ def test_the_version_chosen_last_is_shown(tmp_path: Path, serve: Serve, open_pag
     expect(page.get_by_role("heading", name="The second minutes")).to_have_count(0)
 
 
-def put_minutes(house: ConsoleServer, job_id: str, title: str) -> None:
+def put_minutes(site: ConsoleServer, job_id: str, title: str) -> None:
     """Give the minutes of a finished job a title of their own."""
     key = JobKeys(tenant="default", job_id=job_id).result("minutes.json")
-    house.store.put(key, json.dumps({**json.loads(house.store.get(key)), "title": title}).encode())
+    site.store.put(key, json.dumps({**json.loads(site.store.get(key)), "title": title}).encode())
 
 
 def fulfill_versions(route: Route, page: Page, ids: tuple[str, ...]) -> None:
@@ -109,9 +109,9 @@ def fulfill_versions(route: Route, page: Page, ids: tuple[str, ...]) -> None:
 
 def test_a_batch_lists_its_recordings_once(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Readings that overlap with a slow one do not list the same recordings again."""
-    house = ConsoleServer(tmp_path)
-    batch = house.add_batch("calls", done=2, failed=0, live=0, to_come=1)
-    page = open_page(serve(house), refusals=(404,))
+    site = ConsoleServer(tmp_path)
+    batch = site.add_batch("calls", done=2, failed=0, live=0, to_come=1)
+    page = open_page(serve(site), refusals=(404,))
     waiting = held(page, "**/entries?*")
     page.goto(f"{page.url.split('#')[0]}#/batches/{batch.id}")
     page.wait_for_timeout(3000 + SLOW_MS)  # longer than the page waits before it reads again
@@ -122,15 +122,15 @@ def test_a_batch_lists_its_recordings_once(tmp_path: Path, serve: Serve, open_pa
 
 def test_a_button_pressed_twice_does_one_thing(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Cancel is disabled until it is answered, also when its row is drawn again; a second click sends nothing."""
-    house = ConsoleServer(tmp_path)
-    job = house.add("call.wav", JobState.QUEUED)
-    page = open_page(serve(house), refusals=(404,))
+    site = ConsoleServer(tmp_path)
+    job = site.add("call.wav", JobState.QUEUED)
+    page = open_page(serve(site), refusals=(404,))
     waiting = held(page, "**/v1/jobs/*", lambda route: route.request.method == "DELETE")
     cancel = page.get_by_role("button", name="Cancel call.wav")
     cancel.click()
     expect(cancel).to_be_disabled()
     expect(cancel).to_be_focused()
-    house.change(job, state=JobState.TRANSCRIBING)
+    site.change(job, state=JobState.TRANSCRIBING)
     expect(page.locator(".rows .job")).to_contain_text("Transcribing")
     expect(cancel).to_be_disabled()
     cancel.click(force=True)
@@ -143,9 +143,9 @@ def test_a_button_pressed_twice_does_one_thing(tmp_path: Path, serve: Serve, ope
 
 def test_nothing_to_play_shows_no_player_buttons(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """Until it is known that there is audio nothing offers to play it."""
-    house = ConsoleServer(tmp_path)
-    job = house.add_done("meeting.flac", meeting_transcript())
-    page = open_page(serve(house), refusals=(404,))
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("meeting.flac", meeting_transcript())
+    page = open_page(serve(site), refusals=(404,))
     waiting = held(page, "**/audio/peaks")
     page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
     expect(page.get_by_role("region", name="Player")).to_be_visible()
@@ -157,8 +157,8 @@ def test_nothing_to_play_shows_no_player_buttons(tmp_path: Path, serve: Serve, o
 
 def test_signing_in_asks_once(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """While a key is being checked the button is disabled, and Enter sends no second request."""
-    house = ConsoleServer(tmp_path, authenticator=Keyring(**{"key-of-a": "a"}))
-    page = open_page(serve(house), refusals=(401,))
+    site = ConsoleServer(tmp_path, authenticator=Keyring(**{"key-of-a": "a"}))
+    page = open_page(serve(site), refusals=(401,))
     key = page.get_by_label("API key")
     key.fill("key-of-a")
     waiting = held(page, "**/v1/jobs?limit=1")
@@ -191,9 +191,9 @@ def test_draining_is_steered_once(tmp_path: Path, serve: Serve, open_page: OpenP
 
 def test_an_outage_that_is_over_is_not_told(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """The page of batches clears its error with the next answer, though no batch has changed."""
-    house = ConsoleServer(tmp_path)
-    house.add_batch("calls", done=1, failed=0, live=0, to_come=0)
-    page = open_page(serve(house) + "/#/batches", refusals=(503,))
+    site = ConsoleServer(tmp_path)
+    site.add_batch("calls", done=1, failed=0, live=0, to_come=0)
+    page = open_page(serve(site) + "/#/batches", refusals=(503,))
     expect(page.locator(".batch")).to_have_count(1)
     page.route("**/v1/batches?*", lambda route: route.fulfill(status=503, json=AWAY))
     expect(page.get_by_text("The ledger is away.")).to_be_visible()
@@ -203,9 +203,9 @@ def test_an_outage_that_is_over_is_not_told(tmp_path: Path, serve: Serve, open_p
 
 def test_a_version_that_cannot_be_read_is_not_chosen(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """The picker goes back to the version that is shown."""
-    house = ConsoleServer(tmp_path)
-    job = house.add_done("meeting.flac", meeting_transcript())
-    url = serve(house)
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("meeting.flac", meeting_transcript())
+    url = serve(site)
     page = open_page(url, refusals=(404, 503))
     body = {"base": 0, "speakers": {"David": "Dave"}}
     assert page.request.post(f"{url}/v1/jobs/{job.id}/corrections", data=body).ok
@@ -221,9 +221,9 @@ def test_a_version_that_cannot_be_read_is_not_chosen(tmp_path: Path, serve: Serv
 
 def test_nothing_is_corrected_while_a_version_is_saved(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """A change that the request does not hold would be lost: passages, Undo and Discard wait for the answer."""
-    house = ConsoleServer(tmp_path)
-    job = house.add_done("meeting.flac", meeting_transcript())
-    page = open_page(f"{serve(house)}/#/jobs/{job.id}", refusals=(404,))
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("meeting.flac", meeting_transcript())
+    page = open_page(f"{serve(site)}/#/jobs/{job.id}", refusals=(404,))
     first, second = page.locator(".line .words").nth(0), page.locator(".line .words").nth(1)
     page.get_by_role("button", name="Correct", exact=True).click()
     first.click()
@@ -245,9 +245,9 @@ def test_nothing_is_corrected_while_a_version_is_saved(tmp_path: Path, serve: Se
 
 def test_audio_is_deleted_once(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     """The button is there when there is audio, disabled while it is deleted, and gone afterwards with the player's."""
-    house = ConsoleServer(tmp_path)
-    job = house.add_done("call.opus", transcript_of("call-stereo.opus"), audio=RECORDINGS / "call-stereo.opus")
-    page = open_page(serve(house))
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("call.opus", transcript_of("call-stereo.opus"), audio=RECORDINGS / "call-stereo.opus")
+    page = open_page(serve(site))
     peaks = held(page, "**/audio/peaks")
     page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
     page.get_by_role("tab", name="Details").click()

@@ -44,11 +44,11 @@ def test_a_plan_kills_everything_within_the_run(seed: int, n_jobs: int, rounds: 
 
 async def _ended_job() -> tuple[MemoryLedger, MemoryStore, list[Accepted]]:
     ledger, store = MemoryLedger(), MemoryStore()
-    house = InProcessCluster(ledger, store)
-    await house.coordinator.start()
-    assert succeeded(await house.ended(house.submit("j", range(1, 30), tenant=audit.TENANT)))
+    cluster = InProcessCluster(ledger, store)
+    await cluster.coordinator.start()
+    assert succeeded(await cluster.ended(cluster.submit("j", range(1, 30), tenant=audit.TENANT)))
     await until(lambda: all("/results/" in key for key in store.list("")))  # else the stop may cut cleaning short
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()
     return ledger, store, [Accepted(job_id="j", submission=SENT)]
 
 

@@ -153,27 +153,27 @@ def test_idle_replicas_may_go() -> None:
 
 async def test_a_transcriber_hears_what_waits() -> None:
     """It is told with every batch, and forgets it with its last call."""
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
     heard: list[float] = []
-    complete = house.coordinator.complete
+    complete = cluster.coordinator.complete
 
     async def listen(*args: Any) -> float:
         backlog_s = await complete(*args)
         heard.append(backlog_s)
         return backlog_s
 
-    house.complete = listen  # type: ignore[method-assign]
-    house.engine.gate.clear()
-    await house.coordinator.start()
+    cluster.complete = listen  # type: ignore[method-assign]
+    cluster.engine.gate.clear()
+    await cluster.coordinator.start()
     try:
-        job = house.submit("j", range(1, 2000))  # more than all open calls claim at once
-        await until(lambda: len(house.coordinator._runners.dispatchers[MODEL].queue) > 0)
-        house.engine.gate.set()
-        await house.ended(job)
+        job = cluster.submit("j", range(1, 2000))  # more than all open calls claim at once
+        await until(lambda: len(cluster.coordinator._runners.dispatchers[MODEL].queue) > 0)
+        cluster.engine.gate.set()
+        await cluster.ended(job)
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
     assert max(heard) > 0
     assert heard[-1] == 0
-    transcriber: Transcriber = house.replicas[0]
+    transcriber: Transcriber = cluster.replicas[0]
     assert transcriber.backlog_s == 0
     assert transcriber.decode_slots.speed > 0

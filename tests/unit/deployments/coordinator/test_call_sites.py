@@ -68,29 +68,29 @@ async def run(n_store: int, n_ledger: int, *, after: bool) -> tuple[int, int]:
     """One job, one fault; returns how many calls there were of each kind."""
     ledger = Faulty(MemoryLedger(), LEDGER_CALLS, LedgerUnavailable)
     store = Faulty(MemoryStore(), BLOB_CALLS, StoreUnavailable)
-    house = InProcessCluster(
+    cluster = InProcessCluster(
         ledger,
         store,
         languages=("de", "en"),
         engine=FakeEngine(languages=("de", "en"), poison=[15]),
         storage_retry=StorageRetry(Backoff(first_s=0.001, longest_s=15.0)),
     )  # type: ignore[arg-type]
-    house.ledger, house.store = ledger.inner, store.inner  # the test's own looks do not fail
-    job = house.submit("j", NUMBERS, minutes="none")
+    cluster.ledger, cluster.store = ledger.inner, store.inner  # the test's own looks do not fail
+    job = cluster.submit("j", NUMBERS, minutes="none")
     ledger.n, store.n, ledger.after, store.after = n_ledger, n_store, after, after
     where = f"store call {n_store}, ledger call {n_ledger}"
     keys = JobKeys(tenant="t", job_id="j")
-    await house.coordinator.start()
+    await cluster.coordinator.start()
     try:
-        (ended,) = await house.ended(job)
+        (ended,) = await cluster.ended(job)
         assert succeeded([ended]), f"{where}: {ended}"
-        assert house.words(job) == [*range(1, 11), *range(21, 41)], where
+        assert cluster.words(job) == [*range(1, 11), *range(21, 41)], where
         assert ended.n_failed_chunks == 1, where
-        assert [event.name for event in house.ledger.events("t", "j")].count("succeeded") == 1, where
-        assert house.store.exists(keys.kept), where
-        await until(lambda: not house.store.exists(keys.source) and not list(house.store.list(keys.work)))
+        assert [event.name for event in cluster.ledger.events("t", "j")].count("succeeded") == 1, where
+        assert cluster.store.exists(keys.kept), where
+        await until(lambda: not cluster.store.exists(keys.source) and not list(cluster.store.list(keys.work)))
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
     return len(store.calls), len(ledger.calls)
 
 

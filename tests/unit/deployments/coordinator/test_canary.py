@@ -32,14 +32,14 @@ class KeepingStore(MemoryStore):
 async def decoded(ledger: MemoryLedger, stand_in: FakeEngine) -> dict[int, str]:
     """Run one job to its end; whatever decodes, every word is there. Returns the model of each chunk."""
     store = KeepingStore()
-    house = InProcessCluster(ledger, store, stand_in=stand_in)
-    await house.coordinator.start()
+    cluster = InProcessCluster(ledger, store, stand_in=stand_in)
+    await cluster.coordinator.start()
     try:
-        job = house.submit("j", NUMBERS)
-        assert succeeded(await house.ended(job))
+        job = cluster.submit("j", NUMBERS)
+        assert succeeded(await cluster.ended(job))
     finally:
-        await house.coordinator.stop()
-    assert house.words(job) == list(NUMBERS)
+        await cluster.coordinator.stop()
+    assert cluster.words(job) == list(NUMBERS)
     return store.decoded_by
 
 
@@ -78,18 +78,18 @@ async def test_a_model_that_does_not_fit_is_not_followed() -> None:
 async def test_a_running_coordinator_hears_of_it() -> None:
     """The command writes into the ledger; chunks that are cut afterwards go where it says."""
     ledger, store = MemoryLedger(), KeepingStore()
-    house = InProcessCluster(ledger, store, stand_in=FakeEngine())
-    runners: JobRunners = house.coordinator._runners
-    await house.coordinator.start()
+    cluster = InProcessCluster(ledger, store, stand_in=FakeEngine())
+    runners: JobRunners = cluster.coordinator._runners
+    await cluster.coordinator.start()
     try:
         ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
         await until(lambda: runners.dispatchers.route_of(MODEL) is not None)
         ledger.set_model_routes([])
         await until(lambda: runners.dispatchers.route_of(MODEL) is None)
-        job = house.submit("j", NUMBERS)
-        assert succeeded(await house.ended(job))
+        job = cluster.submit("j", NUMBERS)
+        assert succeeded(await cluster.ended(job))
         source = JobKeys(tenant="t", job_id="j").source  # deleted once the ledger has the job's end
         await until(lambda: not list(store.list(source)))
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
     assert set(store.decoded_by.values()) == {MODEL}

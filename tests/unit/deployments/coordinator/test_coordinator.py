@@ -25,12 +25,12 @@ from tests.support.waiting import until
 
 
 @asynccontextmanager
-async def running(house: InProcessCluster) -> AsyncIterator[InProcessCluster]:
-    await house.coordinator.start()
+async def running(cluster: InProcessCluster) -> AsyncIterator[InProcessCluster]:
+    await cluster.coordinator.start()
     try:
-        yield house
+        yield cluster
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
 
 
 @pytest.fixture
@@ -45,31 +45,31 @@ def store() -> MemoryStore:
 
 async def test_every_word_arrives_once_and_in_order(ledger: MemoryLedger, store: MemoryStore) -> None:
     """Several jobs over several replicas: each transcript holds exactly what its recording said."""
-    async with running(InProcessCluster(ledger, store, n_transcribers=3)) as house:
-        jobs = [house.submit(f"j{n}", range(1 + 100 * n, 88 + 100 * n)) for n in range(5)]
-        assert succeeded(await house.ended(*jobs))
+    async with running(InProcessCluster(ledger, store, n_transcribers=3)) as cluster:
+        jobs = [cluster.submit(f"j{n}", range(1 + 100 * n, 88 + 100 * n)) for n in range(5)]
+        assert succeeded(await cluster.ended(*jobs))
     for n, job in enumerate(jobs):
-        assert house.words(job) == list(range(1 + 100 * n, 88 + 100 * n))
+        assert cluster.words(job) == list(range(1 + 100 * n, 88 + 100 * n))
 
 
 async def test_more_jobs_in_hand_while_it_runs(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A raised bound is heeded at once: the queued job is begun although the first one has not ended."""
-    async with running(InProcessCluster(ledger, store, max_live_jobs=1)) as house:
-        house.engine.gate.clear()
-        jobs = [house.submit(f"j{n}", range(1, 20)) for n in range(2)]
+    async with running(InProcessCluster(ledger, store, max_live_jobs=1)) as cluster:
+        cluster.engine.gate.clear()
+        jobs = [cluster.submit(f"j{n}", range(1, 20)) for n in range(2)]
         await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 1)
-        house.coordinator.retune(max_live_jobs=2, max_pulls={"unknown": 3}, retention=Retention(results_days=1))
+        cluster.coordinator.retune(max_live_jobs=2, max_pulls={"unknown": 3}, retention=Retention(results_days=1))
         await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 2)
-        house.engine.gate.set()
-        assert succeeded(await house.ended(*jobs))
+        cluster.engine.gate.set()
+        assert succeeded(await cluster.ended(*jobs))
 
 
 async def test_another_batch_size_while_it_runs(ledger: MemoryLedger, store: MemoryStore) -> None:
     """The next batch that a Transcriber claims has the new size."""
-    async with running(InProcessCluster(ledger, store)) as house:
-        house.replicas[0].resize(1)
-        await house.ended(house.submit("j", range(1, 60)))
-    assert set(house.engine.batch_sizes) == {1}
+    async with running(InProcessCluster(ledger, store)) as cluster:
+        cluster.replicas[0].resize(1)
+        await cluster.ended(cluster.submit("j", range(1, 60)))
+    assert set(cluster.engine.batch_sizes) == {1}
 
 
 async def test_batches_grow_while_it_works(ledger: MemoryLedger, store: MemoryStore) -> None:
@@ -80,17 +80,17 @@ async def test_batches_grow_while_it_works(ledger: MemoryLedger, store: MemorySt
             time.sleep(0.05)
             return super().transcribe(rows)
 
-    async with running(InProcessCluster(ledger, store, engine=FlatEngine())) as house:
-        house.replicas[0].resize(1, 8)
-        assert succeeded(await house.ended(house.submit("j", range(1, 1500))))
-    assert max(house.engine.batch_sizes) == 8, house.engine.batch_sizes
+    async with running(InProcessCluster(ledger, store, engine=FlatEngine())) as cluster:
+        cluster.replicas[0].resize(1, 8)
+        assert succeeded(await cluster.ended(cluster.submit("j", range(1, 1500))))
+    assert max(cluster.engine.batch_sizes) == 8, cluster.engine.batch_sizes
 
 
 async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: MemoryStore) -> None:
     """After a job only its results are left in the store."""
-    async with running(InProcessCluster(ledger, store)) as house:
-        job = house.submit("j", range(1, 50))
-        (ended,) = await house.ended(job)
+    async with running(InProcessCluster(ledger, store)) as cluster:
+        job = cluster.submit("j", range(1, 50))
+        (ended,) = await cluster.ended(job)
         await until(lambda: not list(store.list(JobKeys(tenant="t", job_id="j").work)))
     left = set(store.list("t/j/"))
     assert left == {f"t/j/results/{name}" for name in (*ended.results, ".transcript")}
@@ -99,9 +99,9 @@ async def test_working_data_goes_and_results_stay(ledger: MemoryLedger, store: M
 
 async def test_a_bad_recording_fails_with_its_reason(ledger: MemoryLedger, store: MemoryStore) -> None:
     """What the Segmenter cannot read ends the job with the enumerated reason, not with a traceback."""
-    async with running(InProcessCluster(ledger, store)) as house:
-        house.segmenter.fail = UnsupportedFormat("that is no audio")
-        (job,) = await house.ended(house.submit("j", [1]))
+    async with running(InProcessCluster(ledger, store)) as cluster:
+        cluster.segmenter.fail = UnsupportedFormat("that is no audio")
+        (job,) = await cluster.ended(cluster.submit("j", [1]))
     assert (job.state, job.reason, job.detail) == (
         JobState.FAILED,
         Reason.UNSUPPORTED_FORMAT,
@@ -112,12 +112,12 @@ async def test_a_bad_recording_fails_with_its_reason(ledger: MemoryLedger, store
 async def test_a_poison_chunk_fails_alone(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A chunk that never decodes is given up; its job succeeds with that interval marked failed."""
     engine = FakeEngine(poison=[15])
-    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
-        (job,) = await house.ended(house.submit("j", range(1, 31)))
+    async with running(InProcessCluster(ledger, store, engine=engine)) as cluster:
+        (job,) = await cluster.ended(cluster.submit("j", range(1, 31)))
     assert job.state is JobState.SUCCEEDED
     assert job.n_failed_chunks == 1
-    assert house.words(job) == [*range(1, 11), *range(21, 31)]
-    failed = [interval for interval in house.transcript(job).coverage if interval.health is CoverageStatus.FAILED]
+    assert cluster.words(job) == [*range(1, 11), *range(21, 31)]
+    failed = [interval for interval in cluster.transcript(job).coverage if interval.health is CoverageStatus.FAILED]
     assert [(interval.start_s, interval.end_s) for interval in failed] == [(5.0, 10.0)]
 
 
@@ -125,26 +125,26 @@ async def test_cancel_is_final_even_while_rows_decode(ledger: MemoryLedger, stor
     """A cancel takes effect at once; what a replica still decodes for the job is ignored."""
     engine = FakeEngine()
     engine.gate.clear()
-    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
-        job = house.submit("j", range(1, 50))
+    async with running(InProcessCluster(ledger, store, engine=engine)) as cluster:
+        job = cluster.submit("j", range(1, 50))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         ledger.request_cancel("t", "j")
-        await house.coordinator.wake()
-        (ended,) = await house.ended(job)
+        await cluster.coordinator.wake()
+        (ended,) = await cluster.ended(job)
         engine.gate.set()
-        later = house.submit("k", range(1, 20))
-        assert succeeded(await house.ended(later))
+        later = cluster.submit("k", range(1, 20))
+        assert succeeded(await cluster.ended(later))
     assert ended.state is JobState.CANCELLED
     assert ledger.get("t", "j").state is JobState.CANCELLED
 
 
 async def test_a_queued_job_can_be_cancelled(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A wish to cancel that was noted before any Coordinator looked is not lost."""
-    house = InProcessCluster(ledger, store)
-    job = house.submit("j", range(1, 10))
+    cluster = InProcessCluster(ledger, store)
+    job = cluster.submit("j", range(1, 10))
     ledger.request_cancel("t", "j")
-    async with running(house):
-        (ended,) = await house.ended(job)
+    async with running(cluster):
+        (ended,) = await cluster.ended(job)
     assert ended.state is JobState.CANCELLED
 
 
@@ -198,32 +198,32 @@ async def test_work_waits_while_the_store_is_away(ledger: MemoryLedger, store: M
                 raise StoreUnavailable("away")
             return super().put(key, data, sha256=sha256)
 
-    async with running(InProcessCluster(ledger, Flaky(), max_attempts=2)) as house:
-        job = house.submit("j", range(1, 60))
-        assert succeeded(await house.ended(job))
-    assert house.words(job) == list(range(1, 60))
+    async with running(InProcessCluster(ledger, Flaky(), max_attempts=2)) as cluster:
+        job = cluster.submit("j", range(1, 60))
+        assert succeeded(await cluster.ended(job))
+    assert cluster.words(job) == list(range(1, 60))
 
 
 async def test_a_multilingual_model_is_asked_once_per_channel(ledger: MemoryLedger, store: MemoryStore) -> None:
     """Without a given language several windows vote, then the whole channel is decoded in that language."""
-    async with running(InProcessCluster(ledger, store, languages=("de", "en", "zh"))) as house:
-        job = house.submit("j", range(1, 100))
-        given = house.submit("k", range(1, 30), language="zh")
-        assert succeeded(await house.ended(job, given))
-    vote = house.transcript(job).languages[0]
-    assert (vote.language, house.transcript(job).language) == ("de", "de")
+    async with running(InProcessCluster(ledger, store, languages=("de", "en", "zh"))) as cluster:
+        job = cluster.submit("j", range(1, 100))
+        given = cluster.submit("k", range(1, 30), language="zh")
+        assert succeeded(await cluster.ended(job, given))
+    vote = cluster.transcript(job).languages[0]
+    assert (vote.language, cluster.transcript(job).language) == ("de", "de")
     assert 0 < vote.probability < 1
-    assert house.transcript(given).languages[0].probability == 1.0
-    assert house.words(job) == list(range(1, 100))
+    assert cluster.transcript(given).languages[0].probability == 1.0
+    assert cluster.words(job) == list(range(1, 100))
 
 
 async def test_watchers_hear_of_progress(ledger: MemoryLedger, store: MemoryStore) -> None:
     """`watch` returns as soon as a job has changed, and its progress never shrinks."""
-    async with running(InProcessCluster(ledger, store)) as house:
-        job = house.submit("j", range(1, 400))
+    async with running(InProcessCluster(ledger, store)) as cluster:
+        job = cluster.submit("j", range(1, 400))
         seen = [job]
         while not seen[-1].state.final:
-            view = await house.coordinator.watch("t", "j", seen[-1].version, 10.0)
+            view = await cluster.coordinator.watch("t", "j", seen[-1].version, 10.0)
             seen.append(view.job)
     done = [job.progress.done_s for job in seen]
     assert done == sorted(done)
@@ -232,12 +232,12 @@ async def test_watchers_hear_of_progress(ledger: MemoryLedger, store: MemoryStor
 
 async def test_no_replica_means_waiting(ledger: MemoryLedger, store: MemoryStore) -> None:
     """While no Transcriber answers a job waits: only chunks that replicas held count as attempts."""
-    async with running(InProcessCluster(ledger, store, transcriber=Unanswered())) as house:
-        house.submit("j", range(1, 20))
+    async with running(InProcessCluster(ledger, store, transcriber=Unanswered())) as cluster:
+        cluster.submit("j", range(1, 20))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         await asyncio.sleep(0.2)
         assert ledger.get("t", "j").state is JobState.TRANSCRIBING
-        status = await house.coordinator.status()
+        status = await cluster.coordinator.status()
     assert status.backlog_audio_s == pytest.approx(19 * 0.5)
 
 
@@ -245,21 +245,21 @@ async def test_a_job_deleted_under_way_is_forgotten(ledger: MemoryLedger, store:
     """When its record vanishes, a job's work stops and its data goes; other jobs are not touched."""
     engine = FakeEngine()
     engine.gate.clear()
-    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
-        house.submit("j", range(1, 50))
+    async with running(InProcessCluster(ledger, store, engine=engine)) as cluster:
+        cluster.submit("j", range(1, 50))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
         ledger.delete("t", "j")
         engine.gate.set()
-        other = house.submit("k", range(1, 30))
-        assert succeeded(await house.ended(other))
+        other = cluster.submit("k", range(1, 30))
+        assert succeeded(await cluster.ended(other))
         await until(lambda: not list(store.list("t/j/")))
-        assert (await house.coordinator.eta(("j",))) == {}
+        assert (await cluster.coordinator.eta(("j",))) == {}
 
 
 async def test_minutes_that_cannot_be_written_cost_no_transcript(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A wish the extractive writer cannot fulfil leaves the transcript's documents and a note."""
-    async with running(InProcessCluster(ledger, store)) as house:
-        (job,) = await house.ended(house.submit("j", range(1, 20), minutes_language="zh"))
+    async with running(InProcessCluster(ledger, store)) as cluster:
+        (job,) = await cluster.ended(cluster.submit("j", range(1, 20), minutes_language="zh"))
     assert job.state is JobState.SUCCEEDED
     assert all(name.startswith("transcript.") for name in job.results)
     assert "language model" in job.detail
@@ -288,58 +288,58 @@ async def test_draining_begins_nothing_and_ends_what_is_in_hand(ledger: MemoryLe
     """While it drains, queued jobs wait, those in hand go on, and cancels are heard; afterwards all goes on."""
     engine = FakeEngine()
     engine.gate.clear()
-    async with running(InProcessCluster(ledger, store, engine=engine)) as house:
-        begun = house.submit("j", range(1, 30))
+    async with running(InProcessCluster(ledger, store, engine=engine)) as cluster:
+        begun = cluster.submit("j", range(1, 30))
         await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
-        assert await house.coordinator.drain(begin=True) == DrainStatus(draining=True, refusing=False, n_live_jobs=1)
-        waiting, unwanted = house.submit("k", range(1, 30)), house.submit("l", range(1, 30))
+        assert await cluster.coordinator.drain(begin=True) == DrainStatus(draining=True, refusing=False, n_live_jobs=1)
+        waiting, unwanted = cluster.submit("k", range(1, 30)), cluster.submit("l", range(1, 30))
         ledger.request_cancel("t", "l")
-        await house.coordinator.wake()
-        assert [job.state for job in await house.ended(unwanted)] == [JobState.CANCELLED]
+        await cluster.coordinator.wake()
+        assert [job.state for job in await cluster.ended(unwanted)] == [JobState.CANCELLED]
         engine.gate.set()
-        assert succeeded(await house.ended(begun))
+        assert succeeded(await cluster.ended(begun))
         assert ledger.get("t", "k").state is JobState.QUEUED
-        assert (await house.coordinator.status()).draining
-        assert (await house.coordinator.drain()).n_live_jobs == 0
-        await house.coordinator.drain(begin=False)
-        assert succeeded(await house.ended(waiting))
+        assert (await cluster.coordinator.status()).draining
+        assert (await cluster.coordinator.drain()).n_live_jobs == 0
+        await cluster.coordinator.drain(begin=False)
+        assert succeeded(await cluster.ended(waiting))
 
 
 async def test_a_stop_gives_what_is_in_hand_some_time(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A stop with time to drain lets a short job end; without, it is left to the next start."""
-    house = InProcessCluster(ledger, store)
-    job = house.submit("j", range(1, 30))
-    await house.coordinator.start()
+    cluster = InProcessCluster(ledger, store)
+    job = cluster.submit("j", range(1, 30))
+    await cluster.coordinator.start()
     await until(lambda: ledger.get("t", "j").state is not JobState.QUEUED)
-    await house.coordinator.stop(drain_s=30.0)
+    await cluster.coordinator.stop(drain_s=30.0)
     assert ledger.get("t", job.id).state is JobState.SUCCEEDED
 
 
 async def test_a_job_whose_model_is_gone_fails_by_name(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A job for a model that is configured no more ends with the reason, and harms no other."""
-    house = InProcessCluster(ledger, store)
-    job = house.submit("j", range(1, 30))
+    cluster = InProcessCluster(ledger, store)
+    job = cluster.submit("j", range(1, 30))
     lost = replace(job, id="lost", options=replace(job.options, model="base"))
     ledger.create(lost)
-    async with running(house):
-        ended, failed = await house.ended(job, lost)
+    async with running(cluster):
+        ended, failed = await cluster.ended(job, lost)
     assert (ended.state, failed.state, failed.reason) == (JobState.SUCCEEDED, JobState.FAILED, Reason.MODEL_UNKNOWN)
 
 
 async def test_a_late_outcome_of_a_live_job_is_not_thrown_away(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A replica that reports to a Coordinator which has not recovered the job yet loses no result."""
-    house = InProcessCluster(ledger, store)
-    job = house.submit("j", range(1, 30))
+    cluster = InProcessCluster(ledger, store)
+    job = cluster.submit("j", range(1, 30))
     chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
     item = WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
     key = JobKeys(tenant="t", job_id="j").chunk(0, item.input_digest)
     store.put(key, b"{}")
-    await house.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))
+    await cluster.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))
     assert store.exists(key)
     lease = ledger.acquire_lease("test", 60.0)
     assert lease is not None
     ledger.apply(lease, replace(job, state=JobState.CANCELLED), job.version)
-    await house.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))
+    await cluster.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))
     assert not store.exists(key)
 
 
@@ -364,8 +364,10 @@ async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
     """A batch that never ends makes the replica's health check fail; an ordinary one does not."""
     engine = FakeEngine()
     clock = ManualClock()
-    house = InProcessCluster(MemoryLedger(), store, engine=engine)
-    transcriber = Transcriber(name="fake", engine=engine, store=store, source=house, max_rows=1, hang_s=60, clock=clock)
+    cluster = InProcessCluster(MemoryLedger(), store, engine=engine)
+    transcriber = Transcriber(
+        name="fake", engine=engine, store=store, source=cluster, max_rows=1, hang_s=60, clock=clock
+    )
     transcriber._timed([])
     transcriber.check()
     engine.gate.clear()

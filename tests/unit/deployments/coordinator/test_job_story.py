@@ -41,15 +41,15 @@ def test_jobs_heard_of_last_are_kept(stories: JobStories) -> None:
 
 async def test_a_coordinator_tells_why_a_chunk_is_missing() -> None:
     """Of a job with a chunk that nothing decodes: each attempt, and that it was given up."""
-    house = InProcessCluster(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
-    await house.coordinator.start()
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
+    await cluster.coordinator.start()
     try:
-        job = house.submit("j", range(1, 31))
-        await house.ended(job)
-        await until(lambda: not house.coordinator._runners.jobs)
-        story = await house.coordinator.story("j")
+        job = cluster.submit("j", range(1, 31))
+        await cluster.ended(job)
+        await until(lambda: not cluster.coordinator._runners.jobs)
+        story = await cluster.coordinator.story("j")
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
     failures = [entry for entry in story if entry.what.startswith("Outcome of chunk 0: ")]
     assert [entry.commands for entry in failures] == [("RetryItem model=fake chunk 0",)] * 3
     assert all(entry.stimulus_id.startswith("pull-") for entry in failures)

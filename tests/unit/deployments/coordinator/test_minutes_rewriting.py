@@ -21,52 +21,52 @@ from tests.support.in_process_cluster import InProcessCluster
 
 
 @pytest.fixture
-async def house():
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
-    await house.coordinator.start()
-    yield house
-    await house.coordinator.stop()
-    house.let_go()
+async def cluster():
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    await cluster.coordinator.start()
+    yield cluster
+    await cluster.coordinator.stop()
+    cluster.let_go()
 
 
-async def test_a_new_version(house: InProcessCluster) -> None:
+async def test_a_new_version(cluster: InProcessCluster) -> None:
     """It transcribes nothing, has its own documents by its own wishes, and leaves the earlier ones as they were."""
-    (first,) = await house.ended(house.submit("j1", range(1, 30)))
+    (first,) = await cluster.ended(cluster.submit("j1", range(1, 30)))
     assert first.minutes is not None
     assert (first.minutes.state, first.minutes.writer, first.minutes.usage) == ("written", "extractive", None)
-    before = {name: house.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
-    n_calls = house.segmenter.n_calls
+    before = {name: cluster.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
+    n_calls = cluster.segmenter.n_calls
     wishes = {
         "minutes_title": "Board",
         "minutes_template": "# {{ title }}\n\nshort\n",
         "recording_date": date(2026, 11, 24),
     }
-    (second,) = await house.ended(house.submit("j2", (), minutes_of="j1", **wishes))
+    (second,) = await cluster.ended(cluster.submit("j2", (), minutes_of="j1", **wishes))
     assert (second.state, second.results, second.detail) == (JobState.SUCCEEDED, RESULT_FORMATS, "")
-    assert house.segmenter.n_calls == n_calls
-    assert house.store.get("t/j2/results/minutes.md").startswith(b"# Board\n\nshort\n")
-    assert house.store.get("t/j2/results/transcript.srt") == before["transcript.srt"]
-    assert decode(Minutes, house.store.get("t/j2/results/minutes.json")).held_on == "2026-11-24"
-    assert before == {name: house.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
+    assert cluster.segmenter.n_calls == n_calls
+    assert cluster.store.get("t/j2/results/minutes.md").startswith(b"# Board\n\nshort\n")
+    assert cluster.store.get("t/j2/results/transcript.srt") == before["transcript.srt"]
+    assert decode(Minutes, cluster.store.get("t/j2/results/minutes.json")).held_on == "2026-11-24"
+    assert before == {name: cluster.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
 
 
-async def test_minutes_anew_wait_for_no_low_price(house: InProcessCluster) -> None:
+async def test_minutes_anew_wait_for_no_low_price(cluster: InProcessCluster) -> None:
     """Minutes of a recording may wait for low prices, counted from its transcript; those anew are wanted now."""
-    first = house.submit("j1", range(1, 30))
+    first = cluster.submit("j1", range(1, 30))
     assert MinutesRequest.of(first).asked_at_s == first.updated_at_s
-    assert MinutesRequest.of(house.submit("j2", (), minutes_of="j1")).asked_at_s is None
-    await house.ended(first)
+    assert MinutesRequest.of(cluster.submit("j2", (), minutes_of="j1")).asked_at_s is None
+    await cluster.ended(first)
 
 
-async def test_the_first_is_gone(house: InProcessCluster) -> None:
+async def test_the_first_is_gone(cluster: InProcessCluster) -> None:
     """Without a transcript to take, the job fails with the reason."""
-    (job,) = await house.ended(house.submit("j2", (), minutes_of="j1"))
+    (job,) = await cluster.ended(cluster.submit("j2", (), minutes_of="j1"))
     assert (job.state, job.reason) == (JobState.FAILED, Reason.BLOB_MISSING)
 
 
-async def test_a_template_that_fails_on_the_day(house: InProcessCluster) -> None:
+async def test_a_template_that_fails_on_the_day(cluster: InProcessCluster) -> None:
     """A template that these minutes cannot be laid out by gives way to the usual layout, and the job says so."""
-    (job,) = await house.ended(house.submit("j1", range(1, 30), minutes_template="{{ decisions[7].text }}"))
+    (job,) = await cluster.ended(cluster.submit("j1", range(1, 30), minutes_template="{{ decisions[7].text }}"))
     assert job.state is JobState.SUCCEEDED
     assert "template_invalid" in job.detail
     assert job.results == RESULT_FORMATS
@@ -95,11 +95,11 @@ async def test_no_process_for_a_template(error: MeetMemoError) -> None:
     store = MemoryStore()
     extractive = ExtractiveWriter()
     writer = MinutesWriter(store=store, writers={"auto": extractive}, clock=time.time, templates=Failing(error))
-    house = InProcessCluster(MemoryLedger(), store, minutes_writer=writer)
-    await house.coordinator.start()
-    (job,) = await house.ended(house.submit("j1", range(1, 30), minutes_template="# {{ title }}"))
+    cluster = InProcessCluster(MemoryLedger(), store, minutes_writer=writer)
+    await cluster.coordinator.start()
+    (job,) = await cluster.ended(cluster.submit("j1", range(1, 30), minutes_template="# {{ title }}"))
     assert job.state is JobState.SUCCEEDED
     assert str(error.reason) in job.detail
     assert job.results == RESULT_FORMATS
-    await house.coordinator.stop()
-    house.let_go()
+    await cluster.coordinator.stop()
+    cluster.let_go()

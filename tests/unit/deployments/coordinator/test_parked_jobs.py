@@ -30,12 +30,12 @@ class Provider:
 
 
 @asynccontextmanager
-async def running(house: InProcessCluster) -> AsyncIterator[InProcessCluster]:
-    await house.coordinator.start()
+async def running(cluster: InProcessCluster) -> AsyncIterator[InProcessCluster]:
+    await cluster.coordinator.start()
     try:
-        yield house
+        yield cluster
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
 
 
 def writer(store: MemoryStore, provider: Provider) -> MinutesWriter:
@@ -46,9 +46,9 @@ async def test_minutes_follow_across_a_restart() -> None:
     """Every job ends with its transcript while the model is away; after a restart of all, its minutes are there."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), Provider()
     first = InProcessCluster(ledger, store, owner="first", minutes_writer=writer(store, provider))
-    async with running(first) as house:
-        jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(3)]
-        for ended in await house.ended(*jobs):
+    async with running(first) as cluster:
+        jobs = [cluster.submit(f"j{n}", range(1, 30)) for n in range(3)]
+        for ended in await cluster.ended(*jobs):
             assert ended.state is JobState.SUCCEEDED
             assert ended.detail == f"{PARKED_NOTE}Insufficient Balance"
             assert "minutes.pdf" not in ended.results
@@ -56,10 +56,10 @@ async def test_minutes_follow_across_a_restart() -> None:
 
     reborn = writer(store, provider)
     second = InProcessCluster(ledger, store, owner="second")
-    async with running(second) as house:
-        assert await reborn.follow_up(house.coordinator) == 0
+    async with running(second) as cluster:
+        assert await reborn.follow_up(cluster.coordinator) == 0
         provider.away = False
-        assert await reborn.follow_up(house.coordinator) == 3
+        assert await reborn.follow_up(cluster.coordinator) == 3
     second.let_go()
     for job in jobs:
         followed = ledger.get("t", job.id)
@@ -85,26 +85,26 @@ async def test_slow_minutes_hold_back_no_recording() -> None:
     """More jobs than may be in hand at once are transcribed while none has its minutes; their transcripts are there."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), SlowProvider()
     slow = MinutesWriter(store=store, writers={"auto": provider}, clock=time.time)
-    async with running(InProcessCluster(ledger, store, minutes_writer=slow, max_live_jobs=2)) as house:
-        jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(7)]
+    async with running(InProcessCluster(ledger, store, minutes_writer=slow, max_live_jobs=2)) as cluster:
+        jobs = [cluster.submit(f"j{n}", range(1, 30)) for n in range(7)]
         await until(lambda: provider.n_asked == len(jobs))
         assert {ledger.get("t", job.id).state for job in jobs} == {JobState.SUMMARIZING}
         assert all(store.exists(f"t/{job.id}/results/transcript.json") for job in jobs)
         provider.answer.set()
-        assert succeeded(await house.ended(*jobs))
-    house.let_go()
+        assert succeeded(await cluster.ended(*jobs))
+    cluster.let_go()
 
 
 async def test_minutes_beyond_the_bound_are_parked() -> None:
     """What would wait in line without bound is parked, and follows when there is room."""
     ledger, store, provider = MemoryLedger(), MemoryStore(), SlowProvider()
     slow = MinutesWriter(store=store, writers={"auto": provider}, clock=time.time, max_at_once=2)
-    async with running(InProcessCluster(ledger, store, minutes_writer=slow)) as house:
-        jobs = [house.submit(f"j{n}", range(1, 30)) for n in range(5)]
+    async with running(InProcessCluster(ledger, store, minutes_writer=slow)) as cluster:
+        jobs = [cluster.submit(f"j{n}", range(1, 30)) for n in range(5)]
         await until(lambda: sum(ledger.get("t", job.id).state.final for job in jobs) == 3)
         parked = [job for job in jobs if ledger.get("t", job.id).state.final]
         assert all(ledger.get("t", job.id).detail == f"{PARKED_NOTE}2 minutes are being written" for job in parked)
         provider.answer.set()
-        await house.ended(*jobs)
-        assert await slow.follow_up(house.coordinator) == 3
-    house.let_go()
+        await cluster.ended(*jobs)
+        assert await slow.follow_up(cluster.coordinator) == 3
+    cluster.let_go()

@@ -1,4 +1,4 @@
-"""What a job's options do to its transcript: masking, script, vocabulary of the tenant; through a whole house."""
+"""What a job's options do to its transcript: masking, script, vocabulary of the tenant; through a whole cluster."""
 
 import json
 
@@ -20,19 +20,19 @@ TEXTS = (".json", ".txt", ".md", ".vtt")
 
 async def test_masked_numbers_are_in_no_result():
     """A number that was said is in no document; the talk of each channel stands in the transcript."""
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
-    await house.coordinator.start()
-    job = house.submit("j", [1234, 5], mask=("numbers",), word_timestamps=True)
-    await house.ended(job)
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    await cluster.coordinator.start()
+    job = cluster.submit("j", [1234, 5], mask=("numbers",), word_timestamps=True)
+    await cluster.ended(job)
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
-    names = house.ledger.get(job.tenant, job.id).results
-    texts = {name: house.store.get(keys.result(name)) for name in names if name.endswith(TEXTS)}
+    names = cluster.ledger.get(job.tenant, job.id).results
+    texts = {name: cluster.store.get(keys.result(name)) for name in names if name.endswith(TEXTS)}
     assert "minutes.md" in texts
     assert not [name for name, text in texts.items() if b"1234" in text]
     transcript = json.loads(texts["transcript.json"])
     assert [word["text"] for word in transcript["segments"][0]["words"]] == [" w[number]", " w5"]
     assert transcript["talk"][0]["talk_s"] + transcript["talk"][0]["silence_s"] == pytest.approx(1.0)
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()
 
 
 @pytest.mark.parametrize(("script", "text"), [("simplified", " 会议记录"), ("traditional", " 會議記錄")])

@@ -90,30 +90,30 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-async def run(house: InProcessCluster, *submissions: tuple[str, dict[str, Any]]) -> list[Job]:
+async def run(cluster: InProcessCluster, *submissions: tuple[str, dict[str, Any]]) -> list[Job]:
     """Submit the same recording again and again, each after the one before has ended."""
     ended = []
-    await house.coordinator.start()
+    await cluster.coordinator.start()
     try:
         for job_id, options in submissions:
-            ended += await house.ended(house.submit(job_id, range(1, 45), **options))
+            ended += await cluster.ended(cluster.submit(job_id, range(1, 45), **options))
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
     return ended
 
 
 async def test_the_same_recording_is_transcribed_once(ledger: MemoryLedger, store: MemoryStore) -> None:
     """The second job is not even cut, has the same words, documents of its own, and names the first."""
-    house = InProcessCluster(ledger, store, weights="w")
-    first, second = await run(house, ("j1", {}), ("j2", {}))
+    cluster = InProcessCluster(ledger, store, weights="w")
+    first, second = await run(cluster, ("j1", {}), ("j2", {}))
     assert succeeded([first, second])
     assert (first.reused_from, second.reused_from) == ("", "j1")
-    assert house.segmenter.n_calls == 1
-    assert house.words(second) == list(range(1, 45))
+    assert cluster.segmenter.n_calls == 1
+    assert cluster.words(second) == list(range(1, 45))
     assert second.results == first.results
     assert second.progress == first.progress
     assert (second.usage.device_s, second.usage.cpu_s) == (0.0, 0.0)
-    text = (await house.coordinator.metrics()).decode()
+    text = (await cluster.coordinator.metrics()).decode()
     seconds = first.progress.audio_s
     assert f'meetmemo_reused_audio_seconds_total{{model="fake",tenant_class="standard"}} {seconds}' in text
 
@@ -135,8 +135,8 @@ class FetchingSegmenter(CodedSegmenter):
 async def test_a_source_by_reference_is_known_once_it_is_fetched(ledger: MemoryLedger, store: MemoryStore) -> None:
     """What a URL led to is compared before it is cut, and the job tells its digest."""
     segmenter = FetchingSegmenter(store)
-    house = InProcessCluster(ledger, store, weights="w", segmenter=segmenter)
-    first, second = await run(house, ("j1", {}), ("j2", {}))
+    cluster = InProcessCluster(ledger, store, weights="w", segmenter=segmenter)
+    first, second = await run(cluster, ("j1", {}), ("j2", {}))
     assert (first.source.sha256, second.source.sha256) == ("fetched", "fetched")
     assert second.reused_from == "j1"
     assert segmenter.n_calls == 1
@@ -145,21 +145,21 @@ async def test_a_source_by_reference_is_known_once_it_is_fetched(ledger: MemoryL
 async def test_the_segmenter_hears_what_the_ledger_knows(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A call for a job whose source was fetched before names its digest, so that it is not hashed again."""
     segmenter = FetchingSegmenter(store)
-    house = InProcessCluster(ledger, store, segmenter=segmenter)
-    await house.coordinator.start()
+    cluster = InProcessCluster(ledger, store, segmenter=segmenter)
+    await cluster.coordinator.start()
     try:
-        job = house.submit("j1", range(1, 45))
-        await house.ended(job)
+        job = cluster.submit("j1", range(1, 45))
+        await cluster.ended(job)
     finally:
-        await house.coordinator.stop()
+        await cluster.coordinator.stop()
     assert job.source.sha256
     assert [request.source for request in segmenter.requests] == [job.source]
 
 
 async def test_other_minutes_need_no_decoding(ledger: MemoryLedger, store: MemoryStore) -> None:
     """The same recording with other wishes for its minutes runs the minutes only."""
-    house = InProcessCluster(ledger, store, weights="w")
-    first, second = await run(house, ("j1", {}), ("j2", {"minutes_title": "Board meeting"}))
+    cluster = InProcessCluster(ledger, store, weights="w")
+    first, second = await run(cluster, ("j1", {}), ("j2", {"minutes_title": "Board meeting"}))
     assert second.reused_from == first.id
     assert b"Board meeting" in store.get(JobKeys(tenant="t", job_id="j2").result("minutes.md"))
 
@@ -171,25 +171,25 @@ async def test_other_minutes_need_no_decoding(ledger: MemoryLedger, store: Memor
 )
 async def test_who_decodes_again(ledger: MemoryLedger, store: MemoryStore, options: dict[str, Any]) -> None:
     """Nothing crosses tenants, and what is wanted anew is made anew."""
-    house = InProcessCluster(ledger, store, weights="w")
-    _, second = await run(house, ("j1", {}), ("j2", options))
+    cluster = InProcessCluster(ledger, store, weights="w")
+    _, second = await run(cluster, ("j1", {}), ("j2", options))
     assert succeeded([second])
     assert second.reused_from == ""
-    assert house.segmenter.n_calls == 2
+    assert cluster.segmenter.n_calls == 2
 
 
 async def test_a_transcript_with_gaps_is_not_taken(ledger: MemoryLedger, store: MemoryStore) -> None:
     """Where a chunk was given up the next job tries all of it again."""
-    house = InProcessCluster(ledger, store, weights="w", engine=FakeEngine(poison=[15]))
-    first, second = await run(house, ("j1", {}), ("j2", {}))
+    cluster = InProcessCluster(ledger, store, weights="w", engine=FakeEngine(poison=[15]))
+    first, second = await run(cluster, ("j1", {}), ("j2", {}))
     assert first.n_failed_chunks == 1
     assert second.reused_from == ""
 
 
 async def test_a_purged_transcript_is_made_again(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A job whose results are gone, though the ledger still has it, is no source."""
-    house = InProcessCluster(ledger, store, weights="w")
-    (first,) = await run(house, ("j1", {}))
+    cluster = InProcessCluster(ledger, store, weights="w")
+    (first,) = await run(cluster, ("j1", {}))
     store.delete_prefix(JobKeys(tenant="t", job_id=first.id).root)
     (second,) = await run(InProcessCluster(ledger, store, weights="w"), ("j2", {}))
     assert succeeded([second])

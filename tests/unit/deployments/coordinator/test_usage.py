@@ -30,10 +30,10 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 async def test_a_job_knows_what_it_took() -> None:
     """Through the real Coordinator, a job ends with device and processor time and the size of its documents."""
     store = MemoryStore()
-    house = InProcessCluster(MemoryLedger(), store)
-    await house.coordinator.start()
-    (job,) = await house.ended(house.submit("j", range(60)))
-    await house.coordinator.stop()
+    cluster = InProcessCluster(MemoryLedger(), store)
+    await cluster.coordinator.start()
+    (job,) = await cluster.ended(cluster.submit("j", range(60)))
+    await cluster.coordinator.stop()
     assert job.usage.device_s > 0
     assert job.usage.cpu_s > 0
     keys = JobKeys(tenant="t", job_id="j")
@@ -46,7 +46,7 @@ async def test_a_job_knows_what_it_took() -> None:
 async def test_a_restart_counts_no_chunk_twice() -> None:
     """A job that is recovered after its chunks were transcribed ends with the time of those chunks, once."""
     ledger, store = MemoryLedger(), MemoryStore()
-    first = InProcessCluster(ledger, store, owner="house")
+    first = InProcessCluster(ledger, store, owner="first")
     await first.coordinator.start()
     (job,) = await first.ended(first.submit("j", range(30)))
     await first.coordinator.stop()
@@ -55,7 +55,7 @@ async def test_a_restart_counts_no_chunk_twice() -> None:
     summarizing = replace(job, state=JobState.SUMMARIZING, usage=replace(job.usage, result_bytes=0))
     ledger.apply(lease, summarizing, job.version)
     ledger.release(lease)
-    second = InProcessCluster(ledger, store, owner="house")
+    second = InProcessCluster(ledger, store, owner="first")
     await second.coordinator.start()
     (again,) = await second.ended(job)
     await second.coordinator.stop()
@@ -64,8 +64,8 @@ async def test_a_restart_counts_no_chunk_twice() -> None:
 
 def test_minutes_that_follow_are_added() -> None:
     """Documents of minutes that followed are added to what a job took that had ended."""
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
-    job = replace(house.submit("j", [1]), state=JobState.SUCCEEDED, usage=JobUsage(device_s=2.0, result_bytes=10))
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    job = replace(cluster.submit("j", [1]), state=JobState.SUCCEEDED, usage=JobUsage(device_s=2.0, result_bytes=10))
     event = MinutesFollowed(names=("minutes.json",), usage=JobUsage(result_bytes=30))
     after, _ = transition(job, event)
     assert after.usage == JobUsage(device_s=2.0, result_bytes=40)
@@ -97,7 +97,7 @@ def test_what_is_no_time(text: str) -> None:
 def test_report_sums_by_tenant_and_model(tmp_path: Path) -> None:
     """The command adds up ended jobs of the period, by tenant or model; others are left out."""
     ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite3")
-    house = InProcessCluster(ledger, MemoryStore())
+    cluster = InProcessCluster(ledger, MemoryStore())
     lease = ledger.acquire_lease("test", 60.0)
     assert lease is not None
     recent_s = datetime.now(UTC).timestamp()
@@ -109,7 +109,7 @@ def test_report_sums_by_tenant_and_model(tmp_path: Path) -> None:
             ("bell", JobState.QUEUED),
         ]
     ):
-        job = replace(house.submit(f"old-{number}", [1], tenant=tenant), id=f"j{number}", created_at_s=recent_s)
+        job = replace(cluster.submit(f"old-{number}", [1], tenant=tenant), id=f"j{number}", created_at_s=recent_s)
         created, _ = ledger.create(replace(job, version=0, updated_at_s=0.0))
         minutes = MinutesRecord(state="written", usage=Usage(n_calls=1, n_prompt=100, cost_usd=0.25))
         ended = replace(created, state=state, usage=JobUsage(device_s=1.5), minutes=minutes)

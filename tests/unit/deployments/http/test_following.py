@@ -226,7 +226,7 @@ def test_all_who_follow_waiting_jobs_share_the_coordinators_looks():
 
     async def program():
         ledger = CountedLedger()
-        house = InProcessCluster(ledger, MemoryStore())
+        cluster = InProcessCluster(ledger, MemoryStore())
         for number in range(10):
             ledger.create(make_job(f"j{number}"))
         ended = []
@@ -234,7 +234,7 @@ def test_all_who_follow_waiting_jobs_share_the_coordinators_looks():
         async def watch(job_id):
             version = 1
             while True:
-                view = await house.coordinator.watch("acme", job_id, version, 15.0)
+                view = await cluster.coordinator.watch("acme", job_id, version, 15.0)
                 version = view.job.version
                 if view.job.state.final:
                     ended.append(job_id)
@@ -250,7 +250,7 @@ def test_all_who_follow_waiting_jobs_share_the_coordinators_looks():
             job = ledger.get("acme", f"j{number}")
             ledger.apply(lease, transition(job, CancelRequested())[0], job.version)
         await asyncio.gather(*clients)
-        house.let_go()
+        cluster.let_go()
         return n_asked, len(ended)
 
     (n_asked, n_ended), took_s = run_in_virtual_time(program())

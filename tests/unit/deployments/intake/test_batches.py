@@ -1,4 +1,4 @@
-"""Batches, from the manifest to the last job: over a whole house on SQLite, and the commands that submit them."""
+"""Batches, from the manifest to the last job: over a whole cluster on SQLite, and the commands that submit them."""
 
 import asyncio
 import hashlib
@@ -70,10 +70,10 @@ class CountedBook(SqlBatches):
 
 
 class Office:
-    """A house, its HTTP application, and a client of both."""
+    """A cluster, its HTTP application, and a client of both."""
 
-    def __init__(self, house, book, app, folder):
-        self.house, self.book, self.folder = house, book, folder
+    def __init__(self, cluster, book, app, folder):
+        self.cluster, self.book, self.folder = cluster, book, folder
         transport = httpx.ASGITransport(app=app)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60)
         self.client = Client("http://test", transport=transport)
@@ -107,9 +107,9 @@ async def office(tmp_path):
     folder.mkdir()
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger, store, book = open_ledger(url), MemoryStore(), CountedBook(url)
-    house = InProcessCluster(ledger, store, segmenter=PullingSegmenter(store), batches=book)
+    cluster = InProcessCluster(ledger, store, segmenter=PullingSegmenter(store), batches=book)
     app = build_api(
-        ApiServices(ledger=ledger, store=store, coordinator=house.coordinator, batches=book),
+        ApiServices(ledger=ledger, store=store, coordinator=cluster.coordinator, batches=book),
         api_config(
             IngestionLimits(
                 spool_dir=tmp_path / "spool",
@@ -120,10 +120,10 @@ async def office(tmp_path):
             usd_per_audio_hour=3.6,
         ),
     )
-    office = Office(house, book, app, folder)
+    office = Office(cluster, book, app, folder)
     yield office
     await office.http.aclose()
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()
     ledger.close()
     book.close()
 
@@ -135,7 +135,7 @@ async def test_the_list_is_one_question_to_each(office, monkeypatch):
         for number in range(5)
     ]
     shown = [await office.shown(batch["id"]) for batch in reversed(batches)]
-    coordinator, n_asked = office.house.coordinator, 0
+    coordinator, n_asked = office.cluster.coordinator, 0
     status = coordinator.status
 
     async def counted():
@@ -152,7 +152,7 @@ async def test_the_list_is_one_question_to_each(office, monkeypatch):
 
 async def test_a_batch_becomes_jobs_that_end(office):
     """Entries become jobs with the batch's options and their own over them; the output manifest has checksums."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     entries = [
         {"source": office.recording("a.wav", "1 2 3"), "custom_id": "first"},
         {"source": office.recording("b.wav", "4 5"), "options": {"minutes": "extractive", "priority": 3}},
@@ -174,7 +174,7 @@ async def test_a_batch_becomes_jobs_that_end(office):
 
 async def test_external_ids_of_entries(office):
     """Jobs and the output have them; an id of another recording drops its entry, a retry keeps its own."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     broken = office.recording("b.wav", "bad")
     entries = [
         {"source": office.recording("a.wav", "1 2"), "external_id": "c1", "metadata": {"queue": "sales"}},
@@ -198,7 +198,7 @@ async def test_external_ids_of_entries(office):
 
 async def test_jobs_belong_to_the_batchs_request(office):
     """Batch and jobs show the request's id, and a trace goes on in them."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
     body = {"entries": [{"source": office.recording("a.wav", "1 2")}]}
     headers = {"X-Request-ID": "req-17", "traceparent": trace}
@@ -212,14 +212,14 @@ async def test_jobs_belong_to_the_batchs_request(office):
 
 async def test_batches_go_with_their_jobs(office):
     """Not before the last job, nor while something waits to become one; by the tenant's own days."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     ended = (await office.post(entries=[{"source": office.recording("a.wav", "1 2")}]))["id"]
     await office.finished(ended)
-    await office.house.coordinator.stop()
+    await office.cluster.coordinator.stop()
     waiting = (await office.post(entries=[{"source": office.recording("b.wav", "3")}]))["id"]
     await office.http.post(f"/v1/batches/{waiting}/pause")
     never = (await office.post(entries=[{"filename": "never uploaded.wav"}]))["id"]
-    later_s, ledger, store = time.time() + 8 * DAY_S, office.house.ledger, office.house.store
+    later_s, ledger, store = time.time() + 8 * DAY_S, office.cluster.ledger, office.cluster.store
 
     def left(**retention):
         enforce_retention(ledger, store, Retention(**retention), later_s, office.book)
@@ -238,7 +238,7 @@ async def test_batches_go_with_their_jobs(office):
 
 async def test_an_entry_forgets_a_job_that_is_erased(office):
     """Its name, source, options and reference go with the job; number, state and the other entries stay."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     words = {"custom_id": "secret", "external_id": "secret", "metadata": {"caller": "secret"}}
     entries = [
         {"source": office.recording("secret.wav", "1 2"), "options": {"prompt": "secret"}, **words},
@@ -262,7 +262,7 @@ async def test_an_entry_forgets_a_job_that_is_erased(office):
 
 async def test_retry_takes_on_only_what_failed(office):
     """A mended recording gets a new job; what succeeded keeps its own."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     good, bad = office.recording("a.wav", "1 2"), office.recording("b.wav", "bad")
     batch = await office.post(entries=[{"source": good}, {"source": bad}])
     await office.finished(batch["id"])
@@ -278,9 +278,9 @@ async def test_retry_takes_on_only_what_failed(office):
 
 async def test_pause_resume_cancel(office):
     """A paused batch makes no more jobs, a resumed one goes on, a cancelled one drops the rest and ends its jobs."""
-    office.house.engine.gate.clear()
-    office.house.coordinator._feeder.per_batch = 2
-    await office.house.coordinator.start()
+    office.cluster.engine.gate.clear()
+    office.cluster.coordinator._feeder.per_batch = 2
+    await office.cluster.coordinator.start()
     source = office.recording("a.wav", "1 2 3")
     batch = await office.post(entries=[{"source": source}] * 6)
 
@@ -289,14 +289,14 @@ async def test_pause_resume_cancel(office):
 
     await office.until(batch["id"], lambda batch: made(batch) == 2)
     assert (await office.http.post(f"/v1/batches/{batch['id']}/pause")).json()["state"] == "paused"
-    office.house.engine.gate.set()
+    office.cluster.engine.gate.set()
     assert made(await office.until(batch["id"], lambda batch: batch["counts"].get("succeeded") == 2)) == 2
-    office.house.engine.gate.clear()
+    office.cluster.engine.gate.clear()
     assert (await office.http.post(f"/v1/batches/{batch['id']}/resume")).json()["state"] == "running"
     await office.until(batch["id"], lambda batch: made(batch) == 4)
     cancelled = (await office.http.post(f"/v1/batches/{batch['id']}/cancel")).json()
     assert cancelled["state"] == "cancelled"
-    office.house.engine.gate.set()
+    office.cluster.engine.gate.set()
     batch = await office.finished(batch["id"])
     assert batch["counts"]["dropped"] == 2
     assert batch["counts"]["succeeded"] + batch["counts"].get("cancelled", 0) == 4
@@ -305,7 +305,7 @@ async def test_pause_resume_cancel(office):
 
 async def test_dry_run_looks_and_waits(office):
     """A dry run makes no job; it tells hours, cost and what cannot be read, and resuming starts it."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad")]
     batch = await office.post(dry_run=True, entries=[{"source": source} for source in sources])
     assert batch["state"] == "probing"
@@ -314,7 +314,7 @@ async def test_dry_run_looks_and_waits(office):
     assert batch["estimate"]["n_unreadable"] == 1
     assert batch["estimate"]["audio_h"] == pytest.approx(2 / 3600, abs=1e-4)
     assert batch["estimate"]["cost_usd"] == pytest.approx(0.002)
-    assert not office.house.ledger.list(None).jobs
+    assert not office.cluster.ledger.list(None).jobs
     await office.http.post(f"/v1/batches/{batch['id']}/resume")
     assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 1, "failed": 1}
 
@@ -373,15 +373,15 @@ async def test_ten_thousand_entries_are_accepted_in_seconds(office):
     assert answer.status_code == 202
     assert time.monotonic() - start_s < 20
     assert answer.json()["counts"] == {"pending": 10_000}
-    lease = office.house.ledger.acquire_lease("test", 60.0)
+    lease = office.cluster.ledger.acquire_lease("test", 60.0)
     assert office.book.create_jobs(lease, 64, iter(f"job{n:05}" for n in range(1000)).__next__) == 64
     assert office.book.create_jobs(lease, 64, iter(()).__next__) == 0
-    assert office.house.ledger.counts("default")[JobState.QUEUED] == 64
+    assert office.cluster.ledger.counts("default")[JobState.QUEUED] == 64
 
 
 async def test_a_folder_is_uploaded(office, tmp_path):
     """Every recording of a folder becomes an entry and is uploaded; the same folder again is the same batch."""
-    await office.house.coordinator.start()
+    await office.cluster.coordinator.start()
     folder = tmp_path / "calls"
     (folder / "monday").mkdir(parents=True)
     for name in ("a.wav", "monday/b.mp3", "monday/notes.txt", ".hidden.wav"):
@@ -399,7 +399,7 @@ async def test_a_folder_is_uploaded(office, tmp_path):
     again = await office.http.put(f"/v1/batches/{batch['id']}/entries/0", content=b"9")
     assert again.status_code in (409, 422)
     assert (await office.http.put(f"/v1/batches/{batch['id']}/entries/7", content=b"9")).status_code == 404
-    assert len(office.house.ledger.list(None).jobs) == 2
+    assert len(office.cluster.ledger.list(None).jobs) == 2
 
 
 def test_plans(tmp_path):

@@ -65,7 +65,7 @@ class Clock:
 
 @dataclass
 class Post:
-    """A ledger with a house around it, the receiver, and couriers between them."""
+    """A ledger with a cluster around it, the receiver, and couriers between them."""
 
     url: str
     receiver: Receiver
@@ -127,15 +127,15 @@ async def post() -> AsyncIterator[Post]:
 
 async def test_the_end_of_a_job_is_told(post):
     """A job that a Coordinator brings to its end is told once, signed as the reference library verifies it."""
-    house = InProcessCluster(
+    cluster = InProcessCluster(
         post.ledger, MemoryStore(), notifications=JobNotifications(public_url="https://meetmemo.example")
     )
-    await house.coordinator.start()
+    await cluster.coordinator.start()
     async with post.delivering():
-        job = house.submit("j", range(1, 15), webhook_url=post.url)
-        await house.ended(job)
+        job = cluster.submit("j", range(1, 15), webhook_url=post.url)
+        await cluster.ended(job)
         delivery = await post.settled(1)
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()
     assert delivery.state is DeliveryState.DELIVERED
     ((headers, body),) = post.receiver.received
     told = Webhook(SECRET).verify(body, headers)

@@ -72,9 +72,9 @@ class Site:
     """A home with a ledger in a file and a store in a folder, everything that works on them, and a client."""
 
     def __init__(
-        self, home: Path, ledger: Ledger, store: BlobStore, house: InProcessCluster, http: httpx.AsyncClient
+        self, home: Path, ledger: Ledger, store: BlobStore, cluster: InProcessCluster, http: httpx.AsyncClient
     ) -> None:
-        self.home, self.ledger, self.store, self.house, self.http = home, ledger, store, house, http
+        self.home, self.ledger, self.store, self.cluster, self.http = home, ledger, store, cluster, http
 
     def found(self) -> list[tuple[str, bytes]]:
         """Files of the home that have traces in them, or in their names."""
@@ -86,7 +86,7 @@ class Site:
         ]
 
     async def ended(self, job_id: str) -> Job:
-        (job,) = await self.house.ended(self.ledger.get("default", job_id))
+        (job,) = await self.cluster.ended(self.ledger.get("default", job_id))
         assert job.state is JobState.SUCCEEDED, job.detail
         await until(lambda: not list(self.store.list(JobKeys(tenant="default", job_id=job_id).work)))
         return job
@@ -103,7 +103,7 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
     outside.mkdir()
     url = f"sqlite:///{home}/ledger.sqlite3"
     ledger, store, book = open_ledger(url), LocalStore(home / "store"), SqlBatches(url)
-    house = InProcessCluster(
+    cluster = InProcessCluster(
         ledger,
         store,
         segmenter=PullingSegmenter(store),
@@ -113,7 +113,7 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
         notifications=JobNotifications(webhook=f"https://hooks.example/{NAME}"),
     )
     app = build_api(
-        ApiServices(ledger=ledger, store=store, coordinator=house.coordinator, batches=book),
+        ApiServices(ledger=ledger, store=store, coordinator=cluster.coordinator, batches=book),
         api_config(
             IngestionLimits(
                 spool_dir=home / "spool",
@@ -125,10 +125,10 @@ async def _site(folder: Path) -> AsyncIterator[Site]:
             mail_domains=frozenset(),
         ),
     )
-    await house.coordinator.start()
+    await cluster.coordinator.start()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=60) as http:
-        yield Site(home, ledger, store, house, http)
-    await house.coordinator.stop()
+        yield Site(home, ledger, store, cluster, http)
+    await cluster.coordinator.stop()
     ledger.close()
     book.close()
 

@@ -50,14 +50,14 @@ def make_job(state: JobState, *, took_s: float = 10.0, audio_s: float = 100.0, t
 
 async def test_a_run_shows_in_the_figures() -> None:
     """Jobs through the real Coordinator leave their traces in every family that has a source here."""
-    house = InProcessCluster(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
-    await house.coordinator.start()
-    await house.coordinator.wake(2)
-    jobs = [house.submit("good", range(100, 160)), house.submit("bad", range(1, 21))]
-    await house.ended(*jobs)
-    await until(lambda: not house.coordinator._runners.jobs)
-    found = read(await house.coordinator.metrics())
-    await house.coordinator.stop()
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), engine=FakeEngine(poison=[7]))
+    await cluster.coordinator.start()
+    await cluster.coordinator.wake(2)
+    jobs = [cluster.submit("good", range(100, 160)), cluster.submit("bad", range(1, 21))]
+    await cluster.ended(*jobs)
+    await until(lambda: not cluster.coordinator._runners.jobs)
+    found = read(await cluster.coordinator.metrics())
+    await cluster.coordinator.stop()
     by_job = f'model="{MODEL}",tenant_class="standard"'
     by_model = f'model="{MODEL}"'
     assert found["meetmemo_jobs_submitted_total"] == 2
@@ -82,13 +82,13 @@ async def test_what_waits_shows_by_class_and_model() -> None:
     """Queued and live jobs, their audio and the age of the oldest are told by class of tenants."""
     engine = FakeEngine()
     engine.gate.clear()
-    house = InProcessCluster(MemoryLedger(), MemoryStore(), engine=engine)
-    await house.coordinator.start()
-    job = house.submit("slow", range(50))
-    await until(lambda: house.coordinator._runners.backlog_s > 0)
-    await house.coordinator.drain(begin=True)
-    house.submit("waits", range(5))
-    found = read(await house.coordinator.metrics())
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), engine=engine)
+    await cluster.coordinator.start()
+    job = cluster.submit("slow", range(50))
+    await until(lambda: cluster.coordinator._runners.backlog_s > 0)
+    await cluster.coordinator.drain(begin=True)
+    cluster.submit("waits", range(5))
+    found = read(await cluster.coordinator.metrics())
     engine.gate.set()
     by_job = f'model="{MODEL}",tenant_class="standard"'
     assert found[f"meetmemo_queued_jobs{{{by_job}}}"] == 1
@@ -96,8 +96,8 @@ async def test_what_waits_shows_by_class_and_model() -> None:
     assert found[f"meetmemo_backlog_audio_seconds{{{by_job}}}"] > 0
     assert found[f"meetmemo_oldest_job_age_seconds{{{by_job}}}"] == pytest.approx(time.time() - 1.0, abs=60)
     assert found["meetmemo_draining"] == 1
-    await house.ended(job)
-    await house.coordinator.stop()
+    await cluster.ended(job)
+    await cluster.coordinator.stop()
 
 
 def test_late_and_failed_jobs_count_against_the_objective() -> None:
@@ -187,15 +187,15 @@ async def test_a_scrape_does_not_wait_for_storage(monkeypatch) -> None:
     """A ledger that hangs costs a scrape a moment, and shows; so does a store that is away. Counters are there."""
     monkeypatch.setattr("deployments.coordinator.metrics_snapshot.STORAGE_TIMEOUT_S", 0.05)
     ledger, store = MemoryLedger(), MemoryStore()
-    house = InProcessCluster(ledger, store)
-    await house.coordinator.start()
+    cluster = InProcessCluster(ledger, store)
+    await cluster.coordinator.start()
     hangs = threading.Event()
     monkeypatch.setattr(ledger, "queued_jobs", lambda: hangs.wait(5) or ())
     store.outage = "away"
-    found = read(await house.coordinator.metrics())
+    found = read(await cluster.coordinator.metrics())
     store.outage = ""
     hangs.set()
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()
     assert found["meetmemo_ledger_up"] == 0
     assert "meetmemo_parked_minutes" not in found
     assert found["meetmemo_jobs_submitted_total"] == 0

@@ -37,7 +37,7 @@ async def test_a_jobs_life_is_logged_without_its_words(site: Site, tmp_path: Pat
         failed = await site.http.post(
             "/v1/jobs", json={"source": (tmp_path / "outside" / "zanzibar-quorum-2").as_uri()}
         )
-        await site.house.ended(site.ledger.get("default", failed.json()["id"]))
+        await site.cluster.ended(site.ledger.get("default", failed.json()["id"]))
         await site.purge(job_id)
     said = [line for line in lines if line["log_level"] != "debug"]
     assert {"job_accepted", "succeeded", "give_up"} <= {line["action"] for line in said}

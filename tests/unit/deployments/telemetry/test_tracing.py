@@ -35,21 +35,21 @@ def spans():
     tracing.use(None)
 
 
-def submit(house: InProcessCluster, job_id: str, traceparent: str) -> Job:
+def submit(cluster: InProcessCluster, job_id: str, traceparent: str) -> Job:
     """A job as Ingestion makes it for a request within a trace."""
-    job = house.submit(job_id, range(30))
-    house.ledger.delete(job.tenant, job.id)
-    return house.ledger.create(replace(job, request_id=f"req-{job_id}", traceparent=traceparent))[0]
+    job = cluster.submit(job_id, range(30))
+    cluster.ledger.delete(job.tenant, job.id)
+    return cluster.ledger.create(replace(job, request_id=f"req-{job_id}", traceparent=traceparent))[0]
 
 
 async def test_one_job_is_one_trace(spans: InMemorySpanExporter) -> None:
     """Every step of a job, whichever actor did it, is a span of the trace that its request began; jobs do not mix."""
     other = "1" * 32
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
-    await house.coordinator.start()
-    jobs = [submit(house, "a", PARENT), submit(house, "b", f"00-{other}-b7ad6b7169203331-01")]
-    await house.ended(*jobs)
-    await house.coordinator.stop()
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    await cluster.coordinator.start()
+    jobs = [submit(cluster, "a", PARENT), submit(cluster, "b", f"00-{other}-b7ad6b7169203331-01")]
+    await cluster.ended(*jobs)
+    await cluster.coordinator.stop()
     for job_id, trace_id in (("a", TRACE), ("b", other)):
         own = [span for span in spans.get_finished_spans() if span.attributes["job_id"] == job_id]
         assert {f"{span.context.trace_id:032x}" for span in own} == {trace_id}
@@ -61,22 +61,22 @@ async def test_nothing_is_traced_unless_asked_for() -> None:
     """Without a provider jobs run the same, and a request's own place in a trace is empty."""
     with tracing.span("request", PARENT) as place:
         assert place == ""
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
-    await house.coordinator.start()
-    (job,) = await house.ended(submit(house, "a", PARENT))
-    await house.coordinator.stop()
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    await cluster.coordinator.start()
+    (job,) = await cluster.ended(submit(cluster, "a", PARENT))
+    await cluster.coordinator.stop()
     assert job.traceparent == PARENT
 
 
 async def test_log_lines_of_a_job_carry_its_fields() -> None:
     """What is logged for a job names job, tenant, model and request, in the Coordinator and in the MinutesWriter."""
-    house = InProcessCluster(MemoryLedger(), MemoryStore())
-    await house.coordinator.start()
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    await cluster.coordinator.start()
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
-        await house.ended(submit(house, "a", ""))
+        await cluster.ended(submit(cluster, "a", ""))
         # The ledger has the job's end a moment before the line is written.
         await until(lambda: any(line.get("action") == "succeeded" for line in lines))
-    await house.coordinator.stop()
+    await cluster.coordinator.stop()
     ended = next(line for line in lines if line.get("action") == "succeeded")
     assert (ended["job_id"], ended["tenant"], ended["model"], ended["request_id"]) == ("a", "t", "fake", "req-a")
     batch = next(line for line in lines if line["event"] == "batch")

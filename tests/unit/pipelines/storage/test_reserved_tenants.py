@@ -62,10 +62,10 @@ async def test_keys_that_there_are_open_nothing(name):
 @pytest.mark.parametrize("name", NAMES)
 async def test_tokens_open_nothing(name):
     """Nor does a JSON Web Token whose claim names one."""
-    door = JwtAuthenticator(SharedSecret(SECRET), JwtRules())
+    authenticator = JwtAuthenticator(SharedSecret(SECRET), JwtRules())
     token = jwt.encode({"tenant": name, "exp": 4e9}, SECRET, algorithm="HS256")
     with pytest.raises(Unauthenticated, match="names no tenant"):
-        await door.authenticate(token)
+        await authenticator.authenticate(token)
 
 
 def test_a_start_tells_of_such_keys():

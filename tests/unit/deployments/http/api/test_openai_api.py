@@ -1,4 +1,4 @@
-"""OpenAI's dialect, asked by OpenAI's own client, over a whole house: real Coordinator, coded audio."""
+"""OpenAI's dialect, asked by OpenAI's own client, over a whole cluster: real Coordinator, coded audio."""
 
 import threading
 
@@ -26,10 +26,10 @@ RECORDING = ("call.wav", " ".join(map(str, NUMBERS)).encode())
 
 
 class Desk:
-    """A house with its HTTP endpoint, and the official client of it."""
+    """A cluster with its HTTP endpoint, and the official client of it."""
 
-    def __init__(self, house, url, app):
-        self.house = house
+    def __init__(self, cluster, url, app):
+        self.cluster = cluster
         self.url = url
         self.app = app
         self.client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
@@ -37,7 +37,7 @@ class Desk:
     @property
     def job(self):
         """The newest job."""
-        return self.house.ledger.list(None).jobs[0]
+        return self.cluster.ledger.list(None).jobs[0]
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ async def open_desk(tmp_path):
 
     async def open_(languages=("en",), engine=None):
         ledger, store = MemoryLedger(), MemoryStore()
-        house = InProcessCluster(ledger, store, engine=engine or FakeEngine(languages=languages), languages=languages)
-        await house.coordinator.start()
+        cluster = InProcessCluster(ledger, store, engine=engine or FakeEngine(languages=languages), languages=languages)
+        await cluster.coordinator.start()
         app = build_api(
-            ApiServices(ledger=ledger, store=store, coordinator=house.coordinator),
+            ApiServices(ledger=ledger, store=store, coordinator=cluster.coordinator),
             api_config(
                 IngestionLimits(spool_dir=tmp_path / "spool", min_free_bytes=0, keep_alive_s=0.5),
                 models=(MODEL,),
@@ -58,16 +58,16 @@ async def open_desk(tmp_path):
             ),
         )
         server = serve_asgi(app)
-        desk = Desk(house, await server.__aenter__(), app)
+        desk = Desk(cluster, await server.__aenter__(), app)
         opened.append((server, desk))
         return desk
 
     yield open_
     for server, desk in opened:
-        desk.house.engine.gate.set()
+        desk.cluster.engine.gate.set()
         await desk.client.close()
         await server.__aexit__(None, None, None)
-        await desk.house.coordinator.stop()
+        await desk.cluster.coordinator.stop()
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ async def test_stream_begins_before_the_job_ends(open_desk):
 
 async def test_failed_job_is_an_error(desk):
     """A recording that cannot be used is the client's fault, by the reason's name; in a stream as well."""
-    desk.house.segmenter.fail = CorruptAudio("nothing decodes")
+    desk.cluster.segmenter.fail = CorruptAudio("nothing decodes")
     with pytest.raises(openai.BadRequestError, match="nothing decodes") as caught:
         await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL)
     assert (caught.value.code, caught.value.type) == ("corrupt_audio", "invalid_request_error")
@@ -195,7 +195,7 @@ async def test_what_is_not_supported_is_refused(desk, options, param):
         await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, **options)
     assert caught.value.param == param
     assert caught.value.code == "invalid_option"
-    assert not desk.house.ledger.list(None).jobs
+    assert not desk.cluster.ledger.list(None).jobs
 
 
 async def test_unknown_model_is_not_found(desk):
@@ -239,12 +239,12 @@ async def test_prompt_and_vocabulary_reach_the_decoder(desk):
     await desk.client.audio.transcriptions.create(
         file=RECORDING, model=MODEL, prompt="About servers.", extra_body={"vocabulary": ["Kubernetes", "etcd"]}
     )
-    assert desk.house.engine.prompts == {"Kubernetes, etcd. About servers."}
+    assert desk.cluster.engine.prompts == {"Kubernetes, etcd. About servers."}
 
 
 async def test_job_survives_its_client(desk):
     """A client that goes away leaves a job that ends by itself; the same request under the same key gets its text."""
-    desk.house.engine.gate.clear()
+    desk.cluster.engine.gate.clear()
     form = (
         b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nfake\r\n'
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="call.wav"\r\n\r\n%s\r\n--x--\r\n' % RECORDING[1]
@@ -252,11 +252,11 @@ async def test_job_survives_its_client(desk):
     headers = {"content-type": "multipart/form-data; boundary=x", "idempotency-key": "k1"}
     impatient = Connection(desk.app, "POST", "/v1/audio/transcriptions", headers)
     impatient.send(form, more=False)
-    await until(lambda: bool(desk.house.ledger.list(None).jobs))
+    await until(lambda: bool(desk.cluster.ledger.list(None).jobs))
     impatient.disconnect()
     await impatient.done()
-    desk.house.engine.gate.set()
-    (job,) = await desk.house.ended(desk.job)
+    desk.cluster.engine.gate.set()
+    (job,) = await desk.cluster.ended(desk.job)
     assert job.state is JobState.SUCCEEDED
     async with httpx.AsyncClient() as client:
         again = await client.post(f"{desk.url}/v1/audio/transcriptions", content=form, headers=headers)

@@ -1,4 +1,4 @@
-"""API keys and JSON Web Tokens at the door: who is let in, who is not, and how often the database is asked."""
+"""API keys and JSON Web Tokens: who is authenticated, who is not, and how often the database is asked."""
 
 import json
 import time
@@ -51,41 +51,41 @@ async def test_a_key_opens_its_tenant(keys, clock):
 async def test_the_database_is_asked_once(keys, clock):
     """A hundred requests of a key within its freshness are one look-up."""
     _, token = issue(keys, clock)
-    door = ApiKeyAuthenticator(keys, clock=clock, fresh_s=60.0)
+    authenticator = ApiKeyAuthenticator(keys, clock=clock, fresh_s=60.0)
     for _ in range(100):
-        await door.authenticate(token)
+        await authenticator.authenticate(token)
     assert keys.n_finds == 1
 
 
 async def test_a_revoked_key_is_refused_once_it_is_stale(keys, clock):
     """The cache forgets; nobody has to tell it."""
     key, token = issue(keys, clock)
-    door = ApiKeyAuthenticator(keys, clock=clock, fresh_s=0.0)
-    await door.authenticate(token)
+    authenticator = ApiKeyAuthenticator(keys, clock=clock, fresh_s=0.0)
+    await authenticator.authenticate(token)
     keys.revoke(key.id, clock())
     with pytest.raises(Unauthenticated):
-        await door.authenticate(token)
+        await authenticator.authenticate(token)
 
 
 async def test_an_expired_key_is_refused_even_from_the_cache(keys, clock):
     """Its end is known, so no look-up is needed for it."""
     _, token = issue(keys, clock, lifetime_s=10.0)
-    door = ApiKeyAuthenticator(keys, clock=clock, fresh_s=60.0)
-    await door.authenticate(token)
+    authenticator = ApiKeyAuthenticator(keys, clock=clock, fresh_s=60.0)
+    await authenticator.authenticate(token)
     clock.advance(10.0)
     with pytest.raises(Unauthenticated):
-        await door.authenticate(token)
+        await authenticator.authenticate(token)
 
 
 async def test_wrong_keys(keys, clock):
     """None, nonsense, an unknown id, the right id with another secret: all the same to whoever tries."""
     key, token = issue(keys, clock)
-    door = ApiKeyAuthenticator(keys, clock=clock)
+    authenticator = ApiKeyAuthenticator(keys, clock=clock)
     other = new_key(tenant="acme", scopes=JOB_SCOPES, name="", now_s=0.0)[1]
     forged = token[:-4] + ("aaaa" if not token.endswith("aaaa") else "bbbb")
     for wrong in (None, "", "nonsense", "\ud800", other, forged):
         with pytest.raises(Unauthenticated) as refusal:
-            await door.authenticate(wrong)
+            await authenticator.authenticate(wrong)
         assert key.id not in str(refusal.value)
 
 
@@ -109,16 +109,16 @@ def signed(secret=SECRET, algorithm="HS256", headers=None, **more):
 
 
 @pytest.fixture
-def door():
+def authenticator():
     return JwtAuthenticator(SharedSecret(SECRET), JwtRules(issuer="https://id.example", audience="meetmemo"))
 
 
 RIGHT = {"iss": "https://id.example", "aud": "meetmemo"}
 
 
-async def test_a_token_opens_its_tenant(door):
+async def test_a_token_opens_its_tenant(authenticator):
     """Tenant and scopes come from its claims; scopes of others are passed over."""
-    principal = await door.authenticate(signed(**RIGHT))
+    principal = await authenticator.authenticate(signed(**RIGHT))
     assert (principal.tenant, principal.scopes, principal.key_id) == ("acme", JOB_SCOPES, "jwt:u1")
 
 
@@ -138,14 +138,14 @@ async def test_a_token_opens_its_tenant(door):
     ],
     ids=", ".join,  # without the values: times differ between the processes that share the tests
 )
-async def test_a_token_with_a_wrong_claim_is_refused(door, wrong):
+async def test_a_token_with_a_wrong_claim_is_refused(authenticator, wrong):
     """Expired or endless, of another issuer or audience, of no tenant, not yet valid."""
     said = {name: value for name, value in {**claims(), **RIGHT, **wrong}.items() if value is not None}
     with pytest.raises(Unauthenticated):
-        await door.authenticate(jwt.encode(said, SECRET, algorithm="HS256"))
+        await authenticator.authenticate(jwt.encode(said, SECRET, algorithm="HS256"))
 
 
-async def test_a_token_that_is_not_signed_rightly_is_refused(door):
+async def test_a_token_that_is_not_signed_rightly_is_refused(authenticator):
     """Not at all, with another secret, with an algorithm that was not chosen, or mutilated."""
     unsigned = jwt.encode({**claims(), **RIGHT}, None, algorithm="none")
     for wrong in (
@@ -159,33 +159,33 @@ async def test_a_token_that_is_not_signed_rightly_is_refused(door):
         None,
     ):
         with pytest.raises(Unauthenticated):
-            await door.authenticate(wrong)
+            await authenticator.authenticate(wrong)
 
 
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
-async def test_types_of_tokens_that_open(door, kind):
+async def test_types_of_tokens_that_open(authenticator, kind):
     """Access tokens, as providers mark them or do not."""
-    assert (await door.authenticate(signed(headers={"typ": kind}, **RIGHT))).tenant == "acme"
+    assert (await authenticator.authenticate(signed(headers={"typ": kind}, **RIGHT))).tenant == "acme"
 
 
 @pytest.mark.parametrize("kind", ["logout+jwt", "secevent+jwt", "dpop+jwt", "application/logout+jwt"])
-async def test_tokens_for_something_else_are_refused(door, kind):
+async def test_tokens_for_something_else_are_refused(authenticator, kind):
     """The same keys sign them, but nobody was given them to enter with."""
     with pytest.raises(Unauthenticated, match="type"):
-        await door.authenticate(signed(headers={"typ": kind}, **RIGHT))
+        await authenticator.authenticate(signed(headers={"typ": kind}, **RIGHT))
 
 
 @pytest.mark.parametrize("tenant", [*sorted(RESERVED_TENANTS), "", "Acme", "acme/x", "..", True, {"a": "b"}])
-async def test_a_claim_that_names_no_tenant(door, tenant):
+async def test_a_claim_that_names_no_tenant(authenticator, tenant):
     """Nor what the store keeps beside the tenants."""
     with pytest.raises(Unauthenticated, match="names no tenant"):
-        await door.authenticate(signed(**{**RIGHT, "tenant": tenant}))
+        await authenticator.authenticate(signed(**{**RIGHT, "tenant": tenant}))
 
 
-async def test_a_token_of_nobody_in_particular(door):
+async def test_a_token_of_nobody_in_particular(authenticator):
     """A service may have tokens without a subject; what it may do is in the other claims."""
     said = {name: value for name, value in {**claims(), **RIGHT}.items() if name != "sub"}
-    assert (await door.authenticate(jwt.encode(said, SECRET, algorithm="HS256"))).key_id == "jwt:"
+    assert (await authenticator.authenticate(jwt.encode(said, SECRET, algorithm="HS256"))).key_id == "jwt:"
 
 
 def test_a_short_secret_is_refused():
@@ -219,8 +219,8 @@ async def test_published_keys(real_server):
     """Tokens of the provider open; confusion of algorithms, unknown keys and shared ones do not, and cost no fetch."""
     provider = Provider()
     async with real_server(provider) as url:
-        door = JwtAuthenticator(PublishedKeys(f"{url}/jwks"), JwtRules())
-        assert (await door.authenticate(signed(provider.private, "RS256", {"kid": "k1"}))).tenant == "acme"
+        authenticator = JwtAuthenticator(PublishedKeys(f"{url}/jwks"), JwtRules())
+        assert (await authenticator.authenticate(signed(provider.private, "RS256", {"kid": "k1"}))).tenant == "acme"
         # The classic attack: the published key as the secret of an HMAC. PyJWT would not even make such a token.
         head, body = (
             jwt.utils.base64url_encode(json.dumps(part).encode())
@@ -237,7 +237,7 @@ async def test_published_keys(real_server):
             signed("secret" * 8, "HS256", {"kid": "shared"}),
         ):
             with pytest.raises(Unauthenticated):
-                await door.authenticate(wrong)
+                await authenticator.authenticate(wrong)
         assert provider.n_asked == 1
 
 
@@ -259,29 +259,29 @@ def test_keys_are_fetched_safely(url):
         PublishedKeys(url)
 
 
-# Which door
+# Which authenticator
 
 
 async def test_both_kinds_at_one_door(keys, clock):
     """A key is known by its form; everything else is taken for a token."""
     _, token = issue(keys, clock)
-    door = ApiKeyOrJwtAuthenticator(
+    authenticator = ApiKeyOrJwtAuthenticator(
         keys=ApiKeyAuthenticator(keys, clock=clock), tokens=JwtAuthenticator(SharedSecret(SECRET), JwtRules())
     )
-    assert (await door.authenticate(token)).key_id != "jwt:u1"
-    assert (await door.authenticate(signed())).key_id == "jwt:u1"
+    assert (await authenticator.authenticate(token)).key_id != "jwt:u1"
+    assert (await authenticator.authenticate(signed())).key_id == "jwt:u1"
     with pytest.raises(Unauthenticated):
-        await door.authenticate(None)
+        await authenticator.authenticate(None)
 
 
 async def test_the_scrapers_token(keys, clock):
     """Opens the metrics and nothing else; keys work as ever."""
-    door = MetricsTokenAuthenticator("scrape-me", ApiKeyAuthenticator(keys, clock=clock))
-    assert (await door.authenticate("scrape-me")).scopes == {Scope.METRICS}
-    assert (await door.authenticate(issue(keys, clock, scopes=ALL_SCOPES)[1])).scopes == ALL_SCOPES
+    authenticator = MetricsTokenAuthenticator("scrape-me", ApiKeyAuthenticator(keys, clock=clock))
+    assert (await authenticator.authenticate("scrape-me")).scopes == {Scope.METRICS}
+    assert (await authenticator.authenticate(issue(keys, clock, scopes=ALL_SCOPES)[1])).scopes == ALL_SCOPES
     for wrong in ("scrape-m", None):
         with pytest.raises(Unauthenticated):
-            await door.authenticate(wrong)
+            await authenticator.authenticate(wrong)
 
 
 def settings_with(tmp_path, **env):
@@ -311,14 +311,14 @@ def test_a_providers_other_applications_are_kept_out(tmp_path, keys, mode, missi
 
 
 async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, real_server):
-    """The door that settings build takes the token that is for this server, and none of the provider's others."""
+    """The authenticator that settings build takes the token that is for this server and none of the others."""
     provider = Provider()
     async with real_server(provider) as url:
         settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": "jwt", "MEETMEMO_AUTH__JWKS_URL": f"{url}/jwks"}
-        door = build_authenticator(settings_with(tmp_path, **settings), keys, {})
+        authenticator = build_authenticator(settings_with(tmp_path, **settings), keys, {})
 
         async def authenticate(**said):
-            return await door.authenticate(signed(provider.private, "RS256", {"kid": "k1"}, **said))
+            return await authenticator.authenticate(signed(provider.private, "RS256", {"kid": "k1"}, **said))
 
         assert (await authenticate(**RIGHT)).tenant == "acme"
         assert (await authenticate(**{**RIGHT, "aud": ["other", "meetmemo"]})).tenant == "acme"
@@ -338,7 +338,7 @@ async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, re
     ],
 )
 def test_the_door_that_is_configured(tmp_path, keys, mode, env, kind):
-    """Each mode has its door."""
+    """Each mode has its authenticator."""
     chosen = settings_with(tmp_path, MEETMEMO_AUTH__MODE=mode)
     assert type(build_authenticator(chosen, keys, env)) is kind
 
