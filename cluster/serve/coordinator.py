@@ -27,7 +27,7 @@ from cluster.wiring.notifications import build_delivery_worker, build_notificati
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.handles import MinutesHandle, SegmenterHandle, TranscriberHandle
-from deployments.telemetry.counters import CoordinatorMetrics, MeasureOptions
+from deployments.telemetry.counters import CoordinatorMetrics, MetricsOptions
 from pipelines.ledger.open import connect_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.models.catalogue import weights_sha256
@@ -43,11 +43,11 @@ def stop_coordinator(drain_s: float) -> None:
     handle.stop.remote(drain_s).result(timeout_s=drain_s + 10)
 
 
-def build_measures(settings: Settings) -> CoordinatorMetrics:
+def build_counters(settings: Settings) -> CoordinatorMetrics:
     """Return the Coordinator's counters, with a series for every configured model and class of tenants."""
     return CoordinatorMetrics(
         [model.name for model in settings.models],
-        MeasureOptions(
+        MetricsOptions(
             tenant_classes=settings.metrics.tenant_classes,
             base_s=settings.metrics.objective_base_s,
             per_audio_s=settings.metrics.objective_per_audio_s,
@@ -87,7 +87,7 @@ class CoordinatorReplica(Coordinator):
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             minutes_writer=MinutesHandle(minutes_writer),
             count_replicas=count_transcribers,
-            measures=build_measures(settings),
+            counters=build_counters(settings),
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",
                 profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
@@ -104,7 +104,7 @@ class CoordinatorReplica(Coordinator):
                 retention=retention_of(settings.retention),
             ),
         )
-        self._delivery_worker = build_delivery_worker(settings, self._ledger, self._store, self._measures)
+        self._delivery_worker = build_delivery_worker(settings, self._ledger, self._store, self._counters)
         self._deliveries: asyncio.Task[None] | None = None
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:

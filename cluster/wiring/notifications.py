@@ -36,7 +36,7 @@ MAIL_HOLD_S = 240.0
 
 
 def build_delivery_worker(
-    settings: Settings, ledger: Ledger, store: BlobStore, measures: CoordinatorMetrics
+    settings: Settings, ledger: Ledger, store: BlobStore, counters: CoordinatorMetrics
 ) -> DeliveryWorker:
     """Build the DeliveryWorker with the senders that are configured."""
     senders: dict[Channel, Sender] = {
@@ -60,7 +60,7 @@ def build_delivery_worker(
         senders["email"] = EmailSender(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
     # Longer than an attempt may take: each step of a conversation with a mail server has its own time limit.
     hold_s = MAIL_HOLD_S if email.host else 2 * settings.webhooks.timeout_s + 10.0
-    return DeliveryWorker(ledger.outbox, senders, options=DeliveryOptions(hold_s=hold_s), measures=measures)
+    return DeliveryWorker(ledger.outbox, senders, options=DeliveryOptions(hold_s=hold_s), counters=counters)
 
 
 def build_notifications(settings: Settings) -> JobNotifications:

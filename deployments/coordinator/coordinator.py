@@ -69,12 +69,12 @@ class Coordinator:
         count_replicas: Callable[[], Mapping[str, int]],
         options: CoordinatorOptions,
         storage_retry: StorageRetry | None = None,
-        measures: CoordinatorMetrics | None = None,
+        counters: CoordinatorMetrics | None = None,
         batches: BatchRepository | None = None,
     ) -> None:
         """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
         store = MeasuredStore(store)
-        self._measures = measures or CoordinatorMetrics(transcribers)
+        self._counters = counters or CoordinatorMetrics(transcribers)
         self._ledger = ledger
         self._store = store
         self._count_replicas = count_replicas
@@ -93,11 +93,11 @@ class Coordinator:
             leader=self._leader,
             storage_retry=self._storage_retry,
             options=options,
-            measures=self._measures,
+            counters=self._counters,
             ended=self._job_ended,
         )
         self._metrics_snapshot = MetricsSnapshot(
-            measures=self._measures,
+            counters=self._counters,
             runners=self._runners,
             ledger=ledger,
             store=store,
@@ -185,7 +185,7 @@ class Coordinator:
 
     async def wake(self, n_arrived: int = 0) -> None:
         """Look into the ledger now; ``n_arrived`` jobs are new."""
-        self._measures.arrived(n_arrived)
+        self._counters.arrived(n_arrived)
         self._wake.set()
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
@@ -269,7 +269,7 @@ class Coordinator:
         """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
         await self._storage_retry.in_thread(self._job_store.enter_minutes, tenant, job_id, written)
         if written.report is not None:
-            self._measures.written(written.report)
+            self._counters.written(written.report)
 
     # What Transcribers ask
 
@@ -310,7 +310,7 @@ class Coordinator:
         for job in await asyncio.to_thread(self._job_store.cancel_requests):
             await (self._runners.jobs.get(job.id) or self._runners.authenticate(job)).report(CancelRequested())
         if self._feeder and not self._draining:
-            self._measures.arrived(await asyncio.to_thread(self._feeder.create_jobs))
+            self._counters.arrived(await asyncio.to_thread(self._feeder.create_jobs))
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
             claimed = await asyncio.to_thread(self._job_store.claim, room, self._runners.jobs)

@@ -92,7 +92,7 @@ class Dispatcher:
         pause_s: float = 1.0,
         wait_timeout_s: float = 120.0,
         min_speed: float = 0.02,
-        measures: CoordinatorMetrics | None = None,
+        counters: CoordinatorMetrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
@@ -101,7 +101,7 @@ class Dispatcher:
         self._transcriber = transcriber
         self._give_up = give_up
         self._lost = lost
-        self._measures = measures or CoordinatorMetrics()
+        self._counters = counters or CoordinatorMetrics()
         self._max_pulls = max_pulls
         self._batch_size = batch_size
         self._max_attempts = max_attempts
@@ -174,13 +174,13 @@ class Dispatcher:
         if n_tried >= self._max_attempts:
             self._give_up(tried, why)
             return
-        self._measures.retried(self.model, cause)
+        self._counters.retried(self.model, cause)
         self.queue.add(replace(tried, attempt=n_tried, alone=n_tried + 1 >= self._max_attempts), first=True)
         self._open_pulls()
 
     def postpone(self, item: WorkItem) -> None:
         """Queue an item again after a pause: the failure was not the item's fault, so it does not count."""
-        self._measures.retried(self.model, "storage")
+        self._counters.retried(self.model, "storage")
         self._later(item)
 
     def drop(self, tenant: str, job_id: str) -> None:

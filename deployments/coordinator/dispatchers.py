@@ -25,7 +25,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         self,
         transcribers: Mapping[str, TranscriberPort],
         options: CoordinatorOptions,
-        measures: CoordinatorMetrics,
+        counters: CoordinatorMetrics,
         *,
         give_up: Callable[[str, WorkItem, str], None],
         lost: Callable[[str, str, WorkItem, str], None],
@@ -35,7 +35,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         ``lost(model, pull_id, item, why)`` is called for one whose call ended without its outcome.
         """
         self._options = options
-        self._measures = measures
+        self._counters = counters
         self._asked: Sequence[ModelRoute] = ()
         self._routes: Sequence[ModelRoute] = ()
         self._dispatchers = {
@@ -50,7 +50,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
                 decode_slots=options.decode_slots.get(model, 1),
                 pause_s=options.pause_s,
                 wait_timeout_s=options.batch_patience_s,
-                measures=measures,
+                counters=counters,
             )
             for model, transcriber in transcribers.items()
         }
@@ -96,14 +96,14 @@ class Dispatchers(Mapping[str, Dispatcher]):
             goes = route is not None and route.takes(item.job_id, item.chunk.index)
             by_model.setdefault(route.to if route and goes else model, []).append(item)
         if route:
-            self._measures.routed(model, route.to, len(by_model.get(route.to, [])))
+            self._counters.routed(model, route.to, len(by_model.get(route.to, [])))
         for name, own in by_model.items():
             self[name].add(own)
 
     def hand_back(self, model: str, item: WorkItem, *, canary_model: str, why: str) -> None:
         """Queue an item that the canary model gave up with the job's own model, its attempts counted anew."""
         log.warning("canary model gave up", action="route", job_id=item.job_id, canary_model=canary_model, error=why)
-        self._measures.retried(canary_model, "item")
+        self._counters.retried(canary_model, "item")
         self[model].add([replace(item, attempt=0, errors=(), alone=False)])
 
     def drop(self, tenant: str, job_id: str) -> None:

@@ -60,7 +60,7 @@ class JobServices:
     leader: LeaderLease
     storage_retry: StorageRetry
     options: CoordinatorOptions
-    measures: CoordinatorMetrics
+    counters: CoordinatorMetrics
     dispatchers: Dispatchers
     reuse: TranscriptReuse
     meter: SpeedMeter
@@ -117,14 +117,14 @@ class JobRunner:
 
     def _enter(self, after: Job, stored: Job) -> None:
         """Take over a state that the ledger has stored, and count the change."""
-        live, measures = self.live, self.services.measures
+        live, counters = self.live, self.services.counters
         self.services.job_store.accept(live, after, stored)
         if after.state.final:
-            measures.ended(live.job, live.job.updated_at_s)
+            counters.ended(live.job, live.job.updated_at_s)
             took_s = live.job.updated_at_s - live.job.created_at_s
             tracing.past_span("job", live.job.traceparent, took_s, job_id=after.id, state=after.state.value)
         elif live.job.state is JobState.TRANSCRIBING:
-            measures.begun(live.job)
+            counters.begun(live.job)
         # Not its detail, which may name the recording: no erasure reaches logs.
         log.info("job", action=after.state, job_id=after.id, reason=after.reason)
 
@@ -133,7 +133,7 @@ class JobRunner:
         found = on_outcome(model, outcome)
         if isinstance(found, ChunkFinished):
             self.services.meter.done(time.monotonic(), found.audio_s)
-            self.services.measures.chunk_done(self.job, found.audio_s)
+            self.services.counters.chunk_done(self.job, found.audio_s)
             await self.report(found, stimulus_id)
         else:
             self.tell(outcome, (found,), stimulus_id)

@@ -39,13 +39,13 @@ class JobRunners:
         leader: LeaderLease,
         storage_retry: StorageRetry,
         options: CoordinatorOptions,
-        measures: CoordinatorMetrics,
+        counters: CoordinatorMetrics,
         ended: Callable[[], None],
         steps: Steps = STEPS,
     ) -> None:
         """Wire the parts; ``ended`` is called whenever a job has ended and makes room for another."""
         self._steps = steps
-        self.dispatchers = Dispatchers(transcribers, options, measures, give_up=self._give_up, lost=self._lost)
+        self.dispatchers = Dispatchers(transcribers, options, counters, give_up=self._give_up, lost=self._lost)
         self.meter = SpeedMeter()
         self.stories = JobStories()
         self._services = JobServices(
@@ -56,7 +56,7 @@ class JobRunners:
             leader=leader,
             storage_retry=storage_retry,
             options=options,
-            measures=measures,
+            counters=counters,
             dispatchers=self.dispatchers,
             reuse=TranscriptReuse(
                 job_store=job_store,
@@ -96,7 +96,7 @@ class JobRunners:
         run.live.outcomes = await asyncio.to_thread(job_data.stored_outcomes, store, run.live.keys)
         for vote in await asyncio.to_thread(job_data.stored_languages, store, run.live.keys):
             run.live.votes[vote.channel] = vote
-        self._services.measures.recovered()
+        self._services.counters.recovered()
         n_done = len(run.live.outcomes.done)
         await self._services.job_store.record(job, "recovered", f"{n_done} chunks were transcribed")
         await self.begin(run, Recovered())
@@ -113,7 +113,7 @@ class JobRunners:
 
     def record_report(self, model: str, report: BatchReport) -> None:
         """Count what a Transcriber measured."""
-        self._services.measures.batch(model, report, self._services.options.profile_of(model).window_s)
+        self._services.counters.batch(model, report, self._services.options.profile_of(model).window_s)
 
     async def take_outcome(self, model: str, pull_id: str, outcome: Outcome) -> None:
         """Take in what became of a claimed item; an outcome whose lease was lost meanwhile is ignored."""

@@ -64,7 +64,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
             if isinstance(found, Span):
                 await run.handle(live.span_stored(found))
             elif isinstance(found, SegmentReport):
-                services.measures.segmented(found)
+                services.counters.segmented(found)
             elif isinstance(found, BlobRef):
                 await run.handle(SourceFetched(source=found))
                 if await _take_earlier(run):
@@ -79,7 +79,7 @@ async def _take_earlier(run: JobRunner) -> bool:
     reused = await run.services.reuse.take(run.job)
     if reused is None:
         return False
-    run.services.measures.reused(run.job, reused.audio_s)
+    run.services.counters.reused(run.job, reused.audio_s)
     await run.handle(reused)
     return True
 
@@ -134,7 +134,7 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
     await services.storage_retry.repeat(services.leader.confirm)
     written = await services.storage_retry.repeat(lambda: services.minutes_writer.write(request))
     if written.report is not None:
-        services.measures.written(written.report)
+        services.counters.written(written.report)
     await run.handle(
         ResultsStored(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
     )
@@ -181,7 +181,7 @@ async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     """Keep a chunk that failed for the last time, and go on without it."""
     services, item, why = run.services, command.item, command.why
     model = run.job.options.model
-    services.measures.quarantined(model)
+    services.counters.quarantined(model)
     log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
     await services.storage_retry.repeat(services.leader.confirm)
     replica = services.dispatchers[model].replica

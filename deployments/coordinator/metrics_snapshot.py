@@ -26,7 +26,7 @@ class MetricsSnapshot:
     def __init__(
         self,
         *,
-        measures: CoordinatorMetrics,
+        counters: CoordinatorMetrics,
         runners: JobRunners,
         ledger: Ledger,
         store: MeasuredStore,
@@ -34,7 +34,7 @@ class MetricsSnapshot:
         count_replicas: Callable[[], Mapping[str, int]],
         fence: Callable[[], int],
     ) -> None:
-        self._measures = measures
+        self._counters = counters
         self._runners = runners
         self._ledger = ledger
         self._store = store
@@ -71,11 +71,11 @@ class MetricsSnapshot:
             draining=draining,
             n_parked=await self._count_parked(),
         )
-        self._measures.store_calls("coordinator", self._store.take_calls())
-        return self._measures.render() + render_snapshot(snapshot)
+        self._counters.store_calls("coordinator", self._store.take_calls())
+        return self._counters.render() + render_snapshot(snapshot)
 
     def _waiting(self, queued: tuple[QueuedJobs, ...], now_s: float) -> dict[tuple[str, str], WaitingWork]:
-        options = self._measures.options
+        options = self._counters.options
         found = {(kind, model): _Sums() for kind in options.classes for model in self._runners.dispatchers}
         for group in queued:
             sums = found.get((options.class_of(group.tenant), group.model))

@@ -73,7 +73,7 @@ class DeliveryWorker:
         options: DeliveryOptions | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
-        measures: CoordinatorMetrics | None = None,
+        counters: CoordinatorMetrics | None = None,
     ) -> None:
         """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
         self._outbox = outbox
@@ -81,7 +81,7 @@ class DeliveryWorker:
         self._options = options or DeliveryOptions()
         self._clock = clock
         self._jitter = jitter
-        self._measures = measures or CoordinatorMetrics()
+        self._counters = counters or CoordinatorMetrics()
         self._storage_retry = StorageRetry()
         self._underway: dict[asyncio.Task[None], str] = {}
 
@@ -141,7 +141,7 @@ class DeliveryWorker:
             target=host_of(message.target),
             status=receipt.status,
         )
-        self._measures.delivered(message.channel, state, attempt.duration_s)
+        self._counters.delivered(message.channel, state, attempt.duration_s)
         await self._storage_retry.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
 
     async def _carry(self, message: Message) -> DeliveryResult:

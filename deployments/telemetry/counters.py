@@ -40,7 +40,7 @@ NOT_OURS = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions:
+class MetricsOptions:
     """How tenants are classed, and when a job is in time: within ``base_s`` plus ``per_audio_s`` times its length."""
 
     tenant_classes: Mapping[str, str] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class MeasureOptions:
 class CoordinatorMetrics:
     """The registry, and one method for each thing that happens."""
 
-    def __init__(self, models: Iterable[str] = (), options: MeasureOptions | None = None) -> None:
+    def __init__(self, models: Iterable[str] = (), options: MetricsOptions | None = None) -> None:
         """Series of known models and classes are there from the start, so that a first failure is an increase."""
-        self.options = options or MeasureOptions()
+        self.options = options or MetricsOptions()
         self._registry = CollectorRegistry()
         self._declare_jobs()
         self._declare_batches()

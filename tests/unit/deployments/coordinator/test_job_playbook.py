@@ -92,7 +92,7 @@ class Stage:
                 max_attempts=MAX_ATTEMPTS,
                 pause_s=PAUSE_S,
             ),
-            measures=CoordinatorMetrics([MODEL]),
+            counters=CoordinatorMetrics([MODEL]),
             ended=lambda: None,
             steps=Steps(by_command={command: self.note(command) for command in STEPS.by_command}, tasks={}),
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.telemetry.counters import CoordinatorMetrics, MeasureOptions
+from deployments.telemetry.counters import CoordinatorMetrics, MetricsOptions
 from deployments.telemetry.gauges import ModelGauges, Snapshot, render_snapshot
 from deployments.telemetry.reports import BatchReport, SegmentReport, SpanTiming, WritingReport
 from pipelines.core import BlobRef, ModelInfo, Usage
@@ -102,13 +102,13 @@ async def test_what_waits_shows_by_class_and_model() -> None:
 
 def test_late_and_failed_jobs_count_against_the_objective() -> None:
     """Late successes and our own faults are late; bad recordings and cancelled jobs are not."""
-    measures = CoordinatorMetrics(["base"], MeasureOptions(base_s=60, per_audio_s=0.5))
-    measures.ended(make_job(JobState.SUCCEEDED, took_s=109), NOW_S)
-    measures.ended(make_job(JobState.SUCCEEDED, took_s=111), NOW_S)
-    measures.ended(replace(make_job(JobState.FAILED), reason=Reason.REPLICA_LOST), NOW_S)
-    measures.ended(replace(make_job(JobState.FAILED), reason=Reason.CORRUPT_AUDIO), NOW_S)
-    measures.ended(make_job(JobState.CANCELLED, took_s=9999), NOW_S)
-    found = read(measures.render())
+    counters = CoordinatorMetrics(["base"], MetricsOptions(base_s=60, per_audio_s=0.5))
+    counters.ended(make_job(JobState.SUCCEEDED, took_s=109), NOW_S)
+    counters.ended(make_job(JobState.SUCCEEDED, took_s=111), NOW_S)
+    counters.ended(replace(make_job(JobState.FAILED), reason=Reason.REPLICA_LOST), NOW_S)
+    counters.ended(replace(make_job(JobState.FAILED), reason=Reason.CORRUPT_AUDIO), NOW_S)
+    counters.ended(make_job(JobState.CANCELLED, took_s=9999), NOW_S)
+    found = read(counters.render())
     assert found['meetmemo_jobs_late_total{model="base",tenant_class="standard"}'] == 2
     assert found['meetmemo_jobs_failed_total{reason="corrupt_audio"}'] == 1
     assert found['meetmemo_job_real_time_factor_sum{model="base",tenant_class="standard"}'] == pytest.approx(2.2)
@@ -116,22 +116,22 @@ def test_late_and_failed_jobs_count_against_the_objective() -> None:
 
 def test_figures_of_the_actors_are_counted() -> None:
     """A batch, a recording's cutting and written minutes move their families by what they say."""
-    measures = CoordinatorMetrics(["base"])
-    measures.batch(
+    counters = CoordinatorMetrics(["base"])
+    counters.batch(
         "base",
         BatchReport(
             n_rows=4, max_rows=8, audio_s=60, device_s=3.0, cpu_s=5.0, suspect_s=12.0, n_fallbacks=1, wait_s=0.5
         ),
         window_s=30.0,
     )
-    measures.segmented(SegmentReport(spans=(SpanTiming(audio_s=300, decode_s=0.5, vad_s=1.5),)))
+    counters.segmented(SegmentReport(spans=(SpanTiming(audio_s=300, decode_s=0.5, vad_s=1.5),)))
     usage = Usage(n_calls=1, n_prompt=1000, n_cache_hit=400, n_completion=50, cost_usd=0.25)
-    measures.written(
+    counters.written(
         WritingReport(outcome="written", writer="llm", minutes_s=2.0, usage=usage, calls={"ok": 1, "overloaded": 2})
     )
-    measures.delivered("webhook", DeliveryState.DELIVERED, 0.2)
-    measures.store_calls("segmenter", [StoreCall(operation="put", seconds=0.1, failed=True)])
-    found = read(measures.render())
+    counters.delivered("webhook", DeliveryState.DELIVERED, 0.2)
+    counters.store_calls("segmenter", [StoreCall(operation="put", seconds=0.1, failed=True)])
+    found = read(counters.render())
     assert found['meetmemo_deliveries_total{channel="webhook",state="delivered"}'] == 1
     assert found['meetmemo_batch_fill_ratio_sum{model="base"}'] == 0.5
     assert found['meetmemo_batch_efficiency_ratio_sum{model="base"}'] == 0.5
@@ -148,15 +148,15 @@ def test_figures_of_the_actors_are_counted() -> None:
 
 def test_cardinality_does_not_grow_with_tenants() -> None:
     """A thousand tenants make no more series than one; only classes and models multiply them."""
-    measures = CoordinatorMetrics(["base"], MeasureOptions(tenant_classes={"acme": "gold"}))
+    counters = CoordinatorMetrics(["base"], MetricsOptions(tenant_classes={"acme": "gold"}))
     for tenant in ("acme", "first"):
-        measures.begun(make_job(JobState.QUEUED, tenant=tenant))
-        measures.ended(make_job(JobState.SUCCEEDED, tenant=tenant), NOW_S)
-    before = read(measures.render())
+        counters.begun(make_job(JobState.QUEUED, tenant=tenant))
+        counters.ended(make_job(JobState.SUCCEEDED, tenant=tenant), NOW_S)
+    before = read(counters.render())
     for number in range(1000):
-        measures.begun(make_job(JobState.QUEUED, tenant=f"tenant-{number}"))
-        measures.ended(make_job(JobState.SUCCEEDED, tenant=f"tenant-{number}"), NOW_S)
-    after = read(measures.render())
+        counters.begun(make_job(JobState.QUEUED, tenant=f"tenant-{number}"))
+        counters.ended(make_job(JobState.SUCCEEDED, tenant=f"tenant-{number}"), NOW_S)
+    after = read(counters.render())
     assert after.keys() == before.keys()
     assert not [name for name in after if "acme" in name or "tenant-" in name]
     assert len(after) < 1000
