@@ -11,7 +11,7 @@ from cluster.cli.option_flags import SHORT_FLAGS, takes_options
 from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JobArgument, UrlOption
 from deployments.schemas.options import MinutesOverrides
 
-SHORT_WISHES = {**SHORT_FLAGS, "minutes": "--writer", "minutes_language": "--language"}
+SHORT_OVERRIDES = {**SHORT_FLAGS, "minutes": "--writer", "minutes_language": "--language"}
 
 
 def minutes_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
@@ -30,7 +30,7 @@ def minutes_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
         job = ask(endpoint(config, home, url), "rewrite", job_id, options)
         console.print(f"{job['id']}: writes them; `meetmemo jobs results {job['id']}` fetches them.", soft_wrap=True)
 
-    app.command("rewrite")(takes_options(rewrite, MinutesOverrides, SHORT_WISHES))
+    app.command("rewrite")(takes_options(rewrite, MinutesOverrides, SHORT_OVERRIDES))
 
     @app.command("versions")
     def versions(

@@ -59,8 +59,8 @@ def read_golden(folder: Path) -> list[Sample]:
 
 async def hear(client: Client, samples: Sequence[Sample], model: str, language: str | None) -> list[str]:
     """Return what a model of the running cluster makes of the samples, as text; raises `ApiError` when a job fails."""
-    wishes = {"model": model, "minutes": "none", "reuse": "false", **({"language": language} if language else {})}
-    jobs = [await client.submit(sample.recording, wishes) for sample in samples]
+    options = {"model": model, "minutes": "none", "reuse": "false", **({"language": language} if language else {})}
+    jobs = [await client.submit(sample.recording, options) for sample in samples]
     return [await _text(client, job["id"]) for job in jobs]
 
 

@@ -89,9 +89,9 @@ class Client:
         body = {"chunks": list(chunks)} if chunks else {}
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/replay", json=body)
 
-    async def rewrite(self, job_id: str, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    async def rewrite(self, job_id: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Have a job's minutes written anew with other options; return the new job."""
-        return await self._json("POST", f"/v1/jobs/{quote(job_id)}/minutes", json=wishes)
+        return await self._json("POST", f"/v1/jobs/{quote(job_id)}/minutes", json=overrides)
 
     async def minutes_versions(self, job_id: str) -> dict[str, Any]:
         """Return all jobs that wrote minutes of the same recording, oldest first."""

@@ -93,9 +93,9 @@ class JobPolicy:
         }
         return {name: schema for name, schema in schemas.items() if offered.get(name, True)}
 
-    async def rewritten(self, options: JobOptions, wishes: MinutesOverrides) -> JobOptions:
+    async def rewritten(self, options: JobOptions, overrides: MinutesOverrides) -> JobOptions:
         """Return the options of a job that writes minutes anew; it goes before recordings that wait. See `check`."""
-        given = wishes.model_dump(exclude_none=True, exclude={"version"})
+        given = overrides.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":
             given = {"minutes": "auto", **given}
         chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)

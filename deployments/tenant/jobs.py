@@ -229,7 +229,7 @@ class TenantJobs:
             self.coordinator_client.wake(1)
         return job, created
 
-    async def rewrite(self, job_id: str, wishes: MinutesOverrides, key: str | None) -> tuple[Job, bool]:
+    async def rewrite(self, job_id: str, overrides: MinutesOverrides, key: str | None) -> tuple[Job, bool]:
         """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.
 
         It takes the version of the transcript that is wished for, the newest unless one is. Raises `JobUnknown`,
@@ -242,9 +242,9 @@ class TenantJobs:
             raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
         if not await in_thread(self.store.exists, self._keys(origin).transcript):
             raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
-        options = await self.policy.rewritten(job.options, wishes)
+        options = await self.policy.rewritten(job.options, overrides)
         held = await in_thread(self.ledger.corrections.of_job, self.tenant, origin.id)
-        version = len(held) if wishes.version is None else wishes.version
+        version = len(held) if overrides.version is None else overrides.version
         if version > len(held):
             raise NotFound(f"The transcript of job {origin.id} has no version {version}; the newest is {len(held)}.")
         corrected = held[version - 1].name if version else ""

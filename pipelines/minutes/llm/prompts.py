@@ -66,11 +66,11 @@ class Question:
 def first_messages(meetings: Sequence[tuple[Transcript, Question]]) -> tuple[Message, ...]:
     """Return the conversation that asks for the minutes of these meetings, numbered from 1."""
     blocks = [meeting_block(number, transcript) for number, (transcript, _) in enumerate(meetings, start=1)]
-    wishes = [_wish(number, question) for number, (_, question) in enumerate(meetings, start=1)]
+    wanted = [_wish(number, question) for number, (_, question) in enumerate(meetings, start=1)]
     ask = 'Write the minutes as json: one entry in "meetings" for each meeting above, with its number.'
     return (
         Message(role="system", content=SYSTEM),
-        Message(role="user", content="\n\n".join([*blocks, "\n".join([ask, *wishes])])),
+        Message(role="user", content="\n\n".join([*blocks, "\n".join([ask, *wanted])])),
     )
 
 

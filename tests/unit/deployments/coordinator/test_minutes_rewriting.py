@@ -36,12 +36,12 @@ async def test_a_new_version(cluster: InProcessCluster) -> None:
     assert (first.minutes.state, first.minutes.writer, first.minutes.usage) == ("written", "extractive", None)
     before = {name: cluster.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
     n_calls = cluster.segmenter.n_calls
-    wishes = {
+    overrides = {
         "minutes_title": "Board",
         "minutes_template": "# {{ title }}\n\nshort\n",
         "recording_date": date(2026, 11, 24),
     }
-    (second,) = await cluster.ended(cluster.submit("j2", (), minutes_of="j1", **wishes))
+    (second,) = await cluster.ended(cluster.submit("j2", (), minutes_of="j1", **overrides))
     assert (second.state, second.results, second.detail) == (JobState.SUCCEEDED, RESULT_FORMATS, "")
     assert cluster.segmenter.n_calls == n_calls
     assert cluster.store.get("t/j2/results/minutes.md").startswith(b"# Board\n\nshort\n")

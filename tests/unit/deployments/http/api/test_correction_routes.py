@@ -155,8 +155,8 @@ async def test_minutes_of_a_version(api) -> None:
     job_id = await done(api)
     await correct(api, job_id)
 
-    async def rewrite(**wishes):
-        return await api.client.post(f"/v1/jobs/{job_id}/minutes", json=wishes)
+    async def rewrite(**overrides):
+        return await api.client.post(f"/v1/jobs/{job_id}/minutes", json=overrides)
 
     newest, machine = (await rewrite()).json(), (await rewrite(version=0)).json()
     assert (newest["transcript_version"], machine["transcript_version"]) == (1, 0)

@@ -139,7 +139,7 @@ async def test_wishes_at_submission(api) -> None:
         assert answer.json()["errors"][0]["field"] == "minutes_template"
 
 
-def wishes(*arguments: str) -> dict[str, Any]:
+def overrides(*arguments: str) -> dict[str, Any]:
     """Return what `meetmemo minutes rewrite` sends."""
     sent: list[dict[str, Any]] = []
 
@@ -159,18 +159,21 @@ async def test_the_command_lines_client(api, tmp_path) -> None:
     job_id = await transcribed(api)
     path = tmp_path / "board.md"
     path.write_text("# {{ title }}")
-    given = wishes("--template", str(path), "--title", "Board", "--term", "MeetMemo", "--recorded", "2026-11-24")
+    given = overrides("--template", str(path), "--title", "Board", "--term", "MeetMemo", "--recorded", "2026-11-24")
     async with Client("http://meetmemo.test", transport=httpx.ASGITransport(app=api.app)) as client:
         job = await client.rewrite(job_id, given)
         assert job["options"]["minutes_template"] == "# {{ title }}"
         assert job["options"]["recording_date"] == "2026-11-24"
         assert len((await client.minutes_versions(job_id))["versions"]) == 2
-    assert wishes("--template", "classic") == {"minutes_template": "classic"}
-    assert wishes("--writer", "extractive", "--language", "de") == {"minutes": "extractive", "minutes_language": "de"}
+    assert overrides("--template", "classic") == {"minutes_template": "classic"}
+    assert overrides("--writer", "extractive", "--language", "de") == {
+        "minutes": "extractive",
+        "minutes_language": "de",
+    }
     with pytest.raises(OptionError):
-        wishes("--template", str(tmp_path / "nothing.md"))
+        overrides("--template", str(tmp_path / "nothing.md"))
     with pytest.raises(OptionError):
-        wishes("--writer", "none")
+        overrides("--writer", "none")
 
 
 async def test_clips(api, tmp_path: Path) -> None:
