@@ -119,7 +119,7 @@ class CoordinatorReplica(Coordinator):
     async def check_health(self) -> None:
         if self._deliveries is None:
             await self.start()
-            self._deliveries = asyncio.create_task(self._delivery_worker.run(), name="courier")
+            self._deliveries = asyncio.create_task(self._delivery_worker.run(), name="deliveries")
         self.check()
 
     async def __del__(self) -> None:

@@ -1,4 +1,4 @@
-"""The Courier: takes what is due from the outbox, has it carried, settles what came of it.
+"""`DeliveryWorker`: takes due messages from the outbox, has them sent, and settles the outcome.
 
 It may die at any moment, and several may run at once: what was taken and not settled becomes due again, under the same
 id. A slow receiver holds up nobody else: each target has its few attempts at a time.
@@ -54,7 +54,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryOptions:
-    """``hold_s`` must be longer than any attempt takes: afterwards another courier may try the same message."""
+    """``hold_s`` must be longer than any attempt takes: afterwards another worker may try the same message."""
 
     max_at_once: int = 32
     per_target: int = 4
@@ -150,7 +150,7 @@ class DeliveryWorker:
             return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{message.channel} is not configured on this server")
         try:
             return await sender.send(message)
-        except Exception as error:  # a fault of ours must not end the courier, nor lose the message
+        except Exception as error:  # a fault of ours must not end the worker, nor lose the message
             log.exception("delivery failed", action="deliver", delivery=message.id)
             return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{type(error).__name__}: {error}")
 
