@@ -26,7 +26,7 @@ log = structlog.get_logger()
 MAX_DETAIL_CHARS = 500
 
 
-class Outcome(Enum):
+class DeliveryOutcome(Enum):
     """What an attempt came to. ``REFUSED``: another one would be no better. ``GONE``: the target wants no more."""
 
     DELIVERED = auto()
@@ -37,19 +37,19 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryResult:
-    """The verdict on an attempt, the receiver's status code if it answered, and how long it asked to be left alone."""
+    """The outcome of an attempt, the receiver's status code if it answered, and how long it asked to be left alone."""
 
-    verdict: Outcome
+    outcome: DeliveryOutcome
     status: int | None = None
     detail: str = ""
     retry_after_s: float = 0.0
 
 
 class Sender(Protocol):
-    """Carries messages of one channel."""
+    """Sends messages of one channel."""
 
     async def send(self, message: Message) -> DeliveryResult:
-        """Try once; whatever happens is a receipt."""
+        """Try once; whatever happens is a result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class DeliveryWorker:
     ) -> None:
         """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
         self._outbox = outbox
-        self._carriers = senders
+        self._senders = senders
         self._options = options or DeliveryOptions()
         self._clock = clock
         self._jitter = jitter
@@ -145,24 +145,26 @@ class DeliveryWorker:
         await self._storage_retry.in_thread(self._outbox.settle, message.id, attempt, state, next_at_s)
 
     async def _carry(self, message: Message) -> DeliveryResult:
-        sender = self._carriers.get(message.channel)
+        sender = self._senders.get(message.channel)
         if sender is None:
-            return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{message.channel} is not configured on this server")
+            return DeliveryResult(
+                outcome=DeliveryOutcome.AGAIN, detail=f"{message.channel} is not configured on this server"
+            )
         try:
             return await sender.send(message)
         except Exception as error:  # a fault of ours must not end the worker, nor lose the message
             log.exception("delivery failed", action="deliver", delivery=message.id)
-            return DeliveryResult(verdict=Outcome.AGAIN, detail=f"{type(error).__name__}: {error}")
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=f"{type(error).__name__}: {error}")
 
     def _judge(self, receipt: DeliveryResult, n_attempts: int) -> tuple[DeliveryState, float | None]:
-        match receipt.verdict:
-            case Outcome.DELIVERED:
+        match receipt.outcome:
+            case DeliveryOutcome.DELIVERED:
                 return DeliveryState.DELIVERED, None
-            case Outcome.REFUSED:
+            case DeliveryOutcome.REFUSED:
                 return DeliveryState.FAILED, None
-            case Outcome.GONE:
+            case DeliveryOutcome.GONE:
                 return DeliveryState.DISABLED, None
-            case Outcome.AGAIN:
+            case DeliveryOutcome.AGAIN:
                 delay_s = next_delay_s(n_attempts, jitter=self._jitter(), retry_after_s=receipt.retry_after_s)
                 if delay_s is None:
                     return DeliveryState.FAILED, None

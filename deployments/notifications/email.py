@@ -13,7 +13,7 @@ from email.utils import format_datetime, parseaddr
 from pathlib import PurePath
 from typing import Any, Literal
 
-from deployments.notifications.delivery_loop import DeliveryResult, Outcome
+from deployments.notifications.delivery_loop import DeliveryOutcome, DeliveryResult
 from deployments.notifications.email_text import EmailContent, compose
 from deployments.sources.pinned_http import trusted_certificates
 from pipelines.codec import decode
@@ -60,19 +60,19 @@ class EmailSender:
             letter = await asyncio.to_thread(self._write, message)
             await asyncio.to_thread(self._send, letter, message.target)
         except StorageError as error:
-            return DeliveryResult(verdict=Outcome.AGAIN, detail=str(error))
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=str(error))
         except smtplib.SMTPRecipientsRefused as error:
             status, text = error.recipients[message.target]
-            verdict = Outcome.REFUSED if status >= _PERMANENT else Outcome.AGAIN
-            return DeliveryResult(verdict=verdict, status=status, detail=_text(text))
+            outcome = DeliveryOutcome.REFUSED if status >= _PERMANENT else DeliveryOutcome.AGAIN
+            return DeliveryResult(outcome=outcome, status=status, detail=_text(text))
         except smtplib.SMTPDataError as error:
-            verdict = Outcome.REFUSED if error.smtp_code >= _PERMANENT else Outcome.AGAIN
-            return DeliveryResult(verdict=verdict, status=error.smtp_code, detail=_text(error.smtp_error))
+            outcome = DeliveryOutcome.REFUSED if error.smtp_code >= _PERMANENT else DeliveryOutcome.AGAIN
+            return DeliveryResult(outcome=outcome, status=error.smtp_code, detail=_text(error.smtp_error))
         except smtplib.SMTPResponseException as error:
-            return DeliveryResult(verdict=Outcome.AGAIN, status=error.smtp_code, detail=_text(error.smtp_error))
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, status=error.smtp_code, detail=_text(error.smtp_error))
         except (OSError, smtplib.SMTPException) as error:
-            return DeliveryResult(verdict=Outcome.AGAIN, detail=str(error) or type(error).__name__)
-        return DeliveryResult(verdict=Outcome.DELIVERED, status=250, detail="accepted")
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=str(error) or type(error).__name__)
+        return DeliveryResult(outcome=DeliveryOutcome.DELIVERED, status=250, detail="accepted")
 
     def _write(self, message: Message) -> EmailMessage:
         body = json.loads(message.body)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deployments.notifications.delivery_loop import DeliveryResult, Outcome
+from deployments.notifications.delivery_loop import DeliveryOutcome, DeliveryResult
 from deployments.notifications.signing import signature_headers
 from deployments.sources.pinned_http import (
     NotPublic,
@@ -64,19 +64,21 @@ class WebhookSender:
     async def send(self, message: Message) -> DeliveryResult:
         """Post once. Only 2xx is success; redirects are not followed; 410 means that the target wants no more."""
         if complaint := target_complaint(message.target, self._limits):
-            return DeliveryResult(verdict=Outcome.REFUSED, detail=f"the URL {complaint}")
+            return DeliveryResult(outcome=DeliveryOutcome.REFUSED, detail=f"the URL {complaint}")
         secrets = await asyncio.to_thread(self._secrets, message.tenant)
         if not secrets:
-            return DeliveryResult(verdict=Outcome.AGAIN, detail="there is no secret to sign with")
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail="there is no secret to sign with")
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 return await self._post(message, secrets)
         except TimeoutError:
-            return DeliveryResult(verdict=Outcome.AGAIN, detail=f"no answer within {self._limits.timeout_s:g} s")
+            return DeliveryResult(
+                outcome=DeliveryOutcome.AGAIN, detail=f"no answer within {self._limits.timeout_s:g} s"
+            )
         except NotPublic as error:
-            return DeliveryResult(verdict=Outcome.REFUSED, detail=str(error))
+            return DeliveryResult(outcome=DeliveryOutcome.REFUSED, detail=str(error))
         except (Unresolvable, httpx.HTTPError) as error:
-            return DeliveryResult(verdict=Outcome.AGAIN, detail=str(error) or type(error).__name__)
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=str(error) or type(error).__name__)
 
     async def _post(self, message: Message, secrets: Sequence[bytes]) -> DeliveryResult:
         body = message.body.encode()
@@ -98,13 +100,13 @@ class WebhookSender:
 
     def _judge(self, response: httpx.Response) -> DeliveryResult:
         status = response.status_code
-        verdict = Outcome.AGAIN
+        outcome = DeliveryOutcome.AGAIN
         if response.is_success:
-            verdict = Outcome.DELIVERED
+            outcome = DeliveryOutcome.DELIVERED
         elif status == httpx.codes.GONE:
-            verdict = Outcome.GONE
+            outcome = DeliveryOutcome.GONE
         return DeliveryResult(
-            verdict=verdict,
+            outcome=outcome,
             status=status,
             detail=f"{status} {response.reason_phrase}".strip(),
             retry_after_s=retry_after_s(response.headers, self._clock()) or 0.0,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from deployments.notifications.delivery_loop import DeliveryResult, Outcome
+from deployments.notifications.delivery_loop import DeliveryOutcome, DeliveryResult
 from deployments.notifications.email import EmailSender, MailOptions
 from deployments.notifications.messages import JobNotifications
 from pipelines.codec import encode
@@ -84,7 +84,7 @@ async def test_minutes_arrive(office):
     """The recipient gets the summary, decisions and tasks, and the documents as they are, over TLS."""
     office.keep()
     assert await office.send(office.message()) == DeliveryResult(
-        verdict=Outcome.DELIVERED, status=250, detail="accepted"
+        outcome=DeliveryOutcome.DELIVERED, status=250, detail="accepted"
     )
     ((to, letter),) = office.mailbox.letters
     assert office.mailbox.was_secret == [True]
@@ -139,31 +139,31 @@ async def test_attachments_are_bounded(office):
 @pytest.mark.parametrize(
     ("answers", "verdict", "status"),
     [
-        ({"rcpt_answers": ["550 no such user"]}, Outcome.REFUSED, 550),
-        ({"rcpt_answers": ["450 greylisted"]}, Outcome.AGAIN, 450),
-        ({"data_answers": ["552 too large"]}, Outcome.REFUSED, 552),
-        ({"data_answers": ["451 try later"]}, Outcome.AGAIN, 451),
+        ({"rcpt_answers": ["550 no such user"]}, DeliveryOutcome.REFUSED, 550),
+        ({"rcpt_answers": ["450 greylisted"]}, DeliveryOutcome.AGAIN, 450),
+        ({"data_answers": ["552 too large"]}, DeliveryOutcome.REFUSED, 552),
+        ({"data_answers": ["451 try later"]}, DeliveryOutcome.AGAIN, 451),
     ],
 )
-async def test_refusals(office, answers, verdict, status):
+async def test_refusals(office, answers, outcome, status):
     """What the server says for good ends a delivery, what may pass is tried again."""
     office.keep()
     for name, given in answers.items():
         setattr(office.mailbox, name, given)
     receipt = await office.send(office.message())
-    assert (receipt.verdict, receipt.status) == (verdict, status)
-    assert (await office.send(office.message())).verdict is Outcome.DELIVERED
+    assert (receipt.outcome, receipt.status) == (outcome, status)
+    assert (await office.send(office.message())).outcome is DeliveryOutcome.DELIVERED
 
 
 async def test_a_wrong_password_and_a_dead_server_may_pass(office):
     """An operator can mend both, so the message is kept."""
     office.keep()
     receipt = await office.send(office.message(), password="wrong")
-    assert (receipt.verdict, receipt.status) == (Outcome.AGAIN, 535)
+    assert (receipt.outcome, receipt.status) == (DeliveryOutcome.AGAIN, 535)
     office.options = replace(office.options, port=1)
-    assert (await office.send(office.message())).verdict is Outcome.AGAIN
+    assert (await office.send(office.message())).outcome is DeliveryOutcome.AGAIN
     office.store.outage = "away"
-    assert (await office.send(office.message())).verdict is Outcome.AGAIN
+    assert (await office.send(office.message())).outcome is DeliveryOutcome.AGAIN
 
 
 async def test_nothing_goes_out_in_the_clear():
@@ -175,10 +175,10 @@ async def test_nothing_goes_out_in_the_clear():
     office = Office(options=options, mailbox=mailbox)
     office.keep()
     try:
-        assert (await office.send(office.message())).verdict is Outcome.AGAIN
+        assert (await office.send(office.message())).outcome is DeliveryOutcome.AGAIN
         assert mailbox.letters == []
         office.options = replace(options, security="none")
-        assert (await office.send(office.message())).verdict is Outcome.DELIVERED
+        assert (await office.send(office.message())).outcome is DeliveryOutcome.DELIVERED
     finally:
         await asyncio.to_thread(server.stop)
 
