@@ -137,7 +137,7 @@ async def test_attachments_are_bounded(office):
 
 
 @pytest.mark.parametrize(
-    ("answers", "verdict", "status"),
+    ("answers", "outcome", "status"),
     [
         ({"rcpt_answers": ["550 no such user"]}, DeliveryOutcome.REFUSED, 550),
         ({"rcpt_answers": ["450 greylisted"]}, DeliveryOutcome.AGAIN, 450),
