@@ -308,14 +308,14 @@ class Coordinator:
     async def _claim_jobs(self) -> None:
         self._runners.dispatchers.apply_routes(await asyncio.to_thread(self._ledger.model_routes))
         for job in await asyncio.to_thread(self._job_store.cancel_requests):
-            await (self._runners.jobs.get(job.id) or self._runners.authenticate(job)).report(CancelRequested())
+            await (self._runners.jobs.get(job.id) or self._runners.admit(job)).report(CancelRequested())
         if self._feeder and not self._draining:
             self._counters.arrived(await asyncio.to_thread(self._feeder.create_jobs))
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
             claimed = await asyncio.to_thread(self._job_store.claim, room, self._runners.jobs)
             self._more_queued = len(claimed) >= room
-            await asyncio.gather(*(self._runners.begin(self._runners.authenticate(job), Claimed()) for job in claimed))
+            await asyncio.gather(*(self._runners.begin(self._runners.admit(job), Claimed()) for job in claimed))
 
     @property
     def _room(self) -> int:

@@ -82,7 +82,7 @@ class JobRunners:
 
     # Where jobs come in
 
-    def authenticate(self, job: Job) -> JobRunner:
+    def admit(self, job: Job) -> JobRunner:
         """Take a job in hand."""
         known = self._services.options.profile_of(job.options.model).languages or ()
         given = job.options.language or (known[0] if len(known) == 1 else None)
@@ -92,7 +92,7 @@ class JobRunners:
 
     async def recover(self, job: Job) -> None:
         """Go on with a job that an earlier Coordinator had begun."""
-        run, store = self.authenticate(job), self._services.store
+        run, store = self.admit(job), self._services.store
         run.live.outcomes = await asyncio.to_thread(job_data.stored_outcomes, store, run.live.keys)
         for vote in await asyncio.to_thread(job_data.stored_languages, store, run.live.keys):
             run.live.votes[vote.channel] = vote

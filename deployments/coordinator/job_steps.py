@@ -70,7 +70,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
                 if await _take_earlier(run):
                     return
             else:
-                _queue(run, live.close_ballots())
+                _queue(run, live.close_detectors())
                 await run.handle(Segmented(n_chunks=found.n_chunks))
 
 

@@ -73,7 +73,7 @@ class LiveJob:
                 items += self._questions(detector, complete=False)
         return items
 
-    def close_ballots(self) -> list[WorkItem]:
+    def close_detectors(self) -> list[WorkItem]:
         """No more chunks will come: ask about channels that had too few windows so far."""
         return [item for detector in self.detectors.values() for item in self._questions(detector, complete=True)]
 

@@ -114,7 +114,7 @@ class Stage:
             Job(id="j", tenant="t", options=JobOptions(model=MODEL), source=source, filename="a", created_at_s=1.0)
         )
         (job,) = self.job_store.claim(1, ())
-        return self.runners.authenticate(job)
+        return self.runners.admit(job)
 
 
 Happening = Callable[[Stage, JobRunner], Awaitable[None]]

@@ -9,7 +9,7 @@ def chunk(index: int, seconds: int = 30) -> Chunk:
 
 
 def test_enough_windows_are_asked_once() -> None:
-    """The ballot waits for enough speech, asks windows spread over it, and does not ask again."""
+    """The detector waits for enough speech, asks windows spread over it, and does not ask again."""
     detector = LanguageDetector(channel=0)
     for index in range(SAMPLE_WINDOWS - 1):
         detector.hold(chunk(index))
