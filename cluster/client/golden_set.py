@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """What two models made of one sample."""
+    """Two models' transcripts of one sample."""
 
     sample: Sample
     new: str

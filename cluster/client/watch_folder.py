@@ -72,7 +72,7 @@ class Watcher:
         return n_taken
 
     def _complete(self) -> Iterator[tuple[Path, Seen]]:
-        """Files that did not change since the last look and are not dealt with."""
+        """Yield new files whose size and time have not changed since the last scan."""
         last, self._seen = self._seen, {}
         for path in recordings_in(self._folder):
             if self._done is not None and path.is_relative_to(self._done):

@@ -148,7 +148,7 @@ def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:
 
 
 def _conditional_writes(settings: Settings) -> Iterator[Finding]:
-    """Only buckets are tried, and only those that answer."""
+    """Yield whether a bucket keeps conditional writes; nothing for other stores and for unreachable buckets."""
     if not settings.store_url.startswith("s3:"):
         return
     try:

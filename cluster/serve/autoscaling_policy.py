@@ -17,10 +17,10 @@ BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backl
 
 
 class BacklogPolicy:
-    """Serve's autoscaling policy of one model, by `pipelines.scheduling.replica_count.replicas_wanted`."""
+    """Decides the replicas of one model for Ray Serve by `pipelines.scheduling.replica_count.replicas_wanted`."""
 
     def __init__(self, catch_up_s: float, calls_at_once: int, decode_slots: int) -> None:
-        """``calls_at_once`` is how many pulls a replica runs, ``decode_slots`` of which decode."""
+        """Take the pulls that a replica has open (``calls_at_once``) and how many of them it decodes at once."""
         self._catch_up_s = catch_up_s
         self._calls_at_once = calls_at_once
         self._decode_slots = decode_slots

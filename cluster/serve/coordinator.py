@@ -68,7 +68,7 @@ def count_transcribers() -> dict[str, int]:
 
 
 class CoordinatorReplica(Coordinator):
-    """A Coordinator that starts before its first health check passes, and gives its lease back when it is stopped."""
+    """Starts a Coordinator before its first health check passes, and releases its lease when it is stopped."""
 
     def __init__(
         self,

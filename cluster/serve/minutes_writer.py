@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class MinutesWriterReplica(MinutesWriter):
-    """A MinutesWriter with the writers that are configured."""
+    """Runs a MinutesWriter with the configured writers."""
 
     def __init__(self, settings: Settings) -> None:
         begin_process(settings)
