@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Parked:
-    """What is to be written, why it was not, and the time (Unix seconds) before which there is no use in trying."""
+    """A deferred request, the reason, and the earliest time (Unix seconds) for another attempt."""
 
     request: MinutesRequest
     why: str
@@ -29,7 +29,7 @@ class Parked:
 
 
 class DeferredMinutes:
-    """The parked requests in a blob store. Its methods block."""
+    """Keeps deferred requests for minutes in a blob store. All methods block."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class DeferredMinutes:
         self._store.put(_key(request), encode(entry))
 
     def list(self) -> "list[Parked]":
-        """All parked requests, by tenant and age of their jobs; what cannot be read is passed over and logged."""
+        """Return all deferred requests by tenant and age of their jobs; unreadable ones are logged and left out."""
         entries = [self._read(key) for key in self._keys()]
         return [entry for entry in entries if entry is not None]
 
@@ -81,10 +81,11 @@ class DeferredMinutes:
 
 
 class RememberedParking(DeferredMinutes):
-    """The same for the process that parks and looks again every few seconds: it reads each entry once in `FRESH_S`.
+    """Caches the entries for the process that defers requests and lists them every few seconds.
 
-    What it parks again itself is read anew. What another process does (one replica replaces another) is seen after
-    `FRESH_S` at the latest, except that an entry that is gone is gone at once. ``clock`` gives seconds.
+    Each entry is read at most once in `FRESH_S`, and again after this process has written it. A change by another
+    process (one replica replaces another) is seen after `FRESH_S` at the latest, a deletion at once. ``clock`` gives
+    seconds.
     """
 
     def __init__(self, store: BlobStore, clock: Callable[[], float]) -> None:

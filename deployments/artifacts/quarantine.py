@@ -125,7 +125,7 @@ def results_of(kept: Kept, job: Job) -> dict[int, ChunkResult]:
 
 
 def failed_in(results: Mapping[int, ChunkResult]) -> frozenset[int]:
-    """Indices of the chunks that were given up."""
+    """Return the indices of the chunks that were given up."""
     return frozenset(index for index, result in results.items() if result.error)
 
 

@@ -29,7 +29,7 @@ class _Known:
 
 
 class ApiKeyAuthenticator:
-    """`deployments.auth.authenticators.Authenticator` for API keys. Belongs to one event loop."""
+    """Authenticates by API keys; see `deployments.auth.authenticators.Authenticator`. Belongs to one event loop."""
 
     def __init__(self, keys: KeyStore, *, clock: Callable[[], float] = time.time, fresh_s: float = FRESH_S) -> None:
         self._keys = keys

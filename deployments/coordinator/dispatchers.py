@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Dispatchers(Mapping[str, Dispatcher]):
-    """Map each model to its dispatcher. Belongs to one event loop."""
+    """Maps each model to its dispatcher. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         give_up: Callable[[str, WorkItem, str], None],
         lost: Callable[[str, str, WorkItem, str], None],
     ) -> None:
-        """``give_up(model, item, why)`` is called for an item whose attempts by a model are used up.
+        """Take ``give_up(model, item, why)``, called for an item whose attempts by a model are used up.
 
         ``lost(model, pull_id, item, why)`` is called for one whose call ended without its outcome.
         """

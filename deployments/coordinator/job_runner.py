@@ -79,7 +79,7 @@ class Steps:
 
 
 class JobRunner:
-    """One job in hand: its state, and the tasks that work for it. Belongs to one event loop."""
+    """Runs one live job: applies its events, starts and ends the tasks of its actions. Belongs to one event loop."""
 
     _stimuli = itertools.count(1)
 

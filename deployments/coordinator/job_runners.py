@@ -26,7 +26,7 @@ from pipelines.storage.protocol import BlobStore
 
 
 class JobRunners:
-    """A `JobRunner` for each job that was begun and has not ended. Belongs to one event loop."""
+    """Keeps a `JobRunner` for each job that was begun and has not ended. Belongs to one event loop."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class JobStore:
         notifications: JobNotifications,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``notifications`` says which messages a change brings, ``clock`` gives Unix seconds."""
+        """Take ``notifications``, which derives the messages of a change, and a ``clock`` of Unix seconds."""
         self._ledger = ledger
         self._leader = leader
         self._notifications = notifications
@@ -41,7 +41,7 @@ class JobStore:
         return self._ledger.live(self._leader.lease)
 
     def cancel_requests(self) -> Sequence[Job]:
-        """Live jobs, queued ones included, whose owner does not want them any more."""
+        """Return jobs with a request to cancel that have not ended, queued ones included."""
         return self._ledger.cancel_requests(self._leader.lease)
 
     def same_content(self, tenant: str, content_key: str) -> Job | None:

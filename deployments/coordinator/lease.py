@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 class LeaderLease:
-    """The lease of one Coordinator. Whoever loses it must stop: its writes are refused from then on."""
+    """Holds the lease of one Coordinator, which must stop when it loses it: its writes are refused from then on."""
 
     def __init__(self, ledger: Ledger, owner: str, ttl_s: float) -> None:
         self._ledger = ledger

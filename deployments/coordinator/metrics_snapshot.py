@@ -111,7 +111,7 @@ class MetricsSnapshot:
 
 
 class _Sums:
-    """What is added up for one class and model."""
+    """Adds up the jobs of one class and model."""
 
     def __init__(self) -> None:
         self.n_queued = self.n_live = 0

@@ -29,7 +29,7 @@ class JobStories:
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` gives Unix seconds."""
+        """Take a ``clock`` of Unix seconds."""
         self._clock = clock
         self._stories: OrderedDict[str, _Story] = OrderedDict()
 

@@ -38,7 +38,7 @@ _HEADERS = {
 
 
 class _ConsoleFiles(StaticFiles):
-    """The console's files with the headers of its page."""
+    """Serves the console's files with the headers of its page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         answer = await super().get_response(path, scope)

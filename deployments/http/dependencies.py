@@ -117,9 +117,9 @@ SlotHolder = Callable[..., AsyncIterator[None]]
 
 
 def reader_slot(gate: Gate) -> SlotHolder:
-    """A dependency that holds a slot of the tenant who asks until the answer is over, or its client or task is gone.
+    """Return a dependency that holds a slot of the tenant until the response is sent or its client or task is gone.
 
-    It is taken before anything is done for the request: whoever is refused has nothing left behind.
+    The slot is acquired before anything is done for the request, so a refusal leaves nothing behind.
     """
 
     async def hold(jobs: Reader) -> AsyncIterator[None]:

@@ -26,7 +26,7 @@ MAX_TOLD = 20_000  # what a stream remembers having told
 
 
 class Counts(BaseModel):
-    """How many jobs a tenant has, by state."""
+    """The number of a tenant's jobs in each state."""
 
     jobs: dict[JobState, int]
 

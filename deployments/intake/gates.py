@@ -11,7 +11,7 @@ RESERVE_DIVISOR = 4  # the last quarter of the slots is for tenants that hold no
 
 
 class Slot:
-    """A place in a `Gate`; leaving the context, or `release`, gives it back."""
+    """Holds a place in a `Gate` until its context ends or `release` is called."""
 
     def __init__(self, give_back: Callable[[], None]) -> None:
         self._give_back: Callable[[], None] | None = give_back

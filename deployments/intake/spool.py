@@ -43,7 +43,7 @@ class StoredUpload(Protocol):
 
 
 class Spool:
-    """A temporary file that holds one upload; its name ends when the spool is discarded.
+    """Spools one upload to a temporary file, which is deleted when the spool is discarded.
 
     Entering it opens the file, leaving it discards it: on an event loop both are for a thread, see `UploadGates.spool`.
     The file is locked for as long as its process lives, so that `deployments.intake.spool_sweep` can tell what a killed
@@ -55,7 +55,7 @@ class Spool:
     def __init__(
         self, folder: Path, max_bytes: int, min_free_bytes: int = 0, threads: anyio.CapacityLimiter | None = None
     ) -> None:
-        """``threads`` bounds those that write; None: those that everything shares."""
+        """Write on the threads of a limiter; None: on those that everything shares."""
         self.path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
         self.n_bytes = 0
         self._max_bytes = max_bytes
@@ -96,7 +96,7 @@ class Spool:
                 self._claim(n_bytes)
 
     async def announce(self, n_bytes: int) -> None:
-        """`expect` off the event loop."""
+        """Call `expect` off the event loop."""
         await anyio.to_thread.run_sync(self.expect, n_bytes, limiter=self._threads)
 
     async def write(self, data: bytes) -> None:
@@ -173,7 +173,7 @@ class Spool:
 
 
 class UploadGates:
-    """How many uploads may be under way, in all and for each tenant; belongs to one event loop."""
+    """Bounds the uploads under way, in all and for each tenant; belongs to one event loop."""
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
@@ -185,7 +185,7 @@ class UploadGates:
 
     @asynccontextmanager
     async def spool(self, tenant: str) -> AsyncIterator[Spool]:
-        """A spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way.
+        """Open a spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way.
 
         However often the request is cancelled meanwhile, the file is deleted.
         """

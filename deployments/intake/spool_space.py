@@ -81,7 +81,7 @@ class SpoolSpace:
             os.close(descriptor)
 
     def free_bytes(self) -> int:
-        """What may be written now, whatever was promised; below 0 where less than ``min_free_bytes`` are free."""
+        """Return the bytes free for writing, reservations aside; negative if fewer than ``min_free_bytes`` are."""
         with faults_of_the_spool():
             return shutil.disk_usage(self.folder).free - self.min_free_bytes
 
@@ -95,7 +95,7 @@ class SpoolSpace:
         return self.free_bytes() - self.n_promised(besides=besides)
 
     def open_uploads(self) -> list[OpenUpload]:
-        """Resumable uploads that are not whole, or have no job yet."""
+        """Return resumable uploads that are incomplete, or have no job yet."""
         return list(open_uploads(self.folder / FOLDER, self.clock()))
 
     def n_promised(self, *, besides: Path | None = None) -> int:

@@ -25,7 +25,7 @@ NOT_TOLD = frozenset({"options"})
 
 @dataclass(frozen=True, kw_only=True)
 class JobNotifications:
-    """Whom a tenant's jobs notify. A job's own ``webhook_url`` takes the place of its tenant's.
+    """The recipients of a tenant's job notifications. A job's own ``webhook_url`` takes the place of its tenant's.
 
     ``public_url`` (scheme and host) goes before the URLs of results. ``webhooks`` are URLs by tenant, ``webhook`` that
     of all other tenants; empty: none.

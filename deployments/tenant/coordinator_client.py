@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class CoordinatorClient:
-    """Calls with a time-out and a way out. Belongs to one event loop.
+    """Calls the Coordinator with a time-out, and does without it when it fails. Belongs to one event loop.
 
     While the Coordinator does not answer, all who follow jobs share one look into the ledger every `POLL_S`.
     """

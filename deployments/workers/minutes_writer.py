@@ -58,7 +58,8 @@ class MinutesWriter:
         templates: Templates | None = None,
         max_at_once: int = MAX_AT_ONCE,
     ) -> None:
-        """``clock`` gives Unix seconds; jobs beyond ``max_at_once`` are parked: none waits in line without bound.
+        """Take a ``clock`` of Unix seconds; jobs beyond ``max_at_once`` are deferred, so that no queue grows without
+        bound.
 
         ``templates`` None: each in a process of its own.
         """
@@ -163,7 +164,7 @@ class MinutesWriter:
         return True
 
     async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> WrittenResults | None:
-        """Minutes and documents of a parked job; None when the job was deleted meanwhile."""
+        """Write minutes and documents of a deferred job; returns None when the job was deleted meanwhile."""
         try:
             transcript = await self._transcript(request)
         except BlobMissing:

@@ -18,7 +18,7 @@ _LOCK = "scratch.lock"
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder of its own, for the length of the block."""
+    """Create a folder for the duration of the block."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         unlocked = folder / "unlocked"  # `sweep_scratch` does not look at this name

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions:
-    """How to cut, and what is too much to decode; a span that takes longer than ``span_timeout_s`` hangs.
+    """Options of segmentation, and limits of decoding; a span that takes longer than ``span_timeout_s`` hangs.
 
     ``tenants`` holds those whose recordings may be longer or wider, or not so long, than everybody's.
     """
@@ -61,7 +61,7 @@ class Segmenter:
     """Splits one source per call; memory holds one span, whatever the recording's length."""
 
     def __init__(self, *, store: BlobStore, options: SegmenterOptions, decode: Decoder = DecodingHere) -> None:
-        """Recordings from outside are decoded by a `pipelines.audio.sandbox.IsolatedDecoder`."""
+        """Take a ``decode``, which for untrusted recordings is a `pipelines.audio.sandbox.IsolatedDecoder`."""
         self._store = MeasuredStore(store)
         self._decode = decode
         self._options = options

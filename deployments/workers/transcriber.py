@@ -41,10 +41,10 @@ _READERS = 8
 
 @dataclass
 class _Batch:
-    """What is measured while a batch is on the device; times of `time.perf_counter`.
+    """Measurements of a batch on the device; times are those of `time.perf_counter`.
 
-    ``decode_slots`` is what the device has, ``busy_slots`` how many of them decoded when this batch began, itself
-    included.
+    ``decode_slots`` is the number of the device's slots, ``busy_slots`` how many of them decoded when this batch began,
+    its own included.
     """
 
     began_s: float

@@ -127,7 +127,7 @@ def _translation(values: dict[str, Any]) -> TranscriptionForm:
 
 
 def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """One value per name, lists for those that take several, whose names may end in brackets; empty means left out."""
+    """Return one value per name, lists for names that take several (and may end in ``[]``); leave out empty ones."""
     values: dict[str, Any] = {}
     for field, texts in fields.items():
         name = field.removesuffix("[]")

@@ -23,7 +23,7 @@ CHOICES_PATH = "/v1/choices"
 
 
 class ChoicesBody(ApiModel):
-    """What a submitter may choose, and what is refused."""
+    """The choices of a submitter, and the limits of a submission."""
 
     models: list[str]
     default_model: str

@@ -16,7 +16,7 @@ MINUTES_PATH = "/v1/admin/minutes"
 
 
 class ParkedBody(ApiModel):
-    """How many jobs wait for their minutes."""
+    """The number of jobs that wait for their minutes."""
 
     parked: int
     reasons: dict[str, int] = Field(description="Why, and how many jobs for each reason.")

@@ -26,7 +26,7 @@ _SIGNATURE = APIKeyHeader(
 
 
 class RecordingNoted(ApiModel):
-    """What became of a recording: a new job, the job it brought before, or why it brings none."""
+    """The outcome for a recording: a new job, the job it brought before, or why it brings none."""
 
     recording_sid: str
     outcome: Literal["accepted", "repeated", "ignored"]
