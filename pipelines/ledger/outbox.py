@@ -19,7 +19,7 @@ MAX_RETRY_AFTER_S = DELAYS_S[-1]
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. ``FAILED``: no attempt is left. ``DISABLED``: its target wants no more messages."""
+    """The state of a delivery. ``FAILED``: no attempt is left. ``DISABLED``: its target wants no more messages."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -29,7 +29,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What is to be delivered: ``body`` to ``target``, a URL or an e-mail address; ``event`` names what happened."""
+    """A message to deliver: ``body`` to ``target``, a URL or an e-mail address; ``event`` names its cause."""
 
     id: str
     tenant: str

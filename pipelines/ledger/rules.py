@@ -28,7 +28,7 @@ def storable(text: str) -> str:
 
 
 def storable_job(job: Job) -> Job:
-    """The job as a ledger keeps it: texts from outside cleaned, ``finished`` left out (it is kept in memory only)."""
+    """Return the job as a ledger stores it: untrusted texts cleaned, without ``finished`` (kept in memory only)."""
     return replace(
         job,
         filename=storable(job.filename),

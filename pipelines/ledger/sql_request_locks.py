@@ -10,7 +10,7 @@ from pipelines.ledger.schema import key_holds
 
 
 class SqlKeyHolds:
-    """`pipelines.ledger.request_locks.KeyHolds` in SQLite or PostgreSQL."""
+    """Implements `pipelines.ledger.request_locks.KeyHolds` in SQLite or PostgreSQL."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

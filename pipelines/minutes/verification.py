@@ -36,7 +36,7 @@ LONG_WORD = 6
 
 
 class Verdict(StrEnum):
-    """What a check found: said literally, said in similar words or with doubt, or not said there."""
+    """The result of a check: said literally, said in similar words or with doubt, or not said there."""
 
     HOLDS = "holds"
     DOUBTFUL = "doubtful"
@@ -89,7 +89,7 @@ def contains(said: list[str], wanted: list[str]) -> bool:
 
 
 def _resemblance(quote: list[str], said: list[str]) -> float:
-    """Share of the quote's tokens found in order in the best window of what was said, at most twice its length."""
+    """Return the share of the quote's tokens found in order in the text's best window, at most twice its length."""
     best = 0.0
     step = max(1, len(quote) // 2)
     for start in range(0, max(1, len(said) - len(quote) + step), step):
@@ -191,7 +191,7 @@ class _Check:
 
 @dataclass(frozen=True)
 class _Said:
-    """What was said in some segments, and by whom (lower case)."""
+    """The words of some segments, and their speakers (lower case)."""
 
     text: str
     speakers: frozenset[str]
@@ -223,7 +223,7 @@ class _Said:
         return frozenset(numbers_in(self.text) | numbers_in(clean(self.text)))
 
     def says(self, text: str) -> bool:
-        """Whether the text was said word by word, hesitations aside, or all its numbers and content words were."""
+        """Say whether the text was said word by word, hesitations aside, or all its numbers and content words were."""
         wanted = tokens(clean(text)) or tokens(text)
         if not wanted:
             return False

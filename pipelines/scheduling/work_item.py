@@ -38,7 +38,7 @@ class WorkItem:
 
     @property
     def input_digest(self) -> str:
-        """What decides a chunk's text besides its job's options, as 16 hex digits: its samples and its language.
+        """16 hex digits of all that a chunk's text depends on besides its job's options: samples and language.
 
         Results are stored under it, so that those of another segmentation or another vote are never mistaken.
         """

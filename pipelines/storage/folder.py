@@ -37,7 +37,7 @@ _NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 class LocalStore:
-    """`BlobStore` in the folder ``root``, which is made at the first write; files are private to the user.
+    """Stores blobs in the folder ``root``, which is made at the first write; files are private to the user.
 
     Unfinished writes live in ``root/~tmp``, on the same file system, so the last step is one rename; what killed
     writers left there is removed after a day. ``check`` also fails when less than ``min_free_bytes`` are free.
@@ -146,7 +146,7 @@ class LocalStore:
         return n_deleted
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
-        """None: nobody else writes here."""
+        """Return None: nobody else writes here."""
         validated_key(key)
         return None
 

@@ -27,7 +27,7 @@ class StoreCall:
 
 
 class MeasuredStore:
-    """`pipelines.storage.protocol.BlobStore` over another one. Thread-safe, as that one is."""
+    """Measures the calls of another `pipelines.storage.protocol.BlobStore`. Thread-safe, as that one is."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store

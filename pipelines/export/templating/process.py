@@ -52,11 +52,11 @@ class IsolatedTemplates:
         self.host = host or ProcessHost(_HOST)
 
     def check(self, template: str) -> None:
-        """As `pipelines.export.templating.run.check_template`."""
+        """Check a template as `pipelines.export.templating.run.check_template` does."""
         self._answer(TemplateOrder(template=template, values=None))
 
     def lay_out(self, template: str, values: Mapping[str, Any]) -> Layout:
-        """As `pipelines.export.templating.run.lay_out`."""
+        """Lay out a template as `pipelines.export.templating.run.lay_out` does."""
         layout = self._answer(TemplateOrder(template=template, values=values)).layout
         if layout is None:
             raise TemplateInvalid("its process made no layout")

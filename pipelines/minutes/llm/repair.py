@@ -14,7 +14,7 @@ Entry = TypeVar("Entry", Decision, ActionItem)
 
 
 def find_faults(draft: Minutes, transcript: Transcript) -> tuple[str, ...]:
-    """One line for each decision, task, question and topic that `verify` would drop, mark or change; at most 40."""
+    """Describe each decision, task, question and topic that `verify` would drop, mark or change; at most 40 lines."""
     return tuple(_faults(draft, verify(draft, transcript), transcript))[:MAX_FAULTS]
 
 

@@ -20,10 +20,10 @@ FAILURES_THAT_REFUSE = 2
 
 
 class JsonCapability:
-    """The strongest mode that an endpoint takes; belongs to one event loop."""
+    """Finds and keeps the strongest mode that an endpoint takes; belongs to one event loop."""
 
     def __init__(self, mode: JsonMode | None = None) -> None:
-        """``mode`` None means: probe, from the strongest down."""
+        """Begin with ``mode``; None: probe, from the strongest down."""
         self._mode = mode
         self._failures: Counter[JsonMode] = Counter()
         self._lock = asyncio.Lock()
