@@ -63,7 +63,7 @@ class Truth:
         return " ".join(segment.text for segment in self.segments)
 
     def channel_text(self, channel: int) -> str:
-        """The words spoken on one channel."""
+        """Return the words spoken on one channel."""
         return " ".join(segment.text for segment in self.segments if segment.channel == channel)
 
 
