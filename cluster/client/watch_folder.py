@@ -37,7 +37,7 @@ class Seen:
 
 
 class Watcher:
-    """Looks through a folder again and again; ``told`` hears what became of each file.
+    """Scans a folder again and again; ``told`` is called with the outcome of each file.
 
     A recording is submitted under the hash of its name and content, so that restarts and copies of the same file do no
     harm. Options stand in a sidecar (`pipelines.jobs.sidecar`) beside it, over those of all, in names of its own where

@@ -32,7 +32,7 @@ class BacklogPolicy:
         if not speeds:  # nothing was decoded yet: by open calls, as Serve does without a policy
             return context.total_num_requests / self._calls_at_once, {}
         busy = sum(told.get(BUSY, []))
-        # A replica hears of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
+        # A replica learns of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
         # tell at least a part of it: all of it while batches are long and calls are few.
         calls_waiting = max(0.0, context.total_num_requests - busy * self._decode_slots)
         by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)

@@ -1,4 +1,4 @@
-"""What may change while replicas run, Serve's ``user_config``; and what makes Serve replace replicas, their version.
+"""Serve's ``user_config``, which may change while replicas run, and the version that makes Serve replace them.
 
 Serve compares both with what runs. A new ``user_config`` goes to the replicas' ``reconfigure``; a new version replaces
 them, one after the other. A version covers every setting except those that its deployment takes as ``user_config``

@@ -16,7 +16,7 @@ from deployments.workers.minutes_writer import MinutesWriter
 from pipelines.errors import MeetMemoError
 from pipelines.storage.open import open_store
 
-# How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.
+# How often the MinutesWriter looks for deferred minutes; its circuit breaker bounds how often the model is called.
 FOLLOW_UP_INTERVAL_S = 15.0
 
 log = structlog.get_logger()

@@ -1,4 +1,4 @@
-"""Who is let in, and under which names of this server, by the settings."""
+"""Build the authenticator, and the host names of this server, by the settings."""
 
 import os
 import time
