@@ -1,4 +1,4 @@
-"""What Ingestion and the Segmenter take at most."""
+"""Limits of Ingestion and the Segmenter."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What one deployment may ask of another, as protocols of plain async methods.
+"""Interfaces between deployments, as protocols of plain async methods.
 
 A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objects of their own.
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
@@ -50,7 +50,7 @@ class ClusterStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class DrainStatus:
-    """Whether the Coordinator begins no more jobs, whether Ingestion refuses new ones, and how many are in hand."""
+    """Whether the Coordinator begins no more jobs, whether Ingestion refuses new ones, and how many are live."""
 
     draining: bool
     refusing: bool
@@ -102,7 +102,7 @@ class CoordinatorPort(Protocol):
         """Return what the Coordinator counts and measures, in Prometheus' text format."""
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
-        """Begin to drain, or end it, or (None) only tell; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
+        """Begin to drain, or end it, or (None) only report; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +238,7 @@ class FollowUpPort(Protocol):
     """The Coordinator as the MinutesWriter calls it."""
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
-        """Enter the results of a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition` too early."""
+        """Enter the results of a job with deferred minutes; raises `JobUnknown`, `IllegalTransition` too early."""
 
 
 class MinutesPort(Protocol):

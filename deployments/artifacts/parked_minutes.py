@@ -35,7 +35,7 @@ class DeferredMinutes:
         self._store = store
 
     def park(self, request: MinutesRequest, why: str, not_before_s: float = 0.0) -> None:
-        """Keep a request for later; parking it again replaces it."""
+        """Store a request for later, in place of an earlier one of the same job."""
         entry = Parked(request=request, why=why, not_before_s=not_before_s)
         self._store.put(_key(request), encode(entry))
 
@@ -61,11 +61,11 @@ class DeferredMinutes:
         return entry
 
     def count(self) -> int:
-        """Return how many requests are parked."""
+        """Return the number of deferred requests."""
         return sum(1 for _ in self._keys())
 
     def request_resume(self) -> None:
-        """Leave word that what is parked may be tried at once: the model works again, or the budget is larger."""
+        """Request that all deferred requests are tried at once: the model works again, or the budget is larger."""
         self._store.put(RESUME_MINUTES, b"")
 
     def consume_resume_request(self) -> bool:
@@ -76,7 +76,7 @@ class DeferredMinutes:
         return True
 
     def release(self, request: MinutesRequest) -> None:
-        """Forget a request; one that is not parked is no error."""
+        """Delete a request; a missing one is no error."""
         self._store.delete(_key(request))
 
 
@@ -91,12 +91,12 @@ class RememberedParking(DeferredMinutes):
     def __init__(self, store: BlobStore, clock: Callable[[], float]) -> None:
         super().__init__(store)
         self._clock = clock
-        self._lock = threading.Lock()  # requests are parked while the list is read
+        self._lock = threading.Lock()  # requests are stored while the list is read
         self._known: dict[str, tuple[float, Parked | None]] = {}
         self._reading = ""
 
     def list(self) -> "list[Parked]":
-        """Return all parked requests; see `DeferredMinutes.list`."""
+        """Return all deferred requests; see `DeferredMinutes.list`."""
         now_s = self._clock()
         entries = {key: self._remembered(key, now_s) for key in self._keys()}
         with self._lock:

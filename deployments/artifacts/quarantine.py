@@ -4,7 +4,7 @@ Under ``{tenant}/{job}/quarantine/``:
 
     kept.json             `Kept`: what stitching the job again takes besides the chunks that failed
     000012/chunk.json     `Quarantined`: the chunk, the error of each attempt
-    000012/samples.pcm    what the model heard, from the chunk's first to its last sample
+    000012/samples.pcm    the model's input, from the chunk's first to its last sample
     000012/clip.wav       the same for people, levelled
 
 All functions block: run them in a thread.

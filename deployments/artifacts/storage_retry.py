@@ -17,7 +17,7 @@ PAUSES = Backoff(first_s=0.5, longest_s=15.0)
 
 
 class StorageRetry:
-    """Retries without end; ``store_ok`` and ``ledger_ok`` tell what the last attempts met."""
+    """Retries without end; ``store_ok`` and ``ledger_ok`` say whether the last attempts succeeded."""
 
     def __init__(self, backoff: Backoff = PAUSES, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Retry after the pauses of ``backoff``, by ``sleep`` (seconds)."""

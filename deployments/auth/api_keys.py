@@ -39,7 +39,7 @@ class ApiKeyAuthenticator:
         self._threads = anyio.CapacityLimiter(MAX_LOOKUPS)
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Return whose key this is; raises `Unauthenticated`, `LedgerUnavailable` when nobody can tell."""
+        """Return the principal of a key; raises `Unauthenticated`, `LedgerUnavailable`."""
         if not token:
             raise Unauthenticated("Send an API key: Authorization: Bearer …, or X-API-Key: ….")
         key_id = key_id_of(token)

@@ -107,7 +107,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         self[model].add([replace(item, attempt=0, errors=(), alone=False)])
 
     def drop(self, tenant: str, job_id: str) -> None:
-        """Forget a job's items, whoever has them."""
+        """Forget a job's items, queued or leased, at every model."""
         for dispatcher in self.values():
             dispatcher.drop(tenant, job_id)
 

@@ -51,7 +51,7 @@ class JobStore:
     def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
         """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once.
 
-        ``known`` are the ids of jobs in hand.
+        ``known`` are the ids of live jobs.
         """
         lost: list[Job] = []
         if self._claim_uncertain:

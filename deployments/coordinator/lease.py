@@ -37,7 +37,7 @@ class LeaderLease:
             await asyncio.sleep(self._ttl_s / 30)
 
     async def acquire(self) -> None:
-        """Take the lease, waiting for a dead predecessor's to run out, and keep it alive from now on."""
+        """Take the lease, waiting for a failed predecessor's to expire, and renew it from now on."""
         while self._lease is None:
             asked = time.monotonic()
             with contextlib.suppress(LedgerUnavailable):
@@ -48,7 +48,7 @@ class LeaderLease:
         self._beat = asyncio.create_task(self._keep(), name="heartbeat")
 
     async def confirm(self) -> None:
-        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence.
+        """Raise `Fenced` unless the lease is still ours: checked before writes without a fence.
 
         The ledger is asked only when the last heartbeat leaves less than a third of the lease to write in.
         """

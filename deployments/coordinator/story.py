@@ -22,7 +22,7 @@ class _Story:
 
 
 class JobStories:
-    """Keeps the first and the last entries of the jobs heard of last, in memory only.
+    """Keeps the first and the last entries of the jobs with the latest events, in memory only.
 
     Bounds: `MAX_JOBS` jobs, `FIRST_ENTRIES` + `LAST_ENTRIES` entries each. An entry names no recording: it holds
     numbers, states, reasons and the last line of errors.

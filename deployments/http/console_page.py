@@ -47,7 +47,7 @@ class _ConsoleFiles(StaticFiles):
 
 
 def serve_console(app: FastAPI) -> None:
-    """Add the console's page and files. They hold nothing of anybody: whoever asks may have them."""
+    """Add the console's page and files. They hold no data of tenants and are public."""
     app.mount(FILES_PATH, _ConsoleFiles(directory=FILES), name="console")
 
     @app.get("/", include_in_schema=False)

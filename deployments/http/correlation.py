@@ -1,4 +1,4 @@
-"""What ties a request to all that is done for it: its id in every log line, its trace across the actors.
+"""Correlate all work for a request: its id in every log line, its trace across the actors.
 
 ``X-Request-ID`` is taken from the client, or made, and goes out with the answer; a W3C ``traceparent`` is carried on.
 """

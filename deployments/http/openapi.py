@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes cannot tell by their types, and problems instead of FastAPI's own errors."""
+"""The OpenAPI document: what the routes' types do not say, and problems instead of FastAPI's own errors."""
 
 import copy
 from typing import Any

@@ -33,7 +33,7 @@ class Gate:
     """Lets at most ``limit`` in at once, of one tenant at most ``share(tenant)``, and refuses the others.
 
     The last quarter of the slots is for tenants that hold none, so that those who were first cannot keep everybody
-    else out. Refusal and entry are one step: whoever has a slot is not refused later. Belongs to one event loop.
+    else out. Refusal and entry are one step: a request with a slot is not refused later. Belongs to one event loop.
     """
 
     def __init__(self, limit: int, what: str, share: Callable[[str], int] | None = None) -> None:

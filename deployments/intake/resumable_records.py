@@ -1,4 +1,4 @@
-"""What is kept of resumable uploads below the spool folder: a record and the bytes so far, each in a file."""
+"""Files of resumable uploads below the spool folder: a record and the bytes so far, one file each."""
 
 import re
 from collections.abc import Iterator

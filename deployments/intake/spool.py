@@ -46,7 +46,7 @@ class Spool:
     """Spools one upload to a temporary file, which is deleted when the spool is discarded.
 
     Entering it opens the file, leaving it discards it: on an event loop both are for a thread, see `UploadGates.spool`.
-    The file is locked for as long as its process lives, so that `deployments.intake.spool_sweep` can tell what a killed
+    The file is locked for as long as its process lives, so that `deployments.intake.spool_sweep` can find what a killed
     process left behind. Its name says how much of the disk it was promised, see `SpoolSpace`. ``n_bytes`` and
     ``sha256`` describe what was written so far. Raises `TooLarge` at the first byte beyond ``max_bytes`` and
     `StoreFull` when the disk is full, or others were promised what is left of it.
@@ -75,7 +75,7 @@ class Spool:
         with self._lock, faults_of_the_spool():
             if self._gone:
                 return
-            unlocked = self.path.with_suffix("")  # nobody takes this name for that of a dead process' file
+            unlocked = self.path.with_suffix("")  # the sweep does not take this name for a dead process' file
             self._file = unlocked.open("xb", buffering=0)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX)

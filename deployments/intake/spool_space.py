@@ -1,6 +1,6 @@
 """`SpoolSpace`: the disk of the spool folder, less what uploads under way were promised of it.
 
-Nothing is remembered in memory: an upload's claim stands in the name of its spool file, or in its record where it is
+Nothing is remembered in memory: an upload's reservation is in the name of its spool file, or in its record where it is
 resumable, so that all replicas on a host count the same. Everything blocks.
 """
 
@@ -28,7 +28,7 @@ def with_claim(path: Path, n_bytes: int) -> Path:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Say whether the process that wrote a spool file is gone; raises `FileNotFoundError` when the file is."""
+    """Say whether the process that wrote a spool file has ended; raises `FileNotFoundError` when the file is."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -100,7 +100,7 @@ class DeliveryWorker:
             await asyncio.gather(*self._underway, return_exceptions=True)
 
     async def take(self) -> int:
-        """Begin with what is due, as far as there is room; return how many."""
+        """Start due deliveries up to the limit of concurrent ones; return how many."""
         room = self._options.max_at_once - len(self._underway)
         if room <= 0:
             return 0

@@ -1,4 +1,4 @@
-"""What stands in an e-mail, in English or Chinese."""
+"""Write the text of an e-mail, in English or Chinese."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -141,7 +141,7 @@ def expire_batches(book: BatchRepository, retention: Retention, *, now_s: float)
 
 
 def expire_parked(ledger: Ledger, store: BlobStore) -> list[str]:
-    """Forget minutes that were to be written of jobs that are gone; return the jobs' ids."""
+    """Delete deferred requests for minutes of jobs that no longer exist; return the jobs' ids."""
     expired = []
     for mark in list(store.list(PARKED_MINUTES.prefix)):
         keys = PARKED_MINUTES.job_of(mark)

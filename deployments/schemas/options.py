@@ -1,4 +1,4 @@
-"""What travels over HTTP: pydantic models of options, requests and problems, to and from the domain's dataclasses."""
+"""Pydantic models of options, requests and problems, converted to and from the domain's dataclasses."""
 
 from collections.abc import Callable, Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a submitter calls a recording: ``external_id`` and ``metadata``, given wherever options are."""
+"""A submitter's references to a recording: ``external_id`` and ``metadata``, given wherever options are."""
 
 import json
 from typing import Annotated, Any, Self

@@ -1,6 +1,6 @@
 """Folders for what a step writes on its machine's disk: gone when the step ends, or once its process was killed.
 
-Each is locked as long as its process lives, so that `sweep_scratch` can tell those that nobody holds any more. They may
+Each is locked as long as its process lives, so that `sweep_scratch` can find those without an owner. They may
 hold whole recordings.
 """
 

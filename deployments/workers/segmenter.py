@@ -144,7 +144,7 @@ class Segmenter:
             return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
 
     def _source(self, keys: JobKeys) -> BlobRef:
-        """Return a source that an earlier call stored and could not tell about."""
+        """Return a source that an earlier call stored but could not report."""
         with self._store.open(keys.source) as file:
             n_bytes, sha256 = hash_stream(file)
         return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=sha256)

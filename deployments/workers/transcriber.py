@@ -218,7 +218,7 @@ class Transcriber:
         batch.heard = list(zip(items, batch.shared(items, results), strict=True))
 
     async def _keep_all(self, batch: _Batch) -> list[Outcome]:
-        """Store what was heard; return the whole batch's outcomes."""
+        """Store the results; return the whole batch's outcomes."""
         loop = asyncio.get_running_loop()
         stored = (loop.run_in_executor(self._pool, self._keep, item, result) for item, result in batch.heard)
         return [*batch.outcomes, *await asyncio.gather(*stored)]

@@ -1,4 +1,4 @@
-"""What OpenAI's clients send to ``/v1/audio/…``: read strictly, so that no option is ignored."""
+"""Parse the forms of OpenAI's clients for ``/v1/audio/…``: strictly, so that no option is ignored."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The routes under ``/v1/notifications``: buckets tell of new recordings, and are swept for those nobody told of."""
+"""The routes under ``/v1/notifications``: events of buckets about new recordings, and sweeps for missed ones."""
 
 from typing import Annotated, Any
 

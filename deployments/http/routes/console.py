@@ -68,7 +68,7 @@ def console_routes(backend: Backend) -> APIRouter:
             keep_alive_s=backend.limits.keep_alive_s,
         )
         events = feed.events()
-        first = await anext(events)  # a ledger that is away is an answer, not a torn stream
+        first = await anext(events)  # an unavailable ledger is an error response, not a broken stream
 
         async def whole() -> AsyncIterator[bytes]:
             async with aclosing(events):

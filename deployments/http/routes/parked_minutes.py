@@ -1,4 +1,4 @@
-"""The routes under ``/v1/admin/minutes``: what is parked and why, and the word that the model works again."""
+"""The routes under ``/v1/admin/minutes``: deferred minutes, the reasons, and the request to write them now."""
 
 from collections import Counter
 
@@ -23,7 +23,7 @@ class ParkedBody(ApiModel):
 
 
 def minutes_routes(backend: Backend) -> APIRouter:
-    """Build the routes for parked minutes."""
+    """Build the routes for deferred minutes."""
     router = APIRouter(tags=["service"])
     deferred = DeferredMinutes(backend.store)
 
