@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
-SAMPLE_RATE = 16_000  # Hz: what Whisper hears
+SAMPLE_RATE = 16_000  # Hz: Whisper's input
 SAMPLE_BYTES = 2  # of a sample as it is stored and sent: int16
 MIB = 1 << 20
 

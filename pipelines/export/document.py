@@ -1,4 +1,4 @@
-"""What a minutes document says, before any format decides how it looks.
+"""The content of a minutes document, independent of its format.
 
 Markdown, docx and pdf print the same blocks in the same order, so they cannot come to disagree.
 """

@@ -1,4 +1,4 @@
-"""What a transcript was made of, as one key: the same content need not be transcribed again."""
+"""Hash all that a transcript was made of into one key: the same content need not be transcribed again."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a job is: its state, progress and results. How it goes on: `pipelines.jobs.state_machine`."""
+"""A job: its state, progress and results. Its transitions: `pipelines.jobs.state_machine`."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,6 +1,6 @@
-"""The outbox: messages about jobs, made durable together with what they tell, and delivered at least once.
+"""The outbox: messages about jobs, made durable together with the change they report, and delivered at least once.
 
-`Ledger.apply` writes a message in the transaction of the change it tells of. Whoever delivers takes messages that are
+`Ledger.apply` writes a message in the transaction of the change it reports. A delivery worker takes messages that are
 due (`Outbox.take_due`), which hides them from others for a while, and settles each attempt. A process that dies in
 between has delivered or not: the message becomes due again, under the same id, by which receivers tell repetitions.
 """

@@ -157,7 +157,7 @@ def require_fence(connection: Connection, lease: Lease) -> None:
 
 
 def fenced(lease: Lease) -> Fenced:
-    """Return the error that tells a Coordinator to stop."""
+    """Return the error that makes a Coordinator stop."""
     return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
 
 

@@ -1,4 +1,4 @@
-"""What every form of the ledger decides alike: which writes count, how pages continue, what text can be stored."""
+"""Rules of every kind of ledger: which writes count, how pages continue, which text can be stored."""
 
 import base64
 import binascii

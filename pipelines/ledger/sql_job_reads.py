@@ -1,4 +1,4 @@
-"""What anybody may read about jobs in the database: `SqlJobReads`, for SQLite and PostgreSQL alike."""
+"""`SqlJobReads`: reads jobs from the database, for SQLite and PostgreSQL alike."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any

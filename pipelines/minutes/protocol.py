@@ -1,4 +1,4 @@
-"""What every writer of minutes takes and gives."""
+"""The interface of every writer of minutes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class MinutesOptions:
     """The submitter's options for the minutes, and the job they belong to.
 
     ``language`` is an ISO 639-1 code, None for the language that was spoken. ``title`` replaces the one the
-    writer would choose, which stands in for ``{title}`` in it. ``glossary`` holds names and terms as they are spelled.
+    writer would choose, which replaces ``{title}`` in it. ``glossary`` holds names and terms as they are spelled.
     ``recorded_on`` is what "by Friday" counts from. ``instructions`` are wishes for a language model ("name every
     amount"). What is paid for is counted and kept under ``tenant`` and ``job_id``; without a job nothing is kept.
     ``asked_at_s`` (Unix seconds) is when the minutes were first wanted, None: they are wanted now, whatever the price.

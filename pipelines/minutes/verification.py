@@ -1,4 +1,4 @@
-"""Checks of minutes against the transcript, whoever wrote them: what was not said is dropped or marked.
+"""Check minutes of every writer against the transcript: entries that were not said are dropped or marked.
 
 Judging by code, not by another model: models that judge models miss many factual errors (TofuEval, Tang et al. 2024).
 """
@@ -71,7 +71,7 @@ def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
 
 
 def check_quote(evidence: Evidence, segments: Mapping[int, Segment]) -> Verdict:
-    """Return whether the quote stands in the cited segments, compared by words without case and punctuation."""
+    """Return whether the quote occurs in the cited segments, compared by words without case and punctuation."""
     if not evidence.segment_ids or any(segment_id not in segments for segment_id in evidence.segment_ids):
         return Verdict.FAILS
     cited = joined_text(segments[segment_id] for segment_id in evidence.segment_ids)

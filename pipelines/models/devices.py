@@ -1,4 +1,4 @@
-"""What this machine can compute on: its devices, its usable cores, and the arithmetic each supports."""
+"""This machine's devices, its usable cores, and the arithmetic each supports."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`ModelProfile`: what a model tells of itself in its ``meetmemo.json``."""
+"""`ModelProfile`: what a model's ``meetmemo.json`` says."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How fast the cluster transcribes, and when a job will be done at that speed."""
+"""Measure how fast the cluster transcribes, and estimate when a job will be done at that speed."""
 
 from collections import deque
 

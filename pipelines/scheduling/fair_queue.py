@@ -65,7 +65,7 @@ class _Lane:
 
 @dataclass
 class _Tenant:
-    """Lanes of one tenant's jobs by id, none of them empty.
+    """Queues (lanes) of one tenant's jobs by id, none of them empty.
 
     ``level_s`` is the service that the lane served last had before: what a new job is taken to have got.
     """

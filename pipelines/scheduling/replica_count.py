@@ -1,4 +1,4 @@
-"""How many replicas a model needs for what it has to do; the rule of the product and of its simulation."""
+"""Decide how many replicas a model needs for its work; the rule of the product and of its simulation."""
 
 BUSY_OVER_S = 60.0
 """Seconds over which it is measured how busy replicas are: by the moment, little work that all share keeps all busy."""

@@ -27,7 +27,7 @@ from pipelines.storage.key_rules import (
 )
 
 TEMPORARY_FOLDER = f"{PRIVATE_MARK}tmp"
-TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long is dead
+TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long counts as killed
 SWEEP_INTERVAL_S = 3600.0
 MIN_FREE_BYTES = 64 * 2**20
 
@@ -146,7 +146,7 @@ class LocalStore:
         return n_deleted
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
-        """Return None: nobody else writes here."""
+        """Return None: clients cannot write to a folder."""
         validated_key(key)
         return None
 
@@ -202,7 +202,7 @@ class LocalStore:
             raise writing_fault(error, f"{key} in {self.root}") from error
 
     def _mounted(self) -> bool:
-        """Tell a missing blob from a missing store: a share that was unmounted looks like an empty folder."""
+        """Distinguish a missing blob from a missing store: a share that was unmounted looks like an empty folder."""
         return self._temporary.is_dir() if self._prepared else self.root.is_dir() or not self.root.exists()
 
     def _prepare(self) -> None:

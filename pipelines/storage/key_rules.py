@@ -1,4 +1,4 @@
-"""What a blob key may look like, the same for every store."""
+"""Validate blob keys, by the same rules for every store."""
 
 import re
 

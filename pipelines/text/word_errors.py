@@ -1,4 +1,4 @@
-"""How far two texts are apart: word error rate, with Chinese and its like counted by characters. Pure."""
+"""Compute the word error rate of two texts, with Chinese and its like counted by characters. Pure."""
 
 import re
 import unicodedata

@@ -96,7 +96,7 @@ class IsolatedTemplates:
 
 
 def _how_it_ended(process: ConfinedProcess) -> Exception:
-    """Tell why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
+    """Say why the process has ended: SIGKILL comes from outside, or from the kernel for want of memory."""
     code, _ = process.wait()
     if code == -signal.SIGKILL:
         return ReplicaLost("the process for templates was killed")

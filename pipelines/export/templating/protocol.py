@@ -76,7 +76,7 @@ _ANSWER = TypeAdapter(TemplateAnswer)
 
 
 def _tagged(value: Any) -> Any:
-    """Return values as JSON knows them, `Markup` told from text."""
+    """Return values as JSON, with `Markup` distinguished from text."""
     if isinstance(value, Markup):
         return {_MARKUP: str(value)}
     if isinstance(value, Mapping):

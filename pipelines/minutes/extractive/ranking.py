@@ -1,4 +1,4 @@
-"""Which sentences say most of what a meeting was about."""
+"""Rank sentences by how much they say of what a meeting was about."""
 
 import math
 from collections import Counter

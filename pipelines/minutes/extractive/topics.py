@@ -1,4 +1,4 @@
-"""Where the subject changes: TextTiling (Hearst 1997) over sentences, helped by what speakers announce."""
+"""Split a meeting into topics: TextTiling (Hearst 1997) over sentences, helped by what speakers announce."""
 
 import math
 import re

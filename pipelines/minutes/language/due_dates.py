@@ -1,4 +1,4 @@
-"""Which day a due date means that was spoken ("by Friday", 下周五之前), where the recording's date leaves no doubt.
+"""Resolve a spoken due date ("by Friday", 下周五之前) to a day, where the recording's date leaves no doubt.
 
 A phrase counts only when all of it is understood: one day, and around it nothing but words that change nothing ("by",
 "at noon", 之前). Where readings differ ("next Friday" on a Monday, "Friday" on a Friday, 3/4, "next week", "before

@@ -1,4 +1,4 @@
-"""When something is due, as it was spoken: "by Friday" gives "Friday", 周五之前 gives 周五之前."""
+"""Extract due dates as they were spoken: "by Friday" gives "Friday", 周五之前 gives 周五之前."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a language model is asked to answer, and how its answer is read: entry by entry, forgiving form, not content."""
+"""The schema of a language model's answer, and its parser: entry by entry, lenient in form, strict in content."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Minutes that wait for low prices: parked at peak hours, as long as they come before their deadline."""
+"""Defer minutes at peak hours until prices are low, as long as they come before their deadline."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta

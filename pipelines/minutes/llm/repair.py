@@ -1,4 +1,4 @@
-"""What verification finds wrong with a model's draft, in words the model understands, and how its corrections count."""
+"""Describe a draft's faults to the model that wrote it, and combine the draft with its corrections."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

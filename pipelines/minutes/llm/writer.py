@@ -89,7 +89,7 @@ class LlmWriter:
     def _settle(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
         self._in_flight.pop((tenant, digest), None)
         if not done.cancelled():
-            done.exception()  # seen: whoever waited was told, and nobody may be waiting any more
+            done.exception()  # seen: the waiting tasks got the error, and none may be left
 
     async def _write_once(
         self, transcript: Transcript, question: Question, options: MinutesOptions, digest: str

@@ -1,4 +1,4 @@
-"""How many calls run at once: additive increase, multiplicative decrease (Chiu and Jain 1989).
+"""Limit the calls at once: additive increase, multiplicative decrease (Chiu and Jain 1989).
 
 Between the limit it fell to and the one at which it was refused, the limit comes back quickly (as in CUBIC, RFC 9438),
 and a refusal now and then, which any busy server has, shrinks nothing: it must not keep a long queue waiting.

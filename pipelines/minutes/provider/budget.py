@@ -1,4 +1,4 @@
-"""What a tenant may spend on minutes in a day (UTC), in tokens and dollars."""
+"""A tenant's budget for minutes per day (UTC), in tokens and dollars."""
 
 import asyncio
 from collections.abc import Callable

@@ -106,7 +106,7 @@ class Provider:
                     raise outcome
 
     async def _attempt(self, request: ChatRequest, round_: int) -> tuple[Completion | CallFailed, bool]:
-        """Make one call, and tell the limit and the breaker; True when it was the breaker's probe."""
+        """Make one call, and record its outcome in limit and breaker; True when it was the breaker's probe."""
         probing = self._enter()
         try:
             completion = await self._capability.complete(self._client, request)
@@ -136,7 +136,7 @@ class Provider:
         return open_
 
     def _parked(self, error: CallFailed) -> MinutesParked:
-        """Tell the breaker about a call that failed for good because of the provider."""
+        """Record in the breaker a call that failed for good because of the provider."""
         self._breaker.failed(error.fault, str(error))
         if self._breaker.reason:
             log.error("language model parked", action="llm_parked", detail=self._breaker.reason)

@@ -1,4 +1,4 @@
-"""What is said to a language model and what it answers, whatever the server."""
+"""Requests to a language model and its answers, whatever the server."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol

@@ -1,4 +1,4 @@
-"""Which server and model write the minutes, and how it likes to be asked for JSON."""
+"""The server and model that write the minutes, and the mode in which they answer in JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum

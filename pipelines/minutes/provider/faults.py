@@ -1,4 +1,4 @@
-"""What can go wrong with a call to a language model, and what is done about it.
+"""Faults of calls to a language model, and the reaction to each.
 
 | fault | seen as | action |
 |---|---|---|

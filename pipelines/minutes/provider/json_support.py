@@ -1,4 +1,4 @@
-"""How an endpoint is made to answer in JSON, found out at the first calls: servers refuse what they do not know.
+"""Find out at the first calls how an endpoint can be made to answer in JSON: servers refuse modes they do not know.
 
 vLLM, llama.cpp and Ollama enforce a schema; llama-cpp-python takes it only beside ``json_object``; DeepSeek knows
 ``json_object`` only; LM Studio refuses ``json_object``. Most refuse with 400 or 422, llama-cpp-python with 500.

@@ -1,4 +1,4 @@
-"""How many tokens a text is, estimated on the safe side: the provider's tokenizer is not at hand."""
+"""Estimate a text's number of tokens on the safe side: the provider's tokenizer is not at hand."""
 
 import re
 
