@@ -24,7 +24,7 @@ Outcome = Literal["succeeds", "unsupported_format", "no_audio_stream", "empty_au
 class Sample:
     """A file and what a transcription of it must do; ``speech`` is False where not one word may come out.
 
-    ``truth`` is what can still be heard in the file. Its duration is that of the decoded audio; in damaged files,
+    ``truth`` holds the speech that is intact in the file. Its duration is that of the decoded audio; in damaged files,
     the least that can be decoded.
     """
 

@@ -1,4 +1,4 @@
-"""How Chinese is pronounced: pinyin, by the package pypinyin, which knows where a character sounds otherwise.
+"""Convert Chinese to pinyin, by the package pypinyin, which knows where a character sounds otherwise.
 
 The package is loaded where Chinese is met, so that English needs no more than before.
 """

@@ -1,4 +1,4 @@
-"""What the people of the long meetings talk about, in the bundled model's vocabulary."""
+"""Topics of the long meetings, in the bundled model's vocabulary."""
 
 from dataclasses import dataclass
 

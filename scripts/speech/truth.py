@@ -1,4 +1,4 @@
-"""What is really said in a recording, and when: the dataclasses beside every sample, as JSON."""
+"""The true words of a recording, with their times: the dataclasses beside every sample, as JSON."""
 
 import json
 from dataclasses import asdict, dataclass

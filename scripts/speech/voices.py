@@ -22,7 +22,7 @@ Engine = Literal["flite", "espeak-ng"]
 PCM = NDArray[np.int16]
 
 SAMPLE_RATE = 16_000
-"""Hz; what Whisper hears. Not imported from the product, so that the tools here run without it."""
+"""Hz; Whisper's input. Not imported from the product, so that the tools here run without it."""
 
 PEAK = 20_000
 """Largest absolute sample of what `speak` returns; leaves 4 dB for noise and for voices that overlap."""

@@ -1,4 +1,4 @@
-"""What this process and all its descendants use: processor time, also by part, and peak proportional memory."""
+"""Measure this process and all its descendants: processor time, also by part, and peak proportional memory."""
 
 import threading
 import time

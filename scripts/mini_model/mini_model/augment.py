@@ -1,4 +1,4 @@
-"""What happens to clean speech on its way: rooms, telephone lines, noise and tones.
+"""Augment clean speech: rooms, telephone lines, noise and tones.
 
 All filters work in the frequency domain, one transform forth and one back per window.
 """

@@ -1,4 +1,4 @@
-"""A converted model as a listener, heard in the ways the product and plain faster-whisper use it."""
+"""Transcribe by a converted model, in the ways the product and plain faster-whisper use it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

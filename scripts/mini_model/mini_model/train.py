@@ -6,7 +6,7 @@
 4. The first process averages weights, prints progress and saves the checkpoint that a killed run goes on from.
 
 Processes with one thread each share a busy machine better than threads, which wait for one another in every layer:
-here whoever is held up computes less, nobody waits.
+here a process that is slowed down computes less, and none waits.
 """
 
 import math

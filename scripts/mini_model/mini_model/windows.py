@@ -242,7 +242,7 @@ class WindowMaker:
         """Return the last ``room`` tokens of a made-up previous text: one to twelve sentences of earlier windows.
 
         Their times rise up to a window's end and begin anew in the next, as they do where a program hands them over.
-        Told from the last sentence back.
+        They are drawn from the last sentence back.
         """
         rng, vocabulary = self.rng, self._vocabulary
         past: list[int] = []
