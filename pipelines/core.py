@@ -91,13 +91,26 @@ class DecodedSegment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnheardSpeech:
+    """A stretch in which somebody speaks and nothing was understood, on the window's clock."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """The model and device of a transcript: enough to explain why two runs may differ."""
+    """The model that decoded, with enough to explain why two runs may differ.
+
+    ``encoder`` names what computed the encoder, and how many of its steps were averaged to one; "" where it was not
+    recorded.
+    """
 
     name: str
     sha256: str = ""
     compute_type: str = ""
     device: str = ""
+    encoder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +118,8 @@ class ChunkResult:
     """Outcome of decoding one chunk; ``error`` is empty on success.
 
     ``avg_logprob`` is nats per token, ``compression_ratio`` that of the text under zlib, both as in Whisper's paper.
-    ``suspect`` lists the quality rules that still fail after every fallback. ``model`` is what decoded it, if known;
+    ``suspect`` lists the quality rules that still fail after every fallback, ``unheard`` the speech that no word covers
+    although it was decoded again. ``model`` is what decoded it, if known;
     ``device_s`` and ``cpu_s`` are its share of what its batch took, by the length of its speech. ``n_attempts`` is how
     often it was decoded, until an outcome was sound or every way was tried.
     """
@@ -118,6 +132,7 @@ class ChunkResult:
     compression_ratio: float
     temperature: float
     suspect: tuple[str, ...] = ()
+    unheard: tuple[UnheardSpeech, ...] = ()
     error: str = ""
     model: ModelInfo | None = None
     device_s: float = 0.0

@@ -10,14 +10,17 @@ from typing import Literal
 from pipelines.errors import ConfigurationError
 
 DeviceKind = Literal["cpu", "cuda"]
-EncoderName = Literal["auto", "ctranslate2", "torch"]
-"""What computes a model's encoder; auto: what is faster on the device, see `pipelines.whisper.encoder`."""
+EncoderName = Literal["auto", "ctranslate2", "openvino", "openvino-int8", "torch"]
+"""What computes a model's encoder; auto: see `pipelines.whisper.encoder_selection`."""
 
 # In order of preference: int8 halves the weights' traffic, which bounds a CPU; a GPU wants half precision.
 _PREFERRED_COMPUTE_TYPES: dict[DeviceKind, tuple[str, ...]] = {
     "cpu": ("int8", "float32"),
     "cuda": ("float16", "int8_float16", "int8", "float32"),
 }
+_ARITHMETIC = frozenset(
+    ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "amx_tile")
+)
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
@@ -102,6 +105,13 @@ def _cpu_name() -> str:
     lines = _read(Path("/proc/cpuinfo")).splitlines()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, "CPU")
+
+
+def processor_features() -> tuple[str, ...]:
+    """Return the processor's name and what of its arithmetic decides which encoder is fastest, in a fixed order."""
+    lines = _read(Path("/proc/cpuinfo")).splitlines()
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return (_cpu_name(), *sorted(set(flags) & _ARITHMETIC))
 
 
 def _read(path: Path) -> str:

@@ -13,7 +13,8 @@ class ModelProfile:
     ``short_windows``: whether it was trained on windows of any length, so that rows need not be filled up to 30 s;
     OpenAI's models were not. ``window_s``: most seconds of speech to put into one row, where fewer than 30 give better
     text. ``translates``: whether it was trained to write English for other languages; with one language there is
-    nothing to translate.
+    nothing to translate. ``timestamps``: whether it is to write the times of segments itself, because it was trained to
+    write them exactly; OpenAI's models hear a third more of what is said without (docs/benchmarks.md).
     """
 
     languages: tuple[str, ...] | None = None
@@ -21,6 +22,7 @@ class ModelProfile:
     short_windows: bool = False
     window_s: float = 30.0
     translates: bool = True
+    timestamps: bool = False
 
     @property
     def can_translate(self) -> bool:

@@ -1,6 +1,8 @@
 """A Whisper model as plain calls on rows: encode, generate, align, detect the language.
 
-All of it is CTranslate2's; what encodes may be torch instead (`pipelines.whisper.encoder`).
+All of it is CTranslate2's but for the encoder, which may be another one (`pipelines.whisper.encoder`). Its output may be
+pooled: Whisper's encoder gives a step every 20 ms, and its neighbours are so alike that the mean of two serves the
+decoder as well, for half the work of a search, most of which is reading them (docs/decisions/encoders.md).
 Facts about CTranslate2 4.8 that shape this file (each checked by a test):
 
 - all prompts of a ``generate`` call need ``<|startoftranscript|>`` at the same place and equally many task tokens;
@@ -22,16 +24,18 @@ import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
-from pipelines.whisper.encoder import Encoder
+from pipelines.whisper.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
-"""Encoder output of one row, ``[n_frames / 2, width]``, in the memory of the model's device."""
+"""Encoder output of one row, ``[n_frames / 2 / pooling, width]``, in the memory of the model's device."""
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 FRAMES_PER_SAMPLE = 1 / 160
+MAX_POOLING = 3
+"""Steps; four and more cost words (docs/benchmarks.md)."""
 _MIN_ALIGNED_FRAMES = 16  # the median filter of the alignment is 7 encoder steps of 2 frames wide
 
 
@@ -41,8 +45,8 @@ class EngineOptions:
 
     ``device`` auto: the first GPU, else the CPU. ``compute_type``: see `choose_compute_type`. ``inter_threads``
     workers share the weights and run a batch each at the same time, with ``intra_threads`` threads each on a CPU (0:
-    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder``: see
-    `EncoderName`.
+    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder`` and ``pooling``:
+    see `EncoderChoice`; auto and 0 leave them to the machine.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -52,6 +56,7 @@ class EngineOptions:
     intra_threads: int = 0
     batch_size: int = 16
     encoder: EncoderName = "auto"
+    pooling: int = 0
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for what is out of range."""
@@ -59,6 +64,8 @@ class EngineOptions:
             raise ConfigurationError(f"engine options out of range: {self}")
         if self.encoder not in get_args(EncoderName):
             raise ConfigurationError(f"there is no encoder {self.encoder!r}, only {', '.join(get_args(EncoderName))}")
+        if not 0 <= self.pooling <= MAX_POOLING:
+            raise ConfigurationError(f"pooling is from 0 to {MAX_POOLING}, not {self.pooling!r}")
         if "bfloat16" in self.compute_type:
             raise ConfigurationError("bfloat16 is not supported: encoder outputs in it cannot be joined")
 
@@ -74,7 +81,7 @@ class Generated:
 
 @dataclass(frozen=True, kw_only=True)
 class Aligned:
-    """Path of (text token, encoder step of 20 ms) pairs, and each text token's probability."""
+    """Path of (text token, tick of 20 ms) pairs, and each text token's probability."""
 
     path: tuple[tuple[int, int], ...]
     probabilities: tuple[float, ...]
@@ -110,7 +117,13 @@ class WhisperModel:
         if self.kind == "cpu":
             # Of threads that begin later: a slot's features take no core of another's, and none of its waits spinning.
             torch.set_num_threads(n_threads)
-        self.encoder = Encoder(self._model, path, torch.device(self.device_name), options.encoder)
+        self.encoder = Encoder(
+            self._model, path, torch.device(self.device_name), n_workers=self.n_workers, n_threads=n_threads
+        )
+        self.pooling = 1
+        if options.encoder != "auto" or options.pooling:
+            encoder: EncoderName = "ctranslate2" if options.encoder == "auto" else options.encoder
+            self.use(EncoderChoice(encoder=encoder, pooling=options.pooling or 1))
 
     @property
     def device_name(self) -> str:
@@ -129,6 +142,16 @@ class WhisperModel:
         """CTranslate2's guess from the vocabulary; language detection works only if it is true."""
         return bool(self._model.is_multilingual)
 
+    @property
+    def choice(self) -> EncoderChoice:
+        """What encodes."""
+        return EncoderChoice(encoder=self.encoder.name, pooling=self.pooling)
+
+    def use(self, choice: EncoderChoice) -> None:
+        """Encode this way from now on. Raises `ModelUnavailable` where that does not work here."""
+        self.encoder.use(choice.encoder)
+        self.pooling = choice.pooling
+
     def resize(self, batch_size: int) -> None:
         """Take so many rows in a call from now on."""
         self._isolator.limit = batch_size
@@ -141,7 +164,7 @@ class WhisperModel:
         return self._isolator.run(rows, self._encode)
 
     def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
-        output = self.encoder(torch.cat(list(rows)).contiguous())
+        output = pooled(self.encoder(torch.cat(list(rows)).contiguous()), self.pooling)
         return list(output.numpy() if self.kind == "cpu" else output)
 
     def generate(
@@ -176,10 +199,14 @@ class WhisperModel:
 
         def run(rows: Sequence[tuple[Encoding, Sequence[int], int]]) -> list[Aligned]:
             joined = self._join([encoding for encoding, _, _ in rows])
-            frames = [max(_MIN_ALIGNED_FRAMES, round(n * FRAMES_PER_SAMPLE)) for _, _, n in rows]
+            per_sample = FRAMES_PER_SAMPLE / self.pooling
+            frames = [max(_MIN_ALIGNED_FRAMES, round(n * per_sample)) for _, _, n in rows]
             results = self._model.align(joined, list(start), [list(text) for _, text, _ in rows], frames)
             return [
-                Aligned(path=tuple(result.alignments), probabilities=tuple(result.text_token_probs))
+                Aligned(
+                    path=tuple((token, step * self.pooling) for token, step in result.alignments),
+                    probabilities=tuple(result.text_token_probs),
+                )
                 for result in results
             ]
 
@@ -200,6 +227,15 @@ class WhisperModel:
         batch = torch.stack(cast("list[torch.Tensor]", list(encodings))).contiguous()
         torch.cuda.synchronize(self.index)
         return ctranslate2.StorageView.from_array(batch)
+
+
+def pooled(encoded: torch.Tensor, pooling: int) -> torch.Tensor:
+    """Average each ``pooling`` steps of ``[rows, n_steps, width]``; what is left over at the end is dropped."""
+    if pooling == 1:
+        return encoded
+    n_rows, n_steps, width = encoded.shape
+    whole = encoded[:, : n_steps // pooling * pooling]
+    return whole.reshape(n_rows, -1, pooling, width).mean(dim=2)
 
 
 class Isolator:

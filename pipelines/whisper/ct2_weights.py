@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+WEIGHTS_FILE = "model.bin"
 VERSION = 6
 _BFLOAT16 = 5  # which numpy does not have
 _DTYPES = ("<f4", "i1", "<i2", "<i4", "<f2", "<u2")

@@ -1,80 +1,87 @@
-"""The encoder of a loaded model: CTranslate2's, or torch's from the same weights, whichever is faster here."""
+"""The encoder of a loaded model: CTranslate2's, or one of another runtime from the same weights.
 
-import time
+Which one is used is chosen in `pipelines.whisper.encoder_selection`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
 import numpy as np
-import structlog
 import torch
 
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.encoder_selection import Comparison, compare
+from pipelines.whisper.openvino_encoder import OpenVinoEncoder
 from pipelines.whisper.torch_encoder import TorchEncoder
 
-log = structlog.get_logger()
+Encode = Callable[[torch.Tensor], torch.Tensor]
+"""Features ``[rows, n_mels, n_frames]`` to ``[rows, n_frames / 2, width]``; done when it returns."""
 
-WORTH_A_TRIAL = 2000
-"""Frames from which on torch may win on a CPU: what it saves grows with the square of the length. CTranslate2
-was faster at 1,050, torch by a third at 3,000 (docs/benchmarks.md)."""
+CANDIDATES: dict[str, tuple[EncoderName, ...]] = {"cpu": ("openvino", "openvino-int8"), "cuda": ("torch",)}
+"""What may be faster than CTranslate2 on each kind of device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderChoice:
+    """Who encodes, and how many steps of 20 ms of its output are averaged to one that the decoder attends to."""
+
+    encoder: EncoderName = "ctranslate2"
+    pooling: int = 1
+
+    @property
+    def label(self) -> str:
+        """Who encodes, for people."""
+        return self.encoder if self.pooling == 1 else f"{self.encoder}, mean of {self.pooling} steps"
 
 
 class Encoder:
-    """Features to what the decoder attends to. Thread-safe."""
+    """Turns features into what the decoder attends to. Thread-safe, but for `use`."""
 
-    def __init__(self, model: Any, path: Path, device: torch.device, wanted: EncoderName) -> None:
-        """``model``: CTranslate2's, loaded from ``path``.
-
-        Where auto is ``wanted`` it is CTranslate2's until `choose` finds torch's faster. Raises `ModelUnavailable`
-        where torch is wanted and cannot compute it.
-        """
+    def __init__(self, model: Any, path: Path, device: torch.device, *, n_workers: int, n_threads: int) -> None:
+        """Begin with CTranslate2's ``model``, loaded from ``path``, of ``n_workers`` with ``n_threads`` each."""
         self._model, self._path, self._device = model, path, device
-        self._wanted = wanted
+        self._n_workers, self._n_threads = n_workers, n_threads
         self._half = "float16" in model.compute_type
-        self._torch = self._load() if wanted == "torch" else None
-
-    @property
-    def name(self) -> EncoderName:
-        """Who encodes."""
-        return "torch" if self._torch else "ctranslate2"
+        self.name: EncoderName = "ctranslate2"
+        self._encode: Encode = self._by_ctranslate2
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """``[rows, n_mels, n_frames]`` to ``[rows, n_frames / 2, width]`` in the device's memory, finished."""
-        return self.by_torch(self._torch, features) if self._torch else self.by_ctranslate2(features)
+        return self._encode(features)
 
-    def choose(self, features: torch.Tensor) -> None:
-        """Where it is left to the machine, take the faster one for ``features`` like these.
-
-        Short ones on a CPU are not tried: a busy machine would sometimes choose the slower one, and results would
-        differ from replica to replica.
-        """
-        if self._wanted != "auto" or (self._device.type == "cpu" and features.shape[2] < WORTH_A_TRIAL):
+    def use(self, name: EncoderName) -> None:
+        """Encode with this runtime from now on. Raises `ModelUnavailable` where it cannot compute this model here."""
+        if name == self.name:
             return
         try:
-            candidate = self._load()
-            found = self._tried(candidate, features)
-        except (ModelUnavailable, RuntimeError) as error:  # also where the memory has no room for it
-            log.warning("torch does not encode", model=str(self._path), error=str(error))
-            return
-        self._torch = candidate if found.challenger_wins else None
-        log.info(
-            "encoder",
-            action="choose",
-            encoder=self.name,
-            ctranslate2_s=round(found.present_s, 4),
-            torch_s=round(found.challenger_s, 4),
-            difference=round(found.difference, 4),
-            n_frames=features.shape[2],
-        )
+            self._encode = self._loaded(name)
+        except (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError) as error:
+            raise ModelUnavailable(f"{name} cannot compute the encoder of {self._path}: {error}") from error
+        self.name = name
 
-    def compare(self, features: torch.Tensor) -> Comparison:
-        """CTranslate2 (present) against torch (challenger); raises `ModelUnavailable` where torch cannot."""
-        return self._tried(self._load(), features)
+    def _loaded(self, name: EncoderName) -> Encode:
+        if name == "ctranslate2":
+            return self._by_ctranslate2
+        if name == "torch":
+            return self._finished(TorchEncoder.load(self._path, self._device, str(self._model.compute_type)))
+        if self._device.type != "cpu":
+            raise RuntimeError("OpenVINO computes on CPUs here")
+        precision = "int8" if name == "openvino-int8" else "bf16"
+        return OpenVinoEncoder.load(self._path, precision, n_streams=self._n_workers, n_threads=self._n_threads)
 
-    def by_ctranslate2(self, features: torch.Tensor) -> torch.Tensor:
-        """As `__call__`."""
+    def _finished(self, encode: Encode) -> Encode:
+        def finished(features: torch.Tensor) -> torch.Tensor:
+            output = encode(features)
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)
+            return output
+
+        return finished
+
+    def _by_ctranslate2(self, features: torch.Tensor) -> torch.Tensor:
         if self._device.type == "cpu":
             return torch.from_numpy(np.array(self._model.encode(ctranslate2.StorageView.from_array(features.numpy()))))
         features = features.half() if self._half else features
@@ -82,22 +89,3 @@ class Encoder:
         output = self._model.encode(ctranslate2.StorageView.from_array(features))
         torch.cuda.synchronize(self._device)
         return torch.as_tensor(output, device=self._device)
-
-    def by_torch(self, encoder: TorchEncoder, features: torch.Tensor) -> torch.Tensor:
-        """As `__call__`."""
-        output = encoder(features)
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        return output
-
-    def _tried(self, candidate: TorchEncoder, features: torch.Tensor) -> Comparison:
-        # Processor time, where there is one to ask for: neighbours on the machine take it from neither.
-        clock = time.process_time if self._device.type == "cpu" else time.perf_counter
-        return compare(self.by_ctranslate2, lambda features: self.by_torch(candidate, features), features, clock)
-
-    def _load(self) -> TorchEncoder:
-        """Raises `ModelUnavailable` where torch cannot take the encoder over."""
-        try:
-            return TorchEncoder.load(self._path, self._device, str(self._model.compute_type))
-        except (OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-            raise ModelUnavailable(f"torch cannot compute the encoder of {self._path}: {error}") from error

@@ -4,12 +4,14 @@ The way of a batch through `WhisperEngine.transcribe`:
 
 1. rows that cannot be decoded (`row_fault`) fail alone; digital silence needs no decoding;
 2. `LogMel` makes features of the rest;
-3. the encoder runs, CTranslate2's or torch's (`pipelines.whisper.encoder`), row by row on a CPU, where batching it
+3. the encoder runs, the one that `pipelines.whisper.encoder_selection` chose, row by row on a CPU, where batching it
    hurts, as one batch on a GPU;
 4. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
 5. `pipelines.whisper.quality` judges each outcome; rows that fail are decoded again, the next way (`attempts_for`);
-6. timestamps become segments (`pipelines.whisper.timestamps`), and words are aligned where asked for;
-7. a row whose text stops well before its speech is continued from there (`pipelines.whisper.tail_recovery`).
+6. words are aligned with the audio and make segments (`pipelines.whisper.sentences`), or the model's own timestamps do
+   (`pipelines.whisper.timestamps`);
+7. speech that no word covers is decoded again as a row of its own; what stays unheard is told
+   (`pipelines.whisper.unheard`).
 
 An outcome at temperature 0 does not depend on the row's neighbours; one at a higher temperature is sampled.
 """
@@ -28,19 +30,20 @@ from pipelines.errors import ModelUnavailable
 from pipelines.models.catalogue import ENGLISH_ONLY_TOKENS, read_profile, weights_sha256
 from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import Encoding, EngineOptions, RowFailure, WhisperModel
-from pipelines.whisper.encoder_selection import trial_features
+from pipelines.whisper.encoder_trial import EncoderTrial
 from pipelines.whisper.log_mel import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, LogMel
 from pipelines.whisper.options import WINDOW_S, DecodeOptions, DecodeRequest, row_fault
 from pipelines.whisper.row_decoder import DecodeState, WindowDecoder, failed, grouped, silent
-from pipelines.whisper.tail_recovery import join_tail
-from pipelines.whisper.timestamps import SAMPLES_PER_TICK
 from pipelines.whisper.tokenizer import Vocabulary
+from pipelines.whisper.unheard import fill, find_holes
 
 __all__ = ["DecodeOptions", "DecodeRequest", "Engine", "EngineOptions", "WhisperEngine"]
 
-MAX_CONTINUATIONS = 4
+MAX_REDECODINGS = 2
+"""How deep what was decoded again is searched for holes."""
+MOST_OF_A_ROW = 0.9
+"""A hole that is nearly the whole row was heard already."""
 _WARM_UP_S = 2
-_TRIAL_ROWS = 8  # of a GPU's batch; with fewer it is not busy
 _LONGEST_STEP_S = 5.0
 _LENGTHS = 8  # of windows up to a model's own length: rows share decoding batches, and few frames are empty
 _QUIET_END_S = 0.5  # of silence at least, after which the model knows that the row has ended
@@ -76,13 +79,21 @@ class WhisperEngine:
     """A Whisper model that transcribes rows of up to 30 s, many at a time. Thread-safe."""
 
     def __init__(
-        self, model: WhisperModel, vocabulary: Vocabulary, profile: ModelProfile, info: ModelInfo, batch_size: int
+        self,
+        model: WhisperModel,
+        vocabulary: Vocabulary,
+        profile: ModelProfile,
+        info: ModelInfo,
+        path: Path,
+        options: EngineOptions,
     ) -> None:
         """Assemble from loaded parts; see `load`."""
         self._model = model
+        self._path = path
+        self._options = options
         self._vocabulary = vocabulary
         self._log_mel = LogMel(model.n_mels, model.device_name)
-        self._batch_size = batch_size
+        self._batch_size = options.batch_size
         self._lanes = ThreadPoolExecutor(model.n_workers, thread_name_prefix="decode")
         self._profile = profile
         self._info = info
@@ -119,12 +130,12 @@ class WhisperEngine:
             compute_type=model.compute_type,
             device=model.device_name,
         )
-        return cls(model, vocabulary, profile or read_profile(path), info, options.batch_size)
+        return cls(model, vocabulary, profile or read_profile(path), info, path, options)
 
     @property
     def info(self) -> ModelInfo:
-        """Name, hash of the weights, compute type and device."""
-        return self._info
+        """Name, hash of the weights, compute type, device and what encodes."""
+        return replace(self._info, encoder=self._model.choice.label)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -144,11 +155,11 @@ class WhisperEngine:
     def warm_up(self) -> None:
         """Choose the encoder, and decode noise every way a job may ask for.
 
-        Raises `ModelUnavailable` when the model cannot.
+        Models of short windows stay with CTranslate2's: what others gain grows with the square of the length. Raises `ModelUnavailable` when the model cannot.
         """
-        longest = self._n_frames(round(self._profile.window_s * SAMPLE_RATE))
-        n_rows = 1 if self._model.kind == "cpu" else min(self._batch_size, _TRIAL_ROWS)
-        self._model.encoder.choose(trial_features(self._log_mel, longest, n_rows))
+        if self._options.encoder == "auto" and not self._profile.short_windows:
+            trial = EncoderTrial(self._model, self._options, self._languages, self.transcribe)
+            trial.choose(self._path, self._info)
         noise = np.random.default_rng(0).normal(0, 1000, _WARM_UP_S * SAMPLE_RATE).astype(np.int16)
         options = DecodeOptions(language=self._languages[0], word_timestamps=True, temperatures=(0.0, 1.0))
         result = self.transcribe([DecodeRequest(pcm=noise, options=options)])[0]
@@ -166,7 +177,7 @@ class WhisperEngine:
         Rows may differ in length, language and options. ``ChunkResult.suspect`` names the quality rules that the
         outcome still breaks after every attempt; times are on the row's clock.
         """
-        return self._transcribe(rows, MAX_CONTINUATIONS)
+        return self._transcribe(rows, MAX_REDECODINGS)
 
     def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
         """Return probability of each of `languages` for each row, summing to 1.
@@ -190,40 +201,48 @@ class WhisperEngine:
         total = sum(allowed.values())
         return {code: probability / total for code, probability in allowed.items()} if total else {}
 
-    def _transcribe(self, rows: Sequence[DecodeRequest], continuations: int) -> list[ChunkResult]:
+    def _transcribe(self, rows: Sequence[DecodeRequest], redecodings: int) -> list[ChunkResult]:
         results = {place: result for place, row in enumerate(rows) if (result := self._without_decoding(row))}
         todo = [place for place in range(len(rows)) if place not in results]
         todo.sort(key=lambda place: len(rows[place].pcm))  # rows of like length keep a decoding batch full to the end
         batches = list(_batches(todo, self._batch_size))
         # A single batch is decoded by the thread that brings it: callers with several threads fill the workers.
-        run = self._lanes.map if len(batches) > 1 and continuations == MAX_CONTINUATIONS else map
-        outcomes = run(lambda places: self._decode([rows[place] for place in places], continuations), batches)
+        run = self._lanes.map if len(batches) > 1 and redecodings == MAX_REDECODINGS else map
+        outcomes = run(lambda places: self._decode([rows[place] for place in places], redecodings), batches)
         for places, finished in zip(batches, outcomes, strict=True):
             results.update(zip(places, finished, strict=True))
         return [results[place] for place in range(len(rows))]
 
-    def _decode(self, rows: Sequence[DecodeRequest], continuations: int) -> list[ChunkResult]:
+    def _decode(self, rows: Sequence[DecodeRequest], redecodings: int) -> list[ChunkResult]:
         """Decode one batch, from features to segments."""
         windows = self._open(rows)
         self._decoder.decode(windows)
-        return self._continue(windows, self._decoder.finish(windows), continuations)
+        return self._fill_holes(windows, self._decoder.finish(windows), redecodings)
 
-    def _continue(
-        self, windows: Sequence[DecodeState], finished: Sequence[tuple[ChunkResult, int | None]], continuations: int
+    def _fill_holes(
+        self, windows: Sequence[DecodeState], results: list[ChunkResult], redecodings: int
     ) -> list[ChunkResult]:
-        """Decode what rows left out at their ends as rows of their own, and append it."""
-        results = [result for result, _ in finished]
-        tails = [(i, tick) for i, (_, tick) in enumerate(finished) if tick is not None and continuations]
+        """Decode speech that no word covers as rows of its own, and insert what is heard."""
+        holes = [
+            (i, hole)
+            for i, result in enumerate(results)
+            if not result.error
+            for hole in find_holes(result, windows[i].row.pcm)
+        ]
         rows = [
             replace(
                 windows[i].row,
-                pcm=windows[i].row.pcm[tick * SAMPLES_PER_TICK :],
+                pcm=windows[i].row.pcm[hole.start : hole.end],
                 options=replace(windows[i].row.options, language=windows[i].language, prompt=""),
             )
-            for i, tick in tails
+            for i, hole in holes
         ]
-        for (i, tick), heard in zip(tails, self._transcribe(rows, continuations - 1), strict=True):
-            results[i] = join_tail(results[i], heard, tick, windows[i].sound.end)
+        again = [hole.end - hole.start < MOST_OF_A_ROW * len(windows[i].row.pcm) for i, hole in holes]
+        todo = [row for row, useful in zip(rows, again, strict=True) if useful and redecodings]
+        heard = iter(self._transcribe(todo, redecodings - 1))
+        for (i, hole), row, useful in zip(holes, rows, again, strict=True):
+            found = next(heard) if useful and redecodings else silent(row, windows[i].language)
+            results[i] = fill(results[i], hole, found, len(windows[i].row.pcm))
         return results
 
     def _without_decoding(self, row: DecodeRequest) -> ChunkResult | None:
@@ -250,11 +269,21 @@ class WhisperEngine:
         """Feature frames that a row of this length is given."""
         return self._log_mel.n_frames_for(window_frames(n_samples, self._profile) * HOP_SAMPLES)
 
+    def _writes_timestamps(self, options: DecodeOptions) -> bool:
+        """Say whether the model writes times; what it translates has no words to align."""
+        if options.timestamps is not None:
+            return options.timestamps
+        return self._profile.timestamps or options.task == "translate"
+
     def _open(self, rows: Sequence[DecodeRequest]) -> list[DecodeState]:
         """Encode rows, and settle their languages."""
         windows = []
         for row, encoding in zip(rows, self._encode(rows), strict=True):
-            window = DecodeState(row=row, language=row.options.language or self._languages[0])
+            window = DecodeState(
+                row=row,
+                language=row.options.language or self._languages[0],
+                timestamps=self._writes_timestamps(row.options),
+            )
             if isinstance(encoding, RowFailure):
                 window.error = str(encoding)
             else:

@@ -40,15 +40,15 @@ def temperatures_from(first: float) -> tuple[float, ...]:
 class DecodeOptions:
     """How to decode one row.
 
-    ``language`` None: detect it from this row. ``timestamps`` False saves a fifth of the decoding; the row is then
-    one segment. ``word_timestamps`` aligns every word. ``temperatures``: 0 is a search with ``beam_size`` beams and,
+    ``language`` None: detect it from this row. ``timestamps``: whether the model writes times itself; None: as its
+    profile says. Without, words are aligned in any case, and make the segments. ``word_timestamps`` aligns every word. ``temperatures``: 0 is a search with ``beam_size`` beams and,
     when its outcome is bad, ``fallback_beam_size``; those above are sampled, best of ``best_of``; a lone temperature
     means no second try. ``prompt`` primes the decoder with names and spelling, and is dropped in second tries.
     """
 
     language: str | None = None
     task: Task = "transcribe"
-    timestamps: bool = True
+    timestamps: bool | None = None
     word_timestamps: bool = False
     beam_size: int = 1
     fallback_beam_size: int = 5

@@ -25,10 +25,11 @@ from pipelines.whisper.options import (
     token_budget,
 )
 from pipelines.whisper.quality import Decoding, compression_ratio, failed_rules, is_silence
-from pipelines.whisper.tail_recovery import find_tail
-from pipelines.whisper.timestamps import Interval, TokenSegment, sounding, split_segments, to_seconds
+from pipelines.whisper.sentences import split_sentences
+from pipelines.whisper.timestamps import Interval, TokenSegment, audible_ticks, sounding, split_segments, to_seconds
 from pipelines.whisper.tokenizer import Vocabulary
-from pipelines.whisper.word_timestamps import time_words
+from pipelines.whisper.unheard import segment_of
+from pipelines.whisper.word_timestamps import time_words, without_pauses
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -38,11 +39,12 @@ K = TypeVar("K", bound=Hashable)
 class DecodeState:
     """A row on its way: what the encoder made of it and what was decoded so far.
 
-    ``error`` is set when the row failed; it is then left alone, and may have no ``encoding``.
+    ``timestamps`` says that the model writes times; otherwise words are aligned. ``error`` is set when the row failed; it is then left alone, and may have no ``encoding``.
     """
 
     row: DecodeRequest
     language: str
+    timestamps: bool
     encoding: Encoding = field(default_factory=lambda: np.empty((0, 0), np.float32))
     candidates: list[Candidate] = field(default_factory=list)
     error: str = ""
@@ -51,6 +53,11 @@ class DecodeState:
     def sound(self) -> Interval:
         """Where the row sounds at all."""
         return sounding(self.row.pcm)
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether words are to be aligned: they were asked for, or nothing else tells the times."""
+        return self.row.options.word_timestamps or not self.timestamps
 
     @property
     def next_attempt(self) -> Attempt | None:
@@ -83,7 +90,7 @@ class WindowDecoder:
         attempt = window.next_attempt
         if attempt is None:
             return None
-        return attempt, len(self._prompt(window)), window.row.options.timestamps, len(window.encoding)
+        return attempt, len(self._prompt(window)), window.timestamps, len(window.encoding)
 
     def _prompt(self, window: DecodeState) -> list[int]:
         """Prompt text on the first attempt, then the task."""
@@ -91,7 +98,7 @@ class WindowDecoder:
         primed = options.prompt.strip() and not window.candidates
         prefix = tokens.encode(" " + options.prompt.strip())[-MAX_PROMPT_TOKENS + 1 :] if primed else []
         prompt = [tokens.sot_prev, *prefix] if prefix else []
-        return [*prompt, *self._task(window), *([] if options.timestamps else [tokens.no_timestamps])]
+        return [*prompt, *self._task(window), *([] if window.timestamps else [tokens.no_timestamps])]
 
     def _task(self, window: DecodeState) -> tuple[int, ...]:
         tokens = self._vocabulary
@@ -118,12 +125,11 @@ class WindowDecoder:
         row = window.row
         budget = token_budget(row.duration_s)
         tokens = outcome.tokens[:budget]
-        tail = self._tail(window, tokens)
         decoding = Decoding(
             text=self._vocabulary.decode(tokens),
             avg_logprob=average_logprob(outcome.score, len(tokens)),
             no_speech_prob=outcome.no_speech_prob,
-            speech_s=row.duration_s if tail is None else to_seconds(tail),
+            speech_s=self._speech_s(window, tokens),
             truncated=len(outcome.tokens) >= budget,
             prompt=row.options.prompt if not window.candidates else "",
         )
@@ -137,6 +143,11 @@ class WindowDecoder:
             faults=failed_rules(decoding, row.options.thresholds),
         )
 
+    def _speech_s(self, window: DecodeState, tokens: Sequence[int]) -> float:
+        """Return the seconds that the tokens speak for: to the last timestamp, what follows is decoded again."""
+        segments = self._segments(window, tokens) if window.timestamps else []
+        return to_seconds(segments[-1].end) if segments and segments[-1].closed else window.row.duration_s
+
     def _segments(self, window: DecodeState, tokens: Sequence[int]) -> list[TokenSegment]:
         segments = split_segments(
             tokens,
@@ -146,35 +157,24 @@ class WindowDecoder:
         )
         return [segment for segment in segments if self._vocabulary.decode(segment.tokens).strip()]
 
-    def finish(self, windows: Sequence[DecodeState]) -> list[tuple[ChunkResult, int | None]]:
-        """Return results of decoded windows, each with the tick from which the row wants to be continued, or None."""
+    def finish(self, windows: Sequence[DecodeState]) -> list[ChunkResult]:
+        """Return results of decoded windows."""
         chosen = [choose(window.candidates) if window.candidates and not window.error else None for window in windows]
         tokens = [candidate.tokens if candidate else () for candidate in chosen]
         decoded = self._with_words(windows, [self._segments(w, t) for w, t in zip(windows, tokens, strict=True)])
         return [
-            (failed(window.row, window.error), None)
+            failed(window.row, window.error)
             if candidate is None or window.error
-            else (_result(window, candidate, segments), self._tail(window, candidate.tokens))
+            else _result(window, candidate, segments)
             for window, candidate, segments in zip(windows, chosen, decoded, strict=True)
         ]
-
-    def _tail(self, window: DecodeState, tokens: Sequence[int]) -> int | None:
-        """The tick from which the text of these tokens leaves speech out; None if it does not, or has no times."""
-        return find_tail(self._segments(window, tokens), window.row.pcm) if window.row.options.timestamps else None
 
     def _with_words(
         self, windows: Sequence[DecodeState], cut: Sequence[Sequence[TokenSegment]]
     ) -> list[tuple[DecodedSegment, ...]]:
-        """Give every segment its text, and its words where they were asked for."""
-        decode = self._vocabulary.decode
-        decoded = [
-            tuple(
-                DecodedSegment(start_s=to_seconds(s.start), end_s=to_seconds(s.end), text=decode(s.tokens))
-                for s in segments
-            )
-            for segments in cut
-        ]
-        wanted = [i for i, window in enumerate(windows) if window.row.options.word_timestamps and cut[i]]
+        """Give every segment its text, and its words where they are wanted."""
+        decoded = [tuple(self._untimed(segment) for segment in segments) for segments in cut]
+        wanted = [i for i, window in enumerate(windows) if window.wants_words and cut[i]]
         for (task, _), group in grouped(wanted, lambda i: (self._task(windows[i]), len(windows[i].encoding))).items():
             texts = [[token for segment in cut[i] for token in segment.tokens] for i in group]
             aligned = self._model.align(
@@ -184,12 +184,22 @@ class WindowDecoder:
                 if isinstance(outcome, RowFailure):
                     windows[i].error = f"the words could not be aligned: {outcome}"
                     continue
-                words = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, windows[i].sound)
-                decoded[i] = tuple(
-                    replace(segment, start_s=timed[0].start_s, end_s=timed[-1].end_s, words=timed)
-                    for segment, timed in zip(decoded[i], words, strict=True)
-                )
+                window = windows[i]
+                words = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, window.sound)
+                if window.timestamps:
+                    decoded[i] = tuple(segment_of(timed) for timed in words)
+                else:
+                    audible = audible_ticks(window.row.pcm)
+                    spoken = without_pauses([word for timed in words for word in timed], audible)
+                    decoded[i] = tuple(segment_of(sentence) for sentence in split_sentences(spoken))
         return decoded
+
+    def _untimed(self, segment: TokenSegment) -> DecodedSegment:
+        return DecodedSegment(
+            start_s=to_seconds(segment.start),
+            end_s=to_seconds(segment.end),
+            text=self._vocabulary.decode(segment.tokens),
+        )
 
 
 def _result(window: DecodeState, candidate: Candidate, segments: tuple[DecodedSegment, ...]) -> ChunkResult:

@@ -45,13 +45,22 @@ def sounding(pcm: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> Interval:
 
     Whisper likes to start the first word at 0, whatever silence there is before it.
     """
+    ticks = audible_ticks(pcm)
+    audible = np.flatnonzero(ticks)
+    if not len(audible):
+        return Interval(start=0, end=len(ticks))
+    return Interval(start=int(audible[0]), end=int(audible[-1]) + 1)
+
+
+def audible_ticks(pcm: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Return for each of at least one tick whether it stands out from the quiet between loud parts."""
     n_ticks = max(1, len(pcm) // SAMPLES_PER_TICK)
     samples = pcm[: n_ticks * SAMPLES_PER_TICK].astype(np.float32)
     if len(samples) < SAMPLES_PER_TICK:
-        return Interval(start=0, end=n_ticks)
+        return np.zeros(n_ticks, np.bool_)
     power = np.square(samples).reshape(n_ticks, SAMPLES_PER_TICK).mean(axis=1)
-    audible = np.flatnonzero(power > AUDIBLE_POWER * np.quantile(power, LOUD_QUANTILE))
-    return Interval(start=int(audible[0]), end=int(audible[-1]) + 1) if len(audible) else Interval(start=0, end=n_ticks)
+    audible: npt.NDArray[np.bool_] = power > AUDIBLE_POWER * np.quantile(power, LOUD_QUANTILE)
+    return audible
 
 
 def to_seconds(ticks: int) -> float:

@@ -1,21 +1,18 @@
 """Whisper's encoder on torch, from the weights that CTranslate2 has.
 
 CTranslate2 writes out the attention of all pairs of positions, which costs most in full windows; torch's fused
-attention does not. On a CPU the matrices are 8-bit, as CTranslate2's are.
+attention does not. It is for GPUs; on a CPU it computes in float32, which OpenVINO does faster.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-from pipelines.whisper.ct2_weights import read_weights
+from pipelines.whisper.ct2_weights import WEIGHTS_FILE, read_weights
 
-WEIGHTS_FILE = "model.bin"
 _PREFIX = "encoder/"
-_INT8_MAX = 127
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 
@@ -29,7 +26,6 @@ class TorchEncoder:
         Raises KeyError or RuntimeError when the weights are no Whisper encoder's, or torch cannot compute so here.
         """
         self._dtype = torch.float16 if "float16" in compute_type else torch.float32
-        self._int8 = compute_type.startswith("int8") and device.type == "cpu"
         self._device = device
         self._n_heads = int(weights["num_heads"])
         self._conv1, self._conv2 = (self._pair(weights, f"conv{i}", "weight", "bias") for i in (1, 2))
@@ -71,8 +67,6 @@ class TorchEncoder:
 
     def _linear(self, weights: Mapping[str, torch.Tensor], name: str) -> Linear:
         matrix, bias = weights[f"{name}/weight"], weights[f"{name}/bias"]
-        if self._int8:
-            return _int8_linear(matrix, bias)
         placed, shift = self._placed(matrix), self._placed(bias)
         return lambda hidden: F.linear(hidden, placed, shift)
 
@@ -87,17 +81,3 @@ class TorchEncoder:
 
 def _normed(hidden: torch.Tensor, scale_and_shift: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     return F.layer_norm(hidden, hidden.shape[-1:], *scale_and_shift)
-
-
-def _int8_linear(matrix: torch.Tensor, bias: torch.Tensor) -> Linear:
-    """Weights of 8 bits, a scale for each row as CTranslate2 has it; what comes in is quantised when it comes.
-
-    To 7 bits: processors without VNNI add pairs of products in 16 bits, which overflow otherwise.
-    """
-    scale = (matrix.abs().amax(dim=1) / _INT8_MAX).clamp(min=torch.finfo(torch.float32).tiny).double()
-    zero = torch.zeros_like(scale, dtype=torch.long)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch will drop quantized tensors one day, for nothing as fast
-        quantized = torch.quantize_per_channel(matrix, scale, zero, axis=0, dtype=torch.qint8)
-    packed = torch.ops.quantized.linear_prepack(quantized, bias)
-    return lambda hidden: torch.ops.quantized.linear_dynamic(hidden, packed, reduce_range=True)

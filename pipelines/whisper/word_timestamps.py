@@ -1,11 +1,26 @@
 """Words with times for a row's segments, from the alignment of its tokens with the audio. Pure."""
 
 from collections.abc import Sequence
-from statistics import fmean
+from dataclasses import replace
+from statistics import fmean, median
+
+import numpy as np
+import numpy.typing as npt
 
 from pipelines.core import Word
-from pipelines.whisper.timestamps import Interval, TokenSegment, place_words, to_seconds, token_starts
+from pipelines.whisper.timestamps import (
+    MAX_MEDIAN_WORD_TICKS,
+    MAX_WORD_MEDIANS,
+    TICKS_PER_S,
+    Interval,
+    TokenSegment,
+    place_words,
+    to_seconds,
+    token_starts,
+)
 from pipelines.whisper.tokenizer import Vocabulary
+
+_ENDS = frozenset(".?!,;:。？！，、")
 
 
 def time_words(
@@ -44,3 +59,31 @@ def time_words(
         first_token += len(segment.tokens)
         first_tick = placed[-1].end if placed else first_tick
     return timed
+
+
+def without_pauses(words: Sequence[Word], audible: npt.NDArray[np.bool_]) -> list[Word]:
+    """Take pauses out of words: the alignment puts a pause on the word before it or on the one after it.
+
+    A word's inaudible ends go. One that is still too long keeps its beginning where it ends a clause, else its end.
+    ``audible`` has one entry for each tick of the row.
+    """
+    if not words:
+        return []
+    longest_s = MAX_WORD_MEDIANS * min(MAX_MEDIAN_WORD_TICKS / TICKS_PER_S, median(w.end_s - w.start_s for w in words))
+    return [_shortened(_audible_part(word, audible), max(longest_s, 1 / TICKS_PER_S)) for word in words]
+
+
+def _audible_part(word: Word, audible: npt.NDArray[np.bool_]) -> Word:
+    start, end = round(word.start_s * TICKS_PER_S), round(word.end_s * TICKS_PER_S)
+    heard = np.flatnonzero(audible[start:end])
+    if not len(heard):
+        return word
+    return replace(word, start_s=to_seconds(start + int(heard[0])), end_s=to_seconds(start + int(heard[-1]) + 1))
+
+
+def _shortened(word: Word, longest_s: float) -> Word:
+    if word.end_s - word.start_s <= longest_s:
+        return word
+    if word.text.strip()[-1:] in _ENDS:
+        return replace(word, end_s=round(word.start_s + longest_s, 2))
+    return replace(word, start_s=round(word.end_s - longest_s, 2))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from pipelines.whisper.tail_recovery import find_tail, join_tail
 
 from pipelines.core import ChunkResult, DecodedSegment, Word
 from pipelines.whisper.options import Pcm
-from pipelines.whisper.tail_recovery import find_tail, join_tail
 from pipelines.whisper.timestamps import TokenSegment
 
 

@@ -1,0 +1,70 @@
+"""Chooses a model's encoder on the machine it runs on, once: by time, and by the words of the calibration set."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.core import ChunkResult, ModelInfo
+from pipelines.models.devices import EncoderName
+from pipelines.whisper.calibration import calibration_rows, count_errors
+from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
+from pipelines.whisper.encoder import CANDIDATES, EncoderChoice
+from pipelines.whisper.encoder_memory import EncoderMemory
+from pipelines.whisper.encoder_selection import select, time_encoders, trial_features
+from pipelines.whisper.log_mel import WINDOW_FRAMES, LogMel
+from pipelines.whisper.options import DecodeOptions, DecodeRequest
+
+POOLINGS = (2, 1)
+_TRIAL_ROWS = 8  # of a GPU's batch; with fewer it is not busy
+
+
+class EncoderTrial:
+    """Tries the encoders of a loaded model; ``transcribe`` decodes rows with the one in use."""
+
+    def __init__(
+        self,
+        model: WhisperModel,
+        options: EngineOptions,
+        languages: Sequence[str],
+        transcribe: Callable[[Sequence[DecodeRequest]], list[ChunkResult]],
+    ) -> None:
+        self._model = model
+        self._options = options
+        self._languages = languages
+        self._transcribe = transcribe
+
+    def choose(self, path: Path, info: ModelInfo) -> EncoderChoice:
+        """Return what was chosen before on this machine, else choose; the model in ``path`` uses it from now on."""
+        with EncoderMemory(path, info, self._options.pooling).held() as memory:
+            choice = memory.recall()
+            if choice is None:
+                choice = select(self._seconds(), self._poolings(), self._errors_with)
+                memory.remember(choice)
+        self._model.use(choice)
+        return choice
+
+    def _poolings(self) -> tuple[int, ...]:
+        return (self._options.pooling,) if self._options.pooling else POOLINGS
+
+    def _seconds(self) -> dict[EncoderName, float]:
+        """Return the seconds of each encoder for full windows."""
+        cpu = self._model.kind == "cpu"
+        n_rows = 1 if cpu else min(self._options.batch_size, _TRIAL_ROWS)
+        features = trial_features(LogMel(self._model.n_mels, self._model.device_name), WINDOW_FRAMES, n_rows)
+        # Processor time, where there is one to ask for: neighbours on the machine take it from neither.
+        clock = time.process_time if cpu else time.perf_counter
+        names: tuple[EncoderName, ...] = ("ctranslate2", *CANDIDATES[self._model.kind])
+        return time_encoders(names, self._model.encoder, features, clock)
+
+    def _errors_with(self, choice: EncoderChoice) -> dict[str, int]:
+        """Return the errors in the calibration set by language."""
+        self._model.use(choice)
+        rows = calibration_rows(self._languages)
+        requests = [
+            DecodeRequest(pcm=row.pcm, options=DecodeOptions(language=row.language, temperatures=(0.0,)))
+            for row in rows
+        ]
+        errors = dict.fromkeys(self._languages, 0)
+        for row, result in zip(rows, self._transcribe(requests), strict=True):
+            errors[row.language] += count_errors(row.text, "".join(segment.text for segment in result.segments))
+        return errors
