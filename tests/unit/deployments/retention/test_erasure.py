@@ -309,7 +309,7 @@ def test_a_large_file_is_left_to_others(tmp_path: Path) -> None:
 
 def test_a_reader_puts_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody still reads an old page: the log stays, which is told, and goes the next time."""
-    monkeypatch.setattr("pipelines.ledger.database._CHECKPOINT_TIMEOUT_MS", 1)
+    monkeypatch.setattr("pipelines.ledger.database.CHECKPOINT_TIMEOUT_MS", 1)
     path = tmp_path / "ledger.sqlite3"
     ledger = open_ledger(f"sqlite:///{path}")
     ledger.create(make_job(filename="secret"))

@@ -74,15 +74,14 @@ def test_headers_are_the_same_as_in_process(decoder, path):
     assert there == (pytest.approx(here, abs=1e-6) if isinstance(here, float) else here)
 
 
-def test_a_header_that_wrecks_its_reader(decoder, monkeypatch):
+def test_a_header_that_wrecks_its_reader(decoder):
     """A header that takes more memory than it may costs that recording and nothing else."""
     recording = (RECORDINGS / "meeting-3min.flac").read_bytes()
     head, rest = recording[:42], recording[42:]  # "fLaC" and STREAMINFO
     picture = b"\x06" + (15 << 20).to_bytes(3) + bytes(15 << 20)
-    with monkeypatch.context() as patched:
-        patched.setattr(decoder, "_memory_bytes", 4 << 20)
-        with pytest.raises(InputError):
-            decoder.duration_s(io.BytesIO(head + picture + rest))
+    narrow = IsolatedDecoder(memory_bytes=4 << 20, host=decoder.host)
+    with pytest.raises(InputError):
+        narrow.duration_s(io.BytesIO(head + picture + rest))
     with (RECORDINGS / "short.mp3").open("rb") as file:
         assert decoder.duration_s(file) > 0
 

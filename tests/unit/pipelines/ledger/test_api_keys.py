@@ -4,6 +4,7 @@ import pytest
 
 from pipelines.errors import KeyUnknown, LedgerUnavailable, OptionError
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
+from pipelines.ledger.database import Database
 from pipelines.ledger.open import connect_keys, open_ledger
 from tests.fakes.api_keys import MemoryKeys
 
@@ -102,9 +103,11 @@ def test_scopes_of_a_newer_version_grant_nothing(tmp_path):
     keys = connect_keys(url)
     key, _ = make_key(scopes=(Scope.JOBS_READ,))
     keys.add(key)
-    with keys._database.writing() as connection:
+    database = Database(url)
+    with database.writing() as connection:
         connection.exec_driver_sql("UPDATE api_keys SET scopes = 'jobs:read jobs:teleport'")
     assert keys.find(key.id).scopes == {Scope.JOBS_READ}
+    database.close()
     keys.close()
 
 
