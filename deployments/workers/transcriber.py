@@ -178,6 +178,11 @@ class Transcriber:
         self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), report)
         return len(items)
 
+    def close(self) -> None:
+        """Take nothing more; waits for what the device and the store have in hand. Blocks."""
+        self._device.shutdown()
+        self._pool.shutdown()
+
     def check(self) -> None:
         """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
         if self.decode_slots.longest_s > self._hang_s:

@@ -170,7 +170,7 @@ class InProcessCluster:
     def let_go(self) -> None:
         """Wait until what replicas had in hand when their callers left is done. Blocks."""
         for replica in self.replicas:
-            replica._device.shutdown(wait=True)
+            replica.close()
 
     def submit(
         self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", minutes_of: str = "", **options: Any
@@ -192,6 +192,14 @@ class InProcessCluster:
         """Wait until these jobs have ended; return them as the ledger has them."""
         await until(lambda: all(self.ledger.get(job.tenant, job.id).state.final for job in jobs), timeout_s)
         return [self.ledger.get(job.tenant, job.id) for job in jobs]
+
+    async def at_rest(self) -> None:
+        """Wait until the Coordinator has no job in hand; ledgers know a moment earlier that one has ended."""
+
+        async def nothing_in_hand() -> bool:
+            return (await self.coordinator.drain()).n_live_jobs == 0
+
+        await until(nothing_in_hand)
 
     def transcript(self, job: Job) -> Transcript:
         return decode(Transcript, self.store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployments.artifacts.template_queue import TemplateQueue
+from deployments.artifacts.template_queue import MAX_REMEMBERED, TemplateQueue
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.manifest import MAX_TEMPLATES, checked_entries, read_lines
 from deployments.sources.limits import SourceLimits
@@ -84,10 +84,11 @@ async def test_the_memory_is_bounded(steered: Steered) -> None:
     queue = TemplateQueue(steered)
     for n in range(1100):
         await queue.check("a", f"{n}")
-    assert len(queue._refusals) == 1024
-    assert not queue._trials
-    await queue.check("a", "1099")
+    for n in (1099, MAX_REMEMBERED, 1100 - MAX_REMEMBERED):
+        await queue.check("a", f"{n}")
     assert len(steered.begun) == 1100
+    await queue.check("a", f"{1100 - MAX_REMEMBERED - 1}")
+    assert len(steered.begun) == 1101
 
 
 async def test_tenants_take_turns(steered: Steered) -> None:

@@ -8,19 +8,27 @@ from dataclasses import replace
 
 import pytest
 
+from deployments.artifacts.storage_retry import StorageRetry
+from deployments.coordinator.job_runners import JobRunners
+from deployments.coordinator.job_store import JobStore
+from deployments.coordinator.lease import LeaderLease
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.notifications.messages import JobNotifications
 from deployments.ports import DrainStatus, Outcome
 from deployments.retention.housekeeping import Retention
+from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.workers.transcriber import Transcriber
 from pipelines.core import Chunk, ChunkResult, CoverageStatus, ModelInfo, SpeechInterval
 from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, UnsupportedFormat
 from pipelines.jobs.job import JobState
+from pipelines.models.profile import ModelProfile
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.whisper.options import DecodeRequest
-from tests.fakes.engine import FakeEngine, coded_pcm
+from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
-from tests.support.in_process_cluster import InProcessCluster, Unanswered, succeeded
+from tests.support.in_process_cluster import MODEL, InProcessCluster, Unanswered, succeeded
 from tests.support.waiting import until
 
 
@@ -360,31 +368,31 @@ async def test_results_of_another_cut_are_not_used(ledger: MemoryLedger, store: 
     assert second.words(job) == list(range(1, 31))
 
 
-async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
+async def test_a_hung_device_is_noticed(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A batch that never ends makes the replica's health check fail; an ordinary one does not."""
     engine = FakeEngine()
     clock = ManualClock()
-    cluster = InProcessCluster(MemoryLedger(), store, engine=engine)
+    cluster = InProcessCluster(ledger, store, engine=engine)
     transcriber = Transcriber(
         name="fake", engine=engine, store=store, source=cluster, max_rows=1, hang_s=60, clock=clock
     )
-    transcriber._timed([])
-    transcriber.check()
-    engine.gate.clear()
-    chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
-    row = (WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk), coded_pcm([1]))
-    decoding = asyncio.create_task(asyncio.to_thread(transcriber._timed, [row]))
-    try:
-        await until(lambda: transcriber.decode_slots.n_busy > 0)
-        clock.advance(59)
+    cluster.replicas = [transcriber]
+    async with running(cluster):
+        await cluster.ended(cluster.submit("ordinary", [1]))
         transcriber.check()
-        clock.advance(2)
-        with pytest.raises(TimedOut):
+        engine.gate.clear()
+        job = cluster.submit("hung", [1])
+        try:
+            await until(lambda: transcriber.decode_slots.n_busy > 0)
+            clock.advance(59)
             transcriber.check()
-    finally:
-        engine.gate.set()
-    await decoding
-    transcriber.check()
+            clock.advance(2)
+            with pytest.raises(TimedOut):
+                transcriber.check()
+        finally:
+            engine.gate.set()
+        await cluster.ended(job)
+        transcriber.check()
 
 
 async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: MemoryStore) -> None:
@@ -410,9 +418,26 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
     await first.coordinator.stop()
     first.engine.gate.set()
-    second = InProcessCluster(ledger, store, owner="second")
-    await second.coordinator.start()
-    await second.coordinator._runners.close()  # in the turn of the loop in which the job was taken up
-    await second.coordinator.stop()
+    leader = LeaderLease(ledger, "second", ttl_s=3.0)
+    await leader.acquire()
+    job_store = JobStore(ledger, leader, JobNotifications())
+    runners = JobRunners(
+        job_store=job_store,
+        store=store,
+        segmenter=first.segmenter,  # type: ignore[arg-type]  # nobody probes
+        transcribers={MODEL: Unanswered()},
+        minutes_writer=Unanswered(),
+        leader=leader,
+        storage_retry=StorageRetry(),
+        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
+        counters=CoordinatorMetrics([MODEL]),
+        ended=lambda: None,
+    )
+    (taken_up,) = job_store.live()
+    await runners.recover(taken_up)
+    await runners.close()  # in the turn of the loop in which the job was taken up
+    assert first.segmenter.n_calls == 1
+    await job_store.settle()
+    await leader.release()
     async with running(InProcessCluster(ledger, store, owner="third")) as third:
         assert succeeded(await third.ended(job))

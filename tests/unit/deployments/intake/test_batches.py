@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cluster.client.batch_upload import plan, recordings_in, submit, upload_missing, watch
 from cluster.client.http import Client
+from deployments.coordinator.coordinator import JOBS_AHEAD
 from deployments.http.app import build_api
 from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
@@ -279,7 +280,8 @@ async def test_retry_takes_on_only_what_failed(office):
 async def test_pause_resume_cancel(office):
     """A paused batch makes no more jobs, a resumed one goes on, a cancelled one drops the rest and ends its jobs."""
     office.cluster.engine.gate.clear()
-    office.cluster.coordinator._feeder.per_batch = 2
+    office.cluster.coordinator.retune(max_live_jobs=1, max_pulls={}, retention=Retention())
+    assert JOBS_AHEAD == 2
     await office.cluster.coordinator.start()
     source = office.recording("a.wav", "1 2 3")
     batch = await office.post(entries=[{"source": source}] * 6)

@@ -110,7 +110,7 @@ async def test_objects_are_fetched(bucket, tmp_path):
 
 async def test_an_object_that_grows(bucket, tmp_path, monkeypatch):
     """An object that is replaced by a larger one after its size was asked for is cut off like any other."""
-    client = s3._client(bucket)
+    client = s3.client_of(bucket)
     real = client.head_object
 
     def late(**asked):

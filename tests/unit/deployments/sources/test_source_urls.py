@@ -1,6 +1,8 @@
 """Whatever a place covers is requested below it, as every server may read it."""
 
+import asyncio
 import re
+import socket
 from unittest.mock import patch
 from urllib.parse import unquote, urljoin
 
@@ -55,11 +57,11 @@ def readings(path: str):
 
 
 async def request_of(url: str) -> httpx.Request:
-    async def resolved(host, port, allow_private):
-        return "192.0.2.1"
+    async def resolved(host, port, *, type):
+        return [(socket.AF_INET, type, 0, "", ("192.0.2.1", port))]
 
     async with httpx.AsyncClient(trust_env=False) as client:
-        with patch("deployments.sources.pinned_http._resolve", resolved):
+        with patch.object(asyncio.get_running_loop(), "getaddrinfo", resolved):
             return await pinned_request(client, "GET", url, allow_private=True, headers={})
 
 

@@ -87,14 +87,14 @@ async def test_log_lines_of_a_job_carry_its_fields() -> None:
 def test_spans_go_to_a_file(tmp_path: Path) -> None:
     """Told to, a process writes its spans as JSON lines; a file that cannot be written is refused at the start."""
     path = tmp_path / "spans.jsonl"
-    configure_tracing(TraceSettings(file=path))
+    provider = configure_tracing(TraceSettings(file=path))
+    assert provider is not None
     try:
         tracing.past_span("job", PARENT, 2.0, job_id="j")
-        assert tracing._provider is not None
-        tracing._provider.force_flush()
+        provider.force_flush()
         (span,) = map(json.loads, path.read_text().splitlines())
         assert span["context"]["trace_id"] == f"0x{TRACE}"
-        tracing._provider.shutdown()
+        provider.shutdown()
     finally:
         configure_tracing(TraceSettings())
     with pytest.raises(ConfigurationError, match="cannot be written"):

@@ -59,7 +59,7 @@ def numbered(n):
 @pytest.fixture
 def serve(monkeypatch):
     """Let places read from a bucket."""
-    return lambda bucket: monkeypatch.setattr(s3, "_client", lambda place: bucket) or bucket
+    return lambda bucket: monkeypatch.setattr(s3, "client_of", lambda place: bucket) or bucket
 
 
 def test_a_listing_is_read_as_it_is_used(serve):
