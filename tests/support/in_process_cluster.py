@@ -91,7 +91,11 @@ class CodedSegmenter:
 class Unanswered:
     """A Transcriber or MinutesWriter nobody reaches: every call fails."""
 
+    def __init__(self) -> None:
+        self.n_calls = 0
+
     async def work(self, pull_id: str) -> int:
+        self.n_calls += 1
         raise ConnectionError("no replica")
 
     async def write(self, request: MinutesRequest) -> WrittenResults:

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 POLL_S = 0.005
 
 
-async def until(predicate: Callable[[], object | Awaitable[object]], timeout_s: float = 30.0) -> None:
+async def until(
+    predicate: Callable[[], object | Awaitable[object]], timeout_s: float = 30.0, *, poll_s: float = POLL_S
+) -> None:
     """Poll until ``predicate()``, or what it brings when it is awaited, is true.
 
     Raises:
@@ -18,4 +20,4 @@ async def until(predicate: Callable[[], object | Awaitable[object]], timeout_s: 
             answer = predicate()
             if await answer if inspect.isawaitable(answer) else answer:
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(poll_s)

@@ -30,6 +30,7 @@ from pipelines.storage.layout import JobKeys
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import api_config
 from tests.support.in_process_cluster import MODEL, CodedSegmenter, InProcessCluster
+from tests.support.waiting import until
 
 JSONL = {"content-type": "application/x-ndjson"}
 
@@ -93,9 +94,14 @@ class Office:
         return (await self.http.get(f"/v1/batches/{batch_id}")).json()
 
     async def until(self, batch_id, predicate):
-        async with asyncio.timeout(60):
-            while not predicate(batch := await self.shown(batch_id)):  # noqa: ASYNC110 - over HTTP there is no event
-                await asyncio.sleep(0.05)
+        batch = None
+
+        async def met():
+            nonlocal batch
+            batch = await self.shown(batch_id)
+            return predicate(batch)
+
+        await until(met, 60, poll_s=0.05)
         return batch
 
     async def finished(self, batch_id):
@@ -432,7 +438,8 @@ def test_moves():
 
 async def test_uploads_that_end_while_the_answer_comes_have_not_given_up() -> None:
     """An answer from before the last upload still names entries as uploading; the next one tells the end."""
-    uploads = asyncio.create_task(asyncio.sleep(0.01))
+    asked = asyncio.Event()
+    uploads = asyncio.create_task(asked.wait())
     answers = [
         {"state": "running", "finished": False, "counts": {"uploading": 2}},
         {"state": "running", "finished": True, "counts": {"succeeded": 2}},
@@ -440,6 +447,7 @@ async def test_uploads_that_end_while_the_answer_comes_have_not_given_up() -> No
 
     class SlowClient:
         async def batch(self, batch_id: str) -> dict[str, Any]:
+            asked.set()
             await uploads
             return {"name": "", "n_entries": 2, "done_s": 0.0, "eta_s": None, **answers.pop(0)}
 

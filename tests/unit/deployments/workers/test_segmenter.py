@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import shutil
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -183,9 +183,11 @@ async def test_a_broken_segmentation_goes_on(store: CountingStore) -> None:
 async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
     """A span that takes longer than it may ends the call with an enumerated reason."""
 
+    released = threading.Event()
+
     class Hanging(CountingStore):
         def open(self, key: str):  # type: ignore[no-untyped-def]  # as in MemoryStore
-            time.sleep(0.5)
+            released.wait(60)
             return super().open(key)
 
     hanging = Hanging()
@@ -194,6 +196,7 @@ async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
     with pytest.raises(TimedOut):
         async for _ in segmenter.segment(REQUEST):
             pass
+    released.set()
     await asyncio.sleep(0)
 
 

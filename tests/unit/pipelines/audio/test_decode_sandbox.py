@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -117,16 +116,25 @@ def test_a_store_that_fails_is_an_outage(decoder):
 
 def test_a_process_that_is_killed_is_lost(decoder):
     """By its caller's time-out or by the kernel: another attempt may succeed, and it ends at once."""
+    asked, killed = threading.Event(), threading.Event()
 
-    class Slow(io.BytesIO):
+    class Held(io.BytesIO):
         def read(self, size=-1):
-            time.sleep(0.2)
+            asked.set()
+            assert killed.wait(60)
             return super().read(size)
 
-    decoding = decoder(Slow((RECORDINGS / "call-stereo.opus").read_bytes()), max_duration_s=LIMIT_S)
-    threading.Timer(0.1, decoding.kill).start()
+    def kill():
+        asked.wait(60)
+        decoding.kill()
+        killed.set()
+
+    decoding = decoder(Held((RECORDINGS / "call-stereo.opus").read_bytes()), max_duration_s=LIMIT_S)
+    killer = threading.Thread(target=kill)
+    killer.start()
     with pytest.raises(ReplicaLost):
         list(decoding)
+    killer.join()
     decoding.kill()
 
 

@@ -1,16 +1,17 @@
 """What the console asks of the server: its page, the stream of all jobs, the choices, the audio to listen to."""
 
-import asyncio
 import json
 
 import pytest
 
 from deployments.http.console_page import CONTENT_SECURITY_POLICY, FILES
 from deployments.schemas.options import Options
+from pipelines.errors import LedgerUnavailable
 from pipelines.jobs.events import CancelRequested, Claimed
 from pipelines.jobs.job import JobState
 from pipelines.storage.layout import JobKeys
 from tests.support.api_harness import Connection
+from tests.support.waiting import until
 
 
 async def test_the_page_may_load_nothing_from_elsewhere(api):
@@ -128,11 +129,23 @@ async def test_changes_are_told_once(api, listener):
     assert len(told) == 2
 
 
-async def test_the_stream_outlives_an_outage_of_the_ledger(api, listener):
+async def test_the_stream_outlives_an_outage_of_the_ledger(api, listener, monkeypatch):
     """It is silent meanwhile, and tells afterwards what happened."""
+    n_failed = 0
+    changed = api.ledger.changed
+
+    def look(*args, **kwargs):
+        nonlocal n_failed
+        try:
+            return changed(*args, **kwargs)
+        except LedgerUnavailable:
+            n_failed += 1
+            raise
+
+    monkeypatch.setattr(api.ledger, "changed", look)
     await listener.event()
     api.ledger.outage = "away"
-    await asyncio.sleep(1.2)  # at least one look into the ledger fails
+    await until(lambda: n_failed)
     api.ledger.outage = ""
     job_id = await api.submit()
     name, told = await listener.event()
