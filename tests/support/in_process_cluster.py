@@ -25,6 +25,7 @@ from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, SpeechInterval, Transcript
+from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
@@ -50,7 +51,7 @@ class CodedSegmenter:
         self.fail: Exception | None = None
         self.n_calls = 0
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
         self.n_calls += 1
         if self.fail:
             raise self.fail
@@ -86,6 +87,9 @@ class CodedSegmenter:
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        raise NotImplementedError("there are no dry runs of coded recordings")
 
 
 class Unanswered:
@@ -142,7 +146,7 @@ class InProcessCluster:
         self.coordinator = Coordinator(
             ledger=ledger,
             store=store,
-            segmenter=segmenter or self.segmenter,  # type: ignore[arg-type]  # nobody probes
+            segmenter=segmenter or self.segmenter,
             storage_retry=storage_retry,
             batches=batches,
             transcribers={MODEL: transcriber or self, **others},

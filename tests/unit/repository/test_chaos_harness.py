@@ -102,8 +102,8 @@ def test_a_session_dies_whole() -> None:
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}]); {sleep}"
     one = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stdout=subprocess.PIPE, text=True)
     other = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True, stdout=subprocess.DEVNULL)
+    assert one.stdout is not None
     try:
-        assert one.stdout is not None
         assert [one.stdout.readline() for _ in range(2)] == ["up\n"] * 2
         assert kill_sessions({one.pid}) == 2
         assert not in_sessions({one.pid})

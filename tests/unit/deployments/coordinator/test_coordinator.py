@@ -197,8 +197,13 @@ async def test_a_deposed_coordinator_changes_nothing(ledger: MemoryLedger, store
     async with running(InProcessCluster(ledger, store, owner="same")) as new:
         engine.gate.set()
         assert succeeded(await new.ended(job))
+
+        def is_deposed() -> bool:
+            old.coordinator.check()
+            return False
+
         with pytest.raises(Fenced):
-            await until(lambda: old.coordinator.check() is not None)
+            await until(is_deposed)
     assert new.words(job) == list(range(1, 40))
     await old.coordinator.stop()
 
@@ -209,7 +214,7 @@ async def test_work_waits_while_the_store_is_away(ledger: MemoryLedger, store: M
     class Flaky(MemoryStore):
         n_refusals = 25
 
-        def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
+        def put(self, key: str, data: bytes, *, sha256: str = ""):  # as in MemoryStore
             if ("/work/chunks/" in key or "/results/" in key) and self.n_refusals:
                 self.n_refusals -= 1
                 raise StoreUnavailable("away")
@@ -434,7 +439,7 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     runners = JobRunners(
         job_store=job_store,
         store=store,
-        segmenter=segmenter,  # type: ignore[arg-type]  # nobody probes
+        segmenter=segmenter,
         transcribers={MODEL: Unanswered()},
         minutes_writer=Unanswered(),
         leader=leader,

@@ -63,7 +63,7 @@ class CountedBook(SqlBatches):
 
     def __init__(self, url):
         super().__init__(url)
-        self.n_asked = Counter()
+        self.n_asked: Counter[str] = Counter()
 
     def __getattribute__(self, name):
         if name in ("get", "list", "counts", "counts_of"):
@@ -497,7 +497,12 @@ async def test_a_manifest_is_read_no_further_than_it_counts(office, monkeypatch)
     monkeypatch.setattr("deployments.intake.manifest.MAX_ENTRIES", 3)
     checked = []
     kind = ManifestEntry.model_validate
-    monkeypatch.setattr(ManifestEntry, "model_validate", lambda value: checked.append(value) or kind(value))
+
+    def check(value):
+        checked.append(value)
+        return kind(value)
+
+    monkeypatch.setattr(ManifestEntry, "model_validate", check)
     answer = await office.http.post("/v1/batches", content='"https://a.example/1"\n' * 1_000, headers=JSONL)
     assert "a batch holds 3 entries at most" in answer.json()["detail"]
     assert len(checked) == 4

@@ -29,9 +29,9 @@ from pipelines.storage.layout import JobKeys, TenantKeys
 from tests.contracts.ledger_base import make_job
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
+from tests.support.llm_lab import meeting
 from tests.support.waiting import until
 from tests.unit.deployments.retention.test_housekeeping import SUCCESS, Site
-from tests.unit.deployments.workers.test_minutes_writer import meeting
 from tests.unit.pipelines.storage.test_key_layout import made_by
 
 NOW_S = 1_900_000_000.0

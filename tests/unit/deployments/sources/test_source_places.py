@@ -75,7 +75,7 @@ def bucket():
         client = boto3.client(
             "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         for key, body in (
             ("eu/a b.wav", b"RIFF" * 100),
             ("eu/ü.mp3", b"ID3"),

@@ -201,7 +201,7 @@ def test_a_bucket_serves_what_was_judged():
             aws_access_key_id="id",
             aws_secret_access_key="secret",
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         for key in ("eu/a#1?.wav", "eu/50%.wav", "eu/a%2Fb.wav", "eu/a+b c;d.wav"):
             client.put_object(Bucket="calls", Key=key, Body=key.encode())
             bucket, judged = bucket_and_key(s3_url("calls", key))

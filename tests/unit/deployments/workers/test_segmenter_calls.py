@@ -3,7 +3,7 @@
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ SPAN = Span(index=0, channel=0, start=0, end=1, pcm=BlobRef(key="p", n_bytes=0))
 class Replicas:
     """A handle whose n-th call yields the n-th script and raises the exceptions in it that are no answers."""
 
-    def __init__(self, *scripts: list[object]) -> None:
+    def __init__(self, *scripts: Sequence[object]) -> None:
         self._scripts = iter(scripts)
         self.segment = self
         self.n_calls = 0

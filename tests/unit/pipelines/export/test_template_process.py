@@ -122,7 +122,7 @@ def test_the_host_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     own.close()
 
 
-Act = Callable[[socket.socket], None]
+Act = Callable[[socket.socket], object]
 
 
 def run_child(monkeypatch: pytest.MonkeyPatch, act: Act, **limits: Any) -> None:

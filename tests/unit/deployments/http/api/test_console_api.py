@@ -1,6 +1,7 @@
 """What the console asks of the server: its page, the stream of all jobs, the choices, the audio to listen to."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ async def just_submitted(api):
 async def test_the_stream_begins_with_what_just_happened(just_submitted, listener):
     """Who lists jobs after the stream began misses nothing: the last seconds are told first."""
     job_id = just_submitted
-    assert await listener.event() == ("counts", {"jobs": {**dict.fromkeys(JobState, 0), "queued": 1}})
+    assert await listener.event() == ("counts", {"jobs": {**{state.value: 0 for state in JobState}, "queued": 1}})
     name, told = await listener.event()
     assert (name, [job["id"] for job in told["jobs"]]) == ("jobs", [job_id])
 
@@ -121,7 +122,7 @@ async def test_changes_are_told_once(api, listener):
         await listener.event()
     second = await api.submit()
     api.advance(first, Claimed())
-    told = []
+    told: list[dict[str, Any]] = []
     while {job["id"] for job in told} != {first, second}:
         name, data = await listener.event()
         told += data["jobs"] if name == "jobs" else []
