@@ -1,4 +1,4 @@
-"""``meetmemo drain``: ask the cluster to begin no more jobs, and wait for those in hand."""
+"""``meetmemo drain``: ask the cluster to begin no more jobs, and wait for the live ones."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ ROUND_S = 0.5
 
 
 async def drain_cluster(url: str, *, timeout_s: float, refuse: bool = False, round_s: float = ROUND_S) -> int:
-    """Drain until no job is in hand or the time is up; return how many are left. Raises `ApiError`.
+    """Drain until no job is live or the time is up; return how many are left. Raises `ApiError`.
 
     Asks for it once: the ledger keeps it, also for a Coordinator that takes over meanwhile.
     """

@@ -55,7 +55,7 @@ def _otlp(endpoint: str) -> SpanExporter:
 
 
 class _Lines(ConsoleSpanExporter):
-    """Spans as JSON lines in a file of its own."""
+    """Exports spans as JSON lines to a file of its own."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -14,10 +14,10 @@ log = structlog.get_logger()
 
 
 class LeaderLease:
-    """The lease of one Coordinator. Whoever loses it must stop: its writes are refused from then on."""
+    """Holds the lease of one Coordinator, which must stop when it loses it: its writes are refused from then on."""
 
     def __init__(self, ledger: Ledger, owner: str, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock`` gives seconds, and also counts while the process is frozen."""
+        """Measure by ``clock``: seconds, which also pass while the process is frozen."""
         self._ledger = ledger
         self._owner = owner
         self._ttl_s = ttl_s
@@ -40,7 +40,7 @@ class LeaderLease:
             await asyncio.sleep(self._ttl_s / 30)
 
     async def acquire(self) -> None:
-        """Take the lease, waiting for a dead predecessor's to run out, and keep it alive from now on."""
+        """Take the lease, waiting for a failed predecessor's to expire, and renew it from now on."""
         while self._lease is None:
             asked = self._clock()
             with contextlib.suppress(LedgerUnavailable):
@@ -51,7 +51,7 @@ class LeaderLease:
         self._beat = asyncio.create_task(self._keep(), name="heartbeat")
 
     async def confirm(self) -> None:
-        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence.
+        """Raise `Fenced` unless the lease is still ours: checked before writes without a fence.
 
         The ledger is asked only when the last heartbeat leaves less than a third of the lease to write in.
         """

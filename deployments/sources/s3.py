@@ -35,7 +35,7 @@ class Found:
 
 
 class Page:
-    """A part of a listing: objects in a row, in the order of their keys."""
+    """Holds a part of a listing: consecutive objects in the order of their keys."""
 
     def __init__(self, objects: Sequence[Found]) -> None:
         self.objects = objects
@@ -90,7 +90,7 @@ def read_sidecar_of(url: str, place: SourceCredential) -> bytes | None:
 
 
 class _BoundedFile(io.BufferedWriter):
-    """A file for an object that may be replaced by a larger one after its size was asked for."""
+    """Bounds the bytes of an object that may be replaced by a larger one after its size was read."""
 
     def __init__(self, path: Path, max_bytes: int, url: str) -> None:
         super().__init__(io.FileIO(path, "wb"))

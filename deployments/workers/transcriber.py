@@ -41,10 +41,10 @@ _READERS = 8
 
 @dataclass
 class _Batch:
-    """What is measured while a batch is on the device; times of ``clock``.
+    """Measurements of a batch on the device; times are those of ``clock``.
 
-    ``decode_slots`` is what the device has, ``busy_slots`` how many of them decoded when this batch began, itself
-    included.
+    ``decode_slots`` is the number of the device's slots, ``busy_slots`` how many of them decoded when this batch began,
+    its own included.
     """
 
     clock: Callable[[], float]
@@ -181,7 +181,7 @@ class Transcriber:
         return len(items)
 
     def close(self) -> None:
-        """Take nothing more; waits for what the device and the store have in hand. Blocks."""
+        """End the threads, after the batches and blobs that they work on. Blocks."""
         self._device.shutdown()
         self._pool.shutdown()
 
@@ -227,7 +227,7 @@ class Transcriber:
         batch.heard = list(zip(items, batch.shared(items, results), strict=True))
 
     async def _keep_all(self, batch: _Batch) -> list[Outcome]:
-        """Store what was heard; return the whole batch's outcomes."""
+        """Store the results; return the whole batch's outcomes."""
         loop = asyncio.get_running_loop()
         stored = (loop.run_in_executor(self._pool, self._keep, item, result) for item, result in batch.heard)
         return [*batch.outcomes, *await asyncio.gather(*stored)]

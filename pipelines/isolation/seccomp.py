@@ -117,7 +117,7 @@ MACHINES = {
 
 
 class _Program(ctypes.Structure):
-    """struct sock_fprog."""
+    """Mirrors ``struct sock_fprog``."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
@@ -176,9 +176,9 @@ def filter_steps(machine: Machine, pid: int) -> Iterator[Step]:
 
 
 def _conditions(pid: int) -> dict[str, tuple[int, int, int, bool]]:
-    """Calls that depend on an argument: its index, how it is compared, with what, and which outcome is allowed.
+    """Return the calls that depend on an argument: its index, the comparison, its operand, and the outcome allowed.
 
-    The lower half of an argument is compared, which is all that the kernel takes of these.
+    The lower half of an argument is compared: the kernel reads no more of these.
     """
     return {
         "mmap": (2, _IF_BITS, _PROT_EXEC, False),

@@ -29,7 +29,7 @@ _UNSCRUBBED, _SCRUBBING, _SCRUBBED = 0, 1, 2
 
 
 class Database:
-    """An engine and its transactions.
+    """Opens an engine and its transactions.
 
     ``reading`` and ``writing`` raise `LedgerUnavailable` for whatever the server, the file or the network did, and
     let ``IntegrityError`` through, which says that another writer was first. On SQLite a writing transaction
@@ -94,13 +94,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+        """Open a transaction that only reads."""
         with self._mapped(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is durable when the block ends, and undone when it raises."""
+        """Open a transaction that is durable when the block ends, and rolled back when it raises."""
         writer = self._engine.execution_options(**{_WRITE: True})
         with self._turn, self._mapped(), writer.begin() as connection:
             yield connection
