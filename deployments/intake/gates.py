@@ -47,6 +47,11 @@ class Gate:
         """Slots that are taken."""
         return self._n_by_tenant.total()
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Those that hold a slot."""
+        return frozenset(self._n_by_tenant)
+
     def acquire(self, tenant: str = "") -> Slot:
         """Take a slot; raises `Overloaded`."""
         n_own, n_all = self._n_by_tenant[tenant], self.n_inside

@@ -18,6 +18,7 @@ from pipelines.errors import ConfigurationError, LedgerError, LedgerUnavailable
 LOCK_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
 TCP_TIMEOUT_MS = 15_000  # both sides give a connection up whose bytes nobody acknowledges for so long
+CHECKPOINT_TIMEOUT_MS = 1_000  # a reader that keeps an old page is waited for no longer
 POOL_SIZE = 8
 MAX_OVERFLOW = 16
 
@@ -25,7 +26,6 @@ _WRITE = "meetmemo_write"
 
 # Values of ``PRAGMA user_version``, which nothing else here uses: whether the file holds traces of deleted rows.
 _UNSCRUBBED, _SCRUBBING, _SCRUBBED = 0, 1, 2
-_CHECKPOINT_TIMEOUT_MS = 1_000  # a reader that keeps an old page is waited for no longer
 
 
 class Database:
@@ -125,7 +125,7 @@ class Database:
             cursor = raw.cursor()
             try:
                 clean = _vacuum(cursor, max_bytes)
-                cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_TIMEOUT_MS}")
+                cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT_MS}")
                 (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
             except sqlite3.Error as error:
