@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from deployments.http.dependencies import Reader, Writer
 from deployments.http.errors.documentation import PLAYBACK, REWRITE, STORED_JOB, documented
 from deployments.http.json_bodies import documented_json, optional_json_body
+from deployments.http.openapi import CLIP_ANSWER
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
 from deployments.schemas.options import ApiModel, MinutesOverrides
@@ -71,13 +72,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
             "The recording where it was said, levelled; `number` counts as in the documents, from 1. Only of jobs that "
             "were submitted with `keep_audio`, as long as recordings are kept."
         ),
-        responses={
-            200: {
-                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-                "description": "16 kHz mono, its peak raised to full scale.",
-            },
-            **documented(Reason.NOT_FOUND, *PLAYBACK),
-        },
+        responses={200: CLIP_ANSWER, **documented(Reason.NOT_FOUND, *PLAYBACK)},
     )
     async def clip(
         job_id: str, kind: Literal["decisions", "action_items", "open_questions"], number: int, jobs: Reader

@@ -11,9 +11,8 @@ from deployments.http.conditional import matches
 from deployments.http.dependencies import Reader, Writer, reader_slot
 from deployments.http.errors.documentation import FOLLOW, ONE_JOB, PAGE, RESULT, STORE, SUBMIT, documented
 from deployments.http.job_events import job_events, seen_version
-from deployments.http.openapi import SUBMIT_DESCRIPTION, event_stream, submit_openapi
+from deployments.http.openapi import SUBMIT_DESCRIPTION, binary_answer, event_stream, submit_openapi
 from deployments.http.sse import event_response
-from deployments.intake.gates import Gate
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.submission_readers import read_submission
 from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
@@ -41,9 +40,7 @@ _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "
 def job_routes(backend: Backend) -> APIRouter:
     """Build the routes for submitting, showing, listing, ending, following and fetching jobs."""
     router = APIRouter()
-    streams = Gate(
-        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
-    )
+    streams = backend.stream_gate("event streams")
 
     @router.post(
         JOBS_PATH,
@@ -153,13 +150,7 @@ def job_routes(backend: Backend) -> APIRouter:
         tags=["results"],
         summary="Fetch a result",
         responses={
-            200: {
-                "content": {
-                    media.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
-                    for media in CONTENT_TYPES.values()
-                },
-                "description": "The document.",
-            },
+            200: binary_answer("The document.", *(media.partition(";")[0] for media in CONTENT_TYPES.values())),
             304: {"description": "The document is the one named in `If-None-Match`."},
             **documented(*RESULT),
         },

@@ -12,6 +12,7 @@ from deployments.artifacts.quarantine import Quarantined
 from deployments.http.dependencies import Reader, Writer
 from deployments.http.errors.documentation import AGAIN, QUERY, STORE, STORED_JOB, documented
 from deployments.http.json_bodies import documented_json, optional_json_body
+from deployments.http.openapi import CLIP_ANSWER
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
 from deployments.schemas.options import ApiModel
@@ -94,13 +95,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         JOBS_PATH + "/{job_id}/quarantine/{index}/clip",
         response_class=Response,
         summary="Listen to a chunk in quarantine",
-        responses={
-            200: {
-                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-                "description": "16 kHz mono, its peak raised to full scale.",
-            },
-            **documented(Reason.BLOB_MISSING, *STORED_JOB),
-        },
+        responses={200: CLIP_ANSWER, **documented(Reason.BLOB_MISSING, *STORED_JOB)},
     )
     async def clip(job_id: str, index: int, jobs: Reader) -> Response:
         return Response(await jobs.clip(job_id, index), media_type="audio/wav")
