@@ -5,8 +5,9 @@ Routes are kept in the ledger itself, as keys are; the Coordinator heeds them wi
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,11 +21,8 @@ from cluster.client.http import Client
 from cluster.settings.settings import Settings
 from pipelines.errors import OptionError
 from pipelines.ledger.open import open_ledger
-from pipelines.ledger.protocol import Ledger
 from pipelines.models.catalogue import resolve
 from pipelines.models.routing import ModelRoute, misfit, with_route
-
-T = TypeVar("T")
 
 
 def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, console: Console) -> None:
@@ -71,7 +69,8 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
     def routes(config: ConfigOption = None, home: HomeOption = None) -> None:
         """Show which models stand in for which."""
         table = Table("jobs for", "decoded by", "share")
-        with_ledger(read_settings(config, home), lambda ledger: _fill(table, ledger.model_routes()))
+        for route in _routes(read_settings(config, home)):
+            table.add_row(escape(route.of), escape(route.to), f"{route.share:g}")
         console.print(table)
 
     @app.command("gate")
@@ -94,8 +93,7 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
     ) -> None:
         """Have both models transcribe a golden set on the running cluster. Exit code 1 when the new one is worse."""
         settings = read_settings(config, home)
-        current = with_ledger(settings, lambda ledger: ledger.model_routes())
-        if any(route.of in (new, against) for route in current):
+        if any(route.of in (new, against) for route in _routes(settings)):
             raise OptionError(f"another model stands in for {against} or {new}: `meetmemo models rollback` it first")
         samples = read_golden(golden)
 
@@ -118,17 +116,14 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
         console.print(f"{new} passes.")
 
 
-def with_ledger(settings: Settings, act: Callable[[Ledger], T]) -> T:
-    """Open the ledger for one act."""
-    ledger = open_ledger(settings.ledger_url)
-    try:
-        return act(ledger)
-    finally:
-        ledger.close()
+def _routes(settings: Settings) -> tuple[ModelRoute, ...]:
+    with closing(open_ledger(settings.ledger_url)) as ledger:
+        return ledger.model_routes()
 
 
 def _change(settings: Settings, change: Callable[[tuple[ModelRoute, ...]], tuple[ModelRoute, ...]]) -> None:
-    with_ledger(settings, lambda ledger: ledger.set_model_routes(change(ledger.model_routes())))
+    with closing(open_ledger(settings.ledger_url)) as ledger:
+        ledger.set_model_routes(change(ledger.model_routes()))
 
 
 def _of(routes: tuple[ModelRoute, ...], new: str) -> ModelRoute:
@@ -149,8 +144,3 @@ def _check(settings: Settings, route: ModelRoute) -> None:
     profiles = [profile_of(resolve(paths[name] or name, settings.models_dir)) for name in (route.of, route.to)]
     if why := misfit(*profiles):
         raise OptionError(f"{route.to} cannot stand in for {route.of}: {why}")
-
-
-def _fill(table: Table, routes: tuple[ModelRoute, ...]) -> None:
-    for route in routes:
-        table.add_row(escape(route.of), escape(route.to), f"{route.share:g}")

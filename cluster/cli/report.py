@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,11 +40,8 @@ def add_report(
         Jobs that were purged, or whose retention is over, are counted as well: their figures stay.
         """
         begin = since(period, datetime.now(UTC))
-        ledger = connect_ledger(read_settings(config, home).ledger_url)
-        try:
+        with closing(connect_ledger(read_settings(config, home).ledger_url)) as ledger:
             accounts = account(costs_since(ledger, begin.timestamp()), by)
-        finally:
-            ledger.close()
         if as_json:
             rows = [asdict(entry) for entry in accounts]
             typer.echo(json.dumps({"since": begin.isoformat(timespec="seconds"), "by": by, "accounts": rows}))
