@@ -87,6 +87,9 @@ class CoordinatorHandle:
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         return await _answer(self._handle.story.remote(job_id))
 
+    async def forget(self, job_id: str) -> None:
+        await _answer(self._handle.forget.remote(job_id))
+
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         return await _answer(self._handle.drain.remote(begin=begin, refuse=refuse))
 

@@ -80,6 +80,10 @@ class CoordinatorClient:
         """Return what happened to a job lately; None when nobody answers."""
         return await self._ask(self._coordinator.story(job_id), ANSWER_TIMEOUT_S)
 
+    async def forget(self, job_id: str) -> None:
+        """Have the Coordinator forget an erased job; one that does not answer remembers it until it ends."""
+        await self._ask(self._coordinator.forget(job_id), ANSWER_TIMEOUT_S)
+
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus | None:
         """Begin or end draining, or tell how far it is; None when nobody answers."""
         status = await self._ask(self._coordinator.drain(begin=begin, refuse=refuse), ANSWER_TIMEOUT_S)

@@ -84,6 +84,10 @@ class SteeredCoordinator:
         self._answer()
         return self.stories.get(job_id, ())
 
+    async def forget(self, job_id: str) -> None:
+        self._answer()
+        self.stories.pop(job_id, None)
+
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         self._answer()
         if begin is not None:

@@ -3,6 +3,7 @@
 import pytest
 
 from deployments.coordinator.story import FIRST_ENTRIES, LAST_ENTRIES, MAX_JOBS, JobStories
+from deployments.retention.housekeeping import Retention
 from pipelines.jobs.job import JobState
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import ManualClock, MemoryLedger
@@ -37,6 +38,26 @@ def test_jobs_heard_of_last_are_kept(stories: JobStories) -> None:
     assert stories.of(f"j{MAX_JOBS - 1}")
     stories.forget("goes on")
     assert stories.of("goes on") == ()
+
+
+@pytest.mark.parametrize("by", ["owner", "retention"])
+async def test_an_erased_job_is_forgotten(by: str) -> None:
+    """Erased by its owner or because its time is over, a job leaves nothing in the Coordinator's memory."""
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), housekeeping_interval_s=0.02)
+    await cluster.coordinator.start()
+    try:
+        job = cluster.submit("j", range(1, 31))
+        await cluster.ended(job)
+        await until(lambda: not cluster.coordinator._runners.jobs)
+        assert await cluster.coordinator.story("j")
+        if by == "owner":
+            await cluster.coordinator.forget("j")
+        else:
+            soon = Retention(results_days=1e-9)
+            cluster.coordinator.retune(max_live_jobs=2, max_pulls={}, retention=soon)
+        await until(lambda: not cluster.coordinator._runners.stories.of("j"))
+    finally:
+        await cluster.coordinator.stop()
 
 
 async def test_a_coordinator_tells_why_a_chunk_is_missing() -> None:
