@@ -33,9 +33,9 @@ class Submission:
 
     options: JobOptions
     filename: str
-    spool: StoredUpload | None
-    source_url: str
-    idempotency_key: str | None
+    spool: StoredUpload | None = None
+    source_url: str = ""
+    idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
 
