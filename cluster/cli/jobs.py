@@ -53,11 +53,7 @@ def jobs_app(console: Console) -> Group:
         console.print_json(json.dumps(cluster.ask("job", job_id)))
 
     @app.command("story")
-    def jobs_story(
-        job_id: JobArgument,
-        cluster: ClusterTarget = USUAL_CLUSTER,
-        as_json: JsonOption = False,
-    ) -> None:
+    def jobs_story(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) -> None:
         """Show what happened to a job lately, because of what, and what each event began (for operators)."""
         story = cluster.ask("story", job_id)
         if as_json:

@@ -55,8 +55,7 @@ def keys_app(console: Console) -> Group:
 
     @app.command("list")
     def list_keys(
-        tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
-        home: HomeTarget = USUAL_HOME,
+        tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, home: HomeTarget = USUAL_HOME
     ) -> None:
         """List keys, newest first."""
         table = Table("id", "tenant", "scopes", "name", "made", "expires", "last used", "state")
@@ -69,10 +68,7 @@ def keys_app(console: Console) -> Group:
         console.print(table)
 
     @app.command("revoke")
-    def revoke(
-        key_id: Annotated[str, typer.Argument(help="The key's id.")],
-        home: HomeTarget = USUAL_HOME,
-    ) -> None:
+    def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], home: HomeTarget = USUAL_HOME) -> None:
         """End a key for good; it opens nothing after a few seconds."""
         store(home).revoke(key_id, time.time())
         console.print(f"{key_id} is revoked.")

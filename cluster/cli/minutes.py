@@ -18,12 +18,7 @@ def minutes_app(console: Console) -> Group:
     """Build the sub-commands."""
     app = Group(help="Minutes: write them anew; show and resume those that wait.")
 
-    def rewrite(
-        *,
-        job_id: JobArgument,
-        options: dict[str, Any],
-        cluster: ClusterTarget = USUAL_CLUSTER,
-    ) -> None:
+    def rewrite(*, job_id: JobArgument, options: dict[str, Any], cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Write a job's minutes anew, from the same transcript, as a new job; the earlier ones stay."""
         job = cluster.ask("rewrite", job_id, options)
         console.print(f"{job['id']}: writes them; `meetmemo jobs results {job['id']}` fetches them.", soft_wrap=True)

@@ -33,9 +33,7 @@ def models_app(console: Console) -> Group:
         with Progress(*Progress.get_default_columns(), DownloadColumn(), console=console) as progress:
             bar = progress.add_task(name, total=None)
             path = pull(
-                name,
-                home.settings().models_dir,
-                lambda done, total: progress.update(bar, completed=done, total=total),
+                name, home.settings().models_dir, lambda done, total: progress.update(bar, completed=done, total=total)
             )
         console.print(f"{name} is in {path}", soft_wrap=True)
 

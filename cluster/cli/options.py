@@ -8,8 +8,7 @@ import typer
 from cluster.settings.sources import CONFIG, URL
 
 ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="YAML file with settings.", envvar=CONFIG, dir_okay=False),
+    Path | None, typer.Option("--config", "-c", help="YAML file with settings.", envvar=CONFIG, dir_okay=False)
 ]
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the ledger, the store and models (MEETMEMO_HOME).")

@@ -17,10 +17,7 @@ from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
-from pipelines.errors import (
-    InvalidOptions,
-    InvalidRequest,
-)
+from pipelines.errors import InvalidOptions, InvalidRequest
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 

@@ -233,13 +233,7 @@ def due() -> ColumnElement[bool]:
 
 
 Index("ix_deliveries_tenant_newest", deliveries.c.tenant, deliveries.c.created_at_s, deliveries.c.id)
-Index(
-    "ix_deliveries_due",
-    deliveries.c.next_attempt_at_s,
-    deliveries.c.id,
-    sqlite_where=due(),
-    postgresql_where=due(),
-)
+Index("ix_deliveries_due", deliveries.c.next_attempt_at_s, deliveries.c.id, sqlite_where=due(), postgresql_where=due())
 
 delivery_attempts = Table(
     "delivery_attempts",
@@ -269,9 +263,4 @@ job_costs = Table(  # of jobs that were deleted; the body is a `JobCost`
     Index("ix_job_costs_created", "created_at_s"),
 )
 
-switches = Table(
-    "switches",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-)
+switches = Table("switches", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

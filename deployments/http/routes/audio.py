@@ -43,10 +43,7 @@ def audio_routes(_: Backend) -> APIRouter:
         response_class=Response,
         summary="The waveform of a recording",
         description="`per_s` and, for each channel, its loudest samples as bytes (255 is full scale) in Base64.",
-        responses={
-            200: {"content": {"application/json": {}}, "description": "The peaks."},
-            **documented(*PLAYBACK),
-        },
+        responses={200: {"content": {"application/json": {}}, "description": "The peaks."}, **documented(*PLAYBACK)},
     )
     async def peaks(job_id: str, jobs: Reader) -> Response:
         job = await jobs.get(job_id)

@@ -83,11 +83,7 @@ def delivery_routes(_: Backend) -> APIRouter:
     def bodies(found: Sequence[Delivery]) -> DeliveryList:
         return DeliveryList(deliveries=[DeliveryBody.from_domain(delivery) for delivery in found])
 
-    @router.get(
-        DELIVERIES_PATH,
-        summary="List deliveries, newest first",
-        responses=documented(*QUERY),
-    )
+    @router.get(DELIVERIES_PATH, summary="List deliveries, newest first", responses=documented(*QUERY))
     async def list_deliveries(
         jobs: Reader,
         state: Annotated[

@@ -57,9 +57,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
         return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
 
     @router.get(
-        JOBS_PATH + "/{job_id}/minutes",
-        summary="List the versions of the minutes",
-        responses=documented(*STORED_JOB),
+        JOBS_PATH + "/{job_id}/minutes", summary="List the versions of the minutes", responses=documented(*STORED_JOB)
     )
     async def versions(job_id: str, jobs: Reader) -> MinutesVersions:
         return MinutesVersions(versions=await jobs.show(*await jobs.versions(job_id)))

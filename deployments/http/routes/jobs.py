@@ -51,10 +51,7 @@ def job_routes(backend: Backend) -> APIRouter:
         description=SUBMIT_DESCRIPTION,
         openapi_extra=submit_openapi(),
         responses={
-            200: {
-                "model": JobBody,
-                "description": "The job an earlier request with this key or external id brought.",
-            },
+            200: {"model": JobBody, "description": "The job an earlier request with this key or external id brought."},
             202: {"description": "The recording is stored and will be transcribed.", "headers": _LOCATION},
             **documented(*SUBMIT),
         },
@@ -70,12 +67,7 @@ def job_routes(backend: Backend) -> APIRouter:
             headers["idempotent-replayed"] = "true"
         return JSONResponse(body.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
 
-    @router.get(
-        JOBS_PATH,
-        tags=["jobs"],
-        summary="List jobs, newest first",
-        responses=documented(*PAGE),
-    )
+    @router.get(JOBS_PATH, tags=["jobs"], summary="List jobs, newest first", responses=documented(*PAGE))
     async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Reader) -> JobPage:
         page = await jobs.page(query)
         following = None
@@ -84,12 +76,7 @@ def job_routes(backend: Backend) -> APIRouter:
             following = f"{backend.public_url}{JOBS_PATH}?{urlencode({**same, 'cursor': page.next_cursor}, doseq=True)}"
         return JobPage(jobs=await jobs.show(*page.jobs), next=following)
 
-    @router.get(
-        JOBS_PATH + "/{job_id}",
-        tags=["jobs"],
-        summary="Show a job",
-        responses=documented(*ONE_JOB),
-    )
+    @router.get(JOBS_PATH + "/{job_id}", tags=["jobs"], summary="Show a job", responses=documented(*ONE_JOB))
     async def show_job(job_id: str, jobs: Reader) -> JobDetail:
         (body,) = await jobs.show(await jobs.get(job_id))
         return JobDetail.of(body, await jobs.events(job_id))

@@ -84,10 +84,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         summary="Put a recording to a URL that was given",
         description="As a bucket takes it: no API key, and the URL's token instead.",
         openapi_extra=binary_body(),
-        responses={
-            200: {"description": "The bytes are stored.", "content": {}},
-            **documented(*PUT_UPLOAD),
-        },
+        responses={200: {"description": "The bytes are stored.", "content": {}}, **documented(*PUT_UPLOAD)},
     )
     async def put(upload_id: str, request: Request, token: Annotated[str | None, Depends(_TOKEN)]) -> Response:
         upload = await in_thread(uploads.addressed, upload_id, token or "")

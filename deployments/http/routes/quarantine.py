@@ -80,14 +80,9 @@ def quarantine_routes(backend: Backend) -> APIRouter:
     def bodies(found: Sequence[tuple[Job, Quarantined]]) -> list[QuarantinedBody]:
         return [QuarantinedBody.from_domain(job, chunk, backend.public_url) for job, chunk in found]
 
-    @router.get(
-        QUARANTINE_PATH,
-        summary="List the chunks in quarantine",
-        responses=documented(*QUERY, *STORE),
-    )
+    @router.get(QUARANTINE_PATH, summary="List the chunks in quarantine", responses=documented(*QUERY, *STORE))
     async def list_quarantine(
-        jobs: Reader,
-        limit: Annotated[int, Query(ge=1, le=1000, description="Jobs to show at most.")] = 100,
+        jobs: Reader, limit: Annotated[int, Query(ge=1, le=1000, description="Jobs to show at most.")] = 100
     ) -> QuarantineList:
         return QuarantineList(chunks=bodies(await jobs.quarantine(limit)))
 
