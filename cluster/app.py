@@ -21,7 +21,7 @@ from cluster.serve.deployment_versions import (
     INGESTION,
     MINUTES_WRITER,
     SEGMENTER,
-    Plan,
+    DeploymentPlan,
     plan_of,
     transcriber_name,
 )
@@ -114,7 +114,7 @@ def deploy(settings: Settings) -> None:
     serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
 
 
-def plan_now(settings: Settings) -> Plan:
+def plan_now(settings: Settings) -> DeploymentPlan:
     """Return what these settings make of each deployment on the connected cluster."""
     return plan_of(settings, _shares_of(settings)[0])
 
@@ -138,7 +138,7 @@ def _on_cpu(settings: Settings, num_cpus: float) -> dict[str, Any]:
     return {"num_cpus": num_cpus, **({"label_selector": labels} if labels else {})}
 
 
-def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, plan: Plan) -> Application:
+def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, plan: DeploymentPlan) -> Application:
     return _deployment(
         TranscriberReplica,
         plan,
@@ -170,7 +170,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
     ).bind(settings, model, share)
 
 
-def _deployment(replica: type, plan: Plan, *, name: str, **options: Any) -> Deployment:
+def _deployment(replica: type, plan: DeploymentPlan, *, name: str, **options: Any) -> Deployment:
     # Our own logs tell what matters; a line per call, polls included, buries it.
     deployment: Deployment = serve.deployment(
         **options,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.models import CommandFunctionType
 
 from cluster.cli.options import ConfigOption, HomeOption, UrlOption
 from cluster.client.http import Client
@@ -75,13 +76,13 @@ class Group(typer.Typer):
     def __init__(self, **options: Any) -> None:
         super().__init__(no_args_is_help=True, **options)
 
-    def command(self, *names: Any, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         """Add a command."""
-        register = super().command(*names, **options)
+        register = super().command(name, **options)
         return lambda command: register(_with_options(command))
 
 
-def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+def _with_options(command: Callable[..., None]) -> Any:
     own = inspect.signature(command)
     target = next((each for each in own.parameters.values() if each.annotation in (HomeTarget, ClusterTarget)), None)
     if target is None:

@@ -5,17 +5,18 @@ from typing import Annotated
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from deployments.http.conditional import matches
 from deployments.http.dependencies import Reader, Writer, reader_slot
 from deployments.http.errors.documentation import FOLLOW, ONE_JOB, PAGE, RESULT, STORE, SUBMIT, documented
+from deployments.http.job_answer import job_answer
 from deployments.http.job_events import job_events, seen_version
 from deployments.http.openapi import SUBMIT_DESCRIPTION, binary_answer, event_stream, submit_openapi
 from deployments.http.sse import event_response
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.submission_readers import read_submission
-from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
+from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged
 from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
 from pipelines.errors import Reason
@@ -61,11 +62,7 @@ def job_routes(backend: Backend) -> APIRouter:
             await jobs.check_backlog()
             submission = await read_submission(request, spool, jobs.policy, backend.limits)
             job, created = await jobs.accept(submission)
-        (body,) = await jobs.show(job)
-        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
-        if not created:
-            headers["idempotent-replayed"] = "true"
-        return JSONResponse(body.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+        return await job_answer(jobs, job, created)
 
     @router.get(JOBS_PATH, tags=["jobs"], summary="List jobs, newest first", responses=documented(*PAGE))
     async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Reader) -> JobPage:
