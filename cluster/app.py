@@ -73,15 +73,13 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=5,
         graceful_shutdown_timeout_s=_DRAIN_S,
     ).bind(settings, _CUT_AT_ONCE)
-    minutes_writer = _deployment(
-        MinutesWriterReplica,
-        plan,
-        name=MINUTES_WRITER,
-        max_surge_percent=_NEW_FIRST,
-        max_ongoing_requests=_MANY,
-        ray_actor_options=_on_cpu(settings, 0),
-        health_check_period_s=5,
-    ).bind(settings)
+    waiting: dict[str, Any] = {
+        "max_surge_percent": _NEW_FIRST,
+        "max_ongoing_requests": _MANY,
+        "ray_actor_options": _on_cpu(settings, 0),
+        "health_check_period_s": 5,
+    }
+    minutes_writer = _deployment(MinutesWriterReplica, plan, name=MINUTES_WRITER, **waiting).bind(settings)
     transcribers = {model.name: _transcriber(settings, model, shares[model.name], plan) for model in settings.models}
     coordinator = _deployment(
         CoordinatorReplica,
@@ -94,15 +92,7 @@ def build_app(args: dict[str, Any]) -> Application:
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
     ).bind(settings, segmenter, minutes_writer, transcribers, shares)
-    ingestion = _deployment(
-        serve.ingress()(IngestionReplica),
-        plan,
-        name=INGESTION,
-        max_surge_percent=_NEW_FIRST,
-        max_ongoing_requests=_MANY,
-        ray_actor_options=_on_cpu(settings, 0),
-        health_check_period_s=5,
-    )
+    ingestion = _deployment(serve.ingress()(IngestionReplica), plan, name=INGESTION, **waiting)
     return ingestion.bind(settings, coordinator)
 
 
