@@ -174,15 +174,10 @@ def _port(settings: Settings, running: RunningCluster | None) -> Finding:
 def _files(settings: Settings) -> Finding:
     """Return the home and what lies in it, which other users of this machine must not read."""
     found = open_to_others(settings)
-    if not found:
-        return Finding(subject="files", status="ok", detail=f"{settings.home} is closed to other users")
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return Finding(
-        subject="files",
-        status="bad",
-        detail=f"other users may read {found[0]}{more}",
-        mend=f"`meetmemo up` closes what is its user's; else: chmod -R go= {settings.home}",
-    )
+    detail = f"other users may read {found[0]}{more}" if found else f"{settings.home} is closed to other users"
+    mend = f"`meetmemo up` closes what is its user's; else: chmod -R go= {settings.home}"
+    return _judged("files", detail, fault=bool(found), mend=mend)
 
 
 def _proxy_folders(settings: Settings) -> Iterator[Finding]:
@@ -193,12 +188,9 @@ def _proxy_folders(settings: Settings) -> Iterator[Finding]:
     folders = [folder for folder in folders if folder.exists()]
     exposed = [folder for folder in folders if folder.stat().st_mode & OTHERS]
     for folder in exposed:
-        yield Finding(
-            subject="HAProxy",
-            status="bad",
-            detail=f"other users may enter {folder}, where its control socket is",
-            mend=f"Set {SOCKET} and its like (docs/operations.md) to a closed folder where Ray is started.",
-        )
+        detail = f"other users may enter {folder}, where its control socket is"
+        mend = f"Set {SOCKET} and its like (docs/operations.md) to a closed folder where Ray is started."
+        yield _judged("HAProxy", detail, fault=True, mend=mend)
     if folders and not exposed:
         yield Finding(subject="HAProxy", status="ok", detail="its files are closed to other users")
 
@@ -206,12 +198,9 @@ def _proxy_folders(settings: Settings) -> Iterator[Finding]:
 def _listeners(settings: Settings, running: RunningCluster) -> Finding:
     """Return what the running cluster listens on beyond the loopback interface, its endpoint aside."""
     if settings.ray.address:
-        return Finding(
-            subject="listeners",
-            status="note",
-            detail="nodes of a cluster listen on their network for each other",
-            mend="Let only nodes reach Ray's ports, and set RAY_AUTH_MODE=token on all of them.",
-        )
+        detail = "nodes of a cluster listen on their network for each other"
+        mend = "Let only nodes reach Ray's ports, and set RAY_AUTH_MODE=token on all of them."
+        return _judged("listeners", detail, fault=True, status="note", mend=mend)
     beyond = [
         str(found)
         for found in listeners({running.pid, *members(settings.home)})
