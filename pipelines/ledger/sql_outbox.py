@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, up
 
 from pipelines.errors import NotFound
 from pipelines.ledger.database import Database
-from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState, Message
+from pipelines.ledger.outbox import Delivery, DeliveryAttempt, DeliveryState, Message
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import filled, known_row
 from pipelines.ledger.rules import storable
@@ -91,7 +91,7 @@ class SqlOutbox:
             return [_delivery(row) for row in rows]
 
     def settle(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at_s: float | None = None
+        self, delivery_id: str, attempt: DeliveryAttempt, state: DeliveryState, next_attempt_at_s: float | None = None
     ) -> None:
         """Enter an attempt and what follows from it; see `pipelines.ledger.outbox.Outbox.settle`."""
         this = deliveries.c.id == delivery_id
@@ -125,9 +125,9 @@ class SqlOutbox:
         with self._database.reading() as connection:
             known_row(connection, tenant, job_id)
             rows = connection.execute(query.order_by(deliveries.c.created_at_s, deliveries.c.id)).all()
-            attempts: dict[str, list[Attempt]] = {row.id: [] for row in rows}
+            attempts: dict[str, list[DeliveryAttempt]] = {row.id: [] for row in rows}
             for row in connection.execute(tries):
-                attempts[row.delivery_id].append(filled(Attempt, row))
+                attempts[row.delivery_id].append(filled(DeliveryAttempt, row))
         return [_delivery(row, tuple(attempts[row.id])) for row in rows]
 
     def recent(self, tenant: str, *, states: Collection[DeliveryState] = (), limit: int = 100) -> Sequence[Delivery]:
@@ -162,7 +162,7 @@ class SqlOutbox:
         connection.execute(update(deliveries).where(others).values(state=DeliveryState.DISABLED))
 
 
-def _delivery(row: Row[Any], attempts: tuple[Attempt, ...] = ()) -> Delivery:
+def _delivery(row: Row[Any], attempts: tuple[DeliveryAttempt, ...] = ()) -> Delivery:
     state = DeliveryState(row.state)
     next_at_s = row.next_attempt_at_s if state is DeliveryState.PENDING else None
     message = filled(Message, row)

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
 from pipelines.jobs.events import Claimed, Failed
-from pipelines.ledger.outbox import Attempt, DeliveryState, Message
+from pipelines.ledger.outbox import DeliveryAttempt, DeliveryState, Message
 from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
 
 HOOK = "https://hooks.example/1"
@@ -17,7 +17,7 @@ def message(name="m1", *, job_id="running", target=HOOK, tenant="acme"):
 
 
 def attempt(clock, status=500, detail="oh"):
-    return Attempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
+    return DeliveryAttempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
 
 
 class OutboxContract(LedgerBase):

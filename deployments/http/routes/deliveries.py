@@ -14,7 +14,7 @@ from deployments.schemas.options import ApiModel
 from deployments.sources.urls import public_part
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
-from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState
+from pipelines.ledger.outbox import Delivery, DeliveryAttempt, DeliveryState
 
 DELIVERIES_PATH = "/v1/deliveries"
 
@@ -28,7 +28,7 @@ class AttemptBody(ApiModel):
     detail: str
 
     @classmethod
-    def from_domain(cls, attempt: Attempt) -> "AttemptBody":
+    def from_domain(cls, attempt: DeliveryAttempt) -> "AttemptBody":
         return cls(
             at=datetime.fromtimestamp(attempt.at_s, UTC),
             duration_s=round(attempt.duration_s, 3),
