@@ -129,7 +129,7 @@ async def upload_missing(client: Client, batch_id: str, folder: Path) -> list[st
 
 
 class BatchBar:
-    """One progress bar over all recordings of a batch."""
+    """Shows one progress bar over all recordings of a batch."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

@@ -22,7 +22,7 @@ _RAY_ATTEMPTS = 3
 
 @contextlib.contextmanager
 def deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool) -> Iterator[None]:
-    """Ray and the application, ready, for the duration of the block."""
+    """Run Ray and the application for the duration of the block, which is entered once all replicas are ready."""
     # Ray reads its environment when it is imported, so it comes after that was prepared.
     import ray
     from ray import serve

@@ -79,7 +79,7 @@ def serving(
     quiet: bool = False,
     say: Callable[[str], None] = _to_stderr,
 ) -> Iterator[None]:
-    """A cluster for the duration of the block. Waits for a ledger or a store that is away, and says so.
+    """Run a cluster for the duration of the block; waits for an unreachable ledger or store, and says so.
 
     ``connected`` is called once Ray runs. ``quiet`` keeps the replicas' logs off this terminal; Ray writes them to
     files all the same. The files of the cluster are its user's alone; what this process writes meanwhile need not be.

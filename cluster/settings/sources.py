@@ -23,7 +23,7 @@ _NO_SETTINGS = frozenset(
 
 
 def process_environment() -> dict[str, str]:
-    """This process's environment, over what ``./.env`` sets."""
+    """Return this process's environment, over the variables of ``./.env``."""
     return dict(_read_dotenv(Path(".env")), **os.environ)
 
 

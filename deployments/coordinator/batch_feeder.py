@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 @dataclass(kw_only=True)
 class BatchFeeder:
-    """The Coordinator's side of batches; ``per_batch`` bounds the live jobs of each, ``probes`` those at once."""
+    """Probes entries of batches and creates their jobs: up to ``per_batch`` live jobs of each, ``probes`` at once."""
 
     book: BatchRepository
     segmenter: SegmenterPort

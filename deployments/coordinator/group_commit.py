@@ -39,7 +39,7 @@ class GroupCommit:
                 outcomes = await self._outcomes([update for update, _ in taken])
                 for (_, answer), outcome in zip(taken, outcomes, strict=True):
                     if answer.done():
-                        continue  # whoever asked was cancelled
+                        continue  # the caller was cancelled
                     if isinstance(outcome, Exception):
                         answer.set_exception(outcome)
                     else:

@@ -16,7 +16,7 @@ from pipelines.text.languages import LANGUAGES
 
 @dataclass(frozen=True, kw_only=True)
 class JobPolicy:
-    """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
+    """The options that a tenant's job may have: models and their features, minutes, templates, notifications.
 
     ``profiles`` tells by model what it can, ``styles`` how tenants' minutes look, ``vocabularies`` the words that each
     tenant's decoder is given, ``reuse`` whether earlier transcripts are taken. ``webhooks`` None: no webhooks;
@@ -55,7 +55,7 @@ class JobPolicy:
         return chosen
 
     def check_blocking(self, options: Options) -> JobOptions:
-        """As `check`, for threads."""
+        """Check options as `check` does, from a thread."""
         chosen = self._chosen(options)
         if template := self._template(chosen):
             self.templates.check_blocking(self.tenant, template)

@@ -42,7 +42,7 @@ class Backend:
 
     @property
     def limits(self) -> IngestionLimits:
-        """What is taken now."""
+        """The limits in force now."""
         return self.live.now
 
     def stream_gate(self, what: str) -> Gate:
