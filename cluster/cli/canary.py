@@ -60,7 +60,7 @@ def add_canary(app: Group, console: Console) -> None:
 
     @app.command("rollback")
     def rollback(new: ModelArgument, home: HomeTarget = USUAL_HOME) -> None:
-        """Give all chunks back to the model for which a canary or a promoted model stands in."""
+        """Give all chunks back to the model that a canary or a promoted model replaces."""
         settings = home.settings()
         _change(settings, lambda routes: tuple(route for route in routes if route != _of(routes, new)))
         console.print(f"{new} decodes only what asks for it.")

@@ -37,7 +37,7 @@ def recordings_in(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
-    """What to send for a batch: a JSON body, or a manifest with query parameters; the key makes repeating harmless."""
+    """The request that creates a batch: a JSON body, or a manifest with query parameters; idempotent by ``key``."""
 
     key: str
     body: dict[str, Any] = field(default_factory=dict)

@@ -124,6 +124,6 @@ def check_authentication(settings: Settings, say: Callable[[str], None]) -> None
 
 
 def _end_drain(settings: Settings) -> None:
-    """A cluster that is started begins jobs, whatever the one before was told."""
+    """Take the ledger out of drain mode: a cluster that starts begins jobs, whatever mode its predecessor was in."""
     with contextlib.closing(connect_ledger(settings.ledger_url)) as ledger:
         ledger.set_drain_mode(DrainMode.OFF)

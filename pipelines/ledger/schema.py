@@ -43,7 +43,7 @@ Ascii = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _required(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
-    """Columns that always hold a value."""
+    """Declare columns that always hold a value."""
     return [Column(name, kind, nullable=False) for name in names]
 
 

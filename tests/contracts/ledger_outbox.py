@@ -7,7 +7,9 @@ import pytest
 
 from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
 from pipelines.jobs.events import Claimed, Failed
+from pipelines.jobs.job import Job
 from pipelines.ledger.outbox import DeliveryAttempt, DeliveryState, Message
+from pipelines.ledger.protocol import Lease, Ledger
 from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
 from tests.fakes.ledger import ManualClock
 
