@@ -24,9 +24,9 @@ REPLICA_PORTS = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_ING
 N_REPLICA_PORTS = 100
 PROXY_READY_TIMEOUT = "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"
 PROXY_READY_TIMEOUT_S = 60.0
-"""How long a proxy may take to start: as long as `serve.start` waits, instead of Ray's 5 s.
+"""How long a proxy may take to start: as long as Serve waits for it at its start, instead of Ray's 5 s.
 
-Ray kills a proxy that takes longer, and `serve.start`, which waits for that very one, fails.
+Ray kills a proxy that takes longer, and the start of Serve, which waits for that very one, fails.
 """
 
 
