@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.calibration import calibration_rows, count_errors
+from pipelines.whisper.calibration import calibration_rows, errors_by_language
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
 from pipelines.whisper.encoder import CANDIDATES, EncoderChoice
 from pipelines.whisper.encoder_memory import EncoderMemory
@@ -64,7 +64,5 @@ class EncoderTrial:
             DecodeRequest(pcm=row.pcm, options=DecodeOptions(language=row.language, temperatures=(0.0,)))
             for row in rows
         ]
-        errors = dict.fromkeys(self._languages, 0)
-        for row, result in zip(rows, self._transcribe(requests), strict=True):
-            errors[row.language] += count_errors(row.text, "".join(segment.text for segment in result.segments))
-        return errors
+        texts = ["".join(segment.text for segment in result.segments) for result in self._transcribe(requests)]
+        return {language: found.n_errors for language, found in errors_by_language(rows, texts).items()}

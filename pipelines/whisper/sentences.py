@@ -14,7 +14,10 @@ _SENTENCE_ENDS = frozenset(".?!。？！…")
 _CLAUSE_ENDS = frozenset(",;:，；：、،")
 _CLOSING = "\"'”’»）)]」』"
 _ABBREVIATIONS = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "no", "nr", "hr", "fr", "dipl", "ing", "inc", "ltd", "co", "approx", "dept", "e.g", "i.e", "z.b", "d.h", "u.a", "p.m", "a.m"]
+    (
+        *("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "no", "nr", "hr", "fr", "dipl", "ing", "inc", "ltd"),
+        *("co", "approx", "dept", "e.g", "i.e", "z.b", "d.h", "u.a", "p.m", "a.m"),
+    )
 )
 _CLAUSE_BONUS_S = 0.3  # a comma counts as so much more of a pause
 
