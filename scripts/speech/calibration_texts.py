@@ -122,13 +122,13 @@ READINGS: dict[str, tuple[Reading, Reading]] = {
     "pt": (
         _espeak(
             "pt-br",
-            "Bom dia a todos. O nosso novo escritório abre no dia 15 de março. O Miguel já encomendou as "
-            "mesas. Por favor, mandem as perguntas antes de quinta-feira.",
+            "Boa tarde a todos. Amanhã vai chover no norte, então levem um casaco. O Miguel compra o café no dia 20 de "
+            "junho. Por favor, falem com ele depois da festa.",
         ),
         _espeak(
             "pt-br",
-            "Boa tarde a todos. Amanhã vai chover no norte, então levem um casaco. O Miguel compra o café no dia 20 de "
-            "junho. Por favor, falem com ele depois da festa.",
+            "Bom dia a todos. O nosso novo escritório abre no dia 15 de março. O Miguel já encomendou as "
+            "mesas. Por favor, mandem as perguntas antes de quinta-feira.",
         ),
     ),
     "ru": (
