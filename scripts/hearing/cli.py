@@ -55,8 +55,9 @@ def main(arguments: Sequence[str] | None = None, ask_for: Ask = ask_arm) -> None
     options = _parser().parse_args(arguments)
     recordings = load_corpus(options.data)
     speech = [speech_of(recording) for recording in recordings]
+    elsewhere = bool(options.url) and set(options.arms) == {"cluster"}
     setup = Setup(
-        model=model_named(options.model, CACHE / "bench").resolve(),
+        model=Path() if elsewhere else model_named(options.model, CACHE / "bench").resolve(),
         cores=options.cores,
         tasks=tuple(map(_task, recordings)),
         url=options.url,
@@ -66,8 +67,7 @@ def main(arguments: Sequence[str] | None = None, ask_for: Ask = ask_arm) -> None
     for arm in options.arms:
         for one, answer in zip(hearing, ask_for(arm, setup, hearing), strict=True):
             scored = tuple(_scored(recordings, answer, speech))
-            elsewhere = arm == "cluster" and options.url
-            cpu_s = None if elsewhere else answer["cpu_s"]
+            cpu_s = None if arm == "cluster" and options.url else answer["cpu_s"]
             runs.append(Run(arm=arm, beam=one.beam, scored=scored, wall_s=answer["wall_s"], cpu_s=cpu_s))
             print(f"{arm}, beam {one.beam}: {100 * runs[-1].errors().rate:.1f} % of the words wrong", flush=True)
             text = _report(options, recordings, runs)  # so that a later arm's failure takes nothing away

@@ -115,6 +115,12 @@ def test_versions_are_pinned() -> None:
         assert {len(file.sha256) for file in weights.files.values()} == {64}
 
 
+def test_ci_fetches_all_weights() -> None:
+    """So that no test that needs them is skipped there."""
+    commands = (Path(__file__).parents[3] / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert {f"scripts/fetch-whisper {name}" for name in WEIGHTS} <= set(commands)
+
+
 def test_tests_find_weights_by_environment_or_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test without weights is skipped, and its reason names the command that fetches them."""
     monkeypatch.setenv(variable("base"), str(tmp_path / "mine"))

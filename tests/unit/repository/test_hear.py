@@ -324,6 +324,19 @@ def test_tables_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert record["runs"][0]["groups"]["meetings"]["n_words"] == 12
 
 
+def test_a_running_cluster_needs_no_weights_here(tmp_path: Path) -> None:
+    """Nothing is fetched for an arm that decodes elsewhere."""
+    models = []
+
+    def ask(arm: str, setup: cli.Setup, options: Sequence[Options]) -> list[cli.Answer]:
+        models.append(setup.model)
+        return [{"heard": [Heard(segments=()).as_dict()], "cpu_s": 0.0, "wall_s": 1.0}]
+
+    write_corpus(tmp_path, MEETING)
+    cli.main(["--data", str(tmp_path), "--model", "base", "--arms", "cluster", "--url", "http://127.0.0.1:1"], ask)
+    assert models == [Path()]
+
+
 def test_an_arm_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     """The whole command on one sample: loaded, heard twice (once to warm up), measured, scored."""
     said = truth("short.mp3")
