@@ -36,6 +36,7 @@
     ├── TranscriptionFailed       transcription_failed
     ├── TimedOut                  timed_out
     ├── ReplicaLost               replica_lost
+    │   └── DeviceLost            replica_lost
     ├── Draining                  draining
     ├── StorageError
     │   ├── BlobMissing           blob_missing
@@ -330,6 +331,10 @@ class ReplicaLost(MeetMemoError):
     """The process that worked on something died, or cannot be reached."""
 
     reason = Reason.REPLICA_LOST
+
+
+class DeviceLost(ReplicaLost):
+    """The process can use its device no more, and must be replaced."""
 
 
 class Draining(MeetMemoError):

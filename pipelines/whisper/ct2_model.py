@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
+from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
 from pipelines.whisper.encoder import Encoder
 from pipelines.whisper.options import Attempt
@@ -215,7 +216,10 @@ class Isolator:
     def run(
         self, items: Sequence[Item], call: Callable[[Sequence[Item]], Sequence[Outcome]]
     ) -> list[Outcome | RowFailure]:
-        """Return one outcome per item: where a call fails, it is made again for each half, down to single items."""
+        """Return one outcome per item: where a call fails, it is made again for each half, down to single items.
+
+        Raises the error of a lost device (`is_device_lost`), which every other item would meet as well.
+        """
         outcomes: list[Outcome | RowFailure] = []
         while len(outcomes) < len(items):
             outcomes += self._halve(items[len(outcomes) : len(outcomes) + self.limit], call)
@@ -227,10 +231,12 @@ class Isolator:
         try:
             return list(call(items))
         except (RuntimeError, ValueError) as error:
+            if is_device_lost(error):
+                raise
             if len(items) == 1:
                 return [RowFailure(str(error))]
             half = len(items) // 2
-            if "out of memory" in str(error):
+            if is_out_of_memory(error):
                 self.limit = max(1, min(self.limit, half))
                 torch.cuda.empty_cache()
         return self._halve(items[:half], call) + self._halve(items[half:], call)
