@@ -197,8 +197,9 @@ class Transcriber:
 
     def _lose_device(self, error: RuntimeError) -> DeviceLost:
         fault = str(error).partition("\n")[0]  # torch adds advice for developers
-        log.error("device lost", action="decode", device=self._info.device, error=fault)
-        self._device_fault = f"{self._info.device} is lost to this process: {fault}"
+        if not self._device_fault:  # by another slot
+            self._device_fault = f"{self._info.device} is lost to this process: {fault}"
+            log.error("device lost", action="decode", device=self._info.device, error=fault)
         return DeviceLost(self._device_fault)
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:

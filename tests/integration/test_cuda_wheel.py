@@ -1,4 +1,4 @@
-"""What a GPU machine installs, as far as it goes without a GPU: the package of cuBLAS, and a driver made for the test."""
+"""What a GPU machine installs, as far as it goes without a GPU: the package of cuBLAS, and a driver compiled here."""
 
 import json
 import os
