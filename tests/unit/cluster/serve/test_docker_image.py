@@ -7,12 +7,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines.models.nvidia_driver import OLDEST_DRIVERS
 
 ROOT = Path(__file__).parents[4]
 DOCKERFILE = ROOT / "configs" / "docker" / "Dockerfile"
 VARIANTS = ("cpu", "cuda")
+COMPOSE_FILES = ("compose.yaml", "compose.cuda.yaml")
 STAND_INS = ("pip", "useradd", "chown", "mkdir")
 
 
@@ -139,3 +141,13 @@ def test_everybody_names_the_same_driver(name: str) -> None:
     named = re.findall(r"\b(\d{3}) or\W+newer", (ROOT / name).read_text())
     assert named, name
     assert {int(number) for number in named} == {max(OLDEST_DRIVERS.values())}
+
+
+def test_the_gpu_overlay_fits_the_compose_file() -> None:
+    """It changes services that are there: the image's variant, and GPUs of the host for it."""
+    base, overlay = (yaml.safe_load((DOCKERFILE.parent / name).read_text()) for name in COMPOSE_FILES)
+    assert overlay["services"].keys() <= base["services"].keys()
+    service = overlay["services"]["meetmemo"]
+    assert service["build"]["args"] == {"VARIANT": "cuda"}
+    (gpus,) = service["deploy"]["resources"]["reservations"]["devices"]
+    assert gpus == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
