@@ -133,7 +133,7 @@ def _shares_of(settings: Settings) -> tuple[dict[str, EngineShare], float]:
 
 
 def _on_cpu(settings: Settings, num_cpus: float) -> dict[str, Any]:
-    """What needs no GPU: it keeps to the nodes that the settings name, so that GPU nodes are free to come and go."""
+    """Return the actor options of a deployment without a GPU: it stays on the nodes that the settings label for it."""
     labels = settings.ray.cpu_labels
     return {"num_cpus": num_cpus, **({"label_selector": labels} if labels else {})}
 

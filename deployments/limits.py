@@ -1,4 +1,4 @@
-"""What Ingestion and the Segmenter take at most."""
+"""Limits of Ingestion and the Segmenter."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from pipelines.audio.formats import MAX_CHANNELS
 
 @dataclass(frozen=True, kw_only=True)
 class UploadPace:
-    """How slowly a body may come: never silent for ``idle_timeout_s``, and ``min_bytes_per_s`` over ``grace_s``.
+    """The slowest rate allowed for a body: never silent for ``idle_timeout_s``, and ``min_bytes_per_s`` over
+    ``grace_s``.
 
     0 bytes a second ask for no rate.
     """
@@ -23,7 +24,7 @@ class UploadPace:
 
 @dataclass(frozen=True, kw_only=True)
 class TenantLimits:
-    """What one tenant may ask of one Ingestion replica.
+    """The limits of one tenant at one Ingestion replica.
 
     ``max_open_upload_bytes`` bounds its uploads that outlive a request: resumable ones, and those put to a URL of ours.
     ``max_streams`` holds for streams of events and for requests that wait for their text, each kind by itself.
@@ -41,7 +42,7 @@ class TenantLimits:
     request_burst: int = 100
 
     def open_upload_share(self, disk_bytes: int) -> int:
-        """How many bytes its open uploads may have where the disk has ``disk_bytes`` for them: half leaves others room.
+        """Return the bytes a tenant's open uploads may have in all: half of a disk of ``disk_bytes`` is left to others.
 
         Its first open upload may have more.
         """
@@ -50,7 +51,7 @@ class TenantLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeLimits:
-    """How long and how wide a tenant's recordings may be."""
+    """The longest duration and the most channels of a tenant's recordings."""
 
     max_duration_s: float
     max_channels: int = MAX_CHANNELS
@@ -58,7 +59,7 @@ class DecodeLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestionLimits:
-    """What one Ingestion replica takes: from all together, and from each tenant.
+    """The limits of one Ingestion replica: in all, and for each tenant.
 
     Uploads are spooled to ``spool_dir`` and refused when that would leave less than ``min_free_bytes`` on its disk, or
     when they come more slowly than ``min_upload_bytes_per_s``. ``max_event_streams`` bounds the open SSE answers of

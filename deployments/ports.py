@@ -1,4 +1,4 @@
-"""What one deployment may ask of another, as protocols of plain async methods.
+"""Interfaces between deployments, as protocols of plain async methods.
 
 A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objects of their own.
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
@@ -50,7 +50,7 @@ class ClusterStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class DrainStatus:
-    """Whether the Coordinator begins no more jobs, whether Ingestion refuses new ones, and how many are in hand."""
+    """Whether the Coordinator begins no more jobs, whether Ingestion refuses new ones, and how many are live."""
 
     draining: bool
     refusing: bool
@@ -81,7 +81,7 @@ class StoryEntry:
 
 
 class CoordinatorPort(Protocol):
-    """What Ingestion asks of the Coordinator; the ledger stays the truth if it does not answer."""
+    """The Coordinator as Ingestion calls it; the ledger stays authoritative if it does not answer."""
 
     async def wake(self, n_arrived: int = 0) -> None:
         """Say that the ledger holds something new: so many jobs, or a request to cancel one."""
@@ -102,12 +102,12 @@ class CoordinatorPort(Protocol):
         """Return what the Coordinator counts and measures, in Prometheus' text format."""
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
-        """Begin to drain, or end it, or (None) only tell; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
+        """Begin to drain, or end it, or (None) only report; ``refuse`` makes Ingestion turn new jobs away meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one claimed item: its result is in the blob store, or ``error`` says why not.
+    """The outcome of one claimed item: its result is in the blob store, or ``error`` says why not.
 
     For a language question ``languages`` holds the window's probabilities. ``retry`` says that the fault
     was not the item's (a store that did not answer), so that another attempt makes sense.
@@ -120,7 +120,7 @@ class Outcome:
 
 
 class WorkSource(Protocol):
-    """What a Transcriber asks of the Coordinator."""
+    """The Coordinator as a Transcriber calls it."""
 
     async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
         """Take the next batch for the replica's model, leased to the pull; empty when nothing waits."""
@@ -135,7 +135,7 @@ class WorkSource(Protocol):
 
 
 class TranscriberPort(Protocol):
-    """What the Coordinator asks of the Transcribers of one model."""
+    """The Transcribers of one model as the Coordinator calls them."""
 
     async def work(self, pull_id: str) -> int:
         """Claim one batch once the device is free, transcribe it, report it; return the number of rows."""
@@ -143,7 +143,7 @@ class TranscriberPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentRequest:
-    """Which source to split, and how; ``source_url`` says where to fetch it from when it is not stored yet.
+    """The source to split, and how; ``source_url`` is where to fetch it if it is not stored yet.
 
     ``source`` is the blob as the ledger has it: one that was fetched and has a SHA-256 there is not hashed again.
     ``keep_audio`` keeps a compressed copy of the recording beyond the job's end.
@@ -161,7 +161,7 @@ class SegmentRequest:
 
 
 class SegmenterPort(Protocol):
-    """What the Coordinator asks of the Segmenters."""
+    """The Segmenters as the Coordinator calls them."""
 
     def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
         """Split the source: yield each span once it is stored, then the summary, then what it took.
@@ -176,7 +176,7 @@ class SegmenterPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRequest:
-    """Whose transcript to turn into minutes and documents, and how; see `pipelines.jobs.job.JobOptions`.
+    """The transcript to turn into minutes and documents, and how; see `pipelines.jobs.job.JobOptions`.
 
     ``title`` is the recording's. ``asked_at_s`` (Unix seconds) is when the minutes were first wanted; None: at once.
     """
@@ -230,19 +230,19 @@ class WrittenResults:
 
     @property
     def usage(self) -> JobUsage:
-        """What writing took on our own machines."""
+        """Storage used by the results."""
         return JobUsage(result_bytes=self.report.n_bytes if self.report else 0)
 
 
 class FollowUpPort(Protocol):
-    """What the MinutesWriter asks of the Coordinator."""
+    """The Coordinator as the MinutesWriter calls it."""
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
-        """Enter the results of a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition` too early."""
+        """Enter the results of a job with deferred minutes; raises `JobUnknown`, `IllegalTransition` too early."""
 
 
 class MinutesPort(Protocol):
-    """What the Coordinator asks of the MinutesWriter."""
+    """The MinutesWriter as the Coordinator calls it."""
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes, render every document, store them."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
-SAMPLE_RATE = 16_000  # Hz: what Whisper hears
+SAMPLE_RATE = 16_000  # Hz: Whisper's input
 SAMPLE_BYTES = 2  # of a sample as it is stored and sent: int16
 MIB = 1 << 20
 
@@ -37,7 +37,7 @@ class SpeechInterval:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """What one row of a decoding batch hears: pieces of speech joined end to end, at most one window long.
+    """One row of a decoding batch: pieces of speech joined end to end, at most one window long.
 
     ``index`` numbers the job's chunks over all channels in the order they were cut; ``span`` says
     which stored PCM blob holds the samples. Pieces are ascending and do not overlap.
@@ -72,7 +72,7 @@ class Word:
 
 
 class CoverageStatus(StrEnum):
-    """What is known about an interval of a recording's channel."""
+    """The status of an interval of a recording's channel."""
 
     TRANSCRIBED = "transcribed"
     SILENCE = "silence"
@@ -92,7 +92,7 @@ class DecodedSegment:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What decoded: enough to explain why two runs may differ."""
+    """The model and device of a transcript: enough to explain why two runs may differ."""
 
     name: str
     sha256: str = ""
@@ -182,7 +182,7 @@ class Transcript:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Where something was said: ids of transcript segments and a literal quote from them."""
+    """Proof of a statement: ids of transcript segments and a literal quote from them."""
 
     segment_ids: tuple[int, ...]
     quote: str
@@ -327,7 +327,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSummary:
-    """What decoding a whole source found: its length on the recording's clock, its channels, spans and chunks.
+    """The summary of a decoded source: its length on the recording's clock, its channels, spans and chunks.
 
     ``cpu_s`` is the processor time it took.
     """

@@ -64,7 +64,7 @@ from typing import ClassVar
 
 
 class Reason(StrEnum):
-    """Why a job failed or a request was refused; part of the public API."""
+    """The reason of a failed job or a refused request; part of the public API."""
 
     UNSUPPORTED_FORMAT = "unsupported_format"
     NO_AUDIO_STREAM = "no_audio_stream"

@@ -78,7 +78,7 @@ CORRECT = """async () => {
 
 
 def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any]) -> None:
-    """Every picture."""
+    """Take all pictures."""
     PICTURES.mkdir(exist_ok=True)
 
     def picture(name: str, path: str, *options: dict[str, Any], then: Any = None) -> None:

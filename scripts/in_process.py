@@ -19,13 +19,13 @@ _LONGEST_S = 3600
 
 
 def product_text(model: Path, recording: Path, language: str = "en") -> str:
-    """What the product writes down of the first channel, with its usual options."""
+    """Transcribe the first channel of a recording with the product's usual options."""
     pcm = np.concatenate(list(decode_audio(recording, max_duration_s=_LONGEST_S)), axis=1)[:1]
     return product_transcript(model, pcm, DecodeOptions(language=language)).text
 
 
 def product_transcript(model: Path, pcm: Pcm, options: DecodeOptions) -> Transcript:
-    """The transcript of one channel, int16 ``[1, n_samples]``."""
+    """Transcribe one channel, int16 ``[1, n_samples]``."""
     engine = WhisperEngine.load(model)
     drafts = list(split_audio(iter([pcm]), SegmentationOptions(window_s=read_profile(model).window_s)))
     rows = [

@@ -62,7 +62,7 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
 
     @app.command("rollback")
     def rollback(new: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
-        """Give all chunks back to the model for which a canary or a promoted model stands in."""
+        """Give all chunks back to the model that a canary or a promoted model replaces."""
         settings = read_settings(config, home)
         _change(settings, lambda routes: tuple(route for route in routes if route != _of(routes, new)))
         console.print(f"{new} decodes only what asks for it.")

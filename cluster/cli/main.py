@@ -73,7 +73,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options before the command."""
+    """Take the options that stand before the command."""
 
 
 def _settings(config: Path | None, home: Path | None, port: int | None = None, **flags: Any) -> Settings:
@@ -354,7 +354,9 @@ def _endpoint(config: Path | None, home: Path | None, url: str | None) -> str:
 
 @contextlib.contextmanager
 def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
-    """The endpoint to use: the given one, this home's running one, or one for the duration of the block."""
+    """Yield the endpoint: the given URL, that of this home's cluster, or of one started for the duration of the
+    block.
+    """
     if url:
         yield url.rstrip("/")
         return

@@ -1,4 +1,4 @@
-"""What the groups of commands share: how they reach a cluster, and the options that say which one."""
+"""Options and connections that the groups of commands share."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -40,7 +40,7 @@ class Account:
 
 
 def since(text: str, now: datetime) -> datetime:
-    """When a period begins: a date or time (ISO 8601, UTC where it names no zone), or how long ago (``36h 7d 2w``).
+    """Return when a period begins, given as a date or time (ISO 8601, UTC without a zone) or as an age (``36h 7d 2w``).
 
     Raises `OptionError`.
     """

@@ -1,4 +1,4 @@
-"""``meetmemo webhooks``: what was told about jobs, telling it again, and secrets to sign with."""
+"""``meetmemo webhooks``: deliveries about jobs, sending them again, and secrets to sign with."""
 
 import json
 from typing import Annotated

@@ -37,7 +37,7 @@ def recordings_in(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to send for a batch: a JSON body, or a manifest with query parameters; the key makes repeating harmless."""
+    """The request that creates a batch: a JSON body, or a manifest with query parameters; idempotent by ``key``."""
 
     key: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -129,7 +129,7 @@ async def upload_missing(client: Client, batch_id: str, folder: Path) -> list[st
 
 
 class BatchBar:
-    """One progress bar over all recordings of a batch."""
+    """Shows one progress bar over all recordings of a batch."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

@@ -1,15 +1,15 @@
-"""``meetmemo drain``: ask the cluster to begin no more jobs, and wait for those in hand."""
+"""``meetmemo drain``: ask the cluster to begin no more jobs, and wait for the live ones."""
 
 import asyncio
 import time
 
 from cluster.client.http import Client
 
-_ROUND_S = 0.5
+ROUND_S = 0.5
 
 
-async def drain_cluster(url: str, *, timeout_s: float, refuse: bool = False) -> int:
-    """Drain until no job is in hand or the time is up; return how many are left. Raises `ApiError`.
+async def drain_cluster(url: str, *, timeout_s: float, refuse: bool = False, round_s: float = ROUND_S) -> int:
+    """Drain until no job is live or the time is up; return how many are left. Raises `ApiError`.
 
     Asks for it once: the ledger keeps it, also for a Coordinator that takes over meanwhile.
     """
@@ -17,7 +17,7 @@ async def drain_cluster(url: str, *, timeout_s: float, refuse: bool = False) -> 
     async with Client(url) as client:
         status = await client.drain(refuse=refuse)
         while status["live_jobs"] and time.monotonic() < deadline_s:
-            await asyncio.sleep(_ROUND_S)
+            await asyncio.sleep(round_s)
             status = await client.drain_status()
     n_left: int = status["live_jobs"]
     return n_left

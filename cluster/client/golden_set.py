@@ -1,4 +1,4 @@
-"""A golden set: recordings with what is said in them, heard by two models and compared.
+"""A golden set: recordings with their reference transcripts, transcribed by two models and compared.
 
 A folder holds recordings and, beside each, a text of the same stem: ``call-1.wav``, ``call-1.txt``.
 """
@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """What two models made of one sample."""
+    """Two models' transcripts of one sample."""
 
     sample: Sample
     new: str

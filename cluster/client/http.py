@@ -144,11 +144,11 @@ class Client:
         return await self._json("GET", f"/v1/admin/jobs/{quote(job_id)}/story")
 
     async def drain(self, *, refuse: bool = False) -> dict[str, Any]:
-        """Begin to drain; return how many jobs are in hand."""
+        """Begin to drain; return the number of live jobs."""
         return await self._json("POST", "/v1/admin/drain", params={"refuse": str(refuse).lower()})
 
     async def drain_status(self) -> dict[str, Any]:
-        """Return whether the cluster drains and how many jobs are in hand; changes nothing."""
+        """Return whether the cluster drains, and the number of live jobs; changes nothing."""
         return await self._json("GET", "/v1/admin/drain")
 
     async def end_drain(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ async def transcribe(
 
 
 def doubts(transcript: Transcript) -> str:
-    """What of a transcript is uncertain or failed, as its documents say: "0:10 uncertain, 1:00 failed", else ""."""
+    """Return a transcript's uncertain and failed length ("0:10 uncertain, 1:00 failed"), "" if there is none."""
     told = []
     for health, word in ((CoverageStatus.SUSPECT, "uncertain"), (CoverageStatus.FAILED, "failed")):
         if seconds := health_s(transcript, health):
@@ -118,7 +118,7 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
 
 
 class _Board:
-    """One line per recording that is under way, and one for the whole when there are many."""
+    """Shows one progress line per recording under way, and one for all of them when there are many."""
 
     def __init__(self, progress: Progress, recordings: Sequence[Recording]) -> None:
         self._progress = progress
@@ -157,7 +157,7 @@ class _Board:
 
 
 class _AudioColumn(ProgressColumn):
-    """Transcribed and known audio, as minutes and seconds."""
+    """Renders transcribed and known audio as minutes and seconds."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{clock(task.completed)} of {clock(task.total or 0)}", style="progress.data.speed")

@@ -37,7 +37,7 @@ class Seen:
 
 
 class Watcher:
-    """Looks through a folder again and again; ``told`` hears what became of each file.
+    """Scans a folder again and again; ``told`` is called with the outcome of each file.
 
     A recording is submitted under the hash of its name and content, so that restarts and copies of the same file do no
     harm. Options stand in a sidecar (`pipelines.jobs.sidecar`) beside it, over those of all, in names of its own where
@@ -72,7 +72,7 @@ class Watcher:
         return n_taken
 
     def _complete(self) -> Iterator[tuple[Path, Seen]]:
-        """Files that did not change since the last look and are not dealt with."""
+        """Yield new files whose size and time have not changed since the last scan."""
         last, self._seen = self._seen, {}
         for path in recordings_in(self._folder):
             if self._done is not None and path.is_relative_to(self._done):

@@ -24,7 +24,10 @@ _RAY_ATTEMPTS = 3
 def deployed(
     settings: Settings, *, connected: Callable[[], None], quiet: bool, n_gpus: int | None = None
 ) -> Iterator[None]:
-    """Ray and the application, ready, for the duration of the block; ``n_gpus``: see `gpus_to_count`."""
+    """Run Ray and the application for the duration of the block, which is entered once all replicas are ready.
+
+    ``n_gpus``: see `gpus_to_count`.
+    """
     # Ray reads its environment when it is imported, so it comes after that was prepared.
     import ray
     from ray import serve

@@ -147,7 +147,7 @@ def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:
 
 
 def _conditional_writes(settings: Settings) -> Iterator[Finding]:
-    """Only buckets are tried, and only those that answer."""
+    """Yield whether a bucket keeps conditional writes; nothing for other stores and for unreachable buckets."""
     if not settings.store_url.startswith("s3:"):
         return
     try:
@@ -204,7 +204,7 @@ def _files(settings: Settings) -> Finding:
 
 
 def _proxy_folders(settings: Settings) -> Iterator[Finding]:
-    """Yield the folders of HAProxy's control socket: whoever enters them sends requests, with their keys, elsewhere."""
+    """Yield the folders of HAProxy's control socket: users who can enter them may redirect requests with keys."""
     folders = [settings.private_link, settings.proxy_dir]
     if settings.ray.address:  # Ray was started without MeetMemo
         folders = [Path(os.environ.get(SOCKET, RAYS_FOLDER / "admin.sock")).parent]

@@ -53,7 +53,7 @@ def prepare_home(settings: Settings) -> None:
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Ray's own switches; what the operator set wins."""
+    """Set Ray's environment variables and hand secrets on to its workers; a variable that is already set wins."""
     if settings.deepseek_api_key is not None:
         # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.secrets.read_key`.
         os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
@@ -78,7 +78,7 @@ def prepare_environment(settings: Settings) -> None:
 
 
 def _prepare_own_ray(settings: Settings) -> None:
-    """Where a cluster on this machine alone keeps its sockets, and what it listens on."""
+    """Set the folder for sockets, and the ports, of a Ray cluster on this machine alone."""
     private = private_folder(settings)
     os.environ.setdefault("RAY_TMPDIR", str(private))
     os.environ.setdefault(ONE_MACHINE, "0")

@@ -1,4 +1,4 @@
-"""Where the HAProxy in front of the endpoint keeps its files, and what starts it; see docs/decisions/haproxy.md."""
+"""Files and launcher of the HAProxy in front of the endpoint; see docs/decisions/haproxy.md."""
 
 import os
 import shlex

@@ -1,7 +1,7 @@
 """One cluster per home: a lock says that it lives, a mark in its processes' environment finds what it left behind.
 
 When the process that started a cluster is killed, Ray's own processes end within seconds, but HAProxy, for one, stays
-and keeps the port. Whoever starts the next cluster of the home ends such leftovers first.
+and keeps the port. The start of the home's next cluster ends such leftovers first.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ def is_owned(home: Path) -> bool:
 
 
 def end_leftovers(home: Path) -> list[int]:
-    """Kill this user's processes that carry the home's mark, this one excepted; return their ids once they are gone."""
+    """Kill this user's processes with the home's mark, this one excepted; return their ids once they are gone."""
     ended = [
         (pid, started)
         for pid, started in _marked(home)
@@ -72,7 +72,7 @@ def end_leftovers(home: Path) -> list[int]:
 
 
 def members(home: Path) -> list[int]:
-    """List this user's processes that carry the home's mark."""
+    """List this user's processes with the home's mark."""
     return [pid for pid, _ in _marked(home)]
 
 

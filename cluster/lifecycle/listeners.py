@@ -50,7 +50,7 @@ def listeners(pids: Collection[int]) -> list[Listener]:
 
 
 def _bound(table: str, family: socket.AddressFamily) -> dict[str, tuple[str, int]]:
-    """Address and port of each listening socket, by the name that a file descriptor links to."""
+    """Map the name that a file descriptor links to, to the address and port of its listening socket."""
     try:
         lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
     except OSError:

@@ -23,7 +23,7 @@ POLL_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What became of a request: ``said`` is what changed, or with ``failed`` why nothing did."""
+    """The outcome of a reload: ``said`` names the changes, or with ``failed`` the reason why nothing changed."""
 
     request: str
     said: str

@@ -25,7 +25,7 @@ def write_targets(folder: Path, url: str, agents: Sequence[str]) -> None:
 def _write(path: Path, targets: Sequence[str]) -> None:
     text = json.dumps([{"targets": list(targets), "labels": {}}])
     if not path.exists() or path.read_text() != text:
-        # Prometheus may read at any moment, as may whoever may look into the folder.
+        # Prometheus may read at any moment, as may everybody who may list the folder.
         write_atomic(path, text, mode=path.parent.stat().st_mode & 0o644)
 
 
@@ -36,7 +36,7 @@ def keeping_targets(folder: Path, url: str, agents: Callable[[], Sequence[str]])
 
     def keep() -> None:
         while True:
-            with contextlib.suppress(Exception):  # a full disk or a head that is away: the next round writes
+            with contextlib.suppress(Exception):  # a full disk or an unreachable head: the next round writes
                 write_targets(folder, url, agents())
             if stop.wait(REFRESH_S):
                 return

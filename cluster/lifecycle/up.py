@@ -80,7 +80,7 @@ def serving(
     quiet: bool = False,
     say: Callable[[str], None] = _to_stderr,
 ) -> Iterator[None]:
-    """A cluster for the duration of the block. Waits for a ledger or a store that is away, and says so.
+    """Run a cluster for the duration of the block; waits for an unreachable ledger or store, and says so.
 
     ``connected`` is called once Ray runs. ``quiet`` keeps the replicas' logs off this terminal; Ray writes them to
     files all the same. The files of the cluster are its user's alone; what this process writes meanwhile need not be.
@@ -126,7 +126,7 @@ def check_authentication(settings: Settings, say: Callable[[str], None]) -> None
 
 
 def _end_drain(settings: Settings) -> None:
-    """A cluster that is started begins jobs, whatever the one before was told."""
+    """Take the ledger out of drain mode: a cluster that starts begins jobs, whatever mode its predecessor was in."""
     ledger = connect_ledger(settings.ledger_url)
     try:
         ledger.set_drain_mode(DrainMode.OFF)

@@ -1,1 +1,1 @@
-"""What Ray Serve is told: replicas, autoscaling policy, engine share, versions, configuration file."""
+"""Configure Ray Serve: replicas, autoscaling policy, engine share, versions, configuration file."""

@@ -17,10 +17,10 @@ BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backl
 
 
 class BacklogPolicy:
-    """Serve's autoscaling policy of one model, by `pipelines.scheduling.replica_count.replicas_wanted`."""
+    """Decides the replicas of one model for Ray Serve by `pipelines.scheduling.replica_count.replicas_wanted`."""
 
     def __init__(self, catch_up_s: float, calls_at_once: int, decode_slots: int) -> None:
-        """``calls_at_once`` is how many pulls a replica runs, ``decode_slots`` of which decode."""
+        """Take the pulls that a replica has open (``calls_at_once``) and how many of them it decodes at once."""
         self._catch_up_s = catch_up_s
         self._calls_at_once = calls_at_once
         self._decode_slots = decode_slots
@@ -32,7 +32,7 @@ class BacklogPolicy:
         if not speeds:  # nothing was decoded yet: by open calls, as Serve does without a policy
             return context.total_num_requests / self._calls_at_once, {}
         busy = sum(told.get(BUSY, []))
-        # A replica hears of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
+        # A replica learns of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
         # tell at least a part of it: all of it while batches are long and calls are few.
         calls_waiting = max(0.0, context.total_num_requests - busy * self._decode_slots)
         by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)

@@ -11,7 +11,7 @@ BUILDER = "cluster.app:build_app"
 
 
 def serve_config(settings: Settings) -> dict[str, Any]:
-    """What was set, as the arguments of `cluster.app.build_app`; secrets stay out, replicas read them themselves."""
+    """Return the given settings as a Serve config for `cluster.app.build_app`; replicas read secrets themselves."""
     args = settings.model_dump(mode="json", exclude_unset=True, exclude={"deepseek_api_key"})
     return {
         "proxy_location": "EveryNode",

@@ -35,7 +35,7 @@ from pipelines.storage.open import open_store
 
 
 def stop_coordinator(drain_s: float) -> None:
-    """Make the running Coordinator stop: what is in hand gets ``drain_s`` seconds, then it gives its lease back.
+    """Make the running Coordinator stop: running work gets ``drain_s`` seconds, then it releases its lease.
 
     The next start then need not wait for the lease to run out.
     """
@@ -68,7 +68,7 @@ def count_transcribers() -> dict[str, int]:
 
 
 class CoordinatorReplica(Coordinator):
-    """A Coordinator that starts before its first health check passes, and gives its lease back when it is stopped."""
+    """Starts a Coordinator before its first health check passes, and releases its lease when it is stopped."""
 
     def __init__(
         self,

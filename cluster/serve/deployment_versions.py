@@ -1,4 +1,4 @@
-"""What may change while replicas run, Serve's ``user_config``; and what makes Serve replace replicas, their version.
+"""Serve's ``user_config``, which may change while replicas run, and the version that makes Serve replace them.
 
 Serve compares both with what runs. A new ``user_config`` goes to the replicas' ``reconfigure``; a new version replaces
 them, one after the other. A version covers every setting except those that its deployment takes as ``user_config``
@@ -61,13 +61,13 @@ class _Tuning(BaseModel):
 
 
 class LimitTuning(_Tuning):
-    """What Ingestion and the Segmenter refuse."""
+    """The limits that Ingestion and the Segmenter enforce."""
 
     limits: LimitSettings = LimitSettings()
 
 
 class CoordinatorTuning(_Tuning):
-    """Bound live jobs and open pulls; name the models that may scale to zero; say how long results are kept."""
+    """Bounds of live jobs and open pulls, the models that may scale to zero, and how long results are kept."""
 
     max_live_jobs: int
     max_pulls: dict[str, int]
@@ -76,14 +76,14 @@ class CoordinatorTuning(_Tuning):
 
 
 class TranscriberTuning(_Tuning):
-    """How many rows are decoded at once, at first and at most."""
+    """Rows per batch, at first and at most."""
 
     batch_size: int
     most_rows: int = 0
 
 
 class MinutesTuning(_Tuning):
-    """How the language model may be asked."""
+    """The settings of minutes, which include the language model's."""
 
     minutes: MinutesSettings
 
@@ -103,7 +103,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What another plan does to the deployments: replicas are replaced, only told, started or stopped."""
+    """The deployments that a new plan changes: replaced, reconfigured in place (``told``), added or removed."""
 
     replaced: tuple[str, ...]
     told: tuple[str, ...]
@@ -150,7 +150,9 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
 
 
 def _transcriber_version(settings: Settings, model: ModelSettings, share: EngineShare) -> str:
-    """Neither other models nor more replicas of this one replace its replicas."""
+    """Return a hash of the settings that replace a model's replicas: neither other models nor the number of
+    replicas.
+    """
     frozen = _frozen(settings, _NOT_READ_BY_TRANSCRIBERS)
     frozen["coordinator"] = {"hang_s": settings.coordinator.hang_s}
     kind = (share.num_gpus, share.num_cpus, share.threads, share.decode_slots, share.accelerator_type)
@@ -158,7 +160,7 @@ def _transcriber_version(settings: Settings, model: ModelSettings, share: Engine
 
 
 def scale_to_zero_models(settings: Settings) -> tuple[str, ...]:
-    """Models that have no replica while no job wants them."""
+    """Return the models that have no replica while no job needs them."""
     return tuple(model.name for model in settings.models if not model.min_replicas)
 
 

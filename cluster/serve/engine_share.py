@@ -25,7 +25,7 @@ CPU_BATCH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class EngineShare:
-    """What one Transcriber replica owns: a GPU, a part of one, or some CPU cores.
+    """The devices of one Transcriber replica: a GPU, a part of one, or some CPU cores.
 
     It decodes ``decode_slots`` batches at once, with ``threads / decode_slots`` threads each. They begin with
     ``batch_size`` rows and may grow up to ``most_rows``.
@@ -42,7 +42,7 @@ class EngineShare:
 
     @property
     def actor_options(self) -> dict[str, Any]:
-        """What Ray reserves for a replica: it is placed only where all of it is free on one node."""
+        """Ray's resources for a replica, which is placed only where all of them are free on one node."""
         kind = {"accelerator_type": self.accelerator_type} if self.accelerator_type else {}
         return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **kind}
 
@@ -62,7 +62,7 @@ class EngineShare:
         return self.max_pulls * self.batch_size
 
     def engine_options(self, model: ModelSettings) -> "EngineOptions":
-        """Engine options for a replica with this share. Ray shows a replica only its own GPU, as number 0."""
+        """Return the engine options of a replica; Ray shows a replica only its own GPU, as number 0."""
         from pipelines.whisper.engine import EngineOptions  # with torch: only where there is a model
 
         kind: DeviceKind = "cuda" if self.num_gpus else "cpu"
@@ -78,7 +78,7 @@ class EngineShare:
 
 
 def live_jobs(shares: Iterable[EngineShare]) -> int:
-    """Jobs to have in hand so that even recordings of a single row fill every batch; at least `FEWEST_LIVE_JOBS`."""
+    """Return how many live jobs fill every batch even if each recording is one row; at least `FEWEST_LIVE_JOBS`."""
     return max(FEWEST_LIVE_JOBS, sum(share.rows_at_once for share in shares))
 
 

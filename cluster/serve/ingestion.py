@@ -23,7 +23,7 @@ from pipelines.storage.open import open_store
 
 
 class IngestionReplica(Ingestion):
-    """The HTTP endpoint over the configured ledger and store."""
+    """Serves the HTTP API over the configured ledger and store."""
 
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
         begin_process(settings)

@@ -2,7 +2,7 @@
 
 Ray binds its ports to its node's address, which is that of the loopback interface where Ray is told that there are no
 other nodes. Serve's replicas each open one more port, for calls between nodes, on all addresses without an option;
-whoever calls it needs Ray's token, and nobody needs to.
+its callers need Ray's token, and nobody needs to call it.
 """
 
 import ipaddress

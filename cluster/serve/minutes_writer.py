@@ -16,14 +16,14 @@ from deployments.workers.minutes_writer import MinutesWriter
 from pipelines.errors import MeetMemoError
 from pipelines.storage.open import open_store
 
-# How often the MinutesWriter looks for parked minutes; its breaker says how often the model is really asked.
+# How often the MinutesWriter looks for deferred minutes; its circuit breaker bounds how often the model is called.
 FOLLOW_UP_INTERVAL_S = 15.0
 
 log = structlog.get_logger()
 
 
 class MinutesWriterReplica(MinutesWriter):
-    """A MinutesWriter with the writers that are configured."""
+    """Runs a MinutesWriter with the configured writers."""
 
     def __init__(self, settings: Settings) -> None:
         begin_process(settings)

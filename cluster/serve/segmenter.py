@@ -17,7 +17,7 @@ from pipelines.storage.open import open_store
 
 
 class SegmenterReplica(Segmenter):
-    """A Segmenter over the configured store: ``at_once`` recordings at a time, the others wait here."""
+    """Runs a Segmenter over the configured store: ``at_once`` recordings at a time, the others wait in the replica."""
 
     def __init__(self, settings: Settings, at_once: int) -> None:
         begin_process(settings)
@@ -45,14 +45,14 @@ class SegmenterReplica(Segmenter):
         )
 
     async def probe(self, tenant: str, url: str) -> Any:
-        """As `Segmenter.probe`; a recording that cannot be read is an answer."""
+        """Probe like `Segmenter.probe`, but return the error of a recording that cannot be read."""
         try:
             return await super().probe(tenant, url)
         except (InputError, SourceUnreachable, OptionError) as error:
             return error
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
-        """As `Segmenter.segment`, after `BEGUN`.
+        """Yield `BEGUN`, then as `Segmenter.segment` does; the error of a bad recording is yielded, not raised.
 
         A bad recording is an answer: Serve logs what is raised as a fault of ours.
         """

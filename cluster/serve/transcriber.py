@@ -14,7 +14,7 @@ from pipelines.storage.open import open_store
 
 
 class TranscriberReplica(Transcriber):
-    """A Transcriber whose model is loaded and warm before the replica is ready."""
+    """Loads and warms up its model before the replica is ready."""
 
     def __init__(self, settings: Settings, model: ModelSettings, share: EngineShare) -> None:
         begin_process(settings)

@@ -51,7 +51,7 @@ class Section(BaseModel):
 
 
 class HttpSettings(Section):
-    """Where the ingestion endpoint listens."""
+    """Address, names and CORS origins of the HTTP endpoint."""
 
     host: str = Field(
         default="127.0.0.1", description="address to listen on; one that other machines reach needs `auth.mode`"
@@ -74,7 +74,7 @@ class HttpSettings(Section):
 
 
 class AuthSettings(Section):
-    """Who may use the endpoint. ``off``: everybody who reaches it, which is refused where others than this machine can.
+    """Authentication. ``off``: none, which is refused where other machines can reach the endpoint.
 
     ``keys``: API keys (`meetmemo keys create`). ``jwt``: JSON Web Tokens, signed with the secret in
     MEETMEMO_JWT_SECRET (HS256) or with the keys published at ``jwks_url``, which needs ``jwt_issuer`` and
@@ -132,7 +132,7 @@ class ModelSettings(Section):
 
 
 class StyleSettings(Section):
-    """What minutes look like unless a job says otherwise. A template is a text, or a file with one."""
+    """The layout of minutes, unless a job chooses another. A template is a text, or a file with one."""
 
     template: str = Field(default="", description="standard, classic, or a name from templates")
     title: Annotated[str, Field(max_length=200, description="{title} in it stands for the writer's own")] = ""
@@ -153,7 +153,7 @@ class StyleSettings(Section):
 
 
 class MinutesSettings(StyleSettings):
-    """Who writes minutes when a job says ``auto``, and which language model, if any.
+    """The writer of minutes when a job says ``auto``, and the language model, if any.
 
     ``auto`` takes the language model where one is configured: a key for DeepSeek, or another server by ``base_url``.
     Zero tokens and "auto" are chosen by the server.
@@ -200,12 +200,12 @@ class MinutesSettings(StyleSettings):
 
     @property
     def styles(self) -> TenantStyles:
-        """Everybody's style and the tenants' own."""
+        """The common style and those of tenants with their own."""
         return TenantStyles(everybody=self.style, tenants={name: own.style for name, own in self.tenants.items()})
 
 
 class TenantLimitSettings(Section):
-    """What one tenant is refused; None here is what everybody's limit says."""
+    """Limits of one tenant; None takes the common limit."""
 
     max_upload_mb: Annotated[int | None, Field(ge=1)] = None
     max_tenant_uploads: Annotated[int | None, Field(ge=1)] = None
@@ -220,8 +220,8 @@ class TenantLimitSettings(Section):
 
 
 class LimitSettings(Section):
-    """What is refused: ``max_concurrent_uploads``, ``max_event_streams`` and ``min_upload_bytes_per_s`` hold for a
-    replica of the endpoint, the others for each tenant.
+    """Limits: ``max_concurrent_uploads``, ``max_event_streams`` and ``min_upload_bytes_per_s`` hold for a replica of
+    the endpoint, the others for each tenant.
 
     ``tenants`` overrides them by tenant. The last quarter of a replica's uploads and streams is for tenants that have
     none. 0 hours of waiting audio, 0 requests and 0 bytes a second are no limit.
@@ -295,7 +295,7 @@ class TwilioSettings(Section):
 
 
 class CoordinatorSettings(Section):
-    """How much is in hand at once, how often a chunk is tried, how long things may take."""
+    """Live jobs, attempts per chunk, and timeouts."""
 
     max_live_jobs: Annotated[
         int, Field(ge=0, description="jobs cut and queued at once; 0: as many as keep all replicas busy")
@@ -315,7 +315,7 @@ class CoordinatorSettings(Section):
 
 
 class RetentionSettings(Section):
-    """How many days an ended job and its results are kept; 0 is for ever. ``tenants`` overrides it by tenant."""
+    """Days that ended jobs and their results are kept; 0 is for ever. ``tenants`` overrides them by tenant."""
 
     results_days: Annotated[float, Field(ge=0, description="jobs that have ended, with their results")] = 0.0
     audio_days: Annotated[
@@ -325,7 +325,7 @@ class RetentionSettings(Section):
 
 
 class WebhookSettings(Section):
-    """Which URLs are told how jobs end; a job's own ``webhook_url`` takes the place of its tenant's.
+    """The URLs that receive the outcome of jobs; a job's own ``webhook_url`` takes the place of its tenant's.
 
     The secrets that sign come from the environment: see `cluster.wiring.notifications`.
     """
@@ -371,14 +371,14 @@ class RaySettings(Section):
 
 
 class LogSettings(Section):
-    """What is logged, and how."""
+    """Level and format of logs."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is logged")
     format: Literal["console", "json"] = Field(default="console", description="json: one object a line")
 
 
 class TraceSettings(Section):
-    """Where OpenTelemetry's spans go; one job is one trace. Empty: nowhere."""
+    """The receiver of OpenTelemetry's spans; one job is one trace. Empty: none."""
 
     endpoint: str = Field(
         default="",
@@ -389,7 +389,7 @@ class TraceSettings(Section):
 
 
 class MetricsSettings(Section):
-    """How jobs are counted. Metrics have no label for tenants, but one for the classes that ``tenant_classes`` names.
+    """Metrics of jobs. They have no label for tenants, but one for the classes that ``tenant_classes`` names.
 
     A job is in time if it ends within ``objective_base_s`` plus ``objective_per_audio_s`` times its recording's length.
     """

@@ -146,12 +146,12 @@ class Settings(Section):
 
     @property
     def run_dir(self) -> Path:
-        """Where a running cluster keeps its state file and log."""
+        """Folder of a running cluster's state file and log."""
         return self.home / "run"
 
     @property
     def proxy_dir(self) -> Path:
-        """Where HAProxy's configuration and state are kept."""
+        """Folder of HAProxy's configuration and state."""
         return self.run_dir / "haproxy"
 
     @property
@@ -161,17 +161,17 @@ class Settings(Section):
 
     @property
     def targets_dir(self) -> Path:
-        """Where the lists of what Prometheus scrapes are kept."""
+        """Folder of the target lists for Prometheus."""
         return self.metrics.targets_dir or self.run_dir / "targets"
 
     @property
     def spool_dir(self) -> Path:
-        """Where uploads lie until they are in the blob store."""
+        """Folder of uploads on their way to the blob store."""
         return self.home / "spool"
 
     @property
     def url(self) -> str:
-        """Where this machine's users reach the endpoint."""
+        """The endpoint's address for users of this machine."""
         host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - compared, not bound
         return f"http://{host}:{self.http.port}"
 

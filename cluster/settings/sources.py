@@ -22,7 +22,7 @@ _NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KE
 
 
 def process_environment() -> dict[str, str]:
-    """This process's environment, over what ``./.env`` sets."""
+    """Return this process's environment, over the variables of ``./.env``."""
     return dict(_read_dotenv(Path(".env")), **os.environ)
 
 

@@ -1,4 +1,4 @@
-"""Who is let in, and under which names of this server, by the settings."""
+"""Build the authenticator, and the host names of this server, by the settings."""
 
 import os
 import time
@@ -21,7 +21,7 @@ from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
 
 
 def build_authenticator(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Authenticator:
-    """The doorkeeper of the chosen mode; raises `ConfigurationError` for a secret that is missing or too short."""
+    """Build the authenticator of the configured mode. Raises `ConfigurationError` for a missing or short secret."""
     authenticator = _door(settings, keys, env)
     token = read_secret(METRICS_TOKEN, env)
     return authenticator if token is None else MetricsTokenAuthenticator(token, authenticator)

@@ -24,8 +24,11 @@ def observe(settings: Settings) -> None:
     configure_tracing(settings.traces)
 
 
-def configure_tracing(settings: TraceSettings) -> None:
-    """Send this process's spans where the settings say; raises `ConfigurationError` when the exporter is not there."""
+def configure_tracing(settings: TraceSettings) -> TracerProvider | None:
+    """Send this process's spans where the settings say; return what takes them there, None where nothing is traced.
+
+    Raises `ConfigurationError` when the exporter is not there.
+    """
     exporter: SpanExporter
     if settings.endpoint:
         exporter = _otlp(settings.endpoint)
@@ -33,11 +36,12 @@ def configure_tracing(settings: TraceSettings) -> None:
         exporter = _Lines(settings.file)
     else:
         tracing.use(None)
-        return
+        return None
     resource = Resource.create({"service.name": "meetmemo", "service.version": __version__})
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
     tracing.use(provider)
+    return provider
 
 
 def _otlp(endpoint: str) -> SpanExporter:
@@ -51,7 +55,7 @@ def _otlp(endpoint: str) -> SpanExporter:
 
 
 class _Lines(ConsoleSpanExporter):
-    """Spans as JSON lines in a file of its own."""
+    """Exports spans as JSON lines to a file of its own."""
 
     def __init__(self, path: Path) -> None:
         try:

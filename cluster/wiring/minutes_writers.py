@@ -35,7 +35,7 @@ MAX_THINKING_TOKENS = 64_000
 
 
 def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Mapping[str, Writer]:
-    """The writers by a job's choice: ``extractive`` always, ``llm`` where it is configured, ``auto`` one of them."""
+    """Build the writers by name: ``extractive`` always, ``llm`` where it is configured, ``auto`` either of them."""
     extractive = ExtractiveWriter()
     writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
     if key is not None or not is_deepseek(settings.minutes.base_url):

@@ -1,4 +1,4 @@
-"""What leaves the cluster about jobs, by the settings: webhooks and e-mails, and the secrets they take.
+"""Build the notifications about jobs by the settings: webhooks and e-mails, and the secrets they take.
 
 Secrets come from the environment of the process that delivers, never from a settings file:
 

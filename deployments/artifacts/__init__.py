@@ -1,1 +1,1 @@
-"""What a job keeps in the blob store between processes: job data, quarantine, documents, parked minutes, clips."""
+"""Blobs of a job between processes: job data, quarantine, documents, deferred minutes, clips."""

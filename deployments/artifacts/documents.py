@@ -18,10 +18,10 @@ MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minu
 
 
 class Documents:
-    """Documents of transcripts, and of minutes in the style of their tenants' cluster."""
+    """Renders transcripts and minutes as documents, minutes in the style of their tenant."""
 
     def __init__(self, store: BlobStore, styles: TenantStyles, templates: Templates | None = None) -> None:
-        """``templates`` None: each in a process of its own."""
+        """Render with ``templates``; None: each template in a process of its own."""
         self._store = store
         self._styles = styles
         self._templates = templates if templates is not None else IsolatedTemplates()

@@ -155,7 +155,7 @@ def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict
 def _votes(
     votes: Mapping[int, LanguageVote], results: Mapping[int, ChunkResult], spans: Sequence[Span]
 ) -> list[LanguageVote]:
-    """Votes of the channels that speak; a language that was given, not voted, has probability 1."""
+    """Return the votes of the channels with speech; a language that was given, not voted, has probability 1."""
     found: dict[int, LanguageVote] = {}
     for span in spans:
         for chunk in span.chunks:
@@ -167,7 +167,7 @@ def _votes(
 
 
 def read_results(store: BlobStore, keys: Iterable[str]) -> Iterator[ChunkResult]:
-    """Chunk results by their keys."""
+    """Read chunk results by their keys."""
     return _read_all(store, ChunkResult, keys)
 
 

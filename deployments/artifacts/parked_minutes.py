@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Parked:
-    """What is to be written, why it was not, and the time (Unix seconds) before which there is no use in trying."""
+    """A deferred request, the reason, and the earliest time (Unix seconds) for another attempt."""
 
     request: MinutesRequest
     why: str
@@ -29,18 +29,18 @@ class Parked:
 
 
 class DeferredMinutes:
-    """The parked requests in a blob store. Its methods block."""
+    """Keeps deferred requests for minutes in a blob store. All methods block."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
 
     def park(self, request: MinutesRequest, why: str, not_before_s: float = 0.0) -> None:
-        """Keep a request for later; parking it again replaces it."""
+        """Store a request for later, in place of an earlier one of the same job."""
         entry = Parked(request=request, why=why, not_before_s=not_before_s)
         self._store.put(_key(request), encode(entry))
 
     def list(self) -> "list[Parked]":
-        """All parked requests, by tenant and age of their jobs; what cannot be read is passed over and logged."""
+        """Return all deferred requests by tenant and age of their jobs; unreadable ones are logged and left out."""
         entries = [self._read(key) for key in self._keys()]
         return [entry for entry in entries if entry is not None]
 
@@ -61,11 +61,11 @@ class DeferredMinutes:
         return entry
 
     def count(self) -> int:
-        """Return how many requests are parked."""
+        """Return the number of deferred requests."""
         return sum(1 for _ in self._keys())
 
     def request_resume(self) -> None:
-        """Leave word that what is parked may be tried at once: the model works again, or the budget is larger."""
+        """Request that all deferred requests are tried at once: the model works again, or the budget is larger."""
         self._store.put(RESUME_MINUTES, b"")
 
     def consume_resume_request(self) -> bool:
@@ -76,26 +76,27 @@ class DeferredMinutes:
         return True
 
     def release(self, request: MinutesRequest) -> None:
-        """Forget a request; one that is not parked is no error."""
+        """Delete a request; a missing one is no error."""
         self._store.delete(_key(request))
 
 
 class RememberedParking(DeferredMinutes):
-    """The same for the process that parks and looks again every few seconds: it reads each entry once in `FRESH_S`.
+    """Caches the entries for the process that defers requests and lists them every few seconds.
 
-    What it parks again itself is read anew. What another process does (one replica replaces another) is seen after
-    `FRESH_S` at the latest, except that an entry that is gone is gone at once. ``clock`` gives seconds.
+    Each entry is read at most once in `FRESH_S`, and again after this process has written it. A change by another
+    process (one replica replaces another) is seen after `FRESH_S` at the latest, a deletion at once. ``clock`` gives
+    seconds.
     """
 
     def __init__(self, store: BlobStore, clock: Callable[[], float]) -> None:
         super().__init__(store)
         self._clock = clock
-        self._lock = threading.Lock()  # requests are parked while the list is read
+        self._lock = threading.Lock()  # requests are stored while the list is read
         self._known: dict[str, tuple[float, Parked | None]] = {}
         self._reading = ""
 
     def list(self) -> "list[Parked]":
-        """Return all parked requests; see `DeferredMinutes.list`."""
+        """Return all deferred requests; see `DeferredMinutes.list`."""
         now_s = self._clock()
         entries = {key: self._remembered(key, now_s) for key in self._keys()}
         with self._lock:

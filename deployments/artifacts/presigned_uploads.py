@@ -31,7 +31,7 @@ MAX_PUT_BYTES = 5 << 30  # S3 takes no more at once
 
 @dataclass(frozen=True, kw_only=True)
 class DirectUpload:
-    """What was announced. Times are Unix seconds: a PUT may begin until ``url_expires_at_s``, a job until the other.
+    """An announced upload. A PUT may begin until ``url_expires_at_s``, a job until ``expires_at_s`` (Unix seconds).
 
     ``token_sha256`` is of the token in the URL, "" where the store itself verifies the URL.
     """
@@ -46,7 +46,7 @@ class DirectUpload:
 
     @property
     def keys(self) -> JobKeys:
-        """Where it lies."""
+        """Keys of the uploaded blob."""
         return JobKeys(tenant=self.tenant, job_id=self.id)
 
 

@@ -4,7 +4,7 @@ Under ``{tenant}/{job}/quarantine/``:
 
     kept.json             `Kept`: what stitching the job again takes besides the chunks that failed
     000012/chunk.json     `Quarantined`: the chunk, the error of each attempt
-    000012/samples.pcm    what the model heard, from the chunk's first to its last sample
+    000012/samples.pcm    the model's input, from the chunk's first to its last sample
     000012/clip.wav       the same for people, levelled
 
 All functions block: run them in a thread.
@@ -125,7 +125,7 @@ def results_of(kept: Kept, job: Job) -> dict[int, ChunkResult]:
 
 
 def failed_in(results: Mapping[int, ChunkResult]) -> frozenset[int]:
-    """Indices of the chunks that were given up."""
+    """Return the indices of the chunks that were given up."""
     return frozenset(index for index, result in results.items() if result.error)
 
 

@@ -24,7 +24,7 @@ class SharedReads(Generic[Q, A]):
     """
 
     def __init__(self, read: Callable[[frozenset[Q]], Mapping[Q, A]], interval_s: Callable[[], float]) -> None:
-        """``read`` must answer every question that it is given; ``interval_s`` is asked before each call."""
+        """Take ``read``, which must answer every question that it is given, and the pause before each of its calls."""
         self._read = read
         self._interval_s = interval_s
         self._waiting: dict[asyncio.Future[A], Q] = {}

@@ -17,10 +17,10 @@ PAUSES = Backoff(first_s=0.5, longest_s=15.0)
 
 
 class StorageRetry:
-    """Retries without end; ``store_ok`` and ``ledger_ok`` tell what the last attempts met."""
+    """Retries without end; ``store_ok`` and ``ledger_ok`` say whether the last attempts succeeded."""
 
     def __init__(self, backoff: Backoff = PAUSES, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """``sleep`` takes seconds."""
+        """Retry after the pauses of ``backoff``, by ``sleep`` (seconds)."""
         self.store_ok = True
         self.ledger_ok = True
         self._backoff = backoff
@@ -43,7 +43,7 @@ class StorageRetry:
         raise AssertionError("counting does not end")
 
     async def pause(self, error: StoreUnavailable | LedgerUnavailable, n_failures: int) -> None:
-        """Note what is away, and pause the longer the more failures came before."""
+        """Note which storage is unavailable, and pause the longer the more failures came before."""
         if isinstance(error, StoreUnavailable):
             self.store_ok = False
         else:

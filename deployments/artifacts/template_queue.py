@@ -45,7 +45,7 @@ class TemplateQueue:
         _raise_refusal(await asyncio.shield(asyncio.wrap_future(self._trial(tenant, template))))
 
     def check_blocking(self, tenant: str, template: str) -> None:
-        """As `check`, for threads."""
+        """Check a template as `check` does, from a thread."""
         _raise_refusal(self._trial(tenant, template).result())
 
     async def lay_out(self, tenant: str, template: str, values: Mapping[str, Any]) -> Layout:

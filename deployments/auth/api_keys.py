@@ -29,7 +29,7 @@ class _Known:
 
 
 class ApiKeyAuthenticator:
-    """`deployments.auth.authenticators.Authenticator` for API keys. Belongs to one event loop."""
+    """Authenticates by API keys; see `deployments.auth.authenticators.Authenticator`. Belongs to one event loop."""
 
     def __init__(self, keys: KeyStore, *, clock: Callable[[], float] = time.time, fresh_s: float = FRESH_S) -> None:
         self._keys = keys
@@ -39,7 +39,7 @@ class ApiKeyAuthenticator:
         self._threads = anyio.CapacityLimiter(MAX_LOOKUPS)
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Return whose key this is; raises `Unauthenticated`, `LedgerUnavailable` when nobody can tell."""
+        """Return the principal of a key; raises `Unauthenticated`, `LedgerUnavailable`."""
         if not token:
             raise Unauthenticated("Send an API key: Authorization: Bearer …, or X-API-Key: ….")
         key_id = key_id_of(token)

@@ -16,7 +16,7 @@ DEFAULT_TENANT = "default"
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Whose request it is; ``key_id`` names the credential in logs and reveals nothing of it."""
+    """The tenant behind a request, with its scopes; ``key_id`` names the credential in logs without revealing it."""
 
     tenant: str
     scopes: frozenset[Scope]
@@ -31,13 +31,13 @@ class Authenticator(Protocol):
 
 
 class NoAuthentication:
-    """Authentication switched off: everybody is the one tenant and may do everything."""
+    """Lets every request in as the one tenant, with all scopes."""
 
     def __init__(self, tenant: str = DEFAULT_TENANT) -> None:
         self._everybody = Principal(tenant=tenant, scopes=ALL_SCOPES)
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Whatever a request brings, it is let in."""
+        """Return the one tenant's principal, whatever the token."""
         return self._everybody
 
 

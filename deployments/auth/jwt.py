@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class JwtRules:
-    """What a token must say: "" for an issuer or audience that is not looked at.
+    """Required claims of a token; an issuer or audience of "" is not checked.
 
     Only a secret that no other application shares can do without them.
     """
@@ -47,7 +47,7 @@ class JwtRules:
 
 
 class SharedSecret:
-    """A secret that the provider and this server know. Raises `ConfigurationError` for one that can be guessed."""
+    """Verifies by a secret of provider and server. Raises `ConfigurationError` for one that can be guessed."""
 
     algorithms = SHARED_ALGORITHMS
 
@@ -62,7 +62,7 @@ class SharedSecret:
 
 
 class PublishedKeys:
-    """The keys that a provider publishes, fetched when they are needed. Belongs to one event loop."""
+    """Fetches the keys that a provider publishes when they are needed. Belongs to one event loop."""
 
     algorithms = PUBLIC_ALGORITHMS
 
@@ -76,7 +76,7 @@ class PublishedKeys:
         self._lock = anyio.Lock()
 
     async def key_for(self, token: str) -> Any:
-        """The key a token names; raises `Unauthenticated` for an unknown one, `TimedOut` when none can be had."""
+        """Return the key a token names; raises `Unauthenticated` for an unknown one, `TimedOut` if none can be had."""
         name = jwt.get_unverified_header(token).get("kid")
         async with self._lock:
             now_s = time.monotonic()
@@ -159,6 +159,6 @@ def _check_type(token: str) -> None:
 
 
 def _scopes(claim: object) -> frozenset[Scope]:
-    """Scopes from a claim as OAuth writes it (RFC 8693, section 4.2) or as a list; others grant nothing here."""
+    """Parse scopes from a claim as OAuth writes it (RFC 8693, section 4.2) or a list; unknown ones grant nothing."""
     names = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     return frozenset(Scope(name) for name in names if isinstance(name, str) and name in set(Scope))

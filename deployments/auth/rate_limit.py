@@ -1,4 +1,4 @@
-"""How many requests a tenant may make: one token bucket each, told in every answer.
+"""Rate limits of tenants' requests: one token bucket each, whose state is in every answer's headers.
 
 Headers follow draft-ietf-httpapi-ratelimit-headers-10. A bucket belongs to one replica.
 """

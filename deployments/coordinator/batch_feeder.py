@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 class BatchFeeder:
-    """The Coordinator's side of batches; ``per_batch`` bounds the live jobs of each, ``probes`` those at once."""
+    """Probes entries of batches and creates their jobs: up to ``per_batch`` live jobs of each, ``probes`` at once."""
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
 
-JOBS_AHEAD = 2  # of each batch, for every job in hand: enough that no room stays empty
+JOBS_AHEAD = 2  # of each batch, for every live job: enough that no slot stays empty
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
@@ -120,9 +120,9 @@ class Coordinator:
     # Start and stop
 
     async def start(self) -> None:
-        """Take the lease (waiting for a dead predecessor's to run out), recover live jobs, begin to claim.
+        """Take the lease (waiting for a failed predecessor's to expire), recover live jobs, begin to claim.
 
-        Waits for a ledger or a store that is away.
+        Waits for an unavailable ledger or store.
         """
         await self._storage_retry.in_thread(self._ledger.migrate)
         await self._leader.acquire()
@@ -141,7 +141,7 @@ class Coordinator:
     async def stop(self, drain_s: float = 0.0) -> None:
         """Stop all work and give the lease back; unfinished jobs go on at the next start.
 
-        What is in hand gets ``drain_s`` seconds to end by itself first.
+        Running work gets ``drain_s`` seconds to end by itself first.
         """
         if drain_s > 0:
             self._switch(DrainMode.QUEUEING)  # this process only: the next one begins jobs again
@@ -244,7 +244,7 @@ class Coordinator:
         return await self._metrics_snapshot.render(draining=self._draining)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
-        """Begin no more jobs, or begin them again, or (None) only tell; cancels are heard in any case.
+        """Begin no more jobs, or begin them again, or (None) only report; cancellations are handled in any case.
 
         Durable: a successor goes on with it. Raises `LedgerUnavailable`.
         """
@@ -263,10 +263,10 @@ class Coordinator:
         self._draining, self._refusing = draining, mode is DrainMode.REFUSING
         self._wake.set()
 
-    # What the MinutesWriter tells
+    # Reports of the MinutesWriter
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
-        """Enter what was written for a job whose minutes were parked; raises `JobUnknown`, `IllegalTransition`."""
+        """Enter the results of a job whose minutes were deferred; raises `JobUnknown`, `IllegalTransition`."""
         await self._storage_retry.in_thread(self._job_store.enter_minutes, tenant, job_id, written)
         if written.report is not None:
             self._counters.written(written.report)

@@ -71,7 +71,7 @@ class PullCall:
 
 
 class Dispatcher:
-    """The queue, the open pulls and the leases of one model. Belongs to one event loop.
+    """Queues the items of one model and leases them to its open pulls. Belongs to one event loop.
 
     ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up, ``lost(pull_id, item, why)`` for
     one whose call ended without its outcome. A claimed batch may take `batch_timeout` seconds. A replica decodes

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Dispatchers(Mapping[str, Dispatcher]):
-    """Map each model to its dispatcher. Belongs to one event loop."""
+    """Maps each model to its dispatcher. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         give_up: Callable[[str, WorkItem, str], None],
         lost: Callable[[str, str, WorkItem, str], None],
     ) -> None:
-        """``give_up(model, item, why)`` is called for an item whose attempts by a model are used up.
+        """Take ``give_up(model, item, why)``, called for an item whose attempts by a model are used up.
 
         ``lost(model, pull_id, item, why)`` is called for one whose call ended without its outcome.
         """
@@ -107,7 +107,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         self[model].add([replace(item, attempt=0, errors=(), alone=False)])
 
     def drop(self, tenant: str, job_id: str) -> None:
-        """Forget a job's items, whoever has them."""
+        """Forget a job's items, queued or leased, at every model."""
         for dispatcher in self.values():
             dispatcher.drop(tenant, job_id)
 

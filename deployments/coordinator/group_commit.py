@@ -14,7 +14,7 @@ class GroupCommit:
     """Writes what comes while a transaction is under way in the next one. Belongs to one event loop."""
 
     def __init__(self, apply_many: Callable[[Sequence[JobUpdate]], Sequence[Outcome]]) -> None:
-        """``apply_many`` blocks; it returns per update the job as stored, or the error that concerns it alone."""
+        """Take ``apply_many``, which blocks and returns per update the stored job or the error that concerns it."""
         self._apply_many = apply_many
         self._waiting: list[tuple[JobUpdate, asyncio.Future[Job]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -39,7 +39,7 @@ class GroupCommit:
                 outcomes = await self._outcomes([update for update, _ in taken])
                 for (_, answer), outcome in zip(taken, outcomes, strict=True):
                     if answer.done():
-                        continue  # whoever asked was cancelled
+                        continue  # the caller was cancelled
                     if isinstance(outcome, Exception):
                         answer.set_exception(outcome)
                     else:

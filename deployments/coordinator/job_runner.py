@@ -49,7 +49,7 @@ MAX_ERROR_CHARS = 200  # of an error in a story or a job's history
 class JobServices:
     """Everything that the steps of a job use; shared by all jobs of a Coordinator.
 
-    ``jobs`` are those in hand by id, ``background`` tasks that outlive their job. ``ended`` is called whenever a job
+    ``jobs`` are the live ones by id, ``background`` tasks that outlive their job. ``ended`` is called whenever a job
     has ended and makes room for another.
     """
 
@@ -79,7 +79,7 @@ class Steps:
 
 
 class JobRunner:
-    """One job in hand: its state, and the tasks that work for it. Belongs to one event loop."""
+    """Runs one live job: applies its events, starts and ends the tasks of its actions. Belongs to one event loop."""
 
     _stimuli = itertools.count(1)
 
@@ -244,5 +244,5 @@ def describe(what: object) -> str:
 
 
 def last_line(error: str) -> str:
-    """Return the last line of an error, shortened: a traceback's tells the most."""
+    """Return the last line of an error, shortened: in a traceback it says the most."""
     return error.strip().rpartition("\n")[2][:MAX_ERROR_CHARS]

@@ -1,4 +1,4 @@
-"""`JobRunners`: the jobs that a Coordinator has in hand, and the dispatchers that they share."""
+"""`JobRunners`: the live jobs of a Coordinator, and the dispatchers that they share."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from pipelines.storage.protocol import BlobStore
 
 
 class JobRunners:
-    """A `JobRunner` for each job that was begun and has not ended. Belongs to one event loop."""
+    """Keeps a `JobRunner` for each job that was begun and has not ended. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class JobRunners:
     # Where jobs come in
 
     def admit(self, job: Job) -> JobRunner:
-        """Take a job in hand."""
+        """Add a live job."""
         known = self._services.options.profile_of(job.options.model).languages or ()
         given = job.options.language or (known[0] if len(known) == 1 else None)
         live = LiveJob(job=job, stored=job, given_language=given)
@@ -140,7 +140,7 @@ class JobRunners:
 
     @property
     def n_transcribing(self) -> int:
-        """Jobs that hold samples and chunks; those that only wait for their minutes keep nobody out."""
+        """Jobs that hold samples and chunks; those that only wait for their minutes do not count towards the limit."""
         return sum(run.job.state is not JobState.SUMMARIZING for run in self.jobs.values())
 
     @property

@@ -144,7 +144,7 @@ async def end(run: JobRunner, command: CleanUp) -> None:
     """Forget an ended job and delete its working data."""
     services = run.services
     run.forget()
-    # Apart from the job's own end, which need not wait for a store that is away.
+    # Apart from the job's own end, which need not wait for an unavailable store.
     cleaning = asyncio.create_task(services.storage_retry.in_thread(job_data.clean_up, services.store, run.job))
     services.background.add(cleaning)
     cleaning.add_done_callback(services.background.discard)

@@ -28,7 +28,7 @@ class JobStore:
         notifications: JobNotifications,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``notifications`` says which messages a change brings, ``clock`` gives Unix seconds."""
+        """Take ``notifications``, which derives the messages of a change, and a ``clock`` of Unix seconds."""
         self._ledger = ledger
         self._leader = leader
         self._notifications = notifications
@@ -41,7 +41,7 @@ class JobStore:
         return self._ledger.live(self._leader.lease)
 
     def cancel_requests(self) -> Sequence[Job]:
-        """Live jobs, queued ones included, whose owner does not want them any more."""
+        """Return jobs with a request to cancel that have not ended, queued ones included."""
         return self._ledger.cancel_requests(self._leader.lease)
 
     def same_content(self, tenant: str, content_key: str) -> Job | None:
@@ -51,7 +51,7 @@ class JobStore:
     def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
         """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once.
 
-        ``known`` are the ids of jobs in hand.
+        ``known`` are the ids of live jobs.
         """
         lost: list[Job] = []
         if self._claim_uncertain:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -13,15 +14,17 @@ log = structlog.get_logger()
 
 
 class LeaderLease:
-    """The lease of one Coordinator. Whoever loses it must stop: its writes are refused from then on."""
+    """Holds the lease of one Coordinator, which must stop when it loses it: its writes are refused from then on."""
 
-    def __init__(self, ledger: Ledger, owner: str, ttl_s: float) -> None:
+    def __init__(self, ledger: Ledger, owner: str, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Measure by ``clock``: seconds, which also pass while the process is frozen."""
         self._ledger = ledger
         self._owner = owner
         self._ttl_s = ttl_s
+        self._clock = clock
         self._lease: Lease | None = None
         self._lost = False
-        self._sure_until = 0.0  # time.monotonic(), which also counts while the process is frozen
+        self._sure_until = 0.0
         self._beat: asyncio.Task[None] | None = None
 
     @property
@@ -33,13 +36,13 @@ class LeaderLease:
 
     async def ensure_valid(self) -> None:
         """Wait until nobody else can hold the lease: after a freeze, until the ledger confirms it; raises `Fenced`."""
-        while self.lease and time.monotonic() >= self._sure_until:  # noqa: ASYNC110 - the beat, or time, ends it
+        while self.lease and self._clock() >= self._sure_until:  # noqa: ASYNC110 - the beat, or time, ends it
             await asyncio.sleep(self._ttl_s / 30)
 
     async def acquire(self) -> None:
-        """Take the lease, waiting for a dead predecessor's to run out, and keep it alive from now on."""
+        """Take the lease, waiting for a failed predecessor's to expire, and renew it from now on."""
         while self._lease is None:
-            asked = time.monotonic()
+            asked = self._clock()
             with contextlib.suppress(LedgerUnavailable):
                 self._lease = await asyncio.to_thread(self._ledger.acquire_lease, self._owner, self._ttl_s)
                 self._sure_until = asked + self._ttl_s
@@ -48,11 +51,11 @@ class LeaderLease:
         self._beat = asyncio.create_task(self._keep(), name="heartbeat")
 
     async def confirm(self) -> None:
-        """Raise `Fenced` unless the lease is still ours: asked before something is written that carries no fence.
+        """Raise `Fenced` unless the lease is still ours: checked before writes without a fence.
 
         The ledger is asked only when the last heartbeat leaves less than a third of the lease to write in.
         """
-        if self.lease and time.monotonic() >= self._sure_until - self._ttl_s / 3:
+        if self.lease and self._clock() >= self._sure_until - self._ttl_s / 3:
             await self._renew()
 
     async def release(self) -> None:
@@ -71,7 +74,7 @@ class LeaderLease:
         self._lost = True
 
     async def _renew(self) -> None:
-        asked = time.monotonic()
+        asked = self._clock()
         self._lease = await asyncio.to_thread(self._ledger.heartbeat, self.lease)
         self._sure_until = asked + self._ttl_s
 

@@ -43,7 +43,7 @@ class LiveJob:
 
     @property
     def log_fields(self) -> dict[str, str]:
-        """What every log line about the job carries."""
+        """The fields of every log line about the job."""
         return {
             "job_id": self.job.id,
             "tenant": self.job.tenant,
@@ -74,7 +74,7 @@ class LiveJob:
         return items
 
     def close_detectors(self) -> list[WorkItem]:
-        """No more chunks will come: ask about channels that had too few windows so far."""
+        """Return language questions for channels that had too few windows so far; no more chunks will come."""
         return [item for detector in self.detectors.values() for item in self._questions(detector, complete=True)]
 
     def add_window(self, chunk: Chunk, probabilities: Mapping[str, float]) -> LanguageVote | None:

@@ -1,4 +1,4 @@
-"""`MetricsSnapshot`: puts together what the Coordinator tells Prometheus: what it counted, and the state it is in."""
+"""`MetricsSnapshot`: puts together the Coordinator's metrics for Prometheus: its counters and its state."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ STORAGE_TIMEOUT_S = 2.0
 """A scrape waits no longer for a ledger or a store."""
 
 PARKED_FRESH_S = 15.0
-"""How long a count of parked minutes is good: it lists a part of the store."""
+"""How long a count of deferred minutes is cached: it lists a part of the store."""
 
 
 class MetricsSnapshot:
@@ -45,7 +45,7 @@ class MetricsSnapshot:
         self._parked_until_s = 0.0  # monotonic
 
     async def render(self, *, draining: bool) -> bytes:
-        """Return one scrape. What a ledger or a store that is away would say is left out."""
+        """Return one scrape, without the figures of an unavailable ledger or store."""
         queued: tuple[QueuedJobs, ...] | None
         try:
             async with asyncio.timeout(STORAGE_TIMEOUT_S):
@@ -111,7 +111,7 @@ class MetricsSnapshot:
 
 
 class _Sums:
-    """What is added up for one class and model."""
+    """Adds up the jobs of one class and model."""
 
     def __init__(self) -> None:
         self.n_queued = self.n_live = 0

@@ -1,4 +1,4 @@
-"""`CoordinatorOptions`: what the Coordinator and its parts are told by the settings."""
+"""`CoordinatorOptions`: the settings of the Coordinator and its parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""`spans_of`: the Segmenter's stream, carried on over replicas that die, calls that hang and a store that is away."""
+"""`spans_of`: the Segmenter's stream, resumed after failed replicas, hung calls and storage outages."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,7 +25,7 @@ async def spans_of(
 ) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
     """Yield what the Segmenter yields, each once: spans are cut and named the same every time.
 
-    Waits for a store for as long as it is away. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row
+    Waits for as long as the store is unavailable. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row
     without a new span, and what the Segmenter says about the recording.
     """
     n_seen = n_outages = n_attempts = 0

@@ -22,14 +22,14 @@ class _Story:
 
 
 class JobStories:
-    """Keeps the first and the last entries of the jobs heard of last, in memory only.
+    """Keeps the first and the last entries of the jobs with the latest events, in memory only.
 
     Bounds: `MAX_JOBS` jobs, `FIRST_ENTRIES` + `LAST_ENTRIES` entries each. An entry names no recording: it holds
     numbers, states, reasons and the last line of errors.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` gives Unix seconds."""
+        """Take a ``clock`` of Unix seconds."""
         self._clock = clock
         self._stories: OrderedDict[str, _Story] = OrderedDict()
 

@@ -31,7 +31,7 @@ class TranscriptReuse:
         profiles: Mapping[str, ModelProfile],
         weights: Mapping[str, str],
     ) -> None:
-        """``weights`` holds the SHA-256 of each model's; transcripts of a model without one are not reused."""
+        """Take the SHA-256 of each model's ``weights``; transcripts of a model without one are not reused."""
         self._job_store = job_store
         self._store = store
         self._leader = leader

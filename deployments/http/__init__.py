@@ -1,1 +1,1 @@
-"""What all HTTP routes share: who may ask under which name, and how bodies are read."""
+"""The HTTP API: its application and routes, and the middleware, authentication and parsing that routes share."""

@@ -164,7 +164,9 @@ def _add_middleware(app: FastAPI, config: ApiConfig) -> None:
 
 
 class Ingestion:
-    """The deployment. It must not have a ``__call__``: ``serve.ingress()`` adds one that serves the application."""
+    """Serves the HTTP API. It must not have a ``__call__``: ``serve.ingress()`` adds one that serves the
+    application.
+    """
 
     def __init__(self, services: ApiServices, config: ApiConfig) -> None:
         self._services = services
@@ -178,7 +180,7 @@ class Ingestion:
             self._live.now = limits
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        """Ray Serve calls this once in the replica, after the constructor, where ``serve.ingress()`` got no app."""
+        """Build the application; Ray Serve calls this once in the replica, where ``serve.ingress()`` got no app."""
         app = build_api(self._services, self._config)
         self._live = LIMITS.of(app)
         return app

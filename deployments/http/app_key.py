@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class AppKey(Generic[T]):
-    """Read and write one attribute of ``app.state`` with its type; each name belongs to one key."""
+    """Reads and writes one attribute of ``app.state`` with its type; each name belongs to one key."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HttpMiddleware(ABC):
-    """Middleware that sees HTTP requests only; what is none passes by."""
+    """Handles HTTP requests as ASGI middleware; other scopes go straight to the application behind it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -20,7 +20,7 @@ _MISDIRECTED = "misdirected_probe"
 
 @dataclass(frozen=True, kw_only=True)
 class BrowserRules:
-    """Which requests count as meant for this server.
+    """Rules for the requests that count as meant for this server.
 
     ``hosts`` are its names, None where every name will do. ``origins`` are those of pages that may use it; other pages
     are refused where ``refuse_cross_site`` says that a request needs nothing but to arrive.

@@ -1,4 +1,4 @@
-"""What the API is built from: `ApiServices`, the objects it works with, and `ApiConfig`, its limits and switches."""
+"""`ApiServices`, the objects the API works with, and `ApiConfig`, its limits and switches."""
 
 import time
 from collections.abc import Callable, Mapping

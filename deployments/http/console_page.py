@@ -38,7 +38,7 @@ _HEADERS = {
 
 
 class _ConsoleFiles(StaticFiles):
-    """The console's files with the headers of its page."""
+    """Serves the console's files with the headers of its page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         answer = await super().get_response(path, scope)
@@ -47,7 +47,7 @@ class _ConsoleFiles(StaticFiles):
 
 
 def serve_console(app: FastAPI) -> None:
-    """Add the console's page and files. They hold nothing of anybody: whoever asks may have them."""
+    """Add the console's page and files. They hold no data of tenants and are public."""
     app.mount(FILES_PATH, _ConsoleFiles(directory=FILES), name="console")
 
     @app.get("/", include_in_schema=False)

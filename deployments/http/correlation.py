@@ -1,4 +1,4 @@
-"""What ties a request to all that is done for it: its id in every log line, its trace across the actors.
+"""Correlate all work for a request: its id in every log line, its trace across the actors.
 
 ``X-Request-ID`` is taken from the client, or made, and goes out with the answer; a W3C ``traceparent`` is carried on.
 """
@@ -19,7 +19,7 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 
 
 class Correlation(HttpMiddleware):
-    """ASGI middleware: outermost, so that also refusals carry the id."""
+    """Gives each request its id, as the outermost ASGI middleware: refusals carry it as well."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

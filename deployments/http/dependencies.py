@@ -54,7 +54,7 @@ async def authorized(
 
 
 def charge(request: Request, tenant: str) -> None:
-    """Count a request against its tenant's rate, and tell the rate in its answer; raises `Overloaded`."""
+    """Count a request against its tenant's rate, and state the rate in its response headers; raises `Overloaded`."""
     headers, refusal = METER.get(request).charge(tenant)
     set_response_headers(request, headers)
     if refusal is not None:
@@ -62,7 +62,7 @@ def charge(request: Request, tenant: str) -> None:
 
 
 async def inspects(request: Request) -> bool:
-    """Return whether whoever asks may see what concerns the whole cluster; nobody is refused, and nothing is counted.
+    """Return whether the caller may see data of the whole cluster; nobody is refused, and nothing is counted.
 
     For routes that are open to all and tell some more. Somebody whose key cannot be looked up now sees no more either,
     nor does anybody who calls this server by a name that is not its own.
@@ -117,9 +117,9 @@ SlotHolder = Callable[..., AsyncIterator[None]]
 
 
 def reader_slot(gate: Gate) -> SlotHolder:
-    """A dependency that holds a slot of the tenant who asks until the answer is over, or its client or task is gone.
+    """Return a dependency that holds a slot of the tenant until the response is sent or its client or task is gone.
 
-    It is taken before anything is done for the request: whoever is refused has nothing left behind.
+    The slot is acquired before anything is done for the request, so a refusal leaves nothing behind.
     """
 
     async def hold(jobs: Reader) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ _PORT = re.compile(r":[0-9]*$")
 
 
 def host_of(authority: str) -> str:
-    """The host of an authority (RFC 3986, section 3.2): lower-case, without port, brackets and the root's dot."""
+    """Return the host of an authority (RFC 3986, section 3.2) in lower case, without port, brackets and root dot."""
     host = _PORT.sub("", authority.strip().lower())
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

@@ -1,6 +1,6 @@
-"""What changes among a tenant's jobs, as server-sent events: one stream for a whole list.
+"""Stream the changes of a tenant's jobs as server-sent events: one stream for a whole list.
 
-The ledger is asked every second for what was written since, so that every Ingestion replica tells the same: once for
+The ledger is asked every second for what was written since, so that every Ingestion replica sends the same: once for
 all streams of a replica, and only while there are any.
 """
 
@@ -22,11 +22,11 @@ from pipelines.ledger.protocol import Ledger
 POLL_S = 1.0
 OVERLAP_S = 10.0  # clocks of several machines differ, and a transaction shows later than its time says
 PAGE = 500
-MAX_TOLD = 20_000  # what a stream remembers having told
+MAX_TOLD = 20_000  # job versions a stream has sent
 
 
 class Counts(BaseModel):
-    """How many jobs a tenant has, by state."""
+    """The number of a tenant's jobs in each state."""
 
     jobs: dict[JobState, int]
 

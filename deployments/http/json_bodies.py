@@ -30,7 +30,7 @@ W = TypeVar("W", bound=ApiModel)
 
 
 async def read_bounded(request: Request, max_bytes: int, too_large: MeetMemoError | None = None) -> bytes:
-    """A body that is held in memory; raises ``too_large`` as soon as it is, `UploadStalled`, `InvalidRequest`."""
+    """Read a body into memory; raises ``too_large`` beyond ``max_bytes``, `UploadStalled`, `InvalidRequest`."""
     refusal = too_large or TooLarge(f"The body may have {max_bytes} bytes at most.")
     length = content_length(request.headers)
     if length is not None and length > max_bytes:
@@ -65,7 +65,7 @@ def json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callable[[Reque
 
 
 def optional_json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callable[[Request], Awaitable[W]]:
-    """As `json_body`; no body, or null, is an empty object."""
+    """Return a dependency like `json_body`'s, for which no body, or null, is an empty object."""
 
     async def read(request: Request) -> W:
         data = await read_bounded(request, max_bytes)
@@ -79,7 +79,7 @@ def optional_json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callab
 
 
 def documented_json(kind: type[ApiModel], *, required: bool = True) -> dict[str, Any]:
-    """``openapi_extra`` of a route with such a body; `deployments.http.openapi` moves the definitions to the others."""
+    """Return ``openapi_extra`` of a route with such a body; `deployments.http.openapi` moves the definitions."""
     schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
     named = {"$ref": f"#/components/schemas/{kind.__name__}", "$defs": {**definitions, kind.__name__: schema}}

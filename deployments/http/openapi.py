@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes cannot tell by their types, and problems instead of FastAPI's own errors."""
+"""The OpenAPI document: what the routes' types do not say, and problems instead of FastAPI's own errors."""
 
 import copy
 from typing import Any
@@ -75,7 +75,7 @@ def _option_schemas() -> dict[str, Any]:
 
 
 def submit_openapi() -> dict[str, Any]:
-    """Parameters and bodies of ``POST /v1/jobs``."""
+    """Return the parameters and bodies of ``POST /v1/jobs``."""
     options = _option_schemas()
     recording = {"type": "string", "format": "binary"}
     filename = {"type": "string", "maxLength": 255, "description": "Name to show for the recording."}
@@ -156,7 +156,7 @@ def _document_full_store(method: str, operation: dict[str, Any]) -> None:
 
 
 class DocumentedApi(FastAPI):
-    """FastAPI whose OpenAPI document knows that every error is a `Problem`, and what a key that is missing brings."""
+    """Adds the `Problem` of every error, and the answers to a missing key, to FastAPI's OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, built once."""

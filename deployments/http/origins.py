@@ -1,4 +1,4 @@
-"""Requests that a page of another origin has a browser send, told by what browsers add to them.
+"""Detect cross-origin requests by the headers that browsers add to them.
 
 ``Sec-Fetch-Site`` (W3C Fetch Metadata) says it, but goes to https and loopback addresses only; ``Origin`` (RFC 6454)
 comes with everything that may change something. Neither can be set by a page's script. Requests with neither come from

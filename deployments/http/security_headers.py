@@ -1,4 +1,4 @@
-"""Headers that go out with every answer, whoever made it: for the safety of browsers, and what a request left."""
+"""Headers of every response: for the security of browsers, and those that a request's handlers set."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request

@@ -11,7 +11,7 @@ RESERVE_DIVISOR = 4  # the last quarter of the slots is for tenants that hold no
 
 
 class Slot:
-    """A place in a `Gate`; leaving the context, or `release`, gives it back."""
+    """Holds a place in a `Gate` until its context ends or `release` is called."""
 
     def __init__(self, give_back: Callable[[], None]) -> None:
         self._give_back: Callable[[], None] | None = give_back
@@ -33,7 +33,7 @@ class Gate:
     """Lets at most ``limit`` in at once, of one tenant at most ``share(tenant)``, and refuses the others.
 
     The last quarter of the slots is for tenants that hold none, so that those who were first cannot keep everybody
-    else out. Refusal and entry are one step: whoever has a slot is not refused later. Belongs to one event loop.
+    else out. Refusal and entry are one step: a request with a slot is not refused later. Belongs to one event loop.
     """
 
     def __init__(self, limit: int, what: str, share: Callable[[str], int] | None = None) -> None:
@@ -46,6 +46,11 @@ class Gate:
     def n_inside(self) -> int:
         """Slots that are taken."""
         return self._n_by_tenant.total()
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Those that hold a slot."""
+        return frozenset(self._n_by_tenant)
 
     def acquire(self, tenant: str = "") -> Slot:
         """Take a slot; raises `Overloaded`."""

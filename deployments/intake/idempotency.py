@@ -13,7 +13,7 @@ from pipelines.ledger.request_locks import KeyHolds
 from pipelines.ledger.rules import MAX_IDEMPOTENCY_KEY
 
 HOLD_S = 15.0
-"""How long a key is refused after its first request died with its replica, or could not tell the ledger of its end.
+"""How long a key is refused after its first request failed with its replica, or could not record its end in the ledger.
 
 Short, since many clients take any 4xx for the last word; it is renewed three times in that time.
 """

@@ -16,10 +16,10 @@ from pipelines.text.languages import LANGUAGES
 
 @dataclass(frozen=True, kw_only=True)
 class JobPolicy:
-    """What a tenant's job may ask for: models with what they can, a language model for minutes, templates, notices.
+    """The options that a tenant's job may have: models and their features, minutes, templates, notifications.
 
-    ``vocabularies`` is what each tenant's decoder should know anyway, ``reuse`` whether earlier transcripts are taken.
-    ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
+    ``vocabularies`` hold the terms that each tenant's decoder is always given, ``reuse`` says whether earlier
+    transcripts are reused. ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
     """
 
     models: tuple[str, ...]
@@ -48,7 +48,7 @@ class JobPolicy:
         return chosen
 
     def check_blocking(self, options: Options) -> JobOptions:
-        """As `check`, for threads."""
+        """Check options as `check` does, from a thread."""
         chosen = self._chosen(options)
         if template := self._template(chosen):
             self.templates.check_blocking(self.tenant, template)

@@ -1,4 +1,4 @@
-"""Where the recording of a new job comes from: spooled bytes, a URL, or an upload that is in the store already.
+"""Sources of a new job's recording: spooled bytes, a URL, or an upload that is in the store already.
 
 `deployments.intake.accept.Intake` brings the recording to its place, writes the job, and has the source commit or roll
 back.

@@ -30,7 +30,7 @@ def parse_json(data: bytes, what: str = "The body") -> Any:
 
 
 def parse_object(data: bytes, what: str = "The body") -> dict[str, Any]:
-    """As `parse_json`, for what must be an object."""
+    """Parse an object as `parse_json` does; raises `InvalidRequest` for any other value too."""
     value = parse_json(data, what)
     if not isinstance(value, dict):
         raise InvalidRequest(f"{what} is no JSON object.")

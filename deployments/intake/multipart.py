@@ -17,7 +17,7 @@ FILE_FIELD = "file"
 
 @dataclass
 class Form:
-    """What a form held besides its file; ``filename`` is None where the file part gave none."""
+    """The fields of a form beside its file; ``filename`` is None where the file part gave none."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     filename: str | None = None

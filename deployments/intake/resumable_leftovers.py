@@ -1,4 +1,4 @@
-"""What is left of resumable uploads below the spool folder: of jobs that are erased and processes that were killed."""
+"""Sweep leftovers of resumable uploads below the spool folder: of erased jobs and of killed processes."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is kept of resumable uploads below the spool folder: a record and the bytes so far, each in a file."""
+"""Files of resumable uploads below the spool folder: a record and the bytes so far, one file each."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, kw_only=True)
 class Resumable:
-    """What an upload will be; ``job_id`` is the job it became, "" while it is not whole. Times are Unix seconds."""
+    """A resumable upload; ``job_id`` is the job it became, "" while it is incomplete. Times are Unix seconds."""
 
     id: str
     tenant: str
@@ -56,9 +56,9 @@ def read_record(folder: Path, upload_id: str) -> Resumable | None:
 
 
 def open_uploads(folder: Path, now_s: float) -> Iterator[OpenUpload]:
-    """Uploads in ``folder`` that may still be sent.
+    """Yield the uploads in ``folder`` that may still be sent.
 
-    Only files of bytes are looked for: they go when the job is made, records stay for a day.
+    Only their data files are listed: those are deleted when the job is created, while records stay for a day.
     """
     for part in folder.glob(f"*{PART_SUFFIX}"):
         record = read_record(folder, part.stem)

@@ -27,7 +27,7 @@ RETRY_AFTER_S = 60.0
 
 
 class WholeUpload:
-    """The bytes of an upload that is whole, as `deployments.intake.accept.Intake` takes them."""
+    """Hands the bytes of a complete upload to `deployments.intake.accept.Intake`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class WholeUpload:
 
 
 class ResumableUploads:
-    """Uploads under way; a tenant has ``max_open`` at most."""
+    """Keeps the uploads under way; a tenant has ``max_open`` at most."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class ResumableUploads:
 
 
 class Piece:
-    """What is appended to an upload. A cancelled request closes it while a thread may still write: that one ends it."""
+    """Appends a piece to an upload. If its request is cancelled while a thread writes, that thread closes the file."""
 
     def __init__(self, descriptor: int, space: SpoolSpace) -> None:
         self._descriptor = descriptor

@@ -43,10 +43,10 @@ class StoredUpload(Protocol):
 
 
 class Spool:
-    """A temporary file that holds one upload; its name ends when the spool is discarded.
+    """Spools one upload to a temporary file, which is deleted when the spool is discarded.
 
     Entering it opens the file, leaving it discards it: on an event loop both are for a thread, see `UploadGates.spool`.
-    The file is locked for as long as its process lives, so that `deployments.intake.spool_sweep` can tell what a killed
+    The file is locked for as long as its process lives, so that `deployments.intake.spool_sweep` can find what a killed
     process left behind. Its name says how much of the disk it was promised, see `SpoolSpace`. ``n_bytes`` and
     ``sha256`` describe what was written so far. Raises `TooLarge` at the first byte beyond ``max_bytes`` and
     `StoreFull` when the disk is full, or others were promised what is left of it.
@@ -55,7 +55,7 @@ class Spool:
     def __init__(
         self, folder: Path, max_bytes: int, min_free_bytes: int = 0, threads: anyio.CapacityLimiter | None = None
     ) -> None:
-        """``threads`` bounds those that write; None: those that everything shares."""
+        """Write on the threads of a limiter; None: on those that everything shares."""
         self.path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
         self.n_bytes = 0
         self._max_bytes = max_bytes
@@ -75,7 +75,7 @@ class Spool:
         with self._lock, faults_of_the_spool():
             if self._gone:
                 return
-            unlocked = self.path.with_suffix("")  # nobody takes this name for that of a dead process' file
+            unlocked = self.path.with_suffix("")  # the sweep does not take this name for a dead process' file
             self._file = unlocked.open("xb", buffering=0)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -96,7 +96,7 @@ class Spool:
                 self._claim(n_bytes)
 
     async def announce(self, n_bytes: int) -> None:
-        """`expect` off the event loop."""
+        """Call `expect` off the event loop."""
         await anyio.to_thread.run_sync(self.expect, n_bytes, limiter=self._threads)
 
     async def write(self, data: bytes) -> None:
@@ -173,7 +173,7 @@ class Spool:
 
 
 class UploadGates:
-    """How many uploads may be under way, in all and for each tenant; belongs to one event loop."""
+    """Bounds the uploads under way, in all and for each tenant; belongs to one event loop."""
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
@@ -185,7 +185,7 @@ class UploadGates:
 
     @asynccontextmanager
     async def spool(self, tenant: str) -> AsyncIterator[Spool]:
-        """A spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way.
+        """Open a spool file of the size this tenant may send; raises `Overloaded` when too many uploads are under way.
 
         However often the request is cancelled meanwhile, the file is deleted.
         """

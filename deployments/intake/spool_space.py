@@ -1,6 +1,6 @@
 """`SpoolSpace`: the disk of the spool folder, less what uploads under way were promised of it.
 
-Nothing is remembered in memory: an upload's claim stands in the name of its spool file, or in its record where it is
+Nothing is remembered in memory: an upload's reservation is in the name of its spool file, or in its record where it is
 resumable, so that all replicas on a host count the same. Everything blocks.
 """
 
@@ -28,7 +28,7 @@ def with_claim(path: Path, n_bytes: int) -> Path:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Say whether the process that wrote a spool file is gone; raises `FileNotFoundError` when the file is."""
+    """Say whether the process that wrote a spool file has ended; raises `FileNotFoundError` when the file is."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -81,7 +81,7 @@ class SpoolSpace:
             os.close(descriptor)
 
     def free_bytes(self) -> int:
-        """What may be written now, whatever was promised; below 0 where less than ``min_free_bytes`` are free."""
+        """Return the bytes free for writing, reservations aside; negative if fewer than ``min_free_bytes`` are."""
         with faults_of_the_spool():
             return shutil.disk_usage(self.folder).free - self.min_free_bytes
 
@@ -95,7 +95,7 @@ class SpoolSpace:
         return self.free_bytes() - self.n_promised(besides=besides)
 
     def open_uploads(self) -> list[OpenUpload]:
-        """Resumable uploads that are not whole, or have no job yet."""
+        """Return resumable uploads that are incomplete, or have no job yet."""
         return list(open_uploads(self.folder / FOLDER, self.clock()))
 
     def n_promised(self, *, besides: Path | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What is left in the spool folder: deleting it now and again, and telling how much lies there."""
+"""Sweep leftovers from the spool folder now and again, and measure what lies there."""
 
 import asyncio
 import fcntl
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 def sweep(folder: Path, *, now_s: float | None = None) -> int:
-    """Create the spool folder, delete what processes that are gone left in it; return how many files.
+    """Create the spool folder, delete files left by ended processes; return how many.
 
     ``now_s`` is Unix seconds, the present where it is left out.
     """

@@ -41,7 +41,7 @@ class Submission:
 
     @property
     def fingerprint(self) -> str:
-        """What makes a repeated request the same one: the bytes or the URL, options, reference (SHA-256, hex)."""
+        """Digest by which a repeated request is recognised: bytes or URL, options, reference (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
         parts = [source.encode(), encode(self.options)]
         if self.reference != NO_REFERENCE:
@@ -101,7 +101,7 @@ def _several(values: Sequence[str]) -> list[str]:
 
 
 def clean_filename(name: str) -> str:
-    """The last part of a name from outside, without control characters, short enough to keep; it is only shown."""
+    """Return the last part of a name, without control characters and short enough to keep; it is only for display."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     printable = "".join(char for char in last if char.isprintable()).strip()
     if len(printable) > MAX_FILENAME_CHARS:

@@ -65,7 +65,7 @@ Decision = Append | CutBack | MakeJob | Refuse
 
 @dataclass(frozen=True, kw_only=True)
 class Checksum:
-    """What a client says about the bytes of a piece."""
+    """The checksum that a client gives for the bytes of a PATCH."""
 
     algorithm: str
     digest: bytes
@@ -86,7 +86,7 @@ class Checksum:
 
 @dataclass(frozen=True, kw_only=True)
 class PieceHead:
-    """What a PATCH says about its body."""
+    """The headers of a PATCH."""
 
     offset: int
     checksum: Checksum | None = None
@@ -100,7 +100,7 @@ class PieceHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Creation:
-    """What a POST says about an upload; ``options`` are those of its job, not checked yet."""
+    """The upload that a POST creates; ``options`` are those of its job, not checked yet."""
 
     n_bytes: int
     filename: str
@@ -121,7 +121,7 @@ class Creation:
 
 
 class _Piece:
-    """A piece on its way: where it began, and the digest of what came."""
+    """Hashes the bytes of one PATCH as they arrive."""
 
     def __init__(self, start: int, checksum: Checksum | None) -> None:
         self.start = start

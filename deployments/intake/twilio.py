@@ -32,7 +32,7 @@ class TwilioAccount:
 
     @property
     def place(self) -> SourceCredential:
-        """Where its recordings lie, with the credentials for them."""
+        """Address of the account's recordings, with the credentials for them."""
         credentials = base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
         return SourceCredential(
             name=f"twilio {self.sid}",
@@ -92,6 +92,6 @@ class RecordingCallback:
 
     @property
     def source(self) -> str:
-        """Where the recording is fetched from; Twilio mixes both channels into one unless asked for both."""
+        """URL of the recording; Twilio mixes both channels into one unless asked for both."""
         both = self.n_channels == 2 and "?" not in self.url
         return f"{self.url}.wav?RequestedChannels=2" if both else self.url

@@ -27,7 +27,7 @@ MAX_DETAIL_CHARS = 500
 
 
 class DeliveryOutcome(Enum):
-    """What an attempt came to. ``REFUSED``: another one would be no better. ``GONE``: the target wants no more."""
+    """The outcome of an attempt. ``REFUSED``: a retry would not help. ``GONE``: the target wants no more messages."""
 
     DELIVERED = auto()
     AGAIN = auto()
@@ -75,7 +75,7 @@ class DeliveryWorker:
         jitter: Callable[[], float] = random.random,
         counters: CoordinatorMetrics | None = None,
     ) -> None:
-        """``clock`` gives Unix seconds, ``jitter`` numbers from 0 to 1."""
+        """Take a ``clock`` of Unix seconds, and a ``jitter`` that gives numbers from 0 to 1."""
         self._outbox = outbox
         self._senders = senders
         self._options = options or DeliveryOptions()
@@ -100,7 +100,7 @@ class DeliveryWorker:
             await asyncio.gather(*self._underway, return_exceptions=True)
 
     async def take(self) -> int:
-        """Begin with what is due, as far as there is room; return how many."""
+        """Start due deliveries up to the limit of concurrent ones; return how many."""
         room = self._options.max_at_once - len(self._underway)
         if room <= 0:
             return 0
@@ -115,7 +115,7 @@ class DeliveryWorker:
         return len(taken)
 
     async def _pause(self) -> None:
-        """Until something has ended, which makes room, or the time for another look has come."""
+        """Wait until a delivery has ended, which makes room, or until the next poll is due."""
         if self._underway:
             await asyncio.wait(self._underway, timeout=self._options.poll_s, return_when=asyncio.FIRST_COMPLETED)
         else:

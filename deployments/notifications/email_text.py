@@ -1,4 +1,4 @@
-"""What stands in an e-mail, in English or Chinese."""
+"""Write the text of an e-mail, in English or Chinese."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_SUBJECT_CHARS = 150
 
 @dataclass(frozen=True, kw_only=True)
 class EmailContent:
-    """What there is to say. ``minutes`` is the content of ``minutes.json``; ``links`` are URLs of results by name."""
+    """The content of an e-mail. ``minutes`` is that of ``minutes.json``; ``links`` are URLs of results by name."""
 
     title: str
     failed: bool

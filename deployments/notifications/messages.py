@@ -1,4 +1,4 @@
-"""Notices: which messages a change of a job brings, and what stands in them."""
+"""Derive the messages of a job's change, and their content."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ NOT_TOLD = frozenset({"options"})
 
 @dataclass(frozen=True, kw_only=True)
 class JobNotifications:
-    """Whom a tenant's jobs notify. A job's own ``webhook_url`` takes the place of its tenant's.
+    """The recipients of a tenant's job notifications. A job's own ``webhook_url`` takes the place of its tenant's.
 
     ``public_url`` (scheme and host) goes before the URLs of results. ``webhooks`` are URLs by tenant, ``webhook`` that
     of all other tenants; empty: none.
@@ -39,7 +39,7 @@ class JobNotifications:
         """Return the messages about a job that is written ``after`` it was ``before``, ``at_s`` in Unix seconds.
 
         Webhooks tell of every end and of minutes that followed it, e-mails of an end once there is nothing more to
-        come: not of a cancelled job, and not before its parked minutes are there.
+        come: not of a cancelled job, and not before its deferred minutes are there.
         """
         event = _event(before, after)
         if not event:

@@ -41,9 +41,9 @@ def new_secret() -> str:
 
 
 def signature_headers(message_id: str, body: bytes, *, timestamp_s: int, secrets: Sequence[bytes]) -> dict[str, str]:
-    """The headers of one attempt. Each secret signs: while one is replaced, receivers may know the old or the new.
+    """Return the headers of one attempt, with a signature by each secret: receivers may know the old or the new one.
 
-    Signed are the id, ``timestamp_s`` (Unix seconds of the attempt) and the body, joined by full stops.
+    Each signs the id, ``timestamp_s`` (Unix seconds of the attempt) and the body, joined by full stops.
     """
     signed = f"{message_id}.{timestamp_s}.".encode() + body
     digests = (hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets)

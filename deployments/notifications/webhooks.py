@@ -55,7 +55,7 @@ class WebhookSender:
         user_agent: str = "MeetMemo",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``clock`` gives Unix seconds."""
+        """Take the ``secrets`` by tenant, and a ``clock`` of Unix seconds."""
         self._secrets = secrets
         self._limits = limits
         self._user_agent = user_agent

@@ -35,7 +35,7 @@ _JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?P<kind>source$|work/|
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How many days an ended job is kept, by tenant; 0 is for ever. ``results_days`` is for tenants not named.
+    """Days that an ended job is kept, by tenant; 0 is for ever. ``results_days`` is for tenants not named.
 
     ``audio_days`` is how long copies of recordings are kept, where jobs asked for it; 0 is not at all.
     """
@@ -45,7 +45,7 @@ class Retention:
     tenants: Mapping[str, float] = field(default_factory=dict)
 
     def days_of(self, tenant: str) -> float:
-        """Days for one tenant."""
+        """Return the days for one tenant."""
         return self.tenants.get(tenant, self.results_days)
 
     @property
@@ -141,7 +141,7 @@ def expire_batches(book: BatchRepository, retention: Retention, *, now_s: float)
 
 
 def expire_parked(ledger: Ledger, store: BlobStore) -> list[str]:
-    """Forget minutes that were to be written of jobs that are gone; return the jobs' ids."""
+    """Delete deferred requests for minutes of jobs that no longer exist; return the jobs' ids."""
     expired = []
     for mark in list(store.list(PARKED_MINUTES.prefix)):
         keys = PARKED_MINUTES.job_of(mark)
@@ -184,9 +184,10 @@ def expire_audio(
 def enforce_retention(
     ledger: Ledger, store: BlobStore, retention: Retention, now_s: float, book: BatchRepository | None = None
 ) -> Sequence[str]:
-    """What is over goes: open uploads, leftovers, jobs, their batches, kept audio, what tenants have beside their jobs.
+    """Delete everything past its retention: open uploads, leftovers, jobs, their batches, kept audio, tenants' other
+    blobs.
 
-    Last the traces of all that in the ledger's file, and of what was erased meanwhile.
+    Scrub the ledger's file last, so that no deleted row stays in it. Returns what was deleted.
     """
     own = owns(ledger, store)
     beside = TenantLeftovers()
@@ -204,7 +205,7 @@ def enforce_retention(
 
 
 def _owner(key: str) -> tuple[str, str] | None:
-    """Tenant and job of a key that may have to go when the job has ended."""
+    """Return tenant and job of a key that may have to be deleted once the job has ended."""
     match = _JOB_KEY.match(key)
     return (match["tenant"], match["job"]) if match and is_tenant(match["tenant"]) else None
 

@@ -14,7 +14,7 @@ MAX_SHARE = 0.1
 
 
 class Scrubber:
-    """Belongs to one event loop. What a process that ends leaves undone is for housekeeping."""
+    """Scrubs erased rows from the ledger's file; housekeeping does so for ended processes. Belongs to one loop."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What tenants have beside their jobs and need no more: which job paid for which minutes, and what days cost."""
+"""Expire a tenant's blobs beside its jobs: which job paid for which minutes, and the spending by day."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ class TenantLeftovers:
             self._spending.append(key)
 
     def expire(self, store: BlobStore, *, now_s: float) -> list[str]:
-        """Delete what names minutes that are gone, and spending of long ago; return the keys."""
+        """Delete references to erased minutes, and the spending of long ago; return the keys."""
         expired = [key for key in self._lost if not _leads_anywhere(store, key)]
         oldest = (datetime.fromtimestamp(now_s, UTC) - timedelta(days=SPENDING_DAYS)).date()
         for key in self._spending:

@@ -1,1 +1,1 @@
-"""What the API takes and gives (Pydantic), in one place for routes, batches and webhooks."""
+"""Pydantic models of the API's requests and responses, shared by routes, batches and webhooks."""

@@ -66,7 +66,7 @@ class BatchRequest(ApiModel):
 
 
 class EstimateBody(ApiModel):
-    """What probing found: ``cost_usd`` is null where no price is configured, ``wall_s`` where no speed is known."""
+    """The result of probing: ``cost_usd`` is null where no price is configured, ``wall_s`` where no speed is known."""
 
     audio_h: float
     n_probed: int
@@ -177,7 +177,7 @@ class EntryPage(ApiModel):
 
 
 class Retried(ApiModel):
-    """What a retry took on again."""
+    """The entries that a retry queued again."""
 
     n_retried: int
     batch: BatchBody

@@ -29,7 +29,7 @@ class ProgressBody(ApiModel):
 
 
 class JobUsageBody(ApiModel):
-    """What a job took on the cluster, as far as it has come; tokens and money are with its minutes."""
+    """The resources a job has used on the cluster so far; tokens and money are with its minutes."""
 
     device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
     cpu_s: float = Field(description="Processor seconds of decoding and cutting.")
@@ -78,7 +78,7 @@ class UsageBody(ApiModel):
 
 
 class MinutesBody(ApiModel):
-    """What became of a job's minutes."""
+    """The state of a job's minutes."""
 
     state: Literal["written", "parked", "failed"] = Field(
         description="`parked`: they follow when the language model answers, the budget is fresh, prices are low."
@@ -203,7 +203,7 @@ def result_path(job_id: str, name: str) -> str:
 
 
 def host_of(address: str) -> str:
-    """The host of a URL, or the domain of an e-mail address: as much as logs may hold, which no erasure reaches."""
+    """Return the host of a URL, or the domain of an e-mail address: logs, which no erasure reaches, hold no more."""
     parts = urlsplit(address)
     return (parts.netloc if parts.scheme else address).rpartition("@")[2]
 
@@ -242,7 +242,7 @@ class JobQuery(ApiModel):
 
 
 class Purged(ApiModel):
-    """What was erased of a job."""
+    """The blobs that were erased of a job."""
 
     id: str
     deleted: list[str] = Field(description="Keys of the blobs that were deleted.")

@@ -1,4 +1,4 @@
-"""What travels over HTTP: pydantic models of options, requests and problems, to and from the domain's dataclasses."""
+"""Pydantic models of options, requests and problems, converted to and from the domain's dataclasses."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -35,7 +35,7 @@ def with_options(*options: Option, may_be_null: bool = False) -> Callable[[type[
 
 @with_options(*options_of())
 class Options(ApiModel):
-    """What a submitter may choose about a job."""
+    """The options of a job that a submitter may choose."""
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:
@@ -84,7 +84,7 @@ def _message(text: str) -> str:
 
 @with_options(*(option for option in options_of() if option.concern == "minutes"), may_be_null=True)
 class MinutesOverrides(ApiModel):
-    """How to write minutes anew: what is given replaces the job's own option, the rest stays."""
+    """Options for writing minutes anew: given ones replace the job's own, the rest stays."""
 
     minutes: Literal["auto", "extractive", "llm"] | None = Field(None, description="Who writes them.")
     version: int | None = Field(

@@ -1,4 +1,4 @@
-"""What a submitter calls a recording: ``external_id`` and ``metadata``, given wherever options are."""
+"""A submitter's references to a recording: ``external_id`` and ``metadata``, given wherever options are."""
 
 import json
 from typing import Annotated, Any, Self
@@ -18,7 +18,7 @@ _Value = Annotated[str, StringConstraints(max_length=256, pattern=NO_CONTROLS)]
 
 
 class ReferenceFields(ApiModel):
-    """Where a recording comes from; given beside the options, in any of their places."""
+    """The origin of a recording; given beside the options, in any of their places."""
 
     external_id: ExternalId | None = Field(
         None,

@@ -10,7 +10,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class SourceLimits:
-    """What may be pulled from a URL.
+    """Limits on the URLs that recordings are pulled from.
 
     ``schemes`` are those of a source URL. ``file:`` sources are read only below ``file_roots``.
     Addresses that are not public are refused unless ``allow_private``. ``places`` are pulled from with credentials of

@@ -52,7 +52,7 @@ class SourceCredential:
 
     @cached_property
     def folder(self) -> SourceUrl:
-        """What it covers, with everything below."""
+        """The URL that it covers, with everything below."""
         return SourceUrl.of(self.url)
 
     def covers(self, url: str) -> bool:
@@ -64,6 +64,6 @@ class SourceCredential:
 
 
 def credential_for(url: str, places: Sequence[SourceCredential], tenant: str | None) -> SourceCredential | None:
-    """The place a tenant's URL lies in, the most specific one; None where there is none. None as tenant: anybody's."""
+    """Return the most specific credential for a tenant's URL, or None. Tenant None: any tenant's."""
     open_to = [place for place in places if tenant is None or not place.tenants or tenant in place.tenants]
     return max((place for place in open_to if place.covers(url)), key=lambda place: len(place.url), default=None)

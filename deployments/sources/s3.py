@@ -35,7 +35,7 @@ class Found:
 
 
 class Page:
-    """A part of a listing: objects in a row, in the order of their keys."""
+    """Holds a part of a listing: consecutive objects in the order of their keys."""
 
     def __init__(self, objects: Sequence[Found]) -> None:
         self.objects = objects
@@ -68,7 +68,7 @@ def fetch_object(url: str, destination: Path, place: SourceCredential, max_bytes
     """Pull an object into a file; return its name. Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`."""
     bucket, key = bucket_and_key(url)
     with _mapped(url):
-        client = _client(place)
+        client = client_of(place)
         n_bytes = client.head_object(Bucket=bucket, Key=key)["ContentLength"]
         if n_bytes > max_bytes:
             raise _too_large(url, max_bytes)
@@ -90,7 +90,7 @@ def read_sidecar_of(url: str, place: SourceCredential) -> bytes | None:
 
 
 class _BoundedFile(io.BufferedWriter):
-    """A file for an object that may be replaced by a larger one after its size was asked for."""
+    """Bounds the bytes of an object that may be replaced by a larger one after its size was read."""
 
     def __init__(self, path: Path, max_bytes: int, url: str) -> None:
         super().__init__(io.FileIO(path, "wb"))
@@ -114,7 +114,7 @@ def _read_small(bucket: str, key: str, place: SourceCredential, max_bytes: int) 
 
     with _mapped(s3_url(bucket, key)):
         try:
-            with _client(place).get_object(Bucket=bucket, Key=key)["Body"] as body:
+            with client_of(place).get_object(Bucket=bucket, Key=key)["Body"] as body:
                 return body.read(max_bytes)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404", "NotFound"):
@@ -134,7 +134,7 @@ def list_pages(url: str, place: SourceCredential) -> Iterator[Page]:
     if prefix and prefix == place.folder.key:
         prefix += "/"  # eu would list europe/ too
     with _mapped(url):
-        for page in _client(place).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for page in client_of(place).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             yield Page(
                 [
                     Found(bucket=bucket, key=item["Key"], n_bytes=item["Size"], etag=item.get("ETag", "").strip('"'))
@@ -145,7 +145,8 @@ def list_pages(url: str, place: SourceCredential) -> Iterator[Page]:
 
 
 @functools.lru_cache(maxsize=32)
-def _client(place: SourceCredential) -> "S3Client":
+def client_of(place: SourceCredential) -> "S3Client":
+    """Return the client for a place, one for all that is asked of it."""
     # boto3 takes a second to import, which only those who pull from a bucket should wait for.
     from pipelines.storage.s3_client import connect
 

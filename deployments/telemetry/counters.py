@@ -41,7 +41,7 @@ NOT_OURS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsOptions:
-    """How tenants are classed, and when a job is in time: within ``base_s`` plus ``per_audio_s`` times its length."""
+    """The classes of tenants, and the objective of a job: ``base_s`` plus ``per_audio_s`` times its length."""
 
     tenant_classes: Mapping[str, str] = field(default_factory=dict)
     base_s: float = 300.0
@@ -58,10 +58,10 @@ class MetricsOptions:
 
 
 class CoordinatorMetrics:
-    """The registry, and one method for each thing that happens."""
+    """Keeps the Prometheus registry, with one method for each event to count."""
 
     def __init__(self, models: Iterable[str] = (), options: MetricsOptions | None = None) -> None:
-        """Series of known models and classes are there from the start, so that a first failure is an increase."""
+        """Start the series of known models and classes at 0, so that a first failure is an increase."""
         self.options = options or MetricsOptions()
         self._registry = CollectorRegistry()
         self._declare_jobs()
@@ -172,19 +172,19 @@ class CoordinatorMetrics:
     # Jobs
 
     def arrived(self, n_jobs: int) -> None:
-        """Ingestion took jobs."""
+        """Count jobs that Ingestion accepted."""
         self._submitted.inc(n_jobs)
 
     def begun(self, job: Job) -> None:
-        """A queued job was taken in hand."""
+        """Count a queued job that was begun."""
         self._begun.labels(*self._labels(job)).inc()
 
     def recovered(self) -> None:
-        """A job of an earlier Coordinator was taken in hand."""
+        """Count a job taken over from an earlier Coordinator."""
         self._recovered.inc()
 
     def ended(self, job: Job, now_s: float) -> None:
-        """A job has ended, at ``now_s`` (Unix seconds)."""
+        """Count a job that ended at ``now_s`` (Unix seconds)."""
         labels = self._labels(job)
         self._ended.labels(job.state.value, *labels).inc()
         self._job_device_s.labels(*labels).inc(job.usage.device_s)
@@ -209,27 +209,27 @@ class CoordinatorMetrics:
     # Steps
 
     def chunk_done(self, job: Job, audio_s: float) -> None:
-        """A chunk of the job was transcribed."""
+        """Count the seconds of a transcribed chunk."""
         self._transcribed.labels(*self._labels(job)).inc(audio_s)
 
     def reused(self, job: Job, audio_s: float) -> None:
-        """The job took the transcript of an earlier one."""
+        """Count the seconds of a job that reused an earlier transcript."""
         self._reused_s.labels(*self._labels(job)).inc(audio_s)
 
     def retried(self, model: str, cause: str) -> None:
-        """A chunk comes back: its own fault (``item``), its replica's (``replica``) or the store's (``storage``)."""
+        """Count a chunk that comes back, by cause: itself (``item``), its ``replica``, or the store (``storage``)."""
         self._retries.labels(model, cause).inc()
 
     def routed(self, model: str, canary_model: str, n_chunks: int) -> None:
-        """Chunks of jobs for a model were queued for the one that stands in."""
+        """Count chunks of jobs for a model that were queued for its canary model."""
         self._routed.labels(model, canary_model).inc(n_chunks)
 
     def quarantined(self, model: str) -> None:
-        """A chunk was given up."""
+        """Count a chunk that was given up."""
         self._quarantined.labels(model).inc()
 
     def batch(self, model: str, report: BatchReport, window_s: float) -> None:
-        """A Transcriber reported a batch of rows that are ``window_s`` long at most."""
+        """Record a Transcriber's report on a batch of rows that are ``window_s`` long at most."""
         self._batches.labels(model).inc()
         self._rows.labels(model).inc(report.n_rows)
         self._fill.labels(model).observe(report.n_rows / max(1, report.max_rows))
@@ -244,7 +244,7 @@ class CoordinatorMetrics:
         self.store_calls("transcriber", report.store_calls)
 
     def segmented(self, report: SegmentReport) -> None:
-        """A Segmenter reported a recording."""
+        """Record a Segmenter's report on a recording."""
         for span in report.spans:
             self._source_decode_s.observe(span.decode_s)
             self._vad_s.observe(span.vad_s)
@@ -252,7 +252,7 @@ class CoordinatorMetrics:
         self.store_calls("segmenter", report.store_calls)
 
     def written(self, report: WritingReport) -> None:
-        """The MinutesWriter reported a job."""
+        """Record the MinutesWriter's report on a job."""
         self._minutes.labels(report.outcome).inc()
         if report.outcome == "written":
             self._minutes_s.labels(report.writer).observe(report.minutes_s)
@@ -266,12 +266,12 @@ class CoordinatorMetrics:
         self.store_calls("minutes_writer", report.store_calls)
 
     def delivered(self, channel: Channel, state: DeliveryState, seconds: float) -> None:
-        """A webhook or an e-mail was tried: what is ``pending`` then is tried again."""
+        """Count an attempt to send a webhook or an e-mail; one that is ``pending`` then is tried again."""
         self._deliveries.labels(channel, state.value).inc()
         self._delivery_s.labels(channel).observe(seconds)
 
     def store_calls(self, actor: str, calls: Iterable[StoreCall]) -> None:
-        """An actor called the blob store."""
+        """Record an actor's calls of the blob store."""
         for call in calls:
             self._store_s.labels(actor, call.operation).observe(call.seconds)
             self._store_errors.labels(actor, call.operation).inc(call.failed)

@@ -10,7 +10,7 @@ from pipelines.core import ModelInfo
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingWork:
-    """What waits for one class of tenants and one model; ``oldest_s`` is the age of its oldest job that has not ended.
+    """The queue of one class of tenants and one model; ``oldest_s`` is the age of its oldest job that has not ended.
 
     ``backlog_audio_s``: recording found but not transcribed, of begun jobs; the length of ``n_queued`` others is not
     known yet.

@@ -33,7 +33,7 @@ class BatchReport:
 
 @dataclass(frozen=True, kw_only=True)
 class SpanTiming:
-    """What cutting one span took: decoding its source, and finding and cutting its speech."""
+    """Seconds spent on one span: decoding its source, and finding and cutting its speech."""
 
     audio_s: float
     decode_s: float

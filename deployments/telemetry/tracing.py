@@ -24,9 +24,9 @@ def use(provider: trace.TracerProvider | None) -> None:
 
 @contextmanager
 def span(name: str, parent: str, **attributes: str | int | float) -> Iterator[str]:
-    """A span for the duration of the block, under the parent's ``traceparent`` ("": it begins a trace).
+    """Open a span for the duration of the block, under the parent's ``traceparent`` ("": it begins a trace).
 
-    Gives the span's own ``traceparent``, "" where nothing is traced.
+    Yields the span's own ``traceparent``, "" where nothing is traced.
     """
     if _provider is None:
         yield ""
@@ -39,7 +39,7 @@ def span(name: str, parent: str, **attributes: str | int | float) -> Iterator[st
 
 
 def past_span(name: str, parent: str, seconds: float, **attributes: str | int | float) -> None:
-    """A span that has just ended and took so long. Without a parent there is nothing to add it to."""
+    """Record a span that has just ended and took ``seconds``; without a parent nothing is recorded."""
     if _provider is None or not parent:
         return
     end_ns = time.time_ns()

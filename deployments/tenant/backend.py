@@ -41,7 +41,7 @@ class Backend:
 
     @property
     def limits(self) -> IngestionLimits:
-        """What is taken now."""
+        """The limits in force now."""
         return self.live.now
 
     def for_tenant(self, tenant: str) -> TenantJobs:

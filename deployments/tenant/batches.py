@@ -31,7 +31,7 @@ _PAGE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class TenantBatches:
-    """What one tenant may see and do with its batches; ``usd_per_hour`` is what an hour of audio costs, if known."""
+    """The batches of one tenant; ``usd_per_hour`` is the price of an hour of audio, if known."""
 
     tenant: str
     book: BatchRepository

@@ -23,7 +23,7 @@ _CHECK_EVERY = 100  # new jobs between two looks at the backlog
 
 
 class NotedObject(ApiModel):
-    """What became of an object: a new job, the job it brought before, or why it brings none.
+    """The outcome for an object: a new job, the job it brought before, or why it brings none.
 
     `refused` is a recording whose sidecar is wrong, or names the external id of another one.
     """
@@ -36,7 +36,7 @@ class NotedObject(ApiModel):
 
 
 class Noted(ApiModel):
-    """What became of the objects; ``more`` says that a sweep found more than it takes at once."""
+    """The outcomes for the objects; ``more`` says that a sweep found more than it takes at once."""
 
     objects: list[NotedObject]
     more: bool = False

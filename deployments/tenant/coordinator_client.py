@@ -15,7 +15,7 @@ from pipelines.ledger.protocol import Ledger
 T = TypeVar("T")
 
 ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being replaced holds calls for seconds
-SCRAPE_TIMEOUT_S = 8.0  # less than Prometheus waits, more than storage that is away makes the Coordinator wait
+SCRAPE_TIMEOUT_S = 8.0  # less than Prometheus waits, more than the Coordinator waits for unavailable storage
 RETRY_S = 5.0  # after a call failed, do not try again before
 REFUSING_FRESH_S = 1.0
 POLL_S = 1.0  # between looks into the ledger while the Coordinator does not answer
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class CoordinatorClient:
-    """Calls with a time-out and a way out. Belongs to one event loop.
+    """Calls the Coordinator with a time-out, and does without it when it fails. Belongs to one event loop.
 
     While the Coordinator does not answer, all who follow jobs share one look into the ledger every `POLL_S`.
     """
@@ -35,12 +35,12 @@ class CoordinatorClient:
         self._silent_until_s = float("-inf")  # on the loop's clock
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
-        self._n_untold = 0  # jobs that arrived since the Coordinator last heard of any
+        self._n_untold = 0  # jobs that arrived since the last wake-up of the Coordinator
         self._refusing = False
         self._refusing_until_s = float("-inf")  # on the loop's clock
 
     def wake(self, n_arrived: int = 0) -> None:
-        """Tell the Coordinator to look into the ledger, soon and without waiting; calls meanwhile become one.
+        """Have the Coordinator read the ledger soon, without waiting for it; calls meanwhile are merged into one.
 
         ``n_arrived`` says how many new jobs it will find there.
         """
@@ -63,25 +63,25 @@ class CoordinatorClient:
         return True
 
     async def metrics(self) -> bytes | None:
-        """Return what the Coordinator counts and measures; None when nobody answers."""
+        """Return the Coordinator's metrics; None when it does not answer."""
         return await self._ask(self._coordinator.metrics(), SCRAPE_TIMEOUT_S)
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
-        """Estimate seconds to the end for live jobs; empty when nobody answers."""
+        """Estimate seconds to the end of live jobs; empty when the Coordinator does not answer."""
         if not job_ids or self._silent:
             return {}
         return await self._ask(self._coordinator.eta(job_ids), ANSWER_TIMEOUT_S) or {}
 
     async def status(self) -> ClusterStatus | None:
-        """Describe the cluster; None when nobody answers."""
+        """Describe the cluster; None when the Coordinator does not answer."""
         return await self._ask(self._coordinator.status(), ANSWER_TIMEOUT_S)
 
     async def story(self, job_id: str) -> tuple[StoryEntry, ...] | None:
-        """Return what happened to a job lately; None when nobody answers."""
+        """Return a job's latest events; None when the Coordinator does not answer."""
         return await self._ask(self._coordinator.story(job_id), ANSWER_TIMEOUT_S)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus | None:
-        """Begin or end draining, or tell how far it is; None when nobody answers."""
+        """Begin or end draining, or return its progress; None when the Coordinator does not answer."""
         status = await self._ask(self._coordinator.drain(begin=begin, refuse=refuse), ANSWER_TIMEOUT_S)
         if status is not None:
             self._refusing, self._refusing_until_s = status.refusing, _now_s() + REFUSING_FRESH_S
@@ -142,7 +142,7 @@ def _now_s() -> float:
 
 
 def _is_news(known: Job, job: Job) -> bool:
-    """Say whether ``job`` is later than ``known``; the ledger may lag behind what the Coordinator told."""
+    """Say whether ``job`` is later than ``known``; the ledger may lag behind the Coordinator."""
     if job.version != known.version:
         return job.version > known.version
     return job.progress.done_s > known.progress.done_s or job.progress.audio_s > known.progress.audio_s

@@ -56,7 +56,7 @@ class ResultStream:
 
 @dataclass(frozen=True, kw_only=True)
 class TenantJobs:
-    """What one tenant may see and do; another tenant's jobs are unknown here.
+    """The jobs of one tenant; another tenant's jobs are unknown here.
 
     ``public_url`` ("" or scheme and host) goes before every URL in an answer.
     """
@@ -259,7 +259,7 @@ class TenantJobs:
         return [origin, *await in_thread(self._rewritings, origin)]
 
     async def transcribed(self, job: Job) -> Job:
-        """The job whose transcript a job took, which has its versions; itself where it took none or that was erased."""
+        """Return the job whose transcript and versions a job reused; itself if it reused none or that was erased."""
         with contextlib.suppress(JobUnknown):
             return await self.get(job.minutes_of) if job.minutes_of else job
         return job
@@ -278,7 +278,7 @@ class TenantJobs:
         return await in_thread(self.ledger.outbox.of_job, self.tenant, job_id)
 
     async def recent_deliveries(self, states: Collection[DeliveryState], limit: int) -> Sequence[Delivery]:
-        """Messages about all jobs, newest first."""
+        """Return the messages about all jobs, newest first."""
         return await in_thread(self.ledger.outbox.recent, self.tenant, states=states, limit=limit)
 
     async def redeliver(self, job_id: str, delivery_id: str) -> Delivery:

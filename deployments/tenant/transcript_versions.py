@@ -54,9 +54,9 @@ class TranscriptVersions:
         return await in_thread(self._save, origin, base, held, edits, author, note)
 
     async def read(self, job_id: str, version: int | None) -> tuple[bytes, str]:
-        """A version (None: the newest) as ``transcript.json`` with the segments that were struck out; and its ETag.
+        """Return a version (None: the newest) as ``transcript.json``, struck-out segments included, and its ETag.
 
-        Raises `JobUnknown`, `NotFound` for a version that is not there, `IllegalTransition` without a transcript.
+        Raises `JobUnknown`, `NotFound` for a missing version, `IllegalTransition` without a transcript.
         """
         origin = await self._origin(job_id)
         held = await self._corrections(origin)

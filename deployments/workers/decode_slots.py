@@ -42,7 +42,7 @@ class DecodeSlots:
 
     @property
     def n_busy(self) -> int:
-        """Lanes that decode now."""
+        """Number of slots that decode now."""
         return len(self._since_s)
 
     @property

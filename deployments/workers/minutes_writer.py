@@ -1,6 +1,6 @@
 """The MinutesWriter: turns a stored transcript into minutes and documents, at once or later.
 
-Minutes that a language model cannot write for now are parked: the job has its transcript's documents and a note, and
+Minutes that a language model cannot write for now are deferred: the job has its transcript's documents and a note, and
 `follow_up` writes the minutes when the model answers again, across restarts.
 """
 
@@ -38,7 +38,7 @@ from pipelines.storage.protocol import BlobStore
 log = structlog.get_logger()
 
 PARKED_NOTE = "The minutes are parked and will follow: "
-# What the parking writes at once; the writer's own limit bounds the calls.
+# Deferred minutes written at once; the writer's own limit bounds the calls.
 MAX_FOLLOW_UPS = 100
 # Jobs whose minutes are being written: each holds its transcript in memory while it waits for a call.
 MAX_AT_ONCE = 500
@@ -58,7 +58,8 @@ class MinutesWriter:
         templates: Templates | None = None,
         max_at_once: int = MAX_AT_ONCE,
     ) -> None:
-        """``clock`` gives Unix seconds; jobs beyond ``max_at_once`` are parked: none waits in line without bound.
+        """Take a ``clock`` of Unix seconds; jobs beyond ``max_at_once`` are deferred, so that no queue grows without
+        bound.
 
         ``templates`` None: each in a process of its own.
         """
@@ -111,11 +112,11 @@ class MinutesWriter:
         return await self._finish(request, transcript, paid, record, report)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
-        """Write what is parked, if its time has come and the model answers; returns how many minutes followed.
+        """Write deferred minutes that are due, if the model answers; return how many were written.
 
-        When somebody asked to resume, the time has come for all.
+        After a request to resume, all are due.
 
-        Raises ``StoreUnavailable``. What fails for another reason stays parked for the next time.
+        Raises ``StoreUnavailable``. A request that fails for another reason stays deferred.
         """
         resumed = await asyncio.to_thread(self._deferred.consume_resume_request)
         if resumed:
@@ -142,7 +143,7 @@ class MinutesWriter:
         return 1 + sum(await asyncio.gather(*(follow(entry) for entry in parked)))
 
     async def _follow(self, entry: Parked, coordinator: FollowUpPort, *, at_once: bool) -> bool:
-        """Write one parked job's minutes; False when they stay parked."""
+        """Write one job's deferred minutes; return False when they stay deferred."""
         try:
             written = await self._write_parked(entry.request, at_once=at_once)
             if written is not None:
@@ -163,7 +164,7 @@ class MinutesWriter:
         return True
 
     async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> WrittenResults | None:
-        """Minutes and documents of a parked job; None when the job was deleted meanwhile."""
+        """Write minutes and documents of a deferred job; returns None when the job was deleted meanwhile."""
         try:
             transcript = await self._transcript(request)
         except BlobMissing:

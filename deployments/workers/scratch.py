@@ -1,6 +1,6 @@
 """Folders for what a step writes on its machine's disk: gone when the step ends, or once its process was killed.
 
-Each is locked as long as its process lives, so that `sweep_scratch` can tell those that nobody holds any more. They may
+Each is locked as long as its process lives, so that `sweep_scratch` can find those without an owner. They may
 hold whole recordings.
 """
 
@@ -18,7 +18,7 @@ _LOCK = "scratch.lock"
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder of its own, for the length of the block."""
+    """Create a folder for the duration of the block."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         unlocked = folder / "unlocked"  # `sweep_scratch` does not look at this name

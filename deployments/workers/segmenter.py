@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions:
-    """How to cut, and what is too much to decode; a span that takes longer than ``span_timeout_s`` hangs.
+    """Options of segmentation, and limits of decoding; a span that takes longer than ``span_timeout_s`` hangs.
 
     ``tenants`` holds those whose recordings may be longer or wider, or not so long, than everybody's.
     """
@@ -61,7 +61,7 @@ class Segmenter:
     """Splits one source per call; memory holds one span, whatever the recording's length."""
 
     def __init__(self, *, store: BlobStore, options: SegmenterOptions, decode: Decoder = DecodingHere) -> None:
-        """Recordings from outside are decoded by a `pipelines.audio.sandbox.IsolatedDecoder`."""
+        """Take a ``decode``, which for untrusted recordings is a `pipelines.audio.sandbox.IsolatedDecoder`."""
         self._store = MeasuredStore(store)
         self._decode = decode
         self._options = options
@@ -144,7 +144,7 @@ class Segmenter:
             return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
 
     def _source(self, keys: JobKeys) -> BlobRef:
-        """Return a source that an earlier call stored and could not tell about."""
+        """Return a source that an earlier call stored but could not report."""
         with self._store.open(keys.source) as file:
             n_bytes, sha256 = hash_stream(file)
         return BlobRef(key=keys.source, n_bytes=n_bytes, sha256=sha256)

@@ -33,6 +33,6 @@ class Stopwatch:
             yield item
 
     def lap_s(self) -> float:
-        """Wall seconds since this was asked last."""
+        """Return the wall seconds since the last call."""
         lap_s, self._lap_s = self.wall_s - self._lap_s, self.wall_s
         return lap_s

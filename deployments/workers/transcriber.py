@@ -42,12 +42,13 @@ _READERS = 8
 
 @dataclass
 class _Batch:
-    """What is measured while a batch is on the device; times of `time.perf_counter`.
+    """Measurements of a batch on the device; times are those of ``clock``.
 
-    ``decode_slots`` is what the device has, ``busy_slots`` how many of them decoded when this batch began, itself
-    included.
+    ``decode_slots`` is the number of the device's slots, ``busy_slots`` how many of them decoded when this batch began,
+    its own included.
     """
 
+    clock: Callable[[], float]
     began_s: float
     decode_slots: int = 1
     busy_slots: int = 1
@@ -61,11 +62,11 @@ class _Batch:
     @contextlib.contextmanager
     def decoding(self) -> Iterator[None]:
         """Count what the engine takes: of the device its slot, of the process's processor time its share."""
-        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        wall_s, cpu_s = self.clock(), time.process_time()
         try:
             yield
         finally:
-            self.device_s += (time.perf_counter() - wall_s) / self.decode_slots
+            self.device_s += (self.clock() - wall_s) / self.decode_slots
             self.cpu_s += (time.process_time() - cpu_s) / self.busy_slots
 
     def shared(self, items: Sequence[WorkItem], results: Sequence[ChunkResult]) -> list[ChunkResult]:
@@ -113,6 +114,7 @@ class Transcriber:
         )
         self._hang_s = hang_s
         self._device_fault = ""
+        self._clock = clock
         self.decode_slots = DecodeSlots(decode_slots, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
         self._n_pulls = 0
@@ -154,11 +156,11 @@ class Transcriber:
             model=self._info.name,
             chunks=[(item.tenant, item.job_id, item.chunk.index) for item in items],
         )
-        claimed_s = time.perf_counter()
+        claimed_s = self._clock()
         heard = await asyncio.gather(*(self._in_pool(item) for item in items))
         outcomes = [unread for unread in heard if isinstance(unread, Outcome)]
         ready = [read for read in heard if not isinstance(read, Outcome)]
-        read_s = time.perf_counter()
+        read_s = self._clock()
         async with self._slot.acquire(exclusive=items[0].alone):
             batch = await asyncio.get_running_loop().run_in_executor(self._device, self._timed, ready)
             outcomes += await self._keep_all(batch)  # the slot decodes the next batch meanwhile
@@ -185,6 +187,11 @@ class Transcriber:
         self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), report)
         return len(items)
 
+    def close(self) -> None:
+        """End the threads, after the batches and blobs that they work on. Blocks."""
+        self._device.shutdown()
+        self._pool.shutdown()
+
     def check(self) -> None:
         """Raise `DeviceLost`, or `TimedOut` while a batch hangs on the device: this process must be replaced."""
         self._check_device()
@@ -204,7 +211,9 @@ class Transcriber:
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
         with self.decode_slots.decoding() as n_busy:
-            batch = _Batch(began_s=time.perf_counter(), decode_slots=self.decode_slots.n_slots, busy_slots=n_busy)
+            batch = _Batch(
+                clock=self._clock, began_s=self._clock(), decode_slots=self.decode_slots.n_slots, busy_slots=n_busy
+            )
             self._decode(ready, batch)
         return batch
 
@@ -254,7 +263,7 @@ class Transcriber:
         return self._transcribe(rows[:half]) + self._transcribe(rows[half:])
 
     async def _keep_all(self, batch: _Batch) -> list[Outcome]:
-        """Store what was heard; return the whole batch's outcomes."""
+        """Store the results; return the whole batch's outcomes."""
         loop = asyncio.get_running_loop()
         stored = (loop.run_in_executor(self._pool, self._keep, item, result) for item, result in batch.heard)
         return [*batch.outcomes, *await asyncio.gather(*stored)]

@@ -1,4 +1,4 @@
-"""What a minutes document says, before any format decides how it looks.
+"""The content of a minutes document, independent of its format.
 
 Markdown, docx and pdf print the same blocks in the same order, so they cannot come to disagree.
 """
@@ -325,7 +325,7 @@ class Composer:
         return tuple(lines)
 
     def times(self, evidence: Evidence) -> Line:
-        """Times of the turns that hold the evidence, each leading there; at most three."""
+        """Return the times of the turns that hold the evidence, each a link there; at most three."""
         runs: list[Run] = []
         for segment in self._cited(evidence)[:MAX_CITED_TIMES]:
             if runs:
@@ -367,7 +367,7 @@ def _cell(text: str) -> tuple[Line, ...]:
 
 
 def _prose(text: str) -> Iterator[Paragraph]:
-    """Paragraphs of a summary; lines that begin with a list mark become bullets."""
+    """Yield the paragraphs of a summary; lines that begin with a list mark become bullets."""
     for line in text.splitlines():
         body = one_line(line)
         bullet = body.startswith(("- ", "* ", "• ", "– "))

@@ -278,5 +278,5 @@ def is_chinese(language: str) -> bool:
 
 
 def labels_for(language: str) -> Labels:
-    """Labels for documents in a language: Chinese for Chinese, English for every other."""
+    """Return the labels of documents in a language: Chinese for Chinese, English for every other."""
     return CHINESE if is_chinese(language) else ENGLISH

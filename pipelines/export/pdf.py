@@ -167,7 +167,7 @@ class _Composer:
 
 
 class _Canvas(Canvas):  # type: ignore[misc]  # reportlab is untyped
-    """A canvas that fills in the footers at the end, when the number of pages is known."""
+    """Fills in the footers at the end, when the number of pages is known."""
 
     def __init__(self, *args: Any, content: Content, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -198,7 +198,7 @@ class _Canvas(Canvas):  # type: ignore[misc]  # reportlab is untyped
 
 
 class _UndatedInfo(PDFInfo):  # type: ignore[misc]  # reportlab is untyped
-    """Document information without the dates, which would be either false or different each time."""
+    """Writes document information without dates, which would be either false or different each time."""
 
     def format(self, document: PDFDocument) -> bytes:
         entries = {

@@ -1,4 +1,4 @@
-"""Which font of the PDF shows which character.
+"""Choose the PDF's font of each character.
 
 Latin, Greek and Cyrillic use the embedded Noto Sans. Chinese, Japanese and Korean use the standard Asian fonts
 that PDF readers bring along (ISO 32000 predefined CMaps), so no large font file is needed. Scripts that need

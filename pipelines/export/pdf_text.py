@@ -23,7 +23,7 @@ _SCRIPT_GAP = 0.18  # ems between an ideograph and a Latin letter or digit, as w
 
 @dataclass(frozen=True, kw_only=True)
 class Ink:
-    """How a stretch of text looks and where it leads."""
+    """Style and link target of a stretch of text."""
 
     bold: bool = False
     colour: Color | None = None
@@ -69,7 +69,7 @@ _Glyphs = list[_Glyph]
 
 
 class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
-    """Lines of styled text, wrapped to the frame; ``label`` stands at the left of an indented first line.
+    """Lays out styled text, wrapped to the frame; ``label`` stands at the left of an indented first line.
 
     ``anchor`` names this place for links; ``outline`` adds it to the document's outline.
     """
@@ -95,7 +95,7 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         self._laid_out_for = -1.0
 
     def natural_width(self) -> float:
-        """Width in points of the longest line when none is broken."""
+        """Return the width in points of the longest line when none is broken."""
         lines = [line for source in self._source for line in self._lay_out(source, float("inf"))]
         return self._style.indent + max((line[-1].x + line[-1].width for line in lines if line), default=0.0)
 
@@ -229,5 +229,5 @@ def _scripts_meet(left: _Glyph, right: str, right_font: str) -> bool:
 
 @cache
 def _advance(character: str, font: str) -> float:
-    """Width of a character in ems."""
+    """Return the width of a character in ems."""
     return float(stringWidth(character, font, 1000)) / 1000

@@ -200,7 +200,7 @@ def _cheapest_cut(words: Sequence[_Token], sheet: "_Sheet") -> list[tuple[int, i
 
 
 def _break_cost(words: Sequence[_Token], cut: int) -> float:
-    """Cost of ending a cue before token ``cut``."""
+    """Return the cost of ending a cue before token ``cut``."""
     if cut == len(words) or ends_sentence(words[cut - 1].text):
         return 0.0
     if ends_clause(words[cut - 1].text):
@@ -224,7 +224,7 @@ class _Sheet:
         self._leads = [_NARROW if word.text.startswith(" ") else 0 for word in words]
 
     def width(self, first: int, last: int) -> int:
-        """Units that tokens ``first..last`` take on one line."""
+        """Return the units that tokens ``first..last`` take on one line."""
         return self._reached[last] - self._reached[first] - self._leads[first]
 
     def fits(self, first: int, last: int) -> bool:
@@ -242,12 +242,12 @@ class _Sheet:
         return self._text(first, cut), self._text(cut, last)
 
     def _longest_first_line(self, first: int, last: int) -> int:
-        """Token after the last one that still fits on the first line."""
+        """Return the index of the token after the last one that still fits on the first line."""
         limit = self._reached[first] + self._leads[first] + _LINE - self._indent
         return min(bisect_right(self._reached, limit) - 1, last)
 
     def _unevenness(self, first: int, cut: int, last: int) -> float:
-        """Difference of the lines' widths in lines, less a bonus for ending the first with punctuation."""
+        """Return the difference of the lines' widths in lines, less a bonus for ending the first with punctuation."""
         end = self._words[cut - 1].text
         bonus = _SENTENCE_BONUS if ends_sentence(end) else _CLAUSE_BONUS if ends_clause(end) else 0.0
         return abs(self.width(first, cut) + self._indent - self.width(cut, last)) / _LINE - bonus

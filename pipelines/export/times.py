@@ -1,4 +1,4 @@
-"""How documents and subtitles write times."""
+"""Format times for documents and subtitles."""
 
 
 def clock(seconds: float, *, with_hours: bool = False) -> str:

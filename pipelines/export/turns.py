@@ -28,7 +28,7 @@ class Turn:
 
 
 def turns(transcript: Transcript) -> list[Turn]:
-    """Turns by start, with a failed turn where the coverage ledger has a failed interval."""
+    """Return the turns by start, with a failed turn where the coverage ledger has a failed interval."""
     grouped: list[list[Segment]] = []
     for segment in transcript.segments:
         if grouped and _continues(grouped[-1], segment):
@@ -96,6 +96,6 @@ def _turn(group: Sequence[Segment]) -> Turn:
 
 
 def _speaker_of(transcript: Transcript, channel: int) -> str:
-    """Name of a channel as its segments carry it; its number where it has none."""
+    """Return the name of a channel as its segments have it; its number where it has none."""
     named = next((segment.speaker for segment in transcript.segments if segment.channel == channel), None)
     return named if named is not None else f"Channel {channel + 1}" if transcript.n_channels > 1 else ""

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class ProcessHost:
-    """A host that runs ``python -m module FD``. Thread-safe; its calls block."""
+    """Starts a host (``python -m module FD``) and asks it to fork processes. Thread-safe; its calls block."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -117,7 +117,7 @@ class ProcessHost:
 
 
 class ConfinedProcess:
-    """A process that a host forked; `ProcessHost` makes it. Closing it ends the process."""
+    """Holds the connection to a process that a `ProcessHost` forked. Closing it ends the process."""
 
     def __init__(self, connection: socket.socket, *, status: int, process: int) -> None:
         self.connection = connection

@@ -39,7 +39,7 @@ class ForkHost:
         self._selector.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Serve until the caller is gone; a copy of its socket, in a process that it forked, keeps nobody alive."""
+        """Serve until the caller has ended, even if processes that it forked hold copies of its socket."""
         while os.getppid() == self._owner:
             for key, _ in self._selector.select(ORPHAN_CHECK_S):
                 if key.fileobj is not self._control:
@@ -94,7 +94,7 @@ class ForkHost:
 
 def run_host(descriptor: int, warm_up: Callable[[], None], serve: Callable[[socket.socket], None]) -> None:
     """Serve the caller at the other end of a socket pair, after what is loaded late was loaded by ``warm_up``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to hear
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller handles Ctrl-C
     control = socket.socket(fileno=descriptor)
     warm_up()
     gc.collect()

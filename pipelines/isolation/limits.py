@@ -16,7 +16,7 @@ _PRCTL = ctypes.CDLL(None).prctl
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessLimits:
-    """What one process may use: seconds of processor time, and bytes of memory beside what its host has."""
+    """Limits of one process: seconds of processor time, and bytes of memory beyond its host's."""
 
     cpu_s: int
     memory_bytes: int

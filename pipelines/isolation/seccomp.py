@@ -25,7 +25,7 @@ _PROT_EXEC = 0x4
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Machine:
+class Machine:
     """An architecture: its name for the audit subsystem, and the numbers of its system calls."""
 
     audit: int
@@ -33,8 +33,8 @@ class _Machine:
     x32: bool = False
 
 
-_MACHINES = {
-    "x86_64": _Machine(
+MACHINES = {
+    "x86_64": Machine(
         audit=0xC000003E,
         x32=True,
         numbers={
@@ -75,7 +75,7 @@ _MACHINES = {
             "tgkill": 234,
         },
     ),
-    "aarch64": _Machine(
+    "aarch64": Machine(
         audit=0xC00000B7,
         numbers={
             "recvfrom": 207,
@@ -117,7 +117,7 @@ _MACHINES = {
 
 
 class _Program(ctypes.Structure):
-    """struct sock_fprog."""
+    """Mirrors ``struct sock_fprog``."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
@@ -132,7 +132,7 @@ def restrict_to_computing() -> bool:
     machine = _machine()
     if machine is None:
         return False
-    instructions = b"".join(_INSTRUCTION.pack(*step) for step in _filter(machine, os.getpid()))
+    instructions = b"".join(_INSTRUCTION.pack(*step) for step in filter_steps(machine, os.getpid()))
     program = _Program(len(instructions) // _INSTRUCTION.size, instructions)
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # the kernel's condition for a filter by an unprivileged process
@@ -148,15 +148,15 @@ def is_supported() -> bool:
     return refused and ctypes.get_errno() == errno.EFAULT
 
 
-def _machine() -> _Machine | None:
+def _machine() -> Machine | None:
     is_64_bit = sys.maxsize > 1 << 32
-    return _MACHINES.get(platform.machine()) if sys.platform == "linux" and is_64_bit else None
+    return MACHINES.get(platform.machine()) if sys.platform == "linux" and is_64_bit else None
 
 
 Step = tuple[int, int, int, int]
 
 
-def _filter(machine: _Machine, pid: int) -> Iterator[Step]:
+def filter_steps(machine: Machine, pid: int) -> Iterator[Step]:
     """Yield the filter's steps; each call is compared in turn, those that come often first."""
     yield _LOAD, 0, 0, _MACHINE
     yield _IF_EQUAL, 1, 0, machine.audit
@@ -176,9 +176,9 @@ def _filter(machine: _Machine, pid: int) -> Iterator[Step]:
 
 
 def _conditions(pid: int) -> dict[str, tuple[int, int, int, bool]]:
-    """Calls that depend on an argument: its index, how it is compared, with what, and which outcome is allowed.
+    """Return the calls that depend on an argument: its index, the comparison, its operand, and the outcome allowed.
 
-    The lower half of an argument is compared, which is all that the kernel takes of these.
+    The lower half of an argument is compared: the kernel reads no more of these.
     """
     return {
         "mmap": (2, _IF_BITS, _PROT_EXEC, False),

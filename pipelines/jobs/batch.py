@@ -16,7 +16,7 @@ from pipelines.jobs.reference import NO_REFERENCE, Reference
 
 
 class BatchState(StrEnum):
-    """What is being done about a batch's entries."""
+    """The state of a batch."""
 
     PROBING = "probing"
     ESTIMATED = "estimated"
@@ -26,7 +26,7 @@ class BatchState(StrEnum):
 
 
 class EntryState(StrEnum):
-    """Where an entry stands; one that is ``submitted`` has a job, whose state tells more."""
+    """The state of an entry; one that is ``submitted`` has a job, whose state tells more."""
 
     UPLOADING = "uploading"
     PENDING = "pending"
@@ -96,7 +96,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchCounts:
-    """What became of a batch's entries so far.
+    """The counts of a batch's entries so far.
 
     ``entries`` counts those without a job by state, ``jobs`` those with one by the job's state; ``gone`` those whose
     job was purged. ``probed_s`` is the audio that probing found in ``n_probed`` entries; ``n_unreadable`` are not.
@@ -114,7 +114,7 @@ class BatchCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What the header of a recording says; ``detail`` says why it cannot be read. ``audio_s`` None: not declared."""
+    """The result of reading a recording's header; ``detail``: why it is unreadable. ``audio_s`` None: not declared."""
 
     audio_s: float | None
     detail: str = ""

@@ -1,4 +1,4 @@
-"""What a transcript was made of, as one key: the same content need not be transcribed again."""
+"""Hash all that a transcript was made of into one key: the same content need not be transcribed again."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ from pipelines.models.profile import ModelProfile
 
 
 def content_key(source_sha256: str, options: JobOptions, weights_sha256: str, profile: ModelProfile) -> str:
-    """SHA-256 (hex) of everything that a transcript depends on: recording, options, weights, this program's version.
+    """Return the SHA-256 (hex) of all that a transcript depends on: recording, options, weights, program version.
 
-    "" where the recording or the weights are not known by their hash. Options count unless they are said to
-    concern something else, so that one that is new is never overlooked.
+    "" where the recording or the weights are not known by their hash. Options count unless they are declared to concern
+    something else, so that a new one is never overlooked.
     """
     if not (source_sha256 and weights_sha256):
         return ""

@@ -80,7 +80,7 @@ class ResultsStored:
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesFollowed:
-    """Minutes that were parked when the job ended are written, or ``note`` says why there will be none."""
+    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none."""
 
     names: tuple[str, ...]
     note: str = ""
@@ -103,7 +103,7 @@ class CancelRequested:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """Work that lived in a dead process starts again."""
+    """Work of a process that ended starts again."""
 
 
 Event = (

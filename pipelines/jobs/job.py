@@ -1,4 +1,4 @@
-"""What a job is: its state, progress and results. How it goes on: `pipelines.jobs.state_machine`."""
+"""A job: its state, progress and results. Its transitions: `pipelines.jobs.state_machine`."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,7 +12,7 @@ from pipelines.jobs.usage import JobUsage
 
 
 class JobState(StrEnum):
-    """Where a job stands; the last three are final."""
+    """The state of a job; the last three are final."""
 
     QUEUED = "queued"
     TRANSCRIBING = "transcribing"
@@ -40,7 +40,7 @@ RESULT_FORMATS = (
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRecord:
-    """What became of a job's minutes: who wrote them, what that took, or in ``note`` why there are none (yet)."""
+    """The outcome of a job's minutes: their writer and its usage, or in ``note`` why there are none (yet)."""
 
     state: Literal["written", "parked", "failed"]
     note: str = ""

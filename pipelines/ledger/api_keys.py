@@ -22,7 +22,7 @@ _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{16}})_[A-Za-z0-9_-]{{43}}")
 
 
 class Scope(StrEnum):
-    """What a principal may do within its tenant; ``metrics`` and ``admin`` concern the whole cluster."""
+    """A right of a principal within its tenant; ``metrics`` and ``admin`` concern the whole cluster."""
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
@@ -36,7 +36,7 @@ JOB_SCOPES = frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE})
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKey:
-    """What is kept of a key; times are Unix seconds."""
+    """The record of a key; times are Unix seconds."""
 
     id: str
     digest: str
@@ -80,7 +80,7 @@ def new_key(
 
 
 def digest_of(token: str) -> str:
-    """SHA-256 of a key, hex."""
+    """Return the SHA-256 of a key, hex."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 

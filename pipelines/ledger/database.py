@@ -18,6 +18,7 @@ from pipelines.errors import ConfigurationError, LedgerError, LedgerUnavailable
 LOCK_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
 TCP_TIMEOUT_MS = 15_000  # both sides give a connection up whose bytes nobody acknowledges for so long
+CHECKPOINT_TIMEOUT_MS = 1_000  # a reader that keeps an old page is waited for no longer
 POOL_SIZE = 8
 MAX_OVERFLOW = 16
 
@@ -25,11 +26,10 @@ _WRITE = "meetmemo_write"
 
 # Values of ``PRAGMA user_version``, which nothing else here uses: whether the file holds traces of deleted rows.
 _UNSCRUBBED, _SCRUBBING, _SCRUBBED = 0, 1, 2
-_CHECKPOINT_TIMEOUT_MS = 1_000  # a reader that keeps an old page is waited for no longer
 
 
 class Database:
-    """An engine and its transactions.
+    """Opens an engine and its transactions.
 
     ``reading`` and ``writing`` raise `LedgerUnavailable` for whatever the server, the file or the network did, and
     let ``IntegrityError`` through, which says that another writer was first. On SQLite a writing transaction
@@ -94,13 +94,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+        """Open a transaction that only reads."""
         with self._mapped(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is durable when the block ends, and undone when it raises."""
+        """Open a transaction that is durable when the block ends, and rolled back when it raises."""
         writer = self._engine.execution_options(**{_WRITE: True})
         with self._turn, self._mapped(), writer.begin() as connection:
             yield connection
@@ -125,7 +125,7 @@ class Database:
             cursor = raw.cursor()
             try:
                 clean = _vacuum(cursor, max_bytes)
-                cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_TIMEOUT_MS}")
+                cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT_MS}")
                 (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
             except sqlite3.Error as error:

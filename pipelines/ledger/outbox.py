@@ -1,6 +1,6 @@
-"""The outbox: messages about jobs, made durable together with what they tell, and delivered at least once.
+"""The outbox: messages about jobs, made durable together with the change they report, and delivered at least once.
 
-`Ledger.apply` writes a message in the transaction of the change it tells of. Whoever delivers takes messages that are
+`Ledger.apply` writes a message in the transaction of the change it reports. A delivery worker takes messages that are
 due (`Outbox.take_due`), which hides them from others for a while, and settles each attempt. A process that dies in
 between has delivered or not: the message becomes due again, under the same id, by which receivers tell repetitions.
 """
@@ -19,7 +19,7 @@ MAX_RETRY_AFTER_S = DELAYS_S[-1]
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. ``FAILED``: no attempt is left. ``DISABLED``: its target wants no more messages."""
+    """The state of a delivery. ``FAILED``: no attempt is left. ``DISABLED``: its target wants no more messages."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -29,7 +29,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What is to be delivered: ``body`` to ``target``, a URL or an e-mail address; ``event`` names what happened."""
+    """A message to deliver: ``body`` to ``target``, a URL or an e-mail address; ``event`` names its cause."""
 
     id: str
     tenant: str

@@ -82,7 +82,7 @@ class JobEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedJobs:
-    """How many of a tenant's jobs wait for a model, and when the oldest of them was created (Unix seconds)."""
+    """The number of a tenant's jobs that wait for a model, and the creation time of the oldest (Unix seconds)."""
 
     tenant: str
     model: str
@@ -203,16 +203,16 @@ class Ledger(Protocol):
         """Return the ledger's name, made at random when somebody first asks; a restored copy has the same."""
 
     def drain_mode(self) -> DrainMode:
-        """Return what an operator wants, which outlives every process."""
+        """Return the drain mode, which outlives every process."""
 
     def set_drain_mode(self, mode: DrainMode) -> None:
-        """Note what an operator wants."""
+        """Store the drain mode durably."""
 
     def model_routes(self) -> tuple[ModelRoute, ...]:
         """Return which models' chunks other models decode, which outlives every process."""
 
     def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
-        """Note them, in place of all earlier ones."""
+        """Store the routes durably, in place of all earlier ones."""
 
     def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
         """Become the Coordinator under a new fence; None while another owner's lease is alive.

@@ -15,7 +15,7 @@ class KeyHolds(Protocol):
         """Mark a key from now on, or longer if ``holder`` has it; raises `RequestInFlight` while another has."""
 
     def release(self, tenant: str, key: str, holder: str) -> None:
-        """Take a mark away; nothing happens where it is another's, or gone."""
+        """Remove a mark; nothing happens where it is another's, or gone."""
 
     def sweep(self) -> int:
         """Forget marks that ran out, which killed holders left; return how many."""

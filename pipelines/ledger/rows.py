@@ -157,12 +157,12 @@ def require_fence(connection: Connection, lease: Lease) -> None:
 
 
 def fenced(lease: Lease) -> Fenced:
-    """Return the error that tells a Coordinator to stop."""
+    """Return the error that makes a Coordinator stop."""
     return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
 
 
 def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[Any]]:
-    """Queued jobs that are to be begun next, kept from other writers; see `pipelines.scheduling.fair_share`."""
+    """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`."""
     transcribing = select(jobs.c.tenant, func.count().label("n_jobs")).where(
         started(), jobs.c.state == JobState.TRANSCRIBING.value
     )
@@ -177,7 +177,7 @@ def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[
 
 
 def _waiting_tenants(connection: Connection) -> list[str]:
-    """Tenants with queued jobs: the index is read once a tenant, not once a job."""
+    """Return the tenants with queued jobs; the index is read once per tenant, not once per job."""
     first = select(func.min(jobs.c.tenant).label("tenant")).where(queued()).cte("waiting_tenants", recursive=True)
     following = select(func.min(jobs.c.tenant)).where(queued(), jobs.c.tenant > first.c.tenant).scalar_subquery()
     names = first.union_all(select(following).where(first.c.tenant.is_not(None)))

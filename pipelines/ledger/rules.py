@@ -1,4 +1,4 @@
-"""What every form of the ledger decides alike: which writes count, how pages continue, what text can be stored."""
+"""Rules of every kind of ledger: which writes count, how pages continue, which text can be stored."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ def storable(text: str) -> str:
 
 
 def storable_job(job: Job) -> Job:
-    """The job as a ledger keeps it: texts from outside cleaned, ``finished`` left out (it is kept in memory only)."""
+    """Return the job as a ledger stores it: untrusted texts cleaned, without ``finished`` (kept in memory only)."""
     return replace(
         job,
         filename=storable(job.filename),

@@ -228,7 +228,7 @@ deliveries = Table(
 
 
 def due() -> ColumnElement[bool]:
-    """Deliveries that wait for an attempt."""
+    """Return the condition that a delivery waits for an attempt."""
     return deliveries.c.state == literal_column(f"'{DeliveryState.PENDING.value}'")
 
 

@@ -13,7 +13,7 @@ from pipelines.ledger.schema import api_keys
 
 
 class SqlKeys:
-    """`pipelines.ledger.api_keys.KeyStore` in a database; the ledger's migrations make the table."""
+    """Implements `pipelines.ledger.api_keys.KeyStore` in a database; the ledger's migrations create the table."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)

@@ -256,7 +256,7 @@ class SqlBatches:
 
 
 def _batches_with_pending() -> Select[Any]:
-    """Running batches that have pending entries, oldest first."""
+    """Select running batches that have pending entries, oldest first."""
     pending = select(batch_entries.c.batch_id).where(batch_entries.c.state == EntryState.PENDING.value).distinct()
     query = select(batches.c.id).where(batches.c.state == BatchState.RUNNING.value, batches.c.id.in_(pending))
     return query.order_by(batches.c.created_at_s, batches.c.id)

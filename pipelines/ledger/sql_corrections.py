@@ -15,7 +15,7 @@ from pipelines.transcript.corrections import Correction, judge_correction
 
 
 class SqlCorrections:
-    """`pipelines.transcript.corrections.CorrectionRepository` in a database; ``clock`` gives Unix seconds."""
+    """Implements `pipelines.transcript.corrections.CorrectionRepository` by SQL; ``clock`` gives Unix seconds."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

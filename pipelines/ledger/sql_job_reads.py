@@ -1,4 +1,4 @@
-"""What anybody may read about jobs in the database: `SqlJobReads`, for SQLite and PostgreSQL alike."""
+"""`SqlJobReads`: reads jobs from the database, for SQLite and PostgreSQL alike."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from pipelines.ledger.schema import events, jobs, lost_chunks, queued
 
 
 class SqlJobReads:
-    """The part of `pipelines.ledger.protocol.Ledger` that lists, counts and shows jobs; `SqlLedger` adds the writes."""
+    """Lists, counts and shows jobs for `pipelines.ledger.protocol.Ledger`; `SqlLedger` adds the writes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

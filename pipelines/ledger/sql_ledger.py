@@ -60,7 +60,7 @@ _CREATE_ATTEMPTS = 5
 
 
 class SqlLedger(SqlJobReads):
-    """`pipelines.ledger.protocol.Ledger` in a database; `open_ledger` makes one.
+    """Implements `pipelines.ledger.protocol.Ledger` in a database; `open_ledger` makes one.
 
     Raises `ConfigurationError` for a URL that is neither a SQLite file nor PostgreSQL.
     """
@@ -120,7 +120,7 @@ class SqlLedger(SqlJobReads):
             return keys_in_use(connection, tenant, idempotency_keys)
 
     def request_cancel(self, tenant: str, job_id: str) -> Job:
-        """Note the wish to cancel; see `pipelines.ledger.protocol.Ledger.request_cancel`."""
+        """Store a request to cancel; see `pipelines.ledger.protocol.Ledger.request_cancel`."""
         now_s = self._clock()
         with self._database.writing() as connection:
             row = known_row(connection, tenant, job_id, lock=True)
@@ -175,12 +175,12 @@ class SqlLedger(SqlJobReads):
             return name
 
     def drain_mode(self) -> DrainMode:
-        """Return what an operator wants."""
+        """Return the drain mode."""
         with self._database.reading() as connection:
             return DrainMode(connection.execute(select(switches.c.value).where(switches.c.name == DRAIN)).scalar_one())
 
     def set_drain_mode(self, mode: DrainMode) -> None:
-        """Note what an operator wants."""
+        """Store the drain mode durably."""
         with self._database.writing() as connection:
             connection.execute(update(switches).where(switches.c.name == DRAIN).values(value=mode))
 
@@ -191,7 +191,7 @@ class SqlLedger(SqlJobReads):
             return from_text(connection.execute(query).scalar_one_or_none() or "[]")
 
     def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
-        """Note them, in place of all earlier ones."""
+        """Store the routes durably, in place of all earlier ones."""
         with self._database.writing() as connection:
             connection.execute(delete(switches).where(switches.c.name == MODEL_ROUTES))
             connection.execute(insert(switches).values(name=MODEL_ROUTES, value=to_text(routes)))

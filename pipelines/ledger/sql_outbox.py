@@ -59,7 +59,7 @@ def forget_targets(connection: Connection, tenant: str, targets: Collection[str]
 
 
 class SqlOutbox:
-    """`pipelines.ledger.outbox.Outbox` in a database."""
+    """Implements `pipelines.ledger.outbox.Outbox` in a database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

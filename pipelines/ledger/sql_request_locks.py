@@ -10,7 +10,7 @@ from pipelines.ledger.schema import key_holds
 
 
 class SqlKeyHolds:
-    """`pipelines.ledger.request_locks.KeyHolds` in SQLite or PostgreSQL."""
+    """Implements `pipelines.ledger.request_locks.KeyHolds` in SQLite or PostgreSQL."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class SqlKeyHolds:
             raise in_flight(key) from None
 
     def release(self, tenant: str, key: str, holder: str) -> None:
-        """Take a mark away."""
+        """Remove a mark."""
         mark = key_holds.c
         with self._database.writing() as connection:
             connection.execute(delete(key_holds).where(mark.tenant == tenant, mark.key == key, mark.holder == holder))

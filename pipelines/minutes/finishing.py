@@ -1,4 +1,4 @@
-"""What the submitter wishes of minutes that are written and verified; nothing of it needs the writer again."""
+"""Apply the submitter's options to minutes that are written and verified, without the writer."""
 
 from dataclasses import replace
 from datetime import date

@@ -86,7 +86,7 @@ def _joined(text: str, at: Sequence[int]) -> list[int]:
 
 
 def _is_latin(text: str, n: int) -> bool:
-    """Tell whether a word of letters goes on there. Ideographs have no word boundaries."""
+    """Say whether a word of letters goes on there. Ideographs have no word boundaries."""
     return 0 <= n < len(text) and ((text[n].isascii() and text[n].isalnum()) or text[n] in _LATIN_BESIDES)
 
 

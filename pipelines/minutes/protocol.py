@@ -1,4 +1,4 @@
-"""What every writer of minutes takes and gives."""
+"""The interface of every writer of minutes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from pipelines.core import Minutes, Transcript, Usage
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesOptions:
-    """What the submitter wants of the minutes, and whose they are.
+    """The submitter's options for the minutes, and the job they belong to.
 
     ``language`` is an ISO 639-1 code, None for the language that was spoken. ``title`` replaces the one the
-    writer would choose, which stands in for ``{title}`` in it. ``glossary`` holds names and terms as they are spelled.
+    writer would choose, which replaces ``{title}`` in it. ``glossary`` holds names and terms as they are spelled.
     ``recorded_on`` is what "by Friday" counts from. ``instructions`` are wishes for a language model ("name every
     amount"). What is paid for is counted and kept under ``tenant`` and ``job_id``; without a job nothing is kept.
     ``asked_at_s`` (Unix seconds) is when the minutes were first wanted, None: they are wanted now, whatever the price.
@@ -46,7 +46,7 @@ class Resumable(Protocol):
     """A writer that stops asking a model that does not answer."""
 
     def resume(self) -> None:
-        """Somebody says that the model works again: ask it at the next call."""
+        """Ask the model again at the next call, because somebody says that it works again."""
         ...
 
 
@@ -55,11 +55,11 @@ class PaidWriter(Protocol):
     """A writer whose minutes cost something."""
 
     async def write_paid(self, transcript: Transcript, options: MinutesOptions) -> PaidMinutes:
-        """As `Writer.write`; tells what the minutes took."""
+        """Write minutes as `Writer.write` does, and return their usage as well."""
         ...
 
     def take_calls(self) -> Mapping[str, int]:
-        """Calls of the language model by outcome, since this was asked last."""
+        """Return the language model's calls by outcome since the last call of this method."""
         ...
 
 

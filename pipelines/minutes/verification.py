@@ -1,4 +1,4 @@
-"""Checks of minutes against the transcript, whoever wrote them: what was not said is dropped or marked.
+"""Check minutes of every writer against the transcript: entries that were not said are dropped or marked.
 
 Judging by code, not by another model: models that judge models miss many factual errors (TofuEval, Tang et al. 2024).
 """
@@ -36,7 +36,7 @@ LONG_WORD = 6
 
 
 class Verdict(StrEnum):
-    """What a check found: said literally, said in similar words or with doubt, or not said there."""
+    """The result of a check: said literally, said in similar words or with doubt, or not said there."""
 
     HOLDS = "holds"
     DOUBTFUL = "doubtful"
@@ -71,7 +71,7 @@ def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
 
 
 def check_quote(evidence: Evidence, segments: Mapping[int, Segment]) -> Verdict:
-    """Return whether the quote stands in the cited segments, compared by words without case and punctuation."""
+    """Return whether the quote occurs in the cited segments, compared by words without case and punctuation."""
     if not evidence.segment_ids or any(segment_id not in segments for segment_id in evidence.segment_ids):
         return Verdict.FAILS
     cited = joined_text(segments[segment_id] for segment_id in evidence.segment_ids)
@@ -89,7 +89,7 @@ def contains(said: list[str], wanted: list[str]) -> bool:
 
 
 def _resemblance(quote: list[str], said: list[str]) -> float:
-    """Share of the quote's tokens found in order in the best window of what was said, at most twice its length."""
+    """Return the share of the quote's tokens found in order in the text's best window, at most twice its length."""
     best = 0.0
     step = max(1, len(quote) // 2)
     for start in range(0, max(1, len(said) - len(quote) + step), step):
@@ -191,7 +191,7 @@ class _Check:
 
 @dataclass(frozen=True)
 class _Said:
-    """What was said in some segments, and by whom (lower case)."""
+    """The words of some segments, and their speakers (lower case)."""
 
     text: str
     speakers: frozenset[str]
@@ -223,7 +223,7 @@ class _Said:
         return frozenset(numbers_in(self.text) | numbers_in(clean(self.text)))
 
     def says(self, text: str) -> bool:
-        """Whether the text was said word by word, hesitations aside, or all its numbers and content words were."""
+        """Say whether the text was said word by word, hesitations aside, or all its numbers and content words were."""
         wanted = tokens(clean(text)) or tokens(text)
         if not wanted:
             return False

@@ -1,1 +1,1 @@
-"""Which speech models there are, where their files are, which job goes to which."""
+"""Speech models: their catalogue, their files, and the routes from jobs to models."""

@@ -157,12 +157,12 @@ def write_sums(path: Path) -> None:
 
 
 def weights_sha256(path: Path) -> str:
-    """SHA-256 (hex) of the weights: as recorded in ``SHA256SUMS``, else computed, which reads the whole file."""
+    """Return the SHA-256 (hex) of the weights: from ``SHA256SUMS``, else computed, which reads the whole file."""
     return read_sums(path).get(WEIGHTS_FILE) or file_sha256(path / WEIGHTS_FILE)
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file, with bounded memory; raises `ModelUnavailable` when it cannot be read."""
+    """Compute the SHA-256 (hex) of a file in bounded memory; raises `ModelUnavailable` when it cannot be read."""
     try:
         with path.open("rb") as file:
             return hash_stream(file)[1]

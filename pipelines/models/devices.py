@@ -1,4 +1,4 @@
-"""What this machine can compute on: its devices, its usable cores, and the arithmetic each supports."""
+"""This machine's devices, its usable cores, and the arithmetic each supports."""
 
 import os
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def find_devices() -> tuple[Device, ...]:
 
 
 def usable_cores(cgroup_root: Path = _CGROUP_ROOT) -> int:
-    """Cores this process may keep busy: its affinity mask, cut to the CPU quota of its control group; at least 1."""
+    """Return the cores this process may keep busy: its affinity mask, cut to its cgroup's CPU quota; at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cpu_quota(cgroup_root)
     return max(1, allowed if quota is None else min(allowed, floor(quota)))
@@ -94,7 +94,7 @@ def _supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
 
 
 def _cpu_quota(cgroup_root: Path) -> float | None:
-    """CPU seconds per second granted by the control group (version 2, else 1); None when unlimited."""
+    """Return the CPU seconds per second that the cgroup (version 2, else 1) grants; None when unlimited."""
     quota, _, period = _read(cgroup_root / "cpu.max").partition(" ")
     if not quota:
         quota = _read(cgroup_root / "cpu" / "cpu.cfs_quota_us")

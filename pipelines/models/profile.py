@@ -1,11 +1,11 @@
-"""`ModelProfile`: what a model tells of itself in its ``meetmemo.json``."""
+"""`ModelProfile`: what a model's ``meetmemo.json`` says."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelProfile:
-    """What a model's ``meetmemo.json`` says; None where it says nothing.
+    """The contents of a model's ``meetmemo.json``; None for fields that it lacks.
 
     ``languages``: codes of the languages it really speaks, where its vocabulary has more.
     ``language_tokens``: whether it was trained with language and task tokens after ``<|startoftranscript|>``.

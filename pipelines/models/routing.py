@@ -36,7 +36,7 @@ class ModelRoute:
 
 
 def with_route(routes: Iterable[ModelRoute], route: ModelRoute) -> tuple[ModelRoute, ...]:
-    """Routes with this one in place of an earlier one of the same model. Raises `OptionError` for a chain of them."""
+    """Return the routes with this one in place of the same model's. Raises `OptionError` for a chain of them."""
     others = tuple(other for other in routes if other.of != route.of)
     if any(other.of == route.to or other.to == route.of for other in others):
         raise OptionError(f"{route.to} or {route.of} is part of another canary: end that first")
@@ -55,10 +55,10 @@ def misfit(of: ModelProfile, to: ModelProfile) -> str:
 
 
 def to_text(routes: Sequence[ModelRoute]) -> str:
-    """Routes as the ledger keeps them."""
+    """Encode routes for the ledger."""
     return json.dumps([asdict(route) for route in routes])
 
 
 def from_text(text: str) -> tuple[ModelRoute, ...]:
-    """Routes as the ledger kept them."""
+    """Decode the routes that `to_text` encoded."""
     return tuple(ModelRoute(**values) for values in json.loads(text))

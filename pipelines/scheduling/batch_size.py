@@ -1,4 +1,4 @@
-"""How many rows to decode at once, found from the first batches of real work: no sample and no time of its own."""
+"""Adapt the number of rows decoded at once to the first batches of real work, without trials."""
 
 from statistics import median
 

@@ -1,10 +1,10 @@
-"""How fast the cluster transcribes, and when a job will be done at that speed."""
+"""Measure how fast the cluster transcribes, and estimate when a job will be done at that speed."""
 
 from collections import deque
 
 
 class SpeedMeter:
-    """Audio seconds per wall second over the last ``window_s`` seconds in which there was work.
+    """Measures audio seconds per wall second over the last ``window_s`` seconds in which there was work.
 
     Pure: the caller gives monotonic times. Idle stretches do not count, or the first job after a
     quiet night would be promised for next week.
@@ -16,16 +16,16 @@ class SpeedMeter:
         self._busy_since: float | None = None
 
     def start(self, now: float) -> None:
-        """Work arrived, or goes on."""
+        """Note that work arrived, or goes on."""
         if self._busy_since is None:
             self._busy_since = now
 
     def stop(self) -> None:
-        """No work is left."""
+        """Note that no work is left."""
         self._busy_since = None
 
     def done(self, now: float, audio_s: float) -> None:
-        """``audio_s`` seconds were transcribed since the last call."""
+        """Note that ``audio_s`` seconds were transcribed since the last call."""
         since = now if self._busy_since is None else self._busy_since
         self._samples.append((max(0.0, now - since), audio_s))
         self._busy_since = now

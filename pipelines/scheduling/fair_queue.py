@@ -22,7 +22,7 @@ Found = TypeVar("Found")
 
 
 class _Ranking:
-    """Names by rank, the lowest first; ranks change often, so outdated entries of the heap are skipped when met."""
+    """Ranks names, the lowest first; ranks change often, so outdated entries of the heap are skipped when met."""
 
     def __init__(self) -> None:
         self._ranks: dict[str, tuple[float, ...]] = {}
@@ -65,7 +65,7 @@ class _Lane:
 
 @dataclass
 class _Tenant:
-    """Lanes of one tenant's jobs by id, none of them empty.
+    """Queues (lanes) of one tenant's jobs by id, none of them empty.
 
     ``level_s`` is the service that the lane served last had before: what a new job is taken to have got.
     """
@@ -96,7 +96,7 @@ class _Tenant:
 
 
 class FairQueue:
-    """Chunks that wait for a device; adding and taking cost the logarithm of the jobs. Belongs to one event loop."""
+    """Queues chunks for a device; adding and taking cost the logarithm of the jobs. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._tenants: dict[str, _Tenant] = {}  # those with items

@@ -1,4 +1,4 @@
-"""Choose the queued jobs that are begun next: tenants with the fewest jobs in hand come first."""
+"""Choose the queued jobs that are begun next: tenants with the fewest jobs being transcribed come first."""
 
 import heapq
 from collections.abc import Mapping, Sequence

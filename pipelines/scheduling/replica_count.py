@@ -1,11 +1,11 @@
-"""How many replicas a model needs for what it has to do; the rule of the product and of its simulation."""
+"""Decide how many replicas a model needs for its work; the rule of the product and of its simulation."""
 
 BUSY_OVER_S = 60.0
 """Seconds over which it is measured how busy replicas are: by the moment, little work that all share keeps all busy."""
 
 
 def replicas_wanted(*, busy: float, backlog_s: float, speed: float, catch_up_s: float) -> float:
-    """Replicas for the work that goes on, and as many more as transcribe what waits within ``catch_up_s`` seconds.
+    """Return the replicas for the work that goes on, plus those that clear the backlog within ``catch_up_s`` seconds.
 
     ``busy``: replicas' worth of work now, the sum of their busy shares over `BUSY_OVER_S`. ``backlog_s``: audio seconds
     that wait and no replica has claimed. ``speed``: audio seconds per second of one replica. Not rounded. Raises

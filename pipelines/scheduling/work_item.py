@@ -11,7 +11,7 @@ Group = tuple[str, bool, int, str]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkItem:
-    """One row for a Transcriber: transcribe a chunk, or say which languages are heard in it.
+    """One row for a Transcriber: transcribe a chunk, or detect its language.
 
     ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
     with no other. ``language`` is None only where a language is to be detected. ``translate`` writes English,
@@ -38,7 +38,7 @@ class WorkItem:
 
     @property
     def input_digest(self) -> str:
-        """What decides a chunk's text besides its job's options, as 16 hex digits: its samples and its language.
+        """16 hex digits of all that a chunk's text depends on besides its job's options: samples and language.
 
         Results are stored under it, so that those of another segmentation or another vote are never mistaken.
         """

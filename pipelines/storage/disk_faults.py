@@ -1,4 +1,4 @@
-"""What an operating system's fault at writing means: a place that is away, or one that is full."""
+"""Map an operating system's fault at writing to its meaning: storage is unavailable, or full."""
 
 import errno
 

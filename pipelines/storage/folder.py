@@ -27,7 +27,7 @@ from pipelines.storage.key_rules import (
 )
 
 TEMPORARY_FOLDER = f"{PRIVATE_MARK}tmp"
-TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long is dead
+TEMPORARY_LIFETIME_S = 24 * 3600.0  # a writer that has not touched its file for this long counts as killed
 SWEEP_INTERVAL_S = 3600.0
 MIN_FREE_BYTES = 64 * 2**20
 
@@ -37,7 +37,7 @@ _NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 class LocalStore:
-    """`BlobStore` in the folder ``root``, which is made at the first write; files are private to the user.
+    """Stores blobs in the folder ``root``, which is made at the first write; files are private to the user.
 
     Unfinished writes live in ``root/~tmp``, on the same file system, so the last step is one rename; what killed
     writers left there is removed after a day. ``check`` also fails when less than ``min_free_bytes`` are free.
@@ -146,7 +146,7 @@ class LocalStore:
         return n_deleted
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
-        """None: nobody else writes here."""
+        """Return None: clients cannot write to a folder."""
         validated_key(key)
         return None
 
@@ -202,7 +202,7 @@ class LocalStore:
             raise writing_fault(error, f"{key} in {self.root}") from error
 
     def _mounted(self) -> bool:
-        """Tell a missing blob from a missing store: a share that was unmounted looks like an empty folder."""
+        """Distinguish a missing blob from a missing store: a share that was unmounted looks like an empty folder."""
         return self._temporary.is_dir() if self._prepared else self.root.is_dir() or not self.root.exists()
 
     def _prepare(self) -> None:

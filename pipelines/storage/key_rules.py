@@ -1,4 +1,4 @@
-"""What a blob key may look like, the same for every store."""
+"""Validate blob keys, by the same rules for every store."""
 
 import re
 
@@ -40,7 +40,7 @@ def validated_prefix(prefix: str) -> str:
 
 
 def deletable_prefix(prefix: str) -> str:
-    """As `validated_prefix`, but refuses the empty prefix, which would empty the store."""
+    """Validate as `validated_prefix` does, but refuse the empty prefix, which would empty the store."""
     if not prefix:
         raise StorageError("an empty prefix would delete every blob of the store")
     return validated_prefix(prefix)

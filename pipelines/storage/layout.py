@@ -63,7 +63,7 @@ def is_tenant(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class TenantKeys:
-    """What a tenant has beside its jobs, in folders whose names no job's id can have (`pipelines.ids.new_id`)."""
+    """The keys of a tenant beside its jobs, in folders whose names no job's id can have (`pipelines.ids.new_id`)."""
 
     tenant: str
 
@@ -86,7 +86,7 @@ class TenantKeys:
 
 @dataclass(frozen=True, kw_only=True)
 class JobKeys:
-    """Where the parts of one job lie in the blob store.
+    """The keys of one job in the blob store.
 
     ``results/`` and ``quarantine/`` stay until retention removes them, ``audio/`` for a shorter time; everything under
     ``work/`` and the source go when the job ends.
@@ -120,16 +120,16 @@ class JobKeys:
         return f"{self.work}pcm/{channel}-{span:06d}"
 
     def span(self, index: int) -> str:
-        """Chunk table of a span: `pipelines.core.Span` as JSON."""
+        """Return the key of a span's chunk table: `pipelines.core.Span` as JSON."""
         return f"{self.spans}{index:06d}.json"
 
     @property
     def summary(self) -> str:
-        """What the Segmenter found at the end: `pipelines.core.SourceSummary` as JSON."""
+        """The Segmenter's summary: `pipelines.core.SourceSummary` as JSON."""
         return f"{self.work}summary.json"
 
     def chunk(self, index: int, cut: str) -> str:
-        """Result of a chunk as it was cut (`WorkItem.input_digest`): `pipelines.core.ChunkResult` as JSON."""
+        """Return the key of a chunk's result by `WorkItem.input_digest`: `pipelines.core.ChunkResult` as JSON."""
         return f"{self.chunks}{index:06d}-{cut}.json"
 
     @property
@@ -137,7 +137,7 @@ class JobKeys:
         return f"{self.work}failures/"
 
     def failure(self, index: int, cut: str) -> str:
-        """Says that a chunk was given up: `pipelines.core.ChunkResult` with an error, as JSON.
+        """Return the key that marks a chunk as given up: `pipelines.core.ChunkResult` with an error, as JSON.
 
         Apart from the results, so that a Coordinator that lost its lease cannot write over one.
         """
@@ -156,12 +156,12 @@ class JobKeys:
         return f"{self.root}quarantine/"
 
     def quarantined(self, index: int) -> str:
-        """Folder of a chunk that was given up; see `deployments.artifacts.quarantine`."""
+        """Return the folder of a chunk that was given up; see `deployments.artifacts.quarantine`."""
         return f"{self.quarantine}{index:06d}/"
 
     @property
     def kept(self) -> str:
-        """What stitching a job with quarantined chunks again takes: `deployments.artifacts.quarantine.Kept` as JSON."""
+        """Input for stitching a job with quarantined chunks again: `deployments.artifacts.quarantine.Kept` as JSON."""
         return f"{self.quarantine}kept.json"
 
     @property
@@ -212,7 +212,7 @@ class JobKeys:
         return f"{self.root}results/.rewritten/"
 
     def rewriting(self, job_id: str) -> str:
-        """Says that a later job wrote this one's minutes anew; nothing is in it."""
+        """Return the key of an empty blob that marks a later job as a rewriting of this one's minutes."""
         return f"{self.rewritings}{job_id}"
 
     @property
@@ -229,6 +229,6 @@ class JobKeys:
 
 
 def outcome_of(key: str) -> tuple[int, str]:
-    """Index and cut of the chunk whose result or failure lies under a key."""
+    """Parse the key of a chunk's result or failure: its index and cut."""
     index, _, cut = key.rpartition("/")[2].removesuffix(".json").partition("-")
     return int(index), cut

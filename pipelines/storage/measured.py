@@ -1,4 +1,4 @@
-"""`MeasuredStore`: a blob store that remembers how long its calls took, for whoever reports them."""
+"""`MeasuredStore`: a blob store that measures how long its calls take, for reports."""
 
 import time
 from collections import deque
@@ -14,7 +14,7 @@ from pipelines.storage.protocol import BlobStore
 T = TypeVar("T")
 
 MAX_CALLS = 4096
-"""Calls that are remembered until somebody takes them; older ones are forgotten first."""
+"""Calls that are kept until they are taken; the oldest are dropped first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class StoreCall:
 
 
 class MeasuredStore:
-    """`pipelines.storage.protocol.BlobStore` over another one. Thread-safe, as that one is."""
+    """Measures the calls of another `pipelines.storage.protocol.BlobStore`. Thread-safe, as that one is."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store

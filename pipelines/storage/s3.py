@@ -45,7 +45,7 @@ _CHECKSUM = "sha256"  # the name of the user metadata that holds it
 
 
 class S3Store:
-    """`BlobStore` under ``prefix`` of a bucket; ``endpoint`` is the URL of a store other than AWS.
+    """Stores blobs under ``prefix`` of a bucket; ``endpoint`` is the URL of a store other than AWS.
 
     Credentials come from boto3's own sources. The client is made at the first use in a process, because clients
     can be shared between threads but neither pickled nor carried over a fork. Blobs carry their SHA-256 as
@@ -240,7 +240,7 @@ class S3Store:
             raise StoreUnavailable(f"blob {key} was deleted while it was read") from error
 
     def _range(self, name: str, offset: int, n_bytes: int, etag: str = "") -> bytes:
-        """Bytes of a blob, of the version ``etag`` if one is named: also where the store ignores that condition."""
+        """Read bytes of a blob, of the version ``etag`` if one is given, even if the store ignores that condition."""
         condition: dict[str, Any] = {"IfMatch": etag} if etag else {}
         wanted = f"bytes={offset}-{offset + n_bytes - 1}"
         reply = self._s3().get_object(Bucket=self.bucket, Key=name, Range=wanted, **condition)

@@ -19,7 +19,7 @@ def open_blob(n_bytes: int, fetch: FetchRange) -> BinaryIO:
 
 
 class _RangeReader(io.RawIOBase):
-    """Every read is one request: decoders seek to the end of a container and back, and pause for minutes."""
+    """Reads by one request each: decoders seek to the end of a container and back, and pause for minutes."""
 
     def __init__(self, n_bytes: int, fetch: FetchRange) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How far two texts are apart: word error rate, with Chinese and its like counted by characters. Pure."""
+"""Compute the word error rate of two texts, with Chinese and its like counted by characters. Pure."""
 
 import re
 import unicodedata
@@ -36,7 +36,7 @@ def words(text: str) -> list[str]:
 
 
 def _distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """Levenshtein's distance, in memory of one row."""
+    """Compute Levenshtein's distance, in memory of one row."""
     row = list(range(len(other) + 1))
     for i, left in enumerate(one, start=1):
         diagonal, row[0] = row[0], i

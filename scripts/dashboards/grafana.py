@@ -10,7 +10,7 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def render(dashboard: Dashboard) -> str:
-    """The dashboard's JSON text; the same table always gives the same text."""
+    """Render the dashboard as JSON; the same table always gives the same text."""
     panels: list[dict[str, Any]] = []
     y = 0
     for heading, row in dashboard.rows:

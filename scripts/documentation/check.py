@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def complaints_about(root: Path) -> Iterator[Line]:
-    """Everything that is wrong: generated pages, references, links, commands, pages that the index does not name."""
+    """Yield all faults: of generated pages, references, links and commands, and pages that the index does not name."""
     index = CodeIndex(root)
     documents = documents_of(index)
     document = openapi()
@@ -65,13 +65,13 @@ def complaints_about(root: Path) -> Iterator[Line]:
 
 
 def documents_of(index: CodeIndex) -> dict[str, Document]:
-    """The Markdown files of the repository that are documentation, by path."""
+    """Read the Markdown files of the repository that are documentation, by path."""
     names = [name for name in index.files if name.endswith(".md") and (name.startswith("docs/") or "/" not in name)]
     return {name: read_document(name, (index.root / name).read_text(encoding="utf-8")) for name in names}
 
 
 def outdated(root: Path) -> Iterator[Line]:
-    """Generated pages that differ from what the code makes today, and things without a description."""
+    """Yield generated pages that differ from those the code makes now, and things without a description."""
     for path, make in reference().items():
         try:
             if not (root / path).is_file() or make() != (root / path).read_text(encoding="utf-8"):
@@ -85,7 +85,7 @@ def outdated(root: Path) -> Iterator[Line]:
 
 
 def unlisted(documents: dict[str, Document]) -> Iterator[Line]:
-    """Pages below docs/ that the index does not link to."""
+    """Yield pages below docs/ that the index does not link to."""
     listed = {f"docs/{link.text.partition('#')[0]}" for link in documents[INDEX].links}
     for path in documents:
         if path.startswith("docs/") and path not in listed | {INDEX}:

@@ -36,10 +36,10 @@ class ModuleIndex:
 
 
 class CodeIndex:
-    """The files that git knows below a root, and what the Python ones among them define."""
+    """Indexes the files that git knows below a root, and the definitions of the Python ones among them."""
 
     def __init__(self, root: Path) -> None:
-        """The packages of the product are those that import-linter knows by pyproject.toml."""
+        """List the files; the packages of the product are those that import-linter knows by pyproject.toml."""
         self.root = root
         settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
         self.packages = tuple(settings["tool"]["importlinter"]["root_packages"])
@@ -89,22 +89,22 @@ class CodeIndex:
         return self._modules[path]
 
     def has_path(self, path: str) -> bool:
-        """Whether a path from the root is a file or a folder, or a pattern that some file matches."""
+        """Say whether a path from the root is a file or a folder, or a pattern that some file matches."""
         path = path.rstrip("/")
         return path in self.folders or path in self.files or ("*" in path and bool(fnmatch.filter(self.files, path)))
 
     def ending(self, name: str) -> list[str]:
-        """The files whose path ends with a name."""
+        """Return the files whose path ends with a name."""
         return [path for path in self.files if path == name or path.endswith(f"/{name}")]
 
     def defines(self, path: str, names: list[str]) -> bool:
-        """Whether a file's module defines ``Class.member`` or ``function``; for other files, whether they say it."""
+        """Say whether a file's module defines ``Class.member`` or ``function``; other files must contain the names."""
         if not path.endswith(".py"):
             return all(name in (self.root / path).read_text(encoding="utf-8", errors="ignore") for name in names)
         return self._resolves(self.module(path), names)
 
     def resolves(self, parts: list[str]) -> bool:
-        """Whether a dotted name that begins with a package of the product leads to something."""
+        """Say whether a dotted name that begins with a package of the product leads to something."""
         for n_parts in range(len(parts), 0, -1):
             dotted = ".".join(parts[:n_parts])
             if dotted in self.product:
@@ -112,11 +112,11 @@ class CodeIndex:
         return "/".join(parts) in self.folders
 
     def tails(self, name: str) -> list[ModuleIndex]:
-        """The modules whose last part is a name."""
+        """Return the modules whose last part is a name."""
         return [module for dotted, module in self.product.items() if dotted.rpartition(".")[2] == name]
 
     def has_member(self, class_name: str, names: list[str]) -> bool:
-        """Whether a class of that simple name, or a base of it, has a member."""
+        """Say whether a class of that simple name, or a base of it, has a member."""
         return any(self._member(entry, names[0]) for entry in self.classes[class_name])
 
     def _resolves(self, module: ModuleIndex, names: list[str]) -> bool:
@@ -127,7 +127,7 @@ class CodeIndex:
         return names[0] in module.names
 
     def _member(self, entry: ClassIndex, name: str) -> bool:
-        """Whether a class has a member itself or by a base; a base of an unknown library may have any."""
+        """Say whether a class has a member itself or by a base; a base of an unknown library may have any."""
         if "BaseModel" in entry.bases and name.startswith("model_"):
             return True
         return name in entry.members or any(
@@ -161,7 +161,7 @@ def _index(path: str, source: str) -> ModuleIndex:
 
 
 def _docstrings(node: ast.AST) -> Iterator[ast.Constant]:
-    """The strings that stand alone in a body: docstrings of modules, classes, functions and attributes."""
+    """Yield the strings that stand alone in a body: docstrings of modules, classes, functions and attributes."""
     body = getattr(node, "body", ())
     for statement in body if isinstance(body, list) else ():
         value = statement.value if isinstance(statement, ast.Expr) else None
@@ -176,7 +176,7 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:
-    """The names that statements bind, also within ``if`` and ``try``."""
+    """Yield the names that statements bind, also within ``if`` and ``try``."""
     for statement in body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield statement.name

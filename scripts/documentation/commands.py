@@ -23,7 +23,7 @@ class Commands:
         self._texts: dict[str, str] = {}
 
     def of_document(self, document: Document) -> Iterator[Line]:
-        """The complaints about the commands in fenced blocks of the shell, indented blocks, and inline code."""
+        """Yield the complaints about the commands in shell blocks, indented blocks, and inline code."""
         for line in (*shell_lines(document), *indented(document)):
             yield from self._judged(line, line.text)
         for span in document.spans:
@@ -74,7 +74,7 @@ class Commands:
         return self._unknown_option(self._of_package(path), arguments)
 
     def _sources(self, path: str) -> str:
-        """The text of a script and of the modules that it runs or imports from ``scripts``."""
+        """Return the text of a script and of the modules that it runs or imports from ``scripts`` and ``tests``."""
         if path not in self._texts:
             text = (self._index.root / path).read_text(encoding="utf-8")
             found = set(re.findall(r"\b((?:scripts|tests)(?:\.\w+)+)", text))
@@ -82,7 +82,7 @@ class Commands:
         return self._texts[path]
 
     def _of_package(self, path: str) -> str:
-        """The text of a module, or of all beside it in its package."""
+        """Return the text of a module, or of all beside it in its package."""
         folder = path if path in self._index.folders else str(Path(path).parent)
         if folder in ("scripts", "tests"):
             names = [f"{path}.py"] if f"{path}.py" in self._index.files else []
@@ -103,7 +103,7 @@ class Commands:
 
 
 def simple_commands(line: str) -> Iterator[list[str]]:
-    """The commands of a line, cut at pipes and redirections, without assignments before them."""
+    """Yield the commands of a line, cut at pipes and redirections, without assignments before them."""
     try:
         words = shlex.split(line, comments=True)
     except ValueError:
@@ -122,7 +122,7 @@ def simple_commands(line: str) -> Iterator[list[str]]:
 
 
 def shell_lines(document: Document) -> Iterator[Line]:
-    """The lines of fenced blocks of the shell, those that end in a backslash joined with the next."""
+    """Yield the lines of fenced shell blocks, those that end in a backslash joined with the next."""
     for block in document.blocks:
         if block.language not in SHELL:
             continue
@@ -137,7 +137,7 @@ def shell_lines(document: Document) -> Iterator[Line]:
 
 
 def indented(document: Document) -> Iterator[Line]:
-    """The lines of blocks by indentation that begin like a command."""
+    """Yield the lines of blocks by indentation that begin like a command."""
     for number, line in enumerate(document.prose.splitlines(), 1):
         if line.startswith("    ") and BEGINNING.match(line.strip()):
             yield Line(path=document.path, number=number, text=line.strip())
@@ -154,5 +154,5 @@ def _options(command: Any) -> set[str]:
 
 
 def _is_placeholder(word: str) -> bool:
-    """Whether a word stands for what the reader puts in: ``…`` or capitals."""
+    """Say whether a word is to be replaced by the reader: ``…`` or capitals."""
     return word == "…" or word.isupper()

@@ -15,7 +15,7 @@ ARCHITECTURE = "docs/architecture.md"
 
 
 def reference() -> dict[str, Callable[[], str]]:
-    """The function that makes each reference page."""
+    """Return the function that makes each reference page."""
     return {
         f"{REFERENCE}/settings.md": pages.settings_page,
         f"{REFERENCE}/metrics.md": pages.metrics_page,
@@ -27,6 +27,6 @@ def reference() -> dict[str, Callable[[], str]]:
 
 
 def rooms(root: Path) -> str:
-    """The page about the architecture with a diagram of today's contracts."""
+    """Return the page about the architecture with a diagram of today's contracts."""
     pyproject = (root / "pyproject.toml").read_text(encoding="utf-8")
     return with_rooms((root / ARCHITECTURE).read_text(encoding="utf-8"), pyproject)

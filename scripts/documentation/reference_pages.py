@@ -24,7 +24,7 @@ BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", 
 
 
 def settings_page() -> str:
-    """Every setting, with the values that it may have, its default and its description."""
+    """List every setting with its type, default and description."""
     sections = list(_sections(Settings.model_json_schema()))
     described((name, text) for _, _, rows in sections for name, _, _, text in rows)
     parts = [
@@ -43,14 +43,14 @@ def settings_page() -> str:
 
 
 def setting_names() -> frozenset[str]:
-    """The dotted names of all settings and sections, without ``[]`` and tenants."""
+    """Return the dotted names of all settings and sections, without ``[]`` and tenants."""
     names = [name for _, _, rows in _sections(Settings.model_json_schema()) for name, *_ in rows]
     plain = [name.replace("[]", "").replace(".TENANT", "") for name in names]
     return frozenset(".".join(name.split(".")[:n]) for name in plain for n in range(1, name.count(".") + 2))
 
 
 def metrics_page() -> str:
-    """Every metric, with its kind and labels."""
+    """List every metric with its kind and labels."""
     rows = list(_metrics())
     described((name, text) for name, _, _, text in rows)
     return _page(
@@ -65,12 +65,12 @@ def metrics_page() -> str:
 
 
 def metric_names() -> frozenset[str]:
-    """The names of all metrics, as they are scraped."""
+    """Return the names of all metrics, as they are scraped."""
     return frozenset(name for name, *_ in _metrics())
 
 
 def _metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    """Name, kind, labels and description of everything that is registered while all is rendered once."""
+    """Yield name, kind, labels and description of all metrics registered while everything is rendered once."""
     registered: list[Any] = []
     with patch.object(CollectorRegistry, "register", lambda self, collector: registered.append(collector)):
         CoordinatorMetrics()
@@ -83,7 +83,7 @@ def _metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
 
 
 def cli_page(command: Any) -> str:
-    """Every command with its arguments and options."""
+    """List every command with its arguments and options."""
     commands = list(_commands(command, "meetmemo"))
     described((name, each.help or "") for name, each in commands)
     described(
@@ -103,7 +103,7 @@ def cli_page(command: Any) -> str:
 
 
 def errors_page() -> str:
-    """Every reason of an error with its HTTP status."""
+    """List every reason of an error with its HTTP status."""
     texts: dict[Reason, str] = {Reason.INTERNAL: "A fault of MeetMemo; its log has the traceback under the same number"}
     for name, kind in vars(errors).items():
         if (
@@ -126,7 +126,7 @@ def errors_page() -> str:
 
 
 def webhooks_page() -> str:
-    """Every event of webhooks, and the fields of its payload."""
+    """List every event of webhooks, and the fields of its payload."""
     described(EVENTS.items())
     schema = JobBody.model_json_schema()
     rows = [row for row in _fields(schema, schema["properties"], "data.") if row[0].split(".")[1] not in NOT_TOLD]
@@ -143,7 +143,7 @@ def webhooks_page() -> str:
 
 
 def http_page(document: Mapping[str, Any]) -> str:
-    """Every operation of the API with the scope that it needs, and its parameters."""
+    """List every operation of the API with the scope that it needs, and its parameters."""
     operations = [
         (f"{method.upper()} {path}", operation)
         for path, methods in document["paths"].items()
@@ -170,7 +170,7 @@ def http_page(document: Mapping[str, Any]) -> str:
 
 
 def operations_of(document: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Method and path of each operation, ``{}`` for parameters."""
+    """Return method and path of each operation, with ``{}`` for parameters."""
     return frozenset(
         (method.upper(), "/".join("{}" if part.startswith("{") else part for part in path.split("/")))
         for path, methods in document["paths"].items()
@@ -179,7 +179,7 @@ def operations_of(document: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
 
 
 def fields_of(document: Mapping[str, Any]) -> frozenset[str]:
-    """The names of all fields of all bodies."""
+    """Return the names of all fields of all bodies."""
     return frozenset(
         name for schema in document["components"]["schemas"].values() for name in (*schema.get("properties", {}),)
     )
@@ -192,7 +192,7 @@ def _page(title: str, lead: str, body: str) -> str:
 def _sections(
     schema: Mapping[str, Any], prefix: str = "", root: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[str, str, list[tuple[str, str, str, str]]]]:
-    """Name and description of each section, and of its own settings name, values, default and description."""
+    """Yield name and description of each section, and of its settings name, values, default and description."""
     root = root or schema
     rows, inner = [], []
     for name, entry in schema["properties"].items():
@@ -209,12 +209,12 @@ def _sections(
 
 
 def _paragraph(text: str) -> str:
-    """A docstring as prose: double backticks made single, lines joined, paragraphs kept."""
+    """Format a docstring as prose: double backticks made single, lines joined, paragraphs kept."""
     return "\n\n".join(" ".join(part.replace("``", "`").split()) for part in text.split("\n\n"))
 
 
 def _section(entry: Mapping[str, Any], root: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
-    """The section that a setting is, or a list or a mapping by tenant of, and how its name goes on."""
+    """Return the section that a setting is (or lists, or maps by tenant), with its name's suffix, or None."""
     for suffix, inner in (
         ("", entry),
         ("[]", entry.get("items", {})),
@@ -227,7 +227,10 @@ def _section(entry: Mapping[str, Any], root: Mapping[str, Any]) -> tuple[str, Ma
 
 
 def _of_parent(schema: Mapping[str, Any], name: str, root: Mapping[str, Any]) -> str:
-    """The description of the setting that one of a tenant overrides: that of the section which holds the tenants'."""
+    """Return the description of the setting that a tenant's one overrides.
+
+    It is in the section which holds the tenants'.
+    """
     for section in root["$defs"].values():
         tenants = section.get("properties", {}).get("tenants", {}).get("additionalProperties", {})
         if isinstance(tenants, Mapping) and tenants and _resolved(tenants, root) is schema:

@@ -53,7 +53,7 @@ class References:
         self._roots = {name.split("/")[0] for name in index.files if "/" in name}
 
     def of_spans(self, spans: Iterable[Line], *, whole_paths: bool = False) -> Iterator[Line]:
-        """The complaints about inline code; a text that is no reference brings none.
+        """Yield the complaints about inline code; a text that is no reference brings none.
 
         ``whole_paths``: modules of the product are to be named by their whole path.
         """
@@ -62,7 +62,7 @@ class References:
                 yield Line(path=span.path, number=span.number, text=f"`{span.text}`: {complaint}")
 
     def of_links(self, document: Document, documents: dict[str, Document]) -> Iterator[Line]:
-        """The complaints about a document's relative links."""
+        """Yield the complaints about a document's relative links."""
         for link in document.links:
             if re.match(r"^[a-z][a-z+.-]*:", link.text):
                 continue
@@ -72,7 +72,7 @@ class References:
                 yield Line(path=link.path, number=link.number, text=f"({link.text}): {wrong}")
 
     def of_pages(self, path: str, text: str, documents: dict[str, Document]) -> Iterator[Line]:
-        """The complaints about pages that a source names by their path from the root."""
+        """Yield the complaints about pages that a source names by their path from the root."""
         for match in PAGE.finditer(text):
             page, _, anchor = match[0].partition("#")
             if wrong := self._page(page, anchor, documents):

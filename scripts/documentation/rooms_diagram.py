@@ -18,13 +18,13 @@ def with_rooms(document: str, pyproject: str) -> str:
 
 
 def contracts(pyproject: str) -> list[Mapping[str, Any]]:
-    """The ``layers`` contracts of import-linter."""
+    """Return the ``layers`` contracts of import-linter."""
     linter = tomllib.loads(pyproject)["tool"]["importlinter"]
     return [contract for contract in linter["contracts"] if contract["type"] == "layers"]
 
 
 def diagram(found: Iterable[Mapping[str, Any]]) -> str:
-    """One box for each contract, in it one for each layer; imports run along the arrows."""
+    """Draw one box for each contract, in it one for each layer; imports run along the arrows."""
     lines = ["```mermaid", "flowchart TB"]
     for number, contract in enumerate(found):
         lines += [f'    subgraph contract{number}["{contract["name"]}"]', "        direction TB"]
@@ -38,7 +38,7 @@ def diagram(found: Iterable[Mapping[str, Any]]) -> str:
 
 
 def siblings(layer: str, containers: Iterable[str]) -> Iterator[str]:
-    """The packages of a layer: ``a | b`` and ``a : b`` stand beside each other, ``(a)`` may be missing."""
+    """Yield the packages of a layer: ``a | b`` and ``a : b`` stand beside each other, ``(a)`` may be missing."""
     prefix = "".join(f"{container}." for container in containers) if len(tuple(containers)) == 1 else ""
     for name in layer.replace(":", "|").split("|"):
         yield prefix + name.strip().strip("()")

@@ -8,7 +8,7 @@ class Undocumented(Exception):
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; ``|`` and line breaks within a cell are escaped."""
+    """Format a table; ``|`` and line breaks within a cell are escaped."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
 
@@ -20,7 +20,7 @@ def described(pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def sentence(text: str) -> str:
-    """A description as a cell: one line, double backticks made single, no full stop at its end."""
+    """Format a description as a cell: one line, double backticks made single, no full stop at its end."""
     return " ".join(text.replace("``", "`").split()).rstrip(".")
 
 

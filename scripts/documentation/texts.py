@@ -50,7 +50,7 @@ class Document:
 
     @property
     def anchors(self) -> set[str]:
-        """What ``#…`` may lead to here, as GitHub makes it from headings."""
+        """The anchors of this document, as GitHub makes them from headings."""
         found: set[str] = set()
         for line in self.prose.splitlines():
             if heading := HEADING.match(line):
@@ -83,7 +83,7 @@ def read_document(path: str, text: str) -> Document:
 
 
 def code_spans(path: str, first_line: int, text: str) -> Iterator[Line]:
-    """The inline code of a text, blanks and line breaks in it made one blank."""
+    """Yield the inline code of a text, with each run of blanks and line breaks made one blank."""
     for paragraph in re.finditer(r"(?:[^\n]+\n?)+", text):
         for match in CODE_SPAN.finditer(paragraph[0]):
             number = first_line + text.count("\n", 0, paragraph.start() + match.start())
@@ -91,13 +91,13 @@ def code_spans(path: str, first_line: int, text: str) -> Iterator[Line]:
 
 
 def comments(path: str, text: str) -> Iterator[Line]:
-    """The comments of a source that have inline code in them."""
+    """Yield the comments of a source that have inline code in them."""
     for number, line in enumerate(text.splitlines(), 1):
         if "`" in line and (match := COMMENT.search(line)):
             yield Line(path=path, number=number, text=match[1])
 
 
 def slug(heading: str) -> str:
-    """The anchor that GitHub makes from a heading."""
+    """Return the anchor that GitHub makes from a heading."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")

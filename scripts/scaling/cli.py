@@ -52,14 +52,14 @@ def _run(scenarios: Sequence[Scenario]) -> list[tuple[Scenario, Figures]]:
 
 
 def _bursts(base: Scenario, speed: float) -> list[Scenario]:
-    """The same burst under every policy, and with replicas that die."""
+    """Return the same burst under every policy, and with replicas that fail."""
     bursty = replace(base, replicas=16, seconds=3600, speed=speed, load=0.3, burst=6.0)
     lossy = replace(bursty, policy="backlog", losses_per_hour=2.0)
     return [*(replace(bursty, policy=policy) for policy in ("fixed", "tickets", "backlog")), lossy]
 
 
 def measure_queue() -> float:
-    """Rows per second that this machine adds to and takes from a `FairQueue` of 32 jobs."""
+    """Return the rows per second that this machine adds to and takes from a `FairQueue` of 32 jobs."""
     queue = FairQueue()
     items = [
         WorkItem(
@@ -80,7 +80,7 @@ def measure_queue() -> float:
 
 
 def table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
-    """Markdown, a row per scenario."""
+    """Format a Markdown table with a row per scenario."""
     lines = [
         "| replicas | policy | losses/h | busy | audio s/s | delay p50 | p95 | Coordinator | repeated | replica-h |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -96,7 +96,7 @@ def table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
 
 
 def plot(steady: Sequence[tuple[Scenario, Figures]], policies: Sequence[tuple[Scenario, Figures]], path: Path) -> None:
-    """Throughput against the ideal by size; delay against paid time by policy."""
+    """Plot throughput against the ideal by size, and delay against paid time by policy."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -117,7 +117,7 @@ def plot(steady: Sequence[tuple[Scenario, Figures]], policies: Sequence[tuple[Sc
 
 
 def _seconds(replicas: int, speed: float) -> float:
-    """Shorter for larger clusters: what is simulated is about equally much work."""
+    """Return a time that is shorter for larger clusters, so that every simulation is about equally much work."""
     return max(10.0, min(600.0, 2e6 / (replicas * speed)))
 
 

@@ -28,7 +28,7 @@ Policy = Literal["fixed", "tickets", "backlog"]
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """What is simulated. Times in seconds, speeds in audio seconds per second.
+    """A scenario to simulate. Times in seconds, speeds in audio seconds per second.
 
     A replica has ``tickets`` open while there is work, as `cluster.serve.engine_share.EngineShare.batches_at_once`
     says.
@@ -60,9 +60,12 @@ class Scenario:
 
 @dataclass(kw_only=True)
 class Figures:
-    """What came of a scenario. ``busy`` is the share of the paid replica time that decoded, ``delay_s`` how much
-    longer a job took than alone on one replica (median and 95th percentile), ``coordinator_busy`` its share of time
-    spent on rows, ``repeated`` the share of the audio that was decoded again."""
+    """The result of a scenario.
+
+    ``busy`` is the share of the paid replica time that decoded, ``delay_s`` how much longer a job took than alone on
+    one replica (median and 95th percentile), ``coordinator_busy`` its share of time spent on rows, ``repeated`` the
+    share of the audio that was decoded again.
+    """
 
     busy: float
     throughput: float
@@ -90,7 +93,7 @@ class _Replica:
 
 
 class Simulation:
-    """Events in order of time; the same seed gives the same figures."""
+    """Simulates events in order of time; the same seed gives the same figures."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -197,7 +200,7 @@ class Simulation:
         self._hand_out()
 
     def _lose(self) -> None:
-        """A replica dies; what it held comes back, and another one starts."""
+        """Remove a replica; the items leased to it come back, and another one starts."""
         numbers = sorted(self._alive)
         if numbers:
             self._remove(self._rng.choice(numbers))
@@ -228,7 +231,7 @@ class Simulation:
     # Autoscaling
 
     def _scale(self) -> None:
-        """Every two seconds, as Serve's controller does; it waits 4 s before it adds, 120 s before it removes."""
+        """Scale every two seconds, as Serve's controller does; it waits 4 s before it adds, 120 s before it removes."""
         scenario = self._scenario
         have = len(self._alive) + self._starting
         busy = len(self._alive) - sum(1 for replica in self._idle if not replica.gone)

@@ -24,7 +24,7 @@ Outcome = Literal["succeeds", "unsupported_format", "no_audio_stream", "empty_au
 class Sample:
     """A file and what a transcription of it must do; ``speech`` is False where not one word may come out.
 
-    ``truth`` is what can still be heard in the file. Its duration is that of the decoded audio; in damaged files,
+    ``truth`` holds the speech that is intact in the file. Its duration is that of the decoded audio; in damaged files,
     the least that can be decoded.
     """
 
@@ -61,7 +61,7 @@ def _spoken(name: str, recording: Recording, form: Format, note: str) -> Sample:
 
 
 def _containers() -> Iterable[Sample]:
-    """One short message in many containers; they share ``short.truth.json``."""
+    """Yield one short message in many containers; they share ``short.truth.json``."""
     short = _perform(calls.MESSAGE_CAST, calls.MESSAGE)
 
     def sample(name: str, data: bytes, note: str, truth: Truth = short.truth) -> Sample:
@@ -142,7 +142,7 @@ def _perform(cast: dict[str, Role], script: tuple[Line, ...]) -> Recording:
 
 
 def _heard(truth: Truth, *, until: float, again_from: float = 1.0) -> Truth:
-    """The segments before one share of the duration and after another."""
+    """Keep the segments before one share of the duration and after another."""
     end_s, start_s = truth.duration_s * until, truth.duration_s * again_from
     segments = tuple(part for part in truth.segments if part.end_s <= end_s or part.start_s >= start_s)
     return replace(truth, segments=segments, duration_s=round(end_s + truth.duration_s - start_s, 4))

@@ -44,7 +44,7 @@ def encode_audio(pcm: PCM, form: Format, *, rate: int = SAMPLE_RATE) -> bytes:
 
 
 def encode_video(seconds: float, pcm: PCM | None = None, *, index_first: bool = True) -> bytes:
-    """An MP4 whose tiny picture changes colour for ``seconds``, with ``pcm`` at 16 kHz as its sound when given.
+    """Encode an MP4 whose tiny picture changes colour for ``seconds``, with ``pcm`` at 16 kHz as its sound when given.
 
     ``index_first`` puts the index (the "moov" atom) before the data, as for streaming; recorders write it last.
     """
@@ -53,7 +53,7 @@ def encode_video(seconds: float, pcm: PCM | None = None, *, index_first: bool = 
 
 
 def encode_picture() -> bytes:
-    """A small PNG."""
+    """Encode a small PNG."""
     encoder = av.CodecContext.create("png", "w")
     encoder.width = encoder.height = _VIDEO_SIDE
     encoder.pix_fmt = "rgb24"
@@ -109,7 +109,7 @@ _EXACT = {"flags": "+bitexact"}
 
 
 def _picture(at_s: float) -> av.VideoFrame:
-    """One colour that changes with time."""
+    """Return a frame of one colour that changes with time."""
     colour = [int(127 + 127 * np.sin(at_s + phase)) for phase in (0, 2, 4)]
     pixels = np.full((_VIDEO_SIDE, _VIDEO_SIDE, 3), colour, dtype=np.uint8)
     return av.VideoFrame.from_ndarray(pixels, format="rgb24")

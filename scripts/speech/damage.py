@@ -13,18 +13,18 @@ SESSION = b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=call\nc=IN IP4 127.0.0.1\nt=0 0\nm=
 
 
 def truncated(data: bytes, share: float) -> bytes:
-    """The first ``share`` of the bytes: a copy that was interrupted."""
+    """Keep the first ``share`` of the bytes: a copy that was interrupted."""
     return data[: round(len(data) * share)]
 
 
 def overwritten(data: bytes, first: float, last: float, rng: Random) -> bytes:
-    """Random bytes between two shares of the length: a bad disk, a broken transfer."""
+    """Put random bytes between two shares of the length: a bad disk, a broken transfer."""
     start, end = round(len(data) * first), round(len(data) * last)
     return data[:start] + rng.randbytes(end - start) + data[end:]
 
 
 def wav_with_sizes(wav: bytes, n_bytes: int) -> bytes:
-    """A WAV whose header claims ``n_bytes`` of samples, as recorders that could not finish leave it."""
+    """Return a WAV whose header claims ``n_bytes`` of samples, as recorders that could not finish leave it."""
     data = wav.index(b"data")
     riff = min(n_bytes + data, 0xFFFFFFFF).to_bytes(4, "little")
     return wav[:4] + riff + wav[8 : data + 4] + n_bytes.to_bytes(4, "little") + wav[data + 8 :]

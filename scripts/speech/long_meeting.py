@@ -93,7 +93,7 @@ def _opening(names: Sequence[str], voices: Sequence[str]) -> Iterator[Line]:
 
 
 def _arc(topic: Topic, *, first: bool, names: Sequence[str], rng: Random) -> Iterator[Line]:
-    """The conversation about one topic."""
+    """Yield the conversation about one topic."""
     chair = names[0]
     owner = rng.choice(names[1:])
     critic = rng.choice([name for name in names if name != owner])

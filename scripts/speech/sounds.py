@@ -11,18 +11,18 @@ _CHORDS_HZ = ((220.0, 277.2, 329.6), (196.0, 246.9, 293.7), (174.6, 220.0, 261.6
 
 
 def silence(seconds: float) -> PCM:
-    """Digital silence."""
+    """Generate digital silence."""
     return np.zeros((1, round(seconds * SAMPLE_RATE)), np.int16)
 
 
 def noise(seconds: float, rng: Random, *, rms: float = 300.0) -> PCM:
-    """A ventilator: steady noise of ``rms`` int16 steps, some 40 dB below full scale."""
+    """Generate a ventilator's noise: steady, ``rms`` int16 steps loud, some 40 dB below full scale."""
     steady: PCM = np.rint(room_noise(1, round(seconds * SAMPLE_RATE), rms, rng)).astype(np.int16)
     return steady
 
 
 def music(seconds: float) -> PCM:
-    """Music on hold: plucked chords with overtones, one every 1.5 s."""
+    """Generate music on hold: plucked chords with overtones, one every 1.5 s."""
     t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     beat, since = np.divmod(t, 1.5)
     mix = np.zeros_like(t)
@@ -37,7 +37,7 @@ def music(seconds: float) -> PCM:
 
 
 def telephone_band(pcm: PCM) -> PCM:
-    """Only 300 to 3400 Hz, the band of an analogue telephone line."""
+    """Keep only 300 to 3400 Hz, the band of an analogue telephone line."""
     n = pcm.shape[1]
     spectrum = np.fft.rfft(pcm, axis=1)
     hertz = np.fft.rfftfreq(n, 1 / SAMPLE_RATE)

@@ -13,7 +13,7 @@ from scripts.speech.voices import PCM, SAMPLE_RATE, VOICES, speak
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """Who speaks: with which voice, how (factors of tempo, pitch and loudness) and on which channel."""
+    """A speaker's voice, its tempo, pitch and loudness (factors), and its channel."""
 
     voice: str
     rate: float = 1.0
@@ -95,7 +95,7 @@ class Stage:
         return Recording(pcm=clipped, truth=self._truth(n_samples))
 
     def _pause_s(self) -> float:
-        """Mostly a short breath, now and then somebody thinks."""
+        """Draw a pause: mostly a short breath, now and then a longer one."""
         return self._rng.uniform(0.25, 1.0) if self._rng.random() < 0.93 else self._rng.uniform(1.2, 2.2)
 
     def _truth(self, n_samples: int) -> Truth:
@@ -130,7 +130,7 @@ class Stage:
 
 
 def room_noise(channels: int, n_samples: int, rms: float, rng: Random) -> NDArray[np.float64]:
-    """Noise of a quiet room, shape ``(channels, n_samples)``: white, smoothed over two samples so that it hums low."""
+    """Generate the noise of a quiet room, shape ``(channels, n_samples)``: white, smoothed over two samples."""
     white = np.random.default_rng(rng.getrandbits(32)).standard_normal((channels, n_samples + 1))
     noise: NDArray[np.float64] = (white[:, 1:] + white[:, :-1]) * (rms / np.sqrt(2))
     return noise

@@ -1,11 +1,11 @@
-"""What the people of the long meetings talk about, in the bundled model's vocabulary."""
+"""Topics of the long meetings, in the bundled model's vocabulary."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """What there is to say about one subject; ``report`` and ``doubt`` are sentences, the rest fits into sentences.
+    """The lines about one subject; ``report`` and ``doubt`` are sentences, the rest fits into sentences.
 
     ``doubt`` is asked by somebody and answered by ``answer``. ``remedy`` is what is decided, for ``reason``.
     """

@@ -1,4 +1,4 @@
-"""What is really said in a recording, and when: the dataclasses beside every sample, as JSON."""
+"""The true words of a recording, with their times: the dataclasses beside every sample, as JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -63,7 +63,7 @@ class Truth:
         return " ".join(segment.text for segment in self.segments)
 
     def channel_text(self, channel: int) -> str:
-        """The words spoken on one channel."""
+        """Return the words spoken on one channel."""
         return " ".join(segment.text for segment in self.segments if segment.channel == channel)
 
 

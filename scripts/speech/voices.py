@@ -22,7 +22,7 @@ Engine = Literal["flite", "espeak-ng"]
 PCM = NDArray[np.int16]
 
 SAMPLE_RATE = 16_000
-"""Hz; what Whisper hears. Not imported from the product, so that the tools here run without it."""
+"""Hz; Whisper's input. Not imported from the product, so that the tools here run without it."""
 
 PEAK = 20_000
 """Largest absolute sample of what `speak` returns; leaves 4 dB for noise and for voices that overlap."""
@@ -92,12 +92,12 @@ def speak(text: str, voice: str, *, rate: float = 1.0, pitch: float = 1.0) -> PC
 
 
 def voices_of(language: str) -> tuple[str, ...]:
-    """Names of the voices that speak ``language``."""
+    """Return the names of the voices that speak ``language``."""
     return tuple(name for name, voice in VOICES.items() if voice.language == language)
 
 
 def missing_programs() -> list[str]:
-    """Names of the speech programs, which are also their Debian packages, that are not installed."""
+    """Return the speech programs, named as their Debian packages, that are not installed."""
     return sorted(engine for engine in {voice.engine for voice in VOICES.values()} if not shutil.which(engine))
 
 
@@ -140,7 +140,7 @@ def _run(program: str, *arguments: str) -> bytes:
 
 
 def _samples(wav: bytes) -> PCM:
-    """The samples of a 16-bit mono WAV at 16 kHz; its size fields are ignored, since espeak-ng cannot fill them in."""
+    """Read the samples of a 16-bit mono WAV; its size fields are ignored, since espeak-ng cannot fill them in."""
     data = wav.find(b"data") + 8
     if data < 44:
         raise SpeechError("the speech program wrote no WAV file")

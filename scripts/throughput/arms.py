@@ -34,14 +34,14 @@ class Heard:
 
 
 class Arm(Protocol):
-    """What transcribes files, one way or another."""
+    """A way to transcribe files."""
 
     def run(self, paths: Sequence[str], beam: int) -> list[Heard]:
         """Transcribe files, in order."""
 
 
 class FasterWhisperSequential:
-    """faster-whisper, file by file and window after window; without the text before, which confuses small models."""
+    """Runs faster-whisper, file by file and window after window; without previous text, which confuses small models."""
 
     def __init__(self, model: Path, threads: int) -> None:
         self._whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
@@ -60,7 +60,7 @@ class FasterWhisperSequential:
 
 
 class FasterWhisperBatched:
-    """faster-whisper's batched pipeline, file by file."""
+    """Runs faster-whisper's batched pipeline, file by file."""
 
     def __init__(self, model: Path, threads: int, batch_size: int) -> None:
         whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
@@ -79,7 +79,7 @@ class FasterWhisperBatched:
 
 
 class Engine:
-    """MeetMemo's splitter, engine and stitcher in one process: one thread cuts, one per lane decodes."""
+    """Runs MeetMemo's splitter, engine and stitcher in one process: one thread cuts, one per decode slot decodes."""
 
     def __init__(self, model: Path, threads: int, batch_size: int = 16) -> None:
         self._whisper = WhisperEngine.load(
@@ -100,13 +100,13 @@ def cut(path: str, window_s: float) -> Iterator[SpanDraft]:
 
 
 def rows_of(draft: SpanDraft) -> Iterator[tuple[int, Pcm]]:
-    """A span's chunks: index and samples."""
+    """Yield a span's chunks: index and samples."""
     for chunk in draft.chunks:
         yield chunk.index, draft.row(chunk)
 
 
 class _Bulk:
-    """One run: chunks of all files meet in one bounded queue."""
+    """Transcribes the files of one run; chunks of all files meet in one bounded queue."""
 
     def __init__(self, whisper: WhisperEngine, window_s: float, lanes: int, batch_size: int) -> None:
         self._whisper = whisper

@@ -20,7 +20,7 @@ _MAX_LENGTH = 448
 
 
 class Bare:
-    """MeetMemo's windows in batches of one length, on as many workers as there are threads; no second tries.
+    """Decodes MeetMemo's windows in batches of one length, on as many workers as there are threads; no fallback.
 
     ``wide``: rows are encoded one by one and decoded together, else encoded and decoded in one call.
     """

@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _rounds(mix: str, recordings: Sequence[Recording], model: Path, options: argparse.Namespace) -> list[Measured]:
-    """Every arm in every round, each round in an order of its own; an arm's process lives for one run."""
+    """Run every arm in every round, each round in an order of its own; an arm's process lives for one run."""
     found = []
     rng = Random(1)
     for number in range(options.rounds):
@@ -87,7 +87,7 @@ def _rounds(mix: str, recordings: Sequence[Recording], model: Path, options: arg
 def _measure(
     arm: str, recordings: Sequence[Recording], model: Path, beam: int, cores: int, *, together: bool
 ) -> dict[str, Any]:
-    """What an arm answers about all recordings at once, or about one after another."""
+    """Measure an arm on all recordings at once, or on one after another."""
     paths = [recording.path for recording in recordings]
     with _worker(arm, model, cores) as worker:
         _ask(worker, {"paths": paths[:1] if len(paths) > 1 else [_warm_up()], "beam": beam})
@@ -134,7 +134,7 @@ def _ask(worker: "subprocess.Popen[str]", question: dict[str, Any]) -> dict[str,
 
 
 def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
-    """The worker's next line of JSON; what libraries print in between is not ours."""
+    """Read the worker's next line of JSON; other lines, printed by libraries, are skipped."""
     assert worker.stdout is not None
     for line in worker.stdout:
         if line.startswith("{"):
@@ -144,7 +144,7 @@ def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def model_named(name: str, work: Path) -> Path:
-    """The folder of a model as ``--model`` names it; a shaped one is made in ``work``."""
+    """Return the folder of a model as ``--model`` names it; a shaped one is made in ``work``."""
     if name == "bundled":
         return BUNDLED
     return make_shaped_model(work / "shaped-base") if name == "shaped" else Path(name)

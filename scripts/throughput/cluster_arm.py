@@ -22,7 +22,7 @@ _POLL_S, _LONGEST_POLL_S = 0.05, 1.0
 
 
 class ClusterArm:
-    """A cluster of its own with a home of its own, stopped when the process ends."""
+    """Runs a cluster with a home of its own, stopped when the process ends."""
 
     def __init__(self, model: Path, threads: int) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="meetmemo-bench-")

@@ -1,4 +1,4 @@
-"""What this process and all its descendants use: processor time, also by part, and peak proportional memory."""
+"""Measure this process and all its descendants: processor time, also by part, and peak proportional memory."""
 
 import threading
 import time
@@ -122,7 +122,7 @@ class Meter:
 
 
 def part_of(command: Sequence[str]) -> str:
-    """What a process is for: the deployment of one of Ray's replicas, else the module or the program that it runs."""
+    """Return the purpose of a process: the deployment of one of Ray's replicas, else its module or program."""
     program, *arguments = command or ["ended"]
     if program.startswith("ray::"):
         # ray::ServeReplica:app:Name.method, ray::Name.method or ray::IDLE

@@ -68,7 +68,7 @@ def make_mix(mix: Mix, folder: Path, samples: Path, scale: float = 1.0, seed: in
 
 
 def _sentences(samples: Path) -> list[_Sentence]:
-    """Single-voiced sentences of the sample meetings, cut out with a little of what is around them."""
+    """Cut out the sentences of single voices in the sample meetings, with a small margin around them."""
     found = []
     for name in _SOURCES:
         pcm = np.concatenate(list(decode_audio(samples / name, max_duration_s=3600)), axis=1)[0]
@@ -80,7 +80,7 @@ def _sentences(samples: Path) -> list[_Sentence]:
 
 
 def _write(path: Path, sentences: list[_Sentence], seconds: float, rng: Random) -> Recording:
-    """Sentences and pauses up to the length, written block by block."""
+    """Write sentences and pauses up to the length, block by block."""
     words, written = [], 0
     with av.open(str(path), "w", format="mp3") as out:
         stream = out.add_stream("libmp3lame", rate=SAMPLE_RATE, layout="mono")

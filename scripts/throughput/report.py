@@ -49,7 +49,7 @@ class Measured:
         recordings: Sequence[Recording],
         answer: dict[str, Any],
     ) -> "Measured":
-        """From what a worker answered."""
+        """Compute the measurements from a worker's answer."""
         after_s = sorted(answer["after_s"])
         cuts = quantiles(after_s, n=20) if len(after_s) > 1 else after_s * 19
         return cls(
@@ -77,7 +77,7 @@ class Measured:
         return asdict(self)
 
     def line(self) -> str:
-        """For those who wait."""
+        """Return a line of progress for the terminal."""
         wer = "-" if self.wer is None else f"{100 * self.wer:.1f} %"
         return (
             f"  round {self.number + 1} {self.arm:<14} beam {self.beam}: {self.speed:6.1f} × real time, "
@@ -86,7 +86,7 @@ class Measured:
 
 
 def table(measured: Sequence[Measured]) -> str:
-    """Medians over the rounds as Markdown; the last column compares with the cluster, round by round."""
+    """Format medians over the rounds as Markdown; the last column compares with the cluster, round by round."""
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
     groups: dict[tuple[str, int, str], list[Measured]] = {}
     for one in measured:
@@ -113,7 +113,7 @@ def table(measured: Sequence[Measured]) -> str:
 
 
 def parts_table(measured: Sequence[Measured]) -> str:
-    """Where the cluster's processor time goes, in ms per second of audio, medians over the rounds, as Markdown."""
+    """Format the cluster's processor time by part, in ms per second of audio, medians over the rounds, as Markdown."""
     groups: dict[tuple[str, int], list[Measured]] = {}
     for one in measured:
         if one.arm == "cluster":
@@ -145,7 +145,7 @@ def _seconds(seconds: float) -> str:
 
 
 def plot(measured: Sequence[Measured], path: Path) -> None:
-    """Bars of the median speed by mix and arm."""
+    """Plot the median speed by mix and arm as bars."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -169,7 +169,7 @@ def plot(measured: Sequence[Measured], path: Path) -> None:
 
 
 def _word_error_rate(recordings: Sequence[Recording], texts: Sequence[str]) -> float | None:
-    """Wrong words per true word over all files; None where an arm gives no text per file."""
+    """Return the wrong words per true word over all files; None where an arm gives no text per file."""
     if len(texts) != len(recordings):
         return None
     truths, heard = ([" ".join(words(text)) for text in each] for each in ((one.text for one in recordings), texts))

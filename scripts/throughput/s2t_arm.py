@@ -12,7 +12,7 @@ from scripts.throughput.arms import LANGUAGE, Heard
 
 
 class WhisperS2T:
-    """All files in one call, as its documentation shows; no file is done before all are."""
+    """Transcribes all files in one call, as WhisperS2T's documentation shows; no file is done before all are."""
 
     def __init__(self, model: Path, threads: int, batch_size: int) -> None:
         import whisper_s2t  # needs a moment, and packages that no other arm needs

@@ -64,7 +64,7 @@ def make_shaped_model(folder: Path) -> Path:
 
 
 def _tokenizer() -> Tokenizer:
-    """The bundled model's pieces with Whisper's special tokens, in a vocabulary as large as Whisper's."""
+    """Build a tokenizer of the bundled model's pieces and Whisper's special tokens, as large as Whisper's."""
     state: dict[str, Any] = json.loads((BUNDLED / "tokenizer.json").read_text(encoding="utf-8"))
     vocab: dict[str, int] = state["model"]["vocab"]
     vocab |= {f"filler{number}": number for number in range(len(vocab), _N_PIECES)}

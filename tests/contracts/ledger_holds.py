@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipelines.errors import RequestInFlight
+from pipelines.ledger.protocol import Ledger
 from tests.contracts.ledger_base import TTL_S, LedgerBase
+from tests.fakes.ledger import ManualClock
 
 
 class HoldsContract(LedgerBase):
     """One holder per tenant and key, for as long as it renews its mark."""
 
-    def test_one_holder(self, ledger, another):
+    def test_one_holder(self, ledger: Ledger, another: Ledger) -> None:
         """Who comes second is refused until the first lets go; another tenant and another key are no concern."""
         ledger.holds.hold("acme", "k", "first", TTL_S)
         with pytest.raises(RequestInFlight):
@@ -21,7 +23,7 @@ class HoldsContract(LedgerBase):
         ledger.holds.release("acme", "k", "first")
         another.holds.hold("acme", "k", "second", TTL_S)
 
-    def test_a_dead_holder_blocks_nobody_for_ever(self, ledger, another, clock):
+    def test_a_dead_holder_blocks_nobody_for_ever(self, ledger: Ledger, another: Ledger, clock: ManualClock) -> None:
         """A mark runs out; one that is renewed does not."""
         ledger.holds.hold("acme", "k", "first", TTL_S)
         clock.advance(TTL_S - 1)
@@ -35,7 +37,7 @@ class HoldsContract(LedgerBase):
         with pytest.raises(RequestInFlight):
             ledger.holds.hold("acme", "k", "third", TTL_S)
 
-    def test_marks_that_ran_out_are_forgotten(self, ledger, clock):
+    def test_marks_that_ran_out_are_forgotten(self, ledger: Ledger, clock: ManualClock) -> None:
         """And no others."""
         ledger.holds.hold("acme", "dead", "first", TTL_S)
         clock.advance(TTL_S)
@@ -44,10 +46,10 @@ class HoldsContract(LedgerBase):
         with pytest.raises(RequestInFlight):
             ledger.holds.hold("acme", "alive", "third", TTL_S)
 
-    def test_many_at_once(self, ledger):
+    def test_many_at_once(self, ledger: Ledger) -> None:
         """Of eight that ask at the same time one gets the key."""
 
-        def ask(number):
+        def ask(number: int) -> bool:
             try:
                 ledger.holds.hold("acme", "k", f"holder-{number}", TTL_S)
             except RequestInFlight:

@@ -1,6 +1,8 @@
 """What ingestion may ask of every ledger: create, read, cancel, delete."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,11 +23,12 @@ from pipelines.jobs.events import (
     Segmented,
     TranscriptStored,
 )
-from pipelines.jobs.job import JobState, Progress
+from pipelines.jobs.job import Job, JobState, Progress
 from pipelines.jobs.usage import JobUsage
 from pipelines.ledger.job_filter import JobFilter
-from pipelines.ledger.protocol import Backlog, NewJob, QueuedJobs
-from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job
+from pipelines.ledger.protocol import Backlog, Lease, Ledger, NewJob, QueuedJobs
+from tests.contracts.ledger_base import TRANSCRIBED, TTL_S, LedgerBase, after, make_job, won
+from tests.fakes.ledger import ManualClock
 
 
 class JobsContract(LedgerBase):
@@ -33,11 +36,11 @@ class JobsContract(LedgerBase):
 
     # Content
 
-    def test_same_content(self, ledger, lease):
+    def test_same_content(self, ledger: Ledger, lease: Lease) -> None:
         """The newest of the tenant's jobs that succeeded with a content is found, and no other's."""
         for job_id, tenant, created_at_s in (("j1", "acme", 1.0), ("j2", "acme", 2.0), ("j3", "umbrella", 3.0)):
             ledger.create(make_job(job_id, tenant=tenant, created_at_s=created_at_s))
-        ended = {}
+        ended: dict[str, Job] = {}
         for job in sorted(ledger.claim(lease, 10), key=lambda job: job.id):
             written = after(job, Claimed(), Segmented(n_chunks=0), TranscriptStored(content_key="k"))
             summarizing = ledger.apply(lease, written, job.version)
@@ -45,14 +48,14 @@ class JobsContract(LedgerBase):
             ended[job.id] = ledger.apply(lease, after(summarizing, ResultsStored(names=())), summarizing.version)
             assert ledger.same_content(job.tenant, "k") == ended[job.id]
             assert ledger.same_content(job.tenant, "other") is None
-        assert ledger.same_content("acme", "k").id == "j2"
+        assert ledger.same_content("acme", "k") == ended["j2"]
         assert ledger.same_content("initech", "k") is None
         ledger.delete("acme", "j2")
-        assert ledger.same_content("acme", "k").id == "j1"
+        assert ledger.same_content("acme", "k") == ended["j1"]
 
     # Creation
 
-    def test_create_then_get(self, ledger, another, clock):
+    def test_create_then_get(self, ledger: Ledger, another: Ledger, clock: ManualClock) -> None:
         """A created job is there for everybody, at its first version, with all its parts."""
         job = replace(make_job(), source_url="https://recorder.example/1", detail="d")
         stored, created = ledger.create(job)
@@ -60,27 +63,27 @@ class JobsContract(LedgerBase):
         assert stored == replace(job, version=1, updated_at_s=clock())
         assert another.get("acme", "j1") == stored
 
-    def test_same_key_and_request(self, ledger, another):
+    def test_same_key_and_request(self, ledger: Ledger, another: Ledger) -> None:
         """A repeated request gets the job it created, whatever became of it, and creates nothing."""
         first, _ = ledger.create(make_job("j1"), idempotency_key="k", fingerprint="f")
         again, created = another.create(make_job("j2"), idempotency_key="k", fingerprint="f")
         assert (again, created) == (first, False)
         assert sum(ledger.counts().values()) == 1
 
-    def test_same_key_other_request(self, ledger):
+    def test_same_key_other_request(self, ledger: Ledger) -> None:
         """A key that stands for another request is a conflict, and nothing is created."""
         ledger.create(make_job("j1"), idempotency_key="k", fingerprint="f")
         with pytest.raises(IdempotencyConflict):
             ledger.create(make_job("j2"), idempotency_key="k", fingerprint="other")
         assert sum(ledger.counts().values()) == 1
 
-    def test_keys_belong_to_tenants(self, ledger):
+    def test_keys_belong_to_tenants(self, ledger: Ledger) -> None:
         """Two tenants may use the same key."""
         ledger.create(make_job("j1", tenant="acme"), idempotency_key="k", fingerprint="f")
         _, created = ledger.create(make_job("j2", tenant="umbrella"), idempotency_key="k", fingerprint="other")
         assert created
 
-    def test_same_id(self, ledger):
+    def test_same_id(self, ledger: Ledger) -> None:
         """A caller that repeats a creation because it got no answer finds its job; ids of others are refused."""
         first, _ = ledger.create(make_job("j1"))
         assert ledger.create(make_job("j1")) == (first, False)
@@ -88,13 +91,13 @@ class JobsContract(LedgerBase):
             ledger.create(make_job("j1", tenant="umbrella"))
 
     @pytest.mark.parametrize("key", ["", "k" * 256, "ä", "a\nb", "a\0"])
-    def test_what_is_no_key(self, ledger, key):
+    def test_what_is_no_key(self, ledger: Ledger, key: str) -> None:
         """Idempotency keys that could not be sent back in a header are refused."""
         with pytest.raises(InvalidRequest):
             ledger.create(make_job(), idempotency_key=key)
         assert sum(ledger.counts().values()) == 0
 
-    def test_create_many(self, ledger):
+    def test_create_many(self, ledger: Ledger) -> None:
         """A batch gives one outcome per request, also where requests of the batch meet each other."""
         old, _ = ledger.create(make_job("old"), idempotency_key="old", fingerprint="f")
         outcomes = ledger.create_many(
@@ -116,7 +119,7 @@ class JobsContract(LedgerBase):
         assert sum(ledger.counts().values()) == 3
         assert ledger.create_many([]) == []
 
-    def test_used_keys(self, ledger, another):
+    def test_used_keys(self, ledger: Ledger, another: Ledger) -> None:
         """Keys that brought a job are told from those that did not, thousands at once; deleted jobs free theirs."""
         ledger.create(make_job("j1"), idempotency_key="k1", fingerprint="f")
         ledger.create(make_job("j2"), idempotency_key="k2", fingerprint="f")
@@ -127,7 +130,7 @@ class JobsContract(LedgerBase):
         ledger.delete("acme", "j1")
         assert another.used_keys("acme", many) == {"k2"}
 
-    def test_text_that_databases_refuse(self, ledger, lease):
+    def test_text_that_databases_refuse(self, ledger: Ledger, lease: Lease) -> None:
         """NUL and broken Unicode in texts from outside cost a character, not the job."""
         ledger.create(make_job(filename="a\0b\ud800.wav"))
         (job,) = ledger.claim(lease, 1)
@@ -143,14 +146,14 @@ class JobsContract(LedgerBase):
     @pytest.mark.parametrize(
         ("tenant", "job_id"), [("acme", "j2"), ("umbrella", "j1"), ("", ""), ("acme", "j1\0"), ("\ud800", "j1")]
     )
-    def test_unknown_job(self, ledger, tenant, job_id):
+    def test_unknown_job(self, ledger: Ledger, tenant: str, job_id: str) -> None:
         """A job of nobody or of somebody else is unknown to every call."""
         ledger.create(make_job("j1"))
         for call in (ledger.get, ledger.events, ledger.request_cancel, ledger.delete):
             with pytest.raises(JobUnknown):
                 call(tenant, job_id)
 
-    def test_many_jobs_are_read_together(self, ledger, another):
+    def test_many_jobs_are_read_together(self, ledger: Ledger, another: Ledger) -> None:
         """Those that exist come under their tenant's name, as one at a time; others are left out, however many."""
         ours, _ = ledger.create(make_job("j1"))
         theirs, _ = ledger.create(make_job("j2", tenant="umbrella"))
@@ -159,7 +162,7 @@ class JobsContract(LedgerBase):
         assert another.get_many(names) == {("acme", "j1"): ours, ("umbrella", "j2"): theirs}
         assert another.get_many([]) == {}
 
-    def test_pages(self, ledger, another):
+    def test_pages(self, ledger: Ledger, another: Ledger) -> None:
         """Pages go from new to old without gap or repetition, also over equal times and while jobs arrive."""
         for i in range(10):
             ledger.create(make_job(f"j{i}", created_at_s=1_000.0 + i // 4 + 0.1))
@@ -175,25 +178,25 @@ class JobsContract(LedgerBase):
             assert len(page.jobs) == 3
         assert seen == [f"j{i}" for i in range(9, -1, -1)]
 
-    def test_last_page_that_is_full(self, ledger):
+    def test_last_page_that_is_full(self, ledger: Ledger) -> None:
         """A page that holds exactly what is left says that nothing follows."""
         for i in range(3):
             ledger.create(make_job(f"j{i}"))
         assert ledger.list("acme", limit=3).next_cursor is None
         assert ledger.list("nobody").jobs == ()
 
-    def test_ids_are_ordered_by_code_point(self, ledger):
+    def test_ids_are_ordered_by_code_point(self, ledger: Ledger) -> None:
         """Jobs of one moment are ordered by id, in the order of code points whatever the database's language."""
         for job_id in ("b", "A", "a", "B", "-", "_"):
             ledger.create(make_job(job_id))
         assert [job.id for job in ledger.list(None).jobs] == ["b", "a", "_", "B", "A", "-"]
 
-    def test_filters(self, ledger, running):
+    def test_filters(self, ledger: Ledger, running: Job) -> None:
         """Lists are narrowed by state, part of the file name and time of creation."""
         ledger.create(make_job("j1", filename="Über_100%.WAV", created_at_s=1_001.0))
         ledger.create(make_job("j2", filename="plan 9.mp3", created_at_s=1_002.0))
 
-        def ids(**filters):
+        def ids(**filters: Any) -> list[str]:
             return [job.id for job in ledger.list("acme", JobFilter(**filters)).jobs]
 
         assert ids(states=[JobState.QUEUED]) == ["j2", "j1"]
@@ -207,7 +210,7 @@ class JobsContract(LedgerBase):
         assert ids(created_before_s=1_001.0) == ["running"]
         assert ids(created_from_s=1_001.0, created_before_s=1_002.0, states=[JobState.QUEUED]) == ["j1"]
 
-    def test_what_changed_of_several_tenants(self, ledger, another, clock):
+    def test_what_changed_of_several_tenants(self, ledger: Ledger, another: Ledger, clock: ManualClock) -> None:
         """Each tenant's jobs are told from its own time on, newest first and in pages; other tenants' are not."""
         start_s = clock()
         for number, tenant in enumerate(("acme", "umbrella", "initech")):
@@ -216,7 +219,7 @@ class JobsContract(LedgerBase):
         for number, tenant in enumerate(("acme", "umbrella", "initech")):
             ledger.create(make_job(f"{tenant}-new", tenant=tenant, created_at_s=2_000.0 + number))
 
-        def ids(since_s, **page):
+        def ids(since_s: Mapping[str, float], **page: Any) -> list[str]:
             return [job.id for job in another.changed(since_s, **{"limit": 10, **page}).jobs]
 
         since_s = {"acme": clock(), "umbrella": start_s}
@@ -228,7 +231,7 @@ class JobsContract(LedgerBase):
         assert ids({"acme": clock()}) == ["acme-new", "acme-old"]
         assert ids({}) == ids({"nobody": 0.0}) == []
 
-    def test_jobs_that_gave_up_chunks(self, ledger, lease):
+    def test_jobs_that_gave_up_chunks(self, ledger: Ledger, lease: Lease) -> None:
         """They are found in pages, whatever became of them; what a file is called makes none of one."""
         for job_id, filename in (
             ("none", '","n_failed_chunks":1,"'),
@@ -256,17 +259,17 @@ class JobsContract(LedgerBase):
     @pytest.mark.parametrize(
         "cursor", ["", "x", "MTA=", "ü", "bm90IGEgY3Vyc29y", "MS4wIDIgMw==", "bmFuIHg=", "MS4wIAA="]
     )
-    def test_bad_cursor(self, ledger, cursor):
+    def test_bad_cursor(self, ledger: Ledger, cursor: str) -> None:
         """A cursor that no page gave is refused."""
         with pytest.raises(InvalidRequest):
             ledger.list("acme", after=cursor)
 
-    def test_page_of_nothing(self, ledger):
+    def test_page_of_nothing(self, ledger: Ledger) -> None:
         """A page of no jobs would never end."""
         with pytest.raises(InvalidRequest):
             ledger.list("acme", limit=0)
 
-    def test_queued_jobs(self, ledger, running):
+    def test_queued_jobs(self, ledger: Ledger, running: Job) -> None:
         """What waits is counted by tenant and model, with the time of the oldest; what was begun is not."""
         for job_id, tenant, created_at_s in (("a", "acme", 30.0), ("b", "acme", 20.0), ("c", "umbrella", 10.0)):
             ledger.create(make_job(job_id, tenant=tenant, created_at_s=created_at_s))
@@ -275,7 +278,7 @@ class JobsContract(LedgerBase):
             QueuedJobs(tenant="umbrella", model="mini-en", n_jobs=1, oldest_created_at_s=10.0),
         )
 
-    def test_backlog(self, ledger, lease, running):
+    def test_backlog(self, ledger: Ledger, lease: Lease, running: Job) -> None:
         """What has not ended, with the audio that is found and not transcribed; other tenants do not count."""
         ledger.create(make_job("waiting"))
         ledger.create(make_job("other", tenant="umbrella"))
@@ -284,7 +287,7 @@ class JobsContract(LedgerBase):
         assert ledger.backlog("acme") == Backlog(n_jobs=2, audio_s=70.0)
         assert ledger.backlog("nobody") == Backlog(n_jobs=0, audio_s=0.0)
 
-    def test_counts(self, ledger, running):
+    def test_counts(self, ledger: Ledger, running: Job) -> None:
         """Every state is counted, for one tenant or all."""
         ledger.create(make_job("j1"))
         ledger.create(make_job("j2", tenant="umbrella"))
@@ -297,7 +300,7 @@ class JobsContract(LedgerBase):
 
     # Cancelling and deleting
 
-    def test_cancel_a_queued_job(self, ledger, another, lease):
+    def test_cancel_a_queued_job(self, ledger: Ledger, another: Ledger, lease: Lease) -> None:
         """The wish to cancel a queued job is durable: it is not claimed any more, and the Coordinator sees it."""
         ledger.create(make_job("j1"))
         asked = another.request_cancel("acme", "j1")
@@ -310,36 +313,36 @@ class JobsContract(LedgerBase):
         assert ledger.get("acme", "j1").state is JobState.CANCELLED
         assert list(ledger.cancel_requests(lease)) == []
 
-    def test_cancel_meets_a_write(self, ledger, another, lease, running):
+    def test_cancel_meets_a_write(self, ledger: Ledger, another: Ledger, lease: Lease, running: Job) -> None:
         """A wish that arrives while the Coordinator works neither disturbs its writes nor is lost in them."""
         another.request_cancel("acme", "running")
         stored = ledger.apply(lease, replace(running, progress=Progress(audio_s=1.0)), running.version)
         assert stored.cancel_requested
         assert [job.id for job in ledger.cancel_requests(lease)] == ["running"]
 
-    def test_cancel_between_claim_and_write(self, ledger, another, lease):
+    def test_cancel_between_claim_and_write(self, ledger: Ledger, another: Ledger, lease: Lease) -> None:
         """A wish that arrives after the claim is seen, by this Coordinator and by the next."""
         ledger.create(make_job("j1"))
         ledger.claim(lease, 1)
         another.request_cancel("acme", "j1")
         assert [job.id for job in ledger.cancel_requests(lease)] == ["j1"]
-        successor = another.acquire_lease(lease.owner, TTL_S)
+        successor = won(another.acquire_lease(lease.owner, TTL_S))
         assert [job.id for job in another.cancel_requests(successor)] == ["j1"]
 
-    def test_cancel_twice(self, ledger):
+    def test_cancel_twice(self, ledger: Ledger) -> None:
         """Asking again changes nothing."""
         ledger.create(make_job("j1"))
         first = ledger.request_cancel("acme", "j1")
         assert ledger.request_cancel("acme", "j1") == first
         assert [event.name for event in ledger.events("acme", "j1")] == ["created", "cancel_requested"]
 
-    def test_cancel_an_ended_job(self, ledger, lease, running):
+    def test_cancel_an_ended_job(self, ledger: Ledger, lease: Lease, running: Job) -> None:
         """An ended job stays as it is."""
         ended = ledger.apply(lease, after(running, Failed(reason=Reason.TOO_LONG, detail="x")), running.version)
         assert ledger.request_cancel("acme", "running") == ended
         assert list(ledger.cancel_requests(lease)) == []
 
-    def test_delete(self, ledger, lease, running):
+    def test_delete(self, ledger: Ledger, lease: Lease, running: Job) -> None:
         """A deleted job is gone with its history and its key, and the Coordinator's next write is told so."""
         ledger.create(make_job("j1"), idempotency_key="k", fingerprint="f")
         ledger.delete("acme", "j1")
@@ -352,7 +355,7 @@ class JobsContract(LedgerBase):
         with pytest.raises(JobUnknown):
             ledger.record(lease, running, "note")
 
-    def test_scrub(self, ledger, another):
+    def test_scrub(self, ledger: Ledger, another: Ledger) -> None:
         """What is left after a deletion can be overwritten, whoever deleted; the other jobs stay."""
         ledger.create(make_job("j1"))
         kept, _ = ledger.create(make_job("j2"))
@@ -360,7 +363,7 @@ class JobsContract(LedgerBase):
         assert ledger.scrub(1 << 30)
         assert another.get("acme", "j2") == kept
 
-    def test_what_deleted_jobs_took(self, ledger, another, lease, running):
+    def test_what_deleted_jobs_took(self, ledger: Ledger, another: Ledger, lease: Lease, running: Job) -> None:
         """The figures of an ended job outlive it; one that had not ended leaves none."""
         usage = JobUsage(device_s=2.0, cpu_s=3.0, result_bytes=4)
         ended = replace(after(running, Failed(reason=Reason.INTERNAL, detail="why")), usage=usage)
@@ -374,7 +377,7 @@ class JobsContract(LedgerBase):
         assert (cost.failed, cost.usage) == (True, usage)
         assert list(ledger.costs_of_deleted(ended.created_at_s + 1)) == []
 
-    def test_history(self, ledger, lease, running, clock):
+    def test_history(self, ledger: Ledger, lease: Lease, running: Job, clock: ManualClock) -> None:
         """A job's history holds what happened, when, in order."""
         clock.advance(1)
         ledger.record(lease, running, "chunk_quarantined", "chunk 7")
@@ -388,11 +391,11 @@ class JobsContract(LedgerBase):
             (4, start_s + 2, "failed", "why"),
         ]
 
-    def test_check(self, ledger):
+    def test_check(self, ledger: Ledger) -> None:
         """A ledger that works passes its check."""
         ledger.check()
 
-    def test_use_after_close(self, ledger):
+    def test_use_after_close(self, ledger: Ledger) -> None:
         """A closed ledger opens its connections anew."""
         ledger.create(make_job("j1"))
         ledger.close()

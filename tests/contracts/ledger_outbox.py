@@ -1,22 +1,35 @@
 """What every ledger's outbox must do: messages come with the change they tell of, and wait until they are settled."""
 
+from collections.abc import Collection
+from typing import Protocol
+
 import pytest
 
 from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
 from pipelines.jobs.events import Claimed, Failed
+from pipelines.jobs.job import Job
 from pipelines.ledger.outbox import Attempt, DeliveryState, Message
+from pipelines.ledger.protocol import Lease, Ledger
 from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
+from tests.fakes.ledger import ManualClock
+
+
+class Write(Protocol):
+    """Ends a new job with these messages; returns it as stored, as it was written, and over which version."""
+
+    def __call__(self, *messages: Message, job_id: str = "running") -> tuple[Job, Job, int]: ...
+
 
 HOOK = "https://hooks.example/1"
 
 
-def message(name="m1", *, job_id="running", target=HOOK, tenant="acme"):
+def message(name: str = "m1", *, job_id: str = "running", target: str = HOOK, tenant: str = "acme") -> Message:
     return Message(
         id=name, tenant=tenant, job_id=job_id, channel="webhook", event="job.failed", target=target, body="{}"
     )
 
 
-def attempt(clock, status=500, detail="oh"):
+def attempt(clock: ManualClock, status: int | None = 500, detail: str = "oh") -> Attempt:
     return Attempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
 
 
@@ -24,10 +37,10 @@ class OutboxContract(LedgerBase):
     """Writing, taking, settling, replaying."""
 
     @pytest.fixture
-    def write(self, ledger, lease):
+    def write(self, ledger: Ledger, lease: Lease) -> Write:
         """Ends a new job with these messages."""
 
-        def write(*messages, job_id="running"):
+        def write(*messages: Message, job_id: str = "running") -> tuple[Job, Job, int]:
             ledger.create(make_job(job_id))
             (job,) = ledger.claim(lease, 1)
             job = ledger.apply(lease, after(job, Claimed()), job.version)
@@ -36,11 +49,11 @@ class OutboxContract(LedgerBase):
 
         return write
 
-    def take(self, ledger, n=10, **options):
-        taken = ledger.outbox.take_due(n, **{"hold_s": 60.0, "per_target": 4, **options})
+    def take(self, ledger: Ledger, n: int = 10, *, per_target: int = 4, busy: Collection[str] = ()) -> list[str]:
+        taken = ledger.outbox.take_due(n, hold_s=60.0, per_target=per_target, busy=busy)
         return [delivery.message.id for delivery in taken]
 
-    def test_messages_come_with_the_write(self, ledger, another, lease, write):
+    def test_messages_come_with_the_write(self, ledger: Ledger, another: Ledger, lease: Lease, write: Write) -> None:
         """A write brings its messages once, also when it is repeated; a refused one brings none."""
         stored, failed, version = write(message())
         assert ledger.apply(lease, failed, version, [message()]) == stored
@@ -54,7 +67,9 @@ class OutboxContract(LedgerBase):
         assert delivery.state is DeliveryState.PENDING
         assert (delivery.n_attempts, delivery.attempts) == (0, ())
 
-    def test_what_is_taken_is_hidden_for_a_while(self, ledger, another, write, clock):
+    def test_what_is_taken_is_hidden_for_a_while(
+        self, ledger: Ledger, another: Ledger, write: Write, clock: ManualClock
+    ) -> None:
         """Nobody else gets a taken message until its time is up: then whoever took it must have died."""
         write(message())
         assert self.take(ledger) == ["m1"]
@@ -63,14 +78,14 @@ class OutboxContract(LedgerBase):
         clock.advance(2)
         assert self.take(another) == ["m1"]
 
-    def test_a_target_gets_its_share(self, ledger, write):
+    def test_a_target_gets_its_share(self, ledger: Ledger, write: Write) -> None:
         """No more than so many messages for one target at once, none for a busy one, the longest due first."""
         write(*(message(f"a{n}") for n in range(5)), message("b", target="https://other.example"))
         assert self.take(ledger, busy=[HOOK]) == ["b"]
         assert self.take(ledger, 2, per_target=3) == ["a0", "a1"]
         assert self.take(ledger) == ["a2", "a3", "a4"]
 
-    def test_settled_deliveries(self, ledger, write, clock):
+    def test_settled_deliveries(self, ledger: Ledger, write: Write, clock: ManualClock) -> None:
         """A vain attempt puts a message off, success ends it, and a late second attempt changes nothing any more."""
         write(message())
         self.take(ledger)
@@ -86,7 +101,7 @@ class OutboxContract(LedgerBase):
         clock.advance(1000)
         assert self.take(ledger) == []
 
-    def test_a_target_that_wants_no_more(self, ledger, write, clock):
+    def test_a_target_that_wants_no_more(self, ledger: Ledger, write: Write, clock: ManualClock) -> None:
         """What waits for it and what comes later is disabled, for this tenant only, until one is replayed."""
         write(message("m1"), message("m2"), message("other", target="https://other.example"))
         assert self.take(ledger, 1) == ["m1"]
@@ -98,7 +113,7 @@ class OutboxContract(LedgerBase):
         write(message("m4", job_id="again"), job_id="again")
         assert self.take(ledger) == ["m2", "m4"]
 
-    def test_replay(self, ledger, write, clock):
+    def test_replay(self, ledger: Ledger, write: Write, clock: ManualClock) -> None:
         """A delivery may be made again, with its whole schedule; what is not there is an enumerated error."""
         write(message())
         self.take(ledger)
@@ -112,7 +127,7 @@ class OutboxContract(LedgerBase):
         with pytest.raises(JobUnknown):
             ledger.outbox.replay("somebody else", "running", "m1")
 
-    def test_lists(self, ledger, write, clock):
+    def test_lists(self, ledger: Ledger, write: Write, clock: ManualClock) -> None:
         """A tenant's deliveries by state, newest first; nobody sees another tenant's."""
         write(message("m1"))
         clock.advance(1)
@@ -126,7 +141,7 @@ class OutboxContract(LedgerBase):
         with pytest.raises(JobUnknown):
             ledger.outbox.of_job("somebody else", "running")
 
-    def test_targets_go_with_the_last_message_to_them(self, ledger, write, clock):
+    def test_targets_go_with_the_last_message_to_them(self, ledger: Ledger, write: Write, clock: ManualClock) -> None:
         """That an address wants no more messages is known as long as a job knows the address."""
         write(message())
         write(message("m2", job_id="later"), job_id="later")
@@ -140,7 +155,7 @@ class OutboxContract(LedgerBase):
         write(message("m4", job_id="fourth"), job_id="fourth")
         assert self.take(ledger) == ["m4"]
 
-    def test_deleted_jobs(self, ledger, write, clock):
+    def test_deleted_jobs(self, ledger: Ledger, write: Write, clock: ManualClock) -> None:
         """With a job go its messages; an attempt that comes back after that is no error."""
         write(message())
         self.take(ledger)

@@ -2,20 +2,27 @@
 
 import io
 import wave
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import pytest
+from av.container import InputContainer
 
 from pipelines.errors import StoreUnavailable
+from pipelines.storage.protocol import BlobStore
 from pipelines.storage.s3 import PART_BYTES
 from pipelines.storage.s3_reader import READ_AHEAD_BYTES
 from tests.contracts.store import DurableStoreContract
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 class S3StoreContract(DurableStoreContract):
     """Needs fixtures ``store``, which lies under ``some/prefix``, ``client`` and ``bucket``."""
 
-    def test_stays_under_its_prefix(self, store, client, bucket):
+    def test_stays_under_its_prefix(self, store: BlobStore, client: "S3Client", bucket: str) -> None:
         """Two stores in one bucket do not see or delete each other's blobs."""
         client.put_object(Bucket=bucket, Key="elsewhere/a/b", Body=b"x")
         store.put("a/b", b"y")
@@ -23,7 +30,7 @@ class S3StoreContract(DurableStoreContract):
         store.delete_prefix("a/")
         assert [item["Key"] for item in client.list_objects_v2(Bucket=bucket)["Contents"]] == ["elsewhere/a/b"]
 
-    def test_large_file_goes_in_parts(self, store, client, bucket, tmp_path):
+    def test_large_file_goes_in_parts(self, store: BlobStore, client: "S3Client", bucket: str, tmp_path: Path) -> None:
         """A file larger than a part is uploaded in parts and comes back identical, with its checksum."""
         path = tmp_path / "spool"
         block = bytes(range(251)) * 4_096
@@ -42,7 +49,7 @@ class S3StoreContract(DurableStoreContract):
         store.delete("t/j/source")
         assert not client.list_objects_v2(Bucket=bucket)["KeyCount"]
 
-    def test_decoder_reads_from_the_stream(self, store):
+    def test_decoder_reads_from_the_stream(self, store: BlobStore) -> None:
         """PyAV decodes a recording that is fetched while it is read."""
         recording = io.BytesIO()
         with wave.open(recording, "wb") as file:
@@ -53,9 +60,11 @@ class S3StoreContract(DurableStoreContract):
         assert len(recording.getvalue()) > READ_AHEAD_BYTES
         store.put("t/j/source", recording.getvalue())
         with store.open("t/j/source") as stream, av.open(stream) as container:
-            assert sum(frame.samples for frame in container.decode(audio=0)) == 16_000 * 180
+            assert isinstance(container, InputContainer)
+            frames = container.decode(container.streams.audio[0])
+            assert sum(frame.samples for frame in frames) == 16_000 * 180
 
-    def test_replaced_while_read(self, store):
+    def test_replaced_while_read(self, store: BlobStore) -> None:
         """A stream never mixes two versions of a blob."""
         store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
         with store.open("a/b") as stream:
@@ -64,7 +73,7 @@ class S3StoreContract(DurableStoreContract):
             with pytest.raises(StoreUnavailable):
                 stream.read()
 
-    def test_deleted_while_read(self, store):
+    def test_deleted_while_read(self, store: BlobStore) -> None:
         """A blob that goes away under a reader is an error, not an early end."""
         store.put("a/b", b"1" * (READ_AHEAD_BYTES + 10))
         with store.open("a/b") as stream:

@@ -133,7 +133,7 @@ async def test_a_call_that_fails_now_and_then(kind: FaultKind) -> None:
 async def test_keep_alives_do_not_hide_a_stall() -> None:
     """A stream that sends nothing but signs of life is given up after the limit on payload."""
     async with lab(only("stall", stall_s=5.0)) as built:
-        endpoint = Endpoint(base_url=str(built.client._http.base_url))
+        endpoint = Endpoint(base_url=built.url)
         limits = ClientLimits(first_payload_s=0.5, idle_s=0.3, total_s=60)
         async with HttpChatClient(endpoint, key="sk-simulated", limits=limits) as client:
             with pytest.raises(CallFailed) as failure:
@@ -314,7 +314,7 @@ async def test_servers_of_ones_own(modes: tuple[str, ...], expected: JsonMode) -
     async with lab(own, LabOptions(packs=ALONE), json_mode=None, deepseek=False, model="llama3") as built:
         found = await asyncio.gather(*(built.writer.write(meeting(n), OPTIONS) for n in range(5)))
         assert all(minutes.decisions for minutes in found)
-        assert built.provider._capability.mode is expected
+        assert built.capability.mode is expected
         assert built.server.tally.calls <= 5 + 3
         assert found[0].model == "llama3"
 
@@ -334,7 +334,7 @@ async def test_a_server_that_says_500_for_no(json_mode: str) -> None:
             assert paid.minutes.decisions
             assert paid.usage.n_prompt > 0 < paid.usage.n_completion
         expected = JsonMode.SCHEMA if json_mode == "json_schema" else JsonMode.OBJECT_SCHEMA
-        assert built.provider._capability.mode is expected
+        assert built.capability.mode is expected
         assert built.server.tally.calls == (4 if json_mode == "json_schema" else 6)
 
 
@@ -347,7 +347,7 @@ async def test_a_server_that_always_fails_has_no_mode() -> None:
         built.server.options.down = ""
         built.provider.breaker.resume()
         await built.writer.write(meeting(1), OPTIONS)
-        assert built.provider._capability.mode is JsonMode.SCHEMA
+        assert built.capability.mode is JsonMode.SCHEMA
 
 
 async def test_a_request_nobody_takes() -> None:

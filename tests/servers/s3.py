@@ -74,7 +74,7 @@ class FaultyProxy:
                     self.close_connection = True
 
             def pass_on(self) -> None:
-                proxy._pass_on(self)
+                proxy.pass_on(self)
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on
 
@@ -131,7 +131,7 @@ class FaultyProxy:
             self.n_faults -= 1
             return self.fault
 
-    def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
+    def pass_on(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         target = f"{request.path} {request.headers.get('Range', '')}"
         fault = self._next_fault(request.command, target)

@@ -25,6 +25,7 @@ from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, SpeechInterval, Transcript
+from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
@@ -50,7 +51,7 @@ class CodedSegmenter:
         self.fail: Exception | None = None
         self.n_calls = 0
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
         self.n_calls += 1
         if self.fail:
             raise self.fail
@@ -87,11 +88,18 @@ class CodedSegmenter:
         self._store.put(keys.summary, encode(summary))
         yield summary
 
+    async def probe(self, tenant: str, url: str) -> Probe:
+        raise NotImplementedError("there are no dry runs of coded recordings")
+
 
 class Unanswered:
     """A Transcriber or MinutesWriter nobody reaches: every call fails."""
 
+    def __init__(self) -> None:
+        self.n_calls = 0
+
     async def work(self, pull_id: str) -> int:
+        self.n_calls += 1
         raise ConnectionError("no replica")
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
@@ -138,7 +146,7 @@ class InProcessCluster:
         self.coordinator = Coordinator(
             ledger=ledger,
             store=store,
-            segmenter=segmenter or self.segmenter,  # type: ignore[arg-type]  # nobody probes
+            segmenter=segmenter or self.segmenter,
             storage_retry=storage_retry,
             batches=batches,
             transcribers={MODEL: transcriber or self, **others},
@@ -170,7 +178,7 @@ class InProcessCluster:
     def let_go(self) -> None:
         """Wait until what replicas had in hand when their callers left is done. Blocks."""
         for replica in self.replicas:
-            replica._device.shutdown(wait=True)
+            replica.close()
 
     def submit(
         self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", minutes_of: str = "", **options: Any
@@ -192,6 +200,14 @@ class InProcessCluster:
         """Wait until these jobs have ended; return them as the ledger has them."""
         await until(lambda: all(self.ledger.get(job.tenant, job.id).state.final for job in jobs), timeout_s)
         return [self.ledger.get(job.tenant, job.id) for job in jobs]
+
+    async def at_rest(self) -> None:
+        """Wait until the Coordinator has no job in hand; ledgers know a moment earlier that one has ended."""
+
+        async def nothing_in_hand() -> bool:
+            return (await self.coordinator.drain()).n_live_jobs == 0
+
+        await until(nothing_in_hand)
 
     def transcript(self, job: Job) -> Transcript:
         return decode(Transcript, self.store.get(JobKeys(tenant=job.tenant, job_id=job.id).transcript))

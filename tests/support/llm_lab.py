@@ -81,7 +81,9 @@ class Lab:
     writer: LlmWriter
     provider: Provider
     client: HttpChatClient
+    url: str
     budget: Budget
+    capability: JsonCapability
 
 
 @dataclass(kw_only=True)
@@ -127,9 +129,10 @@ async def connected(
     chosen = replace(Endpoint(base_url=url, json_mode=JsonMode.OBJECT), **endpoint)  # type: ignore[arg-type]
     async with HttpChatClient(chosen, key=options.key, limits=options.limits, transport=transport) as client:
         budget = Budget(options.daily, options.clock, options.store)
+        capability = JsonCapability(chosen.json_mode)
         provider = Provider(
             client,
-            capability=JsonCapability(chosen.json_mode),
+            capability=capability,
             limit=AdaptiveLimit(options.concurrency),
             breaker=Breaker(options.breaker, loop.time),
             budget=budget,
@@ -141,4 +144,12 @@ async def connected(
         drafter = MinutesDrafter(provider, chosen, packs=options.packs, window_s=options.window_s)
         cache = MinutesCache(options.store) if options.store else None
         writer = LlmWriter(drafter, chosen, piece_tokens=options.piece_tokens, cache=cache)
-        yield Lab(server=server, writer=writer, provider=provider, client=client, budget=budget)
+        yield Lab(
+            server=server,
+            writer=writer,
+            provider=provider,
+            client=client,
+            url=url,
+            budget=budget,
+            capability=capability,
+        )

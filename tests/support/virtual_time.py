@@ -4,13 +4,15 @@ Only for programs without sockets and processes. Work for threads runs at once, 
 """
 
 import asyncio
+import functools
 import math
 import selectors
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 import httpx
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -54,6 +56,16 @@ def run_in_virtual_time(program: Coroutine[Any, Any, T]) -> tuple[T, float]:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         result = runner.run(program)
         return result, runner.get_loop().time()
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in virtual time. Its fixtures, which run before, must not need a loop."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        run_in_virtual_time(test(*args, **kwargs))
+
+    return run
 
 
 class AsgiStream(httpx.AsyncBaseTransport):

@@ -1,17 +1,23 @@
 """Wait for a condition that has no event of its own."""
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 
 POLL_S = 0.005
 
 
-async def until(predicate: Callable[[], object], timeout_s: float = 30.0) -> None:
-    """Poll until ``predicate()`` is true.
+async def until(
+    predicate: Callable[[], object | Awaitable[object]], timeout_s: float = 30.0, *, poll_s: float = POLL_S
+) -> None:
+    """Poll until ``predicate()``, or what it brings when it is awaited, is true.
 
     Raises:
         TimeoutError: it did not become true within ``timeout_s``.
     """
     async with asyncio.timeout(timeout_s):
-        while not predicate():  # noqa: ASYNC110 - callers have no event to wait for
-            await asyncio.sleep(POLL_S)
+        while True:
+            answer = predicate()
+            if await answer if inspect.isawaitable(answer) else answer:
+                return
+            await asyncio.sleep(poll_s)

@@ -19,7 +19,7 @@ OPENAI_PATHS = ("/v1/audio/", "/v1/models/")
 
 
 class SpeechErrorBody(ApiModel):
-    """What went wrong; ``code`` is MeetMemo's enumerated reason, but for `model_not_found`."""
+    """A failure; ``code`` is MeetMemo's enumerated reason, except for `model_not_found`."""
 
     message: str
     type: Kind
@@ -39,7 +39,7 @@ def speaks_openai(path: str) -> bool:
 
 
 def openai_status(reason: Reason, status: int) -> int:
-    """OpenAI's status for an error: it knows no 415 and 422, and a missing model is not found."""
+    """Return OpenAI's status for an error: 400 for 415 and 422, 404 for an unknown model."""
     if reason is Reason.MODEL_UNKNOWN:
         return HTTPStatus.NOT_FOUND
     wrong = status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)

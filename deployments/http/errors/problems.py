@@ -204,7 +204,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 class _CatchAll(HttpMiddleware):
-    """Turns what no handler knows into a 500 that tells nothing; an answer that has begun is cut off."""
+    """Turns unexpected exceptions into a 500 without details; a response that has begun is cut off."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

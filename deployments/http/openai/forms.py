@@ -1,4 +1,4 @@
-"""What OpenAI's clients send to ``/v1/audio/…``: read strictly, so that no option is ignored."""
+"""Parse the forms of OpenAI's clients for ``/v1/audio/…``: strictly, so that no option is ignored."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ def _translation(values: dict[str, Any]) -> TranscriptionForm:
 
 
 def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """One value per name, lists for those that take several, whose names may end in brackets; empty means left out."""
+    """Return one value per name, lists for names that take several (and may end in ``[]``); leave out empty ones."""
     values: dict[str, Any] = {}
     for field, texts in fields.items():
         name = field.removesuffix("[]")

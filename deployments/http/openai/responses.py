@@ -21,7 +21,7 @@ _FRAMES_PER_S = 100  # Whisper counts ``seek`` in frames of its features
 
 
 class Usage(ApiModel):
-    """What a request is counted by."""
+    """The billed duration of a request."""
 
     type: Literal["duration"] = "duration"
     seconds: float
@@ -70,7 +70,7 @@ class VerboseBody(ApiModel):
 
 
 class DiarizedSegment(ApiModel):
-    """What one speaker said."""
+    """The words of one speaker."""
 
     type: Literal["transcript.text.segment"] = "transcript.text.segment"
     id: str

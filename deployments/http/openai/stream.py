@@ -25,7 +25,7 @@ class TextStream:
         self._n_segments = 0
 
     def events(self, segments: list[Segment]) -> list[bytes]:
-        """Events for segments that became final."""
+        """Return the events of segments that became final."""
         events = []
         for segment in segments:
             text = join_spoken((self._text, segment.text))
@@ -40,7 +40,7 @@ class TextStream:
         return events
 
     def end(self, transcript: Transcript) -> list[bytes]:
-        """Events for what was not told yet, and the last ones."""
+        """Return the events of the segments not sent yet, and the last ones."""
         rest = list(transcript.segments[self._n_segments :])
         told = spoken(transcript.segments[: self._n_segments])
         # Should the whole differ from what was told, `done` sets it right.

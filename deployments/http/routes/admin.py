@@ -18,7 +18,7 @@ STORY_PATH = "/v1/admin/jobs/{job_id}/story"
 
 
 class DrainBody(ApiModel):
-    """How far draining is: once ``live_jobs`` is 0 the cluster can be stopped without work in hand."""
+    """Progress of draining: once ``live_jobs`` is 0 the cluster can be stopped without interrupting a job."""
 
     draining: bool
     refusing: bool = Field(description="New jobs are turned away meanwhile; otherwise they wait in the ledger.")
@@ -50,7 +50,7 @@ class StoryEntryBody(ApiModel):
 
 
 class StoryBody(ApiModel):
-    """What happened to a job, oldest first."""
+    """The events of a job, oldest first."""
 
     job_id: str
     entries: tuple[StoryEntryBody, ...]

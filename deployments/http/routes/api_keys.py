@@ -28,7 +28,7 @@ class KeyRequest(ApiModel):
 
 
 class KeyBody(ApiModel):
-    """What is known about a key."""
+    """An API key without its secret."""
 
     id: str
     tenant: str

@@ -78,7 +78,7 @@ def audio_routes(_: Backend) -> APIRouter:
 
 
 def _holders(job: Job) -> list[JobKeys]:
-    """Where the copy of a job's recording may lie: with it, or with the job whose chunks or transcript it took."""
+    """Return the jobs that may hold a job's recording: itself, or those whose chunks or transcript it reused."""
     return [JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (job.id, job.replay_of, job.minutes_of) if job_id]
 
 

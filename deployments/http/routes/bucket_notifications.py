@@ -1,4 +1,4 @@
-"""The routes under ``/v1/notifications``: buckets tell of new recordings, and are swept for those nobody told of."""
+"""The routes under ``/v1/notifications``: events of buckets about new recordings, and sweeps for missed ones."""
 
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ MAX_EVENT_BYTES = 1 << 20
 
 
 class SweepRequest(ApiModel):
-    """Which prefix to look through."""
+    """The prefix to list, and the options of its jobs."""
 
     prefix: Annotated[str, StringConstraints(min_length=6, max_length=1024, pattern=r"^s3://[^/]+/")]
     options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")

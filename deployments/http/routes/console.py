@@ -23,7 +23,7 @@ CHOICES_PATH = "/v1/choices"
 
 
 class ChoicesBody(ApiModel):
-    """What a submitter may choose, and what is refused."""
+    """The choices of a submitter, and the limits of a submission."""
 
     models: list[str]
     default_model: str
@@ -68,7 +68,7 @@ def console_routes(backend: Backend) -> APIRouter:
             keep_alive_s=backend.limits.keep_alive_s,
         )
         events = feed.events()
-        first = await anext(events)  # a ledger that is away is an answer, not a torn stream
+        first = await anext(events)  # an unavailable ledger is an error response, not a broken stream
 
         async def whole() -> AsyncIterator[bytes]:
             async with aclosing(events):

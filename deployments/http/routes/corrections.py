@@ -28,7 +28,7 @@ _Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, 
 
 
 class SegmentEditBody(ApiModel):
-    """What changes of a segment; what is left out stays."""
+    """Changes of a segment; fields left out stay as they are."""
 
     id: int = Field(ge=0, description="As in `transcript.json`.")
     text: _Text | None = Field(None, description="Its words, in one line; empty: nothing was said.")

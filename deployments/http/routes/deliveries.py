@@ -1,4 +1,4 @@
-"""The routes of the outbox: what was told about jobs, to whom, with what success; and telling it again."""
+"""The routes of the outbox: messages about jobs, their recipients and outcomes; and sending them again."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

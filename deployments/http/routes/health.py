@@ -62,7 +62,7 @@ class Readiness:
         return ReadyBody(status=overall, version=self._backend.version, components=components)
 
     def _tell(self, down: dict[str, ComponentBody]) -> None:
-        """Log what is down when that changes: who asks may not be told the details."""
+        """Log the components that are down when that changes: clients may not see the details."""
         if set(down) != self._down:
             self._down = set(down)
             log.warning("readiness", action="ready", down={name: component.detail for name, component in down.items()})
@@ -114,7 +114,7 @@ def _cluster(status: ClusterStatus | None, configured: tuple[str, ...]) -> dict[
 
 
 def _without_details(body: ReadyBody) -> ReadyBody:
-    """They may name hosts, buckets and folders, which are nobody else's business."""
+    """Remove the details of components: they may name hosts, buckets and folders."""
     components = {name: ComponentBody(status=component.status) for name, component in body.components.items()}
     return body.model_copy(update={"components": components})
 

@@ -23,7 +23,7 @@ def render_metrics(
     version: str,
     spool: Mapping[str, SpoolUse] = MappingProxyType({}),
 ) -> bytes:
-    """Return one scrape: jobs by state (None: the ledger is away), the spool's disk as (total, free) bytes, what the
+    """Return one scrape: jobs by state (None: no ledger), the spool's disk as (total, free) bytes, what the
     Coordinator says (None: it does not answer), and what lies in the spool folder, by kind."""
     registry = CollectorRegistry()
     Info("meetmemo_build", "What runs.", registry=registry).info({"version": version})

@@ -1,4 +1,4 @@
-"""The routes under ``/v1/admin/minutes``: what is parked and why, and the word that the model works again."""
+"""The routes under ``/v1/admin/minutes``: deferred minutes, the reasons, and the request to write them now."""
 
 from collections import Counter
 
@@ -16,14 +16,14 @@ MINUTES_PATH = "/v1/admin/minutes"
 
 
 class ParkedBody(ApiModel):
-    """How many jobs wait for their minutes."""
+    """The number of jobs that wait for their minutes."""
 
     parked: int
     reasons: dict[str, int] = Field(description="Why, and how many jobs for each reason.")
 
 
 def minutes_routes(backend: Backend) -> APIRouter:
-    """Build the routes for parked minutes."""
+    """Build the routes for deferred minutes."""
     router = APIRouter(tags=["service"])
     deferred = DeferredMinutes(backend.store)
 

@@ -33,7 +33,7 @@ class UploadRequest(ApiModel):
 
 
 class PresignedUpload(ApiModel):
-    """Where to put the recording: one request with the bytes as its body and these headers, and no API key."""
+    """The request that uploads the recording: the bytes as its body, these headers, and no API key."""
 
     id: str
     method: Literal["PUT"] = "PUT"

@@ -65,7 +65,7 @@ class QuarantineList(ApiModel):
 
 
 class ReplayRequest(ApiModel):
-    """Which of a job's chunks to decode again."""
+    """The chunks of a job to decode again."""
 
     chunks: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, min_length=1, max_length=10_000, description="Their indices; all in quarantine when left out."

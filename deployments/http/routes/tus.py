@@ -117,7 +117,7 @@ def tus_routes(backend: Backend) -> APIRouter:
 
 
 def _headers(record: Resumable, n_there: int, public_url: str) -> dict[str, str]:
-    """Tell how far an upload is, and where its job is."""
+    """Return the headers that give an upload's offset, and its job once there is one."""
     expires = format_datetime(datetime.fromtimestamp(record.expires_at_s, UTC), usegmt=True)
     headers = {
         **_HEADERS,

@@ -1,4 +1,4 @@
-"""``POST /v1/recorders/twilio``: Twilio tells of a recording, which is fetched and transcribed."""
+"""``POST /v1/recorders/twilio``: Twilio's callback about a recording, which is fetched and transcribed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -26,7 +26,7 @@ _SIGNATURE = APIKeyHeader(
 
 
 class RecordingNoted(ApiModel):
-    """What became of a recording: a new job, the job it brought before, or why it brings none."""
+    """The outcome for a recording: a new job, the job it brought before, or why it brings none."""
 
     recording_sid: str
     outcome: Literal["accepted", "repeated", "ignored"]
@@ -97,7 +97,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
         return RecordingNoted(recording_sid=callback.sid, outcome=outcome, job_id=job.id)
 
     def _called(request: Request) -> str:
-        """Return the URL as Twilio was told to call it: a proxy may have changed scheme and host since."""
+        """Return the URL as it was given to Twilio: a proxy may have changed scheme and host since."""
         if not backend.public_url:
             return str(request.url)
         query = request.url.query

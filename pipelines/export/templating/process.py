@@ -52,11 +52,11 @@ class IsolatedTemplates:
         self.host = host or ProcessHost(_HOST)
 
     def check(self, template: str) -> None:
-        """As `pipelines.export.templating.run.check_template`."""
+        """Check a template as `pipelines.export.templating.run.check_template` does."""
         self._answer(TemplateOrder(template=template, values=None))
 
     def lay_out(self, template: str, values: Mapping[str, Any]) -> Layout:
-        """As `pipelines.export.templating.run.lay_out`."""
+        """Lay out a template as `pipelines.export.templating.run.lay_out` does."""
         layout = self._answer(TemplateOrder(template=template, values=values)).layout
         if layout is None:
             raise TemplateInvalid("its process made no layout")
@@ -96,7 +96,7 @@ class IsolatedTemplates:
 
 
 def _how_it_ended(process: ConfinedProcess) -> Exception:
-    """Tell why the process is gone: SIGKILL comes from outside, or from the kernel for want of memory."""
+    """Say why the process has ended: SIGKILL comes from outside, or from the kernel for want of memory."""
     code, _ = process.wait()
     if code == -signal.SIGKILL:
         return ReplicaLost("the process for templates was killed")

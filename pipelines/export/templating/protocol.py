@@ -29,12 +29,12 @@ _MARKUP = ""  # a name that no value has
 
 
 def encode_limits(limits: ProcessLimits) -> bytes:
-    """Limits as the host is sent them."""
+    """Encode limits for the host as JSON."""
     return json.dumps(asdict(limits)).encode()
 
 
 def decode_limits(data: bytes) -> ProcessLimits:
-    """Limits as they were made."""
+    """Decode the limits that `encode_limits` encoded."""
     return ProcessLimits(**json.loads(data))
 
 
@@ -76,7 +76,7 @@ _ANSWER = TypeAdapter(TemplateAnswer)
 
 
 def _tagged(value: Any) -> Any:
-    """Return values as JSON knows them, `Markup` told from text."""
+    """Return values as JSON, with `Markup` distinguished from text."""
     if isinstance(value, Markup):
         return {_MARKUP: str(value)}
     if isinstance(value, Mapping):

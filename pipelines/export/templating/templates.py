@@ -31,7 +31,7 @@ SHIPPED = (CLASSIC,)
 
 @cache
 def shipped(name: str, language: str) -> str:
-    """The text of a template that comes with MeetMemo, in Chinese for Chinese minutes and in English for others."""
+    """Return the text of a bundled template: in Chinese for Chinese minutes, in English for others."""
     code = "zh" if is_chinese(language) else "en"
     return (files("pipelines.export") / "templates" / f"{name}.{code}.md").read_text(encoding="utf-8")
 

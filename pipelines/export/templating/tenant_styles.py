@@ -1,4 +1,4 @@
-"""What a tenant's minutes look like unless a job says otherwise: template, title, spelling of terms."""
+"""The layout of a tenant's minutes unless a job chooses another: template, title, spelling of terms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

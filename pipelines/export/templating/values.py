@@ -167,7 +167,7 @@ def text_of(value: Any, what: str) -> str:
 
 
 def truth(value: Any) -> bool:
-    """Tell whether a condition holds, as Python says."""
+    """Say whether a condition holds, by Python's rules."""
     return bool(defined(value))
 
 
@@ -188,14 +188,14 @@ def attribute(value: Any, name: Any) -> Any:
 
 
 def equal(budget: Budget, left: Any, right: Any) -> bool:
-    """Tell whether two values are the same; both are paid for."""
+    """Say whether two values are equal; both count towards the budget."""
     for value in (left, right):
         budget.weigh(defined(value))
     return bool(left == right)
 
 
 def less(budget: Budget, left: Any, right: Any) -> bool:
-    """Tell whether a number or a text comes before another of its kind."""
+    """Say whether a number or a text comes before another of its kind."""
     for value in (left, right):
         defined(value)
     if isinstance(left, str) and isinstance(right, str):
@@ -206,7 +206,7 @@ def less(budget: Budget, left: Any, right: Any) -> bool:
 
 
 def contains(budget: Budget, where: Any, what: Any) -> bool:
-    """Tell whether a text, a list or a mapping's names contain something."""
+    """Say whether a text, a list or a mapping's names contain something."""
     defined(what)
     if isinstance(defined(where), str):
         if not isinstance(what, str):

@@ -1,4 +1,4 @@
-"""What Alembic runs for every command: the migrations, on the connection and in the transaction of the caller."""
+"""Run the migrations for every Alembic command, on the connection and in the transaction of the caller."""
 
 from alembic import context
 

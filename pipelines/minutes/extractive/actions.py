@@ -29,7 +29,7 @@ class FoundAction:
 
 
 def find_actions(sentences: Sequence[Sentence], cues: Cues, names: NameFinder) -> tuple[FoundAction, ...]:
-    """Tasks in the order of speaking, each once.
+    """Find tasks in the order of speaking, each once.
 
     An owner is a name spoken in the cited sentences, or the sentence's speaker when it says "I will".
     """

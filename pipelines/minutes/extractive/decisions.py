@@ -16,7 +16,7 @@ _EMPTY = frozenset("that it this them those these so yes no then there here what
 
 
 def find_decisions(sentences: Sequence[Sentence], cues: Cues) -> tuple[Decision, ...]:
-    """Decisions in the order of speaking, each once; questions, denials and conditions are none."""
+    """Find decisions in the order of speaking, each once; questions, denials and conditions are none."""
     found: dict[str, Decision] = {}
     for decision in _candidates(sentences, cues):
         found.setdefault(" ".join(tokens(decision.text)), decision)
@@ -49,7 +49,7 @@ def _decides(text: str, cues: Cues) -> Match[str] | None:
 
 
 def _statement(text: str, match: Match[str], cues: Cues) -> str:
-    """From the cue to the end of the clause: "okay so we decided to wait, and Bob will call" → "we decided to wait"."""
+    """Cut from the cue to the clause's end: "okay so we decided to wait, and Bob will call" → "we decided to wait"."""
     statement = text[match.start() :]
     clause_break = cues.clause_break.search(statement, match.start("what") - match.start())
     return statement[: clause_break.start()] if clause_break else statement

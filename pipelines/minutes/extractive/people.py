@@ -1,4 +1,4 @@
-"""Who took part: speakers, those who introduced themselves, and those who were spoken to."""
+"""Find the participants: speakers, those who introduced themselves, and those who were spoken to."""
 
 import re
 from collections.abc import Iterable

@@ -22,7 +22,7 @@ def asks(sentence: Sentence, cues: Cues) -> bool:
 def find_open_questions(
     sentences: Sequence[Sentence], cues: Cues, requests: frozenset[int] = frozenset()
 ) -> tuple[OpenQuestion, ...]:
-    """Questions said to be open, and questions with no answer in the sentences after them.
+    """Find questions said to be open, and questions with no answer in the sentences after them.
 
     ``requests`` are indices of sentences that ask for work ("can you send it?"), which are tasks.
     """
@@ -56,7 +56,7 @@ def _is_substantial(sentence: Sentence, cues: Cues) -> bool:
 
 
 def _answered(sentences: Sequence[Sentence], index: int, cues: Cues) -> bool:
-    """Whether one of the next sentences replies: another voice that says something, or the question's own words."""
+    """Say whether one of the next sentences replies: a statement by another speaker, or in the question's words."""
     question = sentences[index]
     asked = set(terms(question.clean))
     following = sentences[index + 1 : index + 1 + N_ANSWER_SENTENCES]

@@ -1,4 +1,4 @@
-"""Which sentences say most of what a meeting was about."""
+"""Rank sentences by how much they say of what a meeting was about."""
 
 import math
 from collections import Counter
@@ -46,7 +46,7 @@ def rank(sentences: Sequence[Sentence], weights: Mapping[int, float] | None = No
 
 
 def _lex_rank(documents: Sequence[Sequence[str]]) -> Scores:
-    """LexRank (Erkan and Radev 2004) with continuous weights.
+    """Score sentences by LexRank (Erkan and Radev 2004) with continuous weights.
 
     The similarity matrix is never formed, so time and memory grow with the number of words, not with the square of
     the number of sentences.
@@ -74,7 +74,7 @@ def _lex_rank(documents: Sequence[Sequence[str]]) -> Scores:
 
 
 def _centrality(documents: Sequence[Sequence[str]], lengths: Scores) -> Scores:
-    """Share in the terms that the meeting repeats, between `FLOOR` and 1; long sentences get a discount."""
+    """Score the share of terms that the meeting repeats, between `FLOOR` and 1; long sentences get a discount."""
     idf = inverse_document_frequency(documents)
     counts = Counter(term for document in documents for term in document)
     spread = Counter(term for document in documents for term in set(document))

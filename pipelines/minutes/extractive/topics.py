@@ -1,4 +1,4 @@
-"""Where the subject changes: TextTiling (Hearst 1997) over sentences, helped by what speakers announce."""
+"""Split a meeting into topics: TextTiling (Hearst 1997) over sentences, helped by what speakers announce."""
 
 import math
 import re
@@ -90,7 +90,7 @@ def _announced(sentence: Sentence, cues: Cues) -> str:
 
 
 def _lexical_starts(sentences: Sequence[Sentence]) -> list[int]:
-    """Sentence indices at which the words change most, deepest valley first."""
+    """Return the sentence indices at which the words change most, deepest valley first."""
     blocks: list[list[str]] = [[]]
     starts = [0]
     for index, sentence in enumerate(sentences):
@@ -113,7 +113,7 @@ def _lexical_starts(sentences: Sequence[Sentence]) -> list[int]:
 
 
 def _vectors(blocks: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
-    """tf-idf of the most frequent terms that several blocks share, shape ``(n_blocks, n_terms)``."""
+    """Compute tf-idf of the most frequent terms that several blocks share, shape ``(n_blocks, n_terms)``."""
     idf = inverse_document_frequency(blocks)
     spread = Counter(term for block in blocks for term in set(block))
     shared = [term for term, count in spread.most_common(MAX_VOCABULARY) if count > 1]
@@ -127,7 +127,7 @@ def _vectors(blocks: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
 
 
 def _similarities(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Cosine of the windows before and after each gap between blocks, shape ``(n_blocks - 1,)``."""
+    """Compute the cosine of the windows before and after each gap between blocks, shape ``(n_blocks - 1,)``."""
     sums = np.vstack([np.zeros(vectors.shape[1]), np.cumsum(vectors, axis=0)])
     n_blocks = len(vectors)
     result = np.zeros(n_blocks - 1)

@@ -45,7 +45,7 @@ class ExtractiveWriter:
 
 
 def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
-    """`ExtractiveWriter.write` as a plain function."""
+    """Write minutes as `ExtractiveWriter.write` does, without an event loop."""
     return finish(verify(draft_minutes(transcript, options), transcript), options)
 
 
@@ -90,7 +90,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
 
 
 def summary_tokens(duration_s: float, *, chinese: bool) -> int:
-    """Length of a summary in tokens; it grows with the logarithm of the meeting's length."""
+    """Return the length of a summary in tokens; it grows with the logarithm of the meeting's length."""
     n_words = 25 + 16 * math.log2(1 + max(0.0, duration_s) / 60)
     return round(n_words * (TOKENS_PER_WORD_ZH if chinese else 1))
 

@@ -1,4 +1,4 @@
-"""Which day a due date means that was spoken ("by Friday", 下周五之前), where the recording's date leaves no doubt.
+"""Resolve a spoken due date ("by Friday", 下周五之前) to a day, where the recording's date leaves no doubt.
 
 A phrase counts only when all of it is understood: one day, and around it nothing but words that change nothing ("by",
 "at noon", 之前). Where readings differ ("next Friday" on a Monday, "Friday" on a Friday, 3/4, "next week", "before
@@ -63,7 +63,7 @@ class _Form:
 
 
 def due_date(spoken: str, recorded_on: date) -> date | None:
-    """The day that a spoken due date means; None unless exactly one day can be meant. Never before ``recorded_on``."""
+    """Return the one day, ``recorded_on`` or later, that a spoken due date can mean; None for no day or several."""
     text = spoken.casefold()
     chinese = re.search(f"[{HAN}]", text) is not None
     if not chinese:
@@ -97,7 +97,7 @@ def _iso(match: Match[str], recorded_on: date) -> date:
 
 
 def _slashed(match: Match[str], recorded_on: date) -> date | None:
-    """Day and month in either order: clear only where one of them cannot be a month."""
+    """Parse day and month in either order: unambiguous only if one of them cannot be a month."""
     one, other, year = int(match["one"]), int(match["other"]), match["year"]
     if (one > 12) == (other > 12) and one != other:
         return None
@@ -243,7 +243,7 @@ def _ordinal(word: str) -> int:
 
 
 def _number_zh(text: str) -> int:
-    """十二 and 二十七 and 27."""
+    """Parse 十二, 二十七 or 27."""
     if text.isascii():
         return int(text)
     tens, ten, ones = text.rpartition("十")

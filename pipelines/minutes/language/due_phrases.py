@@ -1,4 +1,4 @@
-"""When something is due, as it was spoken: "by Friday" gives "Friday", 周五之前 gives 周五之前."""
+"""Extract due dates as they were spoken: "by Friday" gives "Friday", 周五之前 gives 周五之前."""
 
 import re
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def find_due(text: str, *, chinese: bool) -> Due | None:
 
 
 def without_due(text: str, due: Due | None) -> str:
-    """The text without the phrase of its due date, where that stands at the text's start or end; else as it is."""
+    """Remove the phrase of a due date at the start or the end of the text; elsewhere it stays."""
     if due is None:
         return text
     before, after = text[: due.start], text[due.end :]

@@ -35,7 +35,7 @@ def _english(text: str) -> Iterator[float]:
 
 
 class _Number:
-    """A number that is being said, word by word: ``total`` is up to its last thousand, ``current`` what follows."""
+    """Parses a spoken number word by word: ``total`` up to its last thousand, ``current`` the rest."""
 
     def __init__(self) -> None:
         self._total = self._current = 0.0

@@ -1,4 +1,4 @@
-"""Which cues belong to a language, and which language was spoken."""
+"""The cues of each language, and the language of a transcript."""
 
 from pipelines.core import Transcript
 from pipelines.errors import MinutesError

@@ -36,7 +36,7 @@ def _terms(text: str) -> Iterator[str]:
 
 
 def content_runs(ideographs: str) -> list[str]:
-    """Runs of ideographs that remain between function words."""
+    """Return the runs of ideographs that remain between function words."""
     return [piece for piece in _CHINESE_STOPS.split(ideographs) if piece]
 
 
@@ -59,7 +59,7 @@ def stem(word: str) -> str:
 
 
 def inverse_document_frequency(documents: Iterable[Iterable[str]]) -> dict[str, float]:
-    """ln((1 + N) / (1 + n)) + 1 per term, over the documents given (Salton and Buckley 1988, smoothed)."""
+    """Compute ln((1 + N) / (1 + n)) + 1 per term over the documents (Salton and Buckley 1988, smoothed)."""
     counts: Counter[str] = Counter()
     n_documents = 0
     for document in documents:

@@ -48,7 +48,7 @@ def joined_text(segments: Iterable[Segment]) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without hesitations, stutters and bracketed notes, with plain quotation marks and single spaces."""
+    """Remove hesitations, stutters and bracketed notes; make quotation marks plain and spaces single."""
     text = _NO_WORD.sub(" ", _NOTE.sub(" ", text.translate(_CURLY)))
     text = _HESITATION_ZH.sub("", _HESITATION.sub("", text))
     text = _STUTTER.sub(r"\1", _SPACE.sub(" ", text))

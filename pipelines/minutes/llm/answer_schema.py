@@ -1,4 +1,4 @@
-"""What a language model is asked to answer, and how its answer is read: entry by entry, forgiving form, not content."""
+"""The schema of a language model's answer, and its parser: entry by entry, lenient in form, strict in content."""
 
 import json
 from collections.abc import Mapping
@@ -133,9 +133,9 @@ T = TypeVar("T", bound=_Part)
 
 
 def answer_schema() -> dict[str, Any]:
-    """The JSON Schema of an answer, for servers that enforce one; without lengths, which are checked when it is read.
+    """Return the JSON Schema of an answer for servers that enforce one, without lengths (`read_draft` checks them).
 
-    llama.cpp turns a length into that many rules of a grammar, and its Python server dies of ours.
+    llama.cpp turns a length into that many rules of a grammar, and its Python server crashes on so many.
     """
     schema: dict[str, Any] = _without_lengths(MinutesReply.model_json_schema())
     return schema
@@ -170,7 +170,7 @@ def read_meetings(text: str) -> dict[int, dict[str, Any]]:
 
 
 def read_summary(text: str) -> tuple[str, str]:
-    """Title and summary in the answer to `prompts.merge_messages`; "" for what it lacks."""
+    """Return title and summary of the answer to `prompts.merge_messages`; "" for a missing one."""
     found = _outermost(text) or {}
     return _line(found.get("title")), _text(found.get("summary"))[:MAX_SUMMARY]
 

@@ -32,7 +32,7 @@ class _Reference:
 
 
 def content_digest(transcript: Transcript, **wanted: object) -> str:
-    """SHA-256 (hex) of everything that the minutes depend on: what was said, when, by whom, and what is wanted."""
+    """Return the SHA-256 (hex) of all that minutes depend on: words, times and speakers, and the options ``wanted``."""
     said = [
         (segment.id, segment.start_s, segment.end_s, segment.speaker, segment.text, segment.health.value)
         for segment in transcript.segments
@@ -42,13 +42,13 @@ def content_digest(transcript: Transcript, **wanted: object) -> str:
 
 
 class MinutesCache:
-    """Minutes by digest, each tenant's own."""
+    """Keeps minutes by digest, per tenant."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
 
     async def get(self, tenant: str, digest: str) -> KnownMinutes | None:
-        """The minutes written before from the same content; None when there are none, or their job was deleted."""
+        """Return the minutes written before from the same content; None without any, or if their job was deleted."""
         return await asyncio.to_thread(self._get, tenant, digest)
 
     async def put(self, tenant: str, job_id: str, digest: str, paid: PaidMinutes) -> None:
@@ -69,7 +69,7 @@ class MinutesCache:
 
 
 def holder_of(store: BlobStore, key: str) -> str:
-    """Id of the job that a key of `TenantKeys.paid_minutes_of` names; "" where there is none, or none can be read."""
+    """Return the id of the job that a key of `TenantKeys.paid_minutes_of` names; "" if none is there or readable."""
     try:
         return decode(_Reference, store.get(key)).job_id
     except (BlobMissing, ValidationError):

@@ -98,7 +98,7 @@ class MinutesDrafter:
         window_s: float = 0.25,
         max_waiting: int = 64,
     ) -> None:
-        """``window_s`` is how long short pieces wait for company; ``max_waiting`` of them do not wait for more.
+        """Batch transcripts that arrive within ``window_s`` seconds, at most ``max_waiting`` of them.
 
         Raises ``ConfigurationError`` when the endpoint's context has no room for a transcript.
         """
@@ -118,11 +118,11 @@ class MinutesDrafter:
         self._provider.breaker.resume()
 
     def take_calls(self) -> dict[str, int]:
-        """Calls by outcome since this was asked last."""
+        """Return the calls by outcome since the last call of this method."""
         return self._provider.take_calls()
 
     async def draft(self, request: DraftRequest) -> Drafted | None:
-        """Minutes as the model wrote them, not verified; None when its answer would be too long.
+        """Return minutes as the model wrote them, not verified; None when its answer would be too long.
 
         Raises ``MinutesError``, its kind ``MinutesParked`` when it may be asked again later.
         """
@@ -156,7 +156,7 @@ class MinutesDrafter:
         return _read(entry, request, answer.completion.model), answer.usage
 
     async def summary(self, summaries: Sequence[str], question: Question, tenant: str) -> tuple[str, str, Usage] | None:
-        """Title and summary of a whole meeting from those of its parts, and what they took; None when that fails."""
+        """Merge titles and summaries of a meeting's parts; returns title, summary and usage, None when that fails."""
         request = ChatRequest(
             messages=merge_messages(summaries, question),
             max_tokens=self._endpoint.max_output_tokens,

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 class MicroBatcher(Generic[Item]):
     """Collects items for ``window_s`` seconds from the first on, or until there are ``max_items``.
 
-    ``handle`` takes them; whoever waits for an item learns of its result or error from the item. Belongs to one event
+    ``handle`` takes them; each item passes its result or error to the task that waits for it. Belongs to one event
     loop.
     """
 

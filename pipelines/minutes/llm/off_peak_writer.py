@@ -1,4 +1,4 @@
-"""Minutes that wait for low prices: parked at peak hours, as long as they come before their deadline."""
+"""Defer minutes at peak hours until prices are low, as long as they come before their deadline."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ class OffPeakWriter:
     """Writes as another writer does, but not at peak hours where the deadline allows to wait."""
 
     def __init__(self, writer: LlmWriter, *, wait: timedelta, clock: Callable[[], datetime]) -> None:
-        """``wait`` is how much later than first wanted minutes may come; ``clock`` gives the time (aware)."""
+        """Take the longest ``wait`` after minutes were first requested, and a ``clock`` of aware times."""
         self._writer = writer
         self._wait = wait
         self._clock = clock

@@ -20,7 +20,7 @@ Item = TypeVar("Item", bound=Packable)
 
 @dataclass(frozen=True, kw_only=True)
 class PackLimits:
-    """How much goes into one call.
+    """Limits of one call's prompt.
 
     Only transcripts of at most ``max_tokens_each`` are packed: in long prompts models lose what stands in the middle
     (Liu et al. 2023, "Lost in the Middle").

@@ -56,7 +56,7 @@ unchanged.
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is wanted of one meeting: the language of its minutes, the spelling of terms, the submitter's wishes."""
+    """The request for one meeting: the language of its minutes, the spelling of terms, the submitter's wishes."""
 
     language: str
     instructions: str = ""
@@ -125,7 +125,7 @@ def _wish(number: int, question: Question) -> str:
 
 
 def _safe_json(value: object) -> str:
-    """JSON on one line in which no mark can stand."""
+    """Encode JSON on one line in which no mark can stand."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     # Line separators that JSON leaves as they are would break the line for some readers.
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")

@@ -1,4 +1,4 @@
-"""What verification finds wrong with a model's draft, in words the model understands, and how its corrections count."""
+"""Describe a draft's faults to the model that wrote it, and combine the draft with its corrections."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ Entry = TypeVar("Entry", Decision, ActionItem)
 
 
 def find_faults(draft: Minutes, transcript: Transcript) -> tuple[str, ...]:
-    """One line for each decision, task, question and topic that `verify` would drop, mark or change; at most 40."""
+    """Describe each decision, task, question and topic that `verify` would drop, mark or change; at most 40 lines."""
     return tuple(_faults(draft, verify(draft, transcript), transcript))[:MAX_FAULTS]
 
 

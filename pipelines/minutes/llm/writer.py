@@ -45,7 +45,7 @@ class LlmWriter:
         piece_tokens: int = 60_000,
         cache: MinutesCache | None = None,
     ) -> None:
-        """``piece_tokens`` is the longest transcript for one prompt, as far as the endpoint's context allows."""
+        """Take ``piece_tokens``, the longest transcript for one prompt, as far as the endpoint's context allows."""
         self._drafter = drafter
         self._endpoint = endpoint
         self._piece_tokens = min(piece_tokens, drafter.room_tokens)
@@ -57,7 +57,7 @@ class LlmWriter:
         self._drafter.resume()
 
     def take_calls(self) -> dict[str, int]:
-        """Calls by outcome since this was asked last."""
+        """Return the calls by outcome since the last call of this method."""
         return self._drafter.take_calls()
 
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
@@ -89,7 +89,7 @@ class LlmWriter:
     def _settle(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
         self._in_flight.pop((tenant, digest), None)
         if not done.cancelled():
-            done.exception()  # seen: whoever waited was told, and nobody may be waiting any more
+            done.exception()  # seen: the waiting tasks got the error, and none may be left
 
     async def _write_once(
         self, transcript: Transcript, question: Question, options: MinutesOptions, digest: str

@@ -1,4 +1,4 @@
-"""How many calls run at once: additive increase, multiplicative decrease (Chiu and Jain 1989).
+"""Limit the calls at once: additive increase, multiplicative decrease (Chiu and Jain 1989).
 
 Between the limit it fell to and the one at which it was refused, the limit comes back quickly (as in CUBIC, RFC 9438),
 and a refusal now and then, which any busy server has, shrinks nothing: it must not keep a long queue waiting.
@@ -58,14 +58,14 @@ class AdaptiveLimit:
             self._admit()
 
     def grow(self) -> None:
-        """A call succeeded."""
+        """Raise the limit after a call that succeeded."""
         self._pressure *= 1 - 1 / max(1.0, self._limit)
         step = RETURN if self._limit < self._refused_at - 1 else 1.0 / max(1.0, self._limit)
         self._limit = min(float(self._most), self._limit + step)
         self._admit()
 
     def refused(self, round_: int) -> None:
-        """A call of that round was refused because there are too many."""
+        """Lower the limit if too many calls of the current round were refused for overload."""
         if round_ != self._round:
             return
         self._pressure += 1

@@ -1,4 +1,4 @@
-"""What a tenant may spend on minutes in a day (UTC), in tokens and dollars."""
+"""A tenant's budget for minutes per day (UTC), in tokens and dollars."""
 
 import asyncio
 from collections.abc import Callable
@@ -92,7 +92,7 @@ class Budget:
 
 
 class Reservation:
-    """Tokens set aside for one call: ``async with`` gives them back at the end, `spend` counts what was really used."""
+    """Sets tokens aside for one call: ``async with`` gives them back at the end, `spend` counts the tokens used."""
 
     def __init__(self, budget: Budget, tenant: str, day: date, entry: _Day, n_tokens: int) -> None:
         self._budget = budget

@@ -35,7 +35,7 @@ class Answer:
 
 
 class Provider:
-    """One account at one endpoint, shared by all who write minutes. Belongs to one event loop."""
+    """Calls one account at one endpoint, for all writers of minutes. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Provider:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
-        """``clock`` gives the time (aware), for prices; ``sleep`` takes seconds."""
+        """Take a ``clock`` of aware times, for prices, and a ``sleep`` in seconds."""
         self._client = client
         self._capability = capability
         self._limit = limit
@@ -70,7 +70,7 @@ class Provider:
         return self._breaker
 
     def take_calls(self) -> dict[str, int]:
-        """Calls by outcome, ``ok`` or a fault, since this was asked last."""
+        """Return the calls by outcome, ``ok`` or a fault, since the last call of this method."""
         calls, self._calls = self._calls, Counter()
         return dict(calls)
 
@@ -106,7 +106,7 @@ class Provider:
                     raise outcome
 
     async def _attempt(self, request: ChatRequest, round_: int) -> tuple[Completion | CallFailed, bool]:
-        """Make one call, and tell the limit and the breaker; True when it was the breaker's probe."""
+        """Make one call, and record its outcome in limit and breaker; True when it was the breaker's probe."""
         probing = self._enter()
         try:
             completion = await self._capability.complete(self._client, request)
@@ -136,7 +136,7 @@ class Provider:
         return open_
 
     def _parked(self, error: CallFailed) -> MinutesParked:
-        """Tell the breaker about a call that failed for good because of the provider."""
+        """Record in the breaker a call that failed for good because of the provider."""
         self._breaker.failed(error.fault, str(error))
         if self._breaker.reason:
             log.error("language model parked", action="llm_parked", detail=self._breaker.reason)

@@ -1,4 +1,4 @@
-"""What is said to a language model and what it answers, whatever the server."""
+"""Requests to a language model and its answers, whatever the server."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -40,7 +40,7 @@ class Completion:
 
     @property
     def fault(self) -> Fault | None:
-        """Why the answer cannot be used; None when it can be read."""
+        """The fault of an unusable answer; None when it can be read."""
         if self.finish_reason == "stop":
             return None if self.text.strip() else Fault.BLANK
         return {"length": Fault.TOO_LONG, "content_filter": Fault.REFUSED}.get(self.finish_reason, Fault.INTERRUPTED)

@@ -11,7 +11,7 @@ PROBES = Backoff(first_s=15.0, longest_s=300.0)
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerOptions:
-    """When to stop calling and when to look again; probes of an account have no jitter, there is one at a time.
+    """Thresholds and probe intervals of a breaker; probes of an account have no jitter, there is one at a time.
 
     A closed account (bad key, no balance) opens the breaker at once, other faults after ``n_failures`` calls in a
     row that failed for the last time.
@@ -22,7 +22,7 @@ class BreakerOptions:
 
 
 class Breaker:
-    """Closed: calls go through. Open: none. Half open: one call goes ahead to see; its outcome decides.
+    """Lets calls through when closed and none when open; when half open, one call probes, and its outcome decides.
 
     Belongs to one event loop; ``clock`` gives monotonic seconds.
     """
@@ -38,7 +38,7 @@ class Breaker:
 
     @property
     def reason(self) -> str:
-        """Why no calls go through, for people; "" while they do."""
+        """The reason for refusing calls, for people; "" while none are refused."""
         return self._why
 
     def allows(self) -> bool:
@@ -51,14 +51,14 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """A call was answered: the provider works."""
+        """Close the breaker: a call was answered."""
         self._n_failures = 0
         self._why = ""
         self._probing = False
         self._n_probes = 1
 
     def failed(self, fault: Fault, why: str) -> None:
-        """A call failed for the last time in a way that says something about the provider."""
+        """Count a call whose last attempt failed by the provider's fault; open the breaker after too many."""
         self._n_failures += 1
         if self._why:
             self._n_probes += 1
@@ -69,10 +69,10 @@ class Breaker:
         self._probe_at_s = self._clock() + self._options.probes.ceiling_s(self._n_probes)
 
     def undecided(self) -> None:
-        """The probe ended without saying anything about the provider (cancelled, or its own fault)."""
+        """End a probe without a verdict on the provider (cancelled, or its own fault)."""
         self._probing = False
 
     def resume(self) -> None:
-        """Somebody says that the provider works again: the next call finds out at once."""
+        """Let the next call probe at once, because somebody says that the provider works again."""
         self._probe_at_s = self._clock()
         self._n_probes = 1

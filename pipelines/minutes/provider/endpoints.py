@@ -1,4 +1,4 @@
-"""Which server and model write the minutes, and how it likes to be asked for JSON."""
+"""The server and model that write the minutes, and the mode in which they answer in JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ _RETIRED = MappingProxyType({"deepseek-chat": "off", "deepseek-reasoner": "on"})
 
 
 class JsonMode(StrEnum):
-    """How an endpoint is made to answer in JSON, strongest first; ``json_object_schema`` is llama.cpp's own way."""
+    """The ways to make an endpoint answer in JSON, strongest first; ``json_object_schema`` is llama.cpp's own."""
 
     SCHEMA = "json_schema"
     OBJECT_SCHEMA = "json_object_schema"

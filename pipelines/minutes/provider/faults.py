@@ -1,4 +1,4 @@
-"""What can go wrong with a call to a language model, and what is done about it.
+"""Faults of calls to a language model, and the reaction to each.
 
 | fault | seen as | action |
 |---|---|---|
@@ -28,7 +28,7 @@ REPETITIONS = Backoff(first_s=0.5, longest_s=30.0)
 
 
 class Fault(StrEnum):
-    """Why a call gave no answer."""
+    """The reason why a call gave no answer."""
 
     BAD_REQUEST = "bad_request"
     BAD_KEY = "bad_key"
@@ -90,7 +90,7 @@ def fault_of_status(status: int) -> Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Failures:
-    """How often a call has failed: refusals of an overloaded server are counted apart from other faults."""
+    """The failures of a call so far: refusals of an overloaded server are counted apart from other faults."""
 
     n_faults: int = 0
     n_overloads: int = 0
@@ -126,7 +126,7 @@ class Fail:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often and how far apart a call is repeated.
+    """The number of attempts of a call, and the delays between them.
 
     Being overloaded is no fault of the call and does not count as an attempt, up to ``max_overloads``.
     """

@@ -30,7 +30,7 @@ MAX_ANSWER_CHARACTERS = 4_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ClientLimits:
-    """How long a call may take, in seconds, and how many connections are open.
+    """Timeouts of a call in seconds, and the number of open connections.
 
     ``first_payload_s`` counts from sending to the first piece of an answer (DeepSeek closes after ten minutes),
     ``idle_s`` between pieces, ``total_s`` over all.
@@ -54,7 +54,7 @@ class HttpChatClient:
         limits: ClientLimits | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """``key`` goes into the Authorization header and nowhere else; ``transport`` replaces the network."""
+        """Send ``key`` in the Authorization header and nowhere else; ``transport`` replaces the network."""
         self._endpoint = endpoint
         self._limits = limits or ClientLimits()
         self._key = key

@@ -1,4 +1,4 @@
-"""How an endpoint is made to answer in JSON, found out at the first calls: servers refuse what they do not know.
+"""Find out at the first calls how an endpoint can be made to answer in JSON: servers refuse modes they do not know.
 
 vLLM, llama.cpp and Ollama enforce a schema; llama-cpp-python takes it only beside ``json_object``; DeepSeek knows
 ``json_object`` only; LM Studio refuses ``json_object``. Most refuse with 400 or 422, llama-cpp-python with 500.
@@ -20,10 +20,10 @@ FAILURES_THAT_REFUSE = 2
 
 
 class JsonCapability:
-    """The strongest mode that an endpoint takes; belongs to one event loop."""
+    """Finds and keeps the strongest mode that an endpoint takes; belongs to one event loop."""
 
     def __init__(self, mode: JsonMode | None = None) -> None:
-        """``mode`` None means: probe, from the strongest down."""
+        """Begin with ``mode``; None: probe, from the strongest down."""
         self._mode = mode
         self._failures: Counter[JsonMode] = Counter()
         self._lock = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""What calls cost, in US dollars, and when they cost half.
+"""Prices of calls in US dollars, and the hours of half the price.
 
 DeepSeek's price list as of November 2026. Prices are per million tokens; on weekdays 01–04 and 06–10 UTC they double.
 Models that are not listed are taken to be free: they run on the user's own machines.

@@ -1,4 +1,4 @@
-"""How many tokens a text is, estimated on the safe side: the provider's tokenizer is not at hand."""
+"""Estimate a text's number of tokens on the safe side: the provider's tokenizer is not at hand."""
 
 import re
 
@@ -14,7 +14,7 @@ _IDEOGRAPH = re.compile(f"[{CJK}]")
 
 
 def estimate_tokens(text: str) -> int:
-    """Upper estimate of the tokens in a text, the same every time."""
+    """Estimate the tokens in a text: an upper bound, the same every time."""
     n_ideographs = len(_IDEOGRAPH.findall(text))
     n_ascii = len(text.encode("ascii", "ignore"))
     n_other = len(text) - n_ideographs - n_ascii

@@ -17,7 +17,7 @@ _AT_MOST = 4
 
 
 def best_heads(model: Path, size: Size, n_sentences: int = 8) -> tuple[Head, ...]:
-    """The heads that together put words closest to their true starts, found greedily from the best single one.
+    """Find the heads that together put words closest to their true starts, greedily from the best single one.
 
     ``model`` is a converted model; its files are not changed.
     """
@@ -39,6 +39,6 @@ def best_heads(model: Path, size: Size, n_sentences: int = 8) -> tuple[Head, ...
 
 
 def _error_s(trial: Path, heads: Sequence[Head], n_sentences: int) -> float:
-    """Mean error of word starts; a word that is lost altogether counts as `_TOLERANCE_S`."""
+    """Return the mean error of word starts in seconds; a word that is not recognised counts as `_TOLERANCE_S`."""
     set_alignment_heads(trial, heads)
     return mean(min(_TOLERANCE_S, error_s) for error_s in word_start_errors(Listener(trial), n_sentences) or (1.0,))

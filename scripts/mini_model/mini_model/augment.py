@@ -1,4 +1,4 @@
-"""What happens to clean speech on its way: rooms, telephone lines, noise and tones.
+"""Augment clean speech: rooms, telephone lines, noise and tones.
 
 All filters work in the frequency domain, one transform forth and one back per window.
 """
@@ -29,7 +29,7 @@ class Mix:
 
 
 def harm(speech: Samples, mix: Mix, rng: Random, dice: np.random.Generator) -> Samples:
-    """Room and telephone line, each with the chance that ``mix`` gives it."""
+    """Add room and telephone line, each with the probability that ``mix`` gives it."""
     telephone, room = rng.random() < mix.telephone, rng.random() < mix.room
     if not telephone and not room:
         return speech
@@ -46,7 +46,7 @@ def harm(speech: Samples, mix: Mix, rng: Random, dice: np.random.Generator) -> S
 
 
 def mu_law(samples: Samples) -> Samples:
-    """The 8 bits of G.711 µ-law there and back."""
+    """Encode to the 8 bits of G.711 µ-law, and decode again."""
     peak = max(1.0, float(np.abs(samples).max()) * 1.01)
     code = np.sign(samples) * np.log1p(_MU * np.abs(samples / peak)) / np.log1p(_MU)
     code = np.round(code * 127) / 127
@@ -55,7 +55,7 @@ def mu_law(samples: Samples) -> Samples:
 
 
 def noise(n_samples: int, rng: Random, dice: np.random.Generator) -> Samples:
-    """White or coloured noise, or a few tones that may pulse; unit power."""
+    """Generate white or coloured noise, or a few tones that may pulse, with unit power."""
     white = dice.standard_normal(n_samples, dtype=np.float32)
     kind = rng.random()
     if kind < 0.5:
@@ -74,7 +74,7 @@ def noise(n_samples: int, rng: Random, dice: np.random.Generator) -> Samples:
 
 
 def _room(rng: Random, dice: np.random.Generator) -> Samples:
-    """An impulse response: the direct sound, then noise that decays by 60 dB in 0.1 to 0.45 s."""
+    """Generate an impulse response: the direct sound, then noise that decays by 60 dB in 0.1 to 0.45 s."""
     time = np.arange(_REVERB_SAMPLES) / SAMPLE_RATE
     tail = dice.standard_normal(_REVERB_SAMPLES) * np.exp(-6.9 * time / rng.uniform(0.1, 0.45))
     tail[: round(rng.uniform(0.005, 0.04) * SAMPLE_RATE)] = 0
@@ -89,5 +89,5 @@ def _unit_power(samples: NDArray[np.floating]) -> Samples:
 
 
 def _fast_size(n_samples: int) -> int:
-    """The next size with small prime factors."""
+    """Round up to a size with small prime factors, fast for the FFT."""
     return (n_samples + 4095) // 4096 * 4096

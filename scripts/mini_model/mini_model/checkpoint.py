@@ -28,13 +28,13 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def save_weights(averaged: dict[str, Tensor], size: Size, path: Path) -> None:
-    """Only the averaged weights, as float16 and without the tied output: what is committed."""
+    """Save only the averaged weights, as float16 and without the tied output: the file that is committed."""
     half = {name: tensor.half() for name, tensor in averaged.items() if name != _TIED}
     save({"size": asdict(size), "weights": half}, path)
 
 
 def model_from(path: Path, vocabulary: Vocabulary) -> MiniWhisper:
-    """The model of either kind of file, with averaged weights."""
+    """Load the model of either kind of file, with averaged weights."""
     state = load(path)
     model = MiniWhisper(vocabulary, Size(**state["size"]))
     model.load_state_dict(weights_of(state))
@@ -42,14 +42,14 @@ def model_from(path: Path, vocabulary: Vocabulary) -> MiniWhisper:
 
 
 def weights_of(state: dict[str, Any]) -> dict[str, Tensor]:
-    """The averaged weights of either kind of file as float32."""
+    """Return the averaged weights of either kind of file as float32."""
     weights = {name: tensor.float() for name, tensor in (state.get("averaged") or state["weights"]).items()}
     weights.setdefault(_TIED, weights[_EMBEDDING])
     return weights
 
 
 def grown(weights: dict[str, Tensor], old: Vocabulary, new: Vocabulary) -> dict[str, Tensor]:
-    """The weights of a model with the vocabulary ``old`` for one with ``new``.
+    """Convert the weights of a model with the vocabulary ``old`` to one with ``new``.
 
     Tokens that both have keep their embedding; others get the mean one, and a little noise.
     """

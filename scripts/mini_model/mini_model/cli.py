@@ -141,7 +141,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _from_english(options: argparse.Namespace) -> bool:
-    """Whether a model for both languages begins as the English one."""
+    """Say whether a model for both languages begins as the English one."""
     return options.recipe is MINI_ZH_EN and options.start_from == MINI_EN.committed
 
 

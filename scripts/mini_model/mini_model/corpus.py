@@ -24,12 +24,12 @@ _OPEN_TEXTS = {"en": open_sentences, "zh": chinese_sentences}
 
 
 def held_out(kind: Kind, language: str = "en") -> list[str]:
-    """The fixed evaluation sentences."""
+    """Read the fixed evaluation sentences."""
     return read_corpus(HELD_OUT, kind, language)
 
 
 def all_held_out() -> frozenset[str]:
-    """Everything that must not be trained on."""
+    """Return all sentences that must not be trained on."""
     truths = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(SAMPLES.glob("*.truth.json")))
     spoken = {segment["text"] for truth in truths for segment in truth["segments"]}
     fixed = {line for path in HELD_OUT.glob("*.txt") for line in path.read_text(encoding="utf-8").splitlines()}

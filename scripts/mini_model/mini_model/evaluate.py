@@ -35,8 +35,7 @@ ONE_WINDOW: tuple[Way, ...] = ("padded", "untimed", "unpadded")
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """How much to measure: languages, voices, sentences per voice and kind, clips without speech, sentences with word
-    times."""
+    """The extent of an evaluation: languages, voices, sentences a voice and kind, silent clips, timed sentences."""
 
     languages: Sequence[str] = ("en",)
     voices: Sequence[str] = tuple(VOICES)
@@ -46,7 +45,7 @@ class Extent:
 
 
 def evaluate(model: Path, extent: Extent, processes: int) -> str:
-    """All tables as Markdown, as many at once as there are ``processes``; the long ones come first."""
+    """Return all tables as Markdown, computed by ``processes`` at once; the long ones come first."""
     spoken = (partial(by_voice, kind="meeting"), partial(by_voice, kind="open"), telephone)
     tables = [(table, language) for table in (*spoken, recordings) for language in extent.languages]
     tables += [(table, extent.languages[0]) for table in (without_speech, detection)]
@@ -61,7 +60,7 @@ def _table(model: Path, extent: Extent, table: Callable[[Listener, Extent], str]
 
 
 def by_voice(listener: Listener, extent: Extent, kind: Kind) -> str:
-    """Word error rates of single sentences (three ways) and of windows packed with several (two ways)."""
+    """Measure word error rates of single sentences (three ways) and of windows packed with several (two ways)."""
     singles: dict[Way, list[tuple[str, str]]] = {}
     packs: dict[Way, list[tuple[str, str]]] = {}
     rows = []
@@ -91,7 +90,7 @@ def by_voice(listener: Listener, extent: Extent, kind: Kind) -> str:
 
 
 def telephone(listener: Listener, extent: Extent) -> str:
-    """Meeting sentences over a µ-law telephone line."""
+    """Measure the error rate of meeting sentences over a µ-law telephone line."""
     line, rng = Mix(telephone=1, room=0), Random(_SEED)
     dice = np.random.default_rng(_SEED)
     pairs = []
@@ -103,7 +102,7 @@ def telephone(listener: Listener, extent: Extent) -> str:
 
 
 def without_speech(listener: Listener, extent: Extent) -> str:
-    """The share of silent and noisy clips without any word."""
+    """Measure the share of silent and noisy clips that are transcribed without any word."""
     n_clips = extent.silent_clips
     rng, dice = Random(_SEED), np.random.default_rng(_SEED)
     quiet = dict.fromkeys(ONE_WINDOW, 0)
@@ -118,7 +117,7 @@ def without_speech(listener: Listener, extent: Extent) -> str:
 
 
 def detection(listener: Listener, extent: Extent) -> str:
-    """The share of meeting sentences whose language is heard, where there are several."""
+    """Measure the share of meeting sentences whose language is detected, where there are several."""
     if len(extent.languages) == 1:
         return ""
     cells = []
@@ -131,7 +130,7 @@ def detection(listener: Listener, extent: Extent) -> str:
 
 
 def recordings(listener: Listener, extent: Extent) -> str:
-    """The sample recordings with a complete truth, as plain faster-whisper and the product hear them."""
+    """Compare plain faster-whisper and the product on the sample recordings with a complete truth."""
     head = (
         f"| recording | {_rate(listener)} %, faster-whisper sequential | batched | as it comes | MeetMemo "
         "| segment start off by, median s |\n|---|---|---|---|---|---|"
@@ -153,14 +152,14 @@ def recordings(listener: Listener, extent: Extent) -> str:
 
 
 def word_times(listener: Listener, extent: Extent) -> str:
-    """How far word starts are from where espeak-ng says that it put them."""
+    """Measure the distance of word starts from those that espeak-ng reports."""
     off = word_start_errors(listener, extent.timed_sentences)
     within_s = np.quantile(off, 0.9)
     return f"Word starts off by {median(off):.3f} s (median of {len(off)} words), 90 % within {within_s:.2f} s"
 
 
 def word_start_errors(listener: Listener, n_sentences: int) -> list[float]:
-    """Seconds between heard and true starts of the words that were heard right."""
+    """Return the seconds between recognised and true starts of the words that were recognised correctly."""
     off = []
     rng = Random(_SEED)
     for text in rng.sample(held_out("meeting"), n_sentences):
@@ -173,12 +172,12 @@ def word_start_errors(listener: Listener, n_sentences: int) -> list[float]:
 
 
 def start_errors(truth: Sequence[TrueSegment], starts_s: Sequence[float]) -> list[float]:
-    """Distance of every true sentence to the nearest start of a heard segment."""
+    """Return the distance of every true sentence, in seconds, to the nearest start of a recognised segment."""
     return [min((abs(start_s - segment.start_s) for start_s in starts_s), default=30.0) for segment in truth]
 
 
 def pack(spoken: Sequence[tuple[str, Samples]], rng: Random) -> list[tuple[str, Samples]]:
-    """Sentences with pauses in windows of at most 30 s, with their joined text."""
+    """Pack sentences with pauses into windows of at most 30 s, with their joined text."""
     windows: list[tuple[str, Samples]] = []
     texts: list[str] = []
     sounds: list[Samples] = []
@@ -195,7 +194,7 @@ def pack(spoken: Sequence[tuple[str, Samples]], rng: Random) -> list[tuple[str, 
 
 
 def decoded(path: Path) -> Samples:
-    """A recording as float32 mono at 16 kHz."""
+    """Decode a recording to float32 mono at 16 kHz."""
     samples: Samples = decode_audio(str(path), sampling_rate=SAMPLE_RATE)
     return samples
 
@@ -214,5 +213,5 @@ def _voices(listener: Listener, extent: Extent) -> list[str]:
 
 
 def _rate(listener: Listener) -> str:
-    """What the error rate is called: in Chinese every character counts as a word."""
+    """Return the name of the error rate: in Chinese every character counts as a word."""
     return "CER" if listener.language == "zh" else "WER"

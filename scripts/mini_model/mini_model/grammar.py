@@ -15,7 +15,7 @@ _PHONE_DIGITS = {"en": 7, "zh": 8}
 
 
 def sentence(rng: Random, language: str = "en") -> str:
-    """One random sentence, capitalised and with its full stop; every slot is drawn anew."""
+    """Generate one random sentence, capitalised and with its full stop; every slot is drawn anew."""
     text = rng.choice(_sections(language)[_TEMPLATES])
     while "{" in text:
         before, _, rest = text.partition("{")
@@ -54,7 +54,7 @@ def _chinese_number(rng: Random) -> str:
 
 @cache
 def _sections(language: str) -> dict[str, tuple[str, ...]]:
-    """The lines of ``[sentences]`` and the words of the other sections."""
+    """Read the lines of ``[sentences]`` and the words of the other sections."""
     sections: dict[str, list[str]] = {}
     name = ""
     for line in Path(__file__).with_name(f"grammar-{language}.txt").read_text(encoding="utf-8").splitlines():

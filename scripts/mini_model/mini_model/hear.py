@@ -1,4 +1,4 @@
-"""A converted model as a listener, heard in the ways the product and plain faster-whisper use it."""
+"""Transcribe by a converted model, in the ways the product and plain faster-whisper use it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ _LIKELY = -1.0
 
 
 class Listener:
-    """But by default greedy, without second tries and without the text before, so that numbers are about the model."""
+    """Transcribes by a converted model: greedily, without fallback or previous text, except in the way ``default``."""
 
     def __init__(self, model: Path, language: str = "en", threads: int = 1) -> None:
         self.model, self.language = model, language
@@ -34,13 +34,13 @@ class Listener:
         self._prompt = [self.whisper.hf_tokenizer.token_to_id(f"<|{token}|>") for token in prompt]
 
     def hear(self, samples: Samples, way: Way) -> str:
-        """The text of ``samples`` (float32, 16 kHz)."""
+        """Transcribe ``samples`` (float32, 16 kHz)."""
         if way == "unpadded":
             return self._unpadded(samples)
         return " ".join(segment.text.strip() for segment in self.segments(samples, way))
 
     def segments(self, samples: Samples, way: Way, *, word_timestamps: bool = False) -> list[Any]:
-        """faster-whisper's segments."""
+        """Return faster-whisper's segments."""
         options: dict[str, Any] = {"language": self.language, "word_timestamps": word_timestamps}
         if way != "default":
             options |= {"beam_size": 1, "temperature": 0}
@@ -65,5 +65,5 @@ class Listener:
 
 
 def word_error_rate(pairs: Iterable[Sequence[str]]) -> float:
-    """Percent of wrong words (in Chinese: characters) over ``(truth, heard)`` pairs."""
+    """Return the percentage of wrong words (in Chinese: characters) over ``(truth, heard)`` pairs."""
     return 100 * sum((word_errors(*pair) for pair in pairs), WordErrors(n_words=0, n_errors=0)).rate

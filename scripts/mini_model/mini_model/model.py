@@ -35,10 +35,10 @@ class Size:
 
 
 class MiniWhisper(nn.Module):
-    """Whisper (`whisper`) and the CTC head (`ctc`) that helps its encoder to find the letters."""
+    """Runs Whisper (`whisper`) and the CTC head (`ctc`) that helps its encoder to find the letters."""
 
     def __init__(self, vocabulary: Vocabulary, size: Size = Size(), attention: str = "sdpa") -> None:
-        """``attention``: an implementation of transformers, ``sdpa`` (fused) or ``eager`` (products and softmax)."""
+        """Build the model; ``attention`` is ``sdpa`` (fused) or ``eager`` (products and softmax) of transformers."""
         super().__init__()
         end, start = vocabulary["endoftext"], vocabulary["startoftranscript"]
         config = WhisperConfig(
@@ -64,7 +64,7 @@ class MiniWhisper(nn.Module):
         self.ctc = nn.Linear(size.width, BLANK + 1)
 
     def encode(self, mel: Tensor) -> Tensor:
-        """``(batch, 80, frames)`` to ``(batch, frames / 2, width)``; fewer frames than 30 s are not padded."""
+        """Encode ``(batch, 80, frames)`` to ``(batch, frames / 2, width)``; fewer frames than 30 s are not padded."""
         encoder = self.whisper.model.encoder
         hidden = F.gelu(encoder.conv1(mel))
         hidden = F.gelu(encoder.conv2(hidden)).permute(0, 2, 1)
@@ -75,7 +75,7 @@ class MiniWhisper(nn.Module):
         return cast(Tensor, encoder.layer_norm(hidden))
 
     def forward(self, mel: Tensor, window_of: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the next tokens ``(n_rows, n, vocabulary)`` and of the letters ``(n_windows, frames / 2, 29)``.
+        """Compute the logits of next tokens ``(n_rows, n, vocabulary)`` and of letters ``(n_windows, frames / 2, 29)``.
 
         Row i of ``tokens (n_rows, n)`` is about window ``window_of[i]`` of ``mel (n_windows, 80, frames)``.
         """
@@ -86,13 +86,13 @@ class MiniWhisper(nn.Module):
 
 
 def letters_of(text: str) -> list[int]:
-    """CTC labels of a text; Chinese is spelled in pinyin."""
+    """Return the CTC labels of a text; Chinese is spelled in pinyin."""
     spelled = without_tones(text).lower().replace("-", " ")
     return [LETTERS.index(letter) for letter in spelled if letter in LETTERS]
 
 
 def log_mel(samples: Tensor) -> Tensor:
-    """``(batch, n)`` float samples in -1…1 to ``(batch, 80, n // 160)``, as Whisper computes it."""
+    """Compute ``(batch, 80, n // 160)`` from ``(batch, n)`` float samples in -1…1, as Whisper does."""
     filters, window = _mel_filters(samples.device), torch.hann_window(N_FFT, device=samples.device)
     power = torch.stft(samples, N_FFT, HOP, window=window, return_complex=True)[..., :-1].abs() ** 2
     mel = torch.log10(torch.clamp(filters @ power, min=1e-10))

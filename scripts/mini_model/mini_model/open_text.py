@@ -20,7 +20,7 @@ class MissingText(RuntimeError):
 
 
 def open_sentences() -> list[str]:
-    """All usable sentences, each once, in the order of the packages.
+    """Return all usable sentences, each once, in the order of the packages.
 
     Raises `MissingText` naming the package to install.
     """
@@ -32,7 +32,7 @@ def open_sentences() -> list[str]:
 
 
 def sentence_of(text: str) -> str | None:
-    """``text`` as a clean sentence of 3 to 24 words, or None when a voice could not be trusted to read it."""
+    """Return ``text`` as a clean sentence of 3 to 24 words, or None when a voice may misread it."""
     for old, new in (("’", "'"), ("`", "'"), ("--", ", "), ("_", ""), ('"', ""), ("“", ""), ("”", "")):
         text = text.replace(old, new)
     text = re.sub(r"\([^)]*\)", "", text)
@@ -46,7 +46,7 @@ def sentence_of(text: str) -> str | None:
 
 
 def _definitions() -> Iterator[str]:
-    """WordNet's glosses: definitions and examples between semicolons."""
+    """Yield WordNet's glosses: definitions and examples between semicolons."""
     for path in sorted(WORDNET.glob("data.*")):
         for line in path.read_text(encoding="utf-8", errors="ignore").splitlines():
             _, bar, gloss = line.partition("|")
@@ -64,7 +64,7 @@ def _fortunes() -> Iterator[str]:
 
 
 def _verses() -> Iterator[str]:
-    """Every third piece of the King James Bible between stops, so that its style does not outweigh the others."""
+    """Yield every third piece of the King James Bible between stops, so that its style does not outweigh the others."""
     try:
         text = subprocess.run(_BIBLE, capture_output=True, text=True, check=True).stdout
     except FileNotFoundError as error:

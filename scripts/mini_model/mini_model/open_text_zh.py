@@ -18,7 +18,7 @@ _PAUSE = re.compile(r"[；：;:…—（）()，、]*[；：;:…—（）()][�
 
 
 def chinese_sentences() -> list[str]:
-    """All usable sentences, each once, in the order of the pages.
+    """Return all usable sentences, each once, in the order of the pages.
 
     Raises `MissingText` naming the package to install.
     """
@@ -29,7 +29,7 @@ def chinese_sentences() -> list[str]:
 
 
 def _sentences(page: str) -> Iterator[str]:
-    """What stands between two stops and is nothing but characters and commas."""
+    """Yield the sentences between two stops that hold nothing but characters and commas."""
     for block in _BLOCK.split(_NO_TEXT.sub("", page)):
         text = _PAUSE.sub("，", _LEFT_OUT.sub("", html.unescape(_TAG.sub("", block))))
         for sentence in re.split(r"(?<=[。？！])", text):

@@ -14,10 +14,10 @@ _DECAY = 0.01
 
 
 class Muon(torch.optim.Optimizer):
-    """Every process orthogonalises its share of the matrices; the updates are then added up."""
+    """Optimizes matrices: every process orthogonalises its share of them, and the updates are then added up."""
 
     def __init__(self, matrices: list[nn.Parameter], dtype: torch.dtype, lr: float) -> None:
-        """``dtype``: what the iterations compute with."""
+        """Compute the iterations in ``dtype``."""
         super().__init__(matrices, {"lr": lr})
         self._dtype = dtype
 
@@ -43,7 +43,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor, dtype: torch.dtype, iterations: int = 5) -> Tensor:
-    """The nearest matrix with singular values around 1, by a quintic Newton-Schulz iteration."""
+    """Return the nearest matrix with singular values around 1, by a quintic Newton-Schulz iteration."""
     a, b, c = _COEFFICIENTS
     x = matrix.to(dtype)
     x = x / (x.norm() + 1e-7)
@@ -57,7 +57,7 @@ def orthogonal(matrix: Tensor, dtype: torch.dtype, iterations: int = 5) -> Tenso
 
 
 def optimizers(model: nn.Module, dtype: torch.dtype, *, lr: float, matrix_lr: float) -> tuple[torch.optim.AdamW, Muon]:
-    """AdamW for embeddings, convolutions, norms, biases and the output; Muon for the matrices of the layers."""
+    """Build AdamW for embeddings, convolutions, norms, biases and the output, and Muon for the layers' matrices."""
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     is_matrix = {
         name: parameter.ndim == 2 and "layers." in name for name, parameter in named if parameter.requires_grad

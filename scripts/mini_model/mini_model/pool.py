@@ -67,7 +67,7 @@ class ShardWriter:
 
 
 class Pool:
-    """All clips of a folder whose sentences are not ``held_out``, read from memory maps."""
+    """Reads the clips of a folder whose sentences are not ``held_out``, from memory maps."""
 
     def __init__(self, folder: Path, held_out: Container[str]) -> None:
         self._folder, self._held_out = folder, held_out
@@ -93,25 +93,25 @@ class Pool:
 
     @property
     def languages(self) -> list[str]:
-        """What is spoken in it, in alphabetical order."""
+        """The languages of the clips, in alphabetical order."""
         return sorted(self._speaking)
 
     def draw(self, rng: Random, language: str) -> Clip:
         return rng.choice(self._speaking[language])
 
     def draw_like(self, clip: Clip, rng: Random) -> Clip:
-        """One that begins as ``clip`` does, if there are a few; else any of its language."""
+        """Draw a clip that begins as ``clip`` does, if there are a few; else any of its language."""
         alike = self._beginning[_beginning(clip)]
         return rng.choice(alike) if len(alike) >= _ALIKE_CLIPS else self.draw(rng, clip.language)
 
     def samples(self, clip: Clip) -> Samples:
-        """The clip as float32 in -1…1."""
+        """Return the clip as float32 in -1…1."""
         pcm = self._audio[clip.shard][clip.start : clip.start + clip.n_samples]
         return pcm.astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def read_shard(folder: Path, shard: str) -> list[Clip]:
-    """The complete clips of a shard."""
+    """Read the complete clips of a shard."""
     index, audio = _index(folder, shard), _audio(folder, shard)
     if not index.exists() or not audio.exists():
         return []
@@ -128,7 +128,7 @@ def read_shard(folder: Path, shard: str) -> list[Clip]:
 
 
 def _beginning(clip: Clip) -> str:
-    """The first two words, or the first characters where there are no words."""
+    """Return the first two words, or the first characters where there are no words."""
     if HANZI.match(clip.text):
         return clip.text[:_ALIKE_CHARACTERS]
     return " ".join(clip.text.split()[:_ALIKE_WORDS])

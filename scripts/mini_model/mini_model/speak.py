@@ -17,8 +17,11 @@ _SLOWEST, _FASTEST = 0.8, 1.25
 
 @dataclass(frozen=True, kw_only=True)
 class Speeches:
-    """How much to say: ``hours`` per shard, ``open_share`` of the sentences about anything, the rest of meetings; every
-    one of ``languages`` as often."""
+    """The amount of speech to synthesise.
+
+    ``hours`` are per shard; ``open_share`` of the sentences are about anything, the rest of meetings; every one of
+    ``languages`` as often.
+    """
 
     folder: Path
     languages: tuple[str, ...]
@@ -65,7 +68,10 @@ def _fill_shard(texts: Texts, speeches: Speeches, number: int) -> tuple[str, int
 
 
 def draw_voice(rng: Random, language: str) -> str:
-    """Every program that speaks it equally often, although espeak-ng has more voices: flite's are harder."""
+    """Draw a voice: every program that speaks the language equally often.
+
+    espeak-ng has more voices, but flite's are harder to recognise.
+    """
     voices = voices_of(language)
     engine = rng.choice(sorted({VOICES[name].engine for name in voices}))
     return rng.choice([name for name in voices if VOICES[name].engine == engine])

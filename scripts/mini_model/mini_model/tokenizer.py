@@ -38,7 +38,7 @@ one, and those for English alone do not."""
 
 
 class Vocabulary:
-    """The tokenizer with the ids of Whisper's special tokens."""
+    """Tokenizes text, with the ids of Whisper's special tokens."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class Vocabulary:
         return [str(self._tokenizer.id_to_token(i)) for i in range(len(self))]
 
     def __getitem__(self, special: str) -> int:
-        """The id of a special token by its name without the bars, for example ``nospeech``."""
+        """Return the id of a special token by its name without the bars, for example ``nospeech``."""
         found: int | None = self._tokenizer.token_to_id(f"<|{special}|>")
         if found is None:
             raise KeyError(special)
@@ -64,16 +64,16 @@ class Vocabulary:
         return self["0.00"]
 
     def timestamp(self, seconds: float) -> int:
-        """The token of a time within the window, rounded to 20 ms and cut at 30 s."""
+        """Return the token of a time within the window, rounded to 20 ms and cut at 30 s."""
         return self.first_timestamp + min(MAX_TIMESTAMP, round(seconds / TIMESTAMP_STEP_S))
 
     def encode(self, sentence: str) -> list[int]:
-        """Tokens of a sentence as it follows another one: with a leading space, but in Chinese."""
+        """Encode a sentence as it follows another one: with a leading space, but in Chinese."""
         written = sentence if HANZI.match(sentence) else " " + sentence
         return list(self._tokenizer.encode(written).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text without special tokens and timestamps."""
+        """Decode tokens to text, without special tokens and timestamps."""
         end = self["endoftext"]
         return str(self._tokenizer.decode([token for token in tokens if token < end])).strip()
 
@@ -115,7 +115,7 @@ def add_chinese(english: Path, sentences: Iterable[str], path: Path) -> Vocabula
 
 
 def join_bare_spaces(tokenizer: Tokenizer, lines: Iterable[str]) -> str:
-    """The tokenizer as JSON, with pieces that begin with a space instead of a space on its own.
+    """Return the tokenizer as JSON, with pieces that begin with a space instead of a space on its own.
 
     faster-whisper suppresses a list of tokens by default, among them the first one of `` -``. With so few pieces
     that is the bare space, and every word that begins with one ("estimate", "Quinn") could never be heard.
@@ -139,7 +139,7 @@ def join_bare_spaces(tokenizer: Tokenizer, lines: Iterable[str]) -> str:
 
 
 def _unused_bytes() -> list[str]:
-    """Byte-level names of bytes that UTF-8 never uses and of control characters other than tab and line ends."""
+    """Return byte-level names of bytes that UTF-8 never uses and of control characters other than tab and line ends."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     names = {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}

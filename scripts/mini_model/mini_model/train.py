@@ -6,7 +6,7 @@
 4. The first process averages weights, prints progress and saves the checkpoint that a killed run goes on from.
 
 Processes with one thread each share a busy machine better than threads, which wait for one another in every layer:
-here whoever is held up computes less, nobody waits.
+here a process that is slowed down computes less, and none waits.
 """
 
 import math
@@ -41,7 +41,7 @@ _AVERAGE = 0.97
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to train, for how long and how. The learning rates fall to zero when ``hours`` of training are over."""
+    """The options of a training. The learning rates fall to zero when ``hours`` of training are over."""
 
     speech: Path
     tokenizer: Path
@@ -149,7 +149,10 @@ class _Trainer:
                 group["lr"] = factor * rate
 
     def _accumulate(self) -> Tensor:
-        """Gradients of as many batches as the step's time allows; sums of loss, CTC loss, right tokens, tokens, s."""
+        """Accumulate the gradients of as many batches as the step's time allows.
+
+        Returns sums of loss, CTC loss, right tokens, tokens and seconds.
+        """
         self.model.zero_grad(set_to_none=False)
         sums = torch.zeros(5, dtype=torch.float64)
         begin = time.monotonic()
@@ -242,7 +245,7 @@ def smoothed_loss(logits: Tensor, labels: Tensor, first_timestamp: int) -> Tenso
 
 
 def _letter_loss(letters: Tensor, batch: Batch) -> Tensor:
-    """CTC of the rows whose letters are known."""
+    """Compute the CTC loss of the rows whose letters are known."""
     if not len(letters):
         return letters.sum()
     lengths = torch.full((len(letters),), letters.shape[1])
@@ -252,7 +255,7 @@ def _letter_loss(letters: Tensor, batch: Batch) -> Tensor:
 
 
 def spectrum_gaps(mel: Tensor, windows: WindowMaker, share: float) -> Tensor:
-    """SpecAugment (Park et al. 2019): two bands and two moments of every window are blanked, in a share of batches."""
+    """Blank two bands and two moments of every window, in a share of batches (SpecAugment, Park et al. 2019)."""
     rng = windows.rng
     if rng.random() >= share:
         return mel
@@ -269,7 +272,7 @@ def spectrum_gaps(mel: Tensor, windows: WindowMaker, share: float) -> Tensor:
 
 
 def fastest_dtype(device: torch.device, trials: int = 3) -> torch.dtype:
-    """bfloat16 where the processor multiplies it faster than float32, there and back: AMX, AVX-512 BF16, a GPU."""
+    """Return bfloat16 where it multiplies faster than float32, conversions included (AMX, AVX-512 BF16, a GPU)."""
     seconds = {
         dtype: min(_time_layer(device, dtype) for _ in range(trials)) for dtype in (torch.float32, torch.bfloat16)
     }

@@ -32,7 +32,7 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """How often windows differ in what they ask for."""
+    """The probabilities of the variants of a window."""
 
     silent: float = 0.1
     flush: float = 0.5
@@ -59,7 +59,7 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What Whisper is asked (``prompt``) and should answer (``target``) about a window."""
+    """A prompt for Whisper (``prompt``) about a window, and the tokens it should answer (``target``)."""
 
     prompt: list[int]
     target: list[int]
@@ -122,7 +122,7 @@ class WindowMaker:
         self._dice = np.random.default_rng(seed)
 
     def window(self, layout: Layout) -> Window:
-        """Sound with two questions about it, with timestamps and without: the encoder's work serves both."""
+        """Make a window with two prompts about it, with timestamps and without: the encoder's work serves both."""
         rng, shares = self.rng, self._shares
         language = rng.choice(self._pool.languages)
         full = layout.seconds >= MAX_WINDOW_S
@@ -138,7 +138,7 @@ class WindowMaker:
         return Window(samples=samples, n_heard=n_heard, rows=rows, letters=letters, silent=not placed)
 
     def batch(self, layout: Layout, n_windows: int) -> Batch:
-        """Windows side by side; tokens are padded with the end token, labels with `IGNORED`."""
+        """Make windows side by side; tokens are padded with the end token, labels with `IGNORED`."""
         windows = [self.window(layout) for _ in range(n_windows)]
         rows = [(number, window.silent, row) for number, window in enumerate(windows) for row in window.rows]
         end, start, silence = (self._vocabulary[name] for name in ("endoftext", "startoftranscript", "nospeech"))
@@ -164,14 +164,14 @@ class WindowMaker:
         )
 
     def _heard_s(self) -> float:
-        """How much sound a full window holds."""
+        """Draw the seconds of sound in a full window."""
         rng = self.rng
         if rng.random() >= self._shares.featureless:
             return MAX_WINDOW_S
         return rng.uniform(rng.choice((2, 24)), MAX_WINDOW_S)
 
     def _mixed(self, placed: Sequence[tuple[Clip, int, bool]], n_samples: int) -> Samples:
-        """The clips at their places, with what happens to them on their way."""
+        """Mix the clips at their places, each with its gain and distortions, and add noise."""
         rng, mix = self.rng, self._shares.mix
         clean, loudness = rng.random() < mix.clean, 10 ** rng.uniform(-1, 0)
         samples = np.zeros(n_samples, np.float32)
@@ -194,7 +194,7 @@ class WindowMaker:
         return noise(n_samples, rng, self._dice) * np.float32(level)
 
     def _arrange(self, n_samples: int, max_sentences: int, language: str) -> list[tuple[Clip, int, bool]]:
-        """Clips with their first sample; the last one is not whole if it reaches beyond the window."""
+        """Return clips with their first sample; the last one is not whole if it reaches beyond the window."""
         rng, placed = self.rng, list[tuple[Clip, int, bool]]()
         position = round(rng.choice((0, rng.uniform(0, 0.3), rng.uniform(0, 1.2))) * SAMPLE_RATE)
         alike = rng.random() < self._shares.alike
@@ -239,10 +239,10 @@ class WindowMaker:
         return Row(prompt=[*self._past(language, timed, room), *prompt] if with_past else prompt, target=target)
 
     def _past(self, language: str, timed: bool, room: int) -> list[int]:
-        """The last ``room`` tokens of what might have been said before: one to twelve sentences of earlier windows.
+        """Return the last ``room`` tokens of a made-up previous text: one to twelve sentences of earlier windows.
 
         Their times rise up to a window's end and begin anew in the next, as they do where a program hands them over.
-        Told from the last sentence back.
+        They are drawn from the last sentence back.
         """
         rng, vocabulary = self.rng, self._vocabulary
         past: list[int] = []

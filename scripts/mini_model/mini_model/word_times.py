@@ -23,7 +23,7 @@ _MARGIN_S = 0.3
 
 
 class _Event(ctypes.Structure):
-    """`espeak_EVENT`; the union at the end is as wide as a pointer."""
+    """Mirrors `espeak_EVENT`; the union at the end is as wide as a pointer."""
 
     _fields_ = (
         ("type", ctypes.c_int),
@@ -41,7 +41,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 def timed_sentence(text: str, voice: str) -> tuple[Samples, list[float]]:
-    """``text`` by an espeak-ng ``voice`` as float32 at 16 kHz with silence around it, and when each word starts (s)."""
+    """Speak ``text`` by an espeak-ng ``voice``; return float32 at 16 kHz with silent margins, and word starts (s)."""
     library, rate = _library()
     chunks: list[NDArray[np.int16]] = []
     starts_s: list[float] = []

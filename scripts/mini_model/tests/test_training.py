@@ -26,7 +26,7 @@ SECONDS = 2.0
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """For `SECONDS` of training."""
+    """Build a plan for `SECONDS` of training."""
     work = tmp_path_factory.mktemp("mini-model")
     speech = work / "speech"
     speech.mkdir()

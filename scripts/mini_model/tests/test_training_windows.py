@@ -33,7 +33,7 @@ seeds = st.integers(0, 10**6)
 
 
 def write_shard(folder: Path, sentences: tuple[str, ...] = SENTENCES, shard: str = "seed1-0") -> None:
-    """Clips of 80 ms a letter whose samples tell which clip they are of."""
+    """Write clips of 80 ms a letter whose samples tell which clip they are of."""
     folder.mkdir(exist_ok=True)
     writer = ShardWriter(folder, shard)
     for number, text in enumerate(sentences, start=1):

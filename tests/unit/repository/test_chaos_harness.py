@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,14 +98,13 @@ def test_decodings_are_counted_from_logs_that_end_anywhere(tmp_path: Path) -> No
 
 def test_a_session_dies_whole() -> None:
     """Children of children die with the session; other processes do not."""
-    sleep = "import time; time.sleep(600)"
+    sleep = "import time; print('up', flush=True); time.sleep(600)"
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}]); {sleep}"
-    one = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
-    other = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True)
+    one = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True, stdout=subprocess.DEVNULL)
+    assert one.stdout is not None
     try:
-        deadline = time.monotonic() + 60
-        while len(in_sessions({one.pid})) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert [one.stdout.readline() for _ in range(2)] == ["up\n"] * 2
         assert kill_sessions({one.pid}) == 2
         assert not in_sessions({one.pid})
         assert other.poll() is None
@@ -114,3 +112,4 @@ def test_a_session_dies_whole() -> None:
         other.kill()
         other.wait()
         one.wait()
+        one.stdout.close()

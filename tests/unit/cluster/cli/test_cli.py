@@ -13,7 +13,7 @@ from tests.servers import free_port
 
 
 @pytest.fixture
-def meetmemo(tmp_path: Path):  # type: ignore[no-untyped-def]  # a small function
+def meetmemo(tmp_path: Path):  # a small function
     """Run ``meetmemo`` with a home of its own."""
 
     def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -33,7 +33,7 @@ def meetmemo(tmp_path: Path):  # type: ignore[no-untyped-def]  # a small functio
     return run
 
 
-def test_config_show_masks_secrets(meetmemo) -> None:  # type: ignore[no-untyped-def]
+def test_config_show_masks_secrets(meetmemo) -> None:
     """`config show` prints what results from all sources, and never a key."""
     shown = meetmemo("config", "show", DEEPSEEK_API_KEY="sk-very-secret", MEETMEMO_HTTP__PORT="9009")
     assert shown.returncode == 0, shown.stderr
@@ -45,7 +45,7 @@ def test_config_show_masks_secrets(meetmemo) -> None:  # type: ignore[no-untyped
     "arguments",
     [("transcribe",), ("transcribe", "no-such-file.mp3"), ("jobs", "show"), ("nonsense",), ("status",)],
 )
-def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:
     """What cannot be done as asked exits with 2 and says why."""
     wrong = meetmemo(*arguments)
     assert wrong.returncode == 2
@@ -53,7 +53,7 @@ def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:  # t
     assert "Traceback" not in wrong.stderr
 
 
-def test_wrong_settings_exit_2(meetmemo) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_settings_exit_2(meetmemo) -> None:
     """A mistake in the environment is named, on one line, without a traceback."""
     wrong = meetmemo("config", "show", MEETMEMO_HTTP__PORT="many")
     assert wrong.returncode == 2
@@ -61,7 +61,7 @@ def test_wrong_settings_exit_2(meetmemo) -> None:  # type: ignore[no-untyped-def
     assert "Traceback" not in wrong.stderr
 
 
-def test_a_model_that_is_not_here_says_what_to_do(meetmemo, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_model_that_is_not_here_says_what_to_do(meetmemo, tmp_path: Path) -> None:
     """`transcribe --model base` without weights fails at once and names the command that fetches them."""
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     wrong = meetmemo("transcribe", "--model", "base", "a.wav")
@@ -70,7 +70,7 @@ def test_a_model_that_is_not_here_says_what_to_do(meetmemo, tmp_path: Path) -> N
     assert "Traceback" not in wrong.stderr
 
 
-def test_models_list_and_verify(meetmemo) -> None:  # type: ignore[no-untyped-def]
+def test_models_list_and_verify(meetmemo) -> None:
     """The bundled model is there and intact; published ones are listed with how to get them."""
     listed = meetmemo("models", "list").stdout
     assert "mini-en" in listed
@@ -78,7 +78,7 @@ def test_models_list_and_verify(meetmemo) -> None:  # type: ignore[no-untyped-de
     assert "intact" in meetmemo("models", "verify", "mini-en").stdout
 
 
-def test_doctor_names_a_taken_port(meetmemo) -> None:  # type: ignore[no-untyped-def]
+def test_doctor_names_a_taken_port(meetmemo) -> None:
     """Doctor looks at everything and exits 1 when something needs mending, with the mend beside it."""
     import socket
 
@@ -107,7 +107,7 @@ def test_results_of_equal_stems_do_not_collide(tmp_path: Path) -> None:
     assert plan(paths[2:3], None)[0].folder == tmp_path / "a" / "other"
 
 
-def test_an_endpoint_that_does_not_answer(meetmemo) -> None:  # type: ignore[no-untyped-def]
+def test_an_endpoint_that_does_not_answer(meetmemo) -> None:
     """Commands that ask a cluster say that it does not answer, and exit with 1."""
     url = f"http://127.0.0.1:{free_port()}"
     for arguments in (("drain",), ("quarantine", "list"), ("quarantine", "replay", "j", "1")):

@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cluster.client import drain
 from cluster.client.drain import drain_cluster
 
 
@@ -55,11 +54,10 @@ def endpoint() -> Iterator[Endpoint]:
         thread.join()
 
 
-async def test_it_asks_once_and_then_only_looks(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_asks_once_and_then_only_looks(endpoint: Endpoint) -> None:
     """Every POST is a write to the ledger: there is one, however long the wait."""
-    monkeypatch.setattr(drain, "_ROUND_S", 0.001)
     url = f"http://127.0.0.1:{endpoint.server_address[1]}"
-    assert await drain_cluster(url, timeout_s=30, refuse=True) == 0
+    assert await drain_cluster(url, timeout_s=30, refuse=True, round_s=0.001) == 0
     assert endpoint.asked == ["POST /v1/admin/drain?refuse=true", *["GET /v1/admin/drain"] * 3]
 
 

@@ -10,7 +10,7 @@ from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 
 
-def _share(model: ModelSettings | None = None, **cluster: float):  # type: ignore[no-untyped-def]  # EngineShare
+def _share(model: ModelSettings | None = None, **cluster: float):  # EngineShare
     model = model or ModelSettings()
     return share_of(Settings(models=(model,)), model, **cluster)
 

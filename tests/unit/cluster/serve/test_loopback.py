@@ -26,11 +26,12 @@ def test_serve_opens_the_port_as_expected() -> None:
 @pytest.mark.parametrize(("node", "on_loopback"), [("127.0.0.1", True), ("192.0.2.7", False)])
 async def test_the_port_follows_the_node(monkeypatch: pytest.MonkeyPatch, node: str, on_loopback: bool) -> None:
     """A node that other nodes reach goes on taking their calls."""
-    monkeypatch.setattr(replica, "add_port_to_grpc_server", replica.add_port_to_grpc_server)
+    opener = replica.add_port_to_grpc_server  # type: ignore[attr-defined]  # Ray has it from elsewhere
+    monkeypatch.setattr(replica, "add_port_to_grpc_server", opener)
     monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: node)
     keep_replica_on_loopback()
     server = grpc.aio.server()
-    port = replica.add_port_to_grpc_server(server, "[::]:0")
+    port = replica.add_port_to_grpc_server(server, "[::]:0")  # type: ignore[attr-defined]
     await server.start()
     try:
         found = [listener for listener in listeners([os.getpid()]) if listener.port == port]

@@ -68,7 +68,7 @@ def test_settings_of_webhooks_and_mail(tmp_path):
         "https://meetmemo.example",
         {"acme": "https://hooks.example/"},
     )
-    assert mail_domains(settings) == {"example.org"}
+    assert mail_domains(settings) == frozenset({"example.org"})
     assert mail_domains(settings_of(tmp_path)) is None
     for wrong in ({"MEETMEMO_EMAIL__HOST": "mail.example"}, {"MEETMEMO_EMAIL__ATTACH": "[minutes.xls]"}):
         with pytest.raises(ConfigurationError):

@@ -35,7 +35,7 @@ def test_a_hundred_who_ask_all_the_time_are_one_call_a_second(source):
 
     async def program():
         reads = SharedReads(source.read, lambda: 1.0)
-        answers = Counter()
+        answers: Counter[int] = Counter()
 
         async def ask(number):
             while True:
@@ -106,5 +106,5 @@ async def test_one_who_leaves_during_a_call_disturbs_nobody():
     late = asyncio.create_task(reads.answer(3))
     await asyncio.sleep(0)
     go.set()
-    assert await asyncio.gather(stays, late) == [2, 6]
+    assert [await stays, await late] == [2, 6]
     assert leaves.cancelled()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployments.artifacts.template_queue import TemplateQueue
+from deployments.artifacts.template_queue import MAX_REMEMBERED, TemplateQueue
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.manifest import MAX_TEMPLATES, checked_entries, read_lines
 from deployments.sources.limits import SourceLimits
@@ -84,10 +84,11 @@ async def test_the_memory_is_bounded(steered: Steered) -> None:
     queue = TemplateQueue(steered)
     for n in range(1100):
         await queue.check("a", f"{n}")
-    assert len(queue._refusals) == 1024
-    assert not queue._trials
-    await queue.check("a", "1099")
+    for n in (1099, MAX_REMEMBERED, 1100 - MAX_REMEMBERED):
+        await queue.check("a", f"{n}")
     assert len(steered.begun) == 1100
+    await queue.check("a", f"{1100 - MAX_REMEMBERED - 1}")
+    assert len(steered.begun) == 1101
 
 
 async def test_tenants_take_turns(steered: Steered) -> None:
@@ -97,12 +98,12 @@ async def test_tenants_take_turns(steered: Steered) -> None:
     asked = [asyncio.create_task(queue.check("greedy", f"{n}")) for n in range(20)]
     await until(lambda: len(steered.begun) == 1)
     asked.append(asyncio.create_task(queue.check("modest", "mine")))
-    asked.append(asyncio.create_task(queue.lay_out("other", "theirs", {"n": 3})))
+    laid_out = asyncio.create_task(queue.lay_out("other", "theirs", {"n": 3}))
     await asyncio.sleep(0)
     steered.may_go_on.set()
-    found = await asyncio.gather(*asked)
+    await asyncio.gather(*asked)
+    assert await laid_out == Layout(title="theirs 3", blocks=())
     assert sorted(steered.begun.index(name) for name in ("mine", "theirs")) in ([2, 3], [2, 4])
-    assert found[-1] == Layout(title="theirs 3", blocks=())
 
 
 async def test_a_queue_that_is_full_refuses(steered: Steered) -> None:

@@ -74,7 +74,7 @@ async def run(n_store: int, n_ledger: int, *, after: bool) -> tuple[int, int]:
         languages=("de", "en"),
         engine=FakeEngine(languages=("de", "en"), poison=[15]),
         storage_retry=StorageRetry(Backoff(first_s=0.001, longest_s=15.0)),
-    )  # type: ignore[arg-type]
+    )
     cluster.ledger, cluster.store = ledger.inner, store.inner  # the test's own looks do not fail
     job = cluster.submit("j", NUMBERS, minutes="none")
     ledger.n, store.n, ledger.after, store.after = n_ledger, n_store, after, after

@@ -1,6 +1,7 @@
 """A canary: some chunks of a model's jobs are decoded by another, and what it cannot do comes back."""
 
-from deployments.coordinator.job_runners import JobRunners
+import functools
+
 from pipelines.codec import decode
 from pipelines.core import ChunkResult
 from pipelines.models.routing import ModelRoute
@@ -21,12 +22,28 @@ class KeepingStore(MemoryStore):
         super().__init__()
         self.decoded_by: dict[int, str] = {}
 
-    def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
+    def put(self, key: str, data: bytes, *, sha256: str = ""):  # as in MemoryStore
         if "/chunks/" in key:
             result = decode(ChunkResult, data)
             assert result.model is not None
             self.decoded_by[result.index] = result.model.name
         return super().put(key, data, sha256=sha256)
+
+    def lacks(self, key: str) -> bool:
+        return not self.exists(key)
+
+
+class AskedLedger(MemoryLedger):
+    """Counts how often its routes are asked for."""
+
+    n_asked = 0
+
+    def model_routes(self) -> tuple[ModelRoute, ...]:
+        self.n_asked += 1  # before the answer: one that is counted later than a change tells it
+        return super().model_routes()
+
+    def was_asked_after(self, n_asked: int) -> bool:
+        return self.n_asked > n_asked
 
 
 async def decoded(ledger: MemoryLedger, stand_in: FakeEngine) -> dict[int, str]:
@@ -77,19 +94,19 @@ async def test_a_model_that_does_not_fit_is_not_followed() -> None:
 
 async def test_a_running_coordinator_hears_of_it() -> None:
     """The command writes into the ledger; chunks that are cut afterwards go where it says."""
-    ledger, store = MemoryLedger(), KeepingStore()
+    ledger, store = AskedLedger(), KeepingStore()
     cluster = InProcessCluster(ledger, store, stand_in=FakeEngine())
-    runners: JobRunners = cluster.coordinator._runners
     await cluster.coordinator.start()
     try:
-        ledger.set_model_routes([ModelRoute(of=MODEL, to=STAND_IN, share=1.0)])
-        await until(lambda: runners.dispatchers.route_of(MODEL) is not None)
-        ledger.set_model_routes([])
-        await until(lambda: runners.dispatchers.route_of(MODEL) is None)
-        job = cluster.submit("j", NUMBERS)
-        assert succeeded(await cluster.ended(job))
-        source = JobKeys(tenant="t", job_id="j").source  # deleted once the ledger has the job's end
-        await until(lambda: not list(store.list(source)))
+        for job_id, routes in (("a", [ModelRoute(of=MODEL, to=STAND_IN, share=1.0)]), ("b", [])):
+            store.decoded_by.clear()
+            ledger.set_model_routes(routes)
+            n_asked = ledger.n_asked
+            await until(functools.partial(ledger.was_asked_after, n_asked))
+            job = cluster.submit(job_id, NUMBERS)
+            assert succeeded(await cluster.ended(job))
+            source = JobKeys(tenant="t", job_id=job_id).source  # deleted once the ledger has the job's end
+            await until(functools.partial(store.lacks, source))
+            assert set(store.decoded_by.values()) == {STAND_IN if routes else MODEL}
     finally:
         await cluster.coordinator.stop()
-    assert set(store.decoded_by.values()) == {MODEL}

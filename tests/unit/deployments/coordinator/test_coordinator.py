@@ -1,26 +1,33 @@
 """The Coordinator with everything around it but Ray: what happens to jobs when things go well, and when not."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from deployments.artifacts.storage_retry import StorageRetry
+from deployments.coordinator.job_runners import JobRunners
+from deployments.coordinator.job_store import JobStore
+from deployments.coordinator.lease import LeaderLease
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.notifications.messages import JobNotifications
 from deployments.ports import DrainStatus, Outcome
 from deployments.retention.housekeeping import Retention
+from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.workers.transcriber import Transcriber
 from pipelines.core import Chunk, ChunkResult, CoverageStatus, ModelInfo, SpeechInterval
 from pipelines.errors import Fenced, Reason, StoreUnavailable, TimedOut, UnsupportedFormat
 from pipelines.jobs.job import JobState
+from pipelines.models.profile import ModelProfile
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.whisper.options import DecodeRequest
-from tests.fakes.engine import FakeEngine, coded_pcm
+from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
-from tests.support.in_process_cluster import InProcessCluster, Unanswered, succeeded
+from tests.support.in_process_cluster import MODEL, CodedSegmenter, InProcessCluster, Unanswered, succeeded
 from tests.support.waiting import until
 
 
@@ -74,15 +81,25 @@ async def test_another_batch_size_while_it_runs(ledger: MemoryLedger, store: Mem
 
 async def test_batches_grow_while_it_works(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A device that takes the same time for one row and for eight gets eight."""
+    clock = ManualClock()
 
     class FlatEngine(FakeEngine):
         def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
-            time.sleep(0.05)
+            clock.advance(0.05)
             return super().transcribe(rows)
 
-    async with running(InProcessCluster(ledger, store, engine=FlatEngine())) as cluster:
-        cluster.replicas[0].resize(1, 8)
-        assert succeeded(await cluster.ended(cluster.submit("j", range(1, 1500))))
+    cluster = InProcessCluster(ledger, store, engine=FlatEngine())
+    cluster.replicas = [
+        Transcriber(
+            name=MODEL, engine=cluster.engine, store=store, source=cluster, max_rows=1, most_rows=8, clock=clock
+        )
+    ]
+    cluster.engine.gate.clear()
+    async with running(cluster):
+        job = cluster.submit("j", range(1, 1500))
+        await until(lambda: store.exists(JobKeys(tenant="t", job_id="j").summary))  # enough waits for full batches
+        cluster.engine.gate.set()
+        assert succeeded(await cluster.ended(job))
     assert max(cluster.engine.batch_sizes) == 8, cluster.engine.batch_sizes
 
 
@@ -180,8 +197,13 @@ async def test_a_deposed_coordinator_changes_nothing(ledger: MemoryLedger, store
     async with running(InProcessCluster(ledger, store, owner="same")) as new:
         engine.gate.set()
         assert succeeded(await new.ended(job))
+
+        def is_deposed() -> bool:
+            old.coordinator.check()
+            return False
+
         with pytest.raises(Fenced):
-            await until(lambda: old.coordinator.check() is not None)
+            await until(is_deposed)
     assert new.words(job) == list(range(1, 40))
     await old.coordinator.stop()
 
@@ -192,7 +214,7 @@ async def test_work_waits_while_the_store_is_away(ledger: MemoryLedger, store: M
     class Flaky(MemoryStore):
         n_refusals = 25
 
-        def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
+        def put(self, key: str, data: bytes, *, sha256: str = ""):  # as in MemoryStore
             if ("/work/chunks/" in key or "/results/" in key) and self.n_refusals:
                 self.n_refusals -= 1
                 raise StoreUnavailable("away")
@@ -232,10 +254,10 @@ async def test_watchers_hear_of_progress(ledger: MemoryLedger, store: MemoryStor
 
 async def test_no_replica_means_waiting(ledger: MemoryLedger, store: MemoryStore) -> None:
     """While no Transcriber answers a job waits: only chunks that replicas held count as attempts."""
-    async with running(InProcessCluster(ledger, store, transcriber=Unanswered())) as cluster:
+    nobody = Unanswered()
+    async with running(InProcessCluster(ledger, store, transcriber=nobody, max_attempts=3)) as cluster:
         cluster.submit("j", range(1, 20))
-        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
-        await asyncio.sleep(0.2)
+        await until(lambda: nobody.n_calls > 2 * 3)
         assert ledger.get("t", "j").state is JobState.TRANSCRIBING
         status = await cluster.coordinator.status()
     assert status.backlog_audio_s == pytest.approx(19 * 0.5)
@@ -360,31 +382,31 @@ async def test_results_of_another_cut_are_not_used(ledger: MemoryLedger, store: 
     assert second.words(job) == list(range(1, 31))
 
 
-async def test_a_hung_device_is_noticed(store: MemoryStore) -> None:
+async def test_a_hung_device_is_noticed(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A batch that never ends makes the replica's health check fail; an ordinary one does not."""
     engine = FakeEngine()
     clock = ManualClock()
-    cluster = InProcessCluster(MemoryLedger(), store, engine=engine)
+    cluster = InProcessCluster(ledger, store, engine=engine)
     transcriber = Transcriber(
         name="fake", engine=engine, store=store, source=cluster, max_rows=1, hang_s=60, clock=clock
     )
-    transcriber._timed([])
-    transcriber.check()
-    engine.gate.clear()
-    chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
-    row = (WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk), coded_pcm([1]))
-    decoding = asyncio.create_task(asyncio.to_thread(transcriber._timed, [row]))
-    try:
-        await until(lambda: transcriber.decode_slots.n_busy > 0)
-        clock.advance(59)
+    cluster.replicas = [transcriber]
+    async with running(cluster):
+        await cluster.ended(cluster.submit("ordinary", [1]))
         transcriber.check()
-        clock.advance(2)
-        with pytest.raises(TimedOut):
+        engine.gate.clear()
+        job = cluster.submit("hung", [1])
+        try:
+            await until(lambda: transcriber.decode_slots.n_busy > 0)
+            clock.advance(59)
             transcriber.check()
-    finally:
-        engine.gate.set()
-    await decoding
-    transcriber.check()
+            clock.advance(2)
+            with pytest.raises(TimedOut):
+                transcriber.check()
+        finally:
+            engine.gate.set()
+        await cluster.ended(job)
+        transcriber.check()
 
 
 async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: MemoryStore) -> None:
@@ -410,9 +432,27 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
     await first.coordinator.stop()
     first.engine.gate.set()
-    second = InProcessCluster(ledger, store, owner="second")
-    await second.coordinator.start()
-    await second.coordinator._runners.close()  # in the turn of the loop in which the job was taken up
-    await second.coordinator.stop()
+    leader = LeaderLease(ledger, "second", ttl_s=3.0)
+    await leader.acquire()
+    job_store = JobStore(ledger, leader, JobNotifications())
+    segmenter = CodedSegmenter(store)
+    runners = JobRunners(
+        job_store=job_store,
+        store=store,
+        segmenter=segmenter,
+        transcribers={MODEL: Unanswered()},
+        minutes_writer=Unanswered(),
+        leader=leader,
+        storage_retry=StorageRetry(),
+        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
+        counters=CoordinatorMetrics([MODEL]),
+        ended=lambda: None,
+    )
+    (taken_up,) = job_store.live()
+    await runners.recover(taken_up)
+    await runners.close()  # in the turn of the loop in which the job was taken up
+    assert segmenter.n_calls == 0
+    await job_store.settle()
+    await leader.release()
     async with running(InProcessCluster(ledger, store, owner="third")) as third:
         assert succeeded(await third.ended(job))

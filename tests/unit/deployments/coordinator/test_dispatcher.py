@@ -1,7 +1,6 @@
 """Pulls: batches form late, and what a dead replica held comes back."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,7 +8,8 @@ import pytest
 from deployments.coordinator.dispatcher import Dispatcher
 from pipelines.core import Chunk, ModelInfo, SpeechInterval
 from pipelines.scheduling.work_item import WorkItem
-from tests.support.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import in_virtual_time
+from tests.support.waiting import until
 
 REPLICA = ModelInfo(name="m", device="cpu")
 
@@ -46,7 +46,6 @@ class Desk:
         wait_timeout_s: float = 3600.0,
         pause_s: float = 0.0,
         min_speed: float = 1e6,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transcriber = ScriptedTranscriber()
         self.given_up: list[tuple[WorkItem, str]] = []
@@ -62,7 +61,7 @@ class Desk:
             pause_s=pause_s,
             wait_timeout_s=wait_timeout_s,
             min_speed=min_speed,
-            clock=clock,
+            clock=asyncio.get_running_loop().time,
         )
 
     def serve(self, pull_id: str, max_items: int = 4) -> list[WorkItem]:
@@ -72,12 +71,7 @@ class Desk:
         return list(items)
 
 
-async def until(predicate: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not predicate():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)
-
-
+@in_virtual_time
 async def test_more_replicas_get_more_pulls() -> None:
     """A running dispatcher keeps as many calls open as it is allowed to now."""
     desk, gate = Desk(max_pulls=1, batch_size=1), asyncio.Event()
@@ -96,6 +90,7 @@ async def test_more_replicas_get_more_pulls() -> None:
     await until(lambda: len(desk.done) == 4)
 
 
+@in_virtual_time
 async def test_all_items_are_served_once() -> None:
     """Healthy replicas work off everything that was queued, each item once."""
     desk = Desk()
@@ -111,6 +106,7 @@ async def test_all_items_are_served_once() -> None:
     assert desk.dispatcher.leased_s == 0
 
 
+@in_virtual_time
 async def test_pulls_are_bounded() -> None:
     """However much waits, no more calls are open than the bound."""
     desk = Desk(max_pulls=3)
@@ -129,6 +125,7 @@ async def test_pulls_are_bounded() -> None:
     await until(lambda: len(desk.done) == 200)
 
 
+@in_virtual_time
 async def test_what_fills_no_batch_is_divided_among_the_slots() -> None:
     """Three rows on a replica of two decode slots are two batches at once; with plenty waiting, batches are full."""
     desk = Desk(max_pulls=4, batch_size=16, decode_slots=2)
@@ -152,6 +149,7 @@ async def test_what_fills_no_batch_is_divided_among_the_slots() -> None:
     assert sizes[2:4] == [16, 16]
 
 
+@in_virtual_time
 async def test_a_dead_replicas_items_come_back() -> None:
     """A call that fails after its claim loses nothing: its items are served by later calls."""
     desk = Desk()
@@ -170,6 +168,7 @@ async def test_a_dead_replicas_items_come_back() -> None:
     assert not desk.given_up
 
 
+@in_virtual_time
 async def test_a_poison_item_is_given_up_after_its_attempts() -> None:
     """An item that kills every replica is given up, with the reason; it does not loop for ever."""
     desk = Desk(max_attempts=3)
@@ -189,6 +188,7 @@ async def test_a_poison_item_is_given_up_after_its_attempts() -> None:
     assert desk.transcriber.n_calls == 3
 
 
+@in_virtual_time
 async def test_an_unknown_pull_gets_nothing() -> None:
     """A replica that still holds a pull of a former Coordinator takes no work and settles none."""
     desk = Desk()
@@ -199,6 +199,7 @@ async def test_an_unknown_pull_gets_nothing() -> None:
     await desk.dispatcher.close()
 
 
+@in_virtual_time
 async def test_a_dropped_jobs_outcome_is_ignored() -> None:
     """After a cancel neither waiting nor leased items of the job count any more."""
     desk = Desk()
@@ -224,6 +225,7 @@ async def test_a_dropped_jobs_outcome_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("n_rows", [1, 4, 16])
+@in_virtual_time
 async def test_batches_are_as_large_as_the_replica_takes(n_rows: int) -> None:
     """The replica says how many rows it wants, and gets that many while they last."""
     desk = Desk(max_pulls=1)
@@ -239,6 +241,7 @@ async def test_batches_are_as_large_as_the_replica_takes(n_rows: int) -> None:
     assert [size for size in sizes if size] == [n_rows] * (32 // n_rows)
 
 
+@in_virtual_time
 async def test_a_batch_that_hangs_comes_back() -> None:
     """A replica that answers nothing loses its batch when the time is up; waiting for a replica is no hanging."""
     desk = Desk(max_pulls=1, wait_timeout_s=0.05)
@@ -263,28 +266,25 @@ async def test_a_batch_that_hangs_comes_back() -> None:
     assert desk.transcriber.n_calls == 2
 
 
-def test_slow_hardware_gets_its_time() -> None:
+@in_virtual_time
+async def test_slow_hardware_gets_its_time() -> None:
     """What batches took so far decides how long one may take: nine times the slowest is no hanging."""
+    desk = Desk(max_pulls=1, batch_size=1, wait_timeout_s=0.0, min_speed=5.0)
 
-    async def program() -> None:
-        clock = asyncio.get_running_loop().time
-        desk = Desk(max_pulls=1, batch_size=1, wait_timeout_s=0.0, min_speed=5.0, clock=clock)
+    async def work(pull_id: str) -> int:
+        items = desk.dispatcher.claim(pull_id, REPLICA, 1)
+        slow = desk.done and items
+        await asyncio.sleep(0.9 if slow else 0.1)  # of 0.2 that one second of audio may take before the first
+        desk.done += [item.chunk.index for item in items if desk.dispatcher.settle(pull_id, item)]
+        return len(items)
 
-        async def work(pull_id: str) -> int:
-            items = desk.dispatcher.claim(pull_id, REPLICA, 1)
-            slow = desk.done and items
-            await asyncio.sleep(0.9 if slow else 0.1)  # of 0.2 that one second of audio may take before the first
-            desk.done += [item.chunk.index for item in items if desk.dispatcher.settle(pull_id, item)]
-            return len(items)
-
-        desk.transcriber.run = work
-        desk.dispatcher.add([item(index) for index in range(4)])
-        await until(lambda: len(desk.done) == 4)
-        assert desk.transcriber.n_calls == 4
-
-    run_in_virtual_time(program())
+    desk.transcriber.run = work
+    desk.dispatcher.add([item(index) for index in range(4)])
+    await until(lambda: len(desk.done) == 4)
+    assert desk.transcriber.n_calls == 4
 
 
+@in_virtual_time
 async def test_the_last_attempt_is_made_alone() -> None:
     """A chunk that kills every replica takes none of its batch's other chunks into quarantine."""
     desk = Desk(max_pulls=1, batch_size=8, max_attempts=3)
@@ -308,6 +308,7 @@ async def test_the_last_attempt_is_made_alone() -> None:
     assert given_up.errors == ("RuntimeError: segmentation fault",) * 3
 
 
+@in_virtual_time
 async def test_a_dropped_job_does_not_come_back_after_an_outage() -> None:
     """An item that waits for the store to answer again is forgotten with its job."""
     desk = Desk()
@@ -320,6 +321,7 @@ async def test_a_dropped_job_does_not_come_back_after_an_outage() -> None:
     await desk.dispatcher.close()
 
 
+@in_virtual_time
 async def test_what_a_batch_leaves_gets_a_pull_of_its_own() -> None:
     """Five rows for two decode slots are divided into three and one; the last one waits for no batch to end."""
     desk = Desk(max_pulls=4, batch_size=4, decode_slots=2)
@@ -337,6 +339,7 @@ async def test_what_a_batch_leaves_gets_a_pull_of_its_own() -> None:
     await desk.dispatcher.close()
 
 
+@in_virtual_time
 async def test_a_call_that_failed_claims_nothing() -> None:
     """A replica whose connection broke may still ask for its batch: it belongs to others now."""
     desk = Desk(max_pulls=1, pause_s=3600.0)

@@ -18,12 +18,14 @@ class Table:
 
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
+        self.begun = threading.Event()
         self.go = threading.Event()
         self.refused: dict[str, Exception] = {}
         self.away = 0
 
     def apply_many(self, updates: Sequence[JobUpdate]) -> list[Job | Exception]:
-        self.go.wait(5)
+        self.begun.set()
+        self.go.wait(60)
         self.transactions.append([update.job.id for update in updates])
         if self.away:
             self.away -= 1
@@ -34,6 +36,10 @@ class Table:
                 raise error
         return [self.refused.get(update.job.id) or update.job for update in updates]
 
+    async def under_way(self) -> None:
+        """Wait until the first transaction waits for ``go``."""
+        assert await asyncio.to_thread(self.begun.wait, 60)
+
 
 def update(name: str) -> JobUpdate:
     return JobUpdate(make_job(name), 1)
@@ -41,7 +47,7 @@ def update(name: str) -> JobUpdate:
 
 async def write_all(commits: GroupCommit, table: Table, names: Sequence[str]) -> list[Job | BaseException]:
     writes = [asyncio.create_task(commits.write(update(name))) for name in names]
-    await asyncio.sleep(0.05)
+    await table.under_way()
     table.go.set()
     return await asyncio.gather(*writes, return_exceptions=True)
 
@@ -51,7 +57,7 @@ async def test_what_waits_shares_a_transaction():
     table = Table()
     commits = GroupCommit(table.apply_many)
     first = asyncio.create_task(commits.write(update("first")))
-    await asyncio.sleep(0.05)
+    await table.under_way()
     written = await write_all(commits, table, "abcdef")
     assert [job.id for job in written if isinstance(job, Job)] == list("abcdef")
     assert (await first).id == "first"
@@ -98,7 +104,7 @@ async def test_who_was_cancelled_is_passed_over():
     table = Table()
     commits = GroupCommit(table.apply_many)
     writes = [asyncio.create_task(commits.write(update(name))) for name in "abc"]
-    await asyncio.sleep(0.05)
+    await table.under_way()
     writes[1].cancel()
     table.go.set()
     await commits.settle()

@@ -8,7 +8,6 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
-from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ async def test_a_coordinator_tells_why_a_chunk_is_missing() -> None:
     try:
         job = cluster.submit("j", range(1, 31))
         await cluster.ended(job)
-        await until(lambda: not cluster.coordinator._runners.jobs)
+        await cluster.at_rest()
         story = await cluster.coordinator.story("j")
     finally:
         await cluster.coordinator.stop()

@@ -1,6 +1,5 @@
 """The Coordinator's lease: when the ledger is asked, and when it is not."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,9 +7,9 @@ import pytest
 from deployments.coordinator.lease import LeaderLease
 from pipelines.errors import Fenced
 from pipelines.ledger.protocol import Lease
-from tests.fakes.ledger import MemoryLedger
+from tests.fakes.ledger import ManualClock, MemoryLedger
 
-TTL_S = 0.6
+TTL_S = 60.0  # heartbeats keep to the loop's time: none comes before the test has ended
 
 
 class Counting(MemoryLedger):
@@ -23,34 +22,40 @@ class Counting(MemoryLedger):
         return super().heartbeat(lease)
 
 
+Held = tuple[LeaderLease, Counting]
+
+
 @pytest.fixture
-async def held() -> AsyncIterator[tuple[LeaderLease, Counting]]:
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def held(clock: ManualClock) -> AsyncIterator[Held]:
     """A lease that nobody keeps alive."""
-    ledger = Counting()
-    leader = LeaderLease(ledger, "first", TTL_S)
+    ledger = Counting(clock=clock)
+    leader = LeaderLease(ledger, "first", TTL_S, clock)
     await leader.acquire()
-    assert leader._beat is not None
-    leader._beat.cancel()
     yield leader, ledger
     await leader.release()
 
 
-async def test_a_fresh_lease_needs_no_confirmation(held: tuple[LeaderLease, Counting]) -> None:
+async def test_a_fresh_lease_needs_no_confirmation(held: Held, clock: ManualClock) -> None:
     """Nobody else can hold it while more than a third of it is left; then the ledger is asked, and it is fresh."""
     leader, ledger = held
     await leader.confirm()
     assert ledger.n_heartbeats == 0
-    await asyncio.sleep(0.8 * TTL_S)
+    clock.advance(0.8 * TTL_S)
     await leader.confirm()
     assert ledger.n_heartbeats == 1
     await leader.confirm()
     assert ledger.n_heartbeats == 1
 
 
-async def test_a_lease_that_another_took_is_not_confirmed(held: tuple[LeaderLease, Counting]) -> None:
+async def test_a_lease_that_another_took_is_not_confirmed(held: Held, clock: ManualClock) -> None:
     """After a freeze the ledger is asked, and says so."""
     leader, ledger = held
-    await asyncio.sleep(1.2 * TTL_S)
+    clock.advance(1.2 * TTL_S)
     assert ledger.acquire_lease("second", TTL_S)
     with pytest.raises(Fenced):
         await leader.confirm()

@@ -36,7 +36,7 @@ async def test_a_new_version(cluster: InProcessCluster) -> None:
     assert (first.minutes.state, first.minutes.writer, first.minutes.usage) == ("written", "extractive", None)
     before = {name: cluster.store.get(f"t/j1/results/{name}") for name in RESULT_FORMATS}
     n_calls = cluster.segmenter.n_calls
-    overrides = {
+    overrides: dict[str, Any] = {
         "minutes_title": "Board",
         "minutes_template": "# {{ title }}\n\nshort\n",
         "recording_date": date(2026, 11, 24),

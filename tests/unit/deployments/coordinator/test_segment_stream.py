@@ -7,11 +7,14 @@ import pytest
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.segment_stream import spans_of
 from deployments.ports import SegmentRequest
+from deployments.telemetry.reports import SegmentReport
 from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, SourceSummary, Span
 from pipelines.errors import CorruptAudio, ReplicaLost, StoreUnavailable, TimedOut
+from pipelines.jobs.batch import Probe
 
 REQUEST = SegmentRequest(tenant="t", job_id="j", split_channels=False)
+Found = BlobRef | Span | SourceSummary
 SUMMARY = SourceSummary(duration_s=4.0, n_channels=1, n_spans=4, n_chunks=0)
 
 
@@ -26,7 +29,7 @@ class Breaking:
         self._breaks = iter(breaks)
         self.n_calls = 0
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Found]:
         self.n_calls += 1
         fault = next(self._breaks)
         for index in range(4):
@@ -35,8 +38,11 @@ class Breaking:
             yield span(index)
         yield SUMMARY
 
+    async def probe(self, tenant: str, url: str) -> Probe:
+        raise NotImplementedError
 
-async def collect(segmenter: Breaking, max_attempts: int = 3) -> list[Span | SourceSummary]:
+
+async def collect(segmenter: Breaking, max_attempts: int = 3) -> list[Found | SegmentReport]:
     storage_retry = StorageRetry(Backoff(first_s=0.0, longest_s=0.0))
     return [
         found async for found in spans_of(segmenter, REQUEST, storage_retry, max_attempts=max_attempts, pause_s=0.0)
@@ -80,7 +86,7 @@ async def test_what_was_fetched_is_told_to_the_next_call() -> None:
     requests: list[SegmentRequest] = []
 
     class Fetching(Breaking):
-        async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
+        async def segment(self, request: SegmentRequest) -> AsyncIterator[Found]:
             requests.append(request)
             yield source
             async for found in super().segment(request):

@@ -5,13 +5,14 @@ import json
 import random
 from collections import Counter
 from contextlib import aclosing
+from typing import Any
 
 from deployments.http.job_events import job_events
 from deployments.http.job_feed import ChangedJobs, JobFeed
 from deployments.tenant.coordinator_client import CoordinatorClient
 from pipelines.jobs.events import CancelRequested, Claimed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs.state_machine import transition
-from tests.contracts.ledger_base import make_job
+from tests.contracts.ledger_base import make_job, won
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import SteeredCoordinator
@@ -22,6 +23,7 @@ N_CLIENTS = 100
 LIFE = ((Claimed(),), (Segmented(n_chunks=0), TranscriptStored()), (ResultsStored(names=()),))
 STATES = ["queued", "transcribing", "summarizing", "succeeded"]
 KEEP_ALIVE_S = 15.0
+Told = tuple[str, Any]  # name and data of an event
 
 
 class CountedLedger(MemoryLedger):
@@ -30,7 +32,7 @@ class CountedLedger(MemoryLedger):
     READS = ("get", "get_many", "list", "changed", "counts", "counts_by_tenant")
 
     def __init__(self):
-        self.n_asked = Counter()
+        self.n_asked: Counter[str] = Counter()
         super().__init__(clock=unix_s)
 
     def __getattribute__(self, name):
@@ -47,7 +49,7 @@ class Room:
         self.coordinator = SteeredCoordinator(self.ledger)
         self.coordinator_client = CoordinatorClient(self.coordinator, self.ledger)
         self.changed = ChangedJobs(self.ledger)
-        self.lease = self.ledger.acquire_lease("test", 1e9)
+        self.lease = won(self.ledger.acquire_lease("test", 1e9))
 
     def advance(self, job_id, *events, tenant="acme"):
         job = self.ledger.get(tenant, job_id)
@@ -166,7 +168,7 @@ def test_all_streams_of_all_jobs_share_one_look_a_second():
         room = Room()
         for tenant in ("acme", "umbrella"):
             room.ledger.create(make_job(f"{tenant}-job", tenant=tenant))
-        seen = [[] for _ in range(N_CLIENTS)]
+        seen: list[list[Told]] = [[] for _ in range(N_CLIENTS)]
         tenants = ("acme", "umbrella")
         clients = [
             asyncio.create_task(room.watch(events, tenant=tenants[number % 2])) for number, events in enumerate(seen)
@@ -201,7 +203,7 @@ def test_streams_outlive_an_outage_of_the_ledger():
         room = Room()
         room.coordinator.broken = RuntimeError("ActorDiedError")
         room.ledger.create(make_job("j"))
-        seen = []
+        seen: list[Told] = []
         watcher, follower = asyncio.create_task(room.watch(seen)), asyncio.create_task(room.follow("j"))
         await asyncio.sleep(2.0)
         room.ledger.outage = "away"
@@ -245,7 +247,7 @@ def test_all_who_follow_waiting_jobs_share_the_coordinators_looks():
         ledger.n_asked.clear()
         await asyncio.sleep(20.0)
         n_asked = Counter(ledger.n_asked)
-        lease = ledger.acquire_lease("test", 1e9)
+        lease = won(ledger.acquire_lease("test", 1e9))
         for number in range(10):
             job = ledger.get("acme", f"j{number}")
             ledger.apply(lease, transition(job, CancelRequested())[0], job.version)

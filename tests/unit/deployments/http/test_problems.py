@@ -1,5 +1,8 @@
 """Errors as answers: every reason has a status, nothing inside leaks out, and the OpenAPI document tells it all."""
 
+from collections.abc import Iterator
+from operator import attrgetter
+
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -12,7 +15,7 @@ from pipelines import errors
 from pipelines.errors import IllegalTransition, InvalidOptions, MeetMemoError, Overloaded, Reason, RequestInFlight
 
 
-def all_errors(root=MeetMemoError):
+def all_errors(root: type[MeetMemoError] = MeetMemoError) -> Iterator[type[MeetMemoError]]:
     """Every class of the tree in `pipelines.errors`."""
     for kind in root.__subclasses__():
         if kind.__module__ == errors.__name__:
@@ -26,7 +29,7 @@ def test_every_reason_has_a_status():
     assert all(400 <= status < 600 for status in STATUS.values())
 
 
-@pytest.mark.parametrize("kind", sorted(all_errors(), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(all_errors(), key=attrgetter("__name__")))
 def test_every_error(kind):
     """Every error becomes a problem with its own reason and text; outages say when to come again."""
     error = kind("all went wrong", 2.5) if kind is Overloaded else kind("all went wrong")

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cluster.client.batch_upload import plan, recordings_in, submit, upload_missing, watch
 from cluster.client.http import Client
+from deployments.coordinator.coordinator import JOBS_AHEAD
 from deployments.http.app import build_api
 from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
@@ -29,6 +30,7 @@ from pipelines.storage.layout import JobKeys
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import api_config
 from tests.support.in_process_cluster import MODEL, CodedSegmenter, InProcessCluster
+from tests.support.waiting import until
 
 JSONL = {"content-type": "application/x-ndjson"}
 
@@ -61,7 +63,7 @@ class CountedBook(SqlBatches):
 
     def __init__(self, url):
         super().__init__(url)
-        self.n_asked = Counter()
+        self.n_asked: Counter[str] = Counter()
 
     def __getattribute__(self, name):
         if name in ("get", "list", "counts", "counts_of"):
@@ -92,9 +94,14 @@ class Office:
         return (await self.http.get(f"/v1/batches/{batch_id}")).json()
 
     async def until(self, batch_id, predicate):
-        async with asyncio.timeout(60):
-            while not predicate(batch := await self.shown(batch_id)):  # noqa: ASYNC110 - over HTTP there is no event
-                await asyncio.sleep(0.05)
+        batch = None
+
+        async def met():
+            nonlocal batch
+            batch = await self.shown(batch_id)
+            return predicate(batch)
+
+        await until(met, 60, poll_s=0.05)
         return batch
 
     async def finished(self, batch_id):
@@ -279,7 +286,8 @@ async def test_retry_takes_on_only_what_failed(office):
 async def test_pause_resume_cancel(office):
     """A paused batch makes no more jobs, a resumed one goes on, a cancelled one drops the rest and ends its jobs."""
     office.cluster.engine.gate.clear()
-    office.cluster.coordinator._feeder.per_batch = 2
+    office.cluster.coordinator.retune(max_live_jobs=1, max_pulls={}, retention=Retention())
+    assert JOBS_AHEAD == 2
     await office.cluster.coordinator.start()
     source = office.recording("a.wav", "1 2 3")
     batch = await office.post(entries=[{"source": source}] * 6)
@@ -430,7 +438,8 @@ def test_moves():
 
 async def test_uploads_that_end_while_the_answer_comes_have_not_given_up() -> None:
     """An answer from before the last upload still names entries as uploading; the next one tells the end."""
-    uploads = asyncio.create_task(asyncio.sleep(0.01))
+    asked = asyncio.Event()
+    uploads = asyncio.create_task(asked.wait())
     answers = [
         {"state": "running", "finished": False, "counts": {"uploading": 2}},
         {"state": "running", "finished": True, "counts": {"succeeded": 2}},
@@ -438,6 +447,7 @@ async def test_uploads_that_end_while_the_answer_comes_have_not_given_up() -> No
 
     class SlowClient:
         async def batch(self, batch_id: str) -> dict[str, Any]:
+            asked.set()
             await uploads
             return {"name": "", "n_entries": 2, "done_s": 0.0, "eta_s": None, **answers.pop(0)}
 
@@ -487,7 +497,12 @@ async def test_a_manifest_is_read_no_further_than_it_counts(office, monkeypatch)
     monkeypatch.setattr("deployments.intake.manifest.MAX_ENTRIES", 3)
     checked = []
     kind = ManifestEntry.model_validate
-    monkeypatch.setattr(ManifestEntry, "model_validate", lambda value: checked.append(value) or kind(value))
+
+    def check(value):
+        checked.append(value)
+        return kind(value)
+
+    monkeypatch.setattr(ManifestEntry, "model_validate", check)
     answer = await office.http.post("/v1/batches", content='"https://a.example/1"\n' * 1_000, headers=JSONL)
     assert "a batch holds 3 entries at most" in answer.json()["detail"]
     assert len(checked) == 4

@@ -62,8 +62,9 @@ def test_whatever_comes_and_goes(limit, steps):
         elif held:
             held.pop(0)[1].release()
         assert gate.n_inside == len(held) <= limit
+        assert gate.tenants == {owner for owner, _ in held}
         assert all([owner for owner, _ in held].count(name) <= 5 for name in "abc")
     for _, slot in held:
         slot.release()
     assert gate.n_inside == 0
-    assert not gate._n_by_tenant
+    assert not gate.tenants

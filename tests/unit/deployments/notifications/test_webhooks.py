@@ -20,7 +20,7 @@ from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import new_secret, parse_secrets
 from deployments.notifications.webhooks import WebhookLimits, WebhookSender, target_complaint
 from pipelines.core import BlobRef
-from pipelines.errors import ConfigurationError, Reason
+from pipelines.errors import ConfigurationError, LedgerUnavailable, Reason
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.outbox import DELAYS_S, MAX_RETRY_AFTER_S, DeliveryState, next_delay_s
 from tests.fakes.ledger import MemoryLedger
@@ -288,15 +288,27 @@ async def test_private_targets(post, monkeypatch):
     assert post.receiver.received == []
 
 
-async def test_the_outbox_waits_for_the_ledger(post):
+async def test_the_outbox_waits_for_the_ledger(post, monkeypatch):
     """While the ledger is away nothing is lost: the courier goes on when it is back, within a delivery too."""
+    n_refused = 0
+    settle = post.ledger.outbox.settle
+
+    def counting(*args):
+        nonlocal n_refused
+        try:
+            settle(*args)
+        except LedgerUnavailable:
+            n_refused += 1
+            raise
+
+    monkeypatch.setattr(post.ledger.outbox, "settle", counting)
     post.end()
     post.receiver.answers = [None]
     async with post.delivering():
         await until(lambda: len(post.receiver.received) == 1)
         post.ledger.outage = "away"
         post.receiver.let_go.set()
-        await asyncio.sleep(0.2)  # the first tries to settle fail
+        await until(lambda: n_refused)
         post.ledger.outage = ""
         assert (await post.settled(1)).state is DeliveryState.DELIVERED
     assert len(post.receiver.received) == 1

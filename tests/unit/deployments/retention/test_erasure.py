@@ -29,9 +29,9 @@ from pipelines.storage.layout import JobKeys, TenantKeys
 from tests.contracts.ledger_base import make_job
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
+from tests.support.llm_lab import meeting
 from tests.support.waiting import until
 from tests.unit.deployments.retention.test_housekeeping import SUCCESS, Site
-from tests.unit.deployments.workers.test_minutes_writer import meeting
 from tests.unit.pipelines.storage.test_key_layout import made_by
 
 NOW_S = 1_900_000_000.0
@@ -100,6 +100,11 @@ def test_a_scrub_that_fails_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None
     scrub(ledger, 1)
 
 
+async def others_done() -> None:
+    """Wait for the tasks that this one has begun."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+
 async def test_many_erasures_share_a_scrub(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first is followed by one at once; others by one for all of them, which takes a tenth of the time at most."""
     ledger, clock, n_scrubs, slept = MemoryLedger(), ManualClock(), [], []
@@ -119,7 +124,7 @@ async def test_many_erasures_share_a_scrub(monkeypatch: pytest.MonkeyPatch) -> N
     clock.advance(0.5)
     for _ in range(100):
         await scrubber.scrub()
-    await until(lambda: not scrubber._tasks)
+    await others_done()
     assert len(n_scrubs) == 2
     assert slept == [pytest.approx(8.5)]
     clock.advance(9.0)
@@ -143,7 +148,7 @@ async def test_what_is_erased_during_a_scrub_gets_another(monkeypatch: pytest.Mo
     await scrubber.scrub()
     going.set()
     await first
-    await until(lambda: len(n_begun) == 2 and not scrubber._tasks)
+    await others_done()
     assert len(n_begun) == 2
 
 
@@ -309,7 +314,7 @@ def test_a_large_file_is_left_to_others(tmp_path: Path) -> None:
 
 def test_a_reader_puts_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody still reads an old page: the log stays, which is told, and goes the next time."""
-    monkeypatch.setattr("pipelines.ledger.database._CHECKPOINT_TIMEOUT_MS", 1)
+    monkeypatch.setattr("pipelines.ledger.database.CHECKPOINT_TIMEOUT_MS", 1)
     path = tmp_path / "ledger.sqlite3"
     ledger = open_ledger(f"sqlite:///{path}")
     ledger.create(make_job(filename="secret"))

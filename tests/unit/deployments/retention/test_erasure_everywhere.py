@@ -208,7 +208,7 @@ async def by_batch(site: Site, outside: Path) -> str:
 WAYS: tuple[Callable[[Site, Path], Awaitable[str]], ...] = (by_form, by_tus, by_direct_upload, by_url, by_batch)
 
 
-async def _correct(site: Site, job_id: str) -> None:
+async def correct(site: Site, job_id: str) -> None:
     """Save a version, and have the minutes written anew from it; the second job is erased first."""
     edits = {"segments": [{"id": 0, "text": "thursday-instead"}]}
     answer = await site.http.post(f"/v1/jobs/{job_id}/corrections", json={"base": 0, **edits, "note": NAME})
@@ -245,7 +245,7 @@ async def test_nothing_is_left_of_a_purged_job(site: Site, tmp_path: Path, way: 
     job_id = await way(site, tmp_path / "outside")
     job = await site.ended(job_id)
     assert job.n_failed_chunks == 1
-    await _correct(site, job_id)
+    await correct(site, job_id)
     await _leave_everything(site, job)
     met = {trace for _, trace in site.found()}
     assert met == set(TRACES)

@@ -11,8 +11,10 @@ from pipelines.ids import created_at_s, new_id
 from pipelines.jobs.events import Claimed, Failed, ResultsStored, Segmented, TranscriptStored
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.jobs.state_machine import transition
+from pipelines.ledger.protocol import Ledger
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
+from tests.contracts.ledger_base import won
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
 
@@ -24,7 +26,7 @@ class Site:
 
     def __init__(self, store):
         self.clock = ManualClock()
-        self.ledger = MemoryLedger(clock=self.clock)
+        self.ledger: Ledger = MemoryLedger(clock=self.clock)
         self.store = store
 
     def blobs(self, job_id, tenant="t"):
@@ -47,7 +49,7 @@ class Site:
             **options,
         )
         self.ledger.create(job)
-        lease = self.ledger.acquire_lease("test", 60.0)
+        lease = won(self.ledger.acquire_lease("test", 60.0))
         for event in events:
             after, _ = transition(job, event)
             job = self.ledger.apply(lease, replace(after, version=0), self.ledger.get(tenant, job_id).version)
@@ -89,6 +91,7 @@ def test_unknown_jobs_get_an_hour(site):
     """A source may lie in the store before the ledger knows its job; later it is an orphan. Results are never."""
     job_id = new_id()
     born_s = created_at_s(job_id)
+    assert born_s is not None
     keys = site.blobs(job_id)
     assert sweep(site.ledger, site.store, now_s=born_s + 3599) == []
     assert sweep(site.ledger, site.store, now_s=born_s + 3601) == [keys.root]

@@ -11,6 +11,7 @@ from deployments.intake.resumable_records import FOLDER
 from deployments.intake.resumable_uploads import LIFETIME_S, ResumableUploads
 from deployments.limits import TenantLimits
 from deployments.workers.scratch import scratch_folder, sweep_scratch
+from pipelines.errors import NotFound
 from pipelines.ids import new_id
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import Reference
@@ -108,8 +109,9 @@ def test_a_record_that_names_another_upload_is_none(uploads: ResumableUploads, t
     """A file under another upload's id is not believed."""
     record = begin(uploads)
     (tmp_path / FOLDER / f"{'0' * 32}.json").write_bytes((tmp_path / FOLDER / f"{record.id}.json").read_bytes())
-    assert uploads._read("0" * 32) is None
-    assert uploads._read(record.id) == record
+    with pytest.raises(NotFound):
+        uploads.get("t", "0" * 32)
+    assert uploads.get("t", record.id) == (record, 0)
 
 
 def test_scratch_of_killed_processes_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_bad_speakers(speakers):
 @pytest.mark.parametrize("tag", ["en", "zh-Hant", "pt-BR"])
 def test_minutes_languages(tag):
     """BCP 47 tags are taken as they are."""
-    assert Options.parse({"minutes_language": tag}).minutes_language == tag
+    assert Options.parse({"minutes_language": tag}).model_dump()["minutes_language"] == tag
 
 
 def test_merge():

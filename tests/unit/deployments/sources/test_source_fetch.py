@@ -87,7 +87,7 @@ class Recordings:
     async def stalled(self, request):
         async def part():
             yield CONTENT[:1000]
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
 
         return StreamingResponse(part())
 

@@ -75,7 +75,7 @@ def bucket():
         client = boto3.client(
             "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         for key, body in (
             ("eu/a b.wav", b"RIFF" * 100),
             ("eu/ü.mp3", b"ID3"),
@@ -110,7 +110,7 @@ async def test_objects_are_fetched(bucket, tmp_path):
 
 async def test_an_object_that_grows(bucket, tmp_path, monkeypatch):
     """An object that is replaced by a larger one after its size was asked for is cut off like any other."""
-    client = s3._client(bucket)
+    client = s3.client_of(bucket)
     real = client.head_object
 
     def late(**asked):

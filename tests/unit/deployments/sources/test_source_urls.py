@@ -1,6 +1,8 @@
 """Whatever a place covers is requested below it, as every server may read it."""
 
+import asyncio
 import re
+import socket
 from unittest.mock import patch
 from urllib.parse import unquote, urljoin
 
@@ -55,11 +57,11 @@ def readings(path: str):
 
 
 async def request_of(url: str) -> httpx.Request:
-    async def resolved(host, port, allow_private):
-        return "192.0.2.1"
+    async def resolved(host, port, *, type):
+        return [(socket.AF_INET, type, 0, "", ("192.0.2.1", port))]
 
     async with httpx.AsyncClient(trust_env=False) as client:
-        with patch("deployments.sources.pinned_http._resolve", resolved):
+        with patch.object(asyncio.get_running_loop(), "getaddrinfo", resolved):
             return await pinned_request(client, "GET", url, allow_private=True, headers={})
 
 
@@ -199,7 +201,7 @@ def test_a_bucket_serves_what_was_judged():
             aws_access_key_id="id",
             aws_secret_access_key="secret",
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         for key in ("eu/a#1?.wav", "eu/50%.wav", "eu/a%2Fb.wav", "eu/a+b c;d.wav"):
             client.put_object(Bucket="calls", Key=key, Body=key.encode())
             bucket, judged = bucket_and_key(s3_url("calls", key))

@@ -55,7 +55,7 @@ async def test_a_run_shows_in_the_figures() -> None:
     await cluster.coordinator.wake(2)
     jobs = [cluster.submit("good", range(100, 160)), cluster.submit("bad", range(1, 21))]
     await cluster.ended(*jobs)
-    await until(lambda: not cluster.coordinator._runners.jobs)
+    await cluster.at_rest()
     found = read(await cluster.coordinator.metrics())
     await cluster.coordinator.stop()
     by_job = f'model="{MODEL}",tenant_class="standard"'
@@ -85,7 +85,11 @@ async def test_what_waits_shows_by_class_and_model() -> None:
     cluster = InProcessCluster(MemoryLedger(), MemoryStore(), engine=engine)
     await cluster.coordinator.start()
     job = cluster.submit("slow", range(50))
-    await until(lambda: cluster.coordinator._runners.backlog_s > 0)
+
+    async def something_waits() -> bool:
+        return (await cluster.coordinator.status()).backlog_audio_s > 0
+
+    await until(something_waits)
     await cluster.coordinator.drain(begin=True)
     cluster.submit("waits", range(5))
     found = read(await cluster.coordinator.metrics())

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from deployments.schemas.jobs import host_of
-from tests.unit.deployments.retention.test_erasure_everywhere import TRACES, WAYS, Site, _correct, site
+from tests.unit.deployments.retention.test_erasure_everywhere import TRACES, WAYS, Site, correct, site
 
 __all__ = ["site"]
 
@@ -33,7 +33,7 @@ async def test_a_jobs_life_is_logged_without_its_words(site: Site, tmp_path: Pat
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         job_id = await way(site, tmp_path / "outside")
         await site.ended(job_id)
-        await _correct(site, job_id)
+        await correct(site, job_id)
         failed = await site.http.post(
             "/v1/jobs", json={"source": (tmp_path / "outside" / "zanzibar-quorum-2").as_uri()}
         )

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import shutil
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -40,7 +40,7 @@ class CountingStore(MemoryStore):
         self.puts: list[str] = []
         self.limit = 10**9
 
-    def put(self, key: str, data: bytes, *, sha256: str = ""):  # type: ignore[no-untyped-def]  # as in MemoryStore
+    def put(self, key: str, data: bytes, *, sha256: str = ""):  # as in MemoryStore
         if len(self.puts) == self.limit:
             raise StoreUnavailable("away")
         self.puts.append(key)
@@ -57,7 +57,7 @@ def store() -> CountingStore:
 
 async def cut(
     store: BlobStore, request: SegmentRequest = REQUEST, sources: SourceLimits = SOURCES
-) -> list[Span | SourceSummary]:
+) -> list[BlobRef | Span | SourceSummary]:
     """What is found, without what it took."""
     options = SegmenterOptions(
         max_duration_s=3600.0,
@@ -68,7 +68,7 @@ async def cut(
     return [found async for found in stream if not isinstance(found, SegmentReport)]
 
 
-def timeless(found: list[Span | SourceSummary]) -> list[Span | SourceSummary]:
+def timeless(found: list[BlobRef | Span | SourceSummary]) -> list[BlobRef | Span | SourceSummary]:
     """The same, for a comparison of two runs."""
     return [replace(part, cpu_s=0.0) if isinstance(part, SourceSummary) else part for part in found]
 
@@ -183,9 +183,11 @@ async def test_a_broken_segmentation_goes_on(store: CountingStore) -> None:
 async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
     """A span that takes longer than it may ends the call with an enumerated reason."""
 
+    released = threading.Event()
+
     class Hanging(CountingStore):
-        def open(self, key: str):  # type: ignore[no-untyped-def]  # as in MemoryStore
-            time.sleep(0.5)
+        def open(self, key: str):  # as in MemoryStore
+            released.wait(60)
             return super().open(key)
 
     hanging = Hanging()
@@ -194,10 +196,11 @@ async def test_a_source_that_hangs_is_given_up(store: CountingStore) -> None:
     with pytest.raises(TimedOut):
         async for _ in segmenter.segment(REQUEST):
             pass
+    released.set()
     await asyncio.sleep(0)
 
 
-async def test_probing_reads_the_header_where_decoding_happens(store: CountingStore, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_probing_reads_the_header_where_decoding_happens(store: CountingStore, monkeypatch) -> None:
     """A dry run's look at a recording from outside is the decoder's business, which has a process for it."""
     looked: list[bytes] = []
 

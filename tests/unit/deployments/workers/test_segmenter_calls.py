@@ -3,7 +3,7 @@
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ SPAN = Span(index=0, channel=0, start=0, end=1, pcm=BlobRef(key="p", n_bytes=0))
 class Replicas:
     """A handle whose n-th call yields the n-th script and raises the exceptions in it that are no answers."""
 
-    def __init__(self, *scripts: list[object]) -> None:
+    def __init__(self, *scripts: Sequence[object]) -> None:
         self._scripts = iter(scripts)
         self.segment = self
         self.n_calls = 0
@@ -92,6 +92,12 @@ async def test_what_a_replica_writes_is_private(replica: SegmenterReplica) -> No
     assert os.umask(0o077) == 0o077
 
 
+async def turns() -> None:
+    """Let everything go on that waits for nothing but its turn."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:
     """The next recording begins when one has come to its end or was given up."""
     requests = [SegmentRequest(tenant="t", job_id=f"j{number}", split_channels=False) for number in range(4)]
@@ -99,11 +105,11 @@ async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:
     ended, given_up = streams[:2]
     assert [await anext(stream) for stream in (ended, given_up)] == [BEGUN, BEGUN]
     waiting = [asyncio.ensure_future(anext(stream)) for stream in streams[2:]]
-    await asyncio.sleep(0.1)
+    await turns()
     assert not any(turn.done() for turn in waiting)
     assert isinstance([found async for found in ended][-1], SegmentReport)
     assert await waiting[0] == BEGUN
-    await asyncio.sleep(0.1)
+    await turns()
     assert not waiting[1].done()
     await given_up.aclose()  # type: ignore[attr-defined]  # it is a generator
     assert await waiting[1] == BEGUN

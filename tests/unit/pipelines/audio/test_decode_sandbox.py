@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -74,15 +73,14 @@ def test_headers_are_the_same_as_in_process(decoder, path):
     assert there == (pytest.approx(here, abs=1e-6) if isinstance(here, float) else here)
 
 
-def test_a_header_that_wrecks_its_reader(decoder, monkeypatch):
+def test_a_header_that_wrecks_its_reader(decoder):
     """A header that takes more memory than it may costs that recording and nothing else."""
     recording = (RECORDINGS / "meeting-3min.flac").read_bytes()
     head, rest = recording[:42], recording[42:]  # "fLaC" and STREAMINFO
     picture = b"\x06" + (15 << 20).to_bytes(3) + bytes(15 << 20)
-    with monkeypatch.context() as patched:
-        patched.setattr(decoder, "_memory_bytes", 4 << 20)
-        with pytest.raises(InputError):
-            decoder.duration_s(io.BytesIO(head + picture + rest))
+    narrow = IsolatedDecoder(memory_bytes=4 << 20, host=decoder.host)
+    with pytest.raises(InputError):
+        narrow.duration_s(io.BytesIO(head + picture + rest))
     with (RECORDINGS / "short.mp3").open("rb") as file:
         assert decoder.duration_s(file) > 0
 
@@ -118,16 +116,25 @@ def test_a_store_that_fails_is_an_outage(decoder):
 
 def test_a_process_that_is_killed_is_lost(decoder):
     """By its caller's time-out or by the kernel: another attempt may succeed, and it ends at once."""
+    asked, killed = threading.Event(), threading.Event()
 
-    class Slow(io.BytesIO):
+    class Held(io.BytesIO):
         def read(self, size=-1):
-            time.sleep(0.2)
+            asked.set()
+            assert killed.wait(60)
             return super().read(size)
 
-    decoding = decoder(Slow((RECORDINGS / "call-stereo.opus").read_bytes()), max_duration_s=LIMIT_S)
-    threading.Timer(0.1, decoding.kill).start()
+    def kill():
+        asked.wait(60)
+        decoding.kill()
+        killed.set()
+
+    decoding = decoder(Held((RECORDINGS / "call-stereo.opus").read_bytes()), max_duration_s=LIMIT_S)
+    killer = threading.Thread(target=kill)
+    killer.start()
     with pytest.raises(ReplicaLost):
         list(decoding)
+    killer.join()
     decoding.kill()
 
 

@@ -1,5 +1,6 @@
 """Voice activity: the streamed model, and the state machine from probabilities to speech."""
 
+import importlib.util
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from faster_whisper.vad import get_speech_timestamps, get_vad_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.audio import silero
 from pipelines.audio.decode import decode_audio
 from pipelines.audio.silero import CONTEXT_SAMPLES, SileroVad
 from pipelines.audio.vad import Speech, SpeechDetector, VoiceActivity
@@ -221,11 +221,14 @@ def test_network_is_that_of_the_onnx_file(voice: np.ndarray, whole: np.ndarray) 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x3a\x05\x2a\x03\x0a\x01\x01", b"\x07"])
 def test_another_model_file_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing or foreign model file is an enumerated error, not wrong probabilities."""
-    monkeypatch.setattr(silero, "get_assets_path", lambda: str(tmp_path))
-    silero._network.cache_clear()
+    spec = importlib.util.find_spec("pipelines.audio.silero")
+    assert spec is not None
+    assert spec.loader is not None
+    fresh = importlib.util.module_from_spec(spec)  # a second one, which has read no model yet
+    spec.loader.exec_module(fresh)
+    monkeypatch.setattr(fresh, "get_assets_path", lambda: str(tmp_path))
     with pytest.raises(ModelUnavailable):
-        SileroVad()
-    (tmp_path / silero.ASSET).write_bytes(content)
+        fresh.SileroVad()
+    (tmp_path / fresh.ASSET).write_bytes(content)
     with pytest.raises(ModelUnavailable):
-        SileroVad()
-    silero._network.cache_clear()
+        fresh.SileroVad()

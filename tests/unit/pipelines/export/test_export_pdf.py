@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pypdf import PageObject, PdfReader
@@ -22,6 +23,11 @@ def opened(sample: Sample) -> PdfReader:
 def text_of(reader: PdfReader) -> str:
     """All text without spaces, which extraction places by guess."""
     return "".join("".join(page.extract_text().split()) for page in reader.pages)
+
+
+def font_dicts(page: Any) -> list[Any]:
+    """The fonts that a page names, each a PDF dictionary."""
+    return [font.get_object() for font in page["/Resources"]["/Font"].values()]
 
 
 def heights(page: PageObject, *texts: str) -> list[float]:
@@ -69,7 +75,7 @@ def test_chinese_text_can_be_searched() -> None:
     ):
         assert expected in text
     assert "\ufffd" not in text
-    fonts = {font["/BaseFont"] for page in reader.pages for font in page["/Resources"]["/Font"].values()}
+    fonts = {font["/BaseFont"] for page in reader.pages for font in font_dicts(page)}
     assert any(SIMPLIFIED in name for name in fonts)
 
 
@@ -79,10 +85,7 @@ def test_latin_fonts_are_embedded() -> None:
     reader = opened(lambda: (transcript, replace(minutes, summary="Żółć, Ελλάδα, Москва, Việt Nam"), title))
     assert "Żółć,Ελλάδα,Москва,ViệtNam" in text_of(reader)
     descriptors = [
-        font.get_object()["/FontDescriptor"]
-        for page in reader.pages
-        for font in page["/Resources"]["/Font"].values()
-        if "Noto" in font.get_object()["/BaseFont"]
+        font["/FontDescriptor"] for page in reader.pages for font in font_dicts(page) if "Noto" in font["/BaseFont"]
     ]
     assert descriptors
     assert all("/FontFile2" in descriptor for descriptor in descriptors)
@@ -115,7 +118,8 @@ def test_times_lead_into_the_transcript() -> None:
     baselines = heights(page, "0:04", "0:09")  # the turns that hold what the minutes cite
     for (_, top), baseline in zip(sorted(targets, reverse=True), baselines, strict=True):
         assert 0 < top - baseline < 30
-    assert [entry.title for entry in reader.outline][-2:] == ["Quality of the transcript", "Transcript"]
+    chapters: list[Any] = reader.outline
+    assert [entry.title for entry in chapters][-2:] == ["Quality of the transcript", "Transcript"]
 
 
 def test_properties_tell_nothing_false() -> None:
@@ -124,7 +128,8 @@ def test_properties_tell_nothing_false() -> None:
     assert reader.metadata is not None
     assert (reader.metadata.title, reader.metadata.author) == ("发布会议", "MeetMemo")
     assert "/CreationDate" not in reader.metadata
-    assert reader.trailer["/Root"]["/Lang"] == "zh"
+    catalogue: Any = reader.trailer["/Root"]
+    assert catalogue["/Lang"] == "zh"
 
 
 def test_characters_without_a_font_are_marked_and_the_document_says_so() -> None:
@@ -158,7 +163,7 @@ def test_fonts_follow_script_and_language(character: str, language: str, font: s
 
 def test_bold_latin_has_its_own_cut() -> None:
     """Headings use the bold font."""
-    fonts = {font["/BaseFont"] for font in opened(call).pages[0]["/Resources"]["/Font"].values()}
+    fonts = {font["/BaseFont"] for font in font_dicts(opened(call).pages[0])}
     assert any(BOLD in name for name in fonts)
 
 

@@ -1,5 +1,6 @@
 """Rendering as a whole: every format exists, is deterministic, and survives any text."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ def test_every_result_format_has_a_renderer() -> None:
 
 @pytest.mark.parametrize("name", RESULT_FORMATS)
 @pytest.mark.parametrize("sample", [call, meeting_in_chinese, nothing, hostile])
-def test_rendering_is_deterministic(name: str, sample: type[tuple[Transcript, Minutes, str]]) -> None:
+def test_rendering_is_deterministic(name: str, sample: Callable[[], tuple[Transcript, Minutes, str]]) -> None:
     """The same values give the same bytes, so a result can be checked by its hash."""
     first = render(name, *sample())
     assert render(name, *sample()) == first

@@ -17,32 +17,34 @@ from pipelines.isolation import seccomp
 
 ALLOWED, REFUSED, KILLED = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 PID = 4711
+LOAD, RETURN = 0x20, 0x06  # linux/bpf_common.h: BPF_LD | BPF_W | BPF_ABS, BPF_RET | BPF_K
+IF_EQUAL, IF_AT_LEAST, IF_BITS = 0x15, 0x35, 0x45  # BPF_JMP | BPF_K with BPF_JEQ, BPF_JGE, BPF_JSET
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def judged(machine, number, *arguments, audit=None):
     """What the kernel's filter machine makes of a call (linux/filter.h); only the steps that we use."""
     call = struct.pack("<iIQ6Q", number, audit or machine.audit, 0, *[*arguments, 0, 0, 0, 0, 0, 0][:6])
-    steps, position, value = list(seccomp._filter(machine, PID)), 0, 0
+    steps, position, value = list(seccomp.filter_steps(machine, PID)), 0, 0
     while True:
         code, if_true, if_false, operand = steps[position]
         position += 1
-        if code == seccomp._LOAD:
+        if code == LOAD:
             (value,) = struct.unpack_from("<I", call, operand)
-        elif code == seccomp._RETURN:
+        elif code == RETURN:
             return operand
         else:
             met = {
-                seccomp._IF_EQUAL: value == operand,
-                seccomp._IF_AT_LEAST: value >= operand,
-                seccomp._IF_BITS: bool(value & operand),
+                IF_EQUAL: value == operand,
+                IF_AT_LEAST: value >= operand,
+                IF_BITS: bool(value & operand),
             }[code]
             position += if_true if met else if_false
 
 
-@pytest.fixture(params=seccomp._MACHINES)
+@pytest.fixture(params=seccomp.MACHINES)
 def machine(request):
-    return seccomp._MACHINES[request.param]
+    return seccomp.MACHINES[request.param]
 
 
 def test_only_what_is_listed(machine):

@@ -62,7 +62,7 @@ def finished(index, failed=False):
 
 def run(job, *events):
     """Apply events one after another; return the job and the last event's actions."""
-    actions = ()
+    actions: tuple[object, ...] = ()
     for event in events:
         job, actions = transition(job, event)
     return job, actions

@@ -4,7 +4,9 @@ import pytest
 
 from pipelines.errors import KeyUnknown, LedgerUnavailable, OptionError
 from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
+from pipelines.ledger.database import Database
 from pipelines.ledger.open import connect_keys, open_ledger
+from pipelines.ledger.sql_api_keys import SqlKeys
 from tests.fakes.api_keys import MemoryKeys
 
 
@@ -20,6 +22,7 @@ def keys(request, tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     open_ledger(url).close()
     keys = connect_keys(url)
+    assert isinstance(keys, SqlKeys)
     yield keys
     keys.close()
 
@@ -100,17 +103,23 @@ def test_scopes_of_a_newer_version_grant_nothing(tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     open_ledger(url).close()
     keys = connect_keys(url)
+    assert isinstance(keys, SqlKeys)
     key, _ = make_key(scopes=(Scope.JOBS_READ,))
     keys.add(key)
-    with keys._database.writing() as connection:
+    database = Database(url)
+    with database.writing() as connection:
         connection.exec_driver_sql("UPDATE api_keys SET scopes = 'jobs:read jobs:teleport'")
-    assert keys.find(key.id).scopes == {Scope.JOBS_READ}
+    found = keys.find(key.id)
+    assert found is not None
+    assert found.scopes == {Scope.JOBS_READ}
+    database.close()
     keys.close()
 
 
 def test_a_database_that_is_away(tmp_path):
     """Is an outage, not an unknown key."""
     keys = connect_keys(f"sqlite:///{tmp_path}/ledger.db")
+    assert isinstance(keys, SqlKeys)
     with pytest.raises(LedgerUnavailable):
         keys.find("0" * 16)
     keys.close()

@@ -5,13 +5,14 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
+from sqlalchemy import Engine, create_engine, event
 
 from pipelines.errors import ConfigurationError, JobUnknown, LedgerUnavailable
 from pipelines.ledger import database, migrations
@@ -73,6 +74,16 @@ def ledger(path):
     ledger.close()
 
 
+@contextmanager
+def before_each_statement(look):
+    """Call ``look`` on the connection of every statement within the block, whichever engine sends it."""
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+
+
 def run_python(script, **options):
     """Run a script in a process of its own that finds MeetMemo."""
     return subprocess.Popen(
@@ -86,11 +97,14 @@ def run_python(script, **options):
 
 def test_commits_reach_the_disk(ledger):
     """Acceptance means synced to disk: write-ahead log, a full sync per commit, foreign keys on."""
-    with ledger._database.reading() as connection:
-        found = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        }
+    found = {}
+
+    def look(connection, cursor, *_statement):
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
+            (found[name],) = cursor.execute(f"PRAGMA {name}").fetchone()
+
+    with before_each_statement(look):
+        ledger.counts()
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
 
 
@@ -219,8 +233,9 @@ def test_schema_revision_is_the_last_migration():
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_REVISION]
 
 
-def plans_of(ledger):
-    """How SQLite goes about each query of jobs that is asked from now on."""
+@pytest.fixture
+def plans():
+    """How SQLite goes about each query of jobs that is asked."""
     plans = []
 
     def explain(connection, cursor, statement, parameters, context, executemany):
@@ -228,8 +243,8 @@ def plans_of(ledger):
             cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
             plans.append(" / ".join(row[3] for row in cursor.fetchall()))
 
-    event.listen(ledger._database._engine, "before_cursor_execute", explain)
-    return plans
+    with before_each_statement(explain):
+        yield plans
 
 
 @pytest.mark.parametrize(
@@ -245,11 +260,11 @@ def plans_of(ledger):
     ],
     ids=["list", "list_all", "external_id", "counts", "claim", "cancel_requests", "live"],
 )
-def test_queries_use_indexes(ledger, index, ask):
+def test_queries_use_indexes(ledger, plans, index, ask):
     """What is asked all the time reads the index made for it, in its order."""
     ledger.create(make_job("waiting"))
     lease = ledger.acquire_lease("coordinator", 30.0)
-    plans = plans_of(ledger)
+    plans.clear()
     ask(ledger, lease)
     found = [plan for plan in plans if f"INDEX {index}" in plan]
     assert found
@@ -257,10 +272,10 @@ def test_queries_use_indexes(ledger, index, ask):
     assert not any("SCAN jobs" in plan and "INDEX" not in plan for plan in plans)
 
 
-def test_what_streams_ask_for_is_one_query_each(ledger):
+def test_what_streams_ask_for_is_one_query_each(ledger, plans):
     """What changed of many tenants, their counts and many jobs are found by index, and never by a look at all jobs."""
     tenants = [f"tenant-{number}" for number in range(300)]
-    plans = plans_of(ledger)
+    plans.clear()
     ledger.changed(dict.fromkeys(tenants, 1.0), limit=500)
     ledger.counts_by_tenant(tenants)
     ledger.get_many([(tenant, "j1") for tenant in tenants])

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.core import ActionItem, CoverageStatus, Minutes, ModelInfo, Segment, Transcript
+from pipelines.core import (
+    ActionItem,
+    CoverageStatus,
+    Decision,
+    Minutes,
+    ModelInfo,
+    OpenQuestion,
+    Segment,
+    Topic,
+    Transcript,
+)
 from pipelines.errors import MinutesError
 from pipelines.minutes.extractive.writer import ExtractiveWriter, draft_minutes, summary_tokens, write_minutes
 from pipelines.minutes.language.wording import joined_text, tokens
@@ -436,7 +446,13 @@ def test_evidence_is_always_literal(transcript: Transcript) -> None:
     """Whatever is said: ids exist, quotes are parts of the cited text, owners are spoken there or speak there."""
     draft = draft_minutes(transcript, MinutesOptions())
     segments = {segment.id: segment for segment in transcript.segments}
-    for item in (*draft.topics, *draft.decisions, *draft.action_items, *draft.open_questions):
+    items: list[Topic | Decision | ActionItem | OpenQuestion] = [
+        *draft.topics,
+        *draft.decisions,
+        *draft.action_items,
+        *draft.open_questions,
+    ]
+    for item in items:
         cited = [segments[segment_id] for segment_id in item.evidence.segment_ids]
         assert item.evidence.quote
         assert item.evidence.quote in joined_text(cited)

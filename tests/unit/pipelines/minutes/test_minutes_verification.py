@@ -1,6 +1,7 @@
 """Verification of minutes against the transcript, whoever wrote them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def evidence(segment_id: int, quote: str) -> Evidence:
     return Evidence(segment_ids=(segment_id,), quote=quote)
 
 
-def with_action(minutes: Minutes, **changes: object) -> Minutes:
+def with_action(minutes: Minutes, **changes: Any) -> Minutes:
     return replace(minutes, action_items=(replace(minutes.action_items[0], **changes),))
 
 

@@ -21,6 +21,7 @@ from pipelines.errors import ConfigurationError, NotFound, Unauthenticated
 from pipelines.ids import new_id
 from pipelines.ledger.api_keys import JOB_SCOPES, ApiKey, digest_of, new_key, nobodys_keys
 from pipelines.ledger.open import connect_keys, open_ledger
+from pipelines.ledger.sql_api_keys import SqlKeys
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import RESERVED_TENANTS, JobKeys
 from tests.fakes.api_keys import MemoryKeys
@@ -188,6 +189,7 @@ def test_a_start_looks_at_the_keys_there_are(tmp_path):
     settings = load_settings(env={}, flags={"home": str(tmp_path)})
     open_ledger(settings.ledger_url).close()
     keys = connect_keys(settings.ledger_url)
+    assert isinstance(keys, SqlKeys)
     bad, _ = key_of("uploads-open")
     keys.add(bad)
     said: list[str] = []

@@ -12,6 +12,7 @@ import pytest
 from pipelines.errors import BlobMissing, ConfigurationError, StoreUnavailable
 from pipelines.storage.folder import TEMPORARY_LIFETIME_S, LocalStore
 from pipelines.storage.open import open_store
+from pipelines.storage.s3 import S3Store
 from tests.contracts.store import CONTENT, DurableStoreContract, StoreContract
 from tests.fakes.store import MemoryStore
 
@@ -219,5 +220,6 @@ def test_urls_that_name_no_store(url):
 def test_url_of_a_bucket():
     """Bucket, prefix, endpoint and region come out of the URL; nothing is contacted."""
     store = open_store("s3://bucket/some/prefix/?endpoint=http://127.0.0.1:1&region=eu-central-1")
+    assert isinstance(store, S3Store)
     assert (store.bucket, store.prefix) == ("bucket", "some/prefix/")
     assert (store.endpoint, store.region) == ("http://127.0.0.1:1", "eu-central-1")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core import ModelInfo, Segment, Transcript, Word
-from pipelines.text.redaction import mask_text, mask_transcript, mask_words
+from pipelines.text.redaction import MaskKind, mask_text, mask_transcript, mask_words
 
-ALL = ("email", "cards", "numbers", "profanity")
+ALL: tuple[MaskKind, ...] = ("email", "cards", "numbers", "profanity")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_transcript_keeps_everything_else():
     transcript = Transcript(
         duration_s=4, language="en", languages=(), segments=(segment,), coverage=(), model=model, n_channels=2
     )
-    (masked,) = mask_transcript(transcript, ("numbers",)).segments
+    (masked,) = mask_transcript(transcript, ["numbers"]).segments
     assert masked.text == "Pin [number] ok."
     assert [(word.text, word.start_s, word.end_s) for word in masked.words] == [
         (" Pin", 0, 1),

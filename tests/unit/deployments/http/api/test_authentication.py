@@ -14,7 +14,8 @@ from deployments.auth.api_keys import ApiKeyAuthenticator
 from deployments.auth.authenticators import ApiKeyOrJwtAuthenticator, MetricsTokenAuthenticator, NoAuthentication
 from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
 from pipelines.errors import ConfigurationError, LedgerUnavailable, TimedOut, Unauthenticated
-from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, RESERVED_TENANTS, Scope, new_key
+from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, new_key
+from pipelines.storage.layout import RESERVED_TENANTS
 from tests.fakes.api_keys import MemoryKeys
 from tests.fakes.ledger import ManualClock
 
@@ -147,7 +148,7 @@ async def test_a_token_with_a_wrong_claim_is_refused(authenticator, wrong):
 
 async def test_a_token_that_is_not_signed_rightly_is_refused(authenticator):
     """Not at all, with another secret, with an algorithm that was not chosen, or mutilated."""
-    unsigned = jwt.encode({**claims(), **RIGHT}, None, algorithm="none")
+    unsigned = jwt.encode({**claims(), **RIGHT}, "", algorithm="none")
     for wrong in (
         unsigned,
         signed("another secret that is long enough as well", **RIGHT),

@@ -118,6 +118,7 @@ async def test_what_is_never_finished_goes(api):
     upload = await announce(api)
     await api.client.put(upload["url"], content=AUDIO)
     born_s = created_at_s(upload["id"])
+    assert born_s is not None
     keep(api, born_s + LIFETIME_S - 60)
     assert len(api.blobs) == 2
     keep(api, born_s + LIFETIME_S + 60)

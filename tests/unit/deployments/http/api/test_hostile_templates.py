@@ -174,7 +174,7 @@ async def test_sidecars_are_tried_likewise(make_api, endless):
         client = boto3.client(
             "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         for name in ("a", "b"):
             client.put_object(Bucket="calls", Key=f"eu/{name}.wav", Body=b"RIFF")
         said = json.dumps({"minutes_template": HOSTILE}).encode()

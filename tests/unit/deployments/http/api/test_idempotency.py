@@ -18,9 +18,10 @@ BATCH = {"entries": [{"filename": "a.wav"}]}
 async def replicas(make_api, tmp_path):
     """Two applications over one ledger and one store."""
     url = f"sqlite:///{tmp_path}/ledger.db"
-    shared = {"ledger": open_ledger(url), "store": MemoryStore(), "batches": SqlBatches(url)}
+    ledger = open_ledger(url)
+    shared = {"ledger": ledger, "store": MemoryStore(), "batches": SqlBatches(url)}
     yield await make_api(**shared), await make_api(**shared)
-    shared["ledger"].close()
+    ledger.close()
 
 
 async def begin(api, path="/v1/jobs", method="POST"):
@@ -83,7 +84,7 @@ async def test_a_replica_that_died_frees_the_key(make_api):
     assert (await api.client.post("/v1/jobs", content=b"RIFF", headers=KEY)).status_code == 202
 
 
-async def test_a_long_request_keeps_its_key():
+async def test_a_long_request_keeps_its_key(monkeypatch):
     """The mark is renewed for as long as the request lasts, also over an outage of the ledger."""
     ledger = MemoryLedger()
     renewed = []
@@ -93,7 +94,7 @@ async def test_a_long_request_keeps_its_key():
         renewed.append(args)
         hold(*args)
 
-    ledger.holds.hold = counting
+    monkeypatch.setattr(ledger.holds, "hold", counting)
     async with held(ledger.holds, "acme", "k", 0.03):
         ledger.outage = "away"
         await until(lambda: len(renewed) > 2)

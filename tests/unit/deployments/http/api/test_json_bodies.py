@@ -5,6 +5,7 @@ import threading
 import tracemalloc
 
 import pytest
+from pydantic_core import from_json
 
 from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.http.json_bodies import MAX_JSON_BYTES
@@ -152,7 +153,7 @@ async def test_what_is_not_called_json(api):
 async def test_others_are_answered_meanwhile(api, monkeypatch):
     """While a body is parsed the event loop goes on: the parser here ends only after another request was answered."""
     began, answered = asyncio.Event(), threading.Event()
-    loop, from_json = asyncio.get_running_loop(), json_parsing.from_json
+    loop = asyncio.get_running_loop()
 
     def slow(data, **options):
         loop.call_soon_threadsafe(began.set)

@@ -52,10 +52,11 @@ def test_a_bucket_empties_and_fills():
 def test_many_tenants_take_bounded_memory(monkeypatch):
     """The buckets of those who have not asked for long are forgotten."""
     monkeypatch.setattr("deployments.auth.rate_limit.MAX_BUCKETS", 10)
-    meter = RateMeter(lambda _: TenantLimits(requests_per_s=1.0), ManualClock())
+    meter = RateMeter(lambda _: TenantLimits(requests_per_s=1.0, request_burst=1), ManualClock())
     for number in range(100):
         meter.charge(str(number))
-    assert len(meter._buckets) == 10
+    refused = [meter.charge(str(number))[1] is not None for number in range(99, 88, -1)]
+    assert refused == [True] * 10 + [False]
 
 
 async def test_too_many_requests(make_api):

@@ -122,7 +122,7 @@ async def test_sidecars(make_api):
         client = boto3.client(
             "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         place = SourceCredential(
             name="c",
             url="s3://calls/eu",
@@ -168,7 +168,7 @@ async def test_a_sweep_takes_what_nobody_told_of(make_api):
         client = boto3.client(
             "s3", endpoint_url=endpoint, region_name="eu-1", aws_access_key_id="id", aws_secret_access_key="secret"
         )
-        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})
+        client.create_bucket(Bucket="calls", CreateBucketConfiguration={"LocationConstraint": "eu-1"})  # type: ignore[typeddict-item]
         etag = client.put_object(Bucket="calls", Key="eu/a b.wav", Body=b"RIFF")["ETag"].strip('"')
         client.put_object(Bucket="calls", Key="eu/c.wav", Body=b"RIFF")
         place = SourceCredential(name="c", url="s3://calls/eu", secret="id:secret", region="eu-1", endpoint=endpoint)

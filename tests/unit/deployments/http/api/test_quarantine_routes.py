@@ -88,7 +88,8 @@ async def test_only_jobs_that_gave_up_chunks_are_read(any_api, monkeypatch):
     lost = [await given_up(any_api) for _ in range(3)]
     for _ in range(20):
         await any_api.submit()
-    listing, read = any_api.ledger.list, []
+    read: list[str] = []
+    listing = any_api.ledger.list
 
     def counted(*args, **kwargs):
         page = listing(*args, **kwargs)

@@ -59,7 +59,7 @@ def numbered(n):
 @pytest.fixture
 def serve(monkeypatch):
     """Let places read from a bucket."""
-    return lambda bucket: monkeypatch.setattr(s3, "_client", lambda place: bucket) or bucket
+    return lambda bucket: monkeypatch.setattr(s3, "client_of", lambda place: bucket) or bucket
 
 
 def test_a_listing_is_read_as_it_is_used(serve):
@@ -113,7 +113,8 @@ async def test_nothing_twice_nothing_forgotten(serve, make_api):
     """Sweeps that are repeated while there is more take each object once, in order, over the ends of pages."""
     bucket = serve(Bucket(numbered(1230), page=170))
     api = await make_api(sources=SourceLimits(places=(PLACE,)), max_live_jobs=10_000)
-    taken, rounds = [], []
+    taken: list[str] = []
+    rounds: list[bool] = []
     while not rounds or rounds[-1]:
         before = bucket.n_pages
         answer = (await api.client.post(SWEEP, json={"prefix": "s3://calls/eu/"})).json()

@@ -151,7 +151,9 @@ def test_recordings_are_fetched_with_the_account():
     url = FORM["RecordingUrl"]
     assert credential_for(url, [ACCOUNT.place], "sales") is None
     assert credential_for(url.replace(SID, OTHER.sid), [ACCOUNT.place], "support") is None
-    assert credential_for(f"{url}.wav?RequestedChannels=2", [ACCOUNT.place], "support").secret.startswith("Basic QUMw")
+    credential = credential_for(f"{url}.wav?RequestedChannels=2", [ACCOUNT.place], "support")
+    assert credential is not None
+    assert credential.secret.startswith("Basic QUMw")
     assert TOKEN not in repr(ACCOUNT)
 
 

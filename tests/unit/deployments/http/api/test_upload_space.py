@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployments.intake import resumable_uploads, spool_space
+from deployments.intake import resumable_uploads
 from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.spool import Spool
 from deployments.intake.spool_space import SpoolSpace
@@ -49,7 +51,7 @@ class Disk:
 def disk(monkeypatch):
     """A disk of 100 MiB."""
     disk = Disk(100 * MIB)
-    monkeypatch.setattr(spool_space.shutil, "disk_usage", disk.usage)
+    monkeypatch.setattr(shutil, "disk_usage", disk.usage)
     return disk
 
 
@@ -283,6 +285,7 @@ with Spool(Path(sys.argv[1]), max_bytes=1 << 40) as spool:
     space = SpoolSpace(folder=tmp_path, min_free_bytes=0)
     command = [sys.executable, "-c", program, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
         assert other.stdout.readline() == b"claimed\n"
         assert space.n_promised() == 70 * MIB
         with Spool(tmp_path, max_bytes=1 << 40) as spool, pytest.raises(StoreFull):
@@ -309,14 +312,14 @@ async def test_a_piece_that_is_cut_while_the_disk_works(api, monkeypatch):
     """A cancelled request's thread ends its block before others may append, in its own file and in no other."""
     url = (await begin(api, 4)).headers["location"]
     go, writing = threading.Event(), threading.Event()
-    write = resumable_uploads.os.write
+    write = os.write
 
     def slow(descriptor, view):
         writing.set()
         assert go.wait(30)
         return write(descriptor, view)
 
-    monkeypatch.setattr(resumable_uploads.os, "write", slow)
+    monkeypatch.setattr(os, "write", slow)
     cut = Connection(api.app, "PATCH", url, {**PIECE, **of("a"), "upload-offset": "0"})
     cut.send(b"x" * MIB)
     await until(writing.is_set)

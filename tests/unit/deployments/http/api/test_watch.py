@@ -14,7 +14,7 @@ from pipelines.ledger.job_filter import JobFilter
 async def desk(api, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    lines = []
+    lines: list[str] = []
 
     def make(**options):
         client = Client("http://test", transport=httpx.ASGITransport(app=api.app))
