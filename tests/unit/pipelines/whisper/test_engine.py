@@ -300,6 +300,21 @@ def test_short_memory_makes_batches_smaller_for_good() -> None:
     assert sizes == [2, 2, 2]
 
 
+def test_a_lost_device_is_not_halved() -> None:
+    """One call tells it; asking for every row again would take a second each and blame all of them."""
+    sizes: list[int] = []
+
+    def call(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    isolator = Isolator(limit=8)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        isolator.run(range(16), call)
+    assert sizes == [8]
+    assert isolator.limit == 8
+
+
 # What CTranslate2 does, where the engine depends on it.
 
 
