@@ -98,7 +98,7 @@ def test_same_tokens_as_plain_faster_whisper(speech: list[Pcm]) -> None:
 
 
 def test_timestamps_can_be_left_out(engine: WhisperEngine, speech: list[Pcm]) -> None:
-    """Without timestamps a row is one segment as long as its sound; both kinds go in one batch."""
+    """Without timestamps words are aligned and make sentences; both kinds go in one batch."""
     with_times, without = engine.transcribe(
         [
             DecodeRequest(pcm=speech[1], options=GREEDY),
@@ -106,9 +106,13 @@ def test_timestamps_can_be_left_out(engine: WhisperEngine, speech: list[Pcm]) ->
         ]
     )
     assert without.segments[0].start_s < 0.2
-    assert len(speech[1]) / 16_000 - 1.0 < without.segments[0].end_s <= len(speech[1]) / 16_000
-    assert len(without.segments) == 1
+    assert len(speech[1]) / 16_000 - 1.0 < without.segments[-1].end_s <= len(speech[1]) / 16_000
+    assert len(without.segments) > 1
+    for segment in without.segments:
+        assert (segment.start_s, segment.end_s) == (segment.words[0].start_s, segment.words[-1].end_s)
+        assert "".join(word.text for word in segment.words) == segment.text
     assert with_times.segments
+    assert not any(segment.words for segment in with_times.segments)
 
 
 def test_word_times_follow_the_speech(engine: WhisperEngine, speech: list[Pcm]) -> None:
