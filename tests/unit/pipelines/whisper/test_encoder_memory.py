@@ -167,9 +167,7 @@ def test_a_model_that_cannot_be_written_beside_uses_the_cache(model: Path, cache
     assert len(kept_in(cache)) == 1
 
 
-def test_a_folder_of_somebody_else_is_left_alone(
-    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_somebody_else_is_left_alone(model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the folder is there and may only be read, the cache takes its place."""
     monkeypatch.setattr("pipelines.whisper.encoder_memory.os.access", lambda *_: False)
     EncoderMemory(model, INFO).remember(CHOICE)
@@ -200,9 +198,7 @@ def other_process(model: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_process_waits_and_finds_the_firsts_choice(
-    model: Path, other_process: subprocess.Popen[str]
-) -> None:
+def test_a_second_process_waits_and_finds_the_firsts_choice(model: Path, other_process: subprocess.Popen[str]) -> None:
     """Replicas that start together try once between them, and agree."""
 
     def choose() -> EncoderChoice | None:

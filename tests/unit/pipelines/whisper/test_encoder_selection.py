@@ -14,7 +14,6 @@ from pipelines.whisper.encoder import Encoder, EncoderChoice
 from pipelines.whisper.encoder_selection import (
     CLEARLY,
     LANGUAGE_ERRORS,
-    REFERENCE,
     TOLERATED_ERRORS,
     by_speed,
     no_worse,
@@ -27,7 +26,7 @@ from pipelines.whisper.log_mel import LogMel
 NAMES: tuple[EncoderName, ...] = ("ctranslate2", "openvino", "openvino-int8", "torch")
 BF16, BF16_POOLED = EncoderChoice(encoder="openvino"), EncoderChoice(encoder="openvino", pooling=2)
 INT8, INT8_POOLED = EncoderChoice(encoder="openvino-int8"), EncoderChoice(encoder="openvino-int8", pooling=2)
-CT2_POOLED = EncoderChoice(pooling=2)
+REFERENCE, CT2_POOLED = EncoderChoice(), EncoderChoice(pooling=2)
 SECONDS: dict[EncoderName, float] = {"ctranslate2": 1.0, "openvino": 0.3, "openvino-int8": 0.5}
 
 
@@ -145,6 +144,27 @@ def test_where_nothing_is_faster_nothing_is_heard() -> None:
     hearing = Hearing({})
     assert select({"ctranslate2": 1.0, "openvino": 0.95}, (1,), hearing) == REFERENCE
     assert hearing.asked == []
+
+
+@pytest.mark.parametrize("hears_worse", [False, True])
+def test_a_set_pooling_is_kept(hears_worse: bool) -> None:
+    """Whatever is chosen is pooled as was asked, and is compared with CTranslate2 pooled alike."""
+    hearing = Hearing({CT2_POOLED: GOOD, INT8_POOLED: BAD if hears_worse else GOOD})
+    chosen = select({"ctranslate2": 1.0, "openvino-int8": 0.1}, (2,), hearing)
+    assert chosen == (CT2_POOLED if hears_worse else INT8_POOLED)
+    assert select({"ctranslate2": 1.0}, (2,), Hearing({})) == CT2_POOLED
+
+
+def test_without_recordings_nothing_is_taken() -> None:
+    """A model of languages that the set does not have stays with what is known to hear well."""
+    hearing = Hearing(dict.fromkeys((REFERENCE, BF16_POOLED), {}))
+    assert select(SECONDS, (2, 1), hearing) == REFERENCE
+    assert hearing.asked == [REFERENCE]
+
+
+def test_without_a_time_to_beat_nothing_is_taken() -> None:
+    """On a GPU that has no room for CTranslate2's trial there is nothing to be faster than."""
+    assert select({"torch": 0.1}, (2, 1), Hearing({})) == REFERENCE
 
 
 # Time
