@@ -1,5 +1,6 @@
 """The loaded model: which encoder it is told to use, pooled output, and times of words that are aligned with it."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError
-from pipelines.whisper.ct2_model import MAX_POOLING, EngineOptions, RowFailure, WhisperModel, pooled
+from pipelines.whisper.ct2_model import MAX_POOLING, EngineOptions, Isolator, RowFailure, WhisperModel, pooled
 from pipelines.whisper.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.log_mel import LogMel
@@ -114,3 +115,36 @@ def test_results_tell_what_encoded() -> None:
     assert WhisperEngine.load(MINI_EN).info.encoder == "ctranslate2"
     options = EngineOptions(encoder="torch", pooling=2)
     assert WhisperEngine.load(MINI_EN, options).info.encoder == "torch, mean of 2 steps"
+
+
+def test_what_fails_is_found_by_halving() -> None:
+    """Two poison items of seven fail alone; the others are computed."""
+
+    def call(items: Sequence[int]) -> list[int]:
+        if {3, 6} & set(items):
+            raise RuntimeError("poison")
+        return [10 * item for item in items]
+
+    isolator = Isolator(limit=7)
+    outcomes = isolator.run(range(7), call)
+    assert [isinstance(outcome, RowFailure) for outcome in outcomes] == [i in (3, 6) for i in range(7)]
+    assert [outcome for outcome in outcomes if not isinstance(outcome, RowFailure)] == [0, 10, 20, 40, 50]
+    assert isolator.limit == 7
+
+
+def test_short_memory_makes_batches_smaller_for_good() -> None:
+    """A device with room for three rows is asked for more once, and then never again."""
+    sizes: list[int] = []
+
+    def call(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        if len(items) > 3:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return list(items)
+
+    isolator = Isolator(limit=16)
+    assert isolator.run(range(16), call) == list(range(16))
+    assert isolator.limit == 2
+    sizes.clear()
+    assert isolator.run(range(6), call) == list(range(6))
+    assert sizes == [2, 2, 2]

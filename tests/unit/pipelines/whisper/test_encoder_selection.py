@@ -157,7 +157,7 @@ def test_a_set_pooling_is_kept(hears_worse: bool) -> None:
 
 def test_without_recordings_nothing_is_taken() -> None:
     """A model of languages that the set does not have stays with what is known to hear well."""
-    hearing = Hearing(dict.fromkeys((REFERENCE, BF16_POOLED), {}))
+    hearing = Hearing({REFERENCE: {}, BF16_POOLED: {}})
     assert select(SECONDS, (2, 1), hearing) == REFERENCE
     assert hearing.asked == [REFERENCE]
 

@@ -41,7 +41,11 @@ def test_words_without_pauses_stay() -> None:
 def test_inaudible_ends_go() -> None:
     """Quiet before and after a word is a pause; quiet within it is the word's."""
     words = said((" so", 0, 30), (" quick", 30, 60), (" we", 60, 85))
-    assert ticks(without_pauses(words, audible((10, 30), (30, 40), (45, 55), (70, 80)))) == [(10, 30), (30, 55), (70, 80)]
+    assert ticks(without_pauses(words, audible((10, 30), (30, 40), (45, 55), (70, 80)))) == [
+        (10, 30),
+        (30, 55),
+        (70, 80),
+    ]
 
 
 def test_a_word_that_nothing_is_heard_of_stays() -> None:
@@ -72,7 +76,9 @@ def test_no_words_stay_none() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([" so", " so.", "我", "，"]), st.integers(0, 90), st.integers(0, 90)), max_size=30),
+    st.lists(
+        st.tuples(st.sampled_from([" so", " so.", "我", "，"]), st.integers(0, 90), st.integers(0, 90)), max_size=30
+    ),
     st.randoms(use_true_random=False),
 )
 def test_words_only_shrink(layout: list[tuple[str, int, int]], random: Random) -> None:
