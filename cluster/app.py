@@ -21,7 +21,7 @@ from cluster.serve.deployment_versions import (
     INGESTION,
     MINUTES_WRITER,
     SEGMENTER,
-    Plan,
+    DeploymentPlan,
     plan_of,
     transcriber_name,
 )
@@ -73,15 +73,13 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=5,
         graceful_shutdown_timeout_s=_DRAIN_S,
     ).bind(settings, _CUT_AT_ONCE)
-    minutes_writer = _deployment(
-        MinutesWriterReplica,
-        plan,
-        name=MINUTES_WRITER,
-        max_surge_percent=_NEW_FIRST,
-        max_ongoing_requests=_MANY,
-        ray_actor_options=_on_cpu(settings, 0),
-        health_check_period_s=5,
-    ).bind(settings)
+    waiting: dict[str, Any] = {
+        "max_surge_percent": _NEW_FIRST,
+        "max_ongoing_requests": _MANY,
+        "ray_actor_options": _on_cpu(settings, 0),
+        "health_check_period_s": 5,
+    }
+    minutes_writer = _deployment(MinutesWriterReplica, plan, name=MINUTES_WRITER, **waiting).bind(settings)
     transcribers = {model.name: _transcriber(settings, model, shares[model.name], plan) for model in settings.models}
     coordinator = _deployment(
         CoordinatorReplica,
@@ -94,15 +92,7 @@ def build_app(args: dict[str, Any]) -> Application:
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
     ).bind(settings, segmenter, minutes_writer, transcribers, shares)
-    ingestion = _deployment(
-        serve.ingress()(IngestionReplica),
-        plan,
-        name=INGESTION,
-        max_surge_percent=_NEW_FIRST,
-        max_ongoing_requests=_MANY,
-        ray_actor_options=_on_cpu(settings, 0),
-        health_check_period_s=5,
-    )
+    ingestion = _deployment(serve.ingress()(IngestionReplica), plan, name=INGESTION, **waiting)
     return ingestion.bind(settings, coordinator)
 
 
@@ -114,7 +104,7 @@ def deploy(settings: Settings) -> None:
     serve.run(build_app(settings.model_dump()), name=APP_NAME, route_prefix="/")
 
 
-def plan_now(settings: Settings) -> Plan:
+def plan_now(settings: Settings) -> DeploymentPlan:
     """Return what these settings make of each deployment on the connected cluster."""
     return plan_of(settings, _shares_of(settings)[0])
 
@@ -138,7 +128,7 @@ def _on_cpu(settings: Settings, num_cpus: float) -> dict[str, Any]:
     return {"num_cpus": num_cpus, **({"label_selector": labels} if labels else {})}
 
 
-def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, plan: Plan) -> Application:
+def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, plan: DeploymentPlan) -> Application:
     return _deployment(
         TranscriberReplica,
         plan,
@@ -170,7 +160,7 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
     ).bind(settings, model, share)
 
 
-def _deployment(replica: type, plan: Plan, *, name: str, **options: Any) -> Deployment:
+def _deployment(replica: type, plan: DeploymentPlan, *, name: str, **options: Any) -> Deployment:
     # Our own logs tell what matters; a line per call, polls included, buries it.
     deployment: Deployment = serve.deployment(
         **options,

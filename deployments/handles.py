@@ -70,41 +70,36 @@ class CoordinatorHandle:
         await _answer(self._handle.wake.remote(n_arrived))
 
     async def metrics(self) -> bytes:
-        text: bytes = await _answer(self._handle.metrics.remote())
-        return text
+        return await _answer(self._handle.metrics.remote())
 
     async def minutes_followed(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         await _answer(self._handle.minutes_followed.remote(tenant, job_id, written))
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
-        view: JobView = await _answer(self._handle.watch.remote(tenant, job_id, seen_version, timeout_s))
-        return view
+        return await _answer(self._handle.watch.remote(tenant, job_id, seen_version, timeout_s))
 
     async def eta(self, job_ids: tuple[str, ...]) -> dict[str, float | None]:
-        found: dict[str, float | None] = await _answer(self._handle.eta.remote(job_ids))
-        return found
+        return await _answer(self._handle.eta.remote(job_ids))
 
     async def status(self) -> ClusterStatus:
-        status: ClusterStatus = await _answer(self._handle.status.remote())
-        return status
+        return await _answer(self._handle.status.remote())
 
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
-        entries: tuple[StoryEntry, ...] = await _answer(self._handle.story.remote(job_id))
-        return entries
+        return await _answer(self._handle.story.remote(job_id))
+
+    async def forget(self, job_id: str) -> None:
+        await _answer(self._handle.forget.remote(job_id))
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
-        status: DrainStatus = await _answer(self._handle.drain.remote(begin=begin, refuse=refuse))
-        return status
+        return await _answer(self._handle.drain.remote(begin=begin, refuse=refuse))
 
     async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
-        items: tuple[WorkItem, ...] = await _answer(self._handle.claim.remote(pull_id, replica, max_items))
-        return items
+        return await _answer(self._handle.claim.remote(pull_id, replica, max_items))
 
     async def complete(
         self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
     ) -> float:
-        backlog_s: float = await _answer(self._handle.complete.remote(pull_id, replica, outcomes, report))
-        return backlog_s
+        return await _answer(self._handle.complete.remote(pull_id, replica, outcomes, report))
 
 
 class TranscriberHandle:
@@ -114,8 +109,7 @@ class TranscriberHandle:
         self._handle = handle
 
     async def work(self, pull_id: str) -> int:
-        n_rows: int = await _answer(self._handle.work.remote(pull_id))
-        return n_rows
+        return await _answer(self._handle.work.remote(pull_id))
 
 
 BEGUN = "begun"
@@ -178,5 +172,4 @@ class MinutesHandle:
         return await self._write(request)
 
     async def _write(self, request: MinutesRequest) -> WrittenResults:
-        written: WrittenResults = await _answer(self._handle.write.remote(request))
-        return written
+        return await _answer(self._handle.write.remote(request))

@@ -98,6 +98,9 @@ class CoordinatorPort(Protocol):
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         """Return what happened to a job lately, oldest first; empty for a job that is not remembered."""
 
+    async def forget(self, job_id: str) -> None:
+        """Forget what happened to a job that is erased."""
+
     async def metrics(self) -> bytes:
         """Return what the Coordinator counts and measures, in Prometheus' text format."""
 

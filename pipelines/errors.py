@@ -120,315 +120,224 @@ class MeetMemoError(Exception):
 
     reason: ClassVar[Reason] = Reason.INTERNAL
 
+    def __init_subclass__(cls, *, reason: Reason | None = None) -> None:
+        super().__init_subclass__()
+        cls.reason = reason or cls.reason
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
 
 class InputError(MeetMemoError):
     """The recording cannot be used as it is."""
 
 
-class UnsupportedFormat(InputError):
+class UnsupportedFormat(InputError, reason=Reason.UNSUPPORTED_FORMAT):
     """The bytes are in no accepted audio or video format."""
 
-    reason = Reason.UNSUPPORTED_FORMAT
 
-
-class NoAudioStream(InputError):
+class NoAudioStream(InputError, reason=Reason.NO_AUDIO_STREAM):
     """The container holds no audio stream."""
 
-    reason = Reason.NO_AUDIO_STREAM
 
-
-class EmptyAudio(InputError):
+class EmptyAudio(InputError, reason=Reason.EMPTY_AUDIO):
     """There is nothing to transcribe: no bytes, or not one decoded sample."""
 
-    reason = Reason.EMPTY_AUDIO
 
-
-class CorruptAudio(InputError):
+class CorruptAudio(InputError, reason=Reason.CORRUPT_AUDIO):
     """The format was recognised but nothing in it could be decoded."""
 
-    reason = Reason.CORRUPT_AUDIO
 
-
-class TooLong(InputError):
+class TooLong(InputError, reason=Reason.TOO_LONG):
     """The recording decodes to more seconds than the limit allows."""
 
-    reason = Reason.TOO_LONG
 
-
-class TooLarge(InputError):
+class TooLarge(InputError, reason=Reason.TOO_LARGE):
     """The source has more bytes than the limit allows."""
-
-    reason = Reason.TOO_LARGE
 
 
 class RequestError(MeetMemoError):
     """A request cannot be read, or not be answered yet."""
 
 
-class InvalidRequest(RequestError):
+class InvalidRequest(RequestError, reason=Reason.INVALID_REQUEST):
     """The request is malformed: broken JSON, a torn multipart body, a bad cursor."""
 
-    reason = Reason.INVALID_REQUEST
 
-
-class Unauthenticated(RequestError):
+class Unauthenticated(RequestError, reason=Reason.UNAUTHENTICATED):
     """The request brings no key, or one that is unknown, expired or revoked."""
 
-    reason = Reason.UNAUTHENTICATED
 
-
-class Forbidden(RequestError):
+class Forbidden(RequestError, reason=Reason.FORBIDDEN):
     """The key may not do this: it lacks ``scope``."""
-
-    reason = Reason.FORBIDDEN
 
     def __init__(self, message: str, scope: str = "") -> None:
         super().__init__(message, scope)
         self.scope = scope
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class CrossSite(RequestError):
+class CrossSite(RequestError, reason=Reason.CROSS_SITE):
     """A page of another origin, which may not use this server, had a browser send the request."""
 
-    reason = Reason.CROSS_SITE
 
-
-class Misdirected(RequestError):
+class Misdirected(RequestError, reason=Reason.MISDIRECTED):
     """The request names a host that this server is not."""
 
-    reason = Reason.MISDIRECTED
 
-
-class UnsupportedMediaType(RequestError):
+class UnsupportedMediaType(RequestError, reason=Reason.UNSUPPORTED_MEDIA_TYPE):
     """The body's content type or content encoding is not accepted."""
 
-    reason = Reason.UNSUPPORTED_MEDIA_TYPE
 
-
-class UploadStalled(RequestError):
+class UploadStalled(RequestError, reason=Reason.UPLOAD_STALLED):
     """The client stopped sending in the middle of the body."""
 
-    reason = Reason.UPLOAD_STALLED
 
-
-class UploadBusy(RequestError):
+class UploadBusy(RequestError, reason=Reason.UPLOAD_BUSY):
     """Another request writes to the same resumable upload."""
 
-    reason = Reason.UPLOAD_BUSY
 
-
-class RequestInFlight(RequestError):
+class RequestInFlight(RequestError, reason=Reason.REQUEST_IN_FLIGHT):
     """The first request under an idempotency key is still being answered."""
 
-    reason = Reason.REQUEST_IN_FLIGHT
 
-
-class OffsetConflict(RequestError):
+class OffsetConflict(RequestError, reason=Reason.OFFSET_CONFLICT):
     """A piece of a resumable upload does not begin where the one before ended."""
 
-    reason = Reason.OFFSET_CONFLICT
 
-
-class UploadIncomplete(RequestError):
+class UploadIncomplete(RequestError, reason=Reason.UPLOAD_INCOMPLETE):
     """A job is wanted of an upload that is not there, or not whole."""
 
-    reason = Reason.UPLOAD_INCOMPLETE
 
-
-class ChecksumMismatch(RequestError):
+class ChecksumMismatch(RequestError, reason=Reason.CHECKSUM_MISMATCH):
     """A piece of a resumable upload differs from its checksum."""
 
-    reason = Reason.CHECKSUM_MISMATCH
 
-
-class TusVersion(RequestError):
+class TusVersion(RequestError, reason=Reason.TUS_VERSION):
     """The client speaks another version of the tus protocol, or none."""
 
-    reason = Reason.TUS_VERSION
 
-
-class NotFound(RequestError):
+class NotFound(RequestError, reason=Reason.NOT_FOUND):
     """There is nothing at this address."""
 
-    reason = Reason.NOT_FOUND
 
-
-class MethodNotAllowed(RequestError):
+class MethodNotAllowed(RequestError, reason=Reason.METHOD_NOT_ALLOWED):
     """The address exists but does not take this method."""
 
-    reason = Reason.METHOD_NOT_ALLOWED
 
-
-class ResultPending(RequestError):
+class ResultPending(RequestError, reason=Reason.RESULT_PENDING):
     """The job has not produced this result yet."""
 
-    reason = Reason.RESULT_PENDING
 
-
-class SourceUnreachable(MeetMemoError):
+class SourceUnreachable(MeetMemoError, reason=Reason.SOURCE_UNREACHABLE):
     """A source URL or key could not be read."""
 
-    reason = Reason.SOURCE_UNREACHABLE
 
-
-class OptionError(MeetMemoError):
+class OptionError(MeetMemoError, reason=Reason.INVALID_OPTION):
     """A job option is unknown, unsupported or out of range."""
 
-    reason = Reason.INVALID_OPTION
 
-
-class InvalidSidecar(OptionError):
+class InvalidSidecar(OptionError, reason=Reason.INVALID_SIDECAR):
     """The JSON file beside a recording cannot be read."""
 
-    reason = Reason.INVALID_SIDECAR
 
-
-class TemplateUnknown(OptionError):
+class TemplateUnknown(OptionError, reason=Reason.TEMPLATE_UNKNOWN):
     """No template of that name is configured for the tenant."""
 
-    reason = Reason.TEMPLATE_UNKNOWN
 
-
-class TemplateInvalid(OptionError):
+class TemplateInvalid(OptionError, reason=Reason.TEMPLATE_INVALID):
     """A template cannot be parsed, does what templates may not, or names what there is not."""
-
-    reason = Reason.TEMPLATE_INVALID
 
 
 class ModelError(MeetMemoError):
     """A Whisper model cannot be used."""
 
 
-class ModelUnknown(ModelError):
+class ModelUnknown(ModelError, reason=Reason.MODEL_UNKNOWN):
     """No model of that name is configured."""
 
-    reason = Reason.MODEL_UNKNOWN
 
-
-class ModelUnavailable(ModelError):
+class ModelUnavailable(ModelError, reason=Reason.MODEL_UNAVAILABLE):
     """The model's weights are missing, damaged or cannot be fetched."""
 
-    reason = Reason.MODEL_UNAVAILABLE
 
-
-class TranscriptionFailed(MeetMemoError):
+class TranscriptionFailed(MeetMemoError, reason=Reason.TRANSCRIPTION_FAILED):
     """No chunk of the recording could be transcribed."""
 
-    reason = Reason.TRANSCRIPTION_FAILED
 
-
-class TimedOut(MeetMemoError):
+class TimedOut(MeetMemoError, reason=Reason.TIMED_OUT):
     """A step took longer than it may; the same step may succeed elsewhere or later."""
 
-    reason = Reason.TIMED_OUT
 
-
-class ReplicaLost(MeetMemoError):
+class ReplicaLost(MeetMemoError, reason=Reason.REPLICA_LOST):
     """The process that worked on something died, or cannot be reached."""
 
-    reason = Reason.REPLICA_LOST
 
-
-class Draining(MeetMemoError):
+class Draining(MeetMemoError, reason=Reason.DRAINING):
     """The cluster finishes what it has and takes nothing new."""
-
-    reason = Reason.DRAINING
 
 
 class StorageError(MeetMemoError):
     """The blob store did not do what it was asked."""
 
 
-class BlobMissing(StorageError):
+class BlobMissing(StorageError, reason=Reason.BLOB_MISSING):
     """No blob has that key."""
 
-    reason = Reason.BLOB_MISSING
 
-
-class StoreUnavailable(StorageError):
+class StoreUnavailable(StorageError, reason=Reason.STORE_UNAVAILABLE):
     """The blob store cannot be reached, is full or read-only."""
 
-    reason = Reason.STORE_UNAVAILABLE
 
-
-class StoreFull(StoreUnavailable):
+class StoreFull(StoreUnavailable, reason=Reason.INSUFFICIENT_STORAGE):
     """The blob store, or the folder where uploads are spooled, has no room left."""
-
-    reason = Reason.INSUFFICIENT_STORAGE
 
 
 class LedgerError(MeetMemoError):
     """The ledger did not do what it was asked."""
 
 
-class LedgerUnavailable(LedgerError):
+class LedgerUnavailable(LedgerError, reason=Reason.LEDGER_UNAVAILABLE):
     """The ledger cannot be reached or is locked."""
 
-    reason = Reason.LEDGER_UNAVAILABLE
 
-
-class JobUnknown(LedgerError):
+class JobUnknown(LedgerError, reason=Reason.JOB_UNKNOWN):
     """No job of this tenant has that id."""
 
-    reason = Reason.JOB_UNKNOWN
 
-
-class KeyUnknown(LedgerError):
+class KeyUnknown(LedgerError, reason=Reason.KEY_UNKNOWN):
     """No API key has that id."""
 
-    reason = Reason.KEY_UNKNOWN
 
-
-class Fenced(LedgerError):
+class Fenced(LedgerError, reason=Reason.FENCED):
     """Another coordinator holds a newer lease; this one must stop writing."""
 
-    reason = Reason.FENCED
 
-
-class VersionConflict(LedgerError):
+class VersionConflict(LedgerError, reason=Reason.VERSION_CONFLICT):
     """The job was written since this copy of it was read; read it again."""
 
-    reason = Reason.VERSION_CONFLICT
 
-
-class IdempotencyConflict(LedgerError):
+class IdempotencyConflict(LedgerError, reason=Reason.IDEMPOTENCY_CONFLICT):
     """The idempotency key was used before with a different request."""
 
-    reason = Reason.IDEMPOTENCY_CONFLICT
 
-
-class ExternalIdConflict(LedgerError):
+class ExternalIdConflict(LedgerError, reason=Reason.EXTERNAL_ID_CONFLICT):
     """The external id belongs to a job of another recording."""
 
-    reason = Reason.EXTERNAL_ID_CONFLICT
 
-
-class IllegalTransition(MeetMemoError):
+class IllegalTransition(MeetMemoError, reason=Reason.ILLEGAL_TRANSITION):
     """The event does not apply to the job's state; the text holds the job's history."""
 
-    reason = Reason.ILLEGAL_TRANSITION
 
-
-class Overloaded(MeetMemoError):
+class Overloaded(MeetMemoError, reason=Reason.OVERLOADED):
     """A bounded queue is full; try again after ``retry_after_s`` seconds."""
-
-    reason = Reason.OVERLOADED
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message, retry_after_s)
         self.retry_after_s = retry_after_s
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class MinutesError(MeetMemoError):
+class MinutesError(MeetMemoError, reason=Reason.MINUTES_FAILED):
     """The minutes could not be written; the transcript is unaffected."""
-
-    reason = Reason.MINUTES_FAILED
 
 
 class MinutesParked(MinutesError):
@@ -438,14 +347,9 @@ class MinutesParked(MinutesError):
         super().__init__(message, not_before_s)
         self.not_before_s = not_before_s
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class ConfigurationError(MeetMemoError):
+class ConfigurationError(MeetMemoError, reason=Reason.INVALID_CONFIGURATION):
     """A setting is missing, unknown or contradictory."""
-
-    reason = Reason.INVALID_CONFIGURATION
 
 
 class InvalidOptions(OptionError):
@@ -454,9 +358,6 @@ class InvalidOptions(OptionError):
     def __init__(self, message: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message, errors)
         self.errors = errors
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def refused_option(name: str, why: str) -> InvalidOptions:

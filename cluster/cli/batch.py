@@ -10,19 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
-from cluster.cli.options import Ask, BatchArgument, ConfigOption, Endpoint, HomeOption, JsonOption, UrlOption
+from cluster.cli.options import BatchArgument, JsonOption
+from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.batch_upload import plan, submit, upload_missing, watch
 from cluster.client.http import Client
 from cluster.client.transcribe import clock
 
 
-def batch_app(
-    ask: Ask,
-    endpoint: Endpoint,
-    console: Console,
-) -> typer.Typer:
-    """Build the commands; ``ask`` calls the client, ``endpoint`` finds the cluster."""
-    app = typer.Typer(no_args_is_help=True, help="Thousands of recordings as one: submit, steer, fetch the manifest.")
+def batch_app(console: Console) -> Group:
+    """Build the commands."""
+    app = Group(help="Thousands of recordings as one: submit, steer, fetch the manifest.")
 
     def report(batch: dict[str, Any]) -> None:
         counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items())
@@ -45,19 +42,17 @@ def batch_app(
         option: PairsOption = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look: hours, expected time and cost.")] = False,
         detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait for the end.")] = False,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Submit a batch and show its progress. Interrupted, it goes on; `batch status --watch` shows it again.
 
         A folder's recordings are uploaded; submitted again, the same folder goes on where it was interrupted.
         """
         planned = plan(source, pairs_of(option, options), dry_run=dry_run)
-        target = endpoint(config, home, url)
+        endpoint = cluster.endpoint()
 
         async def run() -> dict[str, Any]:
-            async with Client(target) as client:
+            async with Client(endpoint) as client:
                 batch = await submit(client, planned)
                 console.print(f"Batch {batch['id']}: {batch['n_entries']} recordings.", soft_wrap=True)
                 uploads = asyncio.create_task(_upload(client, batch, source))
@@ -79,15 +74,13 @@ def batch_app(
         batch_id: BatchArgument,
         follow: Annotated[bool, typer.Option("--watch", "-w", help="Show progress until it ends.")] = False,
         as_json: JsonOption = False,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Show how far a batch is."""
-        target = endpoint(config, home, url)
+        endpoint = cluster.endpoint()
 
         async def run() -> dict[str, Any]:
-            async with Client(target) as client:
+            async with Client(endpoint) as client:
                 return await watch(client, batch_id, console) if follow else await client.batch(batch_id)
 
         batch = asyncio.run(run())
@@ -98,10 +91,8 @@ def batch_app(
 
     def steer(move: str, help: str) -> None:
         @app.command(move, help=help)
-        def command(
-            batch_id: BatchArgument, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None
-        ) -> None:
-            answer = ask(endpoint(config, home, url), "batch", batch_id, move)
+        def command(batch_id: BatchArgument, cluster: ClusterTarget = USUAL_CLUSTER) -> None:
+            answer = cluster.ask("batch", batch_id, move)
             if move == "retry":
                 console.print(f"{answer['n_retried']} recordings are taken on again.")
             report(answer.get("batch", answer))
@@ -115,15 +106,13 @@ def batch_app(
     def output(
         batch_id: BatchArgument,
         out: Annotated[Path, typer.Option(help="File for the manifest.", dir_okay=False)] = Path("manifest.jsonl"),
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Fetch the output manifest: a line per recording with its job, its state, and checksums of its results."""
-        target = endpoint(config, home, url)
+        endpoint = cluster.endpoint()
 
         async def run() -> None:
-            async with Client(target) as client:
+            async with Client(endpoint) as client:
                 await client.save_result(f"/v1/batches/{batch_id}/manifest", out)
 
         asyncio.run(run())

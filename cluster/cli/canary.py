@@ -5,29 +5,28 @@ Routes are kept in the ledger itself, as keys are; the Coordinator heeds them wi
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import ConfigOption, Endpoint, HomeOption, ModelArgument, ReadSettings, UrlOption
+from cluster.cli.options import ModelArgument
+from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget
 from cluster.client.golden_set import Heard, judge, read_golden
 from cluster.client.golden_set import hear as hear_all
 from cluster.client.http import Client
 from cluster.settings.settings import Settings
 from pipelines.errors import OptionError
 from pipelines.ledger.open import open_ledger
-from pipelines.ledger.protocol import Ledger
 from pipelines.models.catalogue import resolve
 from pipelines.models.routing import ModelRoute, misfit, with_route
 
-T = TypeVar("T")
 
-
-def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, console: Console) -> None:
+def add_canary(app: Group, console: Console) -> None:
     """Add the commands to those about models."""
 
     @app.command("canary")
@@ -35,23 +34,22 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
         new: Annotated[str, typer.Argument(help="The model to try: a name from the settings.")],
         of: Annotated[str, typer.Option("--of", help="The model whose jobs it decodes a share of.")],
         share: Annotated[float, typer.Option(help="Share of the chunks, above 0 and at most 1.")] = 0.05,
-        config: ConfigOption = None,
-        home: HomeOption = None,
+        home: HomeTarget = USUAL_HOME,
     ) -> None:
         """Let another model decode a share of a model's chunks. Both must be in the settings of the running cluster.
 
         Chunks that the new model cannot decode go back to the old one. Again, with another share, changes the share.
         """
-        settings = read_settings(config, home)
+        settings = home.settings()
         route = ModelRoute(of=of, to=new, share=share)
         _check(settings, route)
         _change(settings, lambda routes: with_route(routes, route))
         console.print(f"{new} decodes {share:g} of the chunks of jobs for {of}.")
 
     @app.command("promote")
-    def promote(new: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def promote(new: ModelArgument, home: HomeTarget = USUAL_HOME) -> None:
         """Let a model that is a canary decode all chunks; `models rollback` undoes it at any time."""
-        settings = read_settings(config, home)
+        settings = home.settings()
 
         def promoted(routes: tuple[ModelRoute, ...]) -> tuple[ModelRoute, ...]:
             route = _of(routes, new)
@@ -61,17 +59,18 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
         console.print(f"{new} decodes all chunks from now on.")
 
     @app.command("rollback")
-    def rollback(new: ModelArgument, config: ConfigOption = None, home: HomeOption = None) -> None:
+    def rollback(new: ModelArgument, home: HomeTarget = USUAL_HOME) -> None:
         """Give all chunks back to the model that a canary or a promoted model replaces."""
-        settings = read_settings(config, home)
+        settings = home.settings()
         _change(settings, lambda routes: tuple(route for route in routes if route != _of(routes, new)))
         console.print(f"{new} decodes only what asks for it.")
 
     @app.command("routes")
-    def routes(config: ConfigOption = None, home: HomeOption = None) -> None:
+    def routes(home: HomeTarget = USUAL_HOME) -> None:
         """Show which models stand in for which."""
         table = Table("jobs for", "decoded by", "share")
-        with_ledger(read_settings(config, home), lambda ledger: _fill(table, ledger.model_routes()))
+        for route in _routes(home.settings()):
+            table.add_row(escape(route.of), escape(route.to), f"{route.share:g}")
         console.print(table)
 
     @app.command("gate")
@@ -88,19 +87,16 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
             float, typer.Option(min=0, max=1, help="Share of the old model's words that it must hear as well.")
         ] = 0.0,
         language: Annotated[str | None, typer.Option(help="Spoken language; default: detected.")] = None,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Have both models transcribe a golden set on the running cluster. Exit code 1 when the new one is worse."""
-        settings = read_settings(config, home)
-        current = with_ledger(settings, lambda ledger: ledger.model_routes())
-        if any(route.of in (new, against) for route in current):
+        settings = cluster.settings()
+        if any(route.of in (new, against) for route in _routes(settings)):
             raise OptionError(f"another model stands in for {against} or {new}: `meetmemo models rollback` it first")
         samples = read_golden(golden)
 
         async def listen() -> list[Heard]:
-            async with Client(find(config, home, url)) as client:
+            async with Client(cluster.endpoint()) as client:
                 news = await hear_all(client, samples, new, language)
                 olds = await hear_all(client, samples, against, language)
             return [Heard(sample=s, new=n, old=o) for s, n, o in zip(samples, news, olds, strict=True)]
@@ -118,17 +114,14 @@ def add_canary(app: typer.Typer, read_settings: ReadSettings, find: Endpoint, co
         console.print(f"{new} passes.")
 
 
-def with_ledger(settings: Settings, act: Callable[[Ledger], T]) -> T:
-    """Open the ledger for one act."""
-    ledger = open_ledger(settings.ledger_url)
-    try:
-        return act(ledger)
-    finally:
-        ledger.close()
+def _routes(settings: Settings) -> tuple[ModelRoute, ...]:
+    with closing(open_ledger(settings.ledger_url)) as ledger:
+        return ledger.model_routes()
 
 
 def _change(settings: Settings, change: Callable[[tuple[ModelRoute, ...]], tuple[ModelRoute, ...]]) -> None:
-    with_ledger(settings, lambda ledger: ledger.set_model_routes(change(ledger.model_routes())))
+    with closing(open_ledger(settings.ledger_url)) as ledger:
+        ledger.set_model_routes(change(ledger.model_routes()))
 
 
 def _of(routes: tuple[ModelRoute, ...], new: str) -> ModelRoute:
@@ -149,8 +142,3 @@ def _check(settings: Settings, route: ModelRoute) -> None:
     profiles = [profile_of(resolve(paths[name] or name, settings.models_dir)) for name in (route.of, route.to)]
     if why := misfit(*profiles):
         raise OptionError(f"{route.to} cannot stand in for {route.of}: {why}")
-
-
-def _fill(table: Table, routes: tuple[ModelRoute, ...]) -> None:
-    for route in routes:
-        table.add_row(escape(route.of), escape(route.to), f"{route.share:g}")

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JobArgument, JsonOption, UrlOption
+from cluster.cli.options import JobArgument, JsonOption
+from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.http import ApiError, Client
 
 
-def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
+def jobs_app(console: Console) -> Group:
     """Return the group of commands."""
-    app = typer.Typer(no_args_is_help=True, help="Look at jobs, cancel them, fetch their results.")
+    app = Group(help="Look at jobs, cancel them, fetch their results.")
 
     @app.command("list")
     def jobs_list(
@@ -24,14 +25,12 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
         filename: Annotated[str | None, typer.Option(help="Only jobs whose file name holds this.")] = None,
         external_id: Annotated[str | None, typer.Option(help="Only the job with this id of its submitter's.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=500, help="Jobs to show at most.")] = 50,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
         as_json: JsonOption = False,
     ) -> None:
         """List jobs, newest first."""
         params = {"state": state or [], "filename": filename, "external_id": external_id, "limit": limit}
-        page = ask(endpoint_of(config, home, url), "jobs", {name: value for name, value in params.items() if value})
+        page = cluster.ask("jobs", {name: value for name, value in params.items() if value})
         if as_json:
             console.print_json(json.dumps(page))
             return
@@ -49,22 +48,14 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
         console.print(table)
 
     @app.command("show")
-    def jobs_show(
-        job_id: JobArgument, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None
-    ) -> None:
+    def jobs_show(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Show everything about one job."""
-        console.print_json(json.dumps(ask(endpoint_of(config, home, url), "job", job_id)))
+        console.print_json(json.dumps(cluster.ask("job", job_id)))
 
     @app.command("story")
-    def jobs_story(
-        job_id: JobArgument,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
-        as_json: JsonOption = False,
-    ) -> None:
+    def jobs_story(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) -> None:
         """Show what happened to a job lately, because of what, and what each event began (for operators)."""
-        story = ask(endpoint_of(config, home, url), "story", job_id)
+        story = cluster.ask("story", job_id)
         if as_json:
             console.print_json(json.dumps(story))
             return
@@ -78,25 +69,21 @@ def jobs_app(ask: Ask, endpoint_of: Endpoint, console: Console) -> typer.Typer:
     def jobs_cancel(
         job_ids: Annotated[list[str], typer.Argument(help="Ids of jobs.")],
         purge: Annotated[bool, typer.Option("--purge", help="Remove everything of the job, results too.")] = False,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Cancel jobs; it takes effect at the next chunk."""
         for job_id in job_ids:
-            ask(endpoint_of(config, home, url), "cancel", job_id, purge=purge)
+            cluster.ask("cancel", job_id, purge=purge)
             console.print(f"{job_id}: {'removed' if purge else 'cancelled'}")
 
     @app.command("results")
     def jobs_results(
         job_id: JobArgument,
         out: Annotated[Path, typer.Option(help="Folder to write them to.", file_okay=False)] = Path(),
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Download a job's results."""
-        endpoint = endpoint_of(config, home, url)
+        endpoint = cluster.endpoint()
 
         async def fetch() -> None:
             async with Client(endpoint) as client:

@@ -3,7 +3,6 @@
 import json
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import ConfigOption, HomeOption, ReadSettings
+from cluster.cli.target import USUAL_HOME, Group, HomeTarget
 from pipelines.ledger.api_keys import JOB_SCOPES, ApiKey, KeyStore, new_key
 from pipelines.ledger.open import connect_keys, open_ledger
 from pipelines.storage.layout import is_tenant
@@ -20,12 +19,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 DAY_S = 86_400.0
 
 
-def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
+def keys_app(console: Console) -> Group:
     """Build the sub-commands."""
-    app = typer.Typer(no_args_is_help=True, help="API keys: make them, list them, revoke them.")
+    app = Group(help="API keys: make them, list them, revoke them.")
 
-    def store(config: Path | None, home: Path | None) -> KeyStore:
-        url = settings(config, home).ledger_url
+    def store(home: HomeTarget) -> KeyStore:
+        url = home.settings().ledger_url
         open_ledger(url).close()  # the table may not be there yet
         return connect_keys(url)
 
@@ -37,8 +36,7 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
         ] = None,
         name: Annotated[str, typer.Option(help="What the key is for.")] = "",
         expires_days: Annotated[float | None, typer.Option(help="Days until it opens nothing any more.")] = None,
-        config: ConfigOption = None,
-        home: HomeOption = None,
+        home: HomeTarget = USUAL_HOME,
         as_json: JsonOption = False,
     ) -> None:
         """Make a key and print it, once: only its hash is kept."""
@@ -49,7 +47,7 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
             now_s=time.time(),
             lifetime_s=None if expires_days is None else expires_days * DAY_S,
         )
-        store(config, home).add(key)
+        store(home).add(key)
         if as_json:
             typer.echo(json.dumps({"id": key.id, "key": token, "tenant": key.tenant, "scopes": sorted(key.scopes)}))
         else:
@@ -57,14 +55,12 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
 
     @app.command("list")
     def list_keys(
-        tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
-        config: ConfigOption = None,
-        home: HomeOption = None,
+        tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, home: HomeTarget = USUAL_HOME
     ) -> None:
         """List keys, newest first."""
         table = Table("id", "tenant", "scopes", "name", "made", "expires", "last used", "state")
         now_s = time.time()
-        for key in store(config, home).list(tenant):
+        for key in store(home).list(tenant):
             times = (_day(at_s) for at_s in (key.created_at_s, key.expires_at_s, key.last_used_at_s))
             table.add_row(
                 key.id, key.tenant, " ".join(sorted(key.scopes)), escape(key.name), *times, _state(key, now_s)
@@ -72,13 +68,9 @@ def keys_app(settings: ReadSettings, console: Console) -> typer.Typer:
         console.print(table)
 
     @app.command("revoke")
-    def revoke(
-        key_id: Annotated[str, typer.Argument(help="The key's id.")],
-        config: ConfigOption = None,
-        home: HomeOption = None,
-    ) -> None:
+    def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], home: HomeTarget = USUAL_HOME) -> None:
         """End a key for good; it opens nothing after a few seconds."""
-        store(config, home).revoke(key_id, time.time())
+        store(home).revoke(key_id, time.time())
         console.print(f"{key_id} is revoked.")
 
     return app

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,18 +25,17 @@ from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
 from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
+from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.http import ApiError, Client
 from cluster.client.transcribe import plan, transcribe
-from cluster.settings.settings import Settings, load_settings
+from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
-app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk."
-)
+app = Group(pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk.")
 
-config_app = typer.Typer(no_args_is_help=True, help="The resolved settings.")
+config_app = Group(help="The resolved settings.")
 app.add_typer(config_app, name="config")
 
 console = Console()
@@ -76,15 +74,6 @@ def _root(
     """Take the options that stand before the command."""
 
 
-def _settings(config: Path | None, home: Path | None, port: int | None = None, **flags: Any) -> Settings:
-    default = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
-    path = config or (default if default.is_file() else None)
-    environment = dict(os.environ)
-    for name in ("MEETMEMO_CONFIG", "MEETMEMO_URL"):
-        environment.pop(name, None)
-    return load_settings(path, flags={"home": home, "http": {"port": port}, **flags})
-
-
 # The cluster
 
 
@@ -104,7 +93,7 @@ def up(
     from cluster.lifecycle.detached import start_detached
     from cluster.lifecycle.up import run_until_stopped
 
-    settings = _settings(config, home, port, ray={"address": address})
+    settings = read_settings(config, home, port, ray={"address": address})
     if detach:
         arguments = [word for word in sys.argv[1:] if word not in ("--detach", "-d")]
         running = start_detached(settings, arguments)
@@ -113,16 +102,16 @@ def up(
     run_until_stopped(
         settings,
         lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it."),
-        lambda: _settings(config, home, port, ray={"address": address}),
+        lambda: read_settings(config, home, port, ray={"address": address}),
     )
 
 
 @app.command()
-def down(config: ConfigOption = None, home: HomeOption = None) -> None:
+def down(home: HomeTarget = USUAL_HOME) -> None:
     """Stop this home's cluster. Nothing is lost: what is unfinished goes on at the next start."""
     from cluster.lifecycle.running_cluster import find_running, stop_running
 
-    settings = _settings(config, home)
+    settings = home.settings()
     running = find_running(settings)
     if running is None:
         console.print("No cluster of this home runs.")
@@ -138,8 +127,7 @@ def reload(
         bool, typer.Option("--restart", help="Replace all replicas, one after the other, whatever changed.")
     ] = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for it.")] = 600.0,
-    config: ConfigOption = None,
-    home: HomeOption = None,
+    home: HomeTarget = USUAL_HOME,
 ) -> None:
     """Take over changed settings without stopping. What need not restart runs on; no job is lost.
 
@@ -149,7 +137,7 @@ def reload(
     from cluster.lifecycle.reload import request
     from cluster.lifecycle.running_cluster import find_running
 
-    settings = _settings(config, home)
+    settings = home.settings()
     running = find_running(settings)
     if running is None:
         raise ConfigurationError("No cluster of this home runs.")
@@ -166,9 +154,7 @@ def drain(
         bool, typer.Option("--refuse", help="Turn new jobs away meanwhile, instead of queueing.")
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Begin jobs again.")] = False,
-    config: ConfigOption = None,
-    home: HomeOption = None,
-    url: UrlOption = None,
+    cluster: ClusterTarget = USUAL_CLUSTER,
 ) -> None:
     """Begin no more jobs and wait until those in hand have ended. `down` afterwards interrupts nothing.
 
@@ -176,9 +162,9 @@ def drain(
     """
     from cluster.client.drain import drain_cluster
 
-    endpoint = _endpoint(config, home, url)
+    endpoint = cluster.endpoint()
     if undo:
-        _ask(endpoint, "end_drain")
+        cluster.ask("end_drain")
         console.print("Queued jobs are begun again.")
         return
     n_left = asyncio.run(drain_cluster(endpoint, timeout_s=timeout_s, refuse=refuse))
@@ -189,11 +175,9 @@ def drain(
 
 
 @app.command()
-def status(
-    config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None, as_json: JsonOption = False
-) -> None:
+def status(cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) -> None:
     """Show whether the cluster is ready, its components, and its jobs by state."""
-    endpoint = _endpoint(config, home, url)
+    endpoint = cluster.endpoint()
 
     async def ask() -> tuple[dict[str, Any], dict[str, int]]:
         async with Client(endpoint) as client:
@@ -238,7 +222,7 @@ def transcribe_command(
     if model := options.get("model"):
         named = Path(model).name if "/" in model else model
         flags = {"models": ({"name": named, "path": model if "/" in model else ""},), "default_model": named}
-    settings = _settings(config, home, port, **flags)
+    settings = read_settings(config, home, port, **flags)
     options["model"] = settings.default_model
     recordings = plan(files, out)
 
@@ -274,9 +258,7 @@ def watch(
     ] = None,
     interval_s: Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="Take what is there and end.")] = False,
-    config: ConfigOption = None,
-    home: HomeOption = None,
-    url: UrlOption = None,
+    cluster: ClusterTarget = USUAL_CLUSTER,
 ) -> None:
     """Submit every recording that appears in a folder, until Ctrl-C.
 
@@ -285,7 +267,7 @@ def watch(
     """
     from cluster.client.watch_folder import Watcher
 
-    endpoint, wanted, fields = _endpoint(config, home, url), pairs_of(option, options), pairs_of(field)
+    endpoint, wanted, fields = cluster.endpoint(), pairs_of(option, options), pairs_of(field)
 
     async def run() -> None:
         async with Client(endpoint) as client:
@@ -312,7 +294,7 @@ def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOptio
 
     table = Table("", "subject", "finding", "what to do")
     marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red]"}
-    findings = list(examine(_settings(config, home, port)))
+    findings = list(examine(read_settings(config, home, port)))
     for finding in findings:
         table.add_row(marks[finding.status], finding.subject, escape(finding.detail), escape(finding.mend))
     console.print(table)
@@ -326,30 +308,19 @@ def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOptio
 @config_app.command("show")
 def config_show(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
     """Print the resolved settings as YAML, secrets masked."""
-    values = _settings(config, home, port).model_dump(mode="json")
+    values = read_settings(config, home, port).model_dump(mode="json")
     typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
 
 
 @config_app.command("serve")
-def config_serve(config: ConfigOption = None, home: HomeOption = None) -> None:
+def config_serve(home: HomeTarget = USUAL_HOME) -> None:
     """Print the settings as the file that `serve deploy` and KubeRay's `serveConfigV2` take, without secrets."""
     from cluster.serve.config_file import serve_yaml
 
-    typer.echo(serve_yaml(_settings(config, home)), nl=False)
+    typer.echo(serve_yaml(home.settings()), nl=False)
 
 
 # Small parts
-
-
-def _endpoint(config: Path | None, home: Path | None, url: str | None) -> str:
-    if url:
-        return url.rstrip("/")
-    from cluster.lifecycle.running_cluster import find_running
-
-    running = find_running(_settings(config, home))
-    if running is None:
-        raise ConfigurationError("No cluster of this home runs: start one with `meetmemo up`, or name one with --url.")
-    return running.url
 
 
 @contextlib.contextmanager
@@ -372,23 +343,14 @@ def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
         yield settings.url
 
 
-def _ask(endpoint: str, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-    async def ask() -> dict[str, Any]:
-        async with Client(endpoint) as client:
-            answer: dict[str, Any] = await getattr(client, method)(*arguments, **options)
-            return answer
-
-    return asyncio.run(ask())
-
-
-app.add_typer(jobs_app(_ask, _endpoint, console), name="jobs")
-models = models_app(_settings, console)
+app.add_typer(jobs_app(console), name="jobs")
+models = models_app(console)
 app.add_typer(models, name="models")
-app.add_typer(batch_app(_ask, _endpoint, console), name="batch")
-add_report(app, _settings, console)
-add_canary(models, _settings, _endpoint, console)
-add_tune(models, _settings, console)
-app.add_typer(quarantine_app(_ask, _endpoint, console), name="quarantine")
-app.add_typer(keys_app(_settings, console), name="keys")
-app.add_typer(minutes_app(_ask, _endpoint, console), name="minutes")
-app.add_typer(webhooks_app(_ask, _endpoint, console), name="webhooks")
+app.add_typer(batch_app(console), name="batch")
+add_report(app, console)
+add_canary(models, console)
+add_tune(models, console)
+app.add_typer(quarantine_app(console), name="quarantine")
+app.add_typer(keys_app(console), name="keys")
+app.add_typer(minutes_app(console), name="minutes")
+app.add_typer(webhooks_app(console), name="webhooks")

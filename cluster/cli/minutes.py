@@ -2,43 +2,34 @@
 
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cluster.cli.option_flags import SHORT_FLAGS, takes_options
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JobArgument, UrlOption
+from cluster.cli.options import JobArgument
+from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from deployments.schemas.options import MinutesOverrides
 
 SHORT_OVERRIDES = {**SHORT_FLAGS, "minutes": "--writer", "minutes_language": "--language"}
 
 
-def minutes_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
+def minutes_app(console: Console) -> Group:
     """Build the sub-commands."""
-    app = typer.Typer(no_args_is_help=True, help="Minutes: write them anew; show and resume those that wait.")
+    app = Group(help="Minutes: write them anew; show and resume those that wait.")
 
-    def rewrite(
-        *,
-        job_id: JobArgument,
-        options: dict[str, Any],
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
-    ) -> None:
+    def rewrite(*, job_id: JobArgument, options: dict[str, Any], cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Write a job's minutes anew, from the same transcript, as a new job; the earlier ones stay."""
-        job = ask(endpoint(config, home, url), "rewrite", job_id, options)
+        job = cluster.ask("rewrite", job_id, options)
         console.print(f"{job['id']}: writes them; `meetmemo jobs results {job['id']}` fetches them.", soft_wrap=True)
 
     app.command("rewrite")(takes_options(rewrite, MinutesOverrides, SHORT_OVERRIDES))
 
     @app.command("versions")
-    def versions(
-        job_id: JobArgument, config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None
-    ) -> None:
+    def versions(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """List the versions of a recording's minutes, oldest first."""
         table = Table("job", "state", "minutes", "writer", "model", "cost", "created")
-        for job in ask(endpoint(config, home, url), "minutes_versions", job_id)["versions"]:
+        for job in cluster.ask("minutes_versions", job_id)["versions"]:
             minutes = job["minutes"] or {}
             usage = minutes.get("usage")
             table.add_row(
@@ -53,14 +44,14 @@ def minutes_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
         console.print(table)
 
     @app.command("parked")
-    def parked(config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+    def parked(cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Show how many jobs wait for their minutes, and why."""
-        show(ask(endpoint(config, home, url), "parked_minutes"))
+        show(cluster.ask("parked_minutes"))
 
     @app.command("resume")
-    def resume(config: ConfigOption = None, home: HomeOption = None, url: UrlOption = None) -> None:
+    def resume(cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Have parked minutes written now: the language model works again, or its budget is larger."""
-        show(ask(endpoint(config, home, url), "parked_minutes", resume=True))
+        show(cluster.ask("parked_minutes", resume=True))
 
     def show(found: dict[str, Any]) -> None:
         console.print(f"{found['parked']} jobs wait for their minutes.")

@@ -8,23 +8,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, JobArgument, UrlOption
+from cluster.cli.options import JobArgument, JsonOption
+from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 
 
-def quarantine_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
+def quarantine_app(console: Console) -> Group:
     """Build the sub-commands."""
-    app = typer.Typer(no_args_is_help=True, help="Chunks that were given up: list them, decode them again.")
+    app = Group(help="Chunks that were given up: list them, decode them again.")
 
     @app.command("list")
     def list_chunks(
         limit: Annotated[int, typer.Option(min=1, max=1000, help="Jobs to show at most.")] = 100,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+        cluster: ClusterTarget = USUAL_CLUSTER,
+        as_json: JsonOption = False,
     ) -> None:
         """List the chunks in quarantine, those of the newest jobs first."""
-        found = ask(endpoint(config, home, url), "quarantine", limit)
+        found = cluster.ask("quarantine", limit)
         if as_json:
             console.print_json(json.dumps(found))
             return
@@ -45,12 +44,10 @@ def quarantine_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Type
     def replay(
         job_id: JobArgument,
         chunks: Annotated[list[int] | None, typer.Argument(help="Chunks to decode again; default: all.")] = None,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Decode a job's chunks in quarantine again, as a new job that takes everything else from the old one."""
-        job = ask(endpoint(config, home, url), "replay", job_id, chunks or [])
+        job = cluster.ask("replay", job_id, chunks or [])
         console.print(f"{job['id']}: decodes them again; `meetmemo jobs show {job['id']}` tells how it goes.")
 
     return app

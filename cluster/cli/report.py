@@ -1,10 +1,9 @@
 """The command ``meetmemo report``."""
 
 import json
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,14 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cluster.cli.options import JsonOption
+from cluster.cli.target import USUAL_HOME, Group, HomeTarget
 from cluster.cli.usage_report import Account, GroupBy, account, costs_since, since
-from cluster.settings.settings import Settings
 from pipelines.ledger.open import connect_ledger
 
 
-def add_report(
-    app: typer.Typer, read_settings: Callable[[Path | None, Path | None], Settings], console: Console
-) -> None:
+def add_report(app: Group, console: Console) -> None:
     """Add the command to the program."""
 
     @app.command()
@@ -28,22 +26,16 @@ def add_report(
             str, typer.Option("--since", help="First day, such as 2026-11-01, or how long ago: 36h, 7d, 2w.")
         ] = "30d",
         by: Annotated[GroupBy, typer.Option(help="What to sum by.")] = "tenant",
-        config: Annotated[
-            Path | None, typer.Option("--config", "-c", envvar="MEETMEMO_CONFIG", dir_okay=False, help="Settings.")
-        ] = None,
-        home: Annotated[Path | None, typer.Option("--home", help="Folder of the ledger (MEETMEMO_HOME).")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+        home: HomeTarget = USUAL_HOME,
+        as_json: JsonOption = False,
     ) -> None:
         """Sum what ended jobs took: audio, device and processor time, bytes, tokens, money. Reads the ledger itself.
 
         Jobs that were purged, or whose retention is over, are counted as well: their figures stay.
         """
         begin = since(period, datetime.now(UTC))
-        ledger = connect_ledger(read_settings(config, home).ledger_url)
-        try:
+        with closing(connect_ledger(home.settings().ledger_url)) as ledger:
             accounts = account(costs_since(ledger, begin.timestamp()), by)
-        finally:
-            ledger.close()
         if as_json:
             rows = [asdict(entry) for entry in accounts]
             typer.echo(json.dumps({"since": begin.isoformat(timespec="seconds"), "by": by, "accounts": rows}))

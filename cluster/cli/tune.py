@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.cli.options import ConfigOption, HomeOption, ReadSettings
+from cluster.cli.target import USUAL_HOME, Group, HomeTarget
 from cluster.serve.engine_share import share_of
 from cluster.settings.sections import ModelSettings
 from pipelines.errors import EmptyAudio
@@ -20,7 +20,7 @@ LONGEST_S = 24 * 3600.0  # only as much is read as the rows need
 MAX_ROWS = 256
 
 
-def add_tune(app: typer.Typer, read_settings: ReadSettings, console: Console) -> None:
+def add_tune(app: Group, console: Console) -> None:
     """Add the command to those about models."""
 
     @app.command("tune")
@@ -28,14 +28,13 @@ def add_tune(app: typer.Typer, read_settings: ReadSettings, console: Console) ->
         name: Annotated[str, typer.Argument(help="A model from `meetmemo models list`, or a folder.")],
         recording: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Speech of the usual kind.")],
         seconds: Annotated[float, typer.Option(min=1, help="How long to try, loading apart.")] = 60.0,
-        config: ConfigOption = None,
-        home: HomeOption = None,
+        home: HomeTarget = USUAL_HOME,
     ) -> None:
         """Try batches of more and more rows of a recording; the machine should do nothing else meanwhile."""
         from pipelines.whisper.batch_size_probe import SIZES, best_size, try_sizes
         from pipelines.whisper.engine import WhisperEngine
 
-        settings = read_settings(config, home)
+        settings = home.settings()
         files = resolve(name, settings.models_dir)
         n_gpus, n_cores = sum(device.kind == "cuda" for device in find_devices()), usable_cores()
         model = ModelSettings(name=files.name, batch_size=SIZES[-1])

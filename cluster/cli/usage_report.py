@@ -11,10 +11,9 @@ from pipelines.jobs.costs import JobCost
 from pipelines.jobs.job import JobState
 from pipelines.jobs.usage import JobUsage
 from pipelines.ledger.job_filter import JobFilter
-from pipelines.ledger.protocol import Ledger
+from pipelines.ledger.protocol import Ledger, all_jobs
 
 GroupBy = Literal["tenant", "model"]
-_PAGE = 500
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -73,10 +72,4 @@ def costs_since(ledger: Ledger, since_s: float) -> Iterator[JobCost]:
     """Yield what ended jobs took, also deleted ones, of those created at or after that time (Unix seconds). Blocks."""
     yield from ledger.costs_of_deleted(since_s)
     ended = JobFilter(states=frozenset(state for state in JobState if state.final), created_from_s=since_s)
-    after = None
-    while True:
-        page = ledger.list(None, ended, limit=_PAGE, after=after)
-        yield from map(JobCost.of, page.jobs)
-        after = page.next_cursor
-        if after is None:
-            return
+    yield from map(JobCost.of, all_jobs(ledger, None, ended))

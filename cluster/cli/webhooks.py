@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.cli.options import Ask, ConfigOption, Endpoint, HomeOption, UrlOption
+from cluster.cli.options import JsonOption
+from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 
 
-def webhooks_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
+def webhooks_app(console: Console) -> Group:
     """Build the sub-commands."""
-    app = typer.Typer(no_args_is_help=True, help="Webhooks and e-mails about jobs: their log, telling it again.")
+    app = Group(help="Webhooks and e-mails about jobs: their log, telling it again.")
 
     @app.command("list")
     def list_deliveries(
@@ -22,14 +23,12 @@ def webhooks_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
             list[str] | None, typer.Option(help="pending, delivered, failed or disabled; may be repeated.")
         ] = None,
         limit: Annotated[int, typer.Option(min=1, max=1000, help="Deliveries to show at most.")] = 100,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+        cluster: ClusterTarget = USUAL_CLUSTER,
+        as_json: JsonOption = False,
     ) -> None:
         """List deliveries: the newest of all jobs, or one job's with the log of their attempts."""
         params = {} if job_id else {"state": state or [], "limit": limit}
-        found = ask(endpoint(config, home, url), "deliveries", job_id, params)
+        found = cluster.ask("deliveries", job_id, params)
         if as_json:
             console.print_json(json.dumps(found))
             return
@@ -57,19 +56,16 @@ def webhooks_app(ask: Ask, endpoint: Endpoint, console: Console) -> typer.Typer:
         failed: Annotated[
             bool, typer.Option("--failed", help="All failed and disabled ones of all jobs, up to 1000.")
         ] = False,
-        config: ConfigOption = None,
-        home: HomeOption = None,
-        url: UrlOption = None,
+        cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
         """Deliver again, under the same id: the receiver was down for days, or lost something."""
         if failed == (job_id is not None):
             raise typer.BadParameter("name a job, or --failed")
-        where = endpoint(config, home, url)
         params = {"state": ["failed", "disabled"], "limit": 1000} if failed else {}
-        found = ask(where, "deliveries", job_id, params)["deliveries"]
+        found = cluster.ask("deliveries", job_id, params)["deliveries"]
         chosen = [one for one in found if delivery_id in (None, one["id"])]
         for delivery in chosen:
-            ask(where, "redeliver", delivery["job_id"], delivery["id"])
+            cluster.ask("redeliver", delivery["job_id"], delivery["id"])
             console.print(f"{delivery['id']}: due now")
         if not chosen:
             console.print("There is nothing to deliver again.")

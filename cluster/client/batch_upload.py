@@ -36,7 +36,7 @@ def recordings_in(folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class BatchPlan:
     """The request that creates a batch: a JSON body, or a manifest with query parameters; idempotent by ``key``."""
 
     key: str
@@ -45,14 +45,14 @@ class Plan:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> Plan:
+def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> BatchPlan:
     """Plan a batch of a folder, a manifest or a prefix of a bucket; the same again is the same batch.
 
     Raises `ConfigurationError`.
     """
     if source.startswith("s3://"):
         body = {"name": source, "options": options, "dry_run": dry_run, "prefix": source}
-        return Plan(key=f"prefix-{_digest(body)}", body=body)
+        return BatchPlan(key=f"prefix-{_digest(body)}", body=body)
     path = Path(source)
     if path.is_dir():
         if dry_run:
@@ -62,10 +62,10 @@ def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> Plan:
         raise ConfigurationError(f"There is no file or folder {source}.")
     params = {"name": path.name, "dry_run": str(dry_run).lower(), **options}
     content = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Plan(key=f"manifest-{_digest([content, params])}", manifest=path, params=params)
+    return BatchPlan(key=f"manifest-{_digest([content, params])}", manifest=path, params=params)
 
 
-def _folder(folder: Path, options: dict[str, Any]) -> Plan:
+def _folder(folder: Path, options: dict[str, Any]) -> BatchPlan:
     """Upload a folder's recordings one by one, each into its entry."""
     names = {_name(folder, path): path for path in recordings_in(folder)}
     if not names:
@@ -73,7 +73,7 @@ def _folder(folder: Path, options: dict[str, Any]) -> Plan:
     entries = [{"filename": path.name, "custom_id": name} for name, path in names.items()]
     body = {"name": folder.absolute().name, "options": options, "entries": entries}
     state = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in names.items()]
-    return Plan(key=f"folder-{_digest([body, str(folder.absolute()), state])}", body=body)
+    return BatchPlan(key=f"folder-{_digest([body, str(folder.absolute()), state])}", body=body)
 
 
 def _name(folder: Path, path: Path) -> str:
@@ -84,7 +84,7 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-async def submit(client: Client, planned: Plan) -> dict[str, Any]:
+async def submit(client: Client, planned: BatchPlan) -> dict[str, Any]:
     """Send a plan; return the batch."""
     if planned.manifest is not None:
         return await client.submit_manifest(planned.manifest, planned.params, planned.key)

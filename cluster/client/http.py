@@ -23,12 +23,8 @@ class ApiError(MeetMemoError):
 
     def __init__(self, detail: str, reason: str = Reason.INTERNAL, status: int = 0) -> None:
         super().__init__(detail, reason, status)
-        self.detail = detail
         self.code = reason
         self.status = status
-
-    def __str__(self) -> str:
-        return self.detail
 
 
 class Client:

@@ -35,6 +35,11 @@ class Finding:
     mend: str = ""
 
 
+def _judged(subject: str, detail: str, *, fault: bool, mend: str, status: Literal["note", "bad"] = "bad") -> Finding:
+    """Return a finding that is ok unless there is a ``fault``, and then has a status and says how to mend it."""
+    return Finding(subject=subject, status=status if fault else "ok", detail=detail, mend=mend if fault else "")
+
+
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything a cluster of these settings needs; one finding after the other, none raises."""
     yield _python()
@@ -62,41 +67,29 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    good = sys.version_info >= (3, 11)
-    return Finding(
-        subject="Python", status="ok" if good else "bad", detail=version, mend="" if good else "Install Python 3.11."
-    )
+    return _judged("Python", version, fault=sys.version_info < (3, 11), mend="Install Python 3.11.")
 
 
 def _cores() -> Finding:
     n_cores = usable_cores()
-    few = n_cores < 2
-    return Finding(
-        subject="CPU cores",
-        status="note" if few else "ok",
-        detail=str(n_cores),
-        mend="Two or more keep decoding and transcription apart." if few else "",
-    )
+    mend = "Two or more keep decoding and transcription apart."
+    return _judged("CPU cores", str(n_cores), fault=n_cores < 2, status="note", mend=mend)
 
 
 def _memory() -> Finding:
     gib = memory_limit_bytes() / GIB
-    low = gib < 4
-    return Finding(
-        subject="memory",
-        status="bad" if low else "ok",
-        detail=f"{gib:.1f} GiB",
-        mend="A cluster with a small model wants 4 GiB, one with large-v3 on the CPU 8 GiB." if low else "",
-    )
+    mend = "A cluster with a small model wants 4 GiB, one with large-v3 on the CPU 8 GiB."
+    return _judged("memory", f"{gib:.1f} GiB", fault=gib < 4, mend=mend)
 
 
 def _system_call_filter() -> Finding:
     kept = is_supported()
-    return Finding(
-        subject="system call filter",
-        status="ok" if kept else "note",
-        detail="the kernel keeps decoders from other processes" if kept else "the kernel has none for decoders",
-        mend="" if kept else "Run each cluster as a user of its own, on Linux with seccomp (x86-64 or ARM64).",
+    return _judged(
+        "system call filter",
+        "the kernel keeps decoders from other processes" if kept else "the kernel has none for decoders",
+        fault=not kept,
+        status="note",
+        mend="Run each cluster as a user of its own, on Linux with seccomp (x86-64 or ARM64).",
     )
 
 
@@ -155,12 +148,9 @@ def _conditional_writes(settings: Settings) -> Iterator[Finding]:
         kept = open_store(settings.store_url).conditional_writes()
     except MeetMemoError:
         return
-    yield Finding(
-        subject="conditional writes",
-        status="ok" if kept else "note",
-        detail="the store keeps them" if kept else "the store ignores them",
-        mend="" if kept else "Do not start two clusters at once that share this store.",
-    )
+    detail = "the store keeps them" if kept else "the store ignores them"
+    mend = "Do not start two clusters at once that share this store."
+    yield _judged("conditional writes", detail, fault=not kept, status="note", mend=mend)
 
 
 def _disk(settings: Settings) -> Finding:
@@ -168,13 +158,8 @@ def _disk(settings: Settings) -> Finding:
     while not folder.exists():
         folder = folder.parent
     gib = shutil.disk_usage(folder).free / GIB
-    low = gib < 5
-    return Finding(
-        subject="disk",
-        status="bad" if low else "ok",
-        detail=f"{gib:.0f} GiB free under {folder}",
-        mend="An hour of audio in work takes 115 MB per channel; free some space or set MEETMEMO_HOME." if low else "",
-    )
+    mend = "An hour of audio in work takes 115 MB per channel; free some space or set MEETMEMO_HOME."
+    return _judged("disk", f"{gib:.0f} GiB free under {folder}", fault=gib < 5, mend=mend)
 
 
 def _port(settings: Settings, running: RunningCluster | None) -> Finding:
@@ -182,26 +167,17 @@ def _port(settings: Settings, running: RunningCluster | None) -> Finding:
         return Finding(subject="port", status="ok", detail=f"in use by this home's cluster, {running.url}")
     with socket.socket() as probe:
         taken = probe.connect_ex((settings.http.host, settings.http.port)) == 0
-    return Finding(
-        subject="port",
-        status="bad" if taken else "ok",
-        detail=f"{settings.http.host}:{settings.http.port} is {'taken by another program' if taken else 'free'}",
-        mend="Choose another with --port or MEETMEMO_HTTP__PORT." if taken else "",
-    )
+    detail = f"{settings.http.host}:{settings.http.port} is {'taken by another program' if taken else 'free'}"
+    return _judged("port", detail, fault=taken, mend="Choose another with --port or MEETMEMO_HTTP__PORT.")
 
 
 def _files(settings: Settings) -> Finding:
     """Return the home and what lies in it, which other users of this machine must not read."""
     found = open_to_others(settings)
-    if not found:
-        return Finding(subject="files", status="ok", detail=f"{settings.home} is closed to other users")
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return Finding(
-        subject="files",
-        status="bad",
-        detail=f"other users may read {found[0]}{more}",
-        mend=f"`meetmemo up` closes what is its user's; else: chmod -R go= {settings.home}",
-    )
+    detail = f"other users may read {found[0]}{more}" if found else f"{settings.home} is closed to other users"
+    mend = f"`meetmemo up` closes what is its user's; else: chmod -R go= {settings.home}"
+    return _judged("files", detail, fault=bool(found), mend=mend)
 
 
 def _proxy_folders(settings: Settings) -> Iterator[Finding]:
@@ -212,12 +188,9 @@ def _proxy_folders(settings: Settings) -> Iterator[Finding]:
     folders = [folder for folder in folders if folder.exists()]
     exposed = [folder for folder in folders if folder.stat().st_mode & OTHERS]
     for folder in exposed:
-        yield Finding(
-            subject="HAProxy",
-            status="bad",
-            detail=f"other users may enter {folder}, where its control socket is",
-            mend=f"Set {SOCKET} and its like (docs/operations.md) to a closed folder where Ray is started.",
-        )
+        detail = f"other users may enter {folder}, where its control socket is"
+        mend = f"Set {SOCKET} and its like (docs/operations.md) to a closed folder where Ray is started."
+        yield _judged("HAProxy", detail, fault=True, mend=mend)
     if folders and not exposed:
         yield Finding(subject="HAProxy", status="ok", detail="its files are closed to other users")
 
@@ -225,22 +198,18 @@ def _proxy_folders(settings: Settings) -> Iterator[Finding]:
 def _listeners(settings: Settings, running: RunningCluster) -> Finding:
     """Return what the running cluster listens on beyond the loopback interface, its endpoint aside."""
     if settings.ray.address:
-        return Finding(
-            subject="listeners",
-            status="note",
-            detail="nodes of a cluster listen on their network for each other",
-            mend="Let only nodes reach Ray's ports, and set RAY_AUTH_MODE=token on all of them.",
-        )
+        detail = "nodes of a cluster listen on their network for each other"
+        mend = "Let only nodes reach Ray's ports, and set RAY_AUTH_MODE=token on all of them."
+        return _judged("listeners", detail, fault=True, status="note", mend=mend)
     beyond = [
         str(found)
         for found in listeners({running.pid, *members(settings.home)})
         if not found.on_loopback and found.port != settings.http.port
     ]
-    return Finding(
-        subject="listeners",
-        status="note" if beyond else "ok",
-        detail=f"beyond this machine: {', '.join(beyond)}" if beyond else "only the endpoint's port may be reached",
-        mend="Let nobody else reach these, or remove Ray's variables that open them from the environment."
-        if beyond
-        else "",
+    return _judged(
+        "listeners",
+        f"beyond this machine: {', '.join(beyond)}" if beyond else "only the endpoint's port may be reached",
+        fault=bool(beyond),
+        status="note",
+        mend="Let nobody else reach these, or remove Ray's variables that open them from the environment.",
     )

@@ -22,6 +22,12 @@ USE_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 FALLBACK_PORT = "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"
 REPLICA_PORTS = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
 N_REPLICA_PORTS = 100
+PROXY_READY_TIMEOUT = "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"
+PROXY_READY_TIMEOUT_S = 60.0
+"""How long a proxy may take to start: as long as Serve waits for it at its start, instead of Ray's 5 s.
+
+Ray kills a proxy that takes longer, and the start of Serve, which waits for that very one, fails.
+"""
 
 
 def check_port(settings: Settings) -> None:
@@ -69,6 +75,7 @@ def prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
     # A replica that fails its health check hangs or is fenced: waiting for its grace period would only hold its place.
     os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
+    os.environ.setdefault(PROXY_READY_TIMEOUT, str(PROXY_READY_TIMEOUT_S))
     os.environ.setdefault(USE_HAPROXY, "1" if settings.http.haproxy else "0")
     # At Ray's fixed port a second cluster on the same machine would get requests of the first: what stands in while no
     # replica is known shares its port with that of every other cluster.

@@ -57,10 +57,7 @@ def find_running(settings: Settings) -> RunningCluster | None:
 def write_state(settings: Settings) -> None:
     """Name this process as the home's cluster."""
     state = RunningCluster(
-        pid=os.getpid(),
-        url=settings.url,
-        log=str(settings.run_dir / "cluster.log"),
-        started=started_at(os.getpid()),
+        pid=os.getpid(), url=settings.url, log=str(settings.run_dir / "cluster.log"), started=started_at(os.getpid())
     )
     write_atomic(_state_file(settings), json.dumps(asdict(state)))
 

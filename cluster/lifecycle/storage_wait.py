@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from cluster.settings.settings import Settings
 from pipelines.backoff import Backoff
@@ -24,15 +25,12 @@ def wait_for_storage(
     said = ""
     for n_failures in itertools.count(1):
         try:
-            ledger = connect_ledger(settings.ledger_url)
-            try:
+            with closing(connect_ledger(settings.ledger_url)) as ledger:
                 ledger.migrate()
                 ledger.check()
                 store = open_store(settings.store_url)
                 store.check()
                 _claim(store, ledger.identity(), say)
-            finally:
-                ledger.close()
         except (LedgerUnavailable, StoreUnavailable) as error:
             if str(error) != said:
                 said = str(error)

@@ -125,8 +125,5 @@ def check_authentication(settings: Settings, say: Callable[[str], None]) -> None
 
 def _end_drain(settings: Settings) -> None:
     """Take the ledger out of drain mode: a cluster that starts begins jobs, whatever mode its predecessor was in."""
-    ledger = connect_ledger(settings.ledger_url)
-    try:
+    with contextlib.closing(connect_ledger(settings.ledger_url)) as ledger:
         ledger.set_drain_mode(DrainMode.OFF)
-    finally:
-        ledger.close()

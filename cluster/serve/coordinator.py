@@ -12,12 +12,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from cluster.serve.config_file import APP_NAME
-from cluster.serve.deployment_versions import (
-    COORDINATOR,
-    CoordinatorTuning,
-    scale_to_zero_models,
-    transcriber_name,
-)
+from cluster.serve.deployment_versions import COORDINATOR, CoordinatorTuning, scale_to_zero_models, transcriber_name
 from cluster.serve.engine_share import EngineShare, live_jobs
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings

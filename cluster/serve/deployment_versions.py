@@ -94,7 +94,7 @@ def transcriber_name(model: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class DeploymentPlan:
     """By deployment: the version that replaces its replicas when it changes, and the ``user_config`` that does not."""
 
     versions: Mapping[str, str]
@@ -111,7 +111,7 @@ class Changes:
     removed: tuple[str, ...]
 
     @classmethod
-    def between(cls, before: Plan, after: Plan) -> "Changes":
+    def between(cls, before: DeploymentPlan, after: DeploymentPlan) -> "Changes":
         """Compare two plans."""
         kept = sorted(set(before.versions) & set(after.versions))
         replaced = tuple(name for name in kept if before.versions[name] != after.versions[name])
@@ -127,7 +127,7 @@ class Changes:
         return "; ".join(f"{word}: {', '.join(names)}" for word, names in words.items() if names) or "nothing changes"
 
 
-def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
+def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> DeploymentPlan:
     """Return what the settings make of each deployment; ``shares`` by model."""
     versions = {name: _hash(_frozen(settings, not_read)) for name, not_read in _NOT_READ.items()}
     limits = LimitTuning(limits=settings.limits)
@@ -146,7 +146,9 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Plan:
         name, share = transcriber_name(model.name), shares[model.name]
         versions[name] = _transcriber_version(settings, model, share)
         tunings[name] = TranscriberTuning(batch_size=share.batch_size, most_rows=share.most_rows)
-    return Plan(versions=versions, tunings={name: tuning.model_dump(mode="json") for name, tuning in tunings.items()})
+    return DeploymentPlan(
+        versions=versions, tunings={name: tuning.model_dump(mode="json") for name, tuning in tunings.items()}
+    )
 
 
 def _transcriber_version(settings: Settings, model: ModelSettings, share: EngineShare) -> str:

@@ -71,6 +71,7 @@ class EngineShare:
             device_index=0,
             compute_type=choose_compute_type(kind, 0, model.compute_type),
             encoder=model.encoder,
+            pooling=model.encoder_pooling,
             batch_size=self.batch_size,
             intra_threads=max(1, self.threads // self.decode_slots),
             inter_threads=self.decode_slots,

@@ -17,6 +17,7 @@ from cluster.wiring.twilio import twilio_accounts
 from deployments.handles import CoordinatorHandle
 from deployments.http.app import Ingestion
 from deployments.http.config import ApiConfig, ApiServices
+from deployments.intake.job_policy import JobPolicy
 from pipelines.ledger.open import connect_keys, connect_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.open import open_store
@@ -39,19 +40,21 @@ class IngestionReplica(Ingestion):
                 batches=SqlBatches(settings.ledger_url),
             ),
             ApiConfig(
-                models=tuple(model.name for model in settings.models),
-                default_model=settings.first_model,
-                profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
+                policy=JobPolicy(
+                    models=tuple(model.name for model in settings.models),
+                    default_model=settings.first_model,
+                    profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
+                    llm_configured=settings.llm_configured,
+                    keeps_audio=settings.retention.audio_days > 0,
+                    styles=settings.minutes.styles,
+                    vocabularies=settings.vocabulary,
+                    reuse=settings.reuse,
+                    webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
+                    mail_domains=mail_domains(settings),
+                ),
                 limits=ingestion_limits(settings),
-                llm_configured=settings.llm_configured,
-                keeps_audio=settings.retention.audio_days > 0,
-                styles=settings.minutes.styles,
                 usd_per_audio_hour=settings.usd_per_audio_hour,
-                vocabularies=settings.vocabulary,
                 twilio=twilio_accounts(settings),
-                reuse=settings.reuse,
-                webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
-                mail_domains=mail_domains(settings),
                 public_url=settings.http.public_url,
                 version=__version__,
                 cors_origins=settings.http.cors_origins,

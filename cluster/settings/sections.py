@@ -105,8 +105,11 @@ class ModelSettings(Section):
     compute_type: str = Field(default="auto", description="CTranslate2's number format, such as int8 or float16")
     encoder: EncoderName = Field(
         default="auto",
-        description="what computes the encoder; auto: ctranslate2, or with long windows what a replica finds faster",
+        description="what computes the encoder; auto: the fastest that hears no worse, found once on each machine",
     )
+    encoder_pooling: Annotated[
+        int, Field(ge=0, le=3, description="encoder steps averaged to one; 0: found with the encoder, 1: none")
+    ] = 0
     batch_size: Annotated[
         int, Field(ge=0, le=512, description="rows at once; 0: 16 on a CPU, on a GPU found while working")
     ] = 0

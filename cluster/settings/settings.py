@@ -177,9 +177,7 @@ class Settings(Section):
 
 
 def load_settings(
-    path: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    flags: Mapping[str, Any] | None = None,
+    path: Path | None = None, env: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
 ) -> Settings:
     """Read the settings; see the module's docstring for the order. Raises `ConfigurationError`, all mistakes named.
 

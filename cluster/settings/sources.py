@@ -15,10 +15,11 @@ MARK = "MEETMEMO_CLUSTER_OF"
 """The variable in which every process of a cluster carries its home."""
 
 VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
-_NO_SETTINGS = {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")} | {
-    MARK,
-    VENV,
-}
+CONFIG, URL = "MEETMEMO_CONFIG", "MEETMEMO_URL"  # options of the command line
+_NO_SETTINGS = frozenset(
+    {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
+    | {MARK, VENV, CONFIG, URL}
+)
 
 
 def process_environment() -> dict[str, str]:

@@ -93,6 +93,7 @@ def stitch_job(
         languages=_votes(votes, results, spans),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
         speakers=job.options.speakers,
+        with_words=job.options.word_timestamps,
     )
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")

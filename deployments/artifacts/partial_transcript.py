@@ -66,6 +66,7 @@ class PartialTranscript:
                 duration_s=span.end / SAMPLE_RATE,
                 n_channels=self._n_channels,
                 speakers=self._job.options.speakers,
+                with_words=self._job.options.word_timestamps,
             )
             self._stitched.add(span.index)
             self._reached[span.channel] = span.end

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -14,42 +15,33 @@ from pipelines.ledger.batch_book import BatchRepository
 log = structlog.get_logger()
 
 
+@dataclass(kw_only=True)
 class BatchFeeder:
     """Probes entries of batches and creates their jobs: up to ``per_batch`` live jobs of each, ``probes`` at once."""
 
-    def __init__(
-        self,
-        *,
-        book: BatchRepository,
-        segmenter: SegmenterPort,
-        leader: LeaderLease,
-        new_id: Callable[[], str],
-        per_batch: int,
-        probes: int = 4,
-    ) -> None:
-        self._book = book
-        self._segmenter = segmenter
-        self._leader = leader
-        self._new_id = new_id
-        self.per_batch = per_batch
-        self._probes = probes
+    book: BatchRepository
+    segmenter: SegmenterPort
+    leader: LeaderLease
+    new_id: Callable[[], str]
+    per_batch: int
+    probes: int = 4
 
     def create_jobs(self) -> int:
         """Make jobs of pending entries; return how many. Blocks. Raises `Fenced`, `LedgerUnavailable`."""
-        n_made = self._book.create_jobs(self._leader.lease, self.per_batch, self._new_id)
+        n_made = self.book.create_jobs(self.leader.lease, self.per_batch, self.new_id)
         if n_made:
             log.info("batch jobs made", action="batch_fed", n_jobs=n_made)
         return n_made
 
     async def probe(self) -> int:
         """Look at the next recordings of dry runs; return how many. Raises `LedgerUnavailable`."""
-        waiting = await asyncio.to_thread(self._book.to_probe, self._probes)
+        waiting = await asyncio.to_thread(self.book.to_probe, self.probes)
         await asyncio.gather(*(self._probe(batch, entry) for batch, entry in waiting))
         return len(waiting)
 
     async def _probe(self, batch: Batch, entry: Entry) -> None:
         try:
-            probe = await self._segmenter.probe(batch.tenant, entry.source)
+            probe = await self.segmenter.probe(batch.tenant, entry.source)
         except MeetMemoError as error:
             probe = Probe(audio_s=None, detail=f"{error.reason}: {error}")
-        await asyncio.to_thread(self._book.probed, batch.id, entry.seq, probe)
+        await asyncio.to_thread(self.book.probed, batch.id, entry.seq, probe)

@@ -239,6 +239,10 @@ class Coordinator:
         """Return what happened to a job since this Coordinator started, and why; empty if it remembers nothing."""
         return self._runners.stories.of(job_id)
 
+    async def forget(self, job_id: str) -> None:
+        """Forget the story of a job that is erased."""
+        self._runners.stories.forget(job_id)
+
     async def metrics(self) -> bytes:
         """Return what is counted and measured here, in Prometheus' text format; raises `Fenced`."""
         return await self._metrics_snapshot.render(draining=self._draining)
@@ -329,7 +333,7 @@ class Coordinator:
     async def _housekeeping_loop(self) -> None:
         while True:
             try:
-                await asyncio.to_thread(
+                gone = await asyncio.to_thread(
                     enforce_retention,
                     self._ledger,
                     self._store,
@@ -337,6 +341,8 @@ class Coordinator:
                     now_s=time.time(),
                     book=self._batches,
                 )
+                for name in gone:  # ids of jobs among them
+                    self._runners.stories.forget(name)
             except MeetMemoError as error:
                 log.warning("housekeeping put off", action="sweep", error=str(error))
             await asyncio.sleep(self._options.housekeeping_interval_s)

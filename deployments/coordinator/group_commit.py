@@ -7,13 +7,13 @@ from pipelines.errors import Fenced, LedgerUnavailable
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import JobUpdate
 
-Outcome = Job | Exception
+WriteOutcome = Job | Exception
 
 
 class GroupCommit:
     """Writes what comes while a transaction is under way in the next one. Belongs to one event loop."""
 
-    def __init__(self, apply_many: Callable[[Sequence[JobUpdate]], Sequence[Outcome]]) -> None:
+    def __init__(self, apply_many: Callable[[Sequence[JobUpdate]], Sequence[WriteOutcome]]) -> None:
         """Take ``apply_many``, which blocks and returns per update the stored job or the error that concerns it."""
         self._apply_many = apply_many
         self._waiting: list[tuple[JobUpdate, asyncio.Future[Job]]] = []
@@ -47,7 +47,7 @@ class GroupCommit:
         finally:
             self._writing = None
 
-    async def _outcomes(self, updates: Sequence[JobUpdate]) -> Sequence[Outcome]:
+    async def _outcomes(self, updates: Sequence[JobUpdate]) -> Sequence[WriteOutcome]:
         try:
             return await asyncio.to_thread(self._apply_many, updates)
         except (Fenced, LedgerUnavailable) as error:

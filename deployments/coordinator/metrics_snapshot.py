@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from deployments.artifacts.parked_minutes import DeferredMinutes
 from deployments.artifacts.storage_retry import StorageRetry
@@ -20,39 +21,29 @@ PARKED_FRESH_S = 15.0
 """How long a count of deferred minutes is cached: it lists a part of the store."""
 
 
+@dataclass(kw_only=True)
 class MetricsSnapshot:
     """Looks at the Coordinator's parts; belongs to its event loop."""
 
-    def __init__(
-        self,
-        *,
-        counters: CoordinatorMetrics,
-        runners: JobRunners,
-        ledger: Ledger,
-        store: MeasuredStore,
-        storage_retry: StorageRetry,
-        count_replicas: Callable[[], Mapping[str, int]],
-        fence: Callable[[], int],
-    ) -> None:
-        self._counters = counters
-        self._runners = runners
-        self._ledger = ledger
-        self._store = store
-        self._storage_retry = storage_retry
-        self._count_replicas = count_replicas
-        self._fence = fence
-        self._n_parked: int | None = None
-        self._parked_until_s = 0.0  # monotonic
+    counters: CoordinatorMetrics
+    runners: JobRunners
+    ledger: Ledger
+    store: MeasuredStore
+    storage_retry: StorageRetry
+    count_replicas: Callable[[], Mapping[str, int]]
+    fence: Callable[[], int]
+    _n_parked: int | None = None
+    _parked_until_s: float = 0.0  # monotonic
 
     async def render(self, *, draining: bool) -> bytes:
         """Return one scrape, without the figures of an unavailable ledger or store."""
         queued: tuple[QueuedJobs, ...] | None
         try:
             async with asyncio.timeout(STORAGE_TIMEOUT_S):
-                queued = await asyncio.to_thread(self._ledger.queued_jobs)
+                queued = await asyncio.to_thread(self.ledger.queued_jobs)
         except (LedgerUnavailable, TimeoutError):
             queued = None
-        replicas = await asyncio.to_thread(self._count_replicas)
+        replicas = await asyncio.to_thread(self.count_replicas)
         snapshot = Snapshot(
             waiting=self._waiting(queued or (), time.time()),
             models={
@@ -62,27 +53,27 @@ class MetricsSnapshot:
                     leased_audio_s=dispatcher.leased_s,
                     info=dispatcher.replica,
                 )
-                for name, dispatcher in self._runners.dispatchers.items()
+                for name, dispatcher in self.runners.dispatchers.items()
             },
-            speed=self._runners.meter.speed,
-            fence=self._fence(),
-            ledger_ok=self._storage_retry.ledger_ok and queued is not None,
-            store_ok=self._storage_retry.store_ok,
+            speed=self.runners.meter.speed,
+            fence=self.fence(),
+            ledger_ok=self.storage_retry.ledger_ok and queued is not None,
+            store_ok=self.storage_retry.store_ok,
             draining=draining,
             n_parked=await self._count_parked(),
         )
-        self._counters.store_calls("coordinator", self._store.take_calls())
-        return self._counters.render() + render_snapshot(snapshot)
+        self.counters.store_calls("coordinator", self.store.take_calls())
+        return self.counters.render() + render_snapshot(snapshot)
 
     def _waiting(self, queued: tuple[QueuedJobs, ...], now_s: float) -> dict[tuple[str, str], WaitingWork]:
-        options = self._counters.options
-        found = {(kind, model): _Sums() for kind in options.classes for model in self._runners.dispatchers}
+        options = self.counters.options
+        found = {(kind, model): _Sums() for kind in options.classes for model in self.runners.dispatchers}
         for group in queued:
             sums = found.get((options.class_of(group.tenant), group.model))
             if sums is not None:  # else its model is gone, and it will fail as soon as it is begun
                 sums.n_queued += group.n_jobs
                 sums.see(group.oldest_created_at_s)
-        for run in self._runners.jobs.values():
+        for run in self.runners.jobs.values():
             sums = found.get((options.class_of(run.job.tenant), run.job.options.model))
             if sums is not None:
                 sums.n_live += 1
@@ -104,19 +95,20 @@ class MetricsSnapshot:
             self._parked_until_s = now_s + PARKED_FRESH_S
             try:
                 async with asyncio.timeout(STORAGE_TIMEOUT_S):
-                    self._n_parked = await asyncio.to_thread(DeferredMinutes(self._store).count)
+                    self._n_parked = await asyncio.to_thread(DeferredMinutes(self.store).count)
             except (StoreUnavailable, TimeoutError):
                 self._n_parked = None
         return self._n_parked
 
 
+@dataclass
 class _Sums:
     """Adds up the jobs of one class and model."""
 
-    def __init__(self) -> None:
-        self.n_queued = self.n_live = 0
-        self.backlog_s = 0.0
-        self.oldest_at_s: float | None = None
+    n_queued: int = 0
+    n_live: int = 0
+    backlog_s: float = 0.0
+    oldest_at_s: float | None = None
 
     def see(self, created_at_s: float) -> None:
         self.oldest_at_s = created_at_s if self.oldest_at_s is None else min(self.oldest_at_s, created_at_s)

@@ -37,9 +37,7 @@ class JobStories:
         """Add an entry to a job's story, now."""
         story = self._stories.setdefault(job_id, _Story())
         self._stories.move_to_end(job_id)
-        story.add(
-            StoryEntry(at_s=self._clock(), stimulus_id=stimulus_id, what=what, state=state, commands=commands),
-        )
+        story.add(StoryEntry(at_s=self._clock(), stimulus_id=stimulus_id, what=what, state=state, commands=commands))
         if len(self._stories) > MAX_JOBS:
             self._stories.popitem(last=False)
 

@@ -1,6 +1,7 @@
 """`TranscriptReuse`: finds the transcript that an earlier job of the same tenant made of the same content."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,26 +19,19 @@ from pipelines.storage.protocol import BlobStore
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, kw_only=True)
 class TranscriptReuse:
-    """Looks before a recording is cut; what is found is copied, so that each job stands alone."""
+    """Looks before a recording is cut; what is found is copied, so that each job stands alone.
 
-    def __init__(
-        self,
-        *,
-        job_store: JobStore,
-        store: BlobStore,
-        leader: LeaderLease,
-        storage_retry: StorageRetry,
-        profiles: Mapping[str, ModelProfile],
-        weights: Mapping[str, str],
-    ) -> None:
-        """Take the SHA-256 of each model's ``weights``; transcripts of a model without one are not reused."""
-        self._job_store = job_store
-        self._store = store
-        self._leader = leader
-        self._storage_retry = storage_retry
-        self._profiles = profiles
-        self._weights = weights
+    ``weights`` holds the SHA-256 of each model's; transcripts of a model without one are not reused.
+    """
+
+    job_store: JobStore
+    store: BlobStore
+    leader: LeaderLease
+    storage_retry: StorageRetry
+    profiles: Mapping[str, ModelProfile]
+    weights: Mapping[str, str]
 
     def key_of(self, job: Job) -> str:
         """Return the key under which others find the job's transcript; "" for one that is not all its own."""
@@ -45,7 +39,7 @@ class TranscriptReuse:
             return ""
         model = job.options.model
         return content_key(
-            job.source.sha256, job.options, self._weights.get(model, ""), self._profiles.get(model, ModelProfile())
+            job.source.sha256, job.options, self.weights.get(model, ""), self.profiles.get(model, ModelProfile())
         )
 
     async def take(self, job: Job) -> TranscriptReused | None:
@@ -56,12 +50,12 @@ class TranscriptReuse:
         key = self.key_of(job)
         if not (key and job.options.reuse) or job.options.keep_audio:
             return None
-        origin = await self._storage_retry.in_thread(self._job_store.same_content, job.tenant, key)
+        origin = await self.storage_retry.in_thread(self.job_store.same_content, job.tenant, key)
         if origin is None:
             return None
-        await self._storage_retry.repeat(self._leader.confirm)
+        await self.storage_retry.repeat(self.leader.confirm)
         try:
-            await self._storage_retry.in_thread(job_data.copy_transcript, self._store, job, origin.id)
+            await self.storage_retry.in_thread(job_data.copy_transcript, self.store, job, origin.id)
         except BlobMissing:  # purged meanwhile
             return None
         log.info("transcript reused", action="reuse", job_id=job.id, origin=origin.id)

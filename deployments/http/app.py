@@ -8,7 +8,6 @@ import anyio
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from deployments.artifacts.template_queue import TemplateQueue
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.browser_guard import BrowserGuard, BrowserRules
 from deployments.http.config import ApiConfig, ApiServices
@@ -41,7 +40,6 @@ from deployments.http.routes.twilio import twilio_routes
 from deployments.http.security_headers import AnswerHeaders
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
-from deployments.intake.job_policy import JobPolicy
 from deployments.intake.resumable_leftovers import sweep_leftovers
 from deployments.intake.spool import UploadGates
 from deployments.intake.spool_sweep import SpoolSweeper, sweep
@@ -124,19 +122,7 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         store=services.store,
         coordinator_client=CoordinatorClient(services.coordinator, services.ledger),
         intake=Intake(ledger=services.ledger, store=services.store, clock=services.clock, new_id=services.new_id),
-        policy=JobPolicy(
-            models=config.models,
-            default_model=config.default_model,
-            llm_configured=config.llm_configured,
-            keeps_audio=config.keeps_audio,
-            styles=config.styles,
-            profiles=config.profiles,
-            vocabularies=config.vocabularies,
-            reuse=config.reuse,
-            webhooks=config.webhooks,
-            mail_domains=config.mail_domains,
-            templates=TemplateQueue(services.templates),
-        ),
+        policy=config.policy,
         live=live,
         uploads=UploadGates(live),
         scrubber=Scrubber(services.ledger),

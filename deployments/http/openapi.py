@@ -51,6 +51,7 @@ first is still being answered with 409 (`request_in_flight`): send it again afte
 died with its server holds its key for 15 seconds. Keys live as long as their job.
 """
 
+BINARY = {"type": "string", "format": "binary"}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -77,7 +78,6 @@ def _option_schemas() -> dict[str, Any]:
 def submit_openapi() -> dict[str, Any]:
     """Return the parameters and bodies of ``POST /v1/jobs``."""
     options = _option_schemas()
-    recording = {"type": "string", "format": "binary"}
     filename = {"type": "string", "maxLength": 255, "description": "Name to show for the recording."}
     query = [
         {"name": name, "in": "query", "description": schema.get("description", ""), "schema": schema}
@@ -88,7 +88,7 @@ def submit_openapi() -> dict[str, Any]:
         "required": ["file"],
         "additionalProperties": False,
         "properties": {
-            "file": recording,
+            "file": BINARY,
             "filename": filename,
             "options": {"type": "string", "description": "Options as a JSON object, instead of single fields."},
             **options,
@@ -104,12 +104,25 @@ def submit_openapi() -> dict[str, Any]:
             "content": {
                 "multipart/form-data": {"schema": form},
                 "application/json": {"schema": source},
-                "application/octet-stream": {"schema": recording},
-                "audio/*": {"schema": recording},
-                "video/*": {"schema": recording},
+                "application/octet-stream": {"schema": BINARY},
+                "audio/*": {"schema": BINARY},
+                "video/*": {"schema": BINARY},
             },
         },
     }
+
+
+def binary_body(media_type: str = "application/octet-stream") -> dict[str, Any]:
+    """Return ``openapi_extra`` of a route whose body is bytes."""
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": BINARY}}}}
+
+
+def binary_answer(description: str, *media_types: str) -> dict[str, Any]:
+    """Return the 200 of a route that answers with bytes."""
+    return {"content": {media_type: {"schema": BINARY} for media_type in media_types}, "description": description}
+
+
+CLIP_ANSWER = binary_answer("16 kHz mono, its peak raised to full scale.", "audio/wav")
 
 
 def event_stream(*names: str) -> dict[str, Any]:

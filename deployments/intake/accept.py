@@ -16,6 +16,7 @@ from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import Overloaded
 from pipelines.jobs.job import Job, JobOptions
+from pipelines.jobs.reference import Reference
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
@@ -77,21 +78,14 @@ class Intake:
         return UploadedSource(uploads=self.direct, ledger=self.ledger) if submission.upload_id else UrlSource()
 
     def _new_job(self, tenant: str, submission: Submission) -> Job:
-        now_s, came = self._now_s(), current_request()
-        job_id = submission.upload_id or self.new_id()
-        return Job(
-            id=job_id,
-            tenant=tenant,
-            options=submission.options,
-            source=BlobRef(key=JobKeys(tenant=tenant, job_id=job_id).source, n_bytes=0),
-            filename=submission.filename,
-            source_url=submission.source_url,
-            created_at_s=now_s,
-            updated_at_s=now_s,
-            request_id=came.request_id,
-            traceparent=came.traceparent,
-            reference=submission.reference,
+        job = self._job(
+            tenant,
+            submission.options,
+            submission.filename,
+            submission.reference,
+            job_id=submission.upload_id or self.new_id(),
         )
+        return replace(job, source_url=submission.source_url)
 
     def replay(self, origin: Job, chunks: tuple[int, ...], key: str | None) -> tuple[Job, bool]:
         """Write a job that decodes an ended job's chunks again; see `accept`."""
@@ -117,14 +111,20 @@ class Intake:
 
     def _successor(self, origin: Job) -> Job:
         """Return a new job of this request about an ended job's recording; the external id stays with that job."""
-        now_s, job_id, came = self._now_s(), self.new_id(), current_request()
+        reference = replace(origin.reference, external_id="")
+        return self._job(origin.tenant, origin.options, origin.filename, reference, job_id=self.new_id())
+
+    def _job(self, tenant: str, options: JobOptions, filename: str, reference: Reference, *, job_id: str) -> Job:
+        """Return a new job that the request which is served brought."""
+        # Milliseconds survive the way through ISO 8601 and back.
+        now_s, came = round(self.clock(), 3), current_request()
         return Job(
             id=job_id,
-            tenant=origin.tenant,
-            options=origin.options,
-            source=BlobRef(key=JobKeys(tenant=origin.tenant, job_id=job_id).source, n_bytes=0),
-            filename=origin.filename,
-            reference=replace(origin.reference, external_id=""),
+            tenant=tenant,
+            options=options,
+            source=BlobRef(key=JobKeys(tenant=tenant, job_id=job_id).source, n_bytes=0),
+            filename=filename,
+            reference=reference,
             created_at_s=now_s,
             updated_at_s=now_s,
             request_id=came.request_id,
@@ -134,9 +134,6 @@ class Intake:
     def _create(self, job: Job, key: str | None, asked: bytes) -> tuple[Job, bool]:
         """Write a job without bytes of its own; ``asked`` is what makes a repeated request the same one."""
         return self.ledger.create(job, idempotency_key=key, fingerprint=hashlib.sha256(asked).hexdigest())
-
-    def _now_s(self) -> float:
-        return round(self.clock(), 3)  # milliseconds survive the way through ISO 8601 and back
 
 
 def _log_accepted(job: Job, stored: Job, *, created: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from deployments.artifacts.template_queue import TemplateQueue
 from deployments.notifications.webhooks import WebhookLimits, target_complaint
 from deployments.schemas.options import MinutesOverrides, Options, field_schemas
-from pipelines.errors import ModelUnknown, refused_option
+from pipelines.errors import ConfigurationError, ModelUnknown, refused_option
 from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.options import MAX_PRIORITY, JobOptions
 from pipelines.models.profile import ModelProfile
@@ -18,8 +18,10 @@ from pipelines.text.languages import LANGUAGES
 class JobPolicy:
     """The options that a tenant's job may have: models and their features, minutes, templates, notifications.
 
-    ``vocabularies`` hold the terms that each tenant's decoder is always given, ``reuse`` says whether earlier
-    transcripts are reused. ``webhooks`` None: no webhooks; ``mail_domains`` None: no e-mails, empty: to every domain.
+    ``profiles`` tells by model what it can, ``styles`` how tenants' minutes look, ``vocabularies`` the words that each
+    tenant's decoder is given, ``reuse`` whether earlier transcripts are taken. ``webhooks`` None: no webhooks;
+    ``mail_domains`` None: no e-mails, empty: to every domain. Raises `ConfigurationError` when the default model is not
+    among ``models``.
     """
 
     models: tuple[str, ...]
@@ -34,6 +36,11 @@ class JobPolicy:
     webhooks: WebhookLimits | None = None
     mail_domains: frozenset[str] | None = None
     templates: TemplateQueue = field(default_factory=TemplateQueue)
+
+    def __post_init__(self) -> None:
+        if self.default_model not in self.models:
+            known = ", ".join(self.models) or "no models"
+            raise ConfigurationError(f"the default model {self.default_model!r} is not among {known}")
 
     async def check(self, options: Options) -> JobOptions:
         """Fill in the default model.

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import hashlib
 import math
 import threading
 import uuid
@@ -21,6 +20,7 @@ from deployments.intake.spool_space import SUFFIX, SpoolSpace, check_room, fault
 from deployments.limits import LiveLimits, UploadPace
 from deployments.sources.blocks import BLOCK_BYTES
 from pipelines.errors import InvalidRequest, TooLarge, UploadStalled
+from pipelines.file_hash import HashingWriter
 
 CLAIM_STEP_BYTES = 64 << 20  # a body of unknown length claims so much more of the disk at a time
 _DISK_THREADS = 16
@@ -61,10 +61,9 @@ class Spool:
         self._max_bytes = max_bytes
         self._space = SpoolSpace(folder=folder, min_free_bytes=min_free_bytes)
         self._threads = threads
-        self._digest = hashlib.sha256()
+        self._written = HashingWriter(self._append)
         self._waiting: list[bytes] = []
         self._n_waiting = 0
-        self._n_written = 0
         self._n_claimed = 0
         self._gone = False
         self._lock = threading.Lock()  # a cancelled request discards while a thread may still open, claim or write
@@ -86,7 +85,7 @@ class Spool:
 
     @property
     def sha256(self) -> str:
-        return self._digest.hexdigest()
+        return self._written.sha256
 
     def expect(self, n_bytes: int) -> None:
         """Claim the room for an announced body, or refuse it: too large, or more than the disk can hold. Blocks."""
@@ -111,7 +110,7 @@ class Spool:
     async def finish(self) -> None:
         """Write what is left; afterwards the file holds ``n_bytes``, and wants no more."""
         await self._flush()
-        if self._n_claimed - self._n_written >= BLOCK_BYTES:
+        if self._n_claimed - self._written.n_bytes >= BLOCK_BYTES:
             await anyio.to_thread.run_sync(self._give_up_rest, limiter=self._threads)
 
     def discard(self) -> None:
@@ -136,15 +135,15 @@ class Spool:
     def _claim(self, n_bytes: int, step_bytes: int = 0) -> None:
         """Claim the room for ``n_bytes`` in all, and ``step_bytes`` more where they are there; raises `StoreFull`."""
         with self._space.locked():
-            self._space.check(n_bytes - self._n_written)
-            room = self._space.room_bytes(besides=self.path) + self._n_written
+            self._space.check(n_bytes - self._written.n_bytes)
+            room = self._space.room_bytes(besides=self.path) + self._written.n_bytes
             check_room(n_bytes, room)
             self._note_claim(min(n_bytes + step_bytes, room))
 
     def _give_up_rest(self) -> None:
         with self._lock:
             if not self._gone:
-                self._note_claim(self._n_written)
+                self._note_claim(self._written.n_bytes)
 
     def _note_claim(self, n_bytes: int) -> None:
         claimed = with_claim(self.path, n_bytes)
@@ -162,14 +161,16 @@ class Spool:
             if self._gone or self._file is None:
                 return
             n_bytes = sum(map(len, blocks))
-            if self._n_written + n_bytes > self._n_claimed:
-                self._claim(self._n_written + n_bytes, CLAIM_STEP_BYTES)
+            if self._written.n_bytes + n_bytes > self._n_claimed:
+                self._claim(self._written.n_bytes + n_bytes, CLAIM_STEP_BYTES)
             else:  # others than uploads may have filled the disk meanwhile
                 self._space.check(n_bytes)
             for block in blocks:
-                self._digest.update(block)
-                write_whole(self._file.fileno(), block)
-                self._n_written += len(block)
+                self._written.write(block)
+
+    def _append(self, block: bytes) -> None:
+        assert self._file is not None, "blocks are written while it is open"
+        write_whole(self._file.fileno(), block)
 
 
 class UploadGates:

@@ -17,10 +17,7 @@ from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
-from pipelines.errors import (
-    InvalidOptions,
-    InvalidRequest,
-)
+from pipelines.errors import InvalidOptions, InvalidRequest
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 
@@ -33,9 +30,9 @@ class Submission:
 
     options: JobOptions
     filename: str
-    spool: StoredUpload | None
-    source_url: str
-    idempotency_key: str | None
+    spool: StoredUpload | None = None
+    source_url: str = ""
+    idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
 

@@ -99,7 +99,6 @@ async def _read_source(incoming: Incoming) -> Submission:
         options=options,
         reference=reference,
         filename=_name_of(source, incoming.filename),
-        spool=None,
         source_url=source.source or "",
         upload_id=source.upload or "",
         idempotency_key=incoming.idempotency_key,
@@ -144,7 +143,6 @@ async def _spooled(
         reference=reference,
         filename=clean_filename(name or NAMELESS),
         spool=incoming.spool,
-        source_url="",
         idempotency_key=incoming.idempotency_key,
     )
 

@@ -19,7 +19,7 @@ from deployments.artifacts.storage_retry import StorageRetry
 from deployments.schemas.jobs import host_of
 from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.errors import LedgerError
-from pipelines.ledger.outbox import Attempt, Channel, Delivery, DeliveryState, Message, Outbox, next_delay_s
+from pipelines.ledger.outbox import Channel, Delivery, DeliveryAttempt, DeliveryState, Message, Outbox, next_delay_s
 
 log = structlog.get_logger()
 
@@ -126,7 +126,7 @@ class DeliveryWorker:
         began = time.monotonic()
         at_s = self._clock()
         receipt = await self._carry(message)
-        attempt = Attempt(
+        attempt = DeliveryAttempt(
             at_s=at_s,
             duration_s=time.monotonic() - began,
             status=receipt.status,

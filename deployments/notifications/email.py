@@ -46,13 +46,13 @@ class MailOptions:
     timeout_s: float = 30.0
 
 
+@dataclass(frozen=True)
 class EmailSender:
     """Sends one e-mail per recipient. ``password`` gives the account's, as it is now."""
 
-    def __init__(self, options: MailOptions, store: BlobStore, password: Callable[[], str]) -> None:
-        self._options = options
-        self._store = store
-        self._password = password
+    options: MailOptions
+    store: BlobStore
+    password: Callable[[], str]
 
     async def send(self, message: Message) -> DeliveryResult:
         """Write and send once. A fault of the connection or the account may pass; a refused recipient stays refused."""
@@ -93,12 +93,12 @@ class EmailSender:
             self._language(keys, minutes),
         )
         letter = EmailMessage(policy=SMTP)
-        letter["From"] = self._options.sender
+        letter["From"] = self.options.sender
         letter["To"] = message.target
         letter["Subject"] = subject
         letter["Date"] = format_datetime(datetime.fromisoformat(body["timestamp"]))
         # Stable over repetitions: mail programs show a message with a known id once.
-        letter["Message-ID"] = f"<{message.id}@{parseaddr(self._options.sender)[1].rpartition('@')[2]}>"
+        letter["Message-ID"] = f"<{message.id}@{parseaddr(self.options.sender)[1].rpartition('@')[2]}>"
         letter["Auto-Submitted"] = "auto-generated"
         letter.set_content(text)
         for name, data in documents:
@@ -108,7 +108,7 @@ class EmailSender:
 
     def _minutes(self, keys: JobKeys) -> dict[str, Any] | None:
         try:
-            minutes: dict[str, Any] = json.loads(self._store.get(keys.result("minutes.json")))
+            minutes: dict[str, Any] = json.loads(self.store.get(keys.result("minutes.json")))
         except BlobMissing:
             return None
         return minutes
@@ -118,17 +118,17 @@ class EmailSender:
         if minutes:
             return str(minutes["language"])
         try:
-            return decode(Transcript, self._store.get(keys.transcript)).language
+            return decode(Transcript, self.store.get(keys.transcript)).language
         except BlobMissing:
             return "en"
 
     def _documents(self, keys: JobKeys) -> list[tuple[str, bytes]]:
         """Return what is to be attached and exists, as long as it fits."""
         documents: list[tuple[str, bytes]] = []
-        room = self._options.max_attached_bytes
-        for name in self._options.attach:
+        room = self.options.max_attached_bytes
+        for name in self.options.attach:
             try:
-                data = self._store.get(keys.result(name))
+                data = self.store.get(keys.result(name))
             except BlobMissing:
                 continue
             if len(data) <= room:
@@ -137,17 +137,17 @@ class EmailSender:
         return documents
 
     def _send(self, letter: EmailMessage, recipient: str) -> None:
-        options = self._options
+        options = self.options
         context = trusted_certificates()
         with self._connect(context) as server:
             if options.security == "starttls":
                 server.starttls(context=context)  # raises where the server has none: nothing goes out in the clear
             if options.username:
-                server.login(options.username, self._password())
+                server.login(options.username, self.password())
             server.send_message(letter, from_addr=parseaddr(options.sender)[1], to_addrs=[recipient])
 
     def _connect(self, context: ssl.SSLContext) -> smtplib.SMTP:
-        options = self._options
+        options = self.options
         if options.security == "tls":
             return smtplib.SMTP_SSL(options.host, options.port, timeout=options.timeout_s, context=context)
         return smtplib.SMTP(options.host, options.port, timeout=options.timeout_s)

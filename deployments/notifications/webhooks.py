@@ -44,37 +44,30 @@ def target_complaint(url: str, limits: WebhookLimits) -> str:
     return complaint_about_host(url, allow_private=limits.allow_private)
 
 
+@dataclass(frozen=True)
 class WebhookSender:
-    """Posts messages. ``secrets`` gives a tenant's, newest first, as they are now: replacing one needs no stop."""
+    """Posts messages. ``secrets`` gives a tenant's, newest first, as they are now: replacing one needs no stop.
 
-    def __init__(
-        self,
-        secrets: Callable[[str], Sequence[bytes]],
-        limits: WebhookLimits,
-        *,
-        user_agent: str = "MeetMemo",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """Take the ``secrets`` by tenant, and a ``clock`` of Unix seconds."""
-        self._secrets = secrets
-        self._limits = limits
-        self._user_agent = user_agent
-        self._clock = clock
+    ``clock`` gives Unix seconds.
+    """
+
+    secrets: Callable[[str], Sequence[bytes]]
+    limits: WebhookLimits
+    user_agent: str = "MeetMemo"
+    clock: Callable[[], float] = time.time
 
     async def send(self, message: Message) -> DeliveryResult:
         """Post once. Only 2xx is success; redirects are not followed; 410 means that the target wants no more."""
-        if complaint := target_complaint(message.target, self._limits):
+        if complaint := target_complaint(message.target, self.limits):
             return DeliveryResult(outcome=DeliveryOutcome.REFUSED, detail=f"the URL {complaint}")
-        secrets = await asyncio.to_thread(self._secrets, message.tenant)
+        secrets = await asyncio.to_thread(self.secrets, message.tenant)
         if not secrets:
             return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail="there is no secret to sign with")
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
+            async with asyncio.timeout(self.limits.timeout_s):
                 return await self._post(message, secrets)
         except TimeoutError:
-            return DeliveryResult(
-                outcome=DeliveryOutcome.AGAIN, detail=f"no answer within {self._limits.timeout_s:g} s"
-            )
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=f"no answer within {self.limits.timeout_s:g} s")
         except NotPublic as error:
             return DeliveryResult(outcome=DeliveryOutcome.REFUSED, detail=str(error))
         except (Unresolvable, httpx.HTTPError) as error:
@@ -84,14 +77,14 @@ class WebhookSender:
         body = message.body.encode()
         headers = {
             "content-type": "application/json",
-            "user-agent": self._user_agent,
-            **signature_headers(message.id, body, timestamp_s=int(self._clock()), secrets=secrets),
+            "user-agent": self.user_agent,
+            **signature_headers(message.id, body, timestamp_s=int(self.clock()), secrets=secrets),
         }
         trusted = await asyncio.to_thread(trusted_certificates)
         # One client each: a kept connection to an address would be used for whatever other name leads there.
-        async with httpx.AsyncClient(timeout=self._limits.timeout_s, verify=trusted, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=self.limits.timeout_s, verify=trusted, trust_env=False) as client:
             request = await pinned_request(
-                client, "POST", message.target, allow_private=self._limits.allow_private, headers=headers, content=body
+                client, "POST", message.target, allow_private=self.limits.allow_private, headers=headers, content=body
             )
             # The answer's body is not read: what it says could be a look into somebody else's network.
             response = await client.send(request, stream=True)
@@ -109,5 +102,5 @@ class WebhookSender:
             outcome=outcome,
             status=status,
             detail=f"{status} {response.reason_phrase}".strip(),
-            retry_after_s=retry_after_s(response.headers, self._clock()) or 0.0,
+            retry_after_s=retry_after_s(response.headers, self.clock()) or 0.0,
         )

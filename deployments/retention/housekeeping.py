@@ -19,7 +19,7 @@ from pipelines.ids import created_at_s
 from pipelines.jobs.job import JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.job_filter import JobFilter
-from pipelines.ledger.protocol import Ledger
+from pipelines.ledger.protocol import Ledger, all_jobs
 from pipelines.storage.layout import AUDIO_MARKS, PARKED_MINUTES, JobKeys, is_tenant
 from pipelines.storage.protocol import BlobStore
 
@@ -44,9 +44,10 @@ class Retention:
     audio_days: float = 0.0
     tenants: Mapping[str, float] = field(default_factory=dict)
 
-    def days_of(self, tenant: str) -> float:
-        """Return the days for one tenant."""
-        return self.tenants.get(tenant, self.results_days)
+    def is_over(self, tenant: str, updated_at_s: float, now_s: float) -> bool:
+        """Say whether the time is over of what a tenant has and nobody has touched since (Unix seconds)."""
+        days = self.tenants.get(tenant, self.results_days)
+        return bool(days) and updated_at_s < now_s - days * DAY_S
 
     @property
     def shortest_days(self) -> float:
@@ -108,17 +109,10 @@ def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: flo
         return []
     expired: list[str] = []
     old = JobFilter(states=_ENDED, created_before_s=now_s - shortest * DAY_S)
-    after: str | None = None
-    while True:
-        page = ledger.list(None, old, limit=500, after=after)
-        for job in page.jobs:
-            days = retention.days_of(job.tenant)
-            if days and job.updated_at_s < now_s - days * DAY_S:
-                erase(ledger, store, job)
-                expired.append(job.id)
-        after = page.next_cursor
-        if after is None:
-            break
+    for job in all_jobs(ledger, None, old):
+        if retention.is_over(job.tenant, job.updated_at_s, now_s):
+            erase(ledger, store, job)
+            expired.append(job.id)
     if expired:
         log.info("jobs expired", action="expire", jobs=len(expired))
     return expired
@@ -131,8 +125,7 @@ def expire_batches(book: BatchRepository, retention: Retention, *, now_s: float)
         return []
     expired: list[str] = []
     for batch in book.emptied(now_s - shortest * DAY_S):
-        days = retention.days_of(batch.tenant)
-        if days and batch.updated_at_s < now_s - days * DAY_S:
+        if retention.is_over(batch.tenant, batch.updated_at_s, now_s):
             book.delete(batch.tenant, batch.id)
             expired.append(batch.id)
     if expired:

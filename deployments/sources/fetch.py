@@ -5,7 +5,6 @@ also that of every redirect, is checked by `deployments.sources.pinned_http`.
 """
 
 import asyncio
-import hashlib
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from deployments.sources.s3 import fetch_object
 from deployments.sources.urls import SourceUrl, is_ambiguous, public_part
 from pipelines.backoff import Backoff
 from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
+from pipelines.file_hash import HashingWriter
 from pipelines.storage.folder import measure_file
 
 MAX_ATTEMPTS = 3
@@ -176,24 +176,14 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
         raise _too_large(url, limits)
     # Not in a thread: cancelled meanwhile, nobody would close what it opens.
     file = destination.open("wb")
-    n_bytes, digest = 0, hashlib.sha256()
-
-    def keep(block: bytes) -> None:
-        digest.update(block)
-        file.write(block)
-
+    copy = HashingWriter(file.write)
     try:
         async for block in joined(response.aiter_raw()):
-            n_bytes += len(block)
-            if n_bytes > limits.max_bytes:
-                raise _too_large(url, limits)
-            await anyio.to_thread.run_sync(keep, block)
+            await anyio.to_thread.run_sync(_write, copy, block, url, limits)
     finally:
         await anyio.to_thread.run_sync(file.close)
-    if n_bytes == 0:
-        raise EmptyAudio(f"{public_part(url)} has no bytes.")
     given = filename_of(disposition(text_of(response.headers.get("content-disposition", "").encode("latin-1"))))
-    return Fetched(name=given or name_in(url), sha256=digest.hexdigest())
+    return _fetched(url, given or name_in(url), copy)
 
 
 def _copy_object(url: str, destination: Path, place: SourceCredential, limits: SourceLimits) -> Fetched:
@@ -207,22 +197,30 @@ def _copy_file(url: str, destination: Path, limits: SourceLimits) -> Fetched:
     if source.authority not in ("", "localhost"):
         raise SourceUnreachable(f"{public_part(url)} names another machine.")
     try:
-        with open_below(source.path, limits.file_roots) as file, destination.open("wb") as copy:
-            n_bytes, digest = 0, hashlib.sha256()
+        with open_below(source.path, limits.file_roots) as file, destination.open("wb") as target:
+            copy = HashingWriter(target.write)
             while block := file.read(BLOCK_BYTES):
-                n_bytes += len(block)
-                digest.update(block)
-                if n_bytes > limits.max_bytes:
-                    raise _too_large(url, limits)
-                copy.write(block)
+                _write(copy, block, url, limits)
     except OutsideRoots:
         raise SourceUnreachable(f"{public_part(url)} is outside the folders sources may be read from.") from None
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or error  # with the path that links lead to, it would tell too much
         raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}") from error
-    if n_bytes == 0:
+    return _fetched(url, Path(source.path).name, copy)
+
+
+def _write(copy: HashingWriter, block: bytes, url: str, limits: SourceLimits) -> None:
+    """Write a block of a source; raises `TooLarge`."""
+    if copy.n_bytes + len(block) > limits.max_bytes:
+        raise _too_large(url, limits)
+    copy.write(block)
+
+
+def _fetched(url: str, name: str, copy: HashingWriter) -> Fetched:
+    """Return a source that was copied whole; raises `EmptyAudio`."""
+    if copy.n_bytes == 0:
         raise EmptyAudio(f"{public_part(url)} has no bytes.")
-    return Fetched(name=Path(source.path).name, sha256=digest.hexdigest())
+    return Fetched(name=name, sha256=copy.sha256)
 
 
 def _too_large(url: str, limits: SourceLimits) -> TooLarge:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from deployments.intake.accept import Intake
+from deployments.intake.gates import Gate
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import UploadGates
 from deployments.intake.twilio import TwilioAccount
@@ -43,6 +44,10 @@ class Backend:
     def limits(self) -> IngestionLimits:
         """The limits in force now."""
         return self.live.now
+
+    def stream_gate(self, what: str) -> Gate:
+        """Return a gate for answers that last; each tenant has its share of them."""
+        return Gate(self.limits.max_event_streams, what, lambda tenant: self.limits.of(tenant).max_streams)
 
     def for_tenant(self, tenant: str) -> TenantJobs:
         """Return everything a tenant may see and do."""

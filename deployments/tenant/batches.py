@@ -159,7 +159,6 @@ class TenantBatches:
             options=entry.options,
             filename=entry.filename,
             spool=spool,
-            source_url="",
             reference=entry.reference,
             idempotency_key=f"batch/{batch_id}/{seq}/{entry.attempt}",
         )

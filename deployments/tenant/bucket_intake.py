@@ -122,7 +122,6 @@ class BucketIntake:
             options=options,
             reference=reference,
             filename=clean_filename(name_in(url)),
-            spool=None,
             source_url=url,
             idempotency_key=_key_of(url, etag),
         )

@@ -80,6 +80,10 @@ class CoordinatorClient:
         """Return a job's latest events; None when the Coordinator does not answer."""
         return await self._ask(self._coordinator.story(job_id), ANSWER_TIMEOUT_S)
 
+    async def forget(self, job_id: str) -> None:
+        """Have the Coordinator forget an erased job; one that does not answer remembers it until it ends."""
+        await self._ask(self._coordinator.forget(job_id), ANSWER_TIMEOUT_S)
+
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus | None:
         """Begin or end draining, or return its progress; None when the Coordinator does not answer."""
         status = await self._ask(self._coordinator.drain(begin=begin, refuse=refuse), ANSWER_TIMEOUT_S)

@@ -26,7 +26,7 @@ from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknow
 from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
-from pipelines.ledger.protocol import JobEvent, Ledger, Page
+from pipelines.ledger.protocol import JobEvent, Ledger, Page, all_jobs
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
@@ -89,7 +89,10 @@ class TenantJobs:
 
     async def accept(self, submission: Submission) -> tuple[Job, bool]:
         """Make a submission durable; see `Intake.accept`."""
-        job, created = await in_thread(self.intake.accept, self.tenant, submission)
+        return self._told(*await in_thread(self.intake.accept, self.tenant, submission))
+
+    def _told(self, job: Job, created: bool) -> tuple[Job, bool]:
+        """Tell the Coordinator of a new job."""
         if created:
             self.coordinator_client.wake(1)
         return job, created
@@ -128,6 +131,7 @@ class TenantJobs:
             raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
         await in_thread(forget_job, self.spool_dir, self.tenant, job.id)
         deleted = await in_thread(erase, self.ledger, self.store, job)
+        await self.coordinator_client.forget(job.id)
         await self.scrubber.scrub()
         return deleted
 
@@ -141,19 +145,14 @@ class TenantJobs:
 
     def _quarantine(self, max_jobs: int) -> list[tuple[Job, Quarantined]]:
         found: list[tuple[Job, Quarantined]] = []
-        lossy = JobFilter(with_failed_chunks=True)
-        n_jobs, after = 0, None
-        while True:
-            page = self.ledger.list(self.tenant, lossy, limit=max_jobs, after=after)
-            for job in page.jobs:
-                chunks = chunks_in(self.store, self._keys(job))
-                found += [(job, chunk) for chunk in chunks]
-                n_jobs += bool(chunks)
-                if n_jobs == max_jobs:
-                    return found
-            after = page.next_cursor
-            if after is None:
-                return found
+        n_jobs = 0
+        for job in all_jobs(self.ledger, self.tenant, JobFilter(with_failed_chunks=True), limit=max_jobs):
+            chunks = chunks_in(self.store, self._keys(job))
+            found += [(job, chunk) for chunk in chunks]
+            n_jobs += bool(chunks)
+            if n_jobs == max_jobs:
+                break
+        return found
 
     async def clip(self, job_id: str, index: int) -> bytes:
         """Return what a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
@@ -186,10 +185,7 @@ class TenantJobs:
             raise IllegalTransition(f"Job {job_id} is {origin.state}: its chunks can be replayed when it has ended.")
         self.policy.check_model(origin.options.model)
         chunks = await in_thread(self._replayable, origin, wanted)
-        job, created = await in_thread(self.intake.replay, origin, chunks, key)
-        if created:
-            self.coordinator_client.wake(1)
-        return job, created
+        return self._told(*await in_thread(self.intake.replay, origin, chunks, key))
 
     def _replayable(self, origin: Job, wanted: Sequence[int] | None) -> tuple[int, ...]:
         keys = self._keys(origin)
@@ -218,16 +214,14 @@ class TenantJobs:
             origin = await self.transcribed(ended)
             if origin is ended:
                 raise IllegalTransition(f"The job whose minutes job {job_id} was to write was erased.")
-            job, created = await in_thread(self.intake.rewrite, origin, ended.options, key, corrected=ended.corrected)
+            made = await in_thread(self.intake.rewrite, origin, ended.options, key, corrected=ended.corrected)
         elif await in_thread(chunks_in, self.store, self._keys(ended)):
             return await self.replay(job_id, None, key)
         elif ended.source_url:
-            job, created = await in_thread(self.intake.pull_again, ended, key)
+            made = await in_thread(self.intake.pull_again, ended, key)
         else:
             raise IllegalTransition(f"The recording of job {job_id} was deleted when it ended: send it again.")
-        if created:
-            self.coordinator_client.wake(1)
-        return job, created
+        return self._told(*made)
 
     async def rewrite(self, job_id: str, overrides: MinutesOverrides, key: str | None) -> tuple[Job, bool]:
         """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.

@@ -105,7 +105,6 @@ class TenantUploads:
             options=record.options,
             filename=record.filename,
             spool=source,
-            source_url="",
             idempotency_key=f"tus/{record.id}",
             reference=record.reference,
         )

@@ -13,12 +13,7 @@ from deployments.tenant.jobs import ResultStream, TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import (
-    BlobMissing,
-    IllegalTransition,
-    NotFound,
-    VersionConflict,
-)
+from pipelines.errors import BlobMissing, IllegalTransition, NotFound, VersionConflict
 from pipelines.export.document import Layout
 from pipelines.export.render import render
 from pipelines.export.templating.process import UNUSABLE

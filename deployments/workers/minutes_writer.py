@@ -19,14 +19,7 @@ from deployments.telemetry import tracing
 from deployments.telemetry.reports import MinutesOutcome, WritingReport
 from pipelines.codec import decode
 from pipelines.core import Transcript, Usage
-from pipelines.errors import (
-    BlobMissing,
-    IllegalTransition,
-    JobUnknown,
-    MeetMemoError,
-    MinutesError,
-    MinutesParked,
-)
+from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
 from pipelines.export.templating.templates import Templates
 from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import MinutesRecord

@@ -105,10 +105,7 @@ class Transcriber:
         self._source = source
         self._batch_size = AdaptiveBatchSize(max_rows, most_rows)
         self._info = ModelInfo(
-            name=name,
-            sha256=engine.info.sha256,
-            compute_type=engine.info.compute_type,
-            device=engine.info.device,
+            name=name, sha256=engine.info.sha256, compute_type=engine.info.compute_type, device=engine.info.device
         )
         self._hang_s = hang_s
         self._clock = clock

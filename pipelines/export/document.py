@@ -3,7 +3,7 @@
 Markdown, docx and pdf print the same blocks in the same order, so they cannot come to disagree.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
@@ -18,17 +18,21 @@ from pipelines.transcript.coverage import health_s
 MAX_CITED_TIMES = 3
 MAX_TITLE_CHARS = 200
 
+Look = Literal["plain", "strong", "faint"]
+Kind = Literal["body", "bullet", "item", "note", "warning"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """Text of one look; ``link`` names the transcript turn it leads to."""
 
     text: str
-    look: Literal["plain", "strong", "faint"] = "plain"
+    look: Look = "plain"
     link: str = ""
 
 
 Line = tuple[Run, ...]
+Cell = tuple[Line, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class Paragraph:
     """
 
     lines: tuple[Line, ...]
-    kind: Literal["body", "bullet", "item", "note", "warning"] = "body"
+    kind: Kind = "body"
     mark: str = ""
     depth: int = 0
     leads: bool = False
@@ -61,7 +65,7 @@ class Table:
     """Rows of cells of lines, the ``header`` empty where there is none; ``shares`` of the width add up to 1."""
 
     header: tuple[str, ...]
-    rows: tuple[tuple[tuple[Line, ...], ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     shares: tuple[float, ...]
 
 
@@ -178,7 +182,7 @@ class Composer:
         """Yield who wrote this, and what of the recording is missing."""
         labels = self._labels
         note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
-        yield Paragraph(lines=((Run(text=note),),), kind="note")
+        yield _paragraph(note, kind="note")
         losses = labels.list_separator.join(
             phrase.format(self.clock(ceil(seconds)))
             for phrase, seconds in (
@@ -188,53 +192,38 @@ class Composer:
             if seconds
         )
         if losses:
-            warning = labels.warning.format(losses, labels.quality)
-            yield Paragraph(lines=((Run(text=warning),),), kind="warning")
+            yield _paragraph(labels.warning.format(losses, labels.quality), kind="warning")
 
     def _summary(self) -> Iterator[Block]:
         labels = self._labels
         yield from self._notes()
         yield Heading(text=labels.summary)
-        written = list(_prose(self._minutes.summary))
-        yield from written or [Paragraph(lines=((Run(text=labels.no_summary, look="faint"),),))]
+        yield from list(_prose(self._minutes.summary)) or [_nothing(labels.no_summary)]
 
     def _decisions(self) -> Iterator[Block]:
         labels = self._labels
         yield Heading(text=labels.decisions)
-        rows = tuple(
-            (
-                _number(n),
-                self._claim(decision.text, decision.evidence, decision.verified),
-                (self.times(decision.evidence),),
-            )
-            for n, decision in enumerate(self._minutes.decisions, start=1)
-        )
-        if rows:
-            yield Table(header=("#", labels.decision, labels.time), rows=rows, shares=(0.06, 0.78, 0.16))
-        else:
-            yield Paragraph(lines=((Run(text=labels.no_decisions, look="faint"),),))
+        rows = [
+            (self._claim(decision.text, decision.evidence, decision.verified), (self.times(decision.evidence),))
+            for decision in self._minutes.decisions
+        ]
+        numbered = _numbered((labels.decision, labels.time), rows, (0.06, 0.78, 0.16))
+        yield numbered if rows else _nothing(labels.no_decisions)
 
     def _action_items(self) -> Iterator[Block]:
         labels = self._labels
         yield Heading(text=labels.action_items)
-        rows = tuple(
+        rows = [
             (
-                _number(n),
                 self._claim(item.task, item.evidence, item.verified),
                 _cell(one_line(item.owner or "") or labels.unknown),
                 self._due(item),
                 (self.times(item.evidence),),
             )
-            for n, item in enumerate(self._minutes.action_items, start=1)
-        )
-        if rows:
-            yield Table(
-                header=("#", labels.task, labels.owner, labels.due, labels.time),
-                rows=rows,
-                shares=(0.06, 0.48, 0.15, 0.17, 0.14),
-            )
-        else:
-            yield Paragraph(lines=((Run(text=labels.no_action_items, look="faint"),),))
+            for item in self._minutes.action_items
+        ]
+        header = (labels.task, labels.owner, labels.due, labels.time)
+        yield _numbered(header, rows, (0.06, 0.48, 0.15, 0.17, 0.14)) if rows else _nothing(labels.no_action_items)
 
     def _topics(self) -> Iterator[Block]:
         if self._minutes.topics:
@@ -265,7 +254,7 @@ class Composer:
             return
         labels = self._labels
         yield Heading(text=labels.quality, new_page=True)
-        yield Paragraph(lines=((Run(text=labels.quality_intro),),))
+        yield _paragraph(labels.quality_intro)
         split = self._transcript.n_channels > 1
         rows = tuple(
             (
@@ -276,20 +265,14 @@ class Composer:
             )
             for trouble in found
         )
-        if split:
-            yield Table(
-                header=(labels.time, labels.channel, labels.state, labels.reason),
-                rows=rows,
-                shares=(0.22, 0.13, 0.2, 0.45),
-            )
-        else:
-            yield Table(header=(labels.time, labels.state, labels.reason), rows=rows, shares=(0.25, 0.22, 0.53))
+        header = (labels.time, *([labels.channel] if split else []), labels.state, labels.reason)
+        yield Table(header=header, rows=rows, shares=(0.22, 0.13, 0.2, 0.45) if split else (0.25, 0.22, 0.53))
 
     def _appendix(self) -> Iterator[Block]:
         labels = self._labels
         yield Heading(text=labels.transcript, new_page=not troubles(self._transcript))
         if not self._turns:
-            yield Paragraph(lines=((Run(text=labels.no_speech, look="faint"),),))
+            yield _nothing(labels.no_speech)
         for n, turn in enumerate(self._turns):
             yield SpokenTurn(
                 anchor=_anchor(n),
@@ -358,12 +341,23 @@ def _shortened(title: str) -> str:
     return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
 
 
-def _number(n: int) -> tuple[Line, ...]:
-    return ((Run(text=str(n), look="faint"),),)
+def _cell(text: str, look: Look = "plain") -> Cell:
+    return ((Run(text=text, look=look),),)
 
 
-def _cell(text: str) -> tuple[Line, ...]:
-    return ((Run(text=text),),)
+def _paragraph(text: str, kind: Kind = "body") -> Paragraph:
+    return Paragraph(lines=_cell(text), kind=kind)
+
+
+def _nothing(text: str) -> Paragraph:
+    """Say that a section has nothing to say."""
+    return Paragraph(lines=_cell(text, "faint"))
+
+
+def _numbered(header: tuple[str, ...], rows: Iterable[tuple[Cell, ...]], shares: tuple[float, ...]) -> Table:
+    """Build a table with the numbers of its rows in a column before the others."""
+    numbered = tuple((_cell(str(n), "faint"), *row) for n, row in enumerate(rows, start=1))
+    return Table(header=("#", *header), rows=numbered, shares=shares)
 
 
 def _prose(text: str) -> Iterator[Paragraph]:
@@ -373,4 +367,4 @@ def _prose(text: str) -> Iterator[Paragraph]:
         bullet = body.startswith(("- ", "* ", "• ", "– "))
         body = body[2:].strip() if bullet else body.lstrip("#").strip() if body.startswith("#") else body
         if body:
-            yield Paragraph(lines=((Run(text=body),),), kind="bullet" if bullet else "body")
+            yield _paragraph(body, "bullet" if bullet else "body")

@@ -12,7 +12,6 @@ from copy import deepcopy
 from docx import Document
 from docx.document import Document as DocxDocument
 from docx.opc.constants import RELATIONSHIP_TYPE
-from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.oxml.xmlchemy import BaseOxmlElement
 from docx.shared import Cm, Emu
@@ -20,7 +19,7 @@ from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
 from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
-from pipelines.export.docx_styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles
+from pipelines.export.docx_styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles, word
 
 MAX_PROPERTY_CHARS = 255  # Word's own limit, which python-docx enforces
 
@@ -51,7 +50,7 @@ class _Writer:
         self._document = document
         self._content = content
         self._n_bookmarks = 0
-        self._turn = _empty_paragraph(document.styles["Turn"].style_id)
+        self._turn = word("p", word("pPr", word("pStyle", val=document.styles["Turn"].style_id)))
         section = document.sections[0]
         width = (section.page_width or 0) - (section.left_margin or 0) - (section.right_margin or 0)
         self._width = Emu(width)
@@ -112,12 +111,11 @@ class _Writer:
             for cell, name in zip(table.rows[0].cells, block.header, strict=True):
                 _fill_cell(cell, ((Run(text=name, look="strong"),),))
                 _shade(cell)
-            _row_property(table.rows[0]._tr, "w:tblHeader")
-            _row_property(table.rows[0]._tr, "w:cantSplit")
+            table.rows[0]._tr.get_or_add_trPr().extend((word("tblHeader"), word("cantSplit")))
         for row in block.rows:
             added = table.add_row()
             if sum(len(run.text) for cell in row for line in cell for run in line) < 2000:
-                _row_property(added._tr, "w:cantSplit")
+                added._tr.get_or_add_trPr().append(word("cantSplit"))
             for cell, lines in zip(added.cells, row, strict=True):
                 _fill_cell(cell, lines)
         for column, width in zip(table.columns, widths, strict=True):
@@ -129,13 +127,9 @@ class _Writer:
     def _write_turn(self, block: SpokenTurn) -> None:
         paragraph = deepcopy(self._turn)  # asking python-docx for a style ten thousand times takes half a minute
         self._n_bookmarks += 1
-        start, end = OxmlElement("w:bookmarkStart"), OxmlElement("w:bookmarkEnd")
-        for element in (start, end):
-            element.set(qn("w:id"), str(self._n_bookmarks))
-        start.set(qn("w:name"), block.anchor)
-        paragraph.append(start)
+        paragraph.append(word("bookmarkStart", id=str(self._n_bookmarks), name=block.anchor))
         _add_run(paragraph, Run(text=block.time, look="faint"))
-        paragraph.append(end)
+        paragraph.append(word("bookmarkEnd", id=str(self._n_bookmarks)))
         _add_run(paragraph, Run(text="\t"))
         if block.speaker:
             _add_run(paragraph, Run(text=f"{block.speaker}{self._content.labels.colon}", look="strong"))
@@ -157,14 +151,6 @@ class _Writer:
             _add_run(footer._p, Run(text=after))
 
 
-def _empty_paragraph(style_id: str) -> BaseOxmlElement:
-    paragraph, properties, style = OxmlElement("w:p"), OxmlElement("w:pPr"), OxmlElement("w:pStyle")
-    style.set(qn("w:val"), style_id)
-    properties.append(style)
-    paragraph.append(properties)
-    return paragraph
-
-
 def _fill_cell(cell: _Cell, lines: tuple[Line, ...]) -> None:
     paragraph = cell.paragraphs[0]
     paragraph.style = "Cell"
@@ -181,61 +167,36 @@ def _add_lines(paragraph: DocxParagraph, lines: tuple[Line, ...]) -> None:
 
 def _add_run(parent: BaseOxmlElement, run: Run) -> None:
     """Append a run; a tab and a newline become Word's own elements."""
-    element = OxmlElement("w:r")
+    element = word("r")
     if run.look != "plain" or run.link:
-        properties = OxmlElement("w:rPr")
-        style = OxmlElement("w:rStyle")
-        style.set(qn("w:val"), "Reference" if run.link else "Strong" if run.look == "strong" else "Faint")
-        properties.append(style)
-        element.append(properties)
+        style = "Reference" if run.link else "Strong" if run.look == "strong" else "Faint"
+        element.append(word("rPr", word("rStyle", val=style)))
     for part in re.split(r"([\t\n])", run.text):
         if part in ("\t", "\n"):
-            element.append(OxmlElement("w:tab" if part == "\t" else "w:br"))
+            element.append(word("tab" if part == "\t" else "br"))
         elif part:
-            text = OxmlElement("w:t")
+            text = word("t")
             text.text = part
             text.set("{http://www.w3.org/XML/1998/namespace}space", "preserve")
             element.append(text)
-    if run.link:
-        link = OxmlElement("w:hyperlink")
-        link.set(qn("w:anchor"), run.link)
-        link.set(qn("w:history"), "1")
-        link.append(element)
-        element = link
-    parent.append(element)
+    parent.append(word("hyperlink", element, anchor=run.link, history="1") if run.link else element)
 
 
 def _add_field(parent: BaseOxmlElement, instruction: str) -> None:
-    field = OxmlElement("w:fldSimple")
-    field.set(qn("w:instr"), instruction)
+    field = word("fldSimple", instr=instruction)
     _add_run(field, Run(text="1"))
     parent.append(field)
 
 
 def _rule(table: BaseOxmlElement) -> None:
     """Give a table thin horizontal rules only, and bring its edge in line with the text."""
-    borders = OxmlElement("w:tblBorders")
-    for side in ("top", "bottom", "insideH"):
-        border = OxmlElement(f"w:{side}")
-        for name, value in (("val", "single"), ("sz", "4"), ("space", "0"), ("color", RULE_COLOUR)):
-            border.set(qn(f"w:{name}"), value)
-        borders.append(border)
-    indent = OxmlElement("w:tblInd")
-    indent.set(qn("w:w"), str(_CELL_PADDING_TWIPS))
-    indent.set(qn("w:type"), "dxa")
-    for element in (indent, borders):
+    sides = (word(side, val="single", sz="4", space="0", color=RULE_COLOUR) for side in ("top", "bottom", "insideH"))
+    for element in (word("tblInd", w=str(_CELL_PADDING_TWIPS), type="dxa"), word("tblBorders", *sides)):
         table.tblPr.insert_element_before(element, "w:shd", "w:tblLayout", "w:tblCellMar", "w:tblLook")
 
 
 def _shade(cell: _Cell) -> None:
-    shade = OxmlElement("w:shd")
-    for name, value in (("val", "clear"), ("color", "auto"), ("fill", HEADER_FILL)):
-        shade.set(qn(f"w:{name}"), value)
-    cell._tc.get_or_add_tcPr().append(shade)
-
-
-def _row_property(row: BaseOxmlElement, name: str) -> None:
-    row.get_or_add_trPr().append(OxmlElement(name))
+    cell._tc.get_or_add_tcPr().append(word("shd", val="clear", color="auto", fill=HEADER_FILL))
 
 
 def _set_properties(document: DocxDocument, content: Content) -> None:

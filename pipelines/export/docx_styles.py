@@ -76,16 +76,19 @@ def apply_styles(document: DocxDocument, language: str) -> None:
     _add_character_style(document, "Reference", ACCENT)
 
 
+def word(name: str, /, *children: BaseOxmlElement, **attributes: str) -> BaseOxmlElement:
+    """Build an element of a Word document; its name and those of its attributes are in Word's namespace."""
+    element = OxmlElement(f"w:{name}", attrs={qn(f"w:{key}"): value for key, value in attributes.items()})
+    element.extend(children)
+    return element
+
+
 def _set_defaults(styles: BaseOxmlElement, language: str) -> None:
     defaults = styles.find(f"{qn('w:docDefaults')}/{qn('w:rPrDefault')}/{qn('w:rPr')}")
     for element in defaults.findall(qn("w:lang")):
         defaults.remove(element)
-    lang = OxmlElement("w:lang")
     latin = "en-US" if is_chinese(language) or not _LANGUAGE_TAG.fullmatch(language) else language
-    lang.set(qn("w:val"), "en-US" if latin == "en" else latin)
-    lang.set(qn("w:eastAsia"), "zh-CN")
-    lang.set(qn("w:bidi"), "ar-SA")
-    defaults.append(lang)
+    defaults.append(word("lang", val="en-US" if latin == "en" else latin, eastAsia="zh-CN", bidi="ar-SA"))
 
 
 def _set_fonts(style: BaseOxmlElement, *, chinese: bool) -> None:
@@ -93,12 +96,9 @@ def _set_fonts(style: BaseOxmlElement, *, chinese: bool) -> None:
     properties = style.get_or_add_rPr()
     for element in properties.findall(qn("w:rFonts")):
         properties.remove(element)
-    fonts = OxmlElement("w:rFonts")
-    if chinese:
-        fonts.set(qn("w:hint"), "eastAsia")
-    for slot, name in (("ascii", LATIN_FONT), ("hAnsi", LATIN_FONT), ("cs", LATIN_FONT), ("eastAsia", EAST_ASIAN_FONT)):
-        fonts.set(qn(f"w:{slot}"), name)
-    properties.insert(0, fonts)
+    hint = {"hint": "eastAsia"} if chinese else {}
+    fonts = {"ascii": LATIN_FONT, "hAnsi": LATIN_FONT, "cs": LATIN_FONT, "eastAsia": EAST_ASIAN_FONT}
+    properties.insert(0, word("rFonts", **hint, **fonts))
 
 
 def _paragraph_style(document: DocxDocument, name: str) -> ParagraphStyle:
@@ -132,9 +132,6 @@ def _add_character_style(document: DocxDocument, name: str, colour: RGBColor) ->
 
 def _bar(style: ParagraphStyle) -> None:
     """Draw a bar in the style's colour at the left of its paragraphs."""
-    borders, bar = OxmlElement("w:pBdr"), OxmlElement("w:left")
-    for name, value in (("val", "single"), ("sz", "18"), ("space", "8"), ("color", str(style.font.color.rgb))):
-        bar.set(qn(f"w:{name}"), value)
-    borders.append(bar)
+    bar = word("left", val="single", sz="18", space="8", color=str(style.font.color.rgb))
     properties = style.element.get_or_add_pPr()
-    properties.insert_element_before(borders, "w:shd", "w:tabs", "w:spacing", "w:ind", "w:jc", "w:rPr")
+    properties.insert_element_before(word("pBdr", bar), "w:shd", "w:tabs", "w:spacing", "w:ind", "w:jc", "w:rPr")

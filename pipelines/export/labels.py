@@ -7,61 +7,119 @@ from dataclasses import dataclass
 _CHANNEL = re.compile(r"Channel (\d+)")
 
 
+# In English and Chinese, by coverage notes and by ISO codes.
+_REASONS = {
+    "compression": ("repetitive text", "文本重复"),
+    "repetition": ("repeated phrases", "语句重复"),
+    "low_logprob": ("low confidence", "置信度低"),
+    "too_little_text": ("less text than speech", "文本少于语音"),
+    "too_much_text": ("more text than speech", "文本多于语音"),
+    "truncated": ("text cut short", "文本被截断"),
+    "prompt_echo": ("prompt read back", "复述了提示词"),
+    "no result": ("no result", "无结果"),
+    "not segmented": ("audio not processed", "音频未处理"),
+}
+_LANGUAGES = {
+    "ar": ("Arabic", "阿拉伯语"),
+    "cs": ("Czech", None),
+    "da": ("Danish", None),
+    "de": ("German", "德语"),
+    "el": ("Greek", None),
+    "en": ("English", "英语"),
+    "es": ("Spanish", "西班牙语"),
+    "fi": ("Finnish", None),
+    "fr": ("French", "法语"),
+    "he": ("Hebrew", None),
+    "hi": ("Hindi", "印地语"),
+    "hu": ("Hungarian", None),
+    "id": ("Indonesian", "印度尼西亚语"),
+    "it": ("Italian", "意大利语"),
+    "ja": ("Japanese", "日语"),
+    "ko": ("Korean", "韩语"),
+    "nl": ("Dutch", "荷兰语"),
+    "no": ("Norwegian", None),
+    "pl": ("Polish", "波兰语"),
+    "pt": ("Portuguese", "葡萄牙语"),
+    "ro": ("Romanian", None),
+    "ru": ("Russian", "俄语"),
+    "sv": ("Swedish", None),
+    "th": ("Thai", "泰语"),
+    "tr": ("Turkish", "土耳其语"),
+    "uk": ("Ukrainian", "乌克兰语"),
+    "vi": ("Vietnamese", "越南语"),
+    "yue": ("Cantonese", "粤语"),
+    "zh": ("Chinese", "中文"),
+}
+
+
+def _words(table: Mapping[str, tuple[str, str | None]], column: int) -> dict[str, str]:
+    return {code: word for code, names in table.items() if (word := names[column])}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Headings and phrases of one language. Phrases with braces are filled by ``str.format``."""
+    """Headings and phrases of one language, English where nothing else is said; braces are filled by ``str.format``."""
 
-    minutes_of_meeting: str
-    recording: str
-    date: str
-    chair: str
-    place: str
-    distribution: str
-    to_be_confirmed: str
-    duration: str
-    language: str
-    participants: str
-    transcribed_with: str
-    written_by: str
-    extractive_writer: str
-    extractive_note: str
-    model_writer: str
-    model_note: str
-    summary: str
-    no_summary: str
-    decisions: str
-    no_decisions: str
-    action_items: str
-    no_action_items: str
-    topics: str
-    open_questions: str
-    quality: str
-    quality_intro: str
-    transcript: str
-    no_speech: str
-    decision: str
-    task: str
-    owner: str
-    due: str
-    time: str
-    channel: str
-    state: str
-    reason: str
-    unknown: str
-    unverified: str
-    suspect: str
-    failed: str
-    suspect_s: str
-    failed_s: str
-    suspect_here: str
-    failed_here: str
-    warning: str
-    unshown: str
-    page: str
-    quote: str
-    list_separator: str
-    colon: str
-    numbered_channel: str
+    minutes_of_meeting: str = "Minutes of meeting"
+    recording: str = "Recording"
+    date: str = "Date"
+    chair: str = "Chair"
+    place: str = "Place"
+    distribution: str = "Distribution list"
+    to_be_confirmed: str = "to be confirmed"
+    duration: str = "Duration"
+    language: str = "Language"
+    participants: str = "Participants"
+    transcribed_with: str = "Transcribed with"
+    written_by: str = "Written by"
+    extractive_writer: str = "extractive writer (no language model)"
+    extractive_note: str = (
+        "These minutes were assembled from sentences of the transcript by rules, without a language model. "
+        "Check them against the recording before relying on them."
+    )
+    model_writer: str = "language model {}"
+    model_note: str = (
+        "These minutes were written by a language model from the transcript. "
+        "Check them against the recording before relying on them."
+    )
+    summary: str = "Summary"
+    no_summary: str = "No summary could be made."
+    decisions: str = "Decisions"
+    no_decisions: str = "No decisions were recognised."
+    action_items: str = "Action items"
+    no_action_items: str = "No action items were recognised."
+    topics: str = "Topics"
+    open_questions: str = "Open questions"
+    quality: str = "Quality of the transcript"
+    quality_intro: str = "The transcript is uncertain or incomplete in these passages:"
+    transcript: str = "Transcript"
+    no_speech: str = "No speech was recognised in this recording."
+    decision: str = "Decision"
+    task: str = "Task"
+    owner: str = "Owner"
+    due: str = "Due"
+    time: str = "Time"
+    channel: str = "Channel"
+    state: str = "State"
+    reason: str = "Reason"
+    unknown: str = "–"
+    unverified: str = "not verified against the transcript"
+    suspect: str = "uncertain"
+    failed: str = "not transcribed"
+    suspect_s: str = "{} are uncertain"
+    failed_s: str = "{} could not be transcribed"
+    suspect_here: str = "uncertain"
+    failed_here: str = "could not be transcribed"
+    warning: str = "Of this recording, {} – see “{}”."
+    unshown: str = (
+        "Some characters of this document have no font in PDF and appear as �; "
+        "the Word and Markdown files hold the complete text."
+    )
+    page: str = "Page {page} of {total}"
+    quote: str = "“{}”"
+    list_separator: str = ", "
+    colon: str = ": "
+    numbered_channel: str = "Channel {}"
     reasons: Mapping[str, str]
     languages: Mapping[str, str]
 
@@ -79,111 +137,7 @@ class Labels:
         return self.list_separator.join(self.reasons.get(part, part) for part in note.split(", ")) or self.unknown
 
 
-ENGLISH = Labels(
-    minutes_of_meeting="Minutes of meeting",
-    recording="Recording",
-    date="Date",
-    chair="Chair",
-    place="Place",
-    distribution="Distribution list",
-    to_be_confirmed="to be confirmed",
-    duration="Duration",
-    language="Language",
-    participants="Participants",
-    transcribed_with="Transcribed with",
-    written_by="Written by",
-    extractive_writer="extractive writer (no language model)",
-    extractive_note=(
-        "These minutes were assembled from sentences of the transcript by rules, without a language model. "
-        "Check them against the recording before relying on them."
-    ),
-    model_writer="language model {}",
-    model_note=(
-        "These minutes were written by a language model from the transcript. "
-        "Check them against the recording before relying on them."
-    ),
-    summary="Summary",
-    no_summary="No summary could be made.",
-    decisions="Decisions",
-    no_decisions="No decisions were recognised.",
-    action_items="Action items",
-    no_action_items="No action items were recognised.",
-    topics="Topics",
-    open_questions="Open questions",
-    quality="Quality of the transcript",
-    quality_intro="The transcript is uncertain or incomplete in these passages:",
-    transcript="Transcript",
-    no_speech="No speech was recognised in this recording.",
-    decision="Decision",
-    task="Task",
-    owner="Owner",
-    due="Due",
-    time="Time",
-    channel="Channel",
-    state="State",
-    reason="Reason",
-    unknown="–",
-    unverified="not verified against the transcript",
-    suspect="uncertain",
-    failed="not transcribed",
-    suspect_s="{} are uncertain",
-    failed_s="{} could not be transcribed",
-    suspect_here="uncertain",
-    failed_here="could not be transcribed",
-    warning="Of this recording, {} – see “{}”.",
-    unshown=(
-        "Some characters of this document have no font in PDF and appear as �; "
-        "the Word and Markdown files hold the complete text."
-    ),
-    page="Page {page} of {total}",
-    quote="“{}”",
-    list_separator=", ",
-    colon=": ",
-    numbered_channel="Channel {}",
-    reasons={
-        "compression": "repetitive text",
-        "repetition": "repeated phrases",
-        "low_logprob": "low confidence",
-        "too_little_text": "less text than speech",
-        "too_much_text": "more text than speech",
-        "truncated": "text cut short",
-        "prompt_echo": "prompt read back",
-        "no result": "no result",
-        "not segmented": "audio not processed",
-    },
-    languages={
-        "ar": "Arabic",
-        "cs": "Czech",
-        "da": "Danish",
-        "de": "German",
-        "el": "Greek",
-        "en": "English",
-        "es": "Spanish",
-        "fi": "Finnish",
-        "fr": "French",
-        "he": "Hebrew",
-        "hi": "Hindi",
-        "hu": "Hungarian",
-        "id": "Indonesian",
-        "it": "Italian",
-        "ja": "Japanese",
-        "ko": "Korean",
-        "nl": "Dutch",
-        "no": "Norwegian",
-        "pl": "Polish",
-        "pt": "Portuguese",
-        "ro": "Romanian",
-        "ru": "Russian",
-        "sv": "Swedish",
-        "th": "Thai",
-        "tr": "Turkish",
-        "uk": "Ukrainian",
-        "vi": "Vietnamese",
-        "yue": "Cantonese",
-        "zh": "Chinese",
-    },
-)
-
+ENGLISH = Labels(reasons=_words(_REASONS, 0), languages=_words(_LANGUAGES, 0))
 CHINESE = Labels(
     minutes_of_meeting="会议纪要",
     recording="录音",
@@ -236,39 +190,8 @@ CHINESE = Labels(
     list_separator="、",
     colon="：",
     numbered_channel="声道 {}",
-    reasons={
-        "compression": "文本重复",
-        "repetition": "语句重复",
-        "low_logprob": "置信度低",
-        "too_little_text": "文本少于语音",
-        "too_much_text": "文本多于语音",
-        "truncated": "文本被截断",
-        "prompt_echo": "复述了提示词",
-        "no result": "无结果",
-        "not segmented": "音频未处理",
-    },
-    languages={
-        "ar": "阿拉伯语",
-        "de": "德语",
-        "en": "英语",
-        "es": "西班牙语",
-        "fr": "法语",
-        "hi": "印地语",
-        "id": "印度尼西亚语",
-        "it": "意大利语",
-        "ja": "日语",
-        "ko": "韩语",
-        "nl": "荷兰语",
-        "pl": "波兰语",
-        "pt": "葡萄牙语",
-        "ru": "俄语",
-        "th": "泰语",
-        "tr": "土耳其语",
-        "uk": "乌克兰语",
-        "vi": "越南语",
-        "yue": "粤语",
-        "zh": "中文",
-    },
+    reasons=_words(_REASONS, 1),
+    languages=_words(_LANGUAGES, 1),
 )
 
 

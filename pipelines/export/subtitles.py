@@ -12,14 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from pipelines.core import SAMPLE_RATE, Coverage, CoverageStatus, Segment, SpeechInterval, Transcript
-from pipelines.text.typography import (
-    ends_clause,
-    ends_sentence,
-    is_bare_punctuation,
-    is_mark,
-    is_wide,
-    tokens,
-)
+from pipelines.text.typography import ends_clause, ends_sentence, is_bare_punctuation, is_mark, is_wide, tokens
 from pipelines.transcript.chunk_clock import ChunkTimeline
 
 MAX_LINE_CHARS = 42

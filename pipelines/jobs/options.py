@@ -127,10 +127,7 @@ class JobOptions:
     )
     prompt: str = _option("", "Text that might have come before: names and spelling to go by.", max_length=2000)
     vocabulary: tuple[str, ...] = _option(
-        (),
-        "Words the decoder should know: names, products, abbreviations.",
-        kind=tuple[Term, ...],
-        max_length=200,
+        (), "Words the decoder should know: names, products, abbreviations.", kind=tuple[Term, ...], max_length=200
     )
     temperature: float = _option(
         0.0, "Where decoding begins; what fails the quality rules is tried at higher ones.", ge=0, le=1

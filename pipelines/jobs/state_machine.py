@@ -91,8 +91,7 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
     todo = tuple(chunk for chunk in event.chunks if chunk.index not in finished)
     todo_s = sum(chunk.n_samples for chunk in todo) / SAMPLE_RATE
     progress = Progress(
-        audio_s=job.progress.audio_s + event.audio_s,
-        done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s),
+        audio_s=job.progress.audio_s + event.audio_s, done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s)
     )
     after = replace(
         job, progress=progress, finished=finished, n_failed_chunks=job.n_failed_chunks + len(event.failed & found)

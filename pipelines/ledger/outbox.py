@@ -41,7 +41,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """One try: when (Unix seconds), how long it took, the receiver's status if it answered, and what it said."""
 
     at_s: float
@@ -59,7 +59,7 @@ class Delivery:
     created_at_s: float
     n_attempts: int
     next_attempt_at_s: float | None
-    attempts: tuple[Attempt, ...] = field(default=())
+    attempts: tuple[DeliveryAttempt, ...] = field(default=())
 
 
 class Outbox(Protocol):
@@ -72,7 +72,7 @@ class Outbox(Protocol):
         """
 
     def settle(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at_s: float | None = None
+        self, delivery_id: str, attempt: DeliveryAttempt, state: DeliveryState, next_attempt_at_s: float | None = None
     ) -> None:
         """Enter an attempt and what follows from it; a delivery that somebody has settled for good stays as it is.
 

@@ -5,7 +5,7 @@ carries it, and a write whose fence is not the newest changes nothing and raises
 lease: it creates jobs, asks for their cancellation and deletes them.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -258,3 +258,14 @@ class Ledger(Protocol):
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
         """Enter something besides a change of state in a job's history; raises `Fenced` and `JobUnknown`."""
+
+
+def all_jobs(ledger: Ledger, tenant: str | None, wanted: JobFilter, *, limit: int = 500) -> Iterator[Job]:
+    """Yield a tenant's jobs (everybody's for None), newest first, page by page as they are wanted."""
+    after: str | None = None
+    while True:
+        page = ledger.list(tenant, wanted, limit=limit, after=after)
+        yield from page.jobs
+        after = page.next_cursor
+        if after is None:
+            return

@@ -1,8 +1,8 @@
 """Rows of the ledger's tables, one statement at a time, inside the caller's transaction."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, select, tuple_, update
 
@@ -14,7 +14,11 @@ from pipelines.ledger.rules import first_version, fold, judge_creation, storable
 from pipelines.ledger.schema import COORDINATOR, NO_DEADLINE_S, events, idempotency_keys, jobs, leases, queued, started
 from pipelines.scheduling.fair_share import Waiting, share_out
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 
 _ITEMS_PER_QUERY = 500
 
@@ -37,6 +41,12 @@ _NEXT_EVENT = insert(events).from_select(
 # The wish to cancel is the owner's column, the external id that of the job created last.
 _WRITTEN = tuple(column.name for column in jobs.c if column.name not in ("id", "cancel_requested", "external_id"))
 _REPLACE = update(jobs).where(jobs.c.id == bindparam("job_id")).values({name: bindparam(name) for name in _WRITTEN})
+
+
+def filled(kind: type[D], row: Row[Any], **others: Any) -> D:
+    """Make a dataclass of a row: each field from the column of its name, where ``others`` do not say otherwise."""
+    named = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in row._mapping.items() if name in named} | others)
 
 
 def insert_new(

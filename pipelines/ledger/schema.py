@@ -3,6 +3,8 @@
 Each change here needs a migration in ``pipelines/ledger/migrations/versions`` and its name in `SCHEMA_REVISION`.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
 
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
@@ -38,20 +41,22 @@ metadata = MetaData()
 # Python, SQLite and PostgreSQL then agree on the order of ids.
 Ascii = Text().with_variant(Text(collation="C"), "postgresql")
 
+
+def _required(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
+    """Declare columns that always hold a value."""
+    return [Column(name, kind, nullable=False) for name in names]
+
+
 jobs = Table(
     "jobs",
     metadata,
     Column("id", Ascii, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("model", Text, nullable=False),
+    *_required(Text, "tenant", "state", "model"),
     Column("priority", Integer, nullable=False),
-    Column("created_at_s", Double, nullable=False),
-    Column("updated_at_s", Double, nullable=False),
+    *_required(Double, "created_at_s", "updated_at_s"),
     Column("filename_folded", Text, nullable=False),
     Column("external_id", Text),
-    Column("audio_s", Double, nullable=False),
-    Column("done_s", Double, nullable=False),
+    *_required(Double, "audio_s", "done_s"),
     Column("reason", Text),
     Column("content_key", Text),
     Column("deadline_s", Double, nullable=False, server_default=text("1e18")),  # `NO_DEADLINE_S` for jobs without one
@@ -134,8 +139,7 @@ events = Table(
     Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("at_s", Double, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    *_required(Text, "name", "detail"),
 )
 
 corrections = Table(
@@ -144,8 +148,7 @@ corrections = Table(
     Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("at_s", Double, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    *_required(Text, "author", "note"),
     Column("n_segments", Integer, nullable=False),
     Column("name", Text, nullable=False),  # of the blob that holds it
 )
@@ -177,14 +180,11 @@ batches = Table(
     "batches",
     metadata,
     Column("id", Ascii, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *_required(Text, "tenant", "name", "state"),
     Column("n_entries", Integer, nullable=False),
     Column("idempotency_key", Text),
     Column("fingerprint", Text, nullable=False),
-    Column("created_at_s", Double, nullable=False),
-    Column("updated_at_s", Double, nullable=False),
+    *_required(Double, "created_at_s", "updated_at_s"),
     Column("request_id", Text, nullable=False, server_default=""),
     Column("traceparent", Text, nullable=False, server_default=""),
 )
@@ -196,10 +196,7 @@ batch_entries = Table(
     metadata,
     Column("batch_id", Ascii, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
     Column("seq", Integer, primary_key=True),
-    Column("source", Text, nullable=False),
-    Column("filename", Text, nullable=False),
-    Column("custom_id", Text, nullable=False),
-    Column("options", Text, nullable=False),
+    *_required(Text, "source", "filename", "custom_id", "options"),
     Column("reference", Text, nullable=False, server_default="{}"),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -215,12 +212,7 @@ deliveries = Table(
     metadata,
     Column("id", Ascii, primary_key=True),
     Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("tenant", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("event", Text, nullable=False),
-    Column("target", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *_required(Text, "tenant", "channel", "event", "target", "body", "state"),
     Column("created_at_s", Double, nullable=False),
     Column("n_attempts", Integer, nullable=False),
     Column("next_attempt_at_s", Double, nullable=False),
@@ -233,21 +225,14 @@ def due() -> ColumnElement[bool]:
 
 
 Index("ix_deliveries_tenant_newest", deliveries.c.tenant, deliveries.c.created_at_s, deliveries.c.id)
-Index(
-    "ix_deliveries_due",
-    deliveries.c.next_attempt_at_s,
-    deliveries.c.id,
-    sqlite_where=due(),
-    postgresql_where=due(),
-)
+Index("ix_deliveries_due", deliveries.c.next_attempt_at_s, deliveries.c.id, sqlite_where=due(), postgresql_where=due())
 
 delivery_attempts = Table(
     "delivery_attempts",
     metadata,
     Column("delivery_id", Ascii, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("seq", Integer, primary_key=True),
-    Column("at_s", Double, nullable=False),
-    Column("duration_s", Double, nullable=False),
+    *_required(Double, "at_s", "duration_s"),
     Column("status", Integer),
     Column("detail", Text, nullable=False),
 )
@@ -269,9 +254,4 @@ job_costs = Table(  # of jobs that were deleted; the body is a `JobCost`
     Index("ix_job_costs_created", "created_at_s"),
 )
 
-switches = Table(
-    "switches",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-)
+switches = Table("switches", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

@@ -8,6 +8,7 @@ from sqlalchemy import Row, insert, select, update
 from pipelines.errors import KeyUnknown
 from pipelines.ledger.api_keys import ApiKey, Scope
 from pipelines.ledger.database import Database
+from pipelines.ledger.rows import filled
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import api_keys
 
@@ -24,17 +25,7 @@ class SqlKeys:
 
     def add(self, key: ApiKey) -> None:
         """Keep a new key."""
-        row = {
-            "id": key.id,
-            "digest": key.digest,
-            "tenant": key.tenant,
-            "scopes": " ".join(sorted(key.scopes)),
-            "name": storable(key.name),
-            "created_at_s": key.created_at_s,
-            "expires_at_s": key.expires_at_s,
-            "last_used_at_s": key.last_used_at_s,
-            "revoked_at_s": key.revoked_at_s,
-        }
+        row = vars(key) | {"scopes": " ".join(sorted(key.scopes)), "name": storable(key.name)}
         with self._database.writing() as connection:
             connection.execute(insert(api_keys), [row])
 
@@ -69,15 +60,5 @@ class SqlKeys:
 
 
 def _key_of(row: Row[Any]) -> ApiKey:
-    return ApiKey(
-        id=row.id,
-        digest=row.digest,
-        tenant=row.tenant,
-        # A scope of a newer version grants nothing here.
-        scopes=frozenset(Scope(name) for name in row.scopes.split() if name in set(Scope)),
-        name=row.name,
-        created_at_s=row.created_at_s,
-        expires_at_s=row.expires_at_s,
-        last_used_at_s=row.last_used_at_s,
-        revoked_at_s=row.revoked_at_s,
-    )
+    # A scope of a newer version grants nothing here.
+    return filled(ApiKey, row, scopes=frozenset(Scope(name) for name in row.scopes.split() if name in set(Scope)))

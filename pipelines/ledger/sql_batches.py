@@ -18,7 +18,7 @@ from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.ledger.database import Database
 from pipelines.ledger.protocol import Clock, Lease, NewJob
-from pipelines.ledger.rows import insert_new, job_of, require_fence
+from pipelines.ledger.rows import filled, insert_new, job_of, require_fence
 from pipelines.ledger.rules import storable, storable_reference
 from pipelines.ledger.schema import batch_entries, batches, jobs
 from pipelines.storage.layout import JobKeys
@@ -316,31 +316,11 @@ def _known(connection: Connection, tenant: str, batch_id: str, *, lock: bool = F
 
 
 def _columns(batch: Batch) -> dict[str, Any]:
-    return {
-        "id": batch.id,
-        "tenant": batch.tenant,
-        "name": storable(batch.name),
-        "state": batch.state.value,
-        "n_entries": batch.n_entries,
-        "created_at_s": batch.created_at_s,
-        "updated_at_s": batch.updated_at_s,
-        "request_id": batch.request_id,
-        "traceparent": batch.traceparent,
-    }
+    return vars(batch) | {"name": storable(batch.name), "state": batch.state.value}
 
 
 def _batch_of(row: Row[Any]) -> Batch:
-    return Batch(
-        id=row.id,
-        tenant=row.tenant,
-        name=row.name,
-        state=BatchState(row.state),
-        n_entries=row.n_entries,
-        created_at_s=row.created_at_s,
-        updated_at_s=row.updated_at_s,
-        request_id=row.request_id,
-        traceparent=row.traceparent,
-    )
+    return filled(Batch, row, state=BatchState(row.state))
 
 
 def _row_of(batch_id: str, entry: Entry) -> dict[str, Any]:
@@ -360,19 +340,8 @@ def _row_of(batch_id: str, entry: Entry) -> dict[str, Any]:
 
 
 def _entry_of(row: Row[Any]) -> Entry:
-    return Entry(
-        seq=row.seq,
-        source=row.source,
-        filename=row.filename,
-        custom_id=row.custom_id,
-        options=decode(JobOptions, row.options),
-        reference=decode(Reference, row.reference),
-        state=EntryState(row.state),
-        attempt=row.attempt,
-        audio_s=row.audio_s,
-        detail=row.detail,
-        job_id=row.job_id,
-    )
+    options, reference = decode(JobOptions, row.options), decode(Reference, row.reference)
+    return filled(Entry, row, options=options, reference=reference, state=EntryState(row.state))
 
 
 def _job(batch: Batch, entry: Entry, job_id: str, now_s: float) -> Job:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, insert, select
 
 from pipelines.ledger.database import Database
 from pipelines.ledger.protocol import Clock
-from pipelines.ledger.rows import enter_event, known_row
+from pipelines.ledger.rows import enter_event, filled, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import corrections
 from pipelines.transcript.corrections import Correction, judge_correction
@@ -30,16 +29,7 @@ class SqlCorrections:
             if same is not None:
                 return same
             kept = replace(correction, at_s=now_s, author=storable(correction.author), note=storable(correction.note))
-            row = {
-                "job_id": job_id,
-                "version": kept.version,
-                "at_s": now_s,
-                "author": kept.author,
-                "note": kept.note,
-                "n_segments": kept.n_segments,
-                "name": kept.name,
-            }
-            connection.execute(insert(corrections), [row])
+            connection.execute(insert(corrections), [vars(kept) | {"job_id": job_id}])
             enter_event(connection, job_id, now_s, "corrected", f"version {kept.version}")
             return kept
 
@@ -52,15 +42,4 @@ class SqlCorrections:
 
 def _of_job(connection: Connection, job_id: str) -> list[Correction]:
     query = select(corrections).where(corrections.c.job_id == job_id).order_by(corrections.c.version)
-    return [_correction_of(row) for row in connection.execute(query)]
-
-
-def _correction_of(row: Row[Any]) -> Correction:
-    return Correction(
-        version=row.version,
-        author=row.author,
-        note=row.note,
-        n_segments=row.n_segments,
-        name=row.name,
-        at_s=row.at_s,
-    )
+    return [filled(Correction, row) for row in connection.execute(query)]

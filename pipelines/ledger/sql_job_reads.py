@@ -9,7 +9,7 @@ from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.database import Database
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.protocol import Backlog, JobEvent, JobName, Page, QueuedJobs
-from pipelines.ledger.rows import job_of, known_row, rows_by_id
+from pipelines.ledger.rows import filled, job_of, known_row, rows_by_id
 from pipelines.ledger.rules import check_limit, fold, next_cursor, parse_cursor, storable
 from pipelines.ledger.schema import events, jobs, lost_chunks, queued
 
@@ -95,18 +95,14 @@ class SqlJobReads:
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count waiting jobs; see `pipelines.ledger.protocol.Ledger.queued_jobs`."""
         query = (
-            select(
-                jobs.c.tenant, jobs.c.model, func.count().label("n_jobs"), func.min(jobs.c.created_at_s).label("oldest")
-            )
+            select(jobs.c.tenant, jobs.c.model, func.count().label("n_jobs"))
+            .add_columns(func.min(jobs.c.created_at_s).label("oldest_created_at_s"))
             .where(queued())
             .group_by(jobs.c.tenant, jobs.c.model)
             .order_by(jobs.c.tenant, jobs.c.model)
         )
         with self._database.reading() as connection:
-            return tuple(
-                QueuedJobs(tenant=row.tenant, model=row.model, n_jobs=row.n_jobs, oldest_created_at_s=row.oldest)
-                for row in connection.execute(query)
-            )
+            return tuple(filled(QueuedJobs, row) for row in connection.execute(query))
 
     def backlog(self, tenant: str) -> Backlog:
         """Sum up a tenant's jobs that have not ended."""
@@ -121,11 +117,7 @@ class SqlJobReads:
         """Find an earlier job; see `pipelines.ledger.protocol.Ledger.same_content`."""
         query = (
             select(jobs)
-            .where(
-                jobs.c.tenant == tenant,
-                jobs.c.content_key == content_key,
-                jobs.c.state == JobState.SUCCEEDED.value,
-            )
+            .where(jobs.c.tenant == tenant, jobs.c.content_key == content_key, jobs.c.state == JobState.SUCCEEDED.value)
             .order_by(jobs.c.created_at_s.desc(), jobs.c.id.desc())
             .limit(1)
         )
@@ -138,7 +130,4 @@ class SqlJobReads:
         query = select(events).where(events.c.job_id == job_id).order_by(events.c.seq)
         with self._database.reading() as connection:
             known_row(connection, tenant, job_id)
-            return [
-                JobEvent(seq=row.seq, at_s=row.at_s, name=row.name, detail=row.detail)
-                for row in connection.execute(query)
-            ]
+            return [filled(JobEvent, row) for row in connection.execute(query)]

@@ -29,11 +29,7 @@ from pipelines.ledger.rows import (
     rows_by_id,
     write_jobs,
 )
-from pipelines.ledger.rules import (
-    check_new,
-    judge_write,
-    storable_job,
-)
+from pipelines.ledger.rules import check_new, judge_write, storable_job
 from pipelines.ledger.schema import (
     COORDINATOR,
     DRAIN,

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, up
 
 from pipelines.errors import NotFound
 from pipelines.ledger.database import Database
-from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState, Message
+from pipelines.ledger.outbox import Delivery, DeliveryAttempt, DeliveryState, Message
 from pipelines.ledger.protocol import Clock
-from pipelines.ledger.rows import known_row
+from pipelines.ledger.rows import filled, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import deliveries, delivery_attempts, disabled_targets, due
 
@@ -25,12 +25,7 @@ def insert_messages(connection: Connection, messages: Sequence[Message], now_s: 
     off = {(row.tenant, row.target) for row in connection.execute(disabled)}
     rows = [
         {
-            "id": message.id,
-            "job_id": message.job_id,
-            "tenant": message.tenant,
-            "channel": message.channel,
-            "event": message.event,
-            "target": message.target,
+            **vars(message),
             "body": storable(message.body),
             "state": DeliveryState.DISABLED if (message.tenant, message.target) in off else DeliveryState.PENDING,
             "created_at_s": now_s,
@@ -96,7 +91,7 @@ class SqlOutbox:
             return [_delivery(row) for row in rows]
 
     def settle(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at_s: float | None = None
+        self, delivery_id: str, attempt: DeliveryAttempt, state: DeliveryState, next_attempt_at_s: float | None = None
     ) -> None:
         """Enter an attempt and what follows from it; see `pipelines.ledger.outbox.Outbox.settle`."""
         this = deliveries.c.id == delivery_id
@@ -107,15 +102,8 @@ class SqlOutbox:
             n_entered = connection.execute(
                 select(func.count()).where(delivery_attempts.c.delivery_id == delivery_id)
             ).scalar_one()
-            entry = {
-                "delivery_id": delivery_id,
-                "seq": n_entered + 1,
-                "at_s": attempt.at_s,
-                "duration_s": attempt.duration_s,
-                "status": attempt.status,
-                "detail": storable(attempt.detail),
-            }
-            connection.execute(insert(delivery_attempts), [entry])
+            named = {"delivery_id": delivery_id, "seq": n_entered + 1, "detail": storable(attempt.detail)}
+            connection.execute(insert(delivery_attempts), [vars(attempt) | named])
             if row.state != DeliveryState.PENDING:
                 return
             changed = {"state": state, "n_attempts": row.n_attempts + 1}
@@ -137,11 +125,9 @@ class SqlOutbox:
         with self._database.reading() as connection:
             known_row(connection, tenant, job_id)
             rows = connection.execute(query.order_by(deliveries.c.created_at_s, deliveries.c.id)).all()
-            attempts: dict[str, list[Attempt]] = {row.id: [] for row in rows}
+            attempts: dict[str, list[DeliveryAttempt]] = {row.id: [] for row in rows}
             for row in connection.execute(tries):
-                attempts[row.delivery_id].append(
-                    Attempt(at_s=row.at_s, duration_s=row.duration_s, status=row.status, detail=row.detail)
-                )
+                attempts[row.delivery_id].append(filled(DeliveryAttempt, row))
         return [_delivery(row, tuple(attempts[row.id])) for row in rows]
 
     def recent(self, tenant: str, *, states: Collection[DeliveryState] = (), limit: int = 100) -> Sequence[Delivery]:
@@ -176,21 +162,8 @@ class SqlOutbox:
         connection.execute(update(deliveries).where(others).values(state=DeliveryState.DISABLED))
 
 
-def _delivery(row: Row[Any], attempts: tuple[Attempt, ...] = ()) -> Delivery:
+def _delivery(row: Row[Any], attempts: tuple[DeliveryAttempt, ...] = ()) -> Delivery:
     state = DeliveryState(row.state)
-    return Delivery(
-        message=Message(
-            id=row.id,
-            tenant=row.tenant,
-            job_id=row.job_id,
-            channel=row.channel,
-            event=row.event,
-            target=row.target,
-            body=row.body,
-        ),
-        state=state,
-        created_at_s=row.created_at_s,
-        n_attempts=row.n_attempts,
-        next_attempt_at_s=row.next_attempt_at_s if state is DeliveryState.PENDING else None,
-        attempts=attempts,
-    )
+    next_at_s = row.next_attempt_at_s if state is DeliveryState.PENDING else None
+    message = filled(Message, row)
+    return filled(Delivery, row, message=message, state=state, next_attempt_at_s=next_at_s, attempts=attempts)

@@ -33,10 +33,7 @@ def open_store(url: str) -> BlobStore:
         from pipelines.storage.s3 import S3Store
 
         return S3Store(
-            parts.netloc,
-            prefix=unquote(parts.path).strip("/"),
-            endpoint=endpoint,
-            region=query.get("region"),
+            parts.netloc, prefix=unquote(parts.path).strip("/"), endpoint=endpoint, region=query.get("region")
         )
     raise ConfigurationError(f"the blob store's URL starts with file:// or s3://, not {parts.scheme or url!r}")
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from pipelines.core import SAMPLE_RATE, SpeechInterval
 
-MAX_INNER_SILENCE_S = 1.5
+MAX_INNER_SILENCE_S = 0.5
 """Longest silence, in seconds, that may be cut out inside one word or one transcript segment."""
 
 MAX_INNER_SILENCE = round(MAX_INNER_SILENCE_S * SAMPLE_RATE)
@@ -51,6 +51,15 @@ class ChunkTimeline:
         """Half-open sample range of a stretch of the window; an end before its start is lifted to it."""
         start = self.start(start_s)
         return start, max(start, self.end(end_s))
+
+    def sides(self, start_s: float, end_s: float) -> list[tuple[int, int]]:
+        """Return the half-open sample ranges of a stretch of the window that long silences leave, at least one."""
+        start, end = self.interval(start_s, end_s)
+        sides = [(start, end)]
+        for before, after in pairwise(self._pieces):
+            if sides[-1][0] < before.end and after.start < end and after.start - before.end > MAX_INNER_SILENCE:
+                sides[-1:] = [(sides[-1][0], before.end), (after.start, end)]
+        return sides
 
     def word_interval(self, start_s: float, end_s: float) -> tuple[int, int]:
         """Like `interval`, but a word blurred over a long silence keeps only the side it mostly lies on."""

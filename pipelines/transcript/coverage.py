@@ -7,9 +7,11 @@ silent; what lies in no span at all was never looked at, which counts as failed.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipelines.core import SAMPLE_RATE, ChunkResult, Coverage, CoverageStatus, Span, Transcript
+from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, Coverage, CoverageStatus, Span, Transcript
+from pipelines.transcript.chunk_clock import ChunkTimeline
 
 NO_WORDS = "no words"
+UNHEARD_SPEECH = "unheard_speech"
 NO_RESULT = "no result"
 NOT_SEGMENTED = "not segmented"
 
@@ -31,8 +33,8 @@ def coverage_ledger(
 ) -> tuple[Coverage, ...]:
     """Tile every channel of a recording with verdicts, ordered by (channel, start).
 
-    Neighbours of equal health and note are one interval. The note of a failed interval says why; that of
-    a suspect one lists the quality rules it fails; transcribed speech in which no word was heard says so.
+    Neighbours of equal health and note are one interval. The note of a failed interval says why; that of a suspect one
+    lists the quality rules it fails, or says that speech stayed unheard; speech in which no word was heard says so.
     """
     n_samples = round(duration_s * SAMPLE_RATE)
     return tuple(
@@ -64,12 +66,30 @@ def _verdicts(spans: Sequence[Span], results: Mapping[int, ChunkResult], channel
     """Yield the judged stretches of a channel by start: pieces of speech and, between them, silence within spans."""
     for span in sorted((span for span in spans if span.channel == channel), key=lambda span: span.start):
         at = span.start
-        pieces = [(piece, verdict(results.get(chunk.index))) for chunk in span.chunks for piece in chunk.pieces]
-        for piece, (health, note) in sorted(pieces, key=lambda judged: judged[0].start):
-            yield _Stretch(at, piece.start, CoverageStatus.SILENCE, "")
-            yield _Stretch(piece.start, piece.end, health, note)
-            at = max(at, piece.end)
+        judged = [stretch for chunk in span.chunks for stretch in _judged(chunk, results.get(chunk.index))]
+        for stretch in sorted(judged):
+            yield _Stretch(at, stretch.start, CoverageStatus.SILENCE, "")
+            yield stretch
+            at = max(at, stretch.end)
         yield _Stretch(at, span.end, CoverageStatus.SILENCE, "")
+
+
+def _judged(chunk: Chunk, result: ChunkResult | None) -> Iterator[_Stretch]:
+    """Yield the pieces of a chunk with their verdict, cut where speech in them stayed unheard."""
+    health, note = verdict(result)
+    clock = ChunkTimeline(chunk.pieces)
+    unheard = [clock.interval(u.start_s, u.end_s) for u in result.unheard] if result and not result.error else []
+    for piece in chunk.pieces:
+        at = piece.start
+        for start, end in sorted((max(start, piece.start), min(end, piece.end)) for start, end in unheard):
+            if end > max(start, at):
+                if start > at:
+                    yield _Stretch(at, start, health, note)
+                notes = ", ".join(filter(None, (note if health is CoverageStatus.SUSPECT else "", UNHEARD_SPEECH)))
+                yield _Stretch(max(start, at), end, CoverageStatus.SUSPECT, notes)
+                at = end
+        if piece.end > at:
+            yield _Stretch(at, piece.end, health, note)
 
 
 def _tiled(stretches: Iterator[_Stretch], n_samples: int) -> Iterator[_Stretch]:

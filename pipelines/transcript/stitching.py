@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from pipelines.core import (
     SAMPLE_RATE,
@@ -31,8 +31,9 @@ def stitch(
     languages: Sequence[LanguageVote],
     model: ModelInfo,
     speakers: Sequence[str] = (),
+    with_words: bool = True,
 ) -> Transcript:
-    """Join the results of a recording's chunks into its transcript.
+    """Join the results of a recording's chunks into its transcript; ``with_words``: segments keep their words.
 
     ``results`` maps chunk indices to outcomes; a missing one counts as failed. ``speakers`` names the
     channels. Segments are ordered by (start, channel), lie within ``[0, duration_s]`` and never overlap
@@ -44,7 +45,16 @@ def stitch(
         duration_s=duration_s,
         language=main_language(chunks, results, languages),
         languages=tuple(languages),
-        segments=tuple(segments_of(spans, results, duration_s=duration_s, n_channels=n_channels, speakers=speakers)),
+        segments=tuple(
+            segments_of(
+                spans,
+                results,
+                duration_s=duration_s,
+                n_channels=n_channels,
+                speakers=speakers,
+                with_words=with_words,
+            )
+        ),
         coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels),
         model=model,
         n_channels=n_channels,
@@ -58,6 +68,7 @@ def segments_of(
     duration_s: float,
     n_channels: int,
     speakers: Sequence[str] = (),
+    with_words: bool = True,
 ) -> list[Segment]:
     """Return the segments of some spans, numbered from 0; see `stitch`.
 
@@ -71,7 +82,12 @@ def segments_of(
     ]
     drafts.sort(key=lambda draft: (draft.start_s, draft.channel))
     return [
-        replace(draft, id=i, speaker=speaker_label(draft.channel, n_channels, speakers))
+        replace(
+            draft,
+            id=i,
+            speaker=speaker_label(draft.channel, n_channels, speakers),
+            words=draft.words if with_words else (),
+        )
         for i, draft in enumerate(drafts)
     ]
 
@@ -125,24 +141,69 @@ def _channel_segments(chunks: Sequence[Chunk], results: Mapping[int, ChunkResult
 def _mapped(clock: ChunkTimeline, decoded: DecodedSegment, chunk: Chunk, result: ChunkResult) -> Iterator[Segment]:
     """Yield one decoded segment on the recording's clock: one segment, or one per side of each long silence."""
     words = _mapped_words(clock, decoded.words)
-    parts = _split_at_silence(clock, words) if _spell(words) == decoded.text.strip() else [words]
+    parts = list(_parts(clock, decoded, words))
     for part in parts:
-        # Words are timed by alignment, segments by the model's coarser time tokens: words decide where known.
-        start, end = clock.interval(decoded.start_s, decoded.end_s)
         yield Segment(
             id=0,
             channel=chunk.channel,
             speaker="",
-            start_s=part[0].start_s if part else start / SAMPLE_RATE,
-            end_s=part[-1].end_s if part else end / SAMPLE_RATE,
-            text=(decoded.text if len(parts) == 1 else _spell(part)).strip(),
+            start_s=part.start_s,
+            end_s=part.end_s,
+            text=part.text.strip(),
             health=CoverageStatus.SUSPECT if result.suspect else CoverageStatus.TRANSCRIBED,
             avg_logprob=result.avg_logprob,
             no_speech_prob=result.no_speech_prob,
             compression_ratio=result.compression_ratio,
             temperature=result.temperature,
-            words=part,
+            words=part.words,
         )
+
+
+def _parts(clock: ChunkTimeline, decoded: DecodedSegment, words: tuple[Word, ...]) -> Iterator[DecodedSegment]:
+    """Cut a segment at the long silences that it spans, on the recording's clock.
+
+    Words are timed by alignment, segments by the model's coarser time tokens: words decide where known. Without words
+    each side of a silence gets the share of the text that its length is of the segment.
+    """
+    if words and _spell(words) == decoded.text.strip():
+        for part in _split_at_silence(clock, words):
+            yield DecodedSegment(start_s=part[0].start_s, end_s=part[-1].end_s, text=_spell(part), words=part)
+        return
+    sides = clock.sides(decoded.start_s, decoded.end_s)
+    if words or len(sides) == 1:
+        start, end = sides[0][0], sides[-1][1]
+        yield DecodedSegment(
+            start_s=words[0].start_s if words else start / SAMPLE_RATE,
+            end_s=words[-1].end_s if words else end / SAMPLE_RATE,
+            text=decoded.text,
+            words=words,
+        )
+        return
+    texts = shared_out(decoded.text, [end - start for start, end in sides])
+    for (start, end), text in zip(sides, texts, strict=True):
+        if text.strip():
+            yield DecodedSegment(start_s=start / SAMPLE_RATE, end_s=end / SAMPLE_RATE, text=text)
+
+
+def shared_out(text: str, lengths: Sequence[int]) -> list[str]:
+    """Cut a text at spaces, or anywhere in scripts without, so that the parts are about as long as ``lengths`` say.
+
+    Joined by spaces where it was cut at spaces, the parts are the text.
+    """
+    units = text.split() if " " in text.strip() else list(text.strip())
+    joint = " " if " " in text.strip() else ""
+    sizes = [len(unit) for unit in units]
+    parts: list[str] = []
+    first = reached = 0
+    for i, wanted in enumerate(accumulate(lengths)):
+        last = first
+        goal = sum(sizes) * wanted / max(1, sum(lengths))
+        while last < len(units) and (i == len(lengths) - 1 or reached + sizes[last] / 2 <= goal):
+            reached += sizes[last]
+            last += 1
+        parts.append(joint.join(units[first:last]))
+        first = last
+    return parts
 
 
 def _mapped_words(clock: ChunkTimeline, words: Sequence[Word]) -> tuple[Word, ...]:

@@ -1,7 +1,7 @@
 """A Whisper model as plain calls on rows: encode, generate, align, detect the language.
 
-All of it is CTranslate2's but for the encoder, which may be another one (`pipelines.whisper.encoder`). Its output may be
-pooled: Whisper's encoder gives a step every 20 ms, and its neighbours are so alike that the mean of two serves the
+All of it is CTranslate2's but for the encoder, which may be another one (`pipelines.whisper.encoder`). Its output may
+be pooled: Whisper's encoder gives a step every 20 ms, and neighbours are so alike that the mean of two serves the
 decoder as well, for half the work of a search, most of which is reading them (docs/decisions/encoders.md).
 Facts about CTranslate2 4.8 that shape this file (each checked by a test):
 

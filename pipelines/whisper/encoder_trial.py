@@ -1,12 +1,14 @@
 """Chooses a model's encoder on the machine it runs on, once: by time, and by the words of the calibration set."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.calibration import calibration_rows, count_errors
+from pipelines.text.word_errors import word_errors
+from pipelines.whisper.calibration import calibration_rows
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
 from pipelines.whisper.encoder import CANDIDATES, EncoderChoice
 from pipelines.whisper.encoder_memory import EncoderMemory
@@ -56,7 +58,7 @@ class EncoderTrial:
         names: tuple[EncoderName, ...] = ("ctranslate2", *CANDIDATES[self._model.kind])
         return time_encoders(names, self._model.encoder, features, clock)
 
-    def _errors_with(self, choice: EncoderChoice) -> dict[str, int]:
+    def _errors_with(self, choice: EncoderChoice) -> Mapping[str, int]:
         """Return the errors in the calibration set by language."""
         self._model.use(choice)
         rows = calibration_rows(self._languages)
@@ -64,7 +66,9 @@ class EncoderTrial:
             DecodeRequest(pcm=row.pcm, options=DecodeOptions(language=row.language, temperatures=(0.0,)))
             for row in rows
         ]
-        errors = dict.fromkeys(self._languages, 0)
-        for row, result in zip(rows, self._transcribe(requests), strict=True):
-            errors[row.language] += count_errors(row.text, "".join(segment.text for segment in result.segments))
+        results = self._transcribe(requests)
+        errors: Counter[str] = Counter()
+        for row, result in zip(rows, results, strict=True):
+            found = word_errors(row.text, "".join(segment.text for segment in result.segments))
+            errors[row.language] += min(found.n_errors, found.n_words)  # a loop is not worse than nothing
         return errors

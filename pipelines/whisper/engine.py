@@ -155,7 +155,8 @@ class WhisperEngine:
     def warm_up(self) -> None:
         """Choose the encoder, and decode noise every way a job may ask for.
 
-        Models of short windows stay with CTranslate2's: what others gain grows with the square of the length. Raises `ModelUnavailable` when the model cannot.
+        Models of short windows stay with CTranslate2's: what others gain grows with the square of the length. Raises
+        `ModelUnavailable` when the model cannot decode.
         """
         if self._options.encoder == "auto" and not self._profile.short_windows:
             trial = EncoderTrial(self._model, self._options, self._languages, self.transcribe)

@@ -75,7 +75,7 @@ class _Graph:
         self._n_heads = int(weights["num_heads"])
 
     def model(self) -> Any:
-        """Return an ``openvino.Model`` from features ``[rows, n_mels, n_frames]`` to ``[rows, n_frames / 2, width]``."""
+        """Return an ``openvino.Model``: ``[rows, n_mels, n_frames]`` to ``[rows, n_frames / 2, width]``."""
         from openvino import Model, PartialShape, Type
 
         op = self._op

@@ -41,9 +41,10 @@ class DecodeOptions:
     """How to decode one row.
 
     ``language`` None: detect it from this row. ``timestamps``: whether the model writes times itself; None: as its
-    profile says. Without, words are aligned in any case, and make the segments. ``word_timestamps`` aligns every word. ``temperatures``: 0 is a search with ``beam_size`` beams and,
-    when its outcome is bad, ``fallback_beam_size``; those above are sampled, best of ``best_of``; a lone temperature
-    means no second try. ``prompt`` primes the decoder with names and spelling, and is dropped in second tries.
+    profile says. Without, words are aligned in any case, and make the segments. ``word_timestamps`` aligns every word.
+    ``temperatures``: 0 is a search with ``beam_size`` beams and, when its outcome is bad, ``fallback_beam_size``; those
+    above are sampled, best of ``best_of``; a lone temperature means no second try. ``prompt`` primes the decoder with
+    names and spelling, and is dropped in second tries.
     """
 
     language: str | None = None

@@ -39,7 +39,8 @@ K = TypeVar("K", bound=Hashable)
 class DecodeState:
     """A row on its way: what the encoder made of it and what was decoded so far.
 
-    ``timestamps`` says that the model writes times; otherwise words are aligned. ``error`` is set when the row failed; it is then left alone, and may have no ``encoding``.
+    ``timestamps`` says that the model writes times; otherwise words are aligned. ``error`` is set when the row failed;
+    it is then left alone, and may have no ``encoding``.
     """
 
     row: DecodeRequest

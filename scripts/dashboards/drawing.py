@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-from matplotlib.dates import DateFormatter
 
 from scripts.dashboards.panels import Dashboard, Panel
 
@@ -20,6 +15,11 @@ STEPS = 240
 
 def draw(dashboard: Dashboard, prometheus: str, start_s: float, end_s: float, path: Path) -> None:
     """Draw a dashboard's graphs over a time (Unix seconds) into one PNG; panels of single numbers are left out."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
     panels = [panel for _, row in dashboard.rows for panel in row if panel.kind == "timeseries"]
     n_rows = -(-len(panels) // COLUMNS)
     figure, axes = plt.subplots(n_rows, COLUMNS, figsize=(6 * COLUMNS, 2.9 * n_rows), squeeze=False)
@@ -34,6 +34,8 @@ def draw(dashboard: Dashboard, prometheus: str, start_s: float, end_s: float, pa
 
 
 def _panel(panel: Panel, axis: Any, prometheus: str, start_s: float, end_s: float) -> None:
+    from matplotlib.dates import DateFormatter
+
     for legend, expr in panel.queries:
         params = {"query": expr, "start": start_s, "end": end_s, "step": max(1.0, (end_s - start_s) / STEPS)}
         answer = httpx.get(f"{prometheus}/api/v1/query_range", params=params, timeout=60)

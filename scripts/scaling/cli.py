@@ -55,7 +55,7 @@ def _bursts(base: Scenario, speed: float) -> list[Scenario]:
     """Return the same burst under every policy, and with replicas that fail."""
     bursty = replace(base, replicas=16, seconds=3600, speed=speed, load=0.3, burst=6.0)
     lossy = replace(bursty, policy="backlog", losses_per_hour=2.0)
-    return [*(replace(bursty, policy=policy) for policy in ("fixed", "tickets", "backlog")), lossy]
+    return [*(replace(bursty, policy=policy) for policy in ("fixed", "pulls", "backlog")), lossy]
 
 
 def measure_queue() -> float:

@@ -23,18 +23,18 @@ from pipelines.scheduling.work_item import WorkItem
 ROW_S = 28.0
 _TENANTS = 12
 _STEP_S = 2.0  # between two decisions of the autoscaler
-Policy = Literal["fixed", "tickets", "backlog"]
+Policy = Literal["fixed", "pulls", "backlog"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A scenario to simulate. Times in seconds, speeds in audio seconds per second.
 
-    A replica has ``tickets`` open while there is work, as `cluster.serve.engine_share.EngineShare.batches_at_once`
+    A replica has ``pulls`` open while there is work, as `cluster.serve.engine_share.EngineShare.batches_at_once`
     says.
 
     ``load``: what arrives, as a share of what all ``replicas`` can transcribe. ``burst``: how many times the usual
-    rate arrives during the second tenth of the time. ``policy``: "fixed" keeps all replicas; "tickets" scales as
+    rate arrives during the second tenth of the time. ``policy``: "fixed" keeps all replicas; "pulls" scales as
     Ray Serve does by ongoing calls; "backlog" by the product's rule, so that what waits is done within ``catch_up_s``.
     """
 
@@ -43,7 +43,7 @@ class Scenario:
     speed: float
     batch_rows: int
     batch_overhead_s: float = 0.05
-    ticket_s: float = 0.004
+    pull_s: float = 0.004
     coordinator_rows_s: float = math.inf
     load: float = 0.8
     burst: float = 1.0
@@ -51,7 +51,7 @@ class Scenario:
     first_span_s: float = 1.0
     losses_per_hour: float = 0.0
     start_s: float = 30.0
-    tickets: int = 2
+    pulls: int = 2
     catch_up_s: float = 60.0
     policy: Policy = "fixed"
     min_replicas: int = 1
@@ -182,7 +182,7 @@ class Simulation:
             self._coordinator_busy_s += spent_s
             audio_s = sum(row.audio_s for row in rows)
             decode_s = scenario.batch_overhead_s + audio_s / scenario.speed
-            ends_s = self._coordinator_free_s + scenario.ticket_s + decode_s
+            ends_s = self._coordinator_free_s + scenario.pull_s + decode_s
             self._at(ends_s, lambda replica=replica, decode_s=decode_s: self._complete(replica, decode_s))  # type: ignore[misc]
 
     def _complete(self, replica: _Replica, decode_s: float) -> None:
@@ -236,9 +236,9 @@ class Simulation:
         have = len(self._alive) + self._starting
         busy = len(self._alive) - sum(1 for replica in self._idle if not replica.gone)
         self._busy.append(busy)
-        if scenario.policy == "tickets":
+        if scenario.policy == "pulls":
             waiting = math.ceil(len(self._queue) / scenario.batch_rows)
-            wanted = math.ceil(min(scenario.replicas * scenario.tickets, busy + waiting) / scenario.tickets)
+            wanted = math.ceil(min(scenario.replicas * scenario.pulls, busy + waiting) / scenario.pulls)
         else:
             rule = replicas_wanted(
                 busy=mean(self._busy),

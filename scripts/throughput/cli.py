@@ -17,7 +17,6 @@ from typing import Any
 from pipelines.models.devices import find_devices
 from scripts.throughput.mixes import SHAPES, Recording, make_mix
 from scripts.throughput.report import Measured, parts_table, plot, table
-from scripts.throughput.shaped import make_shaped_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "data"
@@ -147,7 +146,11 @@ def model_named(name: str, work: Path) -> Path:
     """Return the folder of a model as ``--model`` names it; a shaped one is made in ``work``."""
     if name == "bundled":
         return BUNDLED
-    return make_shaped_model(work / "shaped-base") if name == "shaped" else Path(name)
+    if name == "shaped":
+        from scripts.throughput.shaped import make_shaped_model  # takes seconds to import
+
+        return make_shaped_model(work / "shaped-base")
+    return Path(name)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from pipelines.errors import Fenced, JobUnknown, NotFound, Reason, VersionConflict
 from pipelines.jobs.events import Claimed, Failed
 from pipelines.jobs.job import Job
-from pipelines.ledger.outbox import Attempt, DeliveryState, Message
+from pipelines.ledger.outbox import DeliveryAttempt, DeliveryState, Message
 from pipelines.ledger.protocol import Lease, Ledger
 from tests.contracts.ledger_base import TTL_S, LedgerBase, after, make_job
 from tests.fakes.ledger import ManualClock
@@ -29,8 +29,8 @@ def message(name: str = "m1", *, job_id: str = "running", target: str = HOOK, te
     )
 
 
-def attempt(clock: ManualClock, status: int | None = 500, detail: str = "oh") -> Attempt:
-    return Attempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
+def attempt(clock: ManualClock, status: int = 500, detail: str = "oh") -> DeliveryAttempt:
+    return DeliveryAttempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
 
 
 class OutboxContract(LedgerBase):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipelines.errors import NotFound
 from pipelines.jobs.job import Job
-from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState, Message
+from pipelines.ledger.outbox import Delivery, DeliveryAttempt, DeliveryState, Message
 from pipelines.ledger.protocol import Clock
 
 
@@ -62,7 +62,7 @@ class MemoryOutbox:
             return taken
 
     def settle(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at_s: float | None = None
+        self, delivery_id: str, attempt: DeliveryAttempt, state: DeliveryState, next_attempt_at_s: float | None = None
     ) -> None:
         """Enter an attempt and what follows from it; see `pipelines.ledger.outbox.Outbox.settle`."""
         self._check()

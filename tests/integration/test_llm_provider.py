@@ -12,7 +12,7 @@ from pipelines.backoff import Backoff
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.provider.budget import DailyLimits
-from pipelines.minutes.provider.chat import ChatRequest, Message
+from pipelines.minutes.provider.chat import ChatMessage, ChatRequest
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
@@ -21,7 +21,7 @@ from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said
 
 OPTIONS = MinutesOptions(tenant="acme", job_id="a1")
-ASK = ChatRequest(messages=(Message(role="user", content="Say something in json."),), max_tokens=100)
+ASK = ChatRequest(messages=(ChatMessage(role="user", content="Say something in json."),), max_tokens=100)
 
 
 def only(kind: FaultKind, probability: float = 1.0, **options: object) -> ServerOptions:

@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from deployments.artifacts.template_queue import TemplateQueue
 from deployments.http.config import ApiConfig
+from deployments.intake.job_policy import JobPolicy
 from deployments.limits import IngestionLimits
 from deployments.ports import ClusterStatus, DrainStatus, JobView, ModelStatus, StoryEntry
+from pipelines.export.templating.templates import Templates
 from pipelines.jobs.events import Event
 from pipelines.jobs.job import Job
 from pipelines.jobs.state_machine import transition
@@ -21,10 +24,13 @@ from pipelines.ledger.protocol import Ledger
 MODELS = ("mini-en", "base")
 
 
-def api_config(limits: IngestionLimits, *, models: tuple[str, ...] = MODELS, **changes: Any) -> ApiConfig:
-    """Settings of an API; the first model is the default one."""
-    given = {"default_model": models[0], "llm_configured": False, "version": "1.2.3", **changes}
-    return ApiConfig(models=models, limits=limits, **given)
+def api_config(
+    limits: IngestionLimits, *, models: tuple[str, ...] = MODELS, templates: Templates | None = None, **changes: Any
+) -> ApiConfig:
+    """Settings of an API, also those of its `JobPolicy`; the first model is the default one."""
+    wanted = {"default_model": models[0], **fields_of(JobPolicy, changes)}
+    policy = JobPolicy(models=models, templates=TemplateQueue(templates), **wanted)
+    return ApiConfig(**{"policy": policy, "limits": limits, "version": "1.2.3", **changes})
 
 
 def fields_of(kind: type, given: dict[str, Any]) -> dict[str, Any]:
@@ -83,6 +89,10 @@ class SteeredCoordinator:
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         self._answer()
         return self.stories.get(job_id, ())
+
+    async def forget(self, job_id: str) -> None:
+        self._answer()
+        self.stories.pop(job_id, None)
 
     async def drain(self, *, begin: bool | None = None, refuse: bool = False) -> DrainStatus:
         self._answer()

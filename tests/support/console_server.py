@@ -74,7 +74,7 @@ class ConsoleServer:
     def __init__(  # type: ignore[no-untyped-def]
         self, folder: Path, *, coordinator=BusyCoordinator, upload_idle_timeout_s: float = 60.0, **more
     ) -> None:
-        """``more`` are fields of `ApiServices` and `ApiConfig`."""
+        """``more`` are fields of `ApiServices`, `ApiConfig` and `JobPolicy`."""
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
         self.coordinator = coordinator(self.ledger)

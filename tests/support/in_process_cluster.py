@@ -128,6 +128,7 @@ class InProcessCluster:
         notifications: JobNotifications | None = None,
         weights: str = "",
         stand_in: FakeEngine | None = None,
+        housekeeping_interval_s: float = 3600.0,
     ) -> None:
         """``stand_in`` adds a second model, `STAND_IN`, with this engine."""
         self.ledger = ledger
@@ -164,6 +165,7 @@ class InProcessCluster:
                 pause_s=0.02,
                 idle_poll_s=0.05,
                 progress_interval_s=0.02,
+                housekeeping_interval_s=housekeeping_interval_s,
                 notifications=notifications or JobNotifications(),
             ),
         )

@@ -112,7 +112,6 @@ async def read_speech_request(
             options=await policy.check(form.options(task)),
             filename=clean_filename(sent.filename or ""),
             spool=spool,
-            source_url="",
             idempotency_key=idempotency_key(request.headers),
         ),
         task=task,

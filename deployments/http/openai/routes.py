@@ -20,7 +20,6 @@ from deployments.http.openai.forms import SpeechRequest, Task, read_speech_reque
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import has_transcript, text_events
 from deployments.http.sse import event_response, kept_alive
-from deployments.intake.gates import Gate
 from deployments.schemas.jobs import job_path
 from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import TenantJobs
@@ -39,12 +38,7 @@ log = structlog.get_logger(__name__)
 def speech_routes(backend: Backend) -> APIRouter:
     """Build the routes under ``/v1/audio``."""
     router = APIRouter(tags=["openai"])
-    waiting = Gate(
-        backend.limits.max_event_streams,
-        "requests that wait for their text",
-        lambda tenant: backend.limits.of(tenant).max_streams,
-    )
-    slot = Depends(writer_slot(waiting))
+    slot = Depends(writer_slot(backend.stream_gate("requests that wait for their text")))
 
     async def answer(request: Request, jobs: TenantJobs, task: Task) -> Response:
         async with jobs.spool() as spool:

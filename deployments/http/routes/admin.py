@@ -76,8 +76,7 @@ def admin_routes(backend: Backend) -> APIRouter:
         responses=documented(Reason.INVALID_OPTION, Reason.REPLICA_LOST),
     )
     async def begin(
-        operator: Admin,
-        refuse: Annotated[bool, Query(description="Turn new jobs away with 503 meanwhile.")] = False,
+        operator: Admin, refuse: Annotated[bool, Query(description="Turn new jobs away with 503 meanwhile.")] = False
     ) -> DrainBody:
         return await drain(True, refuse)
 

@@ -74,11 +74,7 @@ def key_routes(keys: KeyStore, clock: Clock) -> APIRouter:
         await in_thread(keys.add, key)
         return NewKeyBody(**_fields(key), key=token)
 
-    @router.get(
-        KEYS_PATH,
-        summary="List API keys",
-        responses=documented(*QUERY),
-    )
+    @router.get(KEYS_PATH, summary="List API keys", responses=documented(*QUERY))
     async def list_keys(
         operator: Admin, tenant: Annotated[str | None, Query(max_length=63, description="Only this tenant's.")] = None
     ) -> KeyList:

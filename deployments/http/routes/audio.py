@@ -5,6 +5,7 @@ from fastapi.responses import StreamingResponse
 
 from deployments.http.dependencies import Reader, Writer
 from deployments.http.errors.documentation import CHANGE_JOB, PLAYBACK, documented
+from deployments.http.openapi import binary_answer
 from deployments.schemas.jobs import JOBS_PATH
 from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import ResultStream
@@ -29,13 +30,7 @@ def audio_routes(_: Backend) -> APIRouter:
         response_class=StreamingResponse,
         summary="Listen to a recording",
         description="The copy that the option `keep_audio` asked for: Opus in WebM, on the transcript's clock.",
-        responses={
-            200: {
-                "content": {PLAYBACK_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-                "description": "The copy.",
-            },
-            **documented(*PLAYBACK),
-        },
+        responses={200: binary_answer("The copy.", PLAYBACK_MEDIA_TYPE), **documented(*PLAYBACK)},
     )
     async def audio(job_id: str, jobs: Reader) -> Response:
         job = await jobs.get(job_id)
@@ -48,10 +43,7 @@ def audio_routes(_: Backend) -> APIRouter:
         response_class=Response,
         summary="The waveform of a recording",
         description="`per_s` and, for each channel, its loudest samples as bytes (255 is full scale) in Base64.",
-        responses={
-            200: {"content": {"application/json": {}}, "description": "The peaks."},
-            **documented(*PLAYBACK),
-        },
+        responses={200: {"content": {"application/json": {}}, "description": "The peaks."}, **documented(*PLAYBACK)},
     )
     async def peaks(job_id: str, jobs: Reader) -> Response:
         job = await jobs.get(job_id)

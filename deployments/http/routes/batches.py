@@ -16,6 +16,7 @@ from deployments.http.errors.documentation import (
     documented,
 )
 from deployments.http.json_bodies import documented_json, parsed_in_thread
+from deployments.http.openapi import binary_body
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.json_parsing import parse_object
 from deployments.intake.spool import Spool, body_of
@@ -168,12 +169,7 @@ def batch_routes(backend: Backend) -> APIRouter:
         status_code=202,
         response_model=JobBody,
         summary="Upload an entry's recording",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-            }
-        },
+        openapi_extra=binary_body(),
         responses=documented(*UPLOAD_ENTRY),
     )
     async def upload(batch_id: str, seq: int, request: Request, batches: BatchWriter) -> JobBody:

@@ -14,9 +14,7 @@ from deployments.schemas.options import ApiModel, Options
 from deployments.tenant.backend import Backend
 from deployments.tenant.bucket_intake import MAX_SWEPT, BucketIntake, Noted
 from deployments.tenant.threads import in_thread
-from pipelines.errors import (
-    InvalidRequest,
-)
+from pipelines.errors import InvalidRequest
 
 NOTIFICATIONS_PATH = "/v1/notifications/s3"
 MAX_EVENT_BYTES = 1 << 20

@@ -13,7 +13,6 @@ from deployments.http.errors.documentation import LEDGER, documented
 from deployments.http.job_feed import ChangedJobs, JobFeed
 from deployments.http.openapi import event_stream
 from deployments.http.sse import event_response
-from deployments.intake.gates import Gate
 from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
@@ -40,9 +39,7 @@ def console_routes(backend: Backend) -> APIRouter:
     """Build the routes for following all jobs and for the choices a form offers."""
     router = APIRouter()
     changed = ChangedJobs(backend.ledger)
-    streams = Gate(
-        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
-    )
+    streams = backend.stream_gate("event streams")
 
     @router.get(
         EVENTS_PATH,
@@ -54,10 +51,7 @@ def console_routes(backend: Backend) -> APIRouter:
             "Server-sent events: `counts` with the number of jobs by state, and `jobs` with those that changed. "
             "Jobs that are erased are not told; the next `counts` is without them."
         ),
-        responses={
-            200: event_stream("counts", "jobs"),
-            **documented(Reason.OVERLOADED, *LEDGER),
-        },
+        responses={200: event_stream("counts", "jobs"), **documented(Reason.OVERLOADED, *LEDGER)},
     )
     async def follow_jobs(jobs: Reader) -> Response:
         feed = JobFeed(

@@ -116,9 +116,7 @@ def correction_routes(backend: Backend) -> APIRouter:
         return CorrectionBody.of(saved, job_id, backend.public_url)
 
     @router.get(
-        JOBS_PATH + "/{job_id}/corrections",
-        summary="List a transcript's versions",
-        responses=documented(*STORED_JOB),
+        JOBS_PATH + "/{job_id}/corrections", summary="List a transcript's versions", responses=documented(*STORED_JOB)
     )
     async def corrections(job_id: str, jobs: Reader) -> CorrectionList:
         return CorrectionList.of(await TranscriptVersions(jobs=jobs).of_job(job_id), job_id, backend.public_url)

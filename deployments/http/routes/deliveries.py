@@ -14,7 +14,7 @@ from deployments.schemas.options import ApiModel
 from deployments.sources.urls import public_part
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
-from pipelines.ledger.outbox import Attempt, Delivery, DeliveryState
+from pipelines.ledger.outbox import Delivery, DeliveryAttempt, DeliveryState
 
 DELIVERIES_PATH = "/v1/deliveries"
 
@@ -28,7 +28,7 @@ class AttemptBody(ApiModel):
     detail: str
 
     @classmethod
-    def from_domain(cls, attempt: Attempt) -> "AttemptBody":
+    def from_domain(cls, attempt: DeliveryAttempt) -> "AttemptBody":
         return cls(
             at=datetime.fromtimestamp(attempt.at_s, UTC),
             duration_s=round(attempt.duration_s, 3),
@@ -83,11 +83,7 @@ def delivery_routes(_: Backend) -> APIRouter:
     def bodies(found: Sequence[Delivery]) -> DeliveryList:
         return DeliveryList(deliveries=[DeliveryBody.from_domain(delivery) for delivery in found])
 
-    @router.get(
-        DELIVERIES_PATH,
-        summary="List deliveries, newest first",
-        responses=documented(*QUERY),
-    )
+    @router.get(DELIVERIES_PATH, summary="List deliveries, newest first", responses=documented(*QUERY))
     async def list_deliveries(
         jobs: Reader,
         state: Annotated[

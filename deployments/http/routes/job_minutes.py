@@ -2,14 +2,15 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Request, Response
 
 from deployments.http.dependencies import Reader, Writer
 from deployments.http.errors.documentation import PLAYBACK, REWRITE, STORED_JOB, documented
+from deployments.http.job_answer import EARLIER_JOB, DocumentedKey, job_answer
 from deployments.http.json_bodies import documented_json, optional_json_body
+from deployments.http.openapi import CLIP_ANSWER
 from deployments.intake.idempotency import idempotency_key
-from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
+from deployments.schemas.jobs import JOBS_PATH, JobBody
 from deployments.schemas.options import ApiModel, MinutesOverrides
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
@@ -35,30 +36,20 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
             "Makes a new job that takes the transcript of this one and writes its minutes with other options: nothing "
             "is transcribed again, and the earlier version stays as it is. Takes an `Idempotency-Key`."
         ),
-        responses={
-            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(*REWRITE),
-        },
+        responses={**EARLIER_JOB, **documented(*REWRITE)},
     )
     async def rewrite(
         job_id: str,
         request: Request,
         jobs: Writer,
         body: Annotated[MinutesOverrides, Depends(optional_json_body(MinutesOverrides))],
-        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+        idempotency_key_: DocumentedKey = None,
     ) -> Response:
         await jobs.check_backlog()
-        job, created = await jobs.rewrite(job_id, body, idempotency_key(request.headers))
-        (shown,) = await jobs.show(job)
-        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
-        if not created:
-            headers["idempotent-replayed"] = "true"
-        return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+        return await job_answer(jobs, *await jobs.rewrite(job_id, body, idempotency_key(request.headers)))
 
     @router.get(
-        JOBS_PATH + "/{job_id}/minutes",
-        summary="List the versions of the minutes",
-        responses=documented(*STORED_JOB),
+        JOBS_PATH + "/{job_id}/minutes", summary="List the versions of the minutes", responses=documented(*STORED_JOB)
     )
     async def versions(job_id: str, jobs: Reader) -> MinutesVersions:
         return MinutesVersions(versions=await jobs.show(*await jobs.versions(job_id)))
@@ -71,13 +62,7 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
             "The recording where it was said, levelled; `number` counts as in the documents, from 1. Only of jobs that "
             "were submitted with `keep_audio`, as long as recordings are kept."
         ),
-        responses={
-            200: {
-                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-                "description": "16 kHz mono, its peak raised to full scale.",
-            },
-            **documented(Reason.NOT_FOUND, *PLAYBACK),
-        },
+        responses={200: CLIP_ANSWER, **documented(Reason.NOT_FOUND, *PLAYBACK)},
     )
     async def clip(
         job_id: str, kind: Literal["decisions", "action_items", "open_questions"], number: int, jobs: Reader

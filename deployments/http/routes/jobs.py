@@ -5,18 +5,18 @@ from typing import Annotated
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from deployments.http.conditional import matches
 from deployments.http.dependencies import Reader, Writer, reader_slot
 from deployments.http.errors.documentation import FOLLOW, ONE_JOB, PAGE, RESULT, STORE, SUBMIT, documented
+from deployments.http.job_answer import job_answer
 from deployments.http.job_events import job_events, seen_version
-from deployments.http.openapi import SUBMIT_DESCRIPTION, event_stream, submit_openapi
+from deployments.http.openapi import SUBMIT_DESCRIPTION, binary_answer, event_stream, submit_openapi
 from deployments.http.sse import event_response
-from deployments.intake.gates import Gate
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.submission_readers import read_submission
-from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged, job_path
+from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged
 from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
 from pipelines.errors import Reason
@@ -41,9 +41,7 @@ _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "
 def job_routes(backend: Backend) -> APIRouter:
     """Build the routes for submitting, showing, listing, ending, following and fetching jobs."""
     router = APIRouter()
-    streams = Gate(
-        backend.limits.max_event_streams, "event streams", lambda tenant: backend.limits.of(tenant).max_streams
-    )
+    streams = backend.stream_gate("event streams")
 
     @router.post(
         JOBS_PATH,
@@ -54,10 +52,7 @@ def job_routes(backend: Backend) -> APIRouter:
         description=SUBMIT_DESCRIPTION,
         openapi_extra=submit_openapi(),
         responses={
-            200: {
-                "model": JobBody,
-                "description": "The job an earlier request with this key or external id brought.",
-            },
+            200: {"model": JobBody, "description": "The job an earlier request with this key or external id brought."},
             202: {"description": "The recording is stored and will be transcribed.", "headers": _LOCATION},
             **documented(*SUBMIT),
         },
@@ -67,18 +62,9 @@ def job_routes(backend: Backend) -> APIRouter:
             await jobs.check_backlog()
             submission = await read_submission(request, spool, jobs.policy, backend.limits)
             job, created = await jobs.accept(submission)
-        (body,) = await jobs.show(job)
-        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
-        if not created:
-            headers["idempotent-replayed"] = "true"
-        return JSONResponse(body.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+        return await job_answer(jobs, job, created)
 
-    @router.get(
-        JOBS_PATH,
-        tags=["jobs"],
-        summary="List jobs, newest first",
-        responses=documented(*PAGE),
-    )
+    @router.get(JOBS_PATH, tags=["jobs"], summary="List jobs, newest first", responses=documented(*PAGE))
     async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Reader) -> JobPage:
         page = await jobs.page(query)
         following = None
@@ -87,12 +73,7 @@ def job_routes(backend: Backend) -> APIRouter:
             following = f"{backend.public_url}{JOBS_PATH}?{urlencode({**same, 'cursor': page.next_cursor}, doseq=True)}"
         return JobPage(jobs=await jobs.show(*page.jobs), next=following)
 
-    @router.get(
-        JOBS_PATH + "/{job_id}",
-        tags=["jobs"],
-        summary="Show a job",
-        responses=documented(*ONE_JOB),
-    )
+    @router.get(JOBS_PATH + "/{job_id}", tags=["jobs"], summary="Show a job", responses=documented(*ONE_JOB))
     async def show_job(job_id: str, jobs: Reader) -> JobDetail:
         (body,) = await jobs.show(await jobs.get(job_id))
         return JobDetail.of(body, await jobs.events(job_id))
@@ -153,13 +134,7 @@ def job_routes(backend: Backend) -> APIRouter:
         tags=["results"],
         summary="Fetch a result",
         responses={
-            200: {
-                "content": {
-                    media.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
-                    for media in CONTENT_TYPES.values()
-                },
-                "description": "The document.",
-            },
+            200: binary_answer("The document.", *(media.partition(";")[0] for media in CONTENT_TYPES.values())),
             304: {"description": "The document is the one named in `If-None-Match`."},
             **documented(*RESULT),
         },

@@ -12,6 +12,7 @@ from deployments.artifacts.presigned_uploads import LIFETIME_S, URL_LIFETIME_S
 from deployments.http.dependencies import Writer
 from deployments.http.errors.documentation import PRESIGN, PUT_UPLOAD, documented
 from deployments.http.json_bodies import documented_json, json_body
+from deployments.http.openapi import binary_body
 from deployments.intake.spool import body_of
 from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.submission import clean_filename, content_length
@@ -82,16 +83,8 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         PRESIGNED_PATH + "/{upload_id}",
         summary="Put a recording to a URL that was given",
         description="As a bucket takes it: no API key, and the URL's token instead.",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-            }
-        },
-        responses={
-            200: {"description": "The bytes are stored.", "content": {}},
-            **documented(*PUT_UPLOAD),
-        },
+        openapi_extra=binary_body(),
+        responses={200: {"description": "The bytes are stored.", "content": {}}, **documented(*PUT_UPLOAD)},
     )
     async def put(upload_id: str, request: Request, token: Annotated[str | None, Depends(_TOKEN)]) -> Response:
         upload = await in_thread(uploads.addressed, upload_id, token or "")

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from deployments.artifacts.quarantine import Quarantined
 from deployments.http.dependencies import Reader, Writer
 from deployments.http.errors.documentation import AGAIN, QUERY, STORE, STORED_JOB, documented
+from deployments.http.job_answer import EARLIER_JOB, DocumentedKey, job_answer
 from deployments.http.json_bodies import documented_json, optional_json_body
+from deployments.http.openapi import CLIP_ANSWER
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
 from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
-from deployments.tenant.jobs import TenantJobs
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job
 
@@ -79,14 +79,9 @@ def quarantine_routes(backend: Backend) -> APIRouter:
     def bodies(found: Sequence[tuple[Job, Quarantined]]) -> list[QuarantinedBody]:
         return [QuarantinedBody.from_domain(job, chunk, backend.public_url) for job, chunk in found]
 
-    @router.get(
-        QUARANTINE_PATH,
-        summary="List the chunks in quarantine",
-        responses=documented(*QUERY, *STORE),
-    )
+    @router.get(QUARANTINE_PATH, summary="List the chunks in quarantine", responses=documented(*QUERY, *STORE))
     async def list_quarantine(
-        jobs: Reader,
-        limit: Annotated[int, Query(ge=1, le=1000, description="Jobs to show at most.")] = 100,
+        jobs: Reader, limit: Annotated[int, Query(ge=1, le=1000, description="Jobs to show at most.")] = 100
     ) -> QuarantineList:
         return QuarantineList(chunks=bodies(await jobs.quarantine(limit)))
 
@@ -94,13 +89,7 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         JOBS_PATH + "/{job_id}/quarantine/{index}/clip",
         response_class=Response,
         summary="Listen to a chunk in quarantine",
-        responses={
-            200: {
-                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-                "description": "16 kHz mono, its peak raised to full scale.",
-            },
-            **documented(Reason.BLOB_MISSING, *STORED_JOB),
-        },
+        responses={200: CLIP_ANSWER, **documented(Reason.BLOB_MISSING, *STORED_JOB)},
     )
     async def clip(job_id: str, index: int, jobs: Reader) -> Response:
         return Response(await jobs.clip(job_id, index), media_type="audio/wav")
@@ -116,20 +105,17 @@ def quarantine_routes(backend: Backend) -> APIRouter:
             "a transcript, minutes and documents of the whole recording. When it succeeds the old job's quarantine "
             "goes; what fails again is in the new job's. Takes an `Idempotency-Key`."
         ),
-        responses={
-            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(*AGAIN),
-        },
+        responses={**EARLIER_JOB, **documented(*AGAIN)},
     )
     async def replay(
         job_id: str,
         request: Request,
         jobs: Writer,
         body: Annotated[ReplayRequest, Depends(optional_json_body(ReplayRequest))],
-        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+        idempotency_key_: DocumentedKey = None,
     ) -> Response:
         await jobs.check_backlog()
-        return await answer(jobs, *await jobs.replay(job_id, body.chunks, idempotency_key(request.headers)))
+        return await job_answer(jobs, *await jobs.replay(job_id, body.chunks, idempotency_key(request.headers)))
 
     @router.post(
         JOBS_PATH + "/{job_id}/retry",
@@ -141,25 +127,15 @@ def quarantine_routes(backend: Backend) -> APIRouter:
             "written from the same transcript, a recording that was submitted by its URL is fetched again. An uploaded "
             "recording was deleted when its job ended; then the answer is 409. Takes an `Idempotency-Key`."
         ),
-        responses={
-            200: {"model": JobBody, "description": "The job an earlier request under this key brought."},
-            **documented(*AGAIN),
-        },
+        responses={**EARLIER_JOB, **documented(*AGAIN)},
     )
     async def retry(
         job_id: str,
         request: Request,
         jobs: Writer,
-        idempotency_key_: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+        idempotency_key_: DocumentedKey = None,
     ) -> Response:
         await jobs.check_backlog()
-        return await answer(jobs, *await jobs.retry(job_id, idempotency_key(request.headers)))
-
-    async def answer(jobs: TenantJobs, job: Job, created: bool) -> Response:
-        (shown,) = await jobs.show(job)
-        headers = {"location": f"{backend.public_url}{job_path(job.id)}"}
-        if not created:
-            headers["idempotent-replayed"] = "true"
-        return JSONResponse(shown.model_dump(mode="json"), status_code=202 if created else 200, headers=headers)
+        return await job_answer(jobs, *await jobs.retry(job_id, idempotency_key(request.headers)))
 
     return router

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from deployments.http.dependencies import Writer
 from deployments.http.errors.documentation import APPEND_PIECE, BEGIN_UPLOAD, ONE_UPLOAD, documented
+from deployments.http.openapi import binary_body
 from deployments.intake.resumable_records import Resumable
 from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.tus_protocol import (
@@ -87,12 +88,7 @@ def tus_routes(backend: Backend) -> APIRouter:
         UPLOADS_PATH + "/{upload_id}",
         status_code=204,
         summary="Append a piece",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {PIECE_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-            }
-        },
+        openapi_extra=binary_body(PIECE_TYPE),
         responses=documented(*APPEND_PIECE),
     )
     async def piece(upload_id: str, request: Request, uploads: Uploads) -> Response:

@@ -87,9 +87,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
         submission = Submission(
             options=options,
             filename=clean_filename(f"{callback.sid}.wav"),
-            spool=None,
             source_url=callback.source,
-            idempotency_key=None,
             reference=callback.reference,
         )
         job, created = await jobs.accept(submission)

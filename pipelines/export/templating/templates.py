@@ -12,12 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from pipelines.core import (
-    Evidence,
-    Minutes,
-    Topic,
-    Transcript,
-)
+from pipelines.core import Evidence, Minutes, Topic, Transcript
 from pipelines.export.document import Composer, Layout
 from pipelines.export.escaping import escape
 from pipelines.export.labels import is_chinese, labels_for

@@ -85,9 +85,7 @@ def _centrality(documents: Sequence[Sequence[str]], lengths: Scores) -> Scores:
     return result
 
 
-def _sparse(
-    documents: Sequence[Sequence[str]],
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Scores, int]:
+def _sparse(documents: Sequence[Sequence[str]]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Scores, int]:
     """Return rows, columns and values of the unit-length tf-idf vectors, and the number of terms."""
     idf = inverse_document_frequency(documents)
     column_of = {term: column for column, term in enumerate(idf)}

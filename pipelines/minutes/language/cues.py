@@ -27,61 +27,33 @@ class Cues:
     chinese: bool
     clause_break: Pattern[str]
 
-    question: tuple[Pattern[str], ...]  # the sentence asks
-    tag_question: tuple[Pattern[str], ...]  # only seeks assent: "right?"
-    procedural_question: tuple[Pattern[str], ...]  # keeps the meeting going: "any other comments?"
-    explicit_question: tuple[Pattern[str], ...]  # "the open question is"
-    answer: tuple[Pattern[str], ...]
-    no_answer: tuple[Pattern[str], ...]  # "I don't know"
+    question: tuple[Pattern[str], ...] = ()  # the sentence asks
+    tag_question: tuple[Pattern[str], ...] = ()  # only seeks assent: "right?"
+    procedural_question: tuple[Pattern[str], ...] = ()  # keeps the meeting going: "any other comments?"
+    explicit_question: tuple[Pattern[str], ...] = ()  # "the open question is"
+    answer: tuple[Pattern[str], ...] = ()
+    no_answer: tuple[Pattern[str], ...] = ()  # "I don't know"
 
-    decision: tuple[Pattern[str], ...]
-    decision_veto: tuple[Pattern[str], ...]  # denied, conditional or reported
-    decided_before: tuple[Pattern[str], ...]  # "that's decided": the sentence before is the decision
+    decision: tuple[Pattern[str], ...] = ()
+    decision_veto: tuple[Pattern[str], ...] = ()  # denied, conditional or reported
+    decided_before: tuple[Pattern[str], ...] = ()  # "that's decided": the sentence before is the decision
 
-    assigned_before: tuple[Pattern[str], ...]  # who, task: "Alice will send it"
-    assigned_after: tuple[Pattern[str], ...]  # rest: "action item for Bob, review it"
-    assigned_back: tuple[Pattern[str], ...]  # rest: "write that down as an action item for Bob"
-    commitment: tuple[Pattern[str], ...]  # task: "I will send it"
-    weak_commitment: tuple[Pattern[str], ...]  # counts only with a due date
-    request: tuple[Pattern[str], ...]  # task: "can you send it", "please send it"
-    duty: tuple[Pattern[str], ...]  # task: "we need to send it"; counts only with a due date
-    deadline: tuple[Pattern[str], ...]  # task: "the deadline for the contract is"
-    task_veto: tuple[Pattern[str], ...]  # talk, not work: "can you hear me"
+    assigned_before: tuple[Pattern[str], ...] = ()  # who, task: "Alice will send it"
+    assigned_after: tuple[Pattern[str], ...] = ()  # rest: "action item for Bob, review it"
+    assigned_back: tuple[Pattern[str], ...] = ()  # rest: "write that down as an action item for Bob"
+    commitment: tuple[Pattern[str], ...] = ()  # task: "I will send it"
+    weak_commitment: tuple[Pattern[str], ...] = ()  # counts only with a due date
+    request: tuple[Pattern[str], ...] = ()  # task: "can you send it", "please send it"
+    duty: tuple[Pattern[str], ...] = ()  # task: "we need to send it"; counts only with a due date
+    deadline: tuple[Pattern[str], ...] = ()  # task: "the deadline for the contract is"
+    task_veto: tuple[Pattern[str], ...] = ()  # talk, not work: "can you hear me"
 
-    topic_shift: tuple[Pattern[str], ...]  # what: "let's move on to the budget"
-    meeting_name: tuple[Pattern[str], ...]  # what: "welcome to the product meeting"
-    introduction: tuple[Pattern[str], ...]  # person: "this is Alice from"
-    address: tuple[Pattern[str], ...]  # person: "thank you, Bob"
-    absent: tuple[Pattern[str], ...]  # person: "Bob cannot join"
+    topic_shift: tuple[Pattern[str], ...] = ()  # what: "let's move on to the budget"
+    meeting_name: tuple[Pattern[str], ...] = ()  # what: "welcome to the product meeting"
+    introduction: tuple[Pattern[str], ...] = ()  # person: "this is Alice from"
+    address: tuple[Pattern[str], ...] = ()  # person: "thank you, Bob"
+    absent: tuple[Pattern[str], ...] = ()  # person: "Bob cannot join"
 
-
-_NONE: tuple[Pattern[str], ...] = ()
 
 # For languages without cues of their own: question marks are all that is known.
-OTHER = Cues(
-    chinese=False,
-    clause_break=re.compile(r";\s+"),
-    question=patterns(r"[?？]$"),
-    tag_question=_NONE,
-    procedural_question=_NONE,
-    explicit_question=_NONE,
-    answer=_NONE,
-    no_answer=_NONE,
-    decision=_NONE,
-    decision_veto=_NONE,
-    decided_before=_NONE,
-    assigned_before=_NONE,
-    assigned_after=_NONE,
-    assigned_back=_NONE,
-    commitment=_NONE,
-    weak_commitment=_NONE,
-    request=_NONE,
-    duty=_NONE,
-    deadline=_NONE,
-    task_veto=_NONE,
-    topic_shift=_NONE,
-    meeting_name=_NONE,
-    introduction=_NONE,
-    address=_NONE,
-    absent=_NONE,
-)
+OTHER = Cues(chinese=False, clause_break=re.compile(r";\s+"), question=patterns(r"[?？]$"))

@@ -265,10 +265,7 @@ _FORMS = tuple(
         (r"\bthe day after tomorrow\b", _shifted(2)),
         (r"\b(?P<one>\d{1,2})/(?P<other>\d{1,2})(?:/(?P<year>\d{2}(?:\d\d)?))?\b", _slashed),
         (rf"\b(?:before|after) (?:the )?(?:\w+ )?(?:{WEEKDAY}|{_MONTH}|{_DAY}|tomorrow|then)\b", _never),
-        (
-            rf"\bend of (?:the )?(?P<month>month|this month|next month|{_MONTH})\b",
-            _end_of_month,
-        ),
+        (rf"\bend of (?:the )?(?P<month>month|this month|next month|{_MONTH})\b", _end_of_month),
         (
             rf"\b(?:(?P<weekday>{WEEKDAY}),? )?(?:the )?(?P<day>{_DAY}) (?:of )?(?P<month>{_MONTH})\b"
             r"(?:,? (?P<year>\d{4})\b)?",
@@ -279,10 +276,7 @@ _FORMS = tuple(
             r"(?:,? (?P<year>\d{4})\b)?",
             _dated,
         ),
-        (
-            rf"\b(?:(?P<weekday>{WEEKDAY}),? )?the (?P<day>\d{{1,2}}(?:st|nd|rd|th)|{_SPELLED})\b",
-            _day_of_month,
-        ),
+        (rf"\b(?:(?P<weekday>{WEEKDAY}),? )?the (?P<day>\d{{1,2}}(?:st|nd|rd|th)|{_SPELLED})\b", _day_of_month),
         (rf"\b(?:(?:the )?(?P<which>this|next|coming) )?(?P<weekday>{WEEKDAY})\b", _weekday),
         (r"\btomorrow\b", _shifted(1)),
         (r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b", _shifted(0)),
@@ -296,10 +290,7 @@ _FORMS = tuple(
 _FORMS_ZH = tuple(
     _forms(
         (r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)", _iso),
-        (
-            rf"(?P<year>\d{{4}}年|今年|明年)?(?P<month>{NUMBER_ZH})月(?P<day>{NUMBER_ZH})[日号]",
-            _dated_zh,
-        ),
+        (rf"(?P<year>\d{{4}}年|今年|明年)?(?P<month>{NUMBER_ZH})月(?P<day>{NUMBER_ZH})[日号]", _dated_zh),
         (rf"(?:(?P<month>{NUMBER_ZH})月|(?P<which>本月|这个月|下个月|下月)|月)(?:底|末)", _end_of_month_zh),
         (rf"(?P<which>本月|这个月|下个月|下月)?(?P<day>{NUMBER_ZH})[日号]", _day_of_month_zh),
         (rf"(?P<which>下下个?|下个?|本|这个?)?{WEEK_ZH}(?P<day>[{WEEKDAYS_ZH}天])", _weekday_zh),

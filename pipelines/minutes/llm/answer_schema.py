@@ -98,11 +98,7 @@ EXAMPLE = {
                 }
             ],
             "decisions": [
-                {
-                    "text": "Rent the office near the station",
-                    "segments": [7],
-                    "quote": "we take the one near it",
-                }
+                {"text": "Rent the office near the station", "segments": [7], "quote": "we take the one near it"}
             ],
             "action_items": [
                 {

@@ -25,7 +25,7 @@ from pipelines.minutes.llm.prompts import (
 )
 from pipelines.minutes.llm.repair import combine, find_faults
 from pipelines.minutes.provider.calls import Provider
-from pipelines.minutes.provider.chat import ChatRequest, Message
+from pipelines.minutes.provider.chat import ChatMessage, ChatRequest
 from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.faults import CallFailed, Fault
 from pipelines.minutes.provider.token_count import estimate_tokens
@@ -233,7 +233,7 @@ class MinutesDrafter:
                 return replace(drafted, usage=usage, answer=text)
         raise MinutesError(f"the language model did not answer in the form it was asked for, {MAX_MISREADINGS} times")
 
-    def _chat_request(self, messages: Sequence[Message], tenant: str) -> ChatRequest:
+    def _chat_request(self, messages: Sequence[ChatMessage], tenant: str) -> ChatRequest:
         return ChatRequest(
             messages=tuple(messages),
             max_tokens=self._endpoint.max_output_tokens,

@@ -83,9 +83,7 @@ def _topics(topics: Iterable[Topic]) -> tuple[Topic, ...]:
         if merged and alike(merged[-1].title, topic.title):
             before = merged[-1]
             merged[-1] = replace(
-                before,
-                summary=join((before.summary, topic.summary)),
-                end_s=max(before.end_s, topic.end_s),
+                before, summary=join((before.summary, topic.summary)), end_s=max(before.end_s, topic.end_s)
             )
         else:
             merged.append(topic)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipelines.core import Segment, Transcript
 from pipelines.minutes.llm.answer_schema import EXAMPLE
-from pipelines.minutes.provider.chat import Message
+from pipelines.minutes.provider.chat import ChatMessage
 from pipelines.text.cleaning import clean_text
 
 # Grows when the words below change: minutes in the cache were asked for with others.
@@ -63,18 +63,18 @@ class Question:
     glossary: tuple[str, ...] = ()
 
 
-def first_messages(meetings: Sequence[tuple[Transcript, Question]]) -> tuple[Message, ...]:
+def first_messages(meetings: Sequence[tuple[Transcript, Question]]) -> tuple[ChatMessage, ...]:
     """Return the conversation that asks for the minutes of these meetings, numbered from 1."""
     blocks = [meeting_block(number, transcript) for number, (transcript, _) in enumerate(meetings, start=1)]
     wanted = [_wish(number, question) for number, (_, question) in enumerate(meetings, start=1)]
     ask = 'Write the minutes as json: one entry in "meetings" for each meeting above, with its number.'
     return (
-        Message(role="system", content=SYSTEM),
-        Message(role="user", content="\n\n".join([*blocks, "\n".join([ask, *wanted])])),
+        ChatMessage(role="system", content=SYSTEM),
+        ChatMessage(role="user", content="\n\n".join([*blocks, "\n".join([ask, *wanted])])),
     )
 
 
-def repair_messages(asked: Sequence[Message], answer: str, faults: Sequence[str]) -> tuple[Message, ...]:
+def repair_messages(asked: Sequence[ChatMessage], answer: str, faults: Sequence[str]) -> tuple[ChatMessage, ...]:
     """Return the conversation that went before, and the faults that were found in its answer."""
     found = "\n".join(f"- {json.dumps(fault, ensure_ascii=False)}" for fault in faults)
     ask = (
@@ -83,16 +83,16 @@ def repair_messages(asked: Sequence[Message], answer: str, faults: Sequence[str]
         "Answer with json of the same form that holds only these entries, corrected: literal quotes, the lines they "
         "stand in, owners and dates only as spoken there. Leave out what the transcript does not support."
     )
-    return (*asked, Message(role="assistant", content=answer), Message(role="user", content=ask))
+    return (*asked, ChatMessage(role="assistant", content=answer), ChatMessage(role="user", content=ask))
 
 
-def merge_messages(summaries: Sequence[str], question: Question) -> tuple[Message, ...]:
+def merge_messages(summaries: Sequence[str], question: Question) -> tuple[ChatMessage, ...]:
     """Return the conversation that asks for one summary of several."""
     parts = _safe_json(list(summaries))
     ask = f"Write title and summary as json, in the language {json.dumps(question.language)}."
     return (
-        Message(role="system", content=MERGE_SYSTEM),
-        Message(role="user", content=f"<parts>\n{parts}\n</parts>\n\n{ask}"),
+        ChatMessage(role="system", content=MERGE_SYSTEM),
+        ChatMessage(role="user", content=f"<parts>\n{parts}\n</parts>\n\n{ask}"),
     )
 
 

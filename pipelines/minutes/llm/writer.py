@@ -124,10 +124,7 @@ class LlmWriter:
 
     async def _write_whole(self, transcript: Transcript, question: Question, options: MinutesOptions) -> Drafted:
         pieces = await asyncio.to_thread(
-            split_transcript,
-            transcript,
-            self._piece_tokens,
-            lambda segment: estimate_tokens(segment_line(segment)),
+            split_transcript, transcript, self._piece_tokens, lambda segment: estimate_tokens(segment_line(segment))
         )
         if len(pieces) == 1:
             return await self._write_piece(transcript, question, options.tenant)

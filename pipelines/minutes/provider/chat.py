@@ -9,7 +9,7 @@ from pipelines.minutes.provider.faults import Fault
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
+class ChatMessage:
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
@@ -23,7 +23,7 @@ class ChatRequest:
     ``schema`` is the JSON Schema of the answer, for servers that enforce one; ``user`` an opaque name of the tenant.
     """
 
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     max_tokens: int
     schema: dict[str, Any] = field(default_factory=dict)
     user: str = ""

@@ -79,9 +79,6 @@ class CallFailed(MinutesError):
         self.fault = fault
         self.retry_after_s = retry_after_s
 
-    def __str__(self) -> str:
-        return str(self.args[0])
-
 
 def fault_of_status(status: int) -> Fault:
     """Return what an HTTP status that is not 200 means."""

@@ -38,6 +38,12 @@ def test_dotenv_lies_below_the_environment(tmp_path: Path, monkeypatch: pytest.M
     assert settings.deepseek_api_key.get_secret_value() == "from-file"
 
 
+def test_variables_of_the_command_line_are_no_settings(tmp_path: Path) -> None:
+    """Variables that stand for ``--config`` and ``--url`` are no unknown settings to the commands that take them."""
+    env = {"MEETMEMO_CONFIG": str(tmp_path / "config.yaml"), "MEETMEMO_URL": "http://meetmemo.test"}
+    assert load_settings(env=env) == load_settings(env={})
+
+
 def test_everything_lies_under_home(tmp_path: Path) -> None:
     """Ledger, store and models follow ``home`` unless they are named."""
     settings = load_settings(env={"MEETMEMO_HOME": str(tmp_path), "MEETMEMO_STORE_URL": "s3://bucket/x"})

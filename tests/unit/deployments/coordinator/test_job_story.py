@@ -3,11 +3,13 @@
 import pytest
 
 from deployments.coordinator.story import FIRST_ENTRIES, LAST_ENTRIES, MAX_JOBS, JobStories
+from deployments.retention.housekeeping import Retention
 from pipelines.jobs.job import JobState
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -36,6 +38,33 @@ def test_jobs_heard_of_last_are_kept(stories: JobStories) -> None:
     assert stories.of(f"j{MAX_JOBS - 1}")
     stories.forget("goes on")
     assert stories.of("goes on") == ()
+
+
+@pytest.mark.parametrize("by", ["owner", "retention"])
+async def test_an_erased_job_is_forgotten(by: str) -> None:
+    """Erased by its owner or because its time is over, a job leaves nothing in the Coordinator's memory."""
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), housekeeping_interval_s=0.02)
+
+    async def told_its_end() -> bool:
+        entries = await cluster.coordinator.story("j")
+        return bool(entries) and entries[-1].state == JobState.SUCCEEDED
+
+    async def forgotten() -> bool:
+        return not await cluster.coordinator.story("j")
+
+    await cluster.coordinator.start()
+    try:
+        job = cluster.submit("j", range(1, 31))
+        await cluster.ended(job)
+        await until(told_its_end)
+        if by == "owner":
+            await cluster.coordinator.forget("j")
+        else:
+            soon = Retention(results_days=1e-9)
+            cluster.coordinator.retune(max_live_jobs=2, max_pulls={}, retention=soon)
+        await until(forgotten)
+    finally:
+        await cluster.coordinator.stop()
 
 
 async def test_a_coordinator_tells_why_a_chunk_is_missing() -> None:

@@ -22,7 +22,7 @@ from pipelines.codec import encode
 from pipelines.core import Minutes, Usage
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.open import open_ledger
-from pipelines.ledger.outbox import Attempt, DeliveryState
+from pipelines.ledger.outbox import DeliveryAttempt, DeliveryState
 from pipelines.ledger.protocol import Ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.minutes.llm.cache import MinutesCache
@@ -234,7 +234,7 @@ async def _leave_everything(site: Site, job: Job) -> None:
     )
     site.store.put(keys.upload_mark, encode(upload))
     site.ledger.holds.hold(job.tenant, f"{NAME}-key", "somebody", 0.0)
-    gone = Attempt(at_s=1.0, duration_s=0.1, status=410, detail=f"{NAME} is gone")
+    gone = DeliveryAttempt(at_s=1.0, duration_s=0.1, status=410, detail=f"{NAME} is gone")
     for delivery in site.ledger.outbox.take_due(10, hold_s=60.0, per_target=10):
         site.ledger.outbox.settle(delivery.message.id, gone, DeliveryState.DISABLED)
 

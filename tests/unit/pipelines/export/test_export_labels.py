@@ -20,11 +20,12 @@ def test_every_reason_of_trouble_has_words(labels: Labels) -> None:
 
 
 def test_phrases_take_the_same_values_in_both_languages() -> None:
-    """A phrase with a gap in one language has the same gap in the other."""
+    """A phrase with a gap in one language has the same gap in the other, and each has words of its own."""
     for field in fields(Labels):
         english, chinese = getattr(ENGLISH, field.name), getattr(CHINESE, field.name)
         if isinstance(english, str):
             assert re.findall(r"\{\w*\}", english) == re.findall(r"\{\w*\}", chinese), field.name
+            assert chinese != english or field.name == "quote", f"{field.name} has no Chinese words"
 
 
 @pytest.mark.parametrize(

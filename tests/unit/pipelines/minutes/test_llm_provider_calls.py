@@ -12,7 +12,7 @@ from pipelines.errors import MinutesParked, StoreUnavailable
 from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
 from pipelines.minutes.provider.budget import Budget, DailyLimits
 from pipelines.minutes.provider.calls import Provider
-from pipelines.minutes.provider.chat import ChatRequest, Completion, Message
+from pipelines.minutes.provider.chat import ChatMessage, ChatRequest, Completion
 from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
 from pipelines.minutes.provider.endpoints import JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fail, Failures, Fault, Park, Retry, RetryPolicy
@@ -21,7 +21,7 @@ from pipelines.minutes.provider.pricing import price_of
 from tests.fakes.store import MemoryStore
 
 POLICY = RetryPolicy(max_attempts=3, max_overloads=5, backoff=Backoff(first_s=1.0, longest_s=10.0))
-REQUEST = ChatRequest(messages=(Message(role="user", content="minutes, please"),), max_tokens=100)
+REQUEST = ChatRequest(messages=(ChatMessage(role="user", content="minutes, please"),), max_tokens=100)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GOOD = Completion(text="{}", finish_reason="stop", model="m", usage=Usage(n_calls=1))
 BLANK = Completion(text=" ", finish_reason="stop", model="m", usage=Usage(n_calls=1))

@@ -9,6 +9,7 @@ import pytest
 from deployments.http.app import build_api
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.http.dependencies import BACKEND
+from deployments.intake.job_policy import JobPolicy
 from deployments.limits import IngestionLimits, TenantLimits
 from deployments.sources.limits import SourceLimits
 from pipelines.ledger.open import open_ledger
@@ -39,7 +40,7 @@ async def make_api(tmp_path):
                 batches=batches or SqlBatches(f"sqlite:///{tmp_path}/batches.db"),
                 **fields_of(ApiServices, given),
             )
-            switches = fields_of(ApiConfig, given)
+            switches = fields_of(ApiConfig, given) | fields_of(JobPolicy, given)
             own = {name: given.pop(name) for name in list(given) if name in TENANT_LIMITS}
             limits = IngestionLimits(
                 spool_dir=tmp_path / "spool",

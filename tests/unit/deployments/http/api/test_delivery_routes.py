@@ -7,7 +7,7 @@ from deployments.notifications.webhooks import WebhookLimits
 from pipelines.errors import Reason
 from pipelines.jobs.events import Failed
 from pipelines.jobs.state_machine import transition
-from pipelines.ledger.outbox import Attempt, DeliveryState
+from pipelines.ledger.outbox import DeliveryAttempt, DeliveryState
 
 HOOK = "https://hooks.example/meetmemo?token=secret"
 
@@ -24,7 +24,7 @@ async def told(api, job_id):
     after, _ = transition(job, Failed(reason=Reason.TIMED_OUT, detail="late"))
     api.ledger.apply(lease, after, job.version, JobNotifications().of(job, after, at_s=1_800_000_000.0))
     (taken,) = api.ledger.outbox.take_due(1, hold_s=60.0, per_target=1)
-    attempt = Attempt(at_s=1_800_000_001.0, duration_s=0.25, status=500, detail="500 Internal Server Error")
+    attempt = DeliveryAttempt(at_s=1_800_000_001.0, duration_s=0.25, status=500, detail="500 Internal Server Error")
     api.ledger.outbox.settle(taken.message.id, attempt, DeliveryState.FAILED)
     return taken.message.id
 

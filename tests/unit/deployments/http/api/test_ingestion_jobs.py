@@ -181,8 +181,10 @@ class TestEnd:
         other = await any_api.submit()
         job_id = await any_api.submit()
         finish(any_api, job_id)
+        any_api.coordinator.stories[job_id] = ()
         answer = await any_api.client.delete(f"/v1/jobs/{job_id}?purge=true")
         assert answer.status_code == 200
+        assert job_id not in any_api.coordinator.stories
         root = f"default/{job_id}/"
         assert answer.json() == {
             "id": job_id,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cluster.cli.minutes import minutes_app
+from cluster.cli.target import ClusterTarget
 from cluster.client.http import Client
 from pipelines.audio.playback import PlaybackCopy
 from pipelines.codec import encode
@@ -143,12 +145,12 @@ def overrides(*arguments: str) -> dict[str, Any]:
     """Return what `meetmemo minutes rewrite` sends."""
     sent: list[dict[str, Any]] = []
 
-    def ask(endpoint: str, method: str, job_id: str, options: dict[str, Any]) -> dict[str, Any]:
+    def ask(cluster: ClusterTarget, method: str, job_id: str, options: dict[str, Any]) -> dict[str, Any]:
         sent.append(options)
         return {"id": job_id}
 
-    app = minutes_app(ask, lambda config, home, url: "http://meetmemo.test", Console(quiet=True))
-    outcome = CliRunner().invoke(app, ["rewrite", "j1", *arguments])
+    with patch.object(ClusterTarget, "ask", ask):
+        outcome = CliRunner().invoke(minutes_app(Console(quiet=True)), ["rewrite", "j1", *arguments])
     if outcome.exception:
         raise outcome.exception
     return sent[0]

@@ -1,0 +1,104 @@
+"""The cluster that a command is about, by the options that name it, and the groups of commands that have these."""
+
+import asyncio
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.models import CommandFunctionType
+
+from cluster.cli.options import ConfigOption, HomeOption, UrlOption
+from cluster.client.http import Client
+from cluster.settings.settings import Settings, load_settings
+from pipelines.errors import ConfigurationError
+
+
+def read_settings(config: Path | None, home: Path | None, port: int | None = None, **flags: Any) -> Settings:
+    """Read the settings of a home, from its own file where none is named; raises `ConfigurationError`."""
+    default = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
+    path = config or (default if default.is_file() else None)
+    return load_settings(path, flags={"home": home, "http": {"port": port}, **flags})
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeTarget:
+    """A home, by the options ``--config`` and ``--home``."""
+
+    config: ConfigOption = None
+    home: HomeOption = None
+
+    def settings(self) -> Settings:
+        """Return its settings; raises `ConfigurationError`."""
+        return read_settings(self.config, self.home)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterTarget(HomeTarget):
+    """A running cluster: the one that ``--url`` names, else that of the home."""
+
+    url: UrlOption = None
+
+    def endpoint(self) -> str:
+        """Return its URL; raises `ConfigurationError` when no cluster of the home runs."""
+        if self.url:
+            return self.url.rstrip("/")
+        from cluster.lifecycle.running_cluster import find_running
+
+        running = find_running(self.settings())
+        if running is None:
+            raise ConfigurationError(
+                "No cluster of this home runs: start one with `meetmemo up`, or name one with --url."
+            )
+        return running.url
+
+    def ask(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Call a method of `cluster.client.http.Client` by its name."""
+
+        async def ask() -> dict[str, Any]:
+            async with Client(self.endpoint()) as client:
+                answer: dict[str, Any] = await getattr(client, method)(*arguments, **options)
+                return answer
+
+        return asyncio.run(ask())
+
+
+USUAL_HOME, USUAL_CLUSTER = HomeTarget(), ClusterTarget()
+
+
+class Group(typer.Typer):
+    """Commands; a parameter of theirs that is a `HomeTarget` or `ClusterTarget` stands for the options that name it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(no_args_is_help=True, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        """Add a command."""
+        register = super().command(name, **options)
+        return lambda command: register(_with_options(command))
+
+
+def _with_options(command: Callable[..., None]) -> Any:
+    own = inspect.signature(command)
+    target = next((each for each in own.parameters.values() if each.annotation in (HomeTarget, ClusterTarget)), None)
+    if target is None:
+        return command
+    options = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=field.type)
+        for field in fields(target.annotation)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        named = {option.name: given.pop(option.name) for option in options}
+        command(**given, **{target.name: target.annotation(**named)})
+
+    parameters: list[inspect.Parameter] = []
+    for each in own.parameters.values():
+        parameters += options if each is target else [each.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # Typer reads it
+    return run
