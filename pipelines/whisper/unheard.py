@@ -25,7 +25,7 @@ SAME_TEXT = 0.6
 """Share of units in common from which text counts as heard before."""
 VAD = VadOptions(threshold=0.5, threshold_off=0.35, pad_s=0.0, min_speech_s=0.25)
 """Surer than where recordings are cut: there doubt costs one decoding, here it would call music speech."""
-_INT16_SCALE = 32767.0
+_INT16_SCALE = np.float32(32767)
 
 Stretch = tuple[float, float]
 """Start and end in seconds on the row's clock."""
@@ -73,8 +73,8 @@ def _speech_in(pcm: Pcm, gap: Stretch) -> Stretch | None:
     activity = VoiceActivity(VAD)
     samples = pcm[first : round(gap[1] * SAMPLE_RATE)]
     if samples.dtype != np.int16:
-        samples = (np.clip(samples, -1.0, 1.0) * _INT16_SCALE).astype(np.int16)
-    speech = [*activity.push(samples), *activity.finish()]
+        samples = np.clip(samples, -1.0, 1.0).astype(np.float32) * _INT16_SCALE
+    speech = [*activity.push(samples.astype(np.int16, copy=False)), *activity.finish()]
     if sum(each.n_samples for each in speech) < MIN_UNHEARD_S * SAMPLE_RATE:
         return None
     return (first + speech[0].start) / SAMPLE_RATE, (first + speech[-1].end) / SAMPLE_RATE
