@@ -32,7 +32,7 @@ def random_network(seed: int = 1) -> WhisperForConditionalGeneration:
         eos_token_id=0,
         decoder_start_token_id=1,
     )
-    network = WhisperForConditionalGeneration(config).eval()
+    network: WhisperForConditionalGeneration = WhisperForConditionalGeneration(config).train(False)
     for name, parameter in network.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)

@@ -18,7 +18,8 @@ from tests.support.whisper_networks import MINI_EN, apart, ctranslate2_encodes
 
 CT2 = EngineOptions(encoder="ctranslate2", inter_threads=2, intra_threads=1)
 HAS_BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-NAMES: tuple[EncoderName, ...] = ("torch", "openvino-int8", *(["openvino"] if HAS_BF16 else []), "ctranslate2")
+OPENVINO: tuple[EncoderName, ...] = ("openvino", "openvino-int8") if HAS_BF16 else ("openvino-int8",)
+NAMES: tuple[EncoderName, ...] = ("torch", *OPENVINO, "ctranslate2")
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class FakeEncoder:
 
 
 class FakeModel:
-    """A model with which, by choice and language, so many words of each row are not heard."""
+    """A model that, by choice and language, misses so many words of each row; below 0 it adds as many."""
 
     kind, device_name, n_mels = "cpu", "cpu", 80
 
@@ -83,7 +83,8 @@ class FakeModel:
         return [self._result(request.options.language or "") for request in requests]
 
     def _result(self, language: str) -> ChunkResult:
-        words = SAID[language].split()[self.missed[self.choice].get(language, 0) :]
+        n_missed = self.missed[self.choice].get(language, 0)
+        words = [*SAID[language].split()[max(0, n_missed) :], *["na"] * -n_missed]
         return ChunkResult(
             index=0,
             language=language,
@@ -142,6 +143,12 @@ def test_who_ruins_a_language_is_not_taken(
     model = FakeModel(clock, {REFERENCE: {"en": 5}, **missed})
     assert choose(model, tmp_path) == chosen
     assert model.choice == chosen
+
+
+def test_a_loop_is_not_worse_than_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """A row has as many errors as words at most: one that runs on until it is stopped does not decide by itself."""
+    model = FakeModel(clock, {REFERENCE: {"en": 12}, INT8_POOLED: {"en": -100}})
+    assert choose(model, tmp_path) == INT8_POOLED
 
 
 def test_what_was_chosen_is_not_tried_again(clock: SimpleNamespace, tmp_path: Path) -> None:

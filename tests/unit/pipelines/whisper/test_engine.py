@@ -117,13 +117,13 @@ def test_timestamps_can_be_left_out(engine: WhisperEngine, speech: list[Pcm]) ->
     assert not any(segment.words for segment in with_times.segments)
 
 
-def leave_out(monkeypatch: pytest.MonkeyPatch, keeps: Callable[[int, DecodedSegment], bool]) -> list[list[Pcm]]:
-    """Let decodings, numbered from 0, keep some segments only; returns the rows of each."""
-    calls: list[list[Pcm]] = []
+def leave_out(monkeypatch: pytest.MonkeyPatch, keeps: Callable[[int, DecodedSegment], bool]) -> list[list[int]]:
+    """Let decodings, numbered from 0, keep some segments only; returns the lengths of the rows of each."""
+    calls: list[list[int]] = []
     finish = WindowDecoder.finish
 
     def deaf(self: WindowDecoder, windows: Sequence[DecodeState]) -> list[ChunkResult]:
-        calls.append([window.row.pcm for window in windows])
+        calls.append([len(window.row.pcm) for window in windows])
         return [
             replace(result, segments=tuple(s for s in result.segments if keeps(len(calls) - 1, s)))
             for result in finish(self, windows)
@@ -143,7 +143,7 @@ def test_what_a_decoding_left_out_is_decoded_again(
     calls = leave_out(monkeypatch, lambda call, segment: call > 0 or not 3.0 < segment.start_s < 5.5)
     (filled,) = engine.transcribe(rows)
     assert [len(call) for call in calls] == [1, 1]
-    assert len(calls[1][0]) < 4 * 16_000
+    assert calls[1][0] < 4 * 16_000
     assert filled.unheard == ()
     said, again = ("".join(segment.text for segment in result.segments) for result in (whole, filled))
     assert word_error_rate(said, again) < 0.3
@@ -157,7 +157,7 @@ def test_what_is_never_heard_is_told(engine: WhisperEngine, meeting: Pcm, monkey
     pcm = np.concatenate([quiet, meeting[16_000 : 8 * 16_000], quiet])
     (result,) = engine.transcribe([DecodeRequest(pcm=pcm, options=GREEDY)])
     assert [len(call) for call in calls] == [1, 1]
-    assert len(calls[1][0]) < 8 * 16_000
+    assert calls[1][0] < 8 * 16_000
     assert (result.segments, result.error) == ((), "")
     (unheard,) = result.unheard
     assert 4.9 < unheard.start_s < 5.5

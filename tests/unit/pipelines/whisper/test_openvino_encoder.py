@@ -115,12 +115,7 @@ def test_threads_share_it(encoder: OpenVinoEncoder, meeting: Pcm) -> None:
 
 def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """There OpenVINO would compute in float32, which is slow; 8 bits it has everywhere."""
-
-    class OldProcessor(openvino.Core):
-        def get_property(self, *_: object) -> list[str]:  # type: ignore[override]
-            return ["FP32", "INT8"]
-
-    monkeypatch.setattr("openvino.Core", OldProcessor)
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8"])
     weights = read_weights(MINI_EN / "model.bin", "encoder/")
     with pytest.raises(RuntimeError, match="no bfloat16"):
         OpenVinoEncoder(weights, "bf16")

@@ -79,7 +79,11 @@ def test_ticks_are_audible_against_the_loud_parts() -> None:
     """A tick counts from 40 dB below the loud ones on, at any loudness of the row, in either kind of samples."""
     loudness = np.repeat(np.array([0, 1000, 11, 1000, 9, 1000], np.float32), 320)
     expected = [False, True, True, True, False, True]
-    for samples in (loudness.astype(np.int16), (30 * loudness).astype(np.int16), loudness / 32_768):
+    for samples in (
+        loudness.astype(np.int16),
+        (30 * loudness).astype(np.int16),
+        (loudness / 32_768).astype(np.float32),
+    ):
         assert audible_ticks(samples).tolist() == expected
 
 
