@@ -14,7 +14,7 @@ import torch
 
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.openvino_encoder import OpenVinoEncoder
+from pipelines.whisper.openvino_encoder import OpenVinoEncoder, Precision
 from pipelines.whisper.torch_encoder import TorchEncoder
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -69,7 +69,7 @@ class Encoder:
             return self._finished(TorchEncoder.load(self._path, self._device, str(self._model.compute_type)))
         if self._device.type != "cpu":
             raise RuntimeError("OpenVINO computes on CPUs here")
-        precision = "int8" if name == "openvino-int8" else "bf16"
+        precision: Precision = "int8" if name == "openvino-int8" else "bf16"
         return OpenVinoEncoder.load(self._path, precision, n_streams=self._n_workers, n_threads=self._n_threads)
 
     def _finished(self, encode: Encode) -> Encode:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
@@ -43,9 +43,16 @@ class EncoderMemory:
 
     @contextmanager
     def held(self) -> Iterator["EncoderMemory"]:
-        """Keep other processes from choosing at the same time: they wait, and find what was chosen."""
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Keep other processes from choosing at the same time: they wait, and find what was chosen.
+
+        Where nothing can be written there is nothing to wait for: each chooses by itself.
+        """
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(self._path.with_suffix(".lock").open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                log.warning("encoder choice not locked", path=str(self._path), error=str(error))
             yield self
 
     def recall(self) -> EncoderChoice | None:
@@ -79,7 +86,8 @@ def _folder_for(model: Path, sha256: str) -> Path:
     except OSError:
         pass
     cached = user_cache_path("meetmemo") / "encoders" / sha256[:16]
-    cached.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # found again where the choice is to be kept
+        cached.mkdir(parents=True, exist_ok=True)
     return cached
 
 

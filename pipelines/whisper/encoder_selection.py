@@ -36,23 +36,26 @@ Errors = Sequence[tuple[str, int]]
 """Of each row of the set: its language, and how many words were heard wrongly, left out or added."""
 
 
-REFERENCE = EncoderChoice()
-
-
 def select(
     seconds: Mapping[EncoderName, float], poolings: Sequence[int], errors_of: Callable[[EncoderChoice], Errors]
 ) -> EncoderChoice:
-    """Return the fastest choice whose errors are not worse than the `REFERENCE`'s.
+    """Return the fastest choice whose errors are not worse than the reference's: CTranslate2, least pooled.
 
-    ``seconds`` is what a window takes each encoder, CTranslate2's included; ``errors_of`` hears the set.
+    ``seconds`` is what a window takes each encoder; ``errors_of`` hears the set. Without CTranslate2's time, or a
+    recording to judge by, it is the reference.
     """
+    reference = EncoderChoice(pooling=min(poolings))
+    if "ctranslate2" not in seconds:
+        return reference
     candidates = [EncoderChoice(encoder=name, pooling=pooling) for name in by_speed(seconds) for pooling in poolings]
-    if candidates[0] == REFERENCE:
-        return REFERENCE
-    reference = errors_of(REFERENCE)
+    if candidates[0] == reference:
+        return reference
+    reference_errors = errors_of(reference)
+    if not reference_errors:
+        return reference
     for candidate in candidates:
-        found = reference if candidate == REFERENCE else errors_of(candidate)
-        worse = not no_worse(found, reference)
+        found = reference_errors if candidate == reference else errors_of(candidate)
+        worse = not no_worse(found, reference_errors)
         log.info(
             "encoder",
             action="judge",
@@ -60,12 +63,12 @@ def select(
             pooling=candidate.pooling,
             window_s=round(seconds[candidate.encoder], 4),
             errors=sum(n for _, n in found),
-            reference_errors=sum(n for _, n in reference),
+            reference_errors=sum(n for _, n in reference_errors),
             worse=worse,
         )
         if not worse:
             return candidate
-    return REFERENCE
+    return reference
 
 
 def by_speed(seconds: Mapping[EncoderName, float]) -> list[EncoderName]:

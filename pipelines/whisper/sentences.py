@@ -10,15 +10,17 @@ MAX_PAUSE_S = 1.0
 """Pause within a segment; who goes on after a longer one begins another."""
 MAX_SEGMENT_S = 15.0
 """Longest segment that has a place to cut: about what subtitles show in three cues."""
-_SENTENCE_ENDS = frozenset(".?!。？！…")
-_CLAUSE_ENDS = frozenset(",;:，；：、،")
-_CLOSING = "\"'”’»）)]」』"
+_SENTENCE_ENDS = frozenset(".?!。？！…؟۔।")
+_CLAUSE_ENDS = frozenset(",;:，；：、،؛")
+_OPENING = "\"'“‘«»„（([「『"
+_CLOSING = "\"'”’»«“）)]」』"
 _ABBREVIATIONS = frozenset(
     (
-        *("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "no", "nr", "hr", "fr", "dipl", "ing", "inc", "ltd"),
+        *("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "hr", "fr", "dipl", "ing", "inc", "ltd"),
         *("co", "approx", "dept", "e.g", "i.e", "z.b", "d.h", "u.a", "p.m", "a.m"),
     )
 )
+_BEFORE_NUMBERS = frozenset(["no", "nr"])
 _CLAUSE_BONUS_S = 0.3  # a comma counts as so much more of a pause
 
 
@@ -29,20 +31,28 @@ def split_sentences(words: Sequence[Word]) -> list[tuple[Word, ...]]:
     return [piece for sentence in sentences for piece in _halved(sentence)]
 
 
+def ends_clause(text: str) -> bool:
+    """Say whether a sentence or a part of one ends with a word."""
+    return text.strip().rstrip(_CLOSING)[-1:] in _SENTENCE_ENDS | _CLAUSE_ENDS
+
+
 def _parts(left: Word, right: Word) -> bool:
     if right.start_s - left.end_s >= MAX_PAUSE_S:
         return True
     ending, beginning = left.text.strip().rstrip(_CLOSING), right.text.strip()
     if not ending or not beginning or ending[-1] not in _SENTENCE_ENDS:
         return False
-    return not _abbreviates(ending) and not beginning[0].islower()
+    return not _abbreviates(ending, beginning) and not beginning[0].islower()
 
 
-def _abbreviates(ending: str) -> bool:
-    """Say whether the full stop belongs to the word: "Dr.", "p.m.", an initial."""
-    bare = ending.rstrip(".")
-    initial = len(bare) == 1 and bare.isalpha() and not is_unspaced(bare)
-    return ending.endswith(".") and not ending.endswith("..") and (bare.casefold() in _ABBREVIATIONS or initial)
+def _abbreviates(ending: str, following: str) -> bool:
+    """Say whether the full stop belongs to the word: "Dr.", "p.m.", an initial, "No." before a number."""
+    if not ending.endswith(".") or ending.endswith(".."):
+        return False
+    bare = ending.rstrip(".").lstrip(_OPENING)
+    if bare.casefold() in _BEFORE_NUMBERS:
+        return following[0].isdigit()
+    return bare.casefold() in _ABBREVIATIONS or (len(bare) == 1 and bare.isalpha() and not is_unspaced(bare))
 
 
 def _halved(sentence: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:

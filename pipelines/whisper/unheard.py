@@ -5,10 +5,9 @@ decoder recovers some by starting the next window at the last timestamp; a row o
 counts is what a voice activity detector hears where no word is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import pairwise
 
 import numpy as np
 
@@ -26,7 +25,7 @@ SAME_TEXT = 0.6
 """Share of units in common from which text counts as heard before."""
 VAD = VadOptions(threshold=0.5, threshold_off=0.35, pad_s=0.0, min_speech_s=0.25)
 """Surer than where recordings are cut: there doubt costs one decoding, here it would call music speech."""
-_INT16_SCALE = 32767.0
+_INT16_SCALE = np.float32(32767)
 
 Stretch = tuple[float, float]
 """Start and end in seconds on the row's clock."""
@@ -57,18 +56,15 @@ def covered(segments: Sequence[DecodedSegment]) -> Iterator[Stretch]:
             yield segment.start_s, segment.end_s
 
 
-def gaps_between(stretches: Iterator[Stretch], duration_s: float) -> list[Stretch]:
-    """Return what of ``[0, duration_s]`` lies in no stretch, ascending."""
-    edges = [0.0]
+def gaps_between(stretches: Iterable[Stretch], duration_s: float) -> list[Stretch]:
+    """Return what of ``[0, duration_s]`` lies in no stretch, ascending; a stretch without length parts nothing."""
+    gaps = []
     reached_s = 0.0
-    for start_s, end_s in sorted(stretches):
-        if start_s > reached_s:
-            edges += [start_s, end_s]
-        elif end_s > reached_s:
-            edges[-1] = end_s
+    for start_s, end_s in sorted(stretch for stretch in stretches if stretch[1] > stretch[0]):
+        gaps.append((reached_s, start_s))
         reached_s = max(reached_s, end_s)
-    edges.append(duration_s)
-    return [(start_s, end_s) for start_s, end_s in list(pairwise(edges))[::2] if end_s > start_s]
+    gaps.append((reached_s, duration_s))
+    return [(start_s, end_s) for start_s, end_s in gaps if end_s > start_s]
 
 
 def _speech_in(pcm: Pcm, gap: Stretch) -> Stretch | None:
@@ -77,8 +73,8 @@ def _speech_in(pcm: Pcm, gap: Stretch) -> Stretch | None:
     activity = VoiceActivity(VAD)
     samples = pcm[first : round(gap[1] * SAMPLE_RATE)]
     if samples.dtype != np.int16:
-        samples = (np.clip(samples, -1.0, 1.0) * _INT16_SCALE).astype(np.int16)
-    speech = [*activity.push(samples), *activity.finish()]
+        samples = np.clip(samples, -1.0, 1.0).astype(np.float32) * _INT16_SCALE
+    speech = [*activity.push(samples.astype(np.int16, copy=False)), *activity.finish()]
     if sum(each.n_samples for each in speech) < MIN_UNHEARD_S * SAMPLE_RATE:
         return None
     return (first + speech[0].start) / SAMPLE_RATE, (first + speech[-1].end) / SAMPLE_RATE
@@ -97,15 +93,19 @@ def _hole(speech: Stretch, n_samples: int) -> Hole:
 def fill(result: ChunkResult, hole: Hole, heard: ChunkResult, n_samples: int) -> ChunkResult:
     """Insert what was heard in a hole; where nothing new was, or nothing sound, the hole stays unheard.
 
-    ``heard`` counts from ``hole.start`` on. The whole's likelihood is weighted by length of the row's ``n_samples``,
-    its temperature the higher one.
+    ``heard`` counts from ``hole.start`` on. A segment with the hole in its middle is parted, and the new words stay
+    between those beside it. The whole's likelihood is weighted by length of the row's ``n_samples``, its temperature
+    the higher one.
     """
     offset_s = hole.start / SAMPLE_RATE
-    segments = tuple(inside for s in heard.segments if (inside := _inside(shift(s, offset_s), hole)) is not None)
-    if heard.error or heard.suspect or not segments or _repeats(result, segments, hole):
+    around = [part for segment in result.segments for part in _parted(segment, hole)]
+    room = _room(around, hole, n_samples)
+    shifted = (_inside(shift(segment, offset_s), hole) for segment in heard.segments)
+    segments = [_within(segment, room) for segment in shifted if segment is not None]
+    if heard.error or heard.suspect or not segments or _repeats(around, segments, hole):
         unheard = UnheardSpeech(start_s=round(hole.start_s, 2), end_s=round(hole.end_s, 2))
         return replace(result, unheard=(*result.unheard, unheard))
-    joined = tuple(sorted((*result.segments, *segments), key=lambda segment: segment.start_s))
+    joined = tuple(sorted((*around, *segments), key=lambda segment: segment.start_s))
     share = (hole.end - hole.start) / n_samples
     return replace(
         result,
@@ -127,17 +127,43 @@ def _inside(segment: DecodedSegment, hole: Hole) -> DecodedSegment | None:
     return segment_of(words) if words else None
 
 
+def _parted(segment: DecodedSegment, hole: Hole) -> tuple[DecodedSegment, ...]:
+    """Cut a segment where the hole lies between its words."""
+    before = tuple(word for word in segment.words if word.start_s < hole.start_s)
+    after = segment.words[len(before) :]
+    return (segment_of(before), segment_of(after)) if before and after else (segment,)
+
+
+def _room(around: Sequence[DecodedSegment], hole: Hole, n_samples: int) -> Stretch:
+    """Return from where to where nothing is around a hole."""
+    taken = list(covered(around))
+    return (
+        max((end_s for _, end_s in taken if end_s <= hole.start_s), default=0.0),
+        min((start_s for start_s, _ in taken if start_s >= hole.end_s), default=n_samples / SAMPLE_RATE),
+    )
+
+
+def _within(segment: DecodedSegment, room: Stretch) -> DecodedSegment:
+    """Cut a segment's times, and its words', to a room that holds their middles."""
+    low_s, high_s = room
+    if segment.words:
+        return segment_of(
+            [replace(w, start_s=max(low_s, w.start_s), end_s=min(high_s, w.end_s)) for w in segment.words]
+        )
+    return replace(segment, start_s=max(low_s, segment.start_s), end_s=min(high_s, segment.end_s))
+
+
 def segment_of(words: Sequence[Word]) -> DecodedSegment:
     """Make a segment of its words."""
     text = "".join(word.text for word in words)
     return DecodedSegment(start_s=words[0].start_s, end_s=words[-1].end_s, text=text, words=tuple(words))
 
 
-def _repeats(result: ChunkResult, segments: Sequence[DecodedSegment], hole: Hole) -> bool:
+def _repeats(around: Sequence[DecodedSegment], segments: Sequence[DecodedSegment], hole: Hole) -> bool:
     """Say whether the text beside the hole is the same: it was heard, with a wrong time."""
     found = split_units("".join(segment.text for segment in segments))
-    before = split_units("".join(s.text for s in result.segments if s.start_s < hole.start_s))[-len(found) :]
-    after = split_units("".join(s.text for s in result.segments if s.start_s >= hole.start_s))[: len(found)]
+    before = split_units("".join(s.text for s in around if s.start_s < hole.start_s))[-len(found) :]
+    after = split_units("".join(s.text for s in around if s.start_s >= hole.start_s))[: len(found)]
     return any(SequenceMatcher(None, beside, found, autojunk=False).ratio() >= SAME_TEXT for beside in (before, after))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core import Word
+from pipelines.whisper.sentences import ends_clause
 from pipelines.whisper.timestamps import (
     MAX_MEDIAN_WORD_TICKS,
     MAX_WORD_MEDIANS,
@@ -19,8 +20,6 @@ from pipelines.whisper.timestamps import (
     token_starts,
 )
 from pipelines.whisper.tokenizer import Vocabulary
-
-_ENDS = frozenset(".?!,;:。？！，、")
 
 
 def time_words(
@@ -84,6 +83,6 @@ def _audible_part(word: Word, audible: npt.NDArray[np.bool_]) -> Word:
 def _shortened(word: Word, longest_s: float) -> Word:
     if word.end_s - word.start_s <= longest_s:
         return word
-    if word.text.strip()[-1:] in _ENDS:
+    if ends_clause(word.text):
         return replace(word, end_s=round(word.start_s + longest_s, 2))
     return replace(word, start_s=round(word.end_s - longest_s, 2))

@@ -28,8 +28,8 @@ class TimedEngine(FakeEngine):
         return super().transcribe(rows)
 
 
-def trials(engine: TimedEngine, **options: float) -> list[Trial]:
-    return list(try_sizes(engine, ROWS, clock=lambda: engine.now_s, **options))
+def trials(engine: TimedEngine, budget_s: float) -> list[Trial]:
+    return list(try_sizes(engine, ROWS, clock=lambda: engine.now_s, budget_s=budget_s))
 
 
 def test_the_smallest_size_that_is_nearly_the_fastest() -> None:

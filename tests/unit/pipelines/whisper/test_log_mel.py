@@ -49,7 +49,7 @@ def test_rows_do_not_influence_each_other() -> None:
     together = log_mel([loud, quiet], pad_to=400)
     torch.testing.assert_close(together[1:], log_mel([quiet], pad_to=400), atol=1e-4, rtol=0)
     as_int16 = (loud * 32768).astype(np.int16)
-    exact = as_int16.astype(np.float32) / 32768
+    exact = (as_int16 / 32768).astype(np.float32)
     torch.testing.assert_close(log_mel([as_int16]), log_mel([exact]), atol=1e-4, rtol=0)
     mixed = log_mel([as_int16, quiet])
     torch.testing.assert_close(mixed[:1], log_mel([exact]), atol=1e-4, rtol=0)

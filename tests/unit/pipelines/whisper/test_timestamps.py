@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipelines.whisper.timestamps import (
     Interval,
     TokenSegment,
+    audible_ticks,
     place_words,
     sounding,
     split_segments,
@@ -72,6 +73,38 @@ def test_silence_around_speech_does_not_sound() -> None:
     tone = np.full(320 * 10, 1000, np.int16)
     silence = np.zeros(320 * 5 + 7, np.int16)
     assert sounding(np.concatenate([silence, tone, silence, tone, silence])) == Interval(start=5, end=31)
+
+
+def test_ticks_are_audible_against_the_loud_parts() -> None:
+    """A tick counts from 40 dB below the loud ones on, at any loudness of the row, in either kind of samples."""
+    loudness = np.repeat(np.array([0, 1000, 11, 1000, 9, 1000], np.float32), 320)
+    expected = [False, True, True, True, False, True]
+    for samples in (
+        loudness.astype(np.int16),
+        (30 * loudness).astype(np.int16),
+        (loudness / 32_768).astype(np.float32),
+    ):
+        assert audible_ticks(samples).tolist() == expected
+
+
+def test_loud_words_in_a_quiet_row_do_not_hide_it() -> None:
+    """Loudness is that of the loudest tenth, not of a lone click."""
+    samples = np.full(320 * 50, 100, np.int16)
+    samples[320 * 7 : 320 * 8] = 32_000
+    assert audible_ticks(samples).all()
+
+
+@given(st.integers(0, 3000))
+def test_each_whole_tick_is_judged(n_samples: int) -> None:
+    """What is left over at the end is not; a row below a tick has one, which is not audible."""
+    audible = audible_ticks(np.full(n_samples, 500, np.int16))
+    assert len(audible) == max(1, n_samples // 320)
+    assert audible.all() == (n_samples >= 320)
+
+
+def test_digital_silence_has_no_audible_tick() -> None:
+    """Nothing stands out where nothing is."""
+    assert not audible_ticks(np.zeros(3200, np.int16)).any()
 
 
 @given(st.integers(0, 2000), st.integers(0, 32_767))
