@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError
 from pipelines.whisper.ct2_model import MAX_POOLING, EngineOptions, Isolator, RowFailure, WhisperModel, pooled
-from pipelines.whisper.encoder import EncoderChoice
+from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.tokenizer import Vocabulary
@@ -25,13 +25,17 @@ from tests.support.whisper_networks import MINI_EN
     n_rows=st.integers(1, 3), n_steps=st.integers(0, 40), width=st.integers(1, 5), pooling=st.integers(1, MAX_POOLING)
 )
 def test_pooled_steps_are_means_of_neighbours(n_rows: int, n_steps: int, width: int, pooling: int) -> None:
-    """Each step is the mean of as many; those left over at the end are dropped."""
+    """Each step points where the mean of as many does, and is as long as they are; what is left over is dropped."""
     encoded = torch.randn(n_rows, n_steps, width, generator=torch.Generator().manual_seed(n_steps))
     output = pooled(encoded, pooling)
     assert output.shape == (n_rows, n_steps // pooling, width)
     for i in range(n_steps // pooling):
-        steps = [encoded[:, step] for step in range(i * pooling, (i + 1) * pooling)]
-        torch.testing.assert_close(output[:, i], torch.stack(steps).mean(dim=0))
+        steps = torch.stack([encoded[:, step] for step in range(i * pooling, (i + 1) * pooling)])
+        mean = steps.mean(dim=0)
+        torch.testing.assert_close(output[:, i].norm(dim=-1), steps.norm(dim=-1).mean(dim=0))
+        torch.testing.assert_close(
+            output[:, i] * mean.norm(dim=-1, keepdim=True), mean * output[:, i].norm(dim=-1, keepdim=True)
+        )
 
 
 @pytest.mark.parametrize("pooling", range(1, MAX_POOLING + 1))
