@@ -36,6 +36,7 @@
     ├── TranscriptionFailed       transcription_failed
     ├── TimedOut                  timed_out
     ├── ReplicaLost               replica_lost
+    │   └── DeviceLost            replica_lost
     ├── Draining                  draining
     ├── StorageError
     │   ├── BlobMissing           blob_missing
@@ -270,6 +271,10 @@ class TimedOut(MeetMemoError, reason=Reason.TIMED_OUT):
 
 class ReplicaLost(MeetMemoError, reason=Reason.REPLICA_LOST):
     """The process that worked on something died, or cannot be reached."""
+
+
+class DeviceLost(ReplicaLost):
+    """The process can use its device no more, and must be replaced."""
 
 
 class Draining(MeetMemoError, reason=Reason.DRAINING):

@@ -21,8 +21,13 @@ _RAY_ATTEMPTS = 3
 
 
 @contextlib.contextmanager
-def deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool) -> Iterator[None]:
-    """Run Ray and the application for the duration of the block, which is entered once all replicas are ready."""
+def deployed(
+    settings: Settings, *, connected: Callable[[], None], quiet: bool, n_gpus: int | None = None
+) -> Iterator[None]:
+    """Run Ray and the application for the duration of the block, which is entered once all replicas are ready.
+
+    ``n_gpus``: see `gpus_to_count`.
+    """
     # Ray reads its environment when it is imported, so it comes after that was prepared.
     import ray
     from ray import serve
@@ -32,7 +37,7 @@ def deployed(settings: Settings, *, connected: Callable[[], None], quiet: bool) 
     from cluster.serve.coordinator import stop_coordinator
 
     with private_umask():  # for Ray's processes, of which all others are children
-        _connect(settings, quiet=quiet)
+        _connect(settings, quiet=quiet, n_gpus=n_gpus)
     connected()
     try:
         serve.start(
@@ -93,7 +98,7 @@ def wait_until_ready(url: str, timeout_s: float = READY_TIMEOUT_S) -> None:
     raise ConfigurationError(f"{url} did not get ready in {timeout_s:.0f} s: {last}")
 
 
-def _connect(settings: Settings, *, quiet: bool) -> None:
+def _connect(settings: Settings, *, quiet: bool, n_gpus: int | None) -> None:
     import ray
 
     if settings.ray.address:
@@ -103,6 +108,7 @@ def _connect(settings: Settings, *, quiet: bool) -> None:
         try:
             ray.init(
                 num_cpus=settings.ray.num_cpus or usable_cores(),
+                num_gpus=n_gpus,
                 namespace="meetmemo",
                 include_dashboard=False,
                 log_to_driver=not quiet,

@@ -19,7 +19,9 @@ from pipelines.errors import MeetMemoError
 from pipelines.isolation.seccomp import is_supported
 from pipelines.ledger.open import open_ledger
 from pipelines.models.catalogue import resolve, verify
+from pipelines.models.cuda_check import check_cuda
 from pipelines.models.devices import find_devices, memory_limit_bytes, usable_cores
+from pipelines.models.nvidia_driver import find_driver
 from pipelines.storage.open import open_store
 
 GIB = 1 << 30
@@ -94,22 +96,19 @@ def _system_call_filter() -> Finding:
 
 
 def _devices() -> Iterator[Finding]:
-    gpus = [device for device in find_devices() if device.kind == "cuda"]
+    """Yield the parts of CUDA, and the GPUs where all work. Without a driver there is no GPU, and nothing is bad."""
+    parts = check_cuda()
+    if all(part.mend for part in parts):
+        mend = "Transcription runs on the CPU; docs/install.md says what an NVIDIA GPU needs."
+        yield Finding(subject="GPU", status="note", detail="none, and no part of CUDA", mend=mend)
+        return
+    failed: Literal["bad", "note"] = "bad" if find_driver() else "note"
+    for part in parts:
+        status = failed if part.mend else "ok"
+        yield Finding(subject=part.subject, status=status, detail=part.detail, mend=part.mend)
+    gpus = [] if any(part.mend for part in parts) else [gpu for gpu in find_devices() if gpu.kind == "cuda"]
     for gpu in gpus:
         yield Finding(subject=f"GPU {gpu.index}", status="ok", detail=f"{gpu.name}, {gpu.memory_bytes / GIB:.0f} GiB")
-    if not gpus:
-        import torch
-
-        built_for = torch.version.cuda
-        yield Finding(
-            subject="GPU",
-            status="note",
-            detail=f"none usable; torch is built for {'CUDA ' + built_for if built_for else 'the CPU'}",
-            mend=(
-                "Transcription runs on the CPU. With an NVIDIA GPU: "
-                + ("check its driver with nvidia-smi." if built_for else "install a CUDA build of torch (see README).")
-            ),
-        )
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from types import FrameType
 
 from cluster.lifecycle.application import deployed
 from cluster.lifecycle.environment import check_port, prepare_environment, prepare_home
+from cluster.lifecycle.gpus import gpus_to_count
 from cluster.lifecycle.home_lock import owning
 from cluster.lifecycle.reload import answer_request, is_asked, with_generation
 from cluster.lifecycle.running_cluster import find_running, remove_state, write_state
@@ -101,7 +102,8 @@ def serving(
             _end_drain(settings)
             prepare_environment(settings)
             check_authentication(settings, say)
-        with deployed(settings, connected=connected, quiet=quiet):
+        n_gpus = gpus_to_count(settings, say)
+        with deployed(settings, connected=connected, quiet=quiet, n_gpus=n_gpus):
             write_state(settings)
             try:
                 with keeping_targets(settings.targets_dir, settings.url, ray_agents):

@@ -24,7 +24,8 @@ from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.exclusive_slot import ExclusiveSlot
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_BYTES, ChunkResult, ModelInfo, Span
-from pipelines.errors import MeetMemoError, StorageError, StoreUnavailable, TimedOut
+from pipelines.errors import DeviceLost, MeetMemoError, StorageError, StoreUnavailable, TimedOut
+from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.scheduling.batch_size import AdaptiveBatchSize
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
@@ -83,8 +84,9 @@ class Transcriber:
     """Runs the batches of one device, one in each of its ``decode_slots``.
 
     Meanwhile the next one is claimed and read, and the results of the last one are stored. A batch that decodes longer
-    than ``hang_s`` makes `check` fail, so that the replica is replaced. Where ``most_rows`` leaves room, batches grow
-    from ``max_rows`` while that makes the device faster.
+    than ``hang_s``, or finds the device lost, makes `check` fail, so that the replica is replaced; until then one
+    without a device claims nothing. Where ``most_rows`` leaves room, batches grow from ``max_rows`` while that makes
+    the device faster; where its memory does not suffice they shrink.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Transcriber:
             name=name, sha256=engine.info.sha256, compute_type=engine.info.compute_type, device=engine.info.device
         )
         self._hang_s = hang_s
+        self._device_fault = ""
         self._clock = clock
         self.decode_slots = DecodeSlots(decode_slots, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
@@ -125,7 +128,11 @@ class Transcriber:
         self._batch_size = AdaptiveBatchSize(max_rows, most_rows)
 
     async def work(self, pull_id: str) -> int:
-        """Claim one batch, transcribe it, store each result, report; return the number of rows."""
+        """Claim one batch, transcribe it, store each result, report; return the number of rows.
+
+        Raises `DeviceLost`, and then the batch is another replica's.
+        """
+        self._check_device()
         self._n_pulls += 1
         try:
             return await self._work(pull_id)
@@ -183,9 +190,21 @@ class Transcriber:
         self._pool.shutdown()
 
     def check(self) -> None:
-        """Raise `TimedOut` while a batch hangs on the device: this process must be replaced."""
+        """Raise `DeviceLost`, or `TimedOut` while a batch hangs on the device: this process must be replaced."""
+        self._check_device()
         if self.decode_slots.longest_s > self._hang_s:
             raise TimedOut(f"a batch has been decoding for more than {self._hang_s:g} seconds")
+
+    def _check_device(self) -> None:
+        if self._device_fault:
+            raise DeviceLost(self._device_fault)
+
+    def _lose_device(self, error: RuntimeError) -> DeviceLost:
+        fault = str(error).partition("\n")[0]  # torch adds advice for developers
+        if not self._device_fault:  # by another slot
+            self._device_fault = f"{self._info.device} is lost to this process: {fault}"
+            log.error("device lost", action="decode", device=self._info.device, error=fault)
+        return DeviceLost(self._device_fault)
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
         with self.decode_slots.decoding() as n_busy:
@@ -206,6 +225,7 @@ class Transcriber:
         """Decode a batch of one task into its ``outcomes``, or into ``heard``, which is to be stored."""
         if not ready:
             return
+        self._check_device()  # it may have been lost since this batch was claimed
         rows = [DecodeRequest(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
         items = [item for item, _ in ready]
         try:
@@ -217,11 +237,27 @@ class Transcriber:
                 ]
                 return
             with batch.decoding():
-                results = self._engine.transcribe(rows)
+                results = self._transcribe(rows)
         except MeetMemoError as error:
             batch.outcomes = [Outcome(item=item, error=str(error)) for item in items]
             return
+        except RuntimeError as error:
+            if not is_device_lost(error):
+                raise
+            raise self._lose_device(error) from error
         batch.heard = list(zip(items, batch.shared(items, results), strict=True))
+
+    def _transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
+        """Decode rows; where the device's memory does not suffice for their features, fewer at a time from now on."""
+        try:
+            return self._engine.transcribe(rows)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or len(rows) == 1:
+                raise
+        half = (len(rows) + 1) // 2
+        self.resize(min(self._batch_size.size, half))
+        log.warning("batches", action="shrink", model=self._info.name, rows=self._batch_size.size)
+        return self._transcribe(rows[:half]) + self._transcribe(rows[half:])
 
     async def _keep_all(self, batch: _Batch) -> list[Outcome]:
         """Store the results; return the whole batch's outcomes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.errors import ConfigurationError
+from pipelines.models.cuda_check import require_cuda
 
 DeviceKind = Literal["cpu", "cuda"]
 EncoderName = Literal["auto", "ctranslate2", "openvino", "openvino-int8", "torch"]
@@ -70,7 +71,8 @@ def choose_compute_type(kind: DeviceKind, index: int = 0, wanted: str = "auto") 
 
     ``auto`` takes the first supported of ``int8, float32`` on a CPU and of ``float16, int8_float16, int8, float32``
     on a GPU. Raises `ConfigurationError` when the device is not there or does not support the wanted type, naming
-    those it does: CTranslate2 by itself would silently take another one.
+    those it does: CTranslate2 by itself would silently take another one. On a GPU also where a part of CUDA is missing
+    (see `require_cuda`): CTranslate2 by itself would say so at the first decoding.
     """
     supported = _supported_compute_types(kind, index)
     if wanted in supported:
@@ -87,8 +89,10 @@ def _supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
     import ctranslate2
 
     try:
+        if kind == "cuda":
+            require_cuda()
         return frozenset(ctranslate2.get_supported_compute_types(kind, index))
-    except (RuntimeError, ValueError) as error:  # no driver, or no such device
+    except (ConfigurationError, RuntimeError, ValueError) as error:  # no CUDA, or no such device
         raise ConfigurationError(f"device {kind}:{index} cannot be used: {error}") from error
 
 

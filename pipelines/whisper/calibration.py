@@ -5,7 +5,7 @@ time, by noise with the spectrum of the speech itself, `SNR_DB` below it. At 10 
 synthetic voices are lost on a small model, which then loops or invents: such rows tell nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from pipelines.audio.decode import decode_audio
 from pipelines.audio.pcm import Pcm
 from pipelines.codec import decode
 from pipelines.models.catalogue import BUNDLED_DIR
-from pipelines.text.word_errors import WordErrors, word_errors
 from pipelines.whisper.options import WINDOW_S
 
 FOLDER = BUNDLED_DIR / "calibration"
@@ -82,23 +81,6 @@ def with_noise(pcm: Pcm) -> Pcm:
     mixed = speech + noise * (_rms(speech) / max(_rms(noise), 1e-9) / 10 ** (SNR_DB / 20))
     loudest = max(float(np.abs(mixed).max(initial=0.0)), 1e-9)
     return np.rint(mixed * (_PEAK / loudest)).astype(np.int16)
-
-
-def errors_by_language(rows: Sequence[CalibrationRow], heard: Sequence[str]) -> Mapping[str, WordErrors]:
-    """Count the errors of the texts ``heard`` in ``rows`` (one each), by language; their sum is that of the set.
-
-    Units are words, or characters of Chinese, Japanese and Korean, as `word_errors` counts them.
-    """
-    counted: dict[str, WordErrors] = {}
-    for row, text in zip(rows, heard, strict=True):
-        errors = word_errors(row.text, text)
-        counted[row.language] = counted[row.language] + errors if row.language in counted else errors
-    return counted
-
-
-def error_rate(counted: Mapping[str, WordErrors]) -> float:
-    """Return errors per word over all languages; 0 for none."""
-    return sum(counted.values(), WordErrors(n_words=0, n_errors=0)).rate
 
 
 def _row(recording: CalibrationRecording, pcm: Pcm, noisy: bool) -> CalibrationRow:

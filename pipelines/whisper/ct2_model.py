@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
+from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
 from pipelines.whisper.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
@@ -230,12 +231,17 @@ class WhisperModel:
 
 
 def pooled(encoded: torch.Tensor, pooling: int) -> torch.Tensor:
-    """Average each ``pooling`` steps of ``[rows, n_steps, width]``; what is left over at the end is dropped."""
+    """Average each ``pooling`` steps of ``[rows, n_steps, width]``; what is left over at the end is dropped.
+
+    Means are as long as what they are of: shorter ones would be attended to less.
+    """
     if pooling == 1:
         return encoded
     n_rows, n_steps, width = encoded.shape
-    whole = encoded[:, : n_steps // pooling * pooling]
-    return whole.reshape(n_rows, -1, pooling, width).mean(dim=2)
+    groups = encoded[:, : n_steps // pooling * pooling].reshape(n_rows, -1, pooling, width)
+    mean = groups.mean(dim=2)
+    length = groups.norm(dim=3).mean(dim=2, keepdim=True)
+    return mean * (length / mean.norm(dim=2, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny))
 
 
 class Isolator:
@@ -251,7 +257,10 @@ class Isolator:
     def run(
         self, items: Sequence[Item], call: Callable[[Sequence[Item]], Sequence[Outcome]]
     ) -> list[Outcome | RowFailure]:
-        """Return one outcome per item: where a call fails, it is made again for each half, down to single items."""
+        """Return one outcome per item: where a call fails, it is made again for each half, down to single items.
+
+        Raises the error of a lost device (`is_device_lost`), which every other item would meet as well.
+        """
         outcomes: list[Outcome | RowFailure] = []
         while len(outcomes) < len(items):
             outcomes += self._halve(items[len(outcomes) : len(outcomes) + self.limit], call)
@@ -263,10 +272,12 @@ class Isolator:
         try:
             return list(call(items))
         except (RuntimeError, ValueError) as error:
+            if is_device_lost(error):
+                raise
             if len(items) == 1:
                 return [RowFailure(str(error))]
             half = len(items) // 2
-            if "out of memory" in str(error):
+            if is_out_of_memory(error):
                 self.limit = max(1, min(self.limit, half))
                 torch.cuda.empty_cache()
         return self._halve(items[:half], call) + self._halve(items[half:], call)

@@ -1,8 +1,7 @@
 """Chooses a model's encoder on the machine it runs on, once: by time, and by the words of the calibration set."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.core import ChunkResult, ModelInfo
@@ -12,7 +11,7 @@ from pipelines.whisper.calibration import calibration_rows
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
 from pipelines.whisper.encoder import CANDIDATES, EncoderChoice
 from pipelines.whisper.encoder_memory import EncoderMemory
-from pipelines.whisper.encoder_selection import select, time_encoders, trial_features
+from pipelines.whisper.encoder_selection import Errors, select, time_encoders, trial_features
 from pipelines.whisper.log_mel import WINDOW_FRAMES, LogMel
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
 
@@ -58,17 +57,14 @@ class EncoderTrial:
         names: tuple[EncoderName, ...] = ("ctranslate2", *CANDIDATES[self._model.kind])
         return time_encoders(names, self._model.encoder, features, clock)
 
-    def _errors_with(self, choice: EncoderChoice) -> Mapping[str, int]:
-        """Return the errors in the calibration set by language."""
+    def _errors_with(self, choice: EncoderChoice) -> Errors:
+        """Return the errors in each row of the calibration set; a loop counts as nothing heard."""
         self._model.use(choice)
         rows = calibration_rows(self._languages)
         requests = [
             DecodeRequest(pcm=row.pcm, options=DecodeOptions(language=row.language, temperatures=(0.0,)))
             for row in rows
         ]
-        results = self._transcribe(requests)
-        errors: Counter[str] = Counter()
-        for row, result in zip(rows, results, strict=True):
-            found = word_errors(row.text, "".join(segment.text for segment in result.segments))
-            errors[row.language] += min(found.n_errors, found.n_words)  # a loop is not worse than nothing
-        return errors
+        heard = ["".join(segment.text for segment in result.segments) for result in self._transcribe(requests)]
+        counted = [word_errors(row.text, text) for row, text in zip(rows, heard, strict=True)]
+        return [(row.language, min(n.n_errors, n.n_words)) for row, n in zip(rows, counted, strict=True)]

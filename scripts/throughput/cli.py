@@ -1,28 +1,23 @@
 """`scripts/bench`: all arms in one run, interleaved, as a table, JSON and a plot."""
 
 import argparse
-import contextlib
 import json
 import os
-import platform
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from pipelines.models.devices import find_devices
+from scripts.published_weights import CACHE
 from scripts.throughput.mixes import SHAPES, Recording, make_mix
-from scripts.throughput.report import Measured, parts_table, plot, table
+from scripts.throughput.models import MODEL_NAMES, model_named
+from scripts.throughput.processes import ROOT, ask, worker
+from scripts.throughput.report import Measured, parts_table, plot, run_record, table
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "data"
-BUNDLED = ROOT / "pipelines" / "models" / "mini-en"
 ARMS = ("cluster", "engine", "sequential", "batched-8", "batched-16", "bare", "bare-batched")
-WORK = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "meetmemo" / "bench"
+WORK = CACHE / "bench"
 """Where recordings and models are made."""
 
 
@@ -39,7 +34,7 @@ def main() -> None:
         default=list(ARMS),
         help="(%(default)s); batched-N: faster-whisper, s2t-N: WhisperS2T, if it is installed, N windows at once",
     )
-    add("--model", default="bundled", help="bundled, shaped (dimensions of whisper-base, random weights) or a folder")
+    add("--model", default="bundled", help=f"{MODEL_NAMES}, shaped (whisper-base's dimensions, random weights)")
     add("--beam", type=int, nargs="+", default=[1], help="(%(default)s)")
     add("--rounds", type=int, default=3, help="of all arms, in random order (%(default)s)")
     add("--scale", type=float, default=1.0, help="share of the files of a mix, or of the long file's length")
@@ -59,12 +54,7 @@ def main() -> None:
         print(f"\nProcessor time in the cluster, ms per second of audio:\n\n{parts_table(measured)}", flush=True)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-        record = {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": f"{options.cores} cores of {find_devices()[-1].name}, {platform.machine()}",
-            "command": " ".join(sys.argv),
-            "rows": [one.as_dict() for one in measured],
-        }
+        record = {**run_record("bench", options.cores), "rows": [one.as_dict() for one in measured]}
         (options.out / "bench.json").write_text(json.dumps(record, indent=1) + "\n")
         plot(measured, options.out / "bench.png")
 
@@ -88,11 +78,11 @@ def _measure(
 ) -> dict[str, Any]:
     """Measure an arm on all recordings at once, or on one after another."""
     paths = [recording.path for recording in recordings]
-    with _worker(arm, model, cores) as worker:
-        _ask(worker, {"paths": paths[:1] if len(paths) > 1 else [_warm_up()], "beam": beam})
+    with worker("scripts.throughput.worker", arm, str(model), str(cores), cores=cores) as process:
+        ask(process, {"paths": paths[:1] if len(paths) > 1 else [_warm_up()], "beam": beam})
         if together:
-            return _ask(worker, {"paths": paths, "beam": beam})
-        answers = [_ask(worker, {"paths": [path], "beam": beam}) for path in paths]
+            return ask(process, {"paths": paths, "beam": beam})
+        answers = [ask(process, {"paths": [path], "beam": beam}) for path in paths]
     lists = {name: [one for answer in answers for one in answer[name]] for name in ("texts", "after_s")}
     sums = {name: sum(answer[name] for answer in answers) for name in ("wall_s", "cpu_s")}
     parts_s: Counter[str] = Counter()
@@ -103,54 +93,6 @@ def _measure(
 
 def _warm_up() -> str:
     return str(SAMPLES / "short.mp3")
-
-
-@contextlib.contextmanager
-def _worker(arm: str, model: Path, cores: int) -> "Iterator[subprocess.Popen[str]]":
-    command = [sys.executable, "-m", "scripts.throughput.worker", arm, str(model), str(cores)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(cores), "HF_HUB_OFFLINE": "1"}
-    allowed = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
-    with subprocess.Popen(
-        ["taskset", "-c", allowed, *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-    ) as process:
-        assert process.stdin is not None
-        _answer(process)
-        yield process
-        process.stdin.close()
-        process.wait(timeout=180)
-
-
-def _ask(worker: "subprocess.Popen[str]", question: dict[str, Any]) -> dict[str, Any]:
-    assert worker.stdin is not None
-    worker.stdin.write(json.dumps(question) + "\n")
-    worker.stdin.flush()
-    return _answer(worker)
-
-
-def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
-    """Read the worker's next line of JSON; other lines, printed by libraries, are skipped."""
-    assert worker.stdout is not None
-    for line in worker.stdout:
-        if line.startswith("{"):
-            answer: dict[str, Any] = json.loads(line)
-            return answer
-    raise RuntimeError(f"{worker.args} ended without an answer")
-
-
-def model_named(name: str, work: Path) -> Path:
-    """Return the folder of a model as ``--model`` names it; a shaped one is made in ``work``."""
-    if name == "bundled":
-        return BUNDLED
-    if name == "shaped":
-        from scripts.throughput.shaped import make_shaped_model  # takes seconds to import
-
-        return make_shaped_model(work / "shaped-base")
-    return Path(name)
 
 
 if __name__ == "__main__":

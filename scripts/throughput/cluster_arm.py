@@ -1,12 +1,6 @@
 """MeetMemo as its users have it: ``meetmemo up``, uploads over HTTP, transcripts fetched over HTTP."""
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +8,8 @@ from pathlib import Path
 import httpx
 
 from scripts.throughput.arms import LANGUAGE, Heard
+from scripts.throughput.own_cluster import OwnCluster
 
-_READY_S = 300.0
 _UPLOADS = 8
 _POLL_S, _LONGEST_POLL_S = 0.05, 1.0
 """Pauses between two questions about a job: they grow, so that asking costs the cluster next to nothing."""
@@ -25,30 +19,7 @@ class ClusterArm:
     """Runs a cluster with a home of its own, stopped when the process ends."""
 
     def __init__(self, model: Path, threads: int) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="meetmemo-bench-")
-        self._url = f"http://127.0.0.1:{_free_port()}"
-        environment = {
-            **os.environ,
-            "MEETMEMO_HOME": self._home.name,
-            "MEETMEMO_HTTP__PORT": self._url.rpartition(":")[2],
-            "MEETMEMO_MODELS": f'[{{"name": "bench", "path": "{model}"}}]',
-            "MEETMEMO_RAY__NUM_CPUS": str(threads),
-            "MEETMEMO_MINUTES__WRITER": "extractive",
-            "MEETMEMO_REUSE": "false",
-        }
-        environment.pop("DEEPSEEK_API_KEY", None)
-        started_s = time.monotonic()
-        with Path(self._home.name, "up.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "cluster.cli", "up"], env=environment, stdout=log, stderr=log
-            )
-        while not self._ready():
-            if self._process.poll() is not None or time.monotonic() - started_s > _READY_S:
-                why = Path(self._home.name, "up.log").read_text()[-2000:]
-                self.close()
-                raise RuntimeError(why)
-            time.sleep(0.1)
-        self.start_s = time.monotonic() - started_s
+        self._cluster = OwnCluster(model, threads)
 
     def run(self, paths: Sequence[str], beam: int) -> list[Heard]:
         """Submit all files, wait for all; only greedy decoding is offered over HTTP, beams as an option."""
@@ -56,20 +27,12 @@ class ClusterArm:
 
     def close(self) -> None:
         """Stop the cluster."""
-        self._process.terminate()
-        self._process.wait(timeout=120)
-        self._home.cleanup()
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self._url}/readyz", timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
+        self._cluster.close()
 
     async def _run(self, paths: Sequence[str], beam: int) -> list[Heard]:
         started = datetime.now(UTC)
         gate = asyncio.Semaphore(_UPLOADS)
-        async with httpx.AsyncClient(base_url=self._url, timeout=120) as client:
+        async with httpx.AsyncClient(base_url=self._cluster.url, timeout=120) as client:
 
             async def submit(path: str) -> str:
                 async with gate:
@@ -94,10 +57,3 @@ class ClusterArm:
             raise RuntimeError(f"{job}")
         text = (await client.get(job["results"]["transcript.json"])).raise_for_status().json()["text"]
         return Heard(text=text, after_s=(datetime.fromisoformat(job["updated_at"]) - started).total_seconds())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -10,7 +10,8 @@ from pipelines.models.devices import find_devices
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
 from pipelines.whisper.encoder_selection import Comparison, trial_features
 from pipelines.whisper.log_mel import FRAMES_PER_S, LogMel
-from scripts.throughput.cli import WORK, model_named
+from scripts.throughput.cli import WORK
+from scripts.throughput.models import model_named
 
 
 def main() -> None:

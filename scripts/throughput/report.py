@@ -1,13 +1,17 @@
 """Measured runs as lines, a table of medians and a plot."""
 
+import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import jiwer
 
+from pipelines.models.devices import find_devices
 from pipelines.text.word_errors import words
 from scripts.throughput.mixes import Recording
 
@@ -83,6 +87,15 @@ class Measured:
             f"  round {self.number + 1} {self.arm:<14} beam {self.beam}: {self.speed:6.1f} × real time, "
             f"{self.wall_s:.1f} s, {100 * self.busy:.0f} % busy, {self.peak_pss_mb:.0f} MB, WER {wer}"
         )
+
+
+def run_record(script: str, cores: int) -> dict[str, Any]:
+    """Say when, on which machine and by which command something was measured."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{cores} cores of {find_devices()[-1].name}, {platform.machine()}",
+        "command": " ".join([f"scripts/{script}", *sys.argv[1:]]),
+    }
 
 
 def table(measured: Sequence[Measured]) -> str:

@@ -1,7 +1,8 @@
-"""``meetmemo`` with a Transcriber that hangs once and dies of a chunk, as files in its home say.
+"""``meetmemo`` with a Transcriber that hangs once, loses its device or dies of a chunk, as files in its home say.
 
-``hang``: the next batch never comes back, and the file is taken away. ``poison``: the process ends whenever a batch
-holds the chunk with this index. Everything else is as users run it.
+``hang``: the next batch never comes back, and the file is taken away. ``lose``: the file is taken away, and from now on
+every batch of this process meets CUDA's error. ``poison``: the process ends whenever a batch holds the chunk with this
+index. Everything else is as users run it.
 """
 
 import os
@@ -26,15 +27,21 @@ class FaultyEngine:
     def __init__(self, engine: Any, home: Path) -> None:
         self._engine = engine
         self._home = home
+        self._lost = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
     def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
-        hang, poison = self._home / "hang", self._home / "poison"
+        hang, lose, poison = self._home / "hang", self._home / "lose", self._home / "poison"
         if hang.exists():
             hang.unlink()
             threading.Event().wait()
+        if lose.exists():
+            lose.unlink()
+            self._lost = True
+        if self._lost:
+            raise RuntimeError("CUDA failed with error uncorrectable ECC error encountered")
         if poison.exists() and int(poison.read_text()) in [row.index for row in rows]:
             os._exit(9)
         results: list[ChunkResult] = self._engine.transcribe(rows)

@@ -1,4 +1,4 @@
-"""A Transcriber that hangs, and a chunk that kills every Transcriber, on a real cluster."""
+"""A Transcriber that hangs or loses its device, and a chunk that kills every Transcriber, on a real cluster."""
 
 import json
 import os
@@ -51,3 +51,13 @@ def test_hanging_and_dying_transcribers_cost_one_chunk(faulty: RunningMeetMemo) 
         json.loads(faulty.result(healed, "transcript.json"))["segments"]
         == (json.loads(faulty.result(whole, "transcript.json"))["segments"])
     )
+
+
+def test_a_lost_device_is_replaced_and_no_chunk_fails(faulty: RunningMeetMemo) -> None:
+    """The only Transcriber meets CUDA's error at every batch: Serve starts another, which decodes all of the job."""
+    (faulty.home / "lose").touch()
+    job = faulty.finished(faulty.submit("call-8khz-ulaw.wav")["id"])
+    assert (job["state"], job["n_failed_chunks"]) == ("succeeded", 0), job
+    assert not (faulty.home / "lose").exists()
+    assert "device lost" in (faulty.home / "up.log").read_text(errors="replace")
+    assert json.loads(faulty.cli("quarantine", "list", "--json").stdout)["chunks"] == []

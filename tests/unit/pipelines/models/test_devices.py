@@ -1,12 +1,21 @@
 """Device discovery: what is counted, and how limits cut it."""
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.errors import ConfigurationError
+from pipelines.models import devices
 from pipelines.models.devices import choose_compute_type, find_devices, memory_limit_bytes, usable_cores
+from tests.fakes.cuda import GIB, ctranslate2_module, gpu, torch_module
+
+AMPERE = ("float32", "int8", "int8_float32", "float16", "int8_float16", "bfloat16", "int8_bfloat16")
+PASCAL = ("float32", "int8", "int8_float32")
+L4, A100 = gpu(), gpu("NVIDIA A100-SXM4-80GB", (8, 0), 80 * GIB)
 
 
 def allowed_cores() -> int:
@@ -75,3 +84,73 @@ def test_absent_gpu_is_refused() -> None:
     absent = sum(device.kind == "cuda" for device in find_devices())
     with pytest.raises(ConfigurationError, match="cannot be used"):
         choose_compute_type("cuda", index=absent)
+
+
+@pytest.fixture
+def gpu_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Make this a machine with GPUs, as torch and CTranslate2 see them; what of CUDA is missing is another test's."""
+
+    def make(gpus: Sequence[Any], *, n_for_ctranslate2: int, compute_types: Sequence[str] = AMPERE) -> None:
+        monkeypatch.setitem(sys.modules, "torch", torch_module(gpus=gpus))
+        monkeypatch.setitem(sys.modules, "ctranslate2", ctranslate2_module(n_for_ctranslate2, compute_types))
+        monkeypatch.setattr(devices, "require_cuda", lambda: None)
+
+    devices._supported_compute_types.cache_clear()
+    yield make
+    devices._supported_compute_types.cache_clear()
+
+
+def test_gpus_come_before_the_cpu(gpu_machine: Any) -> None:
+    """Each with its own name and memory, by index."""
+    gpu_machine([L4, A100], n_for_ctranslate2=2)
+    found = find_devices()
+    assert [(device.kind, device.index, device.name) for device in found[:-1]] == [
+        ("cuda", 0, "NVIDIA L4"),
+        ("cuda", 1, "NVIDIA A100-SXM4-80GB"),
+    ]
+    assert [device.memory_bytes for device in found[:-1]] == [24 * GIB, 80 * GIB]
+    assert found[-1].kind == "cpu"
+
+
+def test_gpus_that_one_of_the_two_cannot_use_do_not_count(gpu_machine: Any) -> None:
+    """torch makes features and CTranslate2 decodes them, in the memory of one device."""
+    gpu_machine([L4, A100], n_for_ctranslate2=1)
+    assert [device.name for device in find_devices()[:-1]] == ["NVIDIA L4"]
+    gpu_machine([L4], n_for_ctranslate2=0)
+    assert [device.kind for device in find_devices()] == ["cpu"]
+    gpu_machine([], n_for_ctranslate2=1)
+    assert [device.kind for device in find_devices()] == ["cpu"]
+
+
+def test_a_gpu_computes_in_half_precision_where_it_can(gpu_machine: Any) -> None:
+    """An old one without it takes int8, as a CPU does."""
+    gpu_machine([L4], n_for_ctranslate2=1)
+    assert choose_compute_type("cuda") == "float16"
+    assert choose_compute_type("cuda", wanted="int8_float16") == "int8_float16"
+    devices._supported_compute_types.cache_clear()
+    gpu_machine([L4], n_for_ctranslate2=1, compute_types=PASCAL)
+    assert choose_compute_type("cuda") == "int8"
+    with pytest.raises(ConfigurationError, match=r"'float16' is not supported on cuda:0"):
+        choose_compute_type("cuda", wanted="float16")
+
+
+def test_a_gpu_beyond_the_last_is_refused(gpu_machine: Any) -> None:
+    """CTranslate2's words for it come along."""
+    gpu_machine([L4], n_for_ctranslate2=1)
+    with pytest.raises(ConfigurationError, match=r"cuda:1 cannot be used: Invalid CUDA device index"):
+        choose_compute_type("cuda", index=1)
+
+
+def test_missing_parts_of_cuda_are_told_before_anything_is_loaded(
+    gpu_machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CPU asks for none of them."""
+
+    def refuse() -> None:
+        raise ConfigurationError("CTranslate2's CUDA: libcublas.so.12 does not load")
+
+    gpu_machine([L4], n_for_ctranslate2=1)
+    monkeypatch.setattr(devices, "require_cuda", refuse)
+    with pytest.raises(ConfigurationError, match=r"cuda:0 cannot be used: CTranslate2's CUDA: libcublas"):
+        choose_compute_type("cuda")
+    assert choose_compute_type("cpu") == "int8"

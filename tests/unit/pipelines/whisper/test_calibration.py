@@ -1,24 +1,17 @@
-"""The calibration set: complete, the same samples every time, and errors counted as by the definition."""
+"""The calibration set: complete, and the same samples every time."""
 
 from collections import Counter
-from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipelines.core import SAMPLE_RATE
 from pipelines.text.languages import LANGUAGES
-from pipelines.text.word_errors import WordErrors
 from pipelines.whisper.calibration import (
     FOLDER,
     SNR_DB,
     CalibrationRecording,
-    CalibrationRow,
     calibration_rows,
-    error_rate,
-    errors_by_language,
     read_catalogue,
     read_recording,
     with_noise,
@@ -28,7 +21,6 @@ from pipelines.whisper.options import WINDOW_SAMPLES
 CATALOGUE = read_catalogue()
 SPOKEN = frozenset(recording.language for recording in CATALOGUE)
 MAX_BYTES = 400_000
-WORDS = st.lists(st.sampled_from(["eins", "zwei", "drei", "vier"]), max_size=6)
 
 
 def test_set_is_complete() -> None:
@@ -84,35 +76,3 @@ def test_noise_is_as_loud_as_stated() -> None:
     share = speech * (noisy @ speech) / (speech @ speech)
     noise = noisy - share
     assert 10 * np.log10((share @ share) / (noise @ noise)) == pytest.approx(SNR_DB, abs=0.3)
-
-
-@cache
-def _naive_distance(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    if not one or not other:
-        return len(one) + len(other)
-    replaced = _naive_distance(one[1:], other[1:]) + (one[0] != other[0])
-    return min(replaced, _naive_distance(one[1:], other) + 1, _naive_distance(one, other[1:]) + 1)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["de", "en", "fr"]), WORDS, WORDS), max_size=6))
-def test_errors_are_counted_by_language(said: list[tuple[str, list[str], list[str]]]) -> None:
-    """Each language has the edit distances of its own rows; the rate is over all of them."""
-    rows = [
-        CalibrationRow(pcm=np.zeros(1, np.int16), language=language, text=" ".join(text), noisy=False)
-        for language, text, _ in said
-    ]
-    counted = errors_by_language(rows, [" ".join(heard) for _, _, heard in said])
-    expected: dict[str, WordErrors] = {}
-    for language, text, heard in said:
-        errors = WordErrors(n_words=len(text), n_errors=_naive_distance(tuple(text), tuple(heard)))
-        expected[language] = expected.get(language, WordErrors(n_words=0, n_errors=0)) + errors
-    assert counted == expected
-    n_errors = sum(errors.n_errors for errors in expected.values())
-    n_words = sum(errors.n_words for errors in expected.values())
-    assert error_rate(counted) == pytest.approx(n_errors / max(1, n_words))
-
-
-def test_one_text_for_each_row() -> None:
-    """A text that is missing is a fault of the caller, not an empty answer."""
-    with pytest.raises(ValueError, match="zip"):
-        errors_by_language(calibration_rows(["en"]), ["one"])

@@ -25,13 +25,21 @@ from tests.support.whisper_networks import MINI_EN
     n_rows=st.integers(1, 3), n_steps=st.integers(0, 40), width=st.integers(1, 5), pooling=st.integers(1, MAX_POOLING)
 )
 def test_pooled_steps_are_means_of_neighbours(n_rows: int, n_steps: int, width: int, pooling: int) -> None:
-    """Each step is the mean of as many; those left over at the end are dropped."""
+    """Each step is the mean of as many, as long as they are on average; those left over at the end are dropped."""
     encoded = torch.randn(n_rows, n_steps, width, generator=torch.Generator().manual_seed(n_steps))
     output = pooled(encoded, pooling)
     assert output.shape == (n_rows, n_steps // pooling, width)
     for i in range(n_steps // pooling):
-        steps = [encoded[:, step] for step in range(i * pooling, (i + 1) * pooling)]
-        torch.testing.assert_close(output[:, i], torch.stack(steps).mean(dim=0))
+        steps = torch.stack([encoded[:, step] for step in range(i * pooling, (i + 1) * pooling)])
+        torch.testing.assert_close(output[:, i].norm(dim=1), steps.norm(dim=2).mean(dim=0), rtol=1e-4, atol=1e-5)
+        alike = torch.nn.functional.cosine_similarity(output[:, i], steps.mean(dim=0))
+        torch.testing.assert_close(alike, torch.ones(n_rows), rtol=1e-4, atol=1e-5)
+
+
+def test_steps_that_cancel_out_stay_numbers() -> None:
+    """A mean without length has no direction to be longer in."""
+    encoded = torch.tensor([[[1.0, 2.0], [-1.0, -2.0], [0.0, 0.0], [0.0, 0.0]]])
+    assert torch.equal(pooled(encoded, 2), torch.zeros(1, 2, 2))
 
 
 @pytest.mark.parametrize("pooling", range(1, MAX_POOLING + 1))
@@ -148,3 +156,18 @@ def test_short_memory_makes_batches_smaller_for_good() -> None:
     sizes.clear()
     assert isolator.run(range(6), call) == list(range(6))
     assert sizes == [2, 2, 2]
+
+
+def test_a_lost_device_is_not_halved() -> None:
+    """One call tells it; asking for every row again would take a second each and blame all of them."""
+    sizes: list[int] = []
+
+    def call(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    isolator = Isolator(limit=8)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        isolator.run(range(16), call)
+    assert sizes == [8]
+    assert isolator.limit == 8
