@@ -22,11 +22,12 @@ from pipelines.core import (
     Span,
     SpeechInterval,
     Transcript,
+    UnheardSpeech,
     Word,
 )
 from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE_S, ChunkTimeline
-from pipelines.transcript.coverage import NO_RESULT, NO_WORDS, NOT_SEGMENTED
-from pipelines.transcript.stitching import stitch
+from pipelines.transcript.coverage import NO_RESULT, NO_WORDS, NOT_SEGMENTED, UNHEARD_SPEECH
+from pipelines.transcript.stitching import shared_out, stitch
 
 MODEL = ModelInfo(name="test")
 PCM = BlobRef(key="t/j/pcm/0-0", n_bytes=0)
@@ -157,8 +158,27 @@ def test_a_chunk_without_pieces_is_refused() -> None:
 
 def test_a_segment_that_straddles_a_join_starts_and_ends_in_its_own_pieces() -> None:
     """Its start maps through the first piece's offset, its end through the second's."""
-    got = stitch_one(seconds(10, 12, 20, 25), DecodedSegment(start_s=1, end_s=4, text=" over the join"))
-    assert times(got) == [("over the join", 11.0, 22.0)]
+    got = stitch_one(seconds(10, 12, 12.4, 25), DecodedSegment(start_s=1, end_s=4, text=" over the join"))
+    assert times(got) == [("over the join", 11.0, 14.4)]
+
+
+def test_a_segment_is_split_at_a_long_silence_also_without_words() -> None:
+    """No segment holds silence that was cut out; each side gets the share of the text that its length is."""
+    got = stitch_one(seconds(10, 12, 20, 25), DecodedSegment(start_s=1, end_s=4, text=" one and then two three"))
+    assert times(got) == [("one and", 11.0, 12.0), ("then two three", 20.0, 22.0)]
+    (chinese, rest) = stitch_one(seconds(0, 3, 9, 12), DecodedSegment(start_s=0, end_s=6, text="今天开会讨论")).segments
+    assert (chinese.text, rest.text) == ("今天开", "会讨论")
+
+
+@given(
+    st.lists(st.text("ab ", min_size=1, max_size=9), max_size=8), st.lists(st.integers(0, 9), min_size=1, max_size=5)
+)
+def test_a_shared_out_text_stays_whole(words: list[str], lengths: list[int]) -> None:
+    """No word is lost, doubled or moved, whatever the lengths."""
+    text = " ".join(words)
+    parts = shared_out(text, lengths)
+    assert len(parts) == len(lengths)
+    assert " ".join(parts).split() == text.split()
 
 
 def test_times_exactly_at_a_join_stay_with_their_side() -> None:
@@ -197,7 +217,7 @@ def test_a_segment_is_split_at_a_long_silence_when_its_words_are_known() -> None
 def test_a_segment_is_not_split_at_a_short_silence() -> None:
     """A breath between pieces is part of the sentence."""
     got = stitch_one(seconds(0, 2, 2 + MAX_INNER_SILENCE_S, 6), decoded(word(" Good", 0, 2), word(" morning.", 2, 3)))
-    assert times(got) == [("Good morning.", 0.0, 4.5)]
+    assert times(got) == [("Good morning.", 0.0, 3.0 + MAX_INNER_SILENCE_S)]
 
 
 def test_a_segment_is_not_split_when_its_words_do_not_spell_it() -> None:
@@ -365,6 +385,49 @@ def test_the_ledger_names_every_kind_of_interval() -> None:
         (14, 15, "silence", ""),
         (15, 20, "failed", NOT_SEGMENTED),
     ]
+
+
+def test_unheard_speech_is_suspect_where_it_lies() -> None:
+    """A hole in a row's text is told at its place on the recording's clock, also across a join; the rest counts."""
+    hello = DecodedSegment(start_s=0, end_s=1, text="hello")
+    unheard = (UnheardSpeech(start_s=1.5, end_s=3.5), UnheardSpeech(start_s=4.5, end_s=5.0))
+    pieces = seconds(10, 12, 20, 24)
+    got = stitch(
+        [span_of(chunk_of(pieces), end_s=25)],
+        {0: replace(result_of(hello), unheard=unheard)},
+        duration_s=25,
+        n_channels=1,
+        languages=(),
+        model=MODEL,
+    )
+    assert [(c.start_s, c.end_s, c.health.value, c.note) for c in got.coverage] == [
+        (0, 10, "silence", ""),
+        (10, 11.5, "transcribed", ""),
+        (11.5, 12, "suspect", UNHEARD_SPEECH),
+        (12, 20, "silence", ""),
+        (20, 21.5, "suspect", UNHEARD_SPEECH),
+        (21.5, 22.5, "transcribed", ""),
+        (22.5, 23, "suspect", UNHEARD_SPEECH),
+        (23, 24, "transcribed", ""),
+        (24, 25, "silence", ""),
+    ]
+
+
+def test_words_may_be_left_out_of_segments() -> None:
+    """Words decide where a segment is cut, whoever wants to see them."""
+    words = (word(" Good", 0, 1), word(" morning.", 1, 2), word(" Good", 2, 3), word(" night.", 3, 4))
+    spans = [span_of(chunk_of(seconds(0, 2, 60, 62)), end_s=62)]
+    got = stitch(
+        spans,
+        {0: result_of(decoded(*words))},
+        duration_s=62,
+        n_channels=1,
+        languages=(),
+        model=MODEL,
+        with_words=False,
+    )
+    assert times(got) == [("Good morning.", 0.0, 2.0), ("Good night.", 60.0, 62.0)]
+    assert not any(segment.words for segment in got.segments)
 
 
 def test_equal_neighbours_merge_over_chunks_and_spans() -> None:
