@@ -83,10 +83,15 @@ def speak(text: str, voice: str, *, rate: float = 1.0, pitch: float = 1.0) -> PC
         if not 0.5 <= factor <= 2:
             raise ValueError(f"{name} must be between 0.5 and 2, not {factor}")
     say = _flite if VOICES[voice].engine == "flite" else _espeak
-    pcm = _trim(say(text.strip(), VOICES[voice], rate, pitch))
+    return level(say(text.strip(), VOICES[voice], rate, pitch), text)
+
+
+def level(pcm: PCM, text: str) -> PCM:
+    """Trim silence from both ends and normalise to `PEAK`; raises `SpeechError` when nothing was said."""
+    pcm = _trim(pcm)
     peak = int(np.abs(pcm.astype(np.int32)).max(initial=0))
     if peak == 0:
-        raise SpeechError(f"{VOICES[voice].engine} said nothing for {text!r}")
+        raise SpeechError(f"the speech program said nothing for {text!r}")
     loud: PCM = np.rint(pcm * (PEAK / peak)).astype(np.int16)
     return loud
 
@@ -107,8 +112,8 @@ def _flite(text: str, voice: Voice, rate: float, pitch: float) -> PCM:
         options += ["--setf", f"int_f0_target_mean={voice.pitch * pitch:.1f}"]
     with tempfile.TemporaryDirectory(prefix="speech-") as folder:
         wav = Path(folder, "speech.wav")
-        _run(voice.engine, *options, "-t", text, "-o", str(wav))
-        return _samples(wav.read_bytes())
+        run_program(voice.engine, *options, "-t", text, "-o", str(wav))
+        return samples(wav.read_bytes())
 
 
 def _espeak(text: str, voice: Voice, rate: float, pitch: float) -> PCM:
@@ -123,15 +128,16 @@ def _espeak(text: str, voice: Voice, rate: float, pitch: float) -> PCM:
         str(max(0, min(99, steps))),
     ]
     said = with_tones(text) if voice.language == "zh" else text
-    return _samples(_run(voice.engine, *options, "--stdout", "--", said))
+    return samples(run_program(voice.engine, *options, "--stdout", "--", said))
 
 
-def _run(program: str, *arguments: str) -> bytes:
+def run_program(program: str, *arguments: str, stdin: bytes = b"") -> bytes:
+    """Run a speech program and return what it writes; raises `SpeechError`."""
     path = shutil.which(program)
     if path is None:
         raise SpeechError(f"{program} is not installed; on Debian and Ubuntu: apt-get install {program}")
     try:
-        done = subprocess.run([path, *arguments], capture_output=True, check=True, timeout=_TIMEOUT_S)
+        done = subprocess.run([path, *arguments], input=stdin, capture_output=True, check=True, timeout=_TIMEOUT_S)
     except subprocess.CalledProcessError as error:
         raise SpeechError(f"{program} failed: {error.stderr.decode(errors='replace').strip()}") from error
     except subprocess.TimeoutExpired as error:
@@ -139,8 +145,8 @@ def _run(program: str, *arguments: str) -> bytes:
     return done.stdout
 
 
-def _samples(wav: bytes) -> PCM:
-    """Read the samples of a 16-bit mono WAV; its size fields are ignored, since espeak-ng cannot fill them in."""
+def samples(wav: bytes) -> PCM:
+    """Return the samples of a 16-bit mono WAV at 16 kHz; the sizes that espeak-ng cannot fill in are ignored."""
     data = wav.find(b"data") + 8
     if data < 44:
         raise SpeechError("the speech program wrote no WAV file")

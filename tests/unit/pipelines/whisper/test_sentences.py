@@ -76,9 +76,7 @@ def test_an_ellipsis_after_an_initial_ends_a_sentence() -> None:
 
 def test_writing_without_spaces_is_cut_too() -> None:
     """Full stops of Chinese and Japanese; a lone ideograph before a full stop is no initial."""
-    words = spoken(
-        ["我们", "周五", "发布", "。", "谁", "通知", "客户", "？", "我", "。", "好", ".", "下", "一个", "！"]
-    )
+    words = spoken(["我们", "周五", "发布", "。", "谁", "通知", "客户", "？", "我", "。", "好.", "下", "一个", "！"])
     assert ["".join(word.text for word in sentence) for sentence in split_sentences(words)] == [
         "我们周五发布。",
         "谁通知客户？",

@@ -95,6 +95,16 @@ def test_another_network_is_computed_alike(tmp_path: Path, precision: Precision)
     assert apart(encoded, ctranslate2_encodes(features, "float32", model)) < ROUNDING[precision]
 
 
+def test_quiet_states_are_normed_alike(meeting: Pcm, precision: Precision) -> None:
+    """Where values are nearly equal the norm's small constant decides how much they are widened."""
+    weights = read_weights(MINI_EN / "model.bin", "encoder/")
+    for name in ("conv2/weight", "conv2/bias", "position_encodings/encodings"):
+        weights[name] = 3e-3 * weights[name]
+    features = LogMel(80)([meeting[:64_000]], pad_to=400)
+    encoded = OpenVinoEncoder(weights, precision)(features)
+    assert apart(encoded, TorchEncoder(weights, CPU, "float32")(features)) < 2 * ROUNDING[precision]
+
+
 def test_what_it_gives_stays(encoder: OpenVinoEncoder, meeting: Pcm) -> None:
     """The next call does not write into the memory of an output that was given out."""
     one, other = (LogMel(80)([meeting[start : start + 32_000]], pad_to=200) for start in (0, 160_000))
