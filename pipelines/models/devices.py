@@ -12,7 +12,7 @@ from pipelines.models.cuda_check import require_cuda
 
 DeviceKind = Literal["cpu", "cuda"]
 EncoderName = Literal["auto", "ctranslate2", "openvino", "openvino-int8", "torch"]
-"""What computes a model's encoder; auto: see `pipelines.whisper.encoder_selection`."""
+"""What computes a model's encoder; auto: see `pipelines.whisper.encoding.selection`."""
 
 # In order of preference: int8 halves the weights' traffic, which bounds a CPU; a GPU wants half precision.
 _PREFERRED_COMPUTE_TYPES: dict[DeviceKind, tuple[str, ...]] = {
@@ -74,7 +74,7 @@ def choose_compute_type(kind: DeviceKind, index: int = 0, wanted: str = "auto") 
     those it does: CTranslate2 by itself would silently take another one. On a GPU also where a part of CUDA is missing
     (see `require_cuda`): CTranslate2 by itself would say so at the first decoding.
     """
-    supported = _supported_compute_types(kind, index)
+    supported = supported_compute_types(kind, index)
     if wanted in supported:
         return wanted
     if wanted != "auto":
@@ -85,13 +85,14 @@ def choose_compute_type(kind: DeviceKind, index: int = 0, wanted: str = "auto") 
 
 
 @cache
-def _supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
+def supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
+    """Return CTranslate2's compute types of a device; raises `ConfigurationError` where it cannot be used."""
     import ctranslate2
 
     try:
         if kind == "cuda":
             require_cuda()
-        return frozenset(ctranslate2.get_supported_compute_types(kind, index))
+        return frozenset(ctranslate2.getsupported_compute_types(kind, index))
     except (ConfigurationError, RuntimeError, ValueError) as error:  # no CUDA, or no such device
         raise ConfigurationError(f"device {kind}:{index} cannot be used: {error}") from error
 

@@ -1,8 +1,8 @@
 """A Whisper model as plain calls on rows: encode, generate, align, detect the language.
 
-All of it is CTranslate2's but for the encoder, which may be another one (`pipelines.whisper.encoder`). Its output may
-be pooled: Whisper's encoder gives a step every 20 ms, and neighbours are so alike that the mean of two serves the
-decoder as well, for half the work of a search, most of which is reading them (docs/decisions/encoders.md).
+All of it is CTranslate2's but for the encoder, which may be another one (`pipelines.whisper.encoding.encoder`). Its
+output may be pooled: Whisper's encoder gives a step every 20 ms, and neighbours are so alike that the mean of two
+serves the decoder as well, for half the work of a search, most of which is reading them (docs/decisions/encoders.md).
 Facts about CTranslate2 4.8 that shape this file (each checked by a test):
 
 - all prompts of a ``generate`` call need ``<|startoftranscript|>`` at the same place and equally many task tokens;
@@ -25,7 +25,7 @@ import torch
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
-from pipelines.whisper.encoder import Encoder, EncoderChoice
+from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
@@ -240,8 +240,10 @@ def pooled(encoded: torch.Tensor, pooling: int) -> torch.Tensor:
     n_rows, n_steps, width = encoded.shape
     groups = encoded[:, : n_steps // pooling * pooling].reshape(n_rows, -1, pooling, width)
     mean = groups.mean(dim=2)
-    length = groups.norm(dim=3).mean(dim=2, keepdim=True)
-    return mean * (length / mean.norm(dim=2, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny))
+    length = torch.linalg.vector_norm(groups, dim=3).mean(dim=2, keepdim=True)
+    shorter = torch.linalg.vector_norm(mean, dim=2, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)
+    output: torch.Tensor = mean * (length / shorter)
+    return output
 
 
 class Isolator:

@@ -7,11 +7,11 @@ from pathlib import Path
 from pipelines.core import ChunkResult, ModelInfo
 from pipelines.models.devices import EncoderName
 from pipelines.text.word_errors import word_errors
-from pipelines.whisper.calibration import calibration_rows
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
-from pipelines.whisper.encoder import CANDIDATES, EncoderChoice
-from pipelines.whisper.encoder_memory import EncoderMemory
-from pipelines.whisper.encoder_selection import Errors, select, time_encoders, trial_features
+from pipelines.whisper.encoding.calibration import calibration_rows
+from pipelines.whisper.encoding.encoder import CANDIDATES, EncoderChoice
+from pipelines.whisper.encoding.memory import EncoderMemory
+from pipelines.whisper.encoding.selection import Errors, select, time_encoders, trial_features
 from pipelines.whisper.log_mel import WINDOW_FRAMES, LogMel
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
 

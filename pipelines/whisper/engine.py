@@ -4,7 +4,7 @@ The way of a batch through `WhisperEngine.transcribe`:
 
 1. rows that cannot be decoded (`row_fault`) fail alone; digital silence needs no decoding;
 2. `LogMel` makes features of the rest;
-3. the encoder runs, the one that `pipelines.whisper.encoder_selection` chose, row by row on a CPU, where batching it
+3. the encoder runs, the one that `pipelines.whisper.encoding.selection` chose, row by row on a CPU, where batching it
    hurts, as one batch on a GPU;
 4. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
 5. `pipelines.whisper.quality` judges each outcome; rows that fail are decoded again, the next way (`attempts_for`);

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.codec import encode
-from pipelines.whisper.calibration import CATALOGUE, FOLDER, CalibrationRecording
+from pipelines.whisper.encoding.calibration import CATALOGUE, FOLDER, CalibrationRecording
 from scripts.speech.calibration_texts import READINGS, Reading
 from scripts.speech.containers import Format, encode_audio
 from scripts.speech.voices import PCM, SAMPLE_RATE, SpeechError, level, run_program, samples

@@ -42,7 +42,7 @@ def ask(process: "subprocess.Popen[str]", question: dict[str, Any]) -> dict[str,
 
 
 def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    """The worker's next line of JSON; what libraries print in between is not ours."""
+    """Read the worker's next line of JSON; other lines, printed by libraries, are skipped."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("{"):

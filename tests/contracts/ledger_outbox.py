@@ -29,7 +29,7 @@ def message(name: str = "m1", *, job_id: str = "running", target: str = HOOK, te
     )
 
 
-def attempt(clock: ManualClock, status: int = 500, detail: str = "oh") -> DeliveryAttempt:
+def attempt(clock: ManualClock, status: int | None = 500, detail: str = "oh") -> DeliveryAttempt:
     return DeliveryAttempt(at_s=clock(), duration_s=0.5, status=status, detail=detail)
 
 

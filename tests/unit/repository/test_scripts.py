@@ -102,6 +102,7 @@ def _names(source: Path) -> Iterator[tuple[int, str]]:
     """The dotted names of this repository that a source imports or has in texts, with their lines."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         names: list[str] = []
+        lineno = getattr(node, "lineno", 0)
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -110,7 +111,7 @@ def _names(source: Path) -> Iterator[tuple[int, str]]:
             names = [node.value.replace(":", ".")] if DOTTED.match(node.value) else []
         for name in names:
             if name.split(".")[0] in PACKAGES:
-                yield node.lineno, name
+                yield lineno, name
 
 
 def _exists(index: CodeIndex, name: str) -> bool:

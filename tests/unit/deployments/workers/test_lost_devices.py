@@ -1,6 +1,5 @@
 """What CUDA's errors do to a Transcriber and to the jobs of a cluster: injected, no GPU is here."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -58,7 +57,9 @@ def store() -> MemoryStore:
 async def replace_unhealthy(cluster: InProcessCluster, engine: FakeEngine) -> int:
     """Do Serve's part: a replica whose health check fails is replaced by one that loads its model anew."""
     n_replaced = 0
-    while True:
+
+    def replaced() -> bool:
+        nonlocal n_replaced
         for place, replica in enumerate(cluster.replicas):
             try:
                 replica.check()
@@ -66,9 +67,10 @@ async def replace_unhealthy(cluster: InProcessCluster, engine: FakeEngine) -> in
                 fresh = Transcriber(name=MODEL, engine=engine, store=cluster.store, source=cluster, max_rows=4)
                 cluster.replicas[place] = fresh
                 n_replaced += 1
-        if n_replaced:
-            return n_replaced
-        await asyncio.sleep(0.05)
+        return n_replaced > 0
+
+    await until(replaced)
+    return n_replaced
 
 
 async def test_a_lost_device_costs_a_replica_and_no_job(store: MemoryStore) -> None:
@@ -77,7 +79,7 @@ async def test_a_lost_device_costs_a_replica_and_no_job(store: MemoryStore) -> N
     cluster = InProcessCluster(MemoryLedger(), store, engine=broken)
     await cluster.coordinator.start()
     jobs = [cluster.submit(name, range(1, 100)) for name in ("a", "b")]
-    assert await asyncio.wait_for(replace_unhealthy(cluster, sound), 30) == 1
+    assert await replace_unhealthy(cluster, sound) == 1
     ended = await cluster.ended(*jobs)
     await cluster.coordinator.stop()
     assert succeeded(ended)

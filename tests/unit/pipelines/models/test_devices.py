@@ -95,9 +95,9 @@ def gpu_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setitem(sys.modules, "ctranslate2", ctranslate2_module(n_for_ctranslate2, compute_types))
         monkeypatch.setattr(devices, "require_cuda", lambda: None)
 
-    devices._supported_compute_types.cache_clear()
+    devices.supported_compute_types.cache_clear()
     yield make
-    devices._supported_compute_types.cache_clear()
+    devices.supported_compute_types.cache_clear()
 
 
 def test_gpus_come_before_the_cpu(gpu_machine: Any) -> None:
@@ -127,7 +127,7 @@ def test_a_gpu_computes_in_half_precision_where_it_can(gpu_machine: Any) -> None
     gpu_machine([L4], n_for_ctranslate2=1)
     assert choose_compute_type("cuda") == "float16"
     assert choose_compute_type("cuda", wanted="int8_float16") == "int8_float16"
-    devices._supported_compute_types.cache_clear()
+    devices.supported_compute_types.cache_clear()
     gpu_machine([L4], n_for_ctranslate2=1, compute_types=PASCAL)
     assert choose_compute_type("cuda") == "int8"
     with pytest.raises(ConfigurationError, match=r"'float16' is not supported on cuda:0"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError
 from pipelines.whisper.ct2_model import MAX_POOLING, EngineOptions, Isolator, RowFailure, WhisperModel, pooled
-from pipelines.whisper.encoder import EncoderChoice
+from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.tokenizer import Vocabulary

@@ -14,10 +14,10 @@ from pipelines.core import ChunkResult, DecodedSegment, ModelInfo
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
 from pipelines.models.profile import ModelProfile
-from pipelines.whisper.calibration import CalibrationRow
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
-from pipelines.whisper.encoder import EncoderChoice
 from pipelines.whisper.encoder_trial import EncoderTrial
+from pipelines.whisper.encoding.calibration import CalibrationRow
+from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.options import DecodeRequest
 from tests.support.recordings import samples_of

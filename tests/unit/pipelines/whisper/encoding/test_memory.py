@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.core import ModelInfo
-from pipelines.whisper.encoder import EncoderChoice
-from pipelines.whisper.encoder_memory import FOLDER, EncoderMemory
+from pipelines.whisper.encoding.encoder import EncoderChoice
+from pipelines.whisper.encoding.memory import FOLDER, EncoderMemory
 
 INFO = ModelInfo(name="mini", sha256="ab" * 32, compute_type="int8", device="cpu")
 CHOICE = EncoderChoice(encoder="openvino-int8", pooling=2)
@@ -21,8 +21,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from pipelines.core import ModelInfo
-from pipelines.whisper.encoder import EncoderChoice
-from pipelines.whisper.encoder_memory import EncoderMemory
+from pipelines.whisper.encoding.encoder import EncoderChoice
+from pipelines.whisper.encoding.memory import EncoderMemory
 
 path, sha256 = Path(sys.argv[1]), sys.argv[2]
 info = ModelInfo(name="mini", sha256=sha256, compute_type="int8", device="cpu")
@@ -113,7 +113,7 @@ def test_a_set_pooling_has_its_own(model: Path) -> None:
 def test_another_processor_tries_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that several machines share has a choice for each kind of them."""
     EncoderMemory(model, INFO).remember(CHOICE)
-    monkeypatch.setattr("pipelines.whisper.encoder_memory.processor_features", lambda: ("Old one", "avx2"))
+    monkeypatch.setattr("pipelines.whisper.encoding.memory.processor_features", lambda: ("Old one", "avx2"))
     memory = EncoderMemory(model, INFO)
     assert memory.recall() is None
     memory.remember(EncoderChoice())
@@ -125,7 +125,7 @@ def test_another_processor_tries_again(model: Path, monkeypatch: pytest.MonkeyPa
 def test_another_version_tries_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that was updated may be faster, or hear otherwise."""
     EncoderMemory(model, INFO).remember(CHOICE)
-    monkeypatch.setattr("pipelines.whisper.encoder_memory.version", lambda package: f"{package} 99")
+    monkeypatch.setattr("pipelines.whisper.encoding.memory.version", lambda package: f"{package} 99")
     assert EncoderMemory(model, INFO).recall() is None
 
 
@@ -169,7 +169,7 @@ def test_a_model_that_cannot_be_written_beside_uses_the_cache(model: Path, cache
 
 def test_a_folder_of_somebody_else_is_left_alone(model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the folder is there and may only be read, the cache takes its place."""
-    monkeypatch.setattr("pipelines.whisper.encoder_memory.os.access", lambda *_: False)
+    monkeypatch.setattr("pipelines.whisper.encoding.memory.os.access", lambda *_: False)
     EncoderMemory(model, INFO).remember(CHOICE)
     assert EncoderMemory(model, INFO).recall() == CHOICE
     assert (len(kept_in(model)), len(kept_in(cache))) == (0, 1)

@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 from pipelines.core import ModelInfo
 from pipelines.models.devices import EncoderName, processor_features
 from pipelines.storage.atomic_write import write_atomic
-from pipelines.whisper.encoder import EncoderChoice
+from pipelines.whisper.encoding.encoder import EncoderChoice
 
 log = structlog.get_logger()
 

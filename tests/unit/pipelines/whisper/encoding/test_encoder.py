@@ -9,10 +9,10 @@ import torch
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
-from pipelines.whisper.encoder import EncoderChoice
+from pipelines.whisper.encoding.encoder import EncoderChoice
+from pipelines.whisper.encoding.openvino_encoder import OpenVinoEncoder
+from pipelines.whisper.encoding.torch_encoder import TorchEncoder
 from pipelines.whisper.log_mel import LogMel
-from pipelines.whisper.openvino_encoder import OpenVinoEncoder
-from pipelines.whisper.torch_encoder import TorchEncoder
 from tests.support.recordings import samples_of
 from tests.support.whisper_networks import MINI_EN, apart, ctranslate2_encodes
 

@@ -2,7 +2,8 @@
 
 How far an encoder's output is from another's does not tell how well one hears with it: 8 bits calibrated on English
 were nearer than some, better in English, and ruined Chinese. So every candidate transcribes the same small set of
-recordings (`pipelines.whisper.calibration`), clean and noisy, and its errors are compared with those of CTranslate2.
+recordings (`pipelines.whisper.encoding.calibration`), clean and noisy, and its errors are compared with those of
+CTranslate2.
 """
 
 import time
@@ -14,7 +15,7 @@ import torch
 
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.encoder import Encoder, EncoderChoice
+from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.log_mel import HOP_SAMPLES, LogMel
 
 log = structlog.get_logger()

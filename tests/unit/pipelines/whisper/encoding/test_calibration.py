@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.core import SAMPLE_RATE
 from pipelines.text.languages import LANGUAGES
-from pipelines.whisper.calibration import (
+from pipelines.whisper.encoding.calibration import (
     FOLDER,
     SNR_DB,
     CalibrationRecording,

@@ -1,6 +1,6 @@
 """The encoder of a loaded model: CTranslate2's, or one of another runtime from the same weights.
 
-Which one is used is chosen in `pipelines.whisper.encoder_selection`.
+Which one is used is chosen in `pipelines.whisper.encoding.selection`.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ import torch
 
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.openvino_encoder import OpenVinoEncoder, Precision
-from pipelines.whisper.torch_encoder import TorchEncoder
+from pipelines.whisper.encoding.openvino_encoder import OpenVinoEncoder, Precision
+from pipelines.whisper.encoding.torch_encoder import TorchEncoder
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
 """Features ``[rows, n_mels, n_frames]`` to ``[rows, n_frames / 2, width]``; done when it returns."""

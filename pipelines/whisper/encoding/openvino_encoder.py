@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipelines.whisper.ct2_weights import WEIGHTS_FILE, read_weights
+from pipelines.whisper.encoding.ct2_weights import WEIGHTS_FILE, read_weights
 
 Precision = Literal["bf16", "int8"]
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pipelines.whisper.ct2_model import EngineOptions
+from pipelines.whisper.encoding.torch_encoder import TorchEncoder
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
-from pipelines.whisper.torch_encoder import TorchEncoder
 from tests.contracts.engine import EngineContract, Pcm
 from tests.support.recordings import samples_of, word_error_rate
 from tests.support.whisper_networks import MINI_EN, apart, ctranslate2_encodes, random_network, save

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.encoder import Encoder, EncoderChoice
-from pipelines.whisper.encoder_selection import (
+from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
+from pipelines.whisper.encoding.selection import (
     CLEARLY,
     LANGUAGE_ERRORS,
     LANGUAGE_SHARE,

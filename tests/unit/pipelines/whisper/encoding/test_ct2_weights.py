@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from pipelines.whisper.ct2_weights import VERSION, read_weights
+from pipelines.whisper.encoding.ct2_weights import VERSION, read_weights
 from tests.support.whisper_networks import MINI_EN, apart, random_network, save
 
 

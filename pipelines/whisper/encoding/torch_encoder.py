@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from pipelines.whisper.ct2_weights import WEIGHTS_FILE, read_weights
+from pipelines.whisper.encoding.ct2_weights import WEIGHTS_FILE, read_weights
 
 _PREFIX = "encoder/"
 
