@@ -92,7 +92,7 @@ def supported_compute_types(kind: DeviceKind, index: int) -> frozenset[str]:
     try:
         if kind == "cuda":
             require_cuda()
-        return frozenset(ctranslate2.getsupported_compute_types(kind, index))
+        return frozenset(ctranslate2.get_supported_compute_types(kind, index))
     except (ConfigurationError, RuntimeError, ValueError) as error:  # no CUDA, or no such device
         raise ConfigurationError(f"device {kind}:{index} cannot be used: {error}") from error
 
