@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import structlog
+
 from pipelines.core import ChunkResult, ModelInfo
+from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
 from pipelines.text.word_errors import word_errors
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
@@ -14,6 +17,8 @@ from pipelines.whisper.encoding.memory import EncoderMemory
 from pipelines.whisper.encoding.selection import Errors, select, time_encoders, trial_features
 from pipelines.whisper.log_mel import WINDOW_FRAMES, LogMel
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
+
+log = structlog.get_logger()
 
 POOLINGS = (2, 1)
 _TRIAL_ROWS = 8  # of a GPU's batch; with fewer it is not busy
@@ -37,12 +42,22 @@ class EncoderTrial:
     def choose(self, path: Path, info: ModelInfo) -> EncoderChoice:
         """Return what was chosen before on this machine, else choose; the model in ``path`` uses it from now on."""
         with EncoderMemory(path, info, self._options.pooling).held() as memory:
-            choice = memory.recall()
-            if choice is None:
-                choice = select(self._seconds(), self._poolings(), self._errors_with)
-                memory.remember(choice)
+            remembered = memory.recall()
+            if remembered and self._works(remembered):
+                return remembered
+            choice = select(self._seconds(), self._poolings(), self._errors_with)
+            memory.remember(choice)
         self._model.use(choice)
         return choice
+
+    def _works(self, choice: EncoderChoice) -> bool:
+        """Use a choice, unless it does not load any more, for want of memory or of a package."""
+        try:
+            self._model.use(choice)
+        except ModelUnavailable as error:
+            log.warning("encoder unavailable", encoder=choice.encoder, error=str(error))
+            return False
+        return True
 
     def _poolings(self) -> tuple[int, ...]:
         return (self._options.pooling,) if self._options.pooling else POOLINGS

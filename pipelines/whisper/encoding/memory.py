@@ -59,7 +59,7 @@ class EncoderMemory:
         """Return what was chosen; None where nothing was, or it cannot be read."""
         try:
             found = json.loads(self._path.read_text())["choice"]
-            if found["encoder"] in get_args(EncoderName) and int(found["pooling"]) >= 1:
+            if found["encoder"] in {*get_args(EncoderName)} - {"auto"} and int(found["pooling"]) >= 1:
                 return EncoderChoice(encoder=found["encoder"], pooling=int(found["pooling"]))
         except FileNotFoundError:
             return None

@@ -27,7 +27,7 @@ TOLERATED_SHARE, TOLERATED_ERRORS = 0.05, 3
 8 bits, 3 % of the set's errors)."""
 LANGUAGE_SHARE, LANGUAGE_ERRORS = 0.3, 5
 """The same in one language, of which there are few words."""
-MOST_OF_A_ROW = 8
+MAX_ROW_DIFFERENCE = 8
 """Errors more or fewer that count of one row: a doubtful word may turn a greedy search into a loop, whoever encodes."""
 _ENOUGH_S = 2.0
 _MOST_RUNS = 4
@@ -85,7 +85,7 @@ def no_worse(found: Errors, reference: Errors) -> bool:
     more: Counter[str] = Counter()
     for (language, n_found), (_, n_reference) in zip(found, reference, strict=True):
         known[language] += n_reference
-        more[language] += max(-MOST_OF_A_ROW, min(MOST_OF_A_ROW, n_found - n_reference))
+        more[language] += max(-MAX_ROW_DIFFERENCE, min(MAX_ROW_DIFFERENCE, n_found - n_reference))
     if more.total() > TOLERATED_ERRORS + TOLERATED_SHARE * known.total():
         return False
     return all(more[language] <= LANGUAGE_ERRORS + LANGUAGE_SHARE * known[language] for language in known)

@@ -48,9 +48,10 @@ class FakeEncoder:
         self.clock = clock
         self.name: EncoderName = "ctranslate2"
         self.timed: list[EncoderName] = []
+        self.gone: set[EncoderName] = set()
 
     def use(self, name: EncoderName) -> None:
-        if name not in SECONDS:
+        if name not in SECONDS or name in self.gone:
             raise ModelUnavailable(f"{name} is not here")
         self.name = name
 
@@ -250,3 +251,11 @@ def test_what_is_set_or_short_is_not_tried(
 ) -> None:
     """Short windows gain too little; who names an encoder gets it."""
     assert choices_asked(monkeypatch, mini, profile, options) == []
+
+
+def test_a_remembered_encoder_that_is_gone_is_replaced(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """A replica starts without the package, or the memory, that another one had: it chooses anew."""
+    choose(FakeModel(clock, {REFERENCE: {}, INT8_POOLED: {}}), tmp_path)
+    model = FakeModel(clock, {REFERENCE: {}, POOLED: {}})
+    model.encoder.gone = {"openvino-int8"}
+    assert choose(model, tmp_path) == POOLED
