@@ -21,6 +21,8 @@ from pipelines.whisper.options import DecodeOptions, DecodeRequest
 log = structlog.get_logger()
 
 POOLINGS = (2, 1)
+MAX_PASS_S = 60.0
+"""Longest that encoding the calibration set may take; a trial is two to six times that, and a cluster's start waits."""
 _TRIAL_ROWS = 8  # of a GPU's batch; with fewer it is not busy
 
 
@@ -45,7 +47,7 @@ class EncoderTrial:
             remembered = memory.recall()
             if remembered and self._works(remembered):
                 return remembered
-            choice = select(self._seconds(), self._poolings(), self._errors_with)
+            choice = self._tried()
             memory.remember(choice)
         self._model.use(choice)
         return choice
@@ -58,6 +60,16 @@ class EncoderTrial:
             log.warning("encoder unavailable", encoder=choice.encoder, error=str(error))
             return False
         return True
+
+    def _tried(self) -> EncoderChoice:
+        """Choose by trial, or stay with CTranslate2 where that would keep a replica from its work for too long."""
+        seconds = self._seconds()
+        n_rows = len(calibration_rows(self._languages))
+        pass_s = n_rows * seconds.get("ctranslate2", 0.0) / self._model.n_workers
+        if pass_s > MAX_PASS_S:
+            log.warning("encoder not tried", hint="set models[].encoder", pass_s=round(pass_s), seconds=seconds)
+            return EncoderChoice(pooling=min(self._poolings()))
+        return select(seconds, self._poolings(), self._errors_with)
 
     def _poolings(self) -> tuple[int, ...]:
         return (self._options.pooling,) if self._options.pooling else POOLINGS

@@ -65,7 +65,7 @@ class FakeEncoder:
 class FakeModel:
     """A model that, by choice and language, misses so many words of each row; below 0 it adds as many."""
 
-    kind, device_name, n_mels = "cpu", "cpu", 80
+    kind, device_name, n_mels, n_workers = "cpu", "cpu", 80, 2
 
     def __init__(self, clock: SimpleNamespace, missed: Mapping[EncoderChoice, Mapping[str, int]]) -> None:
         self.encoder = FakeEncoder(clock)
@@ -259,3 +259,15 @@ def test_a_remembered_encoder_that_is_gone_is_replaced(clock: SimpleNamespace, t
     model = FakeModel(clock, {REFERENCE: {}, POOLED: {}})
     model.encoder.gone = {"openvino-int8"}
     assert choose(model, tmp_path) == POOLED
+
+
+def test_a_model_that_takes_too_long_is_not_tried(
+    clock: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers encode four rows of 3 s each in 6 s; the start of a cluster does not wait for longer than it may."""
+    model = FakeModel(clock, {})
+    monkeypatch.setattr(f"{TRIAL}.MAX_PASS_S", 5.9)
+    assert choose(model, tmp_path) == REFERENCE
+    assert model.heard_with == []
+    monkeypatch.setattr(f"{TRIAL}.MAX_PASS_S", 6.0)
+    assert choose(FakeModel(clock, {}), tmp_path) == REFERENCE  # remembered
