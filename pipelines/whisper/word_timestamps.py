@@ -21,6 +21,9 @@ from pipelines.whisper.timestamps import (
 )
 from pipelines.whisper.tokenizer import Vocabulary
 
+MAX_FADE_S = 0.4
+"""How long the last sound of a clause may go on after the alignment's end of it."""
+
 
 def time_words(
     segments: Sequence[TokenSegment],
@@ -63,13 +66,21 @@ def time_words(
 def without_pauses(words: Sequence[Word], audible: npt.NDArray[np.bool_]) -> list[Word]:
     """Take pauses out of words: the alignment puts a pause on the word before it or on the one after it.
 
-    A word's inaudible ends go. One that is still too long keeps its beginning where it ends a clause, else its end.
+    A word's inaudible ends go. One that is still too long keeps its beginning where it ends a clause, else its end;
+    figures may take that long each. A word that ends a clause fades on while it can be heard, for `MAX_FADE_S` at most.
     ``audible`` has one entry for each tick of the row.
     """
     if not words:
         return []
-    longest_s = MAX_WORD_MEDIANS * min(MAX_MEDIAN_WORD_TICKS / TICKS_PER_S, median(w.end_s - w.start_s for w in words))
-    return [_shortened(_audible_part(word, audible), max(longest_s, 1 / TICKS_PER_S)) for word in words]
+    usual_s = MAX_WORD_MEDIANS * min(MAX_MEDIAN_WORD_TICKS / TICKS_PER_S, median(w.end_s - w.start_s for w in words))
+    longest_s = max(usual_s, 1 / TICKS_PER_S)
+    shortened = [_shortened(_audible_part(word, audible), longest_s * _n_figures(word.text)) for word in words]
+    nexts_s = [*(word.start_s for word in shortened[1:]), len(audible) / TICKS_PER_S]
+    return [_faded(word, audible, next_s) for word, next_s in zip(shortened, nexts_s, strict=True)]
+
+
+def _n_figures(text: str) -> int:
+    return max(1, sum(character.isdigit() for character in text))
 
 
 def _audible_part(word: Word, audible: npt.NDArray[np.bool_]) -> Word:
@@ -86,3 +97,13 @@ def _shortened(word: Word, longest_s: float) -> Word:
     if ends_clause(word.text):
         return replace(word, end_s=round(word.start_s + longest_s, 2))
     return replace(word, start_s=round(word.end_s - longest_s, 2))
+
+
+def _faded(word: Word, audible: npt.NDArray[np.bool_], next_s: float) -> Word:
+    """Let a word that ends a clause last while it can be heard: the alignment ends it at its last stressed sound."""
+    if not ends_clause(word.text):
+        return word
+    end = round(word.end_s * TICKS_PER_S)
+    rest = audible[end : round(min(next_s, word.end_s + MAX_FADE_S) * TICKS_PER_S)]
+    quiet = np.flatnonzero(~rest)
+    return replace(word, end_s=to_seconds(end + (int(quiet[0]) if len(quiet) else len(rest))))
