@@ -14,7 +14,7 @@ class ModelProfile:
     OpenAI's models were not. ``window_s``: most seconds of speech to put into one row, where fewer than 30 give better
     text. ``translates``: whether it was trained to write English for other languages; with one language there is
     nothing to translate. ``timestamps``: whether it is to write the times of segments itself, because it was trained to
-    write them exactly; OpenAI's models hear a third more of what is said without (docs/benchmarks.md).
+    write them exactly; OpenAI's models leave out far less of what is said without (docs/benchmarks.md).
     """
 
     languages: tuple[str, ...] | None = None

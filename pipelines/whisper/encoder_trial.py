@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -11,7 +12,7 @@ from pipelines.errors import ModelUnavailable
 from pipelines.models.devices import EncoderName
 from pipelines.text.word_errors import word_errors
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
-from pipelines.whisper.encoding.calibration import calibration_rows
+from pipelines.whisper.encoding.calibration import CalibrationRow, calibration_rows
 from pipelines.whisper.encoding.encoder import CANDIDATES, EncoderChoice
 from pipelines.whisper.encoding.memory import EncoderMemory
 from pipelines.whisper.encoding.selection import Errors, select, time_encoders, trial_features
@@ -64,12 +65,16 @@ class EncoderTrial:
     def _tried(self) -> EncoderChoice:
         """Choose by trial, or stay with CTranslate2 where that would keep a replica from its work for too long."""
         seconds = self._seconds()
-        n_rows = len(calibration_rows(self._languages))
-        pass_s = n_rows * seconds.get("ctranslate2", 0.0) / self._model.n_workers
+        pass_s = len(self._rows) * seconds.get("ctranslate2", 0.0) / self._model.n_workers
         if pass_s > MAX_PASS_S:
             log.warning("encoder not tried", hint="set models[].encoder", pass_s=round(pass_s), seconds=seconds)
             return EncoderChoice(pooling=min(self._poolings()))
         return select(seconds, self._poolings(), self._errors_with)
+
+    @cached_property
+    def _rows(self) -> Sequence[CalibrationRow]:
+        """The calibration set in the model's languages, which every candidate transcribes."""
+        return calibration_rows(self._languages)
 
     def _poolings(self) -> tuple[int, ...]:
         return (self._options.pooling,) if self._options.pooling else POOLINGS
@@ -87,7 +92,7 @@ class EncoderTrial:
     def _errors_with(self, choice: EncoderChoice) -> Errors:
         """Return the errors in each row of the calibration set; a loop counts as nothing heard."""
         self._model.use(choice)
-        rows = calibration_rows(self._languages)
+        rows = self._rows
         requests = [
             DecodeRequest(pcm=row.pcm, options=DecodeOptions(language=row.language, temperatures=(0.0,)))
             for row in rows

@@ -35,7 +35,7 @@ from pipelines.whisper.log_mel import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, 
 from pipelines.whisper.options import WINDOW_S, DecodeOptions, DecodeRequest, row_fault
 from pipelines.whisper.row_decoder import DecodeState, WindowDecoder, failed, grouped, silent
 from pipelines.whisper.tokenizer import Vocabulary
-from pipelines.whisper.unheard import fill, find_holes
+from pipelines.whisper.unheard import Hole, fill, find_holes
 
 __all__ = ["DecodeOptions", "DecodeRequest", "Engine", "EngineOptions", "WhisperEngine"]
 
@@ -230,20 +230,16 @@ class WhisperEngine:
             if not result.error
             for hole in find_holes(result, windows[i].row.pcm)
         ]
-        rows = [
-            replace(
-                windows[i].row,
-                pcm=windows[i].row.pcm[hole.start : hole.end],
-                options=replace(windows[i].row.options, language=windows[i].language, prompt=""),
-            )
+        again = [
+            (i, hole)
             for i, hole in holes
+            if redecodings and hole.end - hole.start < MOST_OF_A_ROW * len(windows[i].row.pcm)
         ]
-        again = [hole.end - hole.start < MOST_OF_A_ROW * len(windows[i].row.pcm) for i, hole in holes]
-        todo = [row for row, useful in zip(rows, again, strict=True) if useful and redecodings]
-        heard = iter(self._transcribe(todo, redecodings - 1))
-        for (i, hole), row, useful in zip(holes, rows, again, strict=True):
-            found = next(heard) if useful and redecodings else silent(row, windows[i].language)
-            results[i] = fill(results[i], hole, found, len(windows[i].row.pcm))
+        rows = [_row_of(windows[i], hole) for i, hole in again]
+        heard = dict(zip(again, self._transcribe(rows, redecodings - 1), strict=True))
+        for i, hole in holes:
+            nothing = silent(windows[i].row, windows[i].language)
+            results[i] = fill(results[i], hole, heard.get((i, hole), nothing), len(windows[i].row.pcm))
         return results
 
     def _without_decoding(self, row: DecodeRequest) -> ChunkResult | None:
@@ -295,6 +291,12 @@ class WhisperEngine:
                     window.error = "" if votes else f"model {self._info.name!r} cannot detect languages: name one"
             windows.append(window)
         return windows
+
+
+def _row_of(window: DecodeState, hole: Hole) -> DecodeRequest:
+    """Return a hole as a row of its own, in the language of the row that it is in."""
+    options = replace(window.row.options, language=window.language, prompt="")
+    return replace(window.row, pcm=window.row.pcm[hole.start : hole.end], options=options)
 
 
 def window_frames(n_samples: int, profile: ModelProfile) -> int:
