@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from pipelines.notes import Note
+
 SAMPLE_RATE = 16_000  # Hz: Whisper's input
 SAMPLE_BYTES = 2  # of a sample as it is stored and sent: int16
 MIB = 1 << 20
@@ -180,7 +182,10 @@ class LanguageVote:
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
-    """The stitched transcript of one recording, segments ordered by start time over all channels."""
+    """The stitched transcript of one recording, segments ordered by start time over all channels.
+
+    ``notes`` hold what its owner should know of the recording and its text.
+    """
 
     duration_s: float
     language: str
@@ -189,6 +194,7 @@ class Transcript:
     coverage: tuple[Coverage, ...]
     model: ModelInfo
     n_channels: int = 1
+    notes: tuple[Note, ...] = ()
 
     @property
     def text(self) -> str:
@@ -344,7 +350,7 @@ class Span:
 class SourceSummary:
     """The summary of a decoded source: its length on the recording's clock, its channels, spans and chunks.
 
-    ``cpu_s`` is the processor time it took.
+    ``cpu_s`` is the processor time it took; ``notes`` hold what its owner should know of the recording.
     """
 
     duration_s: float
@@ -352,3 +358,4 @@ class SourceSummary:
     n_spans: int
     n_chunks: int
     cpu_s: float = 0.0
+    notes: tuple[Note, ...] = ()
