@@ -23,12 +23,16 @@ class SourceFetched:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptReused:
-    """The transcript that the job ``origin`` made of the same content is in the blob store; ``audio_s`` as there."""
+    """The transcript that the job ``origin`` made of the same content is in the blob store.
+
+    ``audio_s`` and ``n_channels`` are that job's.
+    """
 
     origin: str
     audio_s: float
     n_chunks: int
     content_key: str
+    n_channels: int = 1
     notes: tuple[Note, ...] = ()
 
 
@@ -42,6 +46,7 @@ class SpanStored:
 
     audio_s: float
     chunks: tuple[Chunk, ...]
+    channel: int = 0
     finished: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
 
