@@ -102,7 +102,7 @@ async def client(app):
         ("/nothing", 404, "not_found", "There is nothing at this address."),
         ("/teapot", 418, "invalid_request", "short and stout"),
         ("/number?n=x", 422, "invalid_option", "n: must be a whole number"),
-        ("/number", 422, "invalid_option", "n: Field required"),
+        ("/number", 422, "invalid_option", "n: is missing"),
     ],
 )
 async def test_answers(client, path, status, reason, detail):

@@ -171,7 +171,7 @@ def test_json(model: type[ApiModel], given: Any, message: str) -> None:
 
 def test_lines_of_a_batch() -> None:
     """They are told with their numbers."""
-    lines = ({}, 7, {"source": "", "nosuch": datetime.now(UTC)})
+    lines: tuple[Any, ...] = ({}, 7, {"source": "", "nosuch": datetime.now(UTC)})
     assert [str(entry) for _, entry in read_entries(lines)] == [
         "entries[1]: either a source, or the filename of what will be uploaded",
         "entries[2]: must be an object of names and values",
