@@ -31,10 +31,10 @@ async def test_jobs_tell_of_silence() -> None:
     assert [cluster.transcript(job).notes for job in jobs] == [job.notes for job in jobs]
 
 
-def job(job_id: str, **fields: str) -> Job:
+def job(job_id: str) -> Job:
     source = BlobRef(key=f"t/{job_id}/source", n_bytes=1)
     options = JobOptions(model="m")
-    return Job(id=job_id, tenant="t", options=options, source=source, filename="a.wav", created_at_s=1.0, **fields)
+    return Job(id=job_id, tenant="t", options=options, source=source, filename="a.wav", created_at_s=1.0)
 
 
 def test_notes_of_the_recording_are_kept() -> None:
