@@ -13,6 +13,8 @@ from pipelines.models.cuda_check import require_cuda
 DeviceKind = Literal["cpu", "cuda"]
 EncoderName = Literal["auto", "ctranslate2", "openvino", "openvino-int8", "torch"]
 """What computes a model's encoder; auto: see `pipelines.whisper.encoding.selection`."""
+WindowLength = Literal["auto", "full", "short"]
+"""What the encoder gets: rows filled up to 30 s, or with a few seconds of silence after them; auto: as above."""
 
 # In order of preference: int8 halves the weights' traffic, which bounds a CPU; a GPU wants half precision.
 _PREFERRED_COMPUTE_TYPES: dict[DeviceKind, tuple[str, ...]] = {

@@ -24,7 +24,14 @@ import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.models.device_faults import is_device_lost, is_out_of_memory
-from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
+from pipelines.models.devices import (
+    DeviceKind,
+    EncoderName,
+    WindowLength,
+    choose_compute_type,
+    find_devices,
+    usable_cores,
+)
 from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
 
@@ -46,8 +53,8 @@ class EngineOptions:
 
     ``device`` auto: the first GPU, else the CPU. ``compute_type``: see `choose_compute_type`. ``inter_threads``
     workers share the weights and run a batch each at the same time, with ``intra_threads`` threads each on a CPU (0:
-    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder`` and ``pooling``:
-    see `EncoderChoice`; auto and 0 leave them to the machine.
+    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder``, ``pooling`` and
+    ``windows``: see `EncoderChoice`; auto and 0 leave them to the machine.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -58,6 +65,7 @@ class EngineOptions:
     batch_size: int = 16
     encoder: EncoderName = "auto"
     pooling: int = 0
+    windows: WindowLength = "auto"
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for what is out of range."""
@@ -121,10 +129,11 @@ class WhisperModel:
         self.encoder = Encoder(
             self._model, path, torch.device(self.device_name), n_workers=self.n_workers, n_threads=n_threads
         )
-        self.pooling = 1
+        self.choice = EncoderChoice()
         if options.encoder != "auto" or options.pooling:
             encoder: EncoderName = "ctranslate2" if options.encoder == "auto" else options.encoder
-            self.use(EncoderChoice(encoder=encoder, pooling=options.pooling or 1))
+            short = options.windows == "short"
+            self.use(EncoderChoice(encoder=encoder, pooling=options.pooling or 1, short_windows=short))
 
     @property
     def device_name(self) -> str:
@@ -143,15 +152,10 @@ class WhisperModel:
         """CTranslate2's guess from the vocabulary; language detection works only if it is true."""
         return bool(self._model.is_multilingual)
 
-    @property
-    def choice(self) -> EncoderChoice:
-        """What encodes."""
-        return EncoderChoice(encoder=self.encoder.name, pooling=self.pooling)
-
     def use(self, choice: EncoderChoice) -> None:
         """Encode this way from now on. Raises `ModelUnavailable` where that does not work here."""
         self.encoder.use(choice.encoder)
-        self.pooling = choice.pooling
+        self.choice = choice
 
     def resize(self, batch_size: int) -> None:
         """Take so many rows in a call from now on."""
@@ -165,7 +169,7 @@ class WhisperModel:
         return self._isolator.run(rows, self._encode)
 
     def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
-        output = pooled(self.encoder(torch.cat(list(rows)).contiguous()), self.pooling)
+        output = pooled(self.encoder(torch.cat(list(rows)).contiguous()), self.choice.pooling)
         return list(output.numpy() if self.kind == "cpu" else output)
 
     def generate(
@@ -200,12 +204,12 @@ class WhisperModel:
 
         def run(rows: Sequence[tuple[Encoding, Sequence[int], int]]) -> list[Aligned]:
             joined = self._join([encoding for encoding, _, _ in rows])
-            per_sample = FRAMES_PER_SAMPLE / self.pooling
+            per_sample = FRAMES_PER_SAMPLE / self.choice.pooling
             frames = [max(_MIN_ALIGNED_FRAMES, round(n * per_sample)) for _, _, n in rows]
             results = self._model.align(joined, list(start), [list(text) for _, text, _ in rows], frames)
             return [
                 Aligned(
-                    path=tuple((token, step * self.pooling) for token, step in result.alignments),
+                    path=tuple((token, step * self.choice.pooling) for token, step in result.alignments),
                     probabilities=tuple(result.text_token_probs),
                 )
                 for result in results

@@ -44,7 +44,8 @@ class EncoderTrial:
 
     def choose(self, path: Path, info: ModelInfo) -> EncoderChoice:
         """Return what was chosen before on this machine, else choose; the model in ``path`` uses it from now on."""
-        with EncoderMemory(path, info, self._options.pooling).held() as memory:
+        options = self._options
+        with EncoderMemory(path, info, pooling=options.pooling, windows=options.windows).held() as memory:
             remembered = memory.recall()
             if remembered and self._works(remembered):
                 return remembered
@@ -68,16 +69,20 @@ class EncoderTrial:
         pass_s = len(self._rows) * seconds.get("ctranslate2", 0.0) / self._model.n_workers
         if pass_s > MAX_PASS_S:
             log.warning("encoder not tried", hint="set models[].encoder", pass_s=round(pass_s), seconds=seconds)
-            return EncoderChoice(pooling=min(self._poolings()))
-        return select(seconds, self._poolings(), self._errors_with)
+            return self._ways()[-1]
+        return select(seconds, self._ways(), self._errors_with)
 
     @cached_property
     def _rows(self) -> Sequence[CalibrationRow]:
         """The calibration set in the model's languages, which every candidate transcribes."""
         return calibration_rows(self._languages)
 
-    def _poolings(self) -> tuple[int, ...]:
-        return (self._options.pooling,) if self._options.pooling else POOLINGS
+    def _ways(self) -> Sequence[EncoderChoice]:
+        """Return the ways that the settings leave to choose from, the cheapest for the decoder first."""
+        pooling, windows = self._options.pooling, self._options.windows
+        poolings = (pooling,) if pooling else POOLINGS
+        short = (True, False) if windows == "auto" else (windows == "short",)
+        return [EncoderChoice(pooling=n, short_windows=s) for n in poolings for s in short]
 
     def _seconds(self) -> dict[EncoderName, float]:
         """Return the seconds of each encoder for full windows."""

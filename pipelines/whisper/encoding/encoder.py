@@ -26,15 +26,20 @@ CANDIDATES: dict[str, tuple[EncoderName, ...]] = {"cpu": ("openvino", "openvino-
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderChoice:
-    """Who encodes, and how many steps of 20 ms of its output are averaged to one that the decoder attends to."""
+    """Who encodes, how many steps of 20 ms of its output are averaged to one that the decoder attends to, and what.
+
+    ``short_windows``: rows are followed by a few seconds of silence instead of being filled up to 30 s.
+    """
 
     encoder: EncoderName = "ctranslate2"
     pooling: int = 1
+    short_windows: bool = False
 
     @property
     def label(self) -> str:
         """Who encodes, for people."""
-        return self.encoder if self.pooling == 1 else f"{self.encoder}, mean of {self.pooling} steps"
+        pooled = f", mean of {self.pooling} steps" if self.pooling > 1 else ""
+        return f"{self.encoder}{pooled}{', short windows' if self.short_windows else ''}"
 
 
 class Encoder:

@@ -9,6 +9,7 @@ CTranslate2.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 import torch
@@ -38,17 +39,18 @@ Errors = Sequence[tuple[str, int]]
 
 
 def select(
-    seconds: Mapping[EncoderName, float], poolings: Sequence[int], errors_of: Callable[[EncoderChoice], Errors]
+    seconds: Mapping[EncoderName, float], ways: Sequence[EncoderChoice], errors_of: Callable[[EncoderChoice], Errors]
 ) -> EncoderChoice:
-    """Return the fastest choice whose errors are not worse than the reference's: CTranslate2, least pooled.
+    """Return the fastest choice whose errors are not worse than the reference's, the last of the ``ways``.
 
-    ``seconds`` is what a window takes each encoder; ``errors_of`` hears the set. Without CTranslate2's time, or a
-    recording to judge by, it is the reference.
+    ``ways`` are CTranslate2's, the cheapest first, and every encoder is tried in each; ``seconds`` is what a full
+    window takes each encoder; ``errors_of`` hears the set. Without CTranslate2's time, or a recording to judge by, it
+    is the reference.
     """
-    reference = EncoderChoice(pooling=min(poolings))
+    reference = ways[-1]
     if "ctranslate2" not in seconds:
         return reference
-    candidates = [EncoderChoice(encoder=name, pooling=pooling) for name in by_speed(seconds) for pooling in poolings]
+    candidates = [replace(way, encoder=name) for name in by_speed(seconds) for way in ways]
     if candidates[0] == reference:
         return reference
     reference_errors = errors_of(reference)
@@ -62,6 +64,7 @@ def select(
             action="judge",
             encoder=candidate.encoder,
             pooling=candidate.pooling,
+            short_windows=candidate.short_windows,
             window_s=round(seconds[candidate.encoder], 4),
             errors=sum(n for _, n in found),
             reference_errors=sum(n for _, n in reference_errors),

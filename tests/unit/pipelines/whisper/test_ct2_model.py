@@ -64,8 +64,8 @@ def aligned_starts(model: WhisperModel, pcm: Pcm, text: str) -> list[int]:
     assert not isinstance(found, RowFailure)
     ticks = [tick for _, tick in found.path]
     assert all(left <= right for left, right in pairwise(ticks))
-    assert ticks[-1] <= len(pcm) / 320 + model.pooling
-    assert all(tick % model.pooling == 0 for tick in ticks)
+    assert ticks[-1] <= len(pcm) / 320 + model.choice.pooling
+    assert all(tick % model.choice.pooling == 0 for tick in ticks)
     return [next(tick for token, tick in found.path if token == i) for i in range(len(tokens))]
 
 

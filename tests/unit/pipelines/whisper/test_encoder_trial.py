@@ -12,7 +12,7 @@ import torch
 
 from pipelines.core import ChunkResult, DecodedSegment, ModelInfo
 from pipelines.errors import ModelUnavailable
-from pipelines.models.devices import EncoderName
+from pipelines.models.devices import EncoderName, WindowLength
 from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
 from pipelines.whisper.encoder_trial import EncoderTrial
@@ -106,8 +106,10 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     return clock
 
 
-def choose(model: FakeModel, path: Path, *, pooling: int = 0, info: ModelInfo = INFO) -> EncoderChoice:
-    options = EngineOptions(pooling=pooling)
+def choose(
+    model: FakeModel, path: Path, *, pooling: int = 0, windows: WindowLength = "full", info: ModelInfo = INFO
+) -> EncoderChoice:
+    options = EngineOptions(pooling=pooling, windows=windows)
     return EncoderTrial(cast(WhisperModel, model), options, tuple(SAID), model.transcribe).choose(path, info)
 
 
@@ -181,6 +183,37 @@ def test_a_set_pooling_is_the_only_one_tried(clock: SimpleNamespace, tmp_path: P
     model = FakeModel(clock, {POOLED: {}, INT8_POOLED: {"en": 12}})
     assert choose(model, tmp_path, pooling=2) == POOLED
     assert model.heard_with == [POOLED, INT8_POOLED]
+
+
+SHORT_POOLED = EncoderChoice(encoder="openvino-int8", pooling=2, short_windows=True)
+SHORT_INT8 = EncoderChoice(encoder="openvino-int8", short_windows=True)
+
+
+@pytest.mark.parametrize(
+    ("bad", "chosen"),
+    [
+        ((), SHORT_POOLED),
+        ((SHORT_POOLED,), INT8_POOLED),
+        ((SHORT_POOLED, INT8_POOLED), SHORT_INT8),
+        ((SHORT_POOLED, INT8_POOLED, SHORT_INT8), INT8),
+    ],
+)
+def test_short_windows_are_tried_first(
+    clock: SimpleNamespace, tmp_path: Path, bad: Sequence[EncoderChoice], chosen: EncoderChoice
+) -> None:
+    """They are compared with full ones, and given up before the encoder is."""
+    good: dict[EncoderChoice, Mapping[str, int]] = {choice: {} for choice in (REFERENCE, chosen)}
+    model = FakeModel(clock, {**good, **{choice: {"de": 12} for choice in bad}})
+    assert choose(model, tmp_path, windows="auto") == chosen
+    assert model.heard_with == [REFERENCE, *bad, chosen]
+
+
+def test_set_windows_are_the_only_ones_tried(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """Who wants short ones gets them, whatever encodes."""
+    short = EncoderChoice(short_windows=True)
+    model = FakeModel(clock, {short: {}, SHORT_POOLED: {}})
+    assert choose(model, tmp_path, windows="short") == SHORT_POOLED
+    assert model.heard_with == [short, SHORT_POOLED]
 
 
 def test_a_trial_that_breaks_off_leaves_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:
