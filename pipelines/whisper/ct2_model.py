@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 import ctranslate2
 import numpy as np
 import numpy.typing as npt
+import structlog
 import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
@@ -27,6 +28,8 @@ from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
 from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
+
+log = structlog.get_logger()
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
 """Encoder output of one row, ``[n_frames / 2 / pooling, width]``, in the memory of the model's device."""
@@ -152,6 +155,11 @@ class WhisperModel:
         """Encode this way from now on. Raises `ModelUnavailable` where that does not work here."""
         self.encoder.use(choice.encoder)
         self.pooling = choice.pooling
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows in a call: the batch size, or less where the device's memory had no room for as many."""
+        return self._isolator.limit
 
     def resize(self, batch_size: int) -> None:
         """Take so many rows in a call from now on."""
@@ -280,7 +288,9 @@ class Isolator:
                 return [RowFailure(str(error))]
             half = len(items) // 2
             if is_out_of_memory(error):
-                self.limit = max(1, min(self.limit, half))
+                if half < self.limit:
+                    self.limit = half
+                    log.warning("device memory full", action="shrink", rows=len(items), limit=half)
                 torch.cuda.empty_cache()
         return self._halve(items[:half], call) + self._halve(items[half:], call)
 

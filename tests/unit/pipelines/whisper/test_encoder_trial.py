@@ -49,6 +49,7 @@ class FakeEncoder:
         self.name: EncoderName = "ctranslate2"
         self.timed: list[EncoderName] = []
         self.gone: set[EncoderName] = set()
+        self.fault = ""
 
     def use(self, name: EncoderName) -> None:
         if name not in SECONDS or name in self.gone:
@@ -57,6 +58,8 @@ class FakeEncoder:
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         assert features.shape == (1, 80, 3000)
+        if self.fault:
+            raise RuntimeError(self.fault)
         self.timed.append(self.name)
         self.clock.now_s += SECONDS[self.name]
         return features
@@ -167,6 +170,15 @@ def test_the_reference_is_remembered_too(clock: SimpleNamespace, tmp_path: Path)
     second = FakeModel(clock, {})
     assert choose(second, tmp_path) == REFERENCE
     assert second.heard_with == []
+
+
+def test_a_device_that_is_lost_in_the_trial_chooses_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """The replica ends with CUDA's error; the one in its place tries anew, and finds no choice made on a broken device."""
+    model = FakeModel(clock, {})
+    model.encoder.fault = "CUDA failed with error unspecified launch failure"
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        choose(model, tmp_path)
+    assert choose(FakeModel(clock, {REFERENCE: {}, INT8_POOLED: {}}), tmp_path) == INT8_POOLED
 
 
 def test_other_weights_are_tried_again(clock: SimpleNamespace, tmp_path: Path) -> None:
