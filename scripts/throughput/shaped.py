@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ctranslate2.specs import WhisperSpec
-from ctranslate2.specs.common_spec import LinearSpec
+from ctranslate2.specs.common_spec import Conv1DSpec, LinearSpec
 from ctranslate2.specs.model_spec import visit_spec
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from tokenizers import Tokenizer
@@ -57,9 +57,7 @@ class Shape:
 SHAPES: Mapping[str, Shape] = {
     "tiny-random": Shape(width=64, n_encoder_layers=2, n_decoder_layers=2, n_heads=2),
     "base": Shape(width=512, n_encoder_layers=6, n_decoder_layers=6, n_heads=8),
-    "large-v3": Shape(
-        width=1280, n_encoder_layers=32, n_decoder_layers=32, n_heads=20, n_mels=128, n_languages=100
-    ),
+    "large-v3": Shape(width=1280, n_encoder_layers=32, n_decoder_layers=32, n_heads=20, n_mels=128, n_languages=100),
     "large-v3-turbo": Shape(
         width=1280, n_encoder_layers=32, n_decoder_layers=4, n_heads=20, n_mels=128, n_languages=100
     ),
@@ -146,7 +144,6 @@ class _Filler:
             "encoder/position_encodings/encodings": (_N_STEPS, width),
             "decoder/position_encodings/encodings": (_N_POSITIONS, width),
             "decoder/embeddings/weight": (n_tokens, width),
-            "decoder/projection/weight": (n_tokens, width),
             "self_attention/linear_0/weight": (3 * width, width),  # queries, keys and values
             "self_attention/linear_1/weight": (width, width),
             "/attention/linear_0/weight": (width, width),
@@ -163,16 +160,18 @@ class _Filler:
 
     def _set(self, spec: Any, name: str, value: Any) -> None:
         attribute = name.rpartition("/")[2]
-        if isinstance(spec, LinearSpec) and attribute == "bias" and not name.startswith("decoder/projection"):
+        if name == "decoder/projection/weight":
+            spec.weight = np.zeros((1, 1), np.float16)  # replaced by the name of its equal
+        elif name == "decoder/projection/bias":
+            return
+        elif isinstance(spec, LinearSpec | Conv1DSpec) and attribute == "bias":
             spec.bias = np.zeros(self._shape(name.replace("bias", "weight"))[0], np.float16)
         elif value is not None and attribute != "encodings":
             return  # a number, or what this model has none of
         elif attribute == "gamma":
             spec.gamma = np.ones(self._width, np.float16)
-        elif attribute in ("beta", "bias"):
-            setattr(spec, attribute, np.zeros(self._width, np.float16))
-        elif name == "decoder/projection/weight":
-            spec.weight = np.zeros((1, 1), np.float16)  # replaced by the name of its equal
+        elif attribute == "beta":
+            spec.beta = np.zeros(self._width, np.float16)
         else:
             setattr(spec, attribute, self._random(name))
 

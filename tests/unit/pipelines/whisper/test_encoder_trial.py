@@ -173,7 +173,7 @@ def test_the_reference_is_remembered_too(clock: SimpleNamespace, tmp_path: Path)
 
 
 def test_a_device_that_is_lost_in_the_trial_chooses_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:
-    """The replica ends with CUDA's error; the one in its place tries anew, and finds no choice made on a broken device."""
+    """The replica ends with CUDA's error; the next one finds no choice made on a broken device."""
     model = FakeModel(clock, {})
     model.encoder.fault = "CUDA failed with error unspecified launch failure"
     with pytest.raises(RuntimeError, match="unspecified launch failure"):
