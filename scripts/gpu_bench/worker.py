@@ -18,7 +18,7 @@ from pipelines.whisper.encoding.encoder import EncoderChoice
 from scripts.gpu_bench.cells import Batch, Outcome
 
 _MIN_BATCHES = 2
-_HUNGRY_S = 10.0  # without a row: then nobody cuts any more
+_HUNGRY_S = 30.0  # without a row: then nobody cuts any more
 _END_S = 10.0
 
 

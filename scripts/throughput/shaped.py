@@ -134,7 +134,9 @@ class _Filler:
 
     def __init__(self, shape: Shape, n_tokens: int) -> None:
         width = shape.width
-        self._pool = np.random.default_rng(_SEED).standard_normal(_POOL, np.float32)
+        pool = np.random.default_rng(_SEED).standard_normal(_POOL, np.float32)
+        self._pool = np.concatenate([pool, pool])
+        self._scaled: dict[float, npt.NDArray[np.float16]] = {}
         self._n_filled = 0
         self._width = width
         self._n_layers = max(shape.n_encoder_layers, shape.n_decoder_layers)
@@ -188,8 +190,9 @@ class _Filler:
                 scale /= 3 * self._n_layers
         self._n_filled += 1
         begin = self._n_filled * 7919 % _POOL  # each matrix another stretch
-        values = (np.roll(self._pool, -begin)[: prod(shape)] * np.float32(scale)).astype(np.float16)
-        return np.resize(values, shape)
+        if scale not in self._scaled:
+            self._scaled[scale] = (self._pool * np.float32(scale)).astype(np.float16)
+        return np.resize(self._scaled[scale][begin : begin + min(_POOL, prod(shape))], shape)
 
 
 def _speech(embeddings: npt.NDArray[np.float16], tokenizer: Tokenizer, n_words: int) -> npt.NDArray[np.float16]:
