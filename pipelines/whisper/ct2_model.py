@@ -100,8 +100,7 @@ class WhisperModel:
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         """Load the weights. Raises `ModelUnavailable` for bad weights, `ConfigurationError` for a bad device."""
-        gpus = [device for device in find_devices() if device.kind == "cuda"]
-        self.kind: DeviceKind = ("cuda" if gpus else "cpu") if options.device == "auto" else options.device
+        self.kind: DeviceKind = find_devices()[0].kind if options.device == "auto" else options.device
         self.index = options.device_index if self.kind == "cuda" else 0
         compute_type = choose_compute_type(self.kind, self.index, options.compute_type)
         self.n_workers = options.inter_threads

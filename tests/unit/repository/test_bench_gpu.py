@@ -1,5 +1,6 @@
 """`scripts/bench-gpu`: its arithmetic, what it makes of faults, what it advises, and a small run on the CPU."""
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import yaml
 
 from cluster.settings.sections import ModelSettings
 from pipelines.models.devices import EncoderName
+from pipelines.models.nvidia_driver import find_driver
 from pipelines.whisper.batch_size_probe import NEARLY
 from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import EngineOptions
@@ -39,6 +41,7 @@ from scripts.gpu_bench.report import Report, table
 from scripts.gpu_bench.runner import Runner, RunOptions
 from scripts.gpu_bench.worker import Loaded, Trouble, serve
 from tests.fakes.cuda import GIB, FakeNvml
+from tests.support.compiled_driver import COMPILER, UUID, compile_driver
 
 CT2 = Cell(model="base", encoder="ctranslate2", pooling=1, batch_size=16)
 MACHINE = {"device": "NVIDIA L4, 22 GiB", "cores": 16}
@@ -249,6 +252,21 @@ def test_nvml_is_asked_for_the_gpu_that_torch_uses() -> None:
     assert NvmlGauge("", 0, nvml.open).read([]) == Reading(memory_bytes=7 * GIB, utilisation=0.5)
     nvml.percent = None
     assert NvmlGauge("", 0, nvml.open).read([]) == Reading(memory_bytes=7 * GIB)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+@pytest.mark.parametrize("uuid", [UUID, f"GPU-{UUID}", "unknown"])
+def test_a_real_library_is_read_by_its_own_layouts(tmp_path: Path, uuid: str) -> None:
+    """As the loader and ctypes see it: pointers, structures, and a driver that is found as doctor finds it."""
+    compile_driver(tmp_path, version="580.65.06", cuda=13000)
+
+    def opened(name: str) -> ctypes.CDLL:
+        return ctypes.CDLL(str(tmp_path / name))
+
+    assert NvmlGauge(uuid, 0, opened).read([]) == Reading(memory_bytes=3 * GIB, utilisation=0.87)
+    found = find_driver(opened)
+    assert found is not None
+    assert (found.version, found.cuda) == ("580.65.06", (13, 0))
 
 
 @pytest.mark.parametrize(("nvml", "index"), [(FakeNvml(init_error=9), 0), (FakeNvml(), 4)])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.whisper.ct2_model import MAX_POOLING, EngineOptions, Isolator, RowFailure, WhisperModel, pooled
 from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
@@ -130,6 +130,18 @@ def test_rows_at_once_follow_what_the_memory_had_room_for(monkeypatch: pytest.Mo
     assert model.rows_at_once == 1
     model.resize(3)
     assert model.rows_at_once == 3
+
+
+@pytest.mark.parametrize("error", ["CUDA failed with error out of memory", "CUDA failed with error unknown error"])
+def test_a_device_that_cannot_hold_the_weights_is_told(monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    """The replica does not start, and says which model, where, and CUDA's words."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise RuntimeError(error)
+
+    monkeypatch.setattr("ctranslate2.models.Whisper", fail)
+    with pytest.raises(ModelUnavailable, match=rf"mini-en cannot be loaded on cpu: {error}"):
+        WhisperModel(MINI_EN, EngineOptions(device="cpu"))
 
 
 def test_results_tell_what_encoded() -> None:
