@@ -143,12 +143,11 @@ def single_cells(
     ]
 
 
-def shared_cells(measured: Iterable[Measurement], worker_counts: Iterable[int]) -> list[Cell]:
+def shared_cells(measured: Iterable[Measurement], n_workers: int) -> list[Cell]:
     """List the cells of several workers, those first that were fastest with one."""
     alone = [one for one in measured if one.outcome is Outcome.MEASURED and one.cell.n_workers == 1]
     alone.sort(key=lambda one: -one.speed)
-    counts = [n for n in sorted(worker_counts) if n > 1]
-    return [replace(one.cell, n_workers=n) for one in alone for n in counts]
+    return [replace(one.cell, n_workers=n_workers) for one in alone]
 
 
 def fed_cell(cell: Cell) -> Cell:

@@ -60,13 +60,13 @@ class Lane:
             if isinstance(encoding, RowFailure):
                 raise RuntimeError(str(encoding))
             windows.append(DecodeState(row=request, language=_LANGUAGE, timestamps=False, encoding=encoding))
+        self._check_room(len(rows))
         with self._timed(seconds):
             self._decoder.decode(windows)
             results = self._decoder.finish(windows)
         if errors := [result.error for result in results if result.error]:
             raise RuntimeError(errors[0])
-        if self.model.rows_at_once < len(rows):
-            raise DeviceFull(f"there is room for {self.model.rows_at_once} rows at once")
+        self._check_room(len(rows))
         return Batch(
             began_s=began_s,
             ended_s=time.monotonic(),
@@ -78,6 +78,11 @@ class Lane:
             decoder_s=seconds[2],
             waited_s=waited_s,
         )
+
+    def _check_room(self, n_rows: int) -> None:
+        """Raise `DeviceFull` where the model went on with fewer rows by itself."""
+        if self.model.rows_at_once < n_rows:
+            raise DeviceFull(f"there is room for {self.model.rows_at_once} rows at once")
 
     @contextmanager
     def _timed(self, seconds: list[float]) -> Iterator[None]:

@@ -29,6 +29,7 @@ _LOAD_S = 180.0
 _LONGEST_BATCHES = 4.0  # times the seconds of a cell: a batch that would take longer is not tried
 _GRACE_S = 30.0  # beyond what a cell is expected to take, before a worker is ended
 _FED_SECONDS = 3.0  # times the seconds of a cell: what comes from the CPU comes in spans
+_ALONE = 2 / 3  # of a model's time, where several workers are wanted too
 _ROWS_A_WORKER = 2  # batches of rows that lie ready in the queue
 
 
@@ -123,8 +124,13 @@ class _ModelRun:
         options = self._options
         most = until_s - options.fed_reserve_s
         alone = single_cells(self._name, options.encoders, options.poolings, options.batch_sizes)
-        self._measure_all(alone, most)
-        self._measure_all(shared_cells(self._measured.values(), options.worker_counts), most)
+        counts = sorted(n for n in options.worker_counts if n > 1)
+        began_s = time.monotonic()
+        self._measure_all(alone, began_s + (most - began_s) * (_ALONE if counts else 1.0))
+        for place, n_workers in enumerate(counts):
+            now_s = time.monotonic()
+            shared = shared_cells(self._measured.values(), n_workers)
+            self._measure_all(shared, now_s + (most - now_s) / (len(counts) - place))
         chosen = best(self._measured.values())
         if chosen and options.n_segmenters:
             self._measure_fed(fed_cell(chosen.cell), until_s)

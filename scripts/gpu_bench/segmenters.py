@@ -59,7 +59,6 @@ class Segmenters:
     def __init__(self, n: int, rows: "multiprocessing.Queue[Pcm]", recordings: Sequence[Path] = RECORDINGS) -> None:
         context = multiprocessing.get_context("spawn")
         self._ended = context.Event()
-        self._rows = rows
         self._pipes = []
         self._processes = []
         for number in range(n):
@@ -72,7 +71,10 @@ class Segmenters:
             self._processes.append(process)
 
     def stop(self, timeout_s: float = 30.0) -> list[Cut]:
-        """End the processes, and return what each did; none of one that does not answer."""
+        """End the processes, and return what each did; none of one that does not answer.
+
+        What is in the queue is lost, and the queue of no use: a row may have been cut short in it.
+        """
         self._ended.set()
         found: list[Cut] = []
         until_s = time.monotonic() + timeout_s
@@ -80,21 +82,10 @@ class Segmenters:
             if pipe.poll(max(0.0, until_s - time.monotonic())):
                 with contextlib.suppress(EOFError):  # it failed, and said so on standard error
                     found.append(pipe.recv())
-            _drain(self._rows)  # a process ends when what it put is gone
             process.join(timeout=1.0)
-            if process.is_alive():
-                process.terminate()
-                process.join()
-        _drain(self._rows)
+            process.kill()
+            process.join()
         return found
-
-
-def _drain(rows: "multiprocessing.Queue[Pcm]") -> None:
-    try:
-        while True:
-            rows.get(timeout=0.05)
-    except queue.Empty:
-        pass
 
 
 def _segment(recordings: Sequence[Path], rows: "multiprocessing.Queue[Pcm]", ended: Any, answer: Any) -> None:
@@ -102,7 +93,7 @@ def _segment(recordings: Sequence[Path], rows: "multiprocessing.Queue[Pcm]", end
     import torch
 
     torch.set_num_threads(1)
-    rows.cancel_join_thread()
+    rows.cancel_join_thread()  # nobody takes what is left at the end
     caller = multiprocessing.parent_process()
     assert caller is not None
     decode = IsolatedDecoder()

@@ -3,8 +3,10 @@
 import contextlib
 import multiprocessing
 import queue
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,6 +22,7 @@ from scripts.gpu_bench.cells import Batch, Outcome
 _MIN_BATCHES = 2
 _HUNGRY_S = 30.0  # without a row: then nobody cuts any more
 _END_S = 10.0
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,17 +143,39 @@ def _for_seconds(lane: Any, rows: Sequence[Pcm], seconds: float) -> list[Batch]:
 
 
 def _fed_for_seconds(lane: Any, fed: "multiprocessing.Queue[Pcm]", batch_size: int, seconds: float) -> list[Batch]:
-    """Decode what the queue has; the first batch, whose rows lay there, does not count."""
+    """Decode what the queue has; the first batch, whose rows lay there, does not count.
+
+    The rows of the next batch are read meanwhile, as a Transcriber does.
+    """
     batches: list[Batch] = []
+    ended = threading.Event()
     until_s = time.monotonic() + seconds
-    while len(batches) < 1 + _MIN_BATCHES or time.monotonic() < until_s:
-        asked_s = time.monotonic()
+    with ThreadPoolExecutor(1) as reader:
         try:
-            rows = [fed.get(timeout=_HUNGRY_S) for _ in range(batch_size)]
-        except queue.Empty:
-            raise RuntimeError(f"no rows came for {_HUNGRY_S:g} s") from None
-        batches.append(lane.decode(rows, waited_s=time.monotonic() - asked_s))
+            coming = reader.submit(_read, fed, batch_size, ended)
+            while len(batches) < 1 + _MIN_BATCHES or time.monotonic() < until_s:
+                asked_s = time.monotonic()
+                rows = coming.result()
+                waited_s = time.monotonic() - asked_s
+                coming = reader.submit(_read, fed, batch_size, ended)
+                batches.append(lane.decode(rows, waited_s=waited_s))
+        finally:
+            ended.set()
     return batches[1:]
+
+
+def _read(fed: "multiprocessing.Queue[Pcm]", batch_size: int, ended: threading.Event) -> list[Pcm]:
+    """Take the rows of a batch, or fewer once ``ended``. Raises RuntimeError when none comes any more."""
+    rows: list[Pcm] = []
+    last_s = time.monotonic()
+    while len(rows) < batch_size and not ended.is_set():
+        try:
+            rows.append(fed.get(timeout=_POLL_S))
+            last_s = time.monotonic()
+        except queue.Empty:
+            if time.monotonic() - last_s > _HUNGRY_S:
+                raise RuntimeError(f"no rows came for {_HUNGRY_S:g} s") from None
+    return rows
 
 
 def _repeated(rows: Sequence[Pcm], n: int) -> list[Pcm]:
