@@ -65,7 +65,7 @@ class Runner:
     def __init__(
         self, options: RunOptions, report: Report, gauge: Gauge, ready: Path, say: Callable[[str], None]
     ) -> None:
-        """``ready`` holds the ready rows (`scripts.gpu_bench.segmenters.save_rows`)."""
+        """Take ``ready``, the file of ready rows (see `save_rows`); the time runs from here."""
         self._options, self._report, self._gauge, self._ready, self._say = options, report, gauge, ready, say
         self._until_s = time.monotonic() + options.budget_s
 

@@ -20,7 +20,8 @@ from pipelines.whisper.encoding.encoder import EncoderChoice
 from scripts.gpu_bench.cells import Batch, Outcome
 
 _MIN_BATCHES = 2
-_HUNGRY_S = 30.0  # without a row: then nobody cuts any more
+HUNGRY_S = 30.0
+"""Without a row: then nobody cuts any more."""
 _END_S = 10.0
 _POLL_S = 0.2
 
@@ -173,8 +174,8 @@ def _read(fed: "multiprocessing.Queue[Pcm]", batch_size: int, ended: threading.E
             rows.append(fed.get(timeout=_POLL_S))
             last_s = time.monotonic()
         except queue.Empty:
-            if time.monotonic() - last_s > _HUNGRY_S:
-                raise RuntimeError(f"no rows came for {_HUNGRY_S:g} s") from None
+            if time.monotonic() - last_s > HUNGRY_S:
+                raise RuntimeError(f"no rows came for {HUNGRY_S:g} s") from None
     return rows
 
 

@@ -4,6 +4,7 @@ import ctypes
 import json
 import multiprocessing
 import os
+import queue
 import sys
 import threading
 import time
@@ -324,15 +325,19 @@ class FakeLane:
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def fed() -> "queue.Queue[bytes]":
+    """The rows that Segmenters put there."""
+    return queue.Queue()
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, fed: "queue.Queue[bytes]") -> Iterator[Callable[..., Any]]:
     """Ask a worker whose model is a `FakeLane`; without a question it tells what it loaded."""
     monkeypatch.setattr(lane, "Lane", FakeLane)
     monkeypatch.setattr(segmenters, "load_rows", lambda path: [b"row"] * 2)
     ours, theirs = multiprocessing.Pipe()
     options = EngineOptions(batch_size=1)
-    thread = threading.Thread(
-        target=serve, args=(theirs, Path("model"), options, Path("rows"), multiprocessing.Queue())
-    )
+    thread = threading.Thread(target=serve, args=(theirs, Path("model"), options, Path("rows"), fed))
     thread.start()
 
     def asked(*question: Any) -> Any:
@@ -361,6 +366,23 @@ def test_an_encoder_that_does_not_work_here_is_told_in_a_line(ask: Callable[...,
     ask()
     found = ask("prepare", EncoderChoice(encoder="openvino"), 2)
     assert found == Trouble(outcome=Outcome.FAILED, detail="OpenVINO computes on CPUs here")
+
+
+def test_rows_are_read_ahead_of_their_batch(ask: Callable[..., Any], fed: "queue.Queue[bytes]") -> None:
+    """The first batch, whose rows lay ready, does not count; the rows of the one after the last are taken already."""
+    ask()
+    ask("prepare", EncoderChoice(), 2)
+    for _ in range(20):
+        fed.put(b"row")
+    assert [one.n_rows for one in ask("measure_fed", 0.0)] == [2, 2]
+    assert fed.qsize() <= 20 - 3 * 2
+
+
+def test_rows_that_do_not_come_are_told(ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of waiting for Segmenters that have died."""
+    monkeypatch.setattr(worker, "HUNGRY_S", 0.0)
+    ask()
+    assert ask("measure_fed", 0.0) == Trouble(outcome=Outcome.FAILED, detail="no rows came for 0 s")
 
 
 def test_a_lost_device_ends_the_worker(ask: Callable[..., Any]) -> None:

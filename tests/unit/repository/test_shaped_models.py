@@ -8,7 +8,7 @@ import torch
 
 from pipelines.models.catalogue import missing_files
 from pipelines.models.devices import EncoderName
-from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
+from pipelines.whisper.ct2_model import EngineOptions, RowFailure, WhisperModel
 from pipelines.whisper.encoding.ct2_weights import WEIGHTS_FILE, read_weights
 from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
@@ -83,10 +83,25 @@ def test_as_many_tokens_come_out_whatever_is_heard(
         *([] if timestamps else [tokens.no_timestamps]),
     ]
     for found in model.generate(encodings, [prompt, prompt], Attempt(temperature=0.0), 200):
-        assert not isinstance(found, Exception)
+        assert not isinstance(found, RowFailure)
         words = [token for token in found.tokens if token < tokens.eot]
         assert len(words) == N_WORDS
         assert len(found.tokens) == N_WORDS + 1 + timestamps
+
+
+def test_many_layers_do_not_drown_the_words(tmp_path: Path) -> None:
+    """As many as large-v3's decoder has, each of which adds to what is to be said."""
+    deep = Shape(width=64, n_encoder_layers=1, n_decoder_layers=32, n_heads=2)
+    folder = make_shaped_model(tmp_path / "deep", deep, n_words=N_WORDS)
+    model = WhisperModel(folder, EngineOptions(device="cpu", intra_threads=1, encoder="ctranslate2"))
+    tokens = Vocabulary.load(folder)
+    prompt = [tokens.sot, tokens.language_token("en"), tokens.transcribe, tokens.no_timestamps]
+    (encoding,) = model.encode(torch.zeros(1, 80, 3000))
+    assert isinstance(encoding, np.ndarray)
+    (found,) = model.generate([encoding], [prompt], Attempt(temperature=0.0), 200)
+    assert not isinstance(found, RowFailure)
+    assert len(found.tokens) == N_WORDS + 1
+    assert found.score > -0.1
 
 
 def test_the_engine_takes_it_for_a_multilingual_model(folder: Path) -> None:
