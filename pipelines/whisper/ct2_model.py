@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 import ctranslate2
 import numpy as np
 import numpy.typing as npt
+import structlog
 import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
@@ -34,6 +35,8 @@ from pipelines.models.devices import (
 )
 from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
+
+log = structlog.get_logger()
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
 """Encoder output of one row, ``[n_frames / 2 / pooling, width]``, in the memory of the model's device."""
@@ -105,8 +108,7 @@ class WhisperModel:
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         """Load the weights. Raises `ModelUnavailable` for bad weights, `ConfigurationError` for a bad device."""
-        gpus = [device for device in find_devices() if device.kind == "cuda"]
-        self.kind: DeviceKind = ("cuda" if gpus else "cpu") if options.device == "auto" else options.device
+        self.kind: DeviceKind = find_devices()[0].kind if options.device == "auto" else options.device
         self.index = options.device_index if self.kind == "cuda" else 0
         compute_type = choose_compute_type(self.kind, self.index, options.compute_type)
         self.n_workers = options.inter_threads
@@ -156,6 +158,11 @@ class WhisperModel:
         """Encode this way from now on. Raises `ModelUnavailable` where that does not work here."""
         self.encoder.use(choice.encoder)
         self.choice = choice
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows in a call: the batch size, or less where the device's memory had no room for as many."""
+        return self._isolator.limit
 
     def resize(self, batch_size: int) -> None:
         """Take so many rows in a call from now on."""
@@ -284,7 +291,9 @@ class Isolator:
                 return [RowFailure(str(error))]
             half = len(items) // 2
             if is_out_of_memory(error):
-                self.limit = max(1, min(self.limit, half))
+                if half < self.limit:
+                    self.limit = half
+                    log.warning("device memory full", action="shrink", rows=len(items), limit=half)
                 torch.cuda.empty_cache()
         return self._halve(items[:half], call) + self._halve(items[half:], call)
 

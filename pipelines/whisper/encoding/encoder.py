@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from pipelines.errors import ModelUnavailable
+from pipelines.models.device_faults import is_device_lost
 from pipelines.models.devices import EncoderName
 from pipelines.whisper.encoding.openvino_encoder import OpenVinoEncoder, Precision
 from pipelines.whisper.encoding.torch_encoder import TorchEncoder
@@ -58,12 +59,17 @@ class Encoder:
         return self._encode(features)
 
     def use(self, name: EncoderName) -> None:
-        """Encode with this runtime from now on. Raises `ModelUnavailable` where it cannot compute this model here."""
+        """Encode with this runtime from now on.
+
+        Raises `ModelUnavailable` where it cannot compute this model here, and the error of a lost device as it is.
+        """
         if name == self.name:
             return
         try:
             self._encode = self._loaded(name)
         except (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError) as error:
+            if is_device_lost(error):
+                raise
             raise ModelUnavailable(f"{name} cannot compute the encoder of {self._path}: {error}") from error
         self.name = name
 

@@ -15,6 +15,7 @@ import structlog
 import torch
 
 from pipelines.errors import ModelUnavailable
+from pipelines.models.device_faults import is_device_lost
 from pipelines.models.devices import EncoderName
 from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.log_mel import HOP_SAMPLES, LogMel
@@ -102,7 +103,8 @@ def time_encoders(
 ) -> dict[EncoderName, float]:
     """Return the seconds of ``clock`` that each takes for ``features``; those that do not work here are left out.
 
-    The first run, which allocates, counts only where it takes long.
+    The first run, which allocates, counts only where it takes long. Raises the error of a lost device
+    (`is_device_lost`), on which nothing else works either.
     """
     seconds: dict[EncoderName, float] = {}
     for name in names:
@@ -114,6 +116,8 @@ def time_encoders(
                 encoder(features)
                 runs.append(clock() - began_s)
         except (ModelUnavailable, RuntimeError) as error:  # also where the memory has no room for it
+            if is_device_lost(error):
+                raise
             log.warning("encoder unavailable", encoder=name, error=str(error))
         else:
             seconds[name] = min(runs[1:] or runs)

@@ -49,6 +49,8 @@ class FakeEncoder:
         self.name: EncoderName = "ctranslate2"
         self.timed: list[EncoderName] = []
         self.gone: set[EncoderName] = set()
+        self.fault = ""
+        self.n_rows: set[int] = set()
 
     def use(self, name: EncoderName) -> None:
         if name not in SECONDS or name in self.gone:
@@ -56,7 +58,10 @@ class FakeEncoder:
         self.name = name
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        assert features.shape == (1, 80, 3000)
+        assert features.shape[1:] == (80, 3000)
+        self.n_rows.add(len(features))
+        if self.fault:
+            raise RuntimeError(self.fault)
         self.timed.append(self.name)
         self.clock.now_s += SECONDS[self.name]
         return features
@@ -121,6 +126,7 @@ def test_the_fastest_is_taken_where_it_hears_as_well(clock: SimpleNamespace, tmp
     assert model.encoder.name == "openvino-int8"
     assert set(model.encoder.timed) == set(SECONDS)
     assert model.heard_with == [REFERENCE, INT8_POOLED]
+    assert model.encoder.n_rows == {1}
 
 
 def test_each_row_is_heard_once_in_its_language(clock: SimpleNamespace, tmp_path: Path) -> None:
@@ -169,6 +175,39 @@ def test_the_reference_is_remembered_too(clock: SimpleNamespace, tmp_path: Path)
     second = FakeModel(clock, {})
     assert choose(second, tmp_path) == REFERENCE
     assert second.heard_with == []
+
+
+def test_a_device_that_is_lost_in_the_trial_chooses_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """The replica ends with CUDA's error; the next one finds no choice made on a broken device."""
+    model = FakeModel(clock, {})
+    model.encoder.fault = "CUDA failed with error unspecified launch failure"
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        choose(model, tmp_path)
+    assert choose(FakeModel(clock, {REFERENCE: {}, INT8_POOLED: {}}), tmp_path) == INT8_POOLED
+
+
+class FakeGpuModel(FakeModel):
+    """A model on a GPU, as far as the trial asks; features are made where this test runs."""
+
+    kind = "cuda"
+
+
+def test_want_of_memory_is_not_remembered(
+    clock: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's encoder had no room beside another process: the next start tries it again, and takes it."""
+    monkeypatch.setattr(f"{TRIAL}.time.perf_counter", lambda: clock.now_s, raising=False)
+    monkeypatch.setitem(SECONDS, "torch", 1.0)
+    crowded = FakeGpuModel(clock, {REFERENCE: {}, POOLED: {}})
+    crowded.encoder.gone = {"torch"}
+    assert choose(crowded, tmp_path) == POOLED
+    choice = EncoderChoice(encoder="torch", pooling=2)
+    alone = FakeGpuModel(clock, {REFERENCE: {}, choice: {}})
+    assert choose(alone, tmp_path) == choice
+    assert alone.encoder.n_rows == {8}
+    third = FakeGpuModel(clock, {})
+    assert choose(third, tmp_path) == choice
+    assert third.heard_with == []
 
 
 def test_other_weights_are_tried_again(clock: SimpleNamespace, tmp_path: Path) -> None:

@@ -189,6 +189,8 @@ def test_without_a_time_to_beat_nothing_is_taken() -> None:
 class TimedEncoder:
     """An encoder by whose clock each call takes what it is told; some cannot be used, or fail when they compute."""
 
+    fault = "CUDA failed with error out of memory"
+
     def __init__(self, runs_s: Mapping[EncoderName, Sequence[float]], failing: Mapping[EncoderName, int]) -> None:
         self.runs_s = {name: iter(runs) for name, runs in runs_s.items()}
         self.failing = failing
@@ -205,7 +207,7 @@ class TimedEncoder:
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         if self.calls.count(self.name) == self.failing.get(self.name):
-            raise RuntimeError("out of memory")
+            raise RuntimeError(self.fault)
         self.calls.append(self.name)
         self.now_s += next(self.runs_s[self.name])
         return features
@@ -242,6 +244,14 @@ def test_those_that_fail_are_left_out(n_runs: int) -> None:
     seconds, calls = timed(runs_s, {"openvino": n_runs})
     assert {name: round(taken_s, 6) for name, taken_s in seconds.items()} == {"ctranslate2": 0.4, "torch": 0.1}
     assert calls.count("openvino") == n_runs
+
+
+def test_a_lost_device_is_raised() -> None:
+    """No encoder works on it any more: the others would be left out as well, and a choice made of nothing."""
+    encoder = TimedEncoder({"ctranslate2": [0.4] * 4, "torch": [0.1] * 4}, {"torch": 1})
+    encoder.fault = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ..."
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        time_encoders(NAMES, cast(Encoder, encoder), torch.zeros(1), encoder.clock)
 
 
 def test_the_trial_is_as_long_and_as_loud_as_asked() -> None:
