@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import numpy as np
+import numpy.typing as npt
 
-from pipelines.audio.vad import VoiceActivity
-from pipelines.audio.vad_options import VadOptions
+from pipelines.audio.vad import VoiceActivity, speech_model
+from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
 from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, UnheardSpeech, Word
 from pipelines.whisper.options import Pcm
 from pipelines.whisper.quality import compression_ratio, split_units
@@ -71,13 +72,23 @@ def _speech_in(pcm: Pcm, gap: Stretch) -> Stretch | None:
     """Return from where to where somebody speaks in a gap, if it is long enough in all."""
     first = round(gap[0] * SAMPLE_RATE)
     activity = VoiceActivity(VAD)
-    samples = pcm[first : round(gap[1] * SAMPLE_RATE)]
-    if samples.dtype != np.int16:
-        samples = np.clip(samples, -1.0, 1.0).astype(np.float32) * _INT16_SCALE
-    speech = [*activity.push(samples.astype(np.int16, copy=False)), *activity.finish()]
+    speech = [*activity.push(_int16(pcm[first : round(gap[1] * SAMPLE_RATE)])), *activity.finish()]
     if sum(each.n_samples for each in speech) < MIN_UNHEARD_S * SAMPLE_RATE:
         return None
     return (first + speech[0].start) / SAMPLE_RATE, (first + speech[-1].end) / SAMPLE_RATE
+
+
+def is_voiced(pcm: Pcm) -> bool:
+    """Say whether voice activity is sure of a single frame of a row."""
+    samples = _int16(pcm)
+    frames = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
+    return bool(speech_model()(frames).max(initial=0.0) >= VAD.threshold)
+
+
+def _int16(samples: Pcm) -> npt.NDArray[np.int16]:
+    if samples.dtype != np.int16:
+        samples = np.clip(samples, -1.0, 1.0).astype(np.float32) * _INT16_SCALE
+    return samples.astype(np.int16, copy=False)
 
 
 def _hole(speech: Stretch, n_samples: int) -> Hole:

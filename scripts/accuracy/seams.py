@@ -159,7 +159,9 @@ class Rows:
 
     def _transcripts(self, jobs: Sequence[tuple[Stretch, Sequence[SpanDraft]]]) -> list[Transcript]:
         requests = [
-            DecodeRequest(pcm=draft.row(chunk), index=i, options=DecodeOptions(language=stretch.language))
+            DecodeRequest(
+                pcm=draft.row(chunk), index=i, options=DecodeOptions(language=stretch.language, word_timestamps=True)
+            )
             for i, (stretch, draft, chunk) in enumerate(
                 (stretch, draft, chunk) for stretch, drafts in jobs for draft in drafts for chunk in draft.chunks
             )

@@ -24,7 +24,7 @@ EARLIEST, LATEST = 0.6, 0.9
 NOISY_SHARE = 0.5
 NOISE_DB = (10.0, 20.0)
 """How far the speech is above the noise of noisy stretches."""
-_MEETING_MINUTES = 10.0
+_MEETING_MINUTES = 4.0
 _LEAD_IN_S = 0.6
 _LONGEST_RECORDING_S = 30.0
 

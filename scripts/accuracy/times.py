@@ -26,6 +26,8 @@ from scripts.speech.voices import SAMPLE_RATE
 from scripts.throughput.processes import ROOT
 
 ARMS = ("engine", "sequential", "sequential-vad", "batched-8")
+OWN_ARMS = frozenset({"engine", "cluster"})
+"""MeetMemo's, which time segments without word times too."""
 SAMPLES = ("meeting-3min.flac", "meeting-12min.mp3", "call-stereo.opus", "call-8khz-ulaw.wav")
 CALL = "call-stereo.opus"
 WORDS, SENTENCES, PEOPLE = "voices, words timed", "samples, sentences timed", "people, turns timed"
@@ -82,7 +84,7 @@ def measure(options: argparse.Namespace, model: Path, ask_for: Ask) -> Iterator[
         tasks = tuple(Task(path=str(one.path.resolve()), language=one.language, split=one.split) for one in recordings)
         runs: list[Run] = []
         for arm in options.arms:
-            asked = [Options(word_times=word_times) for word_times in (False, True)]
+            asked = [Options(word_times=word_times) for word_times in ((False, True) if arm in OWN_ARMS else (True,))]
             answers = ask_for(arm, Setup(model=model, cores=options.cores, tasks=tasks), asked)
             for one, answer in zip(asked, answers, strict=True):
                 heard = [Heard.from_dict(fields) for fields in answer["heard"]]

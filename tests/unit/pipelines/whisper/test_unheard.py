@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from pipelines.core import ChunkResult, DecodedSegment, UnheardSpeech, Word
 from pipelines.whisper.options import Pcm
 from pipelines.whisper.quality import compression_ratio
-from pipelines.whisper.unheard import SURROUNDINGS_S, Hole, covered, fill, find_holes, gaps_between, segment_of, shift
+from pipelines.whisper.unheard import (
+    SURROUNDINGS_S,
+    Hole,
+    covered,
+    fill,
+    find_holes,
+    gaps_between,
+    is_voiced,
+    segment_of,
+    shift,
+)
+from scripts.accuracy.clips import Clip, render
 from tests.support.recordings import samples_of, truth
 
 RATE = 16_000
@@ -106,6 +117,16 @@ def test_sentences_left_out_are_found(row: Pcm, left_out: Sequence[int], dtype: 
         assert abs(hole.end_s - SENTENCES[i].end_s) < 0.3
         assert hole.start == round((hole.start_s - SURROUNDINGS_S) * RATE)
         assert hole.end == min(len(pcm), round((hole.end_s + SURROUNDINGS_S) * RATE))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_voices_are_told_from_other_sounds(row: Pcm, dtype: type) -> None:
+    """A sentence is voiced, however short the row; coughs and a pause are not."""
+    coughs = render(Clip(kind="cough", seconds=8.0, level_dbfs=-30.0, seed=1))
+    sentence = row[round(SENTENCES[0].start_s * RATE) :][:RATE]
+    scale = 1 if dtype == np.int16 else 32_768
+    voiced = [is_voiced((pcm / scale).astype(dtype)) for pcm in (sentence, row, coughs, row[:300], row[:0])]
+    assert voiced == [True, True, False, False, False]
 
 
 def test_neighbours_left_out_are_one_hole(row: Pcm) -> None:
