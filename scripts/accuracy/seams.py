@@ -14,7 +14,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -42,7 +42,7 @@ PEERS = {"sequential": {}, "batched-8": {"batch_size": 8}}
 NEAR_S = 1.0
 """Words that end or begin farther than this from a seam bound what counts as near it."""
 _ROWS_AT_ONCE = 16
-_STRETCHES_AT_ONCE = 8
+_STRETCHES_AT_ONCE = 4
 _NOWHERE = BlobRef(key="none", n_bytes=0)
 
 TimedWord = tuple[str, float, float]
@@ -96,21 +96,22 @@ def measure(options: argparse.Namespace, model: Path, ask_for: Ask) -> Iterator[
     done: Counter[str] = Counter()
     for group in grouped(_cases(options), _STRETCHES_AT_ONCE):
         seams += product.seams(group)
+        yield Measurement(text=tables(seams), details=[asdict(seam) for seam in seams])
         for stretch, cuts_s in group:
             for name, arm in peers.items():
                 if done[name] < options.peer_cuts:
                     seams += peer_seams(name, arm, stretch, cuts_s)
                     done[name] += len(cuts_s)
-        yield Measurement(text=tables(seams), details=[asdict(seam) for seam in seams])
         if time.monotonic() > ends_s:
-            return
+            break
+    yield Measurement(text=tables(seams), details=[asdict(seam) for seam in seams])
 
 
 def _cases(options: argparse.Namespace) -> Iterator[tuple[Stretch, list[int]]]:
-    """Yield stretches and where to cut them, recordings of people first, until the cuts are used up."""
+    """Yield stretches and where to cut them, voices and people in turn, until the cuts are used up."""
     rng = Random(options.seed)
     left = options.cuts
-    for stretch in _chain(of_people(options.data) if options.data else (), synthetic(rng)):
+    for stretch in in_turn(synthetic(rng), of_people(options.data) if options.data else iter(())):
         cuts_s = stretch.cuts_s(min(left, options.each), rng)
         left -= len(cuts_s)
         if cuts_s:
@@ -119,9 +120,16 @@ def _cases(options: argparse.Namespace) -> Iterator[tuple[Stretch, list[int]]]:
             return
 
 
-def _chain(*sources: Iterable[Stretch]) -> Iterator[Stretch]:
-    for source in sources:
-        yield from source
+def in_turn(*sources: Iterator[Any]) -> Iterator[Any]:
+    """Yield one of each source in turn, as long as any has more."""
+    rests = list(sources)
+    while rests:
+        for source in list(rests):
+            for one in islice(source, 1):
+                yield one
+                break
+            else:
+                rests.remove(source)
 
 
 def grouped(cases: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -316,6 +316,11 @@ def test_times_are_measured_with_words_and_without(tmp_path: Path) -> None:
     assert text.count("| engine | no |") == text.count("| engine | yes |") == 1
 
 
+def test_voices_and_people_take_turns() -> None:
+    """Until both have no more."""
+    assert list(seams.in_turn(iter("abc"), iter("x"), iter(()))) == ["a", "x", "b", "c"]
+
+
 def test_cases_come_in_groups() -> None:
     """Groups keep the order, and leave nothing out."""
     assert list(seams.grouped(iter(range(5)), 2)) == [[0, 1], [2, 3], [4]]
