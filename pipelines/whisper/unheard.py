@@ -22,8 +22,8 @@ MIN_UNHEARD_S = 1.0
 """Speech that may lie between words without being missed: breath, laughter, a word that is timed too short."""
 SURROUNDINGS_S = 0.3
 """Decoded again on both sides of a hole: words that are timed too early or too late lose their beginnings there."""
-SAME_TEXT = 0.6
-"""Share of units in common from which text counts as heard before."""
+SAME_TEXT = 0.7
+"""Share of units in common from which text counts as heard before; less is a sentence built alike."""
 VAD = VadOptions(threshold=0.5, threshold_off=0.35, pad_s=0.0, min_speech_s=0.25)
 """Surer than where recordings are cut: there doubt costs one decoding, here it would call music speech."""
 _INT16_SCALE = np.float32(32767)

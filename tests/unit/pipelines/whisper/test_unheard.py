@@ -282,6 +282,20 @@ def test_what_stands_beside_the_hole_is_dropped(text: str) -> None:
     assert result.unheard == (UnheardSpeech(start_s=5.0, end_s=9.0),)
 
 
+@pytest.mark.parametrize(
+    ("beside", "text"),
+    [
+        ("Hello, this is David from engineering.", "Hello, this is Alice from product."),
+        ("It costs twelve dollars per seat.", "It costs forty dollars per year."),
+    ],
+)
+def test_sentences_that_are_built_alike_are_both_kept(beside: str, text: str) -> None:
+    """People introduce themselves in the same words but for two."""
+    result = fill(heard(BEFORE, said(beside, 10.0, 12.0)), HOLE, heard(found_in_hole(text)), N_SAMPLES)
+    assert [segment.text.strip() for segment in result.segments] == [BEFORE.text.strip(), text, beside]
+    assert result.unheard == ()
+
+
 def test_the_text_before_a_hole_in_a_segment_is_beside_it() -> None:
     """Not the end of the segment, which comes after the hole."""
     around = segment_of(
