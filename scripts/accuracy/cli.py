@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.accuracy import hallucination, seams, times
+from scripts.accuracy import cuts, hallucination, seams, times
 from scripts.accuracy.record import report
 from scripts.hearing.cli import Ask, ask_arm
 from scripts.published_weights import CACHE
@@ -14,6 +14,7 @@ from scripts.throughput.models import MODEL_NAMES, model_named
 MEASURES = {
     "hallucination": (hallucination, "words for clips in which nobody speaks"),
     "seams": (seams, "words lost and doubled where running speech is cut"),
+    "cuts": (cuts, "how often the Segmenter cuts running speech inside a word"),
     "times": (times, "times of words, segments and talk against the truth"),
 }
 

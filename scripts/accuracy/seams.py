@@ -21,13 +21,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
-
 from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SpeechInterval, Transcript
 from pipelines.transcript.stitching import stitch
 from pipelines.whisper.engine import EngineOptions, WhisperEngine
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
+from scripts.accuracy.always_speech import AlwaysSpeech
 from scripts.accuracy.clips import write_wav
 from scripts.accuracy.record import Measurement
 from scripts.accuracy.stretches import Stretch, of_people, synthetic
@@ -66,14 +65,6 @@ class Seam:
     doubled: int
     whole: str = ""
     parted: str = ""
-
-
-class AlwaysSpeech:
-    """Hears speech in every frame: a `pipelines.audio.vad.SpeechModel` for which nobody ever pauses."""
-
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Return certainty for each frame."""
-        return np.ones(len(frames), np.float32)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -249,7 +249,7 @@ def tables(recordings: Sequence[Recording], runs: Sequence[Run]) -> str:
     call = next((one for one in recordings if one.path.name == CALL), None)
     if call:
         parts.append(f"Talk on {CALL}:\n\n{_talk_table(call, runs)}")
-    return "off by: median of the distance (9 of 10 below), mean towards later.\n\n" + "\n".join(parts)
+    return "Times are off by: median of the distance (9 of 10 below), mean towards later.\n\n" + "\n".join(parts)
 
 
 def _row(run: Run, group: str) -> tuple[str, ...]:
