@@ -19,7 +19,8 @@ class Measurement:
 def report(measurement: Measurement, name: str, model: str, cores: int, out: Path | None) -> str:
     """Return the Markdown headed by machine, date and command; write it and the details to ``out``, if given."""
     record = {**run_record("measure-accuracy", cores), "model": model}
-    text = f"`{record['command']}`, {record['date']}, {record['machine']}, model {model}.\n\n{measurement.text.strip()}\n"
+    head = f"`{record['command']}`, {record['date']}, {record['machine']}, model {model}."
+    text = f"{head}\n\n{measurement.text.strip()}\n"
     if out:
         out.mkdir(parents=True, exist_ok=True)
         body = json.dumps({**record, name: measurement.details}, indent=1, ensure_ascii=False)
