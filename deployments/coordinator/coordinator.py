@@ -30,6 +30,7 @@ from deployments.ports import (
     ModelStatus,
     Outcome,
     SegmenterPort,
+    Settled,
     StoryEntry,
     TranscriberPort,
     WrittenResults,
@@ -50,6 +51,7 @@ from pipelines.storage.protocol import BlobStore
 
 JOBS_AHEAD = 2  # of each batch, for every live job: enough that no slot stays empty
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
+LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, however many jobs it finds
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -283,9 +285,15 @@ class Coordinator:
         return self._runners.dispatchers[replica.name].claim(pull_id, replica, max_items)
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
-    ) -> float:
-        """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
+        self,
+        pull_id: str,
+        replica: ModelInfo,
+        outcomes: tuple[Outcome, ...],
+        report: BatchReport | None = None,
+        *,
+        max_items: int = 0,
+    ) -> Settled:
+        """Take in a batch's outcomes and what it took, and lease the pull its next batch; raises `Fenced`."""
         dispatcher = self._runners.dispatchers[replica.name]
         if report is not None:
             self._runners.record_report(replica.name, report)
@@ -293,15 +301,20 @@ class Coordinator:
             await self._runners.take_outcome(replica.name, pull_id, outcome)
         if not self._runners.backlog_s:
             self._runners.meter.stop()
-        return dispatcher.queue.backlog_s
+        items = await self.claim(pull_id, replica, max_items) if max_items else ()
+        return Settled(backlog_s=dispatcher.queue.backlog_s, items=items)
 
     # Loops
 
     async def _claim_loop(self) -> None:
+        clock, looked_s = asyncio.get_running_loop().time, float("-inf")
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.idle_poll_s):
                     await self._wake.wait()
+            # One job is begun at once; those that come right after it are looked for together.
+            await asyncio.sleep(max(0.0, looked_s + LOOKS_APART_S - clock()))
+            looked_s = clock()
             self._wake.clear()
             try:
                 await self._storage_retry.repeat(self._claim_jobs)

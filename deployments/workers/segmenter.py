@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -74,7 +74,7 @@ class Segmenter:
             self._options, max_duration_s=max_duration_s, max_channels=max_channels, tenants=tenants, sources=sources
         )
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
+    async def segment(self, request: SegmentRequest) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
         """Yield a source that had to be fetched, each span once it is stored, then the summary, at last what it took.
 
         A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew

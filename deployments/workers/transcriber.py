@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 _READERS = 8
+PULL_S = 10.0
+"""A pull claims no other batch after so many seconds."""
 
 
 @dataclass
@@ -128,9 +130,11 @@ class Transcriber:
         self._batch_size = AdaptiveBatchSize(max_rows, most_rows)
 
     async def work(self, pull_id: str) -> int:
-        """Claim one batch, transcribe it, store each result, report; return the number of rows.
+        """Claim a batch, transcribe it, store each result, report; return the number of rows.
 
-        Raises `DeviceLost`, and then the batch is another replica's.
+        While others wait, the report brings the next one, for `PULL_S` seconds: Serve, which counts calls and waits
+        for their ends before it stops a replica, sees a call end every so often. Raises `DeviceLost`, and then the
+        batch is another replica's.
         """
         self._check_device()
         self._n_pulls += 1
@@ -142,10 +146,22 @@ class Transcriber:
                 self.backlog_s = 0.0  # what waited is others' work, or done
 
     async def _work(self, pull_id: str) -> int:
+        n_rows, until_s = 0, self._clock() + PULL_S
         max_rows = self._batch_size.size
         items = await self._source.claim(pull_id, self._info, max_rows)
-        if not items:
-            return 0
+        while items:
+            outcomes, report = await self._transcribed(items, max_rows)
+            n_rows += len(items)
+            max_rows = self._batch_size.size
+            more = max_rows if self._clock() < until_s and not self._device_fault else 0
+            settled = await self._source.complete(pull_id, self._info, outcomes, report, max_items=more)
+            self.backlog_s, items = settled.backlog_s, settled.items
+        return n_rows
+
+    async def _transcribed(
+        self, items: Sequence[WorkItem], max_rows: int
+    ) -> tuple[tuple[Outcome, ...], BatchReport]:
+        """Transcribe a claimed batch and store its results; return its outcomes and what it took."""
         log.debug(
             "batch",
             action="decode",
@@ -181,8 +197,7 @@ class Transcriber:
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
-        self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), report)
-        return len(items)
+        return tuple(outcomes), report
 
     def close(self) -> None:
         """End the threads, after the batches and blobs that they work on. Blocks."""
