@@ -52,6 +52,7 @@ from pipelines.storage.protocol import BlobStore
 JOBS_AHEAD = 2  # of each batch, for every live job: enough that no slot stays empty
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
 LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, however many jobs it finds
+WIDE_LOOKS_S = 0.25  # cancellations, batches and routes are looked for at least so often while jobs arrive
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -118,6 +119,7 @@ class Coordinator:
         self._loops: list[asyncio.Task[None]] = []
         self._draining = self._refusing = False
         self._more_queued = True  # as far as the last look into the ledger tells
+        self._only_arrivals = False  # since the last look, nobody said that there is something else
 
     # Start and stop
 
@@ -186,8 +188,9 @@ class Coordinator:
     # What Ingestion asks
 
     async def wake(self, n_arrived: int = 0) -> None:
-        """Look into the ledger now; ``n_arrived`` jobs are new."""
+        """Look into the ledger now; ``n_arrived`` jobs are new. Without, there is something else to look for."""
         self._counters.arrived(n_arrived)
+        self._only_arrivals &= n_arrived > 0
         self._wake.set()
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
@@ -307,27 +310,37 @@ class Coordinator:
     # Loops
 
     async def _claim_loop(self) -> None:
-        clock, looked_s = asyncio.get_running_loop().time, float("-inf")
+        clock = asyncio.get_running_loop().time
+        looked_s = looked_widely_s = float("-inf")
         while True:
+            narrow = looked_s != looked_widely_s  # then a wide look follows soon
+            until_s = looked_widely_s + WIDE_LOOKS_S if narrow else clock() + self._options.idle_poll_s
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._options.idle_poll_s):
+                async with asyncio.timeout_at(until_s):
                     await self._wake.wait()
             # One job is begun at once; those that come right after it are looked for together.
             await asyncio.sleep(max(0.0, looked_s + LOOKS_APART_S - clock()))
             looked_s = clock()
+            only_arrivals = self._only_arrivals and self._wake.is_set() and looked_s < looked_widely_s + WIDE_LOOKS_S
+            looked_widely_s = looked_widely_s if only_arrivals else looked_s
+            self._only_arrivals = True
             self._wake.clear()
             try:
-                await self._storage_retry.repeat(self._claim_jobs)
+                await self._storage_retry.repeat(self._claim_jobs if only_arrivals else self._look_widely)
             except Fenced:
                 self._leader.mark_lost()
                 return
 
-    async def _claim_jobs(self) -> None:
+    async def _look_widely(self) -> None:
+        """Look for everything that others write into the ledger, then claim jobs."""
         self._runners.dispatchers.apply_routes(await asyncio.to_thread(self._ledger.model_routes))
         for job in await asyncio.to_thread(self._job_store.cancel_requests):
             await (self._runners.jobs.get(job.id) or self._runners.admit(job)).report(CancelRequested())
         if self._feeder and not self._draining:
             self._counters.arrived(await asyncio.to_thread(self._feeder.create_jobs))
+        await self._claim_jobs()
+
+    async def _claim_jobs(self) -> None:
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
             claimed = await asyncio.to_thread(self._job_store.claim, room, self._runners.jobs)

@@ -1,6 +1,7 @@
 """`LiveJob`: what the Coordinator keeps in memory about a job that has not ended."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,12 +23,14 @@ class LiveJob:
 
     Everything here can be rebuilt from the ledger and the blob store. ``changed`` is set and replaced at
     every change, so that any number of watchers can wait for the next one. ``given_language`` is the job's
-    option, or the only language its model knows; ``stored`` is the job as the ledger last took it; ``outcomes`` is
+    option, or the only language its model knows; ``stored`` is the job as the ledger last took it, at
+    ``stored_at_s`` (monotonic); ``outcomes`` is
     what an earlier Coordinator left, nothing where the job is worked for the ``first_time``.
     """
 
     job: Job
     stored: Job
+    stored_at_s: float = field(default_factory=time.monotonic)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
