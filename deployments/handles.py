@@ -105,8 +105,10 @@ class CoordinatorHandle:
         report: BatchReport | None = None,
         *,
         max_items: int = 0,
+        wait_s: float = 0.0,
     ) -> Settled:
-        return await _answer(self._handle.complete.remote(pull_id, replica, outcomes, report, max_items=max_items))
+        answer = self._handle.complete.remote(pull_id, replica, outcomes, report, max_items=max_items, wait_s=wait_s)
+        return await _answer(answer)
 
 
 class TranscriberHandle:

@@ -147,10 +147,12 @@ class WorkSource(Protocol):
         report: BatchReport | None = None,
         *,
         max_items: int = 0,
+        wait_s: float = 0.0,
     ) -> Settled:
         """Report one outcome per claimed item, after their results are stored, and what the batch took.
 
-        The same pull claims up to ``max_items`` more with it: under load a batch costs one call instead of three.
+        The same pull claims up to ``max_items`` more with it, so that a batch costs one call instead of three; where
+        nothing waits, the answer comes with the next item, ``wait_s`` seconds later at most.
         """
 
 

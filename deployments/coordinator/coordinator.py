@@ -295,8 +295,12 @@ class Coordinator:
         report: BatchReport | None = None,
         *,
         max_items: int = 0,
+        wait_s: float = 0.0,
     ) -> Settled:
-        """Take in a batch's outcomes and what it took, and lease the pull its next batch; raises `Fenced`."""
+        """Take in a batch's outcomes and what it took, and lease the pull its next batch; raises `Fenced`.
+
+        Where none waits, the pull gets what comes within ``wait_s`` seconds.
+        """
         dispatcher = self._runners.dispatchers[replica.name]
         if report is not None:
             self._runners.record_report(replica.name, report)
@@ -305,6 +309,9 @@ class Coordinator:
         if not self._runners.backlog_s:
             self._runners.meter.stop()
         items = await self.claim(pull_id, replica, max_items) if max_items else ()
+        until_s = asyncio.get_running_loop().time() + wait_s
+        while max_items and not items and await dispatcher.park(pull_id, until_s):
+            items = await self.claim(pull_id, replica, max_items)
         return Settled(backlog_s=dispatcher.queue.backlog_s, items=items)
 
     # Loops

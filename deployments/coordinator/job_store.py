@@ -91,8 +91,8 @@ class JobStore:
     async def save_progress(self, jobs: Collection[LiveJob]) -> None:
         """Write how far jobs are in one transaction, and states that are written with it.
 
-        One that is just changing state is left out, and one that was written in the last `MIN_AGE_S` seconds: many short jobs
-        end before.
+        One that is just changing state is left out, and one that was written in the last `MIN_AGE_S` seconds: many
+        short jobs end before.
         """
         stale = [live for live in jobs if self._is_stale(live)]
         for live in stale:

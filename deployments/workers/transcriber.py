@@ -40,6 +40,8 @@ log = structlog.get_logger()
 _READERS = 8
 PULL_S = 10.0
 """A pull claims no other batch after so many seconds."""
+WAIT_S = 2.0
+"""A pull without work stays so long: opening another one takes several messages of Serve's."""
 
 
 @dataclass
@@ -116,6 +118,7 @@ class Transcriber:
         self._clock = clock
         self.decode_slots = DecodeSlots(decode_slots, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
+        self.n_parked = 0  # pulls that wait for work, about
         self._n_pulls = 0
         self._slot = ExclusiveSlot()
         # As many threads as slots: a call that was given up still occupies its slot until it returns.
@@ -153,14 +156,21 @@ class Transcriber:
             outcomes, report = await self._transcribed(items, max_rows)
             n_rows += len(items)
             max_rows = self._batch_size.size
-            more = max_rows if self._clock() < until_s and not self._device_fault else 0
-            settled = await self._source.complete(pull_id, self._info, outcomes, report, max_items=more)
+            left_s = until_s - self._clock()
+            more = max_rows if left_s > 0 and not self._device_fault else 0
+            # No more pulls are parked than slots are free, so that what comes goes to a replica that is idle.
+            wait_s = min(WAIT_S, left_s) if more and self._n_pulls <= self.decode_slots.n_slots else 0.0
+            self.n_parked += wait_s > 0
+            try:
+                settled = await self._source.complete(
+                    pull_id, self._info, outcomes, report, max_items=more, wait_s=wait_s
+                )
+            finally:
+                self.n_parked -= wait_s > 0
             self.backlog_s, items = settled.backlog_s, settled.items
         return n_rows
 
-    async def _transcribed(
-        self, items: Sequence[WorkItem], max_rows: int
-    ) -> tuple[tuple[Outcome, ...], BatchReport]:
+    async def _transcribed(self, items: Sequence[WorkItem], max_rows: int) -> tuple[tuple[Outcome, ...], BatchReport]:
         """Transcribe a claimed batch and store its results; return its outcomes and what it took."""
         log.debug(
             "batch",

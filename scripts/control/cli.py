@@ -29,6 +29,8 @@ _HERE = Path(__file__).resolve().parent
 _WARM_UP_JOBS = 8
 _TALLIES_S = 1.2
 """After this every replica has written its last counts."""
+_IDLE_S = 4.0
+"""So long it is measured what the cluster takes when it has nothing to do."""
 
 
 def main() -> None:
@@ -91,7 +93,8 @@ def run(
         client = Client(url=own.url)
         send = client.upload if way == "upload" else client.submit_batch
         asyncio.run(send(paths[:_WARM_UP_JOBS]))
-        time.sleep(_TALLIES_S)
+        with Meter() as idle:
+            time.sleep(_IDLE_S)
         before = Tallies.read(own.home / "tallies")
         with Meter() as work:
             asyncio.run(send(paths))
@@ -107,6 +110,7 @@ def run(
             number=number,
             jobs=jobs,
             work=work.usage,
+            idle=idle.usage,
             read=read.usage,
             tallies=tallies,
         )

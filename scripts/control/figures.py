@@ -12,6 +12,7 @@ from typing import Any, Self
 from scripts.throughput.meter import Usage
 
 _LEAST_MS = 0.05
+_PARTS = ("Coordinator", "Segmenter", "Ingestion", "MinutesWriter", "Transcriber-instant")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Figures:
     """One run of one checkout. ``work_ms`` and ``read_ms`` are processor time per job by part.
 
     ``work`` is from the first submission to the last job's end, ``read`` a look at each job and its transcript.
+    ``idle_ms`` is processor time per second while nothing is to do, which the work contains.
     ``calls`` are ledger transactions and store calls per job by part; ``latency_ms`` p50 and p95 by call.
     """
 
@@ -65,6 +67,7 @@ class Figures:
     peak_pss_mb: float
     work_ms: dict[str, float] = field(default_factory=dict)
     read_ms: dict[str, float] = field(default_factory=dict)
+    idle_ms: dict[str, float] = field(default_factory=dict)
     calls: dict[str, dict[str, float]] = field(default_factory=dict)
     latency_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -75,6 +78,7 @@ class Figures:
         jobs: Sequence[Mapping[str, Any]],
         work: Usage,
         read: Usage,
+        idle: Usage,
         tallies: Tallies,
         **named: Any,
     ) -> Self:
@@ -92,6 +96,7 @@ class Figures:
             peak_pss_mb=work.peak_pss_bytes / 1e6,
             work_ms=_per_job(work.parts_s, n_jobs),
             read_ms=_per_job(read.parts_s, n_jobs),
+            idle_ms={part: 1000 * spent_s / idle.wall_s for part, spent_s in idle.parts_s.items()},
             calls={
                 part: {name: n / n_jobs for name, n in sorted(counts.items())}
                 for part, counts in tallies.counts.items()
@@ -121,6 +126,8 @@ class Figures:
         }
         found |= {f"{part}, ms a job": ms for part, ms in sorted(self.work_ms.items(), key=lambda item: -item[1])}
         found["all, ms a job"] = sum(self.work_ms.values())
+        found |= {f"{part} idle, ms a second": ms for part, ms in self.idle_ms.items() if part in _PARTS}
+        found["all idle, ms a second"] = sum(self.idle_ms.values())
         found["Coordinator, ms a chunk"] = self.work_ms.get("Coordinator", 0.0) * per_chunk
         found["all, ms a second of audio"] = sum(self.work_ms.values()) * self.n_jobs / self.audio_s
         found |= {

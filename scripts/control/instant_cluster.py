@@ -137,8 +137,8 @@ class TimedSource:
         return items
 
     async def complete(self, *args: Any, **options: Any) -> Any:
-        """Report a batch; the answer may bring the next one."""
-        with self._tally.timing("complete"):
+        """Report a batch; the answer may bring the next one, which may be waited for."""
+        with self._tally.timing("complete and wait" if options.get("wait_s") else "complete"):
             settled = await self._source.complete(*args, **options)
         self._tally.counts["rows"] += sum(item.task == "transcribe" for item in getattr(settled, "items", ()))
         return settled

@@ -35,7 +35,7 @@ class Client:
                 answer.raise_for_status()
 
             await asyncio.gather(*map(submit, paths))
-            while await self._n_live(http):
+            while await self._n_live(http):  # noqa: ASYNC110 - another process ends them
                 await asyncio.sleep(_POLL_S)
 
     async def submit_batch(self, paths: Sequence[Path]) -> None:

@@ -57,6 +57,30 @@ async def test_a_batch_costs_one_call_while_others_wait() -> None:
     assert cluster.calls["claim"] == cluster.calls["work"] < n_batches / 2
 
 
+async def test_a_free_slot_waits_for_the_next_job() -> None:
+    """A job that comes soon after another one is decoded by its pull: Serve is not asked for a replica again."""
+    cluster = CountingCluster()
+    await cluster.coordinator.start()
+    await cluster.ended(cluster.submit("j1", range(1, 21)))
+    before = cluster.calls.copy()
+    (job,) = await cluster.ended(cluster.submit("j2", range(1, 21)))
+    n_claims = cluster.calls["claim"] - before["claim"]
+    await cluster.coordinator.stop()
+    assert cluster.words(job) == list(range(1, 21))
+    assert (cluster.calls["work"], n_claims) == (before["work"], 0)
+
+
+async def test_a_pull_that_waited_in_vain_ends() -> None:
+    """An idle replica has no open call."""
+    cluster = CountingCluster()
+    await cluster.coordinator.start()
+    await cluster.ended(cluster.submit("j", range(1, 21)))
+    (replica,) = cluster.replicas
+    await until(lambda: replica.n_parked == 1)
+    await until(lambda: replica.n_parked == 0)
+    await cluster.coordinator.stop()
+
+
 class Endless:
     """A Coordinator that always has another batch; notes how large a batch each report asks for."""
 
@@ -76,6 +100,7 @@ class Endless:
         report: BatchReport | None = None,
         *,
         max_items: int = 0,
+        wait_s: float = 0.0,
     ) -> Settled:
         self.asked.append(max_items)
         self._clock.advance(PULL_S / 4)
