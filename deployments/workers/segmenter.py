@@ -33,6 +33,8 @@ from pipelines.storage.protocol import BlobStore
 
 log = structlog.get_logger()
 
+SWEEPS_APART_S = 60.0  # looking for what killed processes left reads the whole folder of temporary files
+
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions:
@@ -65,6 +67,7 @@ class Segmenter:
         self._store = MeasuredStore(store)
         self._decode = decode
         self._options = options
+        self._swept_s = float("-inf")  # monotonic
 
     def limit(
         self, *, max_duration_s: float, max_channels: int, tenants: Mapping[str, DecodeLimits], sources: SourceLimits
@@ -81,7 +84,9 @@ class Segmenter:
         and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
         """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        await asyncio.to_thread(sweep_scratch)
+        if time.monotonic() >= self._swept_s + SWEEPS_APART_S:
+            self._swept_s = time.monotonic()
+            await asyncio.to_thread(sweep_scratch)
         if request.source_url:
             yield await self._fetch(request, keys)
         stored = await asyncio.to_thread(self._stored, keys)
