@@ -126,6 +126,12 @@ class Figures:
         }
         found |= {f"{part}, ms a job": ms for part, ms in sorted(self.work_ms.items(), key=lambda item: -item[1])}
         found["all, ms a job"] = sum(self.work_ms.values())
+        idle_s = self.wall_s / self.n_jobs
+        found |= {
+            f"{part} less idle, ms a job": self.work_ms.get(part, 0.0) - self.idle_ms.get(part, 0.0) * idle_s
+            for part in _PARTS
+        }
+        found["all less idle, ms a job"] = sum(self.work_ms.values()) - sum(self.idle_ms.values()) * idle_s
         found |= {f"{part} idle, ms a second": ms for part, ms in self.idle_ms.items() if part in _PARTS}
         found["all idle, ms a second"] = sum(self.idle_ms.values())
         found["Coordinator, ms a chunk"] = self.work_ms.get("Coordinator", 0.0) * per_chunk
