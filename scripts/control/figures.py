@@ -142,6 +142,8 @@ class Figures:
         for part, counts in self.calls.items():
             for kind in ("ledger writing", "ledger reading"):
                 found[f"{part}, {kind} a job"] = counts.get(kind, 0.0)
+            found[f"{part}, calls of others a job"] = counts.get("ray calls", 0.0)
+            found[f"{part}, items streamed to it a job"] = counts.get("ray stream items", 0.0)
             found[f"{part}, store calls a job"] = sum(n for name, n in counts.items() if name.startswith("store"))
             if claims := counts.get("claims", 0.0) + counts.get("empty claims", 0.0):
                 found[f"{part}, claims a job"] = claims

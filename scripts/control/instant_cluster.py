@@ -91,6 +91,13 @@ class Tally:
         for name in STORE_OPERATIONS:
             _replace(LocalStore, name, self._counting(f"store {name}"))
 
+    def count_calls(self) -> None:
+        """Count the calls of other deployments by this process, and what comes in answer to those that stream."""
+        from ray.serve import handle  # once Ray's environment is prepared
+
+        _replace(handle.DeploymentHandle, "remote", self._counting("ray calls"))
+        _replace(handle.DeploymentResponseGenerator, "__anext__", self._counting("ray stream items"))
+
     @contextlib.contextmanager
     def timing(self, name: str) -> Iterator[None]:
         """Take the time of the block."""

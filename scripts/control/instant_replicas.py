@@ -16,11 +16,19 @@ from deployments.workers.transcriber import Transcriber
 from pipelines.storage.open import open_store
 
 
+def counted(settings: Settings, part: str) -> Tally:
+    """Count what this process does from now on."""
+    tally = Tally(settings.home, part)
+    tally.count_storage()
+    tally.count_calls()
+    return tally
+
+
 class CoordinatorReplica(coordinator.CoordinatorReplica):
     """Counts."""
 
     def __init__(self, settings: Settings, *others: Any) -> None:
-        Tally(settings.home, "Coordinator").count_storage()
+        counted(settings, "Coordinator")
         super().__init__(settings, *others)
 
 
@@ -28,7 +36,7 @@ class SegmenterReplica(segmenter.SegmenterReplica):
     """Counts."""
 
     def __init__(self, settings: Settings, *others: Any) -> None:
-        Tally(settings.home, "Segmenter").count_storage()
+        counted(settings, "Segmenter")
         super().__init__(settings, *others)
 
 
@@ -36,7 +44,7 @@ class MinutesWriterReplica(minutes_writer.MinutesWriterReplica):
     """Counts."""
 
     def __init__(self, settings: Settings) -> None:
-        Tally(settings.home, "MinutesWriter").count_storage()
+        counted(settings, "MinutesWriter")
         super().__init__(settings)
 
 
@@ -44,7 +52,7 @@ class IngestionReplica(ingestion.IngestionReplica):
     """Counts."""
 
     def __init__(self, settings: Settings, *others: Any) -> None:
-        Tally(settings.home, "Ingestion").count_storage()
+        counted(settings, "Ingestion")
         super().__init__(settings, *others)
 
 
@@ -53,8 +61,7 @@ class TranscriberReplica(transcriber.TranscriberReplica):
 
     def __init__(self, settings: Settings, model: ModelSettings, share: EngineShare) -> None:
         begin_process(settings)
-        tally = Tally(settings.home, "Transcriber")
-        tally.count_storage()
+        tally = counted(settings, "Transcriber")
         Transcriber.__init__(
             self,
             name=model.name,
