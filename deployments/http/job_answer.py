@@ -17,8 +17,7 @@ DocumentedKey = Annotated[str | None, Header(alias="Idempotency-Key")]  # `idemp
 
 async def job_answer(jobs: TenantJobs, job: Job, created: bool) -> JSONResponse:
     """Show a job that this request made, or that an earlier one brought."""
-    # The Coordinator has no estimate for a job that it has not begun: to ask it would cost a call for each upload.
-    shown = jobs.show_new(job) if created else (await jobs.show(job))[0]
+    (shown,) = await jobs.show(job)
     headers = {"location": f"{jobs.public_url}{job_path(job.id)}"}
     if not created:
         headers["idempotent-replayed"] = "true"

@@ -111,10 +111,6 @@ class TenantJobs:
         eta_s = await self.coordinator_client.eta(tuple(job.id for job in jobs if not job.state.final))
         return [JobBody.from_domain(job, eta_s.get(job.id), self.public_url) for job in jobs]
 
-    def show_new(self, job: Job) -> JobBody:
-        """Turn a job into its wire form that has just been made: there is no estimate before it is begun."""
-        return JobBody.from_domain(job, None, self.public_url)
-
     async def page(self, query: JobQuery) -> Page:
         """List jobs, newest first; raises `InvalidRequest` for a cursor that is none."""
         wanted = query.to_domain()
