@@ -33,10 +33,10 @@ class InstantEngine:
     info = ModelInfo(name="instant", sha256="0" * 64, compute_type="none", device="cpu")
 
     def warm_up(self) -> None:
-        """There is nothing to warm up."""
+        """Do nothing."""
 
     def resize(self, batch_size: int) -> None:
-        """Whatever it is given is one batch."""
+        """Do nothing: whatever comes is one batch."""
 
     def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         """Return one segment per row."""

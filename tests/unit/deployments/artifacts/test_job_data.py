@@ -62,7 +62,7 @@ class NotingStore(MemoryStore):
         self.asked.append(f"get {key}")
         return super().get(key)
 
-    def list(self, prefix: str):  # type: ignore[no-untyped-def]  # as in the store
+    def list(self, prefix: str):
         self.asked.append(f"list {prefix}")
         return super().list(prefix)
 
