@@ -17,6 +17,7 @@ from deployments.ports import (
     MinutesRequest,
     Outcome,
     SegmentRequest,
+    Settled,
     StoryEntry,
     WrittenResults,
 )
@@ -97,9 +98,17 @@ class CoordinatorHandle:
         return await _answer(self._handle.claim.remote(pull_id, replica, max_items))
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
-    ) -> float:
-        return await _answer(self._handle.complete.remote(pull_id, replica, outcomes, report))
+        self,
+        pull_id: str,
+        replica: ModelInfo,
+        outcomes: tuple[Outcome, ...],
+        report: BatchReport | None = None,
+        *,
+        max_items: int = 0,
+        wait_s: float = 0.0,
+    ) -> Settled:
+        answer = self._handle.complete.remote(pull_id, replica, outcomes, report, max_items=max_items, wait_s=wait_s)
+        return await _answer(answer)
 
 
 class TranscriberHandle:
@@ -113,7 +122,7 @@ class TranscriberHandle:
 
 
 BEGUN = "begun"
-"""What a Segmenter's stream begins with, once the recording's turn has come there."""
+"""What a Segmenter's stream begins with, once the recording's turn has come there; tuples of answers follow."""
 
 
 class SegmenterHandle:
@@ -139,12 +148,13 @@ class SegmenterHandle:
             try:
                 stream = cast(DeploymentResponseGenerator[Any], self._handle.segment.remote(request))
                 async for found in stream:
-                    if isinstance(found, InputError):
-                        raise found
                     if found == BEGUN:
                         begun = True
-                    else:
-                        yield found
+                        continue
+                    for each in found:
+                        if isinstance(each, InputError):
+                            raise each
+                        yield each
                 return
             except RayTaskError as error:
                 raise _as_raised(error) from None

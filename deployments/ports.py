@@ -122,6 +122,17 @@ class Outcome:
     languages: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """The answer to a batch's report: the audio seconds that wait for the replica's model, and the pull's next batch.
+
+    ``items`` is empty where none was asked for, or none waits: then the pull has come to its end.
+    """
+
+    backlog_s: float
+    items: tuple[WorkItem, ...] = ()
+
+
 class WorkSource(Protocol):
     """The Coordinator as a Transcriber calls it."""
 
@@ -129,11 +140,19 @@ class WorkSource(Protocol):
         """Take the next batch for the replica's model, leased to the pull; empty when nothing waits."""
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
-    ) -> float:
+        self,
+        pull_id: str,
+        replica: ModelInfo,
+        outcomes: tuple[Outcome, ...],
+        report: BatchReport | None = None,
+        *,
+        max_items: int = 0,
+        wait_s: float = 0.0,
+    ) -> Settled:
         """Report one outcome per claimed item, after their results are stored, and what the batch took.
 
-        Returns the audio seconds that still wait for the replica's model.
+        The same pull claims up to ``max_items`` more with it, so that a batch costs one call instead of three; where
+        nothing waits, the answer comes with the next item, ``wait_s`` seconds later at most.
         """
 
 

@@ -12,8 +12,10 @@ from pipelines.scheduling.replica_count import replicas_wanted
 if TYPE_CHECKING:
     from ray.serve.config import AutoscalingContext
 
-BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S = "busy", "speed", "batch_audio_s", "backlog_s"
-"""Statistics that a replica reports: utilization, speed and batch of its `DecodeSlots`, and the backlog it last saw."""
+BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S, PARKED = "busy", "speed", "batch_audio_s", "backlog_s", "parked"
+"""Statistics that a replica reports: utilization, speed and batch of its `DecodeSlots`, the backlog it last saw, and
+the calls that wait for work instead of work for them.
+"""
 
 
 class BacklogPolicy:
@@ -34,7 +36,7 @@ class BacklogPolicy:
         busy = sum(told.get(BUSY, []))
         # A replica learns of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
         # tell at least a part of it: all of it while batches are long and calls are few.
-        calls_waiting = max(0.0, context.total_num_requests - busy * self._decode_slots)
+        calls_waiting = max(0.0, context.total_num_requests - sum(told.get(PARKED, [])) - busy * self._decode_slots)
         by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)
         wanted = replicas_wanted(
             busy=busy,

@@ -1,7 +1,8 @@
 """The Segmenter as a deployment."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from cluster.serve.deployment_versions import LimitTuning
@@ -10,10 +11,14 @@ from cluster.settings.settings import Settings
 from cluster.wiring.limits import decode_limits, source_limits
 from deployments.handles import BEGUN
 from deployments.ports import SegmentRequest
+from deployments.workers.bundles import bundled
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.sandbox import IsolatedDecoder
 from pipelines.errors import InputError, OptionError, SourceUnreachable
 from pipelines.storage.open import open_store
+
+# A span waits so long for what comes after it.
+LINGER_S = 0.1
 
 
 class SegmenterReplica(Segmenter):
@@ -51,15 +56,22 @@ class SegmenterReplica(Segmenter):
         except (InputError, SourceUnreachable, OptionError) as error:
             return error
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
-        """Yield `BEGUN`, then as `Segmenter.segment` does; the error of a bad recording is yielded, not raised.
+    async def segment(self, request: SegmentRequest) -> AsyncGenerator[Any]:
+        """Yield `BEGUN`, then tuples of what `Segmenter.segment` yields, the error of a bad recording among them.
 
-        A bad recording is an answer: Serve logs what is raised as a fault of ours.
+        A bad recording is an answer: Serve logs what is raised as a fault of ours. Each yield costs a message of Ray's,
+        so all of a short recording goes in one.
         """
         async with self._room:
             yield BEGUN
-            try:
-                async for found in super().segment(request):
+            async with contextlib.aclosing(bundled(self._answers(request), LINGER_S)) as bundles:
+                async for bundle in bundles:
+                    yield bundle
+
+    async def _answers(self, request: SegmentRequest) -> AsyncGenerator[Any]:
+        try:
+            async with contextlib.aclosing(super().segment(request)) as stream:
+                async for found in stream:
                     yield found
-            except InputError as error:
-                yield error
+        except InputError as error:
+            yield error

@@ -48,4 +48,5 @@ class TranscriberReplica(Transcriber):
             autoscaling_policy.SPEED: self.decode_slots.speed,
             autoscaling_policy.BATCH_AUDIO_S: self.decode_slots.batch_audio_s,
             autoscaling_policy.BACKLOG_S: self.backlog_s,
+            autoscaling_policy.PARKED: self.n_parked,
         }

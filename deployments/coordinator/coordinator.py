@@ -30,6 +30,7 @@ from deployments.ports import (
     ModelStatus,
     Outcome,
     SegmenterPort,
+    Settled,
     StoryEntry,
     TranscriberPort,
     WrittenResults,
@@ -50,6 +51,8 @@ from pipelines.storage.protocol import BlobStore
 
 JOBS_AHEAD = 2  # of each batch, for every live job: enough that no slot stays empty
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
+LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, however many jobs it finds
+WIDE_LOOKS_S = 0.25  # cancellations, batches and routes are looked for at least so often while jobs arrive
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -116,6 +119,7 @@ class Coordinator:
         self._loops: list[asyncio.Task[None]] = []
         self._draining = self._refusing = False
         self._more_queued = True  # as far as the last look into the ledger tells
+        self._only_arrivals = False  # since the last look, nobody said that there is something else
 
     # Start and stop
 
@@ -184,8 +188,9 @@ class Coordinator:
     # What Ingestion asks
 
     async def wake(self, n_arrived: int = 0) -> None:
-        """Look into the ledger now; ``n_arrived`` jobs are new."""
+        """Look into the ledger now; ``n_arrived`` jobs are new. Without, there is something else to look for."""
         self._counters.arrived(n_arrived)
+        self._only_arrivals &= n_arrived > 0
         self._wake.set()
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
@@ -283,9 +288,19 @@ class Coordinator:
         return self._runners.dispatchers[replica.name].claim(pull_id, replica, max_items)
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
-    ) -> float:
-        """Take in a batch's outcomes and what it took; return the audio seconds that wait for the replica's model."""
+        self,
+        pull_id: str,
+        replica: ModelInfo,
+        outcomes: tuple[Outcome, ...],
+        report: BatchReport | None = None,
+        *,
+        max_items: int = 0,
+        wait_s: float = 0.0,
+    ) -> Settled:
+        """Take in a batch's outcomes and what it took, and lease the pull its next batch; raises `Fenced`.
+
+        Where none waits, the pull gets what comes within ``wait_s`` seconds.
+        """
         dispatcher = self._runners.dispatchers[replica.name]
         if report is not None:
             self._runners.record_report(replica.name, report)
@@ -293,28 +308,46 @@ class Coordinator:
             await self._runners.take_outcome(replica.name, pull_id, outcome)
         if not self._runners.backlog_s:
             self._runners.meter.stop()
-        return dispatcher.queue.backlog_s
+        items = await self.claim(pull_id, replica, max_items) if max_items else ()
+        until_s = asyncio.get_running_loop().time() + wait_s
+        while max_items and not items and await dispatcher.park(pull_id, until_s):
+            items = await self.claim(pull_id, replica, max_items)
+        return Settled(backlog_s=dispatcher.queue.backlog_s, items=items)
 
     # Loops
 
     async def _claim_loop(self) -> None:
+        clock = asyncio.get_running_loop().time
+        looked_s = looked_widely_s = float("-inf")
         while True:
+            narrow = looked_s != looked_widely_s  # then a wide look follows soon
+            until_s = looked_widely_s + WIDE_LOOKS_S if narrow else clock() + self._options.idle_poll_s
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._options.idle_poll_s):
+                async with asyncio.timeout_at(until_s):
                     await self._wake.wait()
+            # One job is begun at once; those that come right after it are looked for together.
+            await asyncio.sleep(max(0.0, looked_s + LOOKS_APART_S - clock()))
+            looked_s = clock()
+            only_arrivals = self._only_arrivals and self._wake.is_set() and looked_s < looked_widely_s + WIDE_LOOKS_S
+            looked_widely_s = looked_widely_s if only_arrivals else looked_s
+            self._only_arrivals = True
             self._wake.clear()
             try:
-                await self._storage_retry.repeat(self._claim_jobs)
+                await self._storage_retry.repeat(self._claim_jobs if only_arrivals else self._look_widely)
             except Fenced:
                 self._leader.mark_lost()
                 return
 
-    async def _claim_jobs(self) -> None:
+    async def _look_widely(self) -> None:
+        """Look for everything that others write into the ledger, then claim jobs."""
         self._runners.dispatchers.apply_routes(await asyncio.to_thread(self._ledger.model_routes))
         for job in await asyncio.to_thread(self._job_store.cancel_requests):
             await (self._runners.jobs.get(job.id) or self._runners.admit(job)).report(CancelRequested())
         if self._feeder and not self._draining:
             self._counters.arrived(await asyncio.to_thread(self._feeder.create_jobs))
+        await self._claim_jobs()
+
+    async def _claim_jobs(self) -> None:
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
             claimed = await asyncio.to_thread(self._job_store.claim, room, self._runners.jobs)

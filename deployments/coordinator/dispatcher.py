@@ -7,6 +7,7 @@ they come back. The last attempt of an item is made alone, so that one that kill
 """
 
 import asyncio
+import contextlib
 import math
 import time
 import uuid
@@ -114,6 +115,7 @@ class Dispatcher:
         self._pulls: dict[str, PullCall] = {}
         self._postponed: dict[ItemKey, WorkItem] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._arrived = asyncio.Event()  # set while something is queued
 
     @property
     def leased_s(self) -> float:
@@ -159,6 +161,21 @@ class Dispatcher:
         self._open_pulls()  # for what is left, where this batch is smaller than was reckoned
         return tuple(items)
 
+    async def park(self, pull_id: str, until_s: float) -> bool:
+        """Wait until something is queued; False where the pull is not open, or nothing came by ``until_s`` (loop time).
+
+        A parked pull has no batch whose time could run out; no other pull is opened for what it can take.
+        """
+        pull = self._pulls.get(pull_id)
+        if pull is None or pull.ended or pull.items:
+            return False
+        pull.limit.reschedule(None)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                await self._arrived.wait()
+                return True
+        return False
+
     def settle(self, pull_id: str, item: WorkItem) -> bool:
         """End an item's lease; False when the pull no longer holds it, so that its outcome must be ignored."""
         pull = self._pulls.get(pull_id)
@@ -198,6 +215,10 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open_pulls(self) -> None:
+        if len(self.queue):
+            self._arrived.set()
+        else:
+            self._arrived.clear()
         n_batches = max(math.ceil(len(self.queue) / self._batch_size), min(self._decode_slots, len(self.queue)))
         n_idle = sum(not pull.items for pull in self._pulls.values())
         n_wanted = min(self._max_pulls, n_batches) - n_idle

@@ -98,7 +98,7 @@ class JobRunner:
         await self.guard(lambda: self.handle(event, stimulus_id))
 
     async def handle(self, event: Event, stimulus_id: str = "") -> None:
-        """Apply an event, make a changed state durable, then run the commands.
+        """Apply an event, make a changed state durable unless it `is_written_later`, then run the commands.
 
         ``stimulus_id`` names the cause in the job's story; "" makes one up from the event.
         """
@@ -107,6 +107,9 @@ class JobRunner:
             after, commands = transition(live.job, event)
             if after.state is live.job.state:
                 live.job = after
+            elif is_written_later(after):
+                live.job = after
+                log.info("job", action=after.state, job_id=after.id, reason=after.reason)
             else:
                 stored = await self.services.storage_retry.repeat(lambda: self.services.job_store.write(live, after))
                 self._enter(after, stored)
@@ -219,6 +222,15 @@ class JobRunner:
             log.exception("step failed", action="step", job_id=self.job.id)
             return Failed(reason=Reason.INTERNAL, detail=f"{type(error).__name__}: {error}")
         return None
+
+
+def is_written_later(job: Job) -> bool:
+    """Return whether a job's new state is written with its progress, if it lasts so long: that of one without minutes.
+
+    Its documents are rendered in a moment. A Coordinator that is killed meanwhile stitches the same results again.
+    Where minutes are wanted, what may cost money begins from a state that the ledger has.
+    """
+    return job.state is JobState.SUMMARIZING and job.options.minutes == "none"
 
 
 _SHOWN = ("index", "failed", "reason", "audio_s", "n_chunks", "origin", "model", "canary_model")

@@ -86,7 +86,8 @@ class JobRunners:
         """Add a live job."""
         known = self._services.options.profile_of(job.options.model).languages or ()
         given = job.options.language or (known[0] if len(known) == 1 else None)
-        live = LiveJob(job=job, stored=job, given_language=given)
+        begun = job.state is not JobState.QUEUED
+        live = LiveJob(job=job, stored=job, given_language=given, first_time=not begun)
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
         return run
 

@@ -70,6 +70,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
                 if await _take_earlier(run):
                     return
             else:
+                live.summary = found
                 _queue(run, live.close_detectors())
                 await run.handle(Segmented(n_chunks=found.n_chunks))
 
@@ -123,6 +124,8 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         services.dispatchers[model].replica,
         live.votes,
         live.transcriptions,
+        cut=live.cut,
+        first_time=live.first_time,
     )
     # A transcript is no other job's while a canary model decodes some of its chunks.
     content_key = "" if services.dispatchers.route_of(model) else services.reuse.key_of(live.job)

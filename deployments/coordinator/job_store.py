@@ -17,6 +17,8 @@ from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.state_machine import transition
 from pipelines.ledger.protocol import JobUpdate, Ledger
 
+MIN_AGE_S = 0.5
+
 
 class JobStore:
     """Reads and writes jobs for the holder of the lease; what is not async blocks. All may raise `Fenced`."""
@@ -69,7 +71,7 @@ class JobStore:
         except VersionConflict:
             # Only the holder of the lease writes versions: it was progress of ours whose answer was lost.
             held = await asyncio.to_thread(self._ledger.get, after.tenant, after.id)
-            if held.state is not live.stored.state:
+            if held.state not in (live.stored.state, live.job.state):
                 raise
             return await self._commits.write(self._update(held, after))
 
@@ -83,16 +85,16 @@ class JobStore:
     @staticmethod
     def accept(live: LiveJob, after: Job, stored: Job) -> None:
         """Take over version and time that the ledger gave; what it does not store stays as it is in memory."""
-        live.stored = stored
+        live.stored, live.stored_at_s = stored, time.monotonic()
         live.job = replace(after, version=stored.version, updated_at_s=stored.updated_at_s)
 
     async def save_progress(self, jobs: Collection[LiveJob]) -> None:
-        """Write the progress of jobs in one transaction; one that is just changing state is left out."""
-        stale = [
-            live
-            for live in jobs
-            if live.job.progress != live.stored.progress and not live.job.state.final and not live.lock.locked()
-        ]
+        """Write how far jobs are in one transaction, and states that are written with it.
+
+        One that is just changing state is left out, and one that was written in the last `MIN_AGE_S` seconds: many
+        short jobs end before.
+        """
+        stale = [live for live in jobs if self._is_stale(live)]
         for live in stale:
             await live.lock.acquire()
         try:
@@ -109,6 +111,13 @@ class JobStore:
             for live in stale:
                 live.lock.release()
                 live.announce()
+
+    @staticmethod
+    def _is_stale(live: LiveJob) -> bool:
+        job, stored = live.job, live.stored
+        if job.state.final or live.lock.locked() or time.monotonic() < live.stored_at_s + MIN_AGE_S:
+            return False
+        return job.progress != stored.progress or job.state is not stored.state
 
     async def record(self, job: Job, name: str, detail: str) -> None:
         """Enter something in a job's history; that alone is no reason to stop."""

@@ -1,11 +1,12 @@
 """`LiveJob`: what the Coordinator keeps in memory about a job that has not ended."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployments.artifacts.job_data import Outcomes
-from pipelines.core import SAMPLE_RATE, Chunk, LanguageVote, Span
+from deployments.artifacts.job_data import Cut, Outcomes
+from pipelines.core import SAMPLE_RATE, Chunk, LanguageVote, SourceSummary, Span
 from pipelines.jobs.events import SpanStored
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
@@ -22,12 +23,14 @@ class LiveJob:
 
     Everything here can be rebuilt from the ledger and the blob store. ``changed`` is set and replaced at
     every change, so that any number of watchers can wait for the next one. ``given_language`` is the job's
-    option, or the only language its model knows; ``stored`` is the job as the ledger last took it; ``outcomes`` is
-    what an earlier Coordinator left.
+    option, or the only language its model knows; ``stored`` is the job as the ledger last took it, at
+    ``stored_at_s`` (monotonic); ``outcomes`` is
+    what an earlier Coordinator left, nothing where the job is worked for the ``first_time``.
     """
 
     job: Job
     stored: Job
+    stored_at_s: float = field(default_factory=time.monotonic)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -36,6 +39,9 @@ class LiveJob:
     detectors: dict[int, LanguageDetector] = field(default_factory=dict)
     outcomes: Outcomes = field(default=Outcomes())
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
+    spans: list[Span] = field(default_factory=list)
+    summary: SourceSummary | None = None  # once all spans are there
+    first_time: bool = False
 
     @property
     def keys(self) -> JobKeys:
@@ -55,6 +61,11 @@ class LiveJob:
         """Wake everybody who waits for a change of this job."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+    @property
+    def cut(self) -> Cut | None:
+        """How the Segmenter has cut the recording; None before its end, and for a replay, which is not cut."""
+        return Cut(summary=self.summary, spans=tuple(self.spans)) if self.summary else None
 
     def language_of(self, channel: int) -> str | None:
         """Return the language given for the job, or voted for the channel; None while it is not known."""
@@ -95,6 +106,7 @@ class LiveJob:
 
         A replay decodes only what it was asked to; the rest has one in its origin.
         """
+        self.spans.append(span)
         items = {chunk.index: self.transcription(chunk) for chunk in span.chunks}
         done = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.done}
         failed = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.failed} - done

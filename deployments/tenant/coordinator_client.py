@@ -18,6 +18,7 @@ ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being 
 SCRAPE_TIMEOUT_S = 8.0  # less than Prometheus waits, more than the Coordinator waits for unavailable storage
 RETRY_S = 5.0  # after a call failed, do not try again before
 REFUSING_FRESH_S = 1.0
+WAKES_APART_S = 0.1
 POLL_S = 1.0  # between looks into the ledger while the Coordinator does not answer
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class CoordinatorClient:
         self._silent_until_s = float("-inf")  # on the loop's clock
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
+        self._woken_s = float("-inf")  # on the loop's clock
         self._n_untold = 0  # jobs that arrived since the last wake-up of the Coordinator
         self._refusing = False
         self._refusing_until_s = float("-inf")  # on the loop's clock
@@ -53,6 +55,9 @@ class CoordinatorClient:
     async def _wake(self) -> None:
         self._wake_again = True
         while self._wake_again:
+            # One job is told at once; those that come right after it are told together.
+            await asyncio.sleep(max(0.0, self._woken_s + WAKES_APART_S - _now_s()))
+            self._woken_s = _now_s()
             self._wake_again = False
             n_arrived, self._n_untold = self._n_untold, 0
             if await self._ask(self._told(n_arrived), ANSWER_TIMEOUT_S) is None:

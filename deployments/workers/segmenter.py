@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +32,8 @@ from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
 
 log = structlog.get_logger()
+
+SWEEPS_APART_S = 60.0  # looking for what killed processes left reads the whole folder of temporary files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,7 @@ class Segmenter:
         self._store = MeasuredStore(store)
         self._decode = decode
         self._options = options
+        self._swept_s = float("-inf")  # monotonic
 
     def limit(
         self, *, max_duration_s: float, max_channels: int, tenants: Mapping[str, DecodeLimits], sources: SourceLimits
@@ -74,14 +77,16 @@ class Segmenter:
             self._options, max_duration_s=max_duration_s, max_channels=max_channels, tenants=tenants, sources=sources
         )
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
+    async def segment(self, request: SegmentRequest) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
         """Yield a source that had to be fetched, each span once it is stored, then the summary, at last what it took.
 
         A repeated call yields the same: from the store where an earlier one came to its end, else by cutting anew
         and storing only what is not there yet. Raises `InputError`, `StoreUnavailable` and `TimedOut`.
         """
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        await asyncio.to_thread(sweep_scratch)
+        if time.monotonic() >= self._swept_s + SWEEPS_APART_S:
+            self._swept_s = time.monotonic()
+            await asyncio.to_thread(sweep_scratch)
         if request.source_url:
             yield await self._fetch(request, keys)
         stored = await asyncio.to_thread(self._stored, keys)

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 _READERS = 8
+PULL_S = 10.0
+"""A pull claims no other batch after so many seconds."""
+WAIT_S = 2.0
+"""A pull without work stays so long: opening another one takes several messages of Serve's."""
 
 T = TypeVar("T")
 
@@ -116,6 +120,7 @@ class Transcriber:
         self._clock = clock
         self.decode_slots = DecodeSlots(decode_slots, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
+        self.n_parked = 0  # pulls that wait for work, about
         self._n_pulls = 0
         self._slot = ExclusiveSlot()
         # As many threads as slots: a call that was given up still occupies its slot until it returns.
@@ -130,9 +135,11 @@ class Transcriber:
         self._batch_size = AdaptiveBatchSize(max_rows, most_rows)
 
     async def work(self, pull_id: str) -> int:
-        """Claim one batch, transcribe it, store each result, report; return the number of rows.
+        """Claim a batch, transcribe it, store each result, report; return the number of rows.
 
-        Raises `DeviceLost`, and then the batch is another replica's.
+        While others wait, the report brings the next one, for `PULL_S` seconds: Serve, which counts calls and waits
+        for their ends before it stops a replica, sees a call end every so often. Raises `DeviceLost`, and then the
+        batch is another replica's.
         """
         self._check_device()
         self._n_pulls += 1
@@ -144,10 +151,29 @@ class Transcriber:
                 self.backlog_s = 0.0  # what waited is others' work, or done
 
     async def _work(self, pull_id: str) -> int:
+        n_rows, until_s = 0, self._clock() + PULL_S
         max_rows = self._batch_size.size
         items = await self._source.claim(pull_id, self._info, max_rows)
-        if not items:
-            return 0
+        while items:
+            outcomes, report = await self._transcribed(items, max_rows)
+            n_rows += len(items)
+            max_rows = self._batch_size.size
+            left_s = until_s - self._clock()
+            more = max_rows if left_s > 0 and not self._device_fault else 0
+            # No more pulls are parked than slots are free, so that what comes goes to a replica that is idle.
+            wait_s = min(WAIT_S, left_s) if more and self._n_pulls <= self.decode_slots.n_slots else 0.0
+            self.n_parked += wait_s > 0
+            try:
+                settled = await self._source.complete(
+                    pull_id, self._info, outcomes, report, max_items=more, wait_s=wait_s
+                )
+            finally:
+                self.n_parked -= wait_s > 0
+            self.backlog_s, items = settled.backlog_s, settled.items
+        return n_rows
+
+    async def _transcribed(self, items: Sequence[WorkItem], max_rows: int) -> tuple[tuple[Outcome, ...], BatchReport]:
+        """Transcribe a claimed batch and store its results; return its outcomes and what it took."""
         log.debug(
             "batch",
             action="decode",
@@ -183,8 +209,7 @@ class Transcriber:
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
-        self.backlog_s = await self._source.complete(pull_id, self._info, tuple(outcomes), report)
-        return len(items)
+        return tuple(outcomes), report
 
     def close(self) -> None:
         """End the threads, after the batches and blobs that they work on. Blocks."""

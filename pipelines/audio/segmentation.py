@@ -41,7 +41,7 @@ class SegmentationOptions:
     """
 
     window_s: float = 30.0
-    first_span_s: float = 20.0
+    first_span_s: float = 40.0  # most calls of half a minute are one span: fewer blobs; cut in a few tens of ms
     span_s: float = 180.0
     max_span_s: float = 300.0
     min_fill: float = 0.75

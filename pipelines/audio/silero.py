@@ -105,7 +105,9 @@ class _Network(torch.nn.Module):
         n_frames = len(rows)
         mirrored = rows[:, -CONTEXT_SAMPLES - 1 : -1].flip(1)
         windows = torch.cat([rows, mirrored], dim=1).unfold(1, N_FFT, HOP_SAMPLES) * self.window
-        hidden = torch.fft.rfft(windows).abs()
+        spectrum = torch.fft.rfft(windows)
+        # Its `abs` guards against overflow, which cannot be here, number by number: it took a fifth of all the time.
+        hidden = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).sqrt_()
         for kernel, bias, stride in zip(self.wide, self.biases, (1, 2), strict=False):
             n_channels = hidden.shape[2]
             padded = pad(hidden, (0, 0, 1, 1)).reshape(n_frames, -1)

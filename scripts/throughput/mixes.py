@@ -14,7 +14,7 @@ from pipelines.audio.decode import decode_audio
 from pipelines.core import SAMPLE_RATE
 from scripts.speech.truth import load_truth
 
-Mix = Literal["calls", "meetings", "long", "single"]
+Mix = Literal["calls", "meetings", "long", "single", "calls-10", "calls-35", "meetings-10"]
 Pcm = npt.NDArray[np.int16]
 
 SHAPES: dict[Mix, tuple[int, float, float]] = {
@@ -23,6 +23,9 @@ SHAPES: dict[Mix, tuple[int, float, float]] = {
     "meetings": (20, 300.0, 900.0),
     "long": (1, 10_800.0, 10_800.0),
     "single": (20, 9.0, 9.0),  # one after another: what a recording waits for when nothing else is to do
+    "calls-10": (8, 8.0, 8.0),  # the last sentence ends later
+    "calls-35": (8, 33.0, 33.0),
+    "meetings-10": (2, 598.0, 598.0),
 }
 LANGUAGE = "en"
 _SOURCES = ("meeting-12min.mp3", "meeting-3min.flac")

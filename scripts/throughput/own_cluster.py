@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -20,10 +21,20 @@ class OwnCluster:
     ``start_s`` is what that took. Raises ``RuntimeError`` with the end of its log when it does not get ready.
     """
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(
+        self,
+        model: Path,
+        threads: int,
+        *,
+        program: str = "cluster.cli",
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Run ``program``, a module, in ``folder`` with ``environment`` beside this process's own and the usual."""
         self._home = tempfile.TemporaryDirectory(prefix="meetmemo-bench-")
+        self.home = Path(self._home.name)
         self.url = f"http://127.0.0.1:{_free_port()}"
-        environment = {
+        settings = {
             **os.environ,
             "MEETMEMO_HOME": self._home.name,
             "MEETMEMO_HTTP__PORT": self.url.rpartition(":")[2],
@@ -31,12 +42,13 @@ class OwnCluster:
             "MEETMEMO_RAY__NUM_CPUS": str(threads),
             "MEETMEMO_MINUTES__WRITER": "extractive",
             "MEETMEMO_REUSE": "false",
+            **(environment or {}),
         }
-        environment.pop("DEEPSEEK_API_KEY", None)
+        settings.pop("DEEPSEEK_API_KEY", None)
         started_s = time.monotonic()
         with Path(self._home.name, "up.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cluster.cli", "up"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-P", "-m", program, "up"], env=settings, stdout=log, stderr=log, cwd=folder
             )
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() - started_s > _READY_S:

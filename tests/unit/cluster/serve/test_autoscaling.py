@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.serve.autoscaling_policy import BACKLOG_S, BATCH_AUDIO_S, BUSY, SPEED, BacklogPolicy
+from cluster.serve.autoscaling_policy import BACKLOG_S, BATCH_AUDIO_S, BUSY, PARKED, SPEED, BacklogPolicy
+from deployments.ports import Settled
 from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.transcriber import Transcriber
 from pipelines.scheduling.replica_count import replicas_wanted
@@ -148,6 +149,13 @@ def test_open_calls_tell_what_replicas_have_not_heard() -> None:
     assert POLICY(context(6, told(1, 10, 0, batch_audio_s=1200)))[0] == pytest.approx(1 + 5 * 1200 / 600)
 
 
+def test_calls_that_wait_for_work_are_no_work() -> None:
+    """Of six open calls two are parked at replicas with nothing to do."""
+    idle = {**told(0, 10, 0, batch_audio_s=1200), PARKED: 1}
+    assert POLICY(context(6, idle, idle))[0] == pytest.approx(4 * 1200 / 600)
+    assert POLICY(context(2, idle, idle))[0] == 0
+
+
 def test_idle_replicas_may_go() -> None:
     assert POLICY(context(0, told(0, 100, 0, 1800), told(0.1, 100, 0, 1800)))[0] == pytest.approx(0.1)
 
@@ -158,12 +166,12 @@ async def test_a_transcriber_hears_what_waits() -> None:
     heard: list[float] = []
     complete = cluster.coordinator.complete
 
-    async def listen(*args: Any) -> float:
-        backlog_s = await complete(*args)
-        heard.append(backlog_s)
-        return backlog_s
+    async def listen(*args: Any, **options: Any) -> Settled:
+        settled = await complete(*args, **options)
+        heard.append(settled.backlog_s)
+        return settled
 
-    cluster.complete = listen  # type: ignore[assignment]  # takes what the Coordinator takes
+    cluster.complete = listen  # takes what the Coordinator takes
     cluster.engine.gate.clear()
     await cluster.coordinator.start()
     try:

@@ -7,7 +7,7 @@ only note their command.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,7 +16,7 @@ from deployments.coordinator.item_commands import CountLanguage, HandBack, Postp
 from deployments.coordinator.job_runner import JobRunner, Steps
 from deployments.coordinator.job_runners import JobRunners
 from deployments.coordinator.job_steps import STEPS
-from deployments.coordinator.job_store import JobStore
+from deployments.coordinator.job_store import MIN_AGE_S, JobStore
 from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.notifications.messages import JobNotifications
@@ -107,11 +107,18 @@ class Stage:
 
         return step
 
-    async def take_job(self) -> JobRunner:
+    async def take_job(self, minutes: Literal["auto", "none"] = "auto") -> JobRunner:
         await self.leader.acquire()
         source = BlobRef(key="t/j/source", n_bytes=1)
         self.ledger.create(
-            Job(id="j", tenant="t", options=JobOptions(model=MODEL), source=source, filename="a", created_at_s=1.0)
+            Job(
+                id="j",
+                tenant="t",
+                options=JobOptions(model=MODEL, minutes=minutes),
+                source=source,
+                filename="a",
+                created_at_s=1.0,
+            )
         )
         (job,) = self.job_store.claim(1, ())
         return self.runners.admit(job)
@@ -411,6 +418,49 @@ def test_a_fenced_coordinator_changes_nothing() -> None:
         << CancelRequested()
     ).play(JobState.TRANSCRIBING)
     assert story[-1].what == "Fenced: another Coordinator holds the lease"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "while_written", "n_writes"), [("auto", JobState.SUMMARIZING, 3), ("none", JobState.TRANSCRIBING, 2)]
+)
+def test_documents_without_minutes_cost_no_state(minutes: str, while_written: JobState, n_writes: int) -> None:
+    """What may cost money begins from a state that the ledger has; what is rendered in a moment needs none."""
+
+    async def run() -> None:
+        stage = Stage()
+        runner = await stage.take_job(minutes)
+        for event, _ in NORMAL_LIFE[:-1]:
+            await runner.report(event)
+        assert runner.job.state is JobState.SUMMARIZING
+        assert stage.ledger.get("t", "j").state is while_written
+        await runner.report(RESULTS)
+        job = stage.ledger.get("t", "j")
+        assert (job.state, job.version, job.results) == (JobState.SUCCEEDED, 1 + n_writes, RESULTS.names)
+        await stage.runners.close()
+        await stage.leader.release()
+
+    run_in_virtual_time(run())
+
+
+def test_a_state_that_lasts_is_written_with_progress() -> None:
+    """Documents that take long are shown, and a lost answer to that write does not cost the job its end."""
+
+    async def run() -> None:
+        stage = Stage()
+        runner = await stage.take_job("none")
+        for event, _ in NORMAL_LIFE[:-1]:
+            await runner.report(event)
+        runner.live.stored_at_s -= MIN_AGE_S
+        before = runner.live.stored
+        await stage.job_store.save_progress([runner.live])
+        assert stage.ledger.get("t", "j").state is JobState.SUMMARIZING
+        runner.live.stored = before  # as after an answer that was lost
+        await runner.report(RESULTS)
+        assert stage.ledger.get("t", "j").state is JobState.SUCCEEDED
+        await stage.runners.close()
+        await stage.leader.release()
+
+    run_in_virtual_time(run())
 
 
 def test_an_earlier_transcript_is_reused() -> None:

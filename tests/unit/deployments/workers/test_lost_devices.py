@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from deployments.ports import Outcome
+from deployments.ports import Outcome, Settled
 from deployments.telemetry.reports import BatchReport
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import encode
@@ -176,10 +176,17 @@ class Questions:
         return self._items
 
     async def complete(
-        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
-    ) -> float:
+        self,
+        pull_id: str,
+        replica: ModelInfo,
+        outcomes: tuple[Outcome, ...],
+        report: BatchReport | None = None,
+        *,
+        max_items: int = 0,
+        wait_s: float = 0.0,
+    ) -> Settled:
         self.outcomes = outcomes
-        return 0.0
+        return Settled(backlog_s=0.0)
 
 
 async def test_short_memory_fails_no_question_for_the_language(store: MemoryStore) -> None:

@@ -15,7 +15,7 @@ from deployments.ports import SegmentRequest
 from deployments.telemetry.reports import SegmentReport
 from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, Span
-from pipelines.errors import CorruptAudio, InputError, ReplicaLost
+from pipelines.errors import CorruptAudio, ReplicaLost
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 
@@ -33,7 +33,7 @@ SPAN = Span(index=0, channel=0, start=0, end=1, pcm=BlobRef(key="p", n_bytes=0))
 
 
 class Replicas:
-    """A handle whose n-th call yields the n-th script and raises the exceptions in it that are no answers."""
+    """A handle whose n-th call yields the n-th script and raises the exceptions in it; answers come in tuples."""
 
     def __init__(self, *scripts: Sequence[object]) -> None:
         self._scripts = iter(scripts)
@@ -46,7 +46,7 @@ class Replicas:
     async def remote(self, request: SegmentRequest) -> AsyncIterator[object]:
         self.n_calls += 1
         for found in next(self._scripts):
-            if isinstance(found, Exception) and not isinstance(found, InputError):
+            if isinstance(found, Exception):
                 raise found
             yield found
 
@@ -57,13 +57,13 @@ async def collect(called: Replicas) -> list[Any]:
 
 
 async def test_a_call_lost_before_its_turn_is_made_again() -> None:
-    called = Replicas(*[[RayActorError()]] * 20, [BEGUN, SPAN])
+    called = Replicas(*[[RayActorError()]] * 20, [BEGUN, (SPAN,)])
     assert await collect(called) == [SPAN]
     assert called.n_calls == 21
 
 
 async def test_a_call_lost_in_its_turn_is_an_attempt() -> None:
-    called = Replicas([BEGUN, RayActorError()], [BEGUN, SPAN])
+    called = Replicas([BEGUN, RayActorError()], [BEGUN, (SPAN,)])
     with pytest.raises(ReplicaLost):
         await collect(called)
     assert called.n_calls == 1
@@ -71,7 +71,7 @@ async def test_a_call_lost_in_its_turn_is_an_attempt() -> None:
 
 async def test_a_bad_recording_is_raised() -> None:
     with pytest.raises(CorruptAudio):
-        await collect(Replicas([BEGUN, CorruptAudio("torn")]))
+        await collect(Replicas([BEGUN, (SPAN, CorruptAudio("torn"))]))
 
 
 @pytest.fixture
@@ -107,7 +107,8 @@ async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:
     waiting = [asyncio.ensure_future(anext(stream)) for stream in streams[2:]]
     await turns()
     assert not any(turn.done() for turn in waiting)
-    assert isinstance([found async for found in ended][-1], SegmentReport)
+    answers = [found async for found in ended]
+    assert isinstance(answers[-1][-1], SegmentReport)
     assert await waiting[0] == BEGUN
     await turns()
     assert not waiting[1].done()

@@ -1,0 +1,162 @@
+"""`scripts/bench-control`: the whole cluster with an engine that answers at once, as a table and JSON."""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.control.figures import Figures, Tallies, table
+from scripts.control.load import Client
+from scripts.throughput.cli import SAMPLES, WORK
+from scripts.throughput.meter import Meter
+from scripts.throughput.mixes import make_mix
+from scripts.throughput.own_cluster import OwnCluster
+from scripts.throughput.processes import ROOT
+from scripts.throughput.report import run_record
+from tests.servers.postgres import PostgresServer, find_binaries
+
+SHAPES = {"10s": "calls-10", "35s": "calls-35", "10min": "meetings-10"}
+WAYS = ("upload", "batch")
+LEDGERS = ("sqlite", "postgresql")
+_HERE = Path(__file__).resolve().parent
+_WARM_UP_JOBS = 8
+_TALLIES_S = 1.2
+"""After this every replica has written its last counts."""
+_IDLE_S = 4.0
+"""So long it is measured what the cluster takes when it has nothing to do."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="bench-control",
+        description="What a job costs beside its transcription, with an engine that answers at once.",
+    )
+    add = parser.add_argument
+    add("--shape", nargs="+", choices=list(SHAPES), default=["35s"], help="length of the recordings (%(default)s)")
+    add("--way", nargs="+", choices=WAYS, default=["upload"], help="how they come (%(default)s)")
+    add("--ledger", nargs="+", choices=LEDGERS, default=["sqlite"], help="(%(default)s)")
+    add("--jobs", type=int, default=200, help="(%(default)s)")
+    add("--replicas", type=int, default=1, help="Transcribers (%(default)s)")
+    add("--cores", type=int, default=os.cpu_count(), help="that the cluster counts on (%(default)s)")
+    add("--rounds", type=int, default=1, help="of everything (%(default)s)")
+    add("--against", type=Path, help="another checkout, measured in turn with this one")
+    add("--work", type=Path, default=WORK, help="recordings (%(default)s)")
+    add("--out", type=Path, help="folder for bench-control.json and bench-control.md")
+    options = parser.parse_args()
+    trees = [ROOT, *([options.against.resolve()] if options.against else [])]
+    measured: list[Figures] = []
+    with ledgers(options.ledger) as urls:
+        loads = list(itertools.product(options.shape, options.way, options.ledger))
+        for number in range(options.rounds):
+            for shape, way, ledger in loads:
+                for tree in trees if number % 2 == 0 else reversed(trees):
+                    one = run(tree, shape, way, ledger, urls(ledger), number, options)
+                    measured.append(one)
+                    print(f"{one.label}: {one.n_jobs} jobs in {one.wall_s:.1f} s", flush=True)
+    measured.sort(key=lambda one: [str(one.tree) == name for name in map(name_of, reversed(trees))])
+    print(table(measured), flush=True)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        record = {**run_record("bench-control", options.cores), "rows": [one.as_dict() for one in measured]}
+        (options.out / "bench-control.json").write_text(json.dumps(record, indent=1) + "\n")
+        (options.out / "bench-control.md").write_text(table(measured) + "\n")
+
+
+@contextlib.contextmanager
+def ledgers(kinds: list[str]):
+    """Give a function that makes a new ledger's URL; "" is SQLite in the cluster's home."""
+    if "postgresql" not in kinds:
+        yield lambda kind: ""
+        return
+    binaries = find_binaries()
+    if binaries is None:
+        raise SystemExit("There is no PostgreSQL on this machine: apt-get install postgresql")
+    with PostgresServer(binaries) as server:
+        schemas = (f"bench{number}" for number in itertools.count())
+        yield lambda kind: server.url(next(schemas)) if kind == "postgresql" else ""
+
+
+def run(
+    tree: Path, shape: str, way: str, ledger: str, ledger_url: str, number: int, options: argparse.Namespace
+) -> Figures:
+    """Measure one load on a cluster of its own, whose code is that of ``tree``."""
+    recordings = [Path(one.path) for one in make_mix(SHAPES[shape], options.work, SAMPLES)]
+    paths = [recordings[place % len(recordings)] for place in range(options.jobs)]
+    with cluster(tree, ledger_url, options) as own:
+        client = Client(url=own.url)
+        send = client.upload if way == "upload" else client.submit_batch
+        asyncio.run(send(paths[:_WARM_UP_JOBS]))
+        with Meter() as idle:
+            time.sleep(_IDLE_S)
+        before = Tallies.read(own.home / "tallies")
+        with Meter() as work:
+            asyncio.run(send(paths))
+        time.sleep(_TALLIES_S)
+        tallies = Tallies.read(own.home / "tallies").since(before)
+        with Meter() as read:
+            jobs = asyncio.run(client.read(len(paths)))
+        return Figures.of(
+            tree=name_of(tree),
+            shape=shape,
+            way=way,
+            ledger=ledger,
+            number=number,
+            jobs=jobs,
+            work=work.usage,
+            idle=idle.usage,
+            read=read.usage,
+            tallies=tallies,
+        )
+
+
+@contextlib.contextmanager
+def cluster(tree: Path, ledger_url: str, options: argparse.Namespace) -> Iterator[OwnCluster]:
+    """Run a cluster of the code in ``tree``, with an engine that answers at once."""
+    with tempfile.TemporaryDirectory(prefix="meetmemo-instant-") as folder:
+        model = Path(folder)
+        for name, content in (("config.json", "{}"), ("tokenizer.json", "{}"), ("vocabulary.json", "[]")):
+            (model / name).write_text(content)
+        (model / "model.bin").write_bytes(b"no weights")
+        shape = {
+            "name": "instant",
+            "path": str(model),
+            "min_replicas": options.replicas,
+            "max_replicas": options.replicas,
+        }
+        own = OwnCluster(
+            model,
+            options.cores,
+            program="instant_cluster",
+            environment={
+                "PYTHONPATH": os.pathsep.join([str(tree), str(_HERE)]),
+                "MEETMEMO_MODELS": json.dumps([shape]),
+                "MEETMEMO_LIMITS__SOURCE_FILES_BELOW": json.dumps([str(options.work)]),
+                **({"MEETMEMO_LEDGER_URL": ledger_url} if ledger_url else {}),
+            },
+            folder=tree,
+        )
+        try:
+            yield own
+        finally:
+            own.close()
+
+
+def name_of(tree: Path) -> str:
+    """Return the commit of a checkout, with a + where files were changed since."""
+    git = ["git", "-C", str(tree)]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "-uno", "cluster", "deployments", "pipelines"], capture_output=True, text=True
+    ).stdout
+    return f"{commit}{'+' if changed else ''}" or tree.name
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Stitching a job: what its Coordinator knows is not read again."""
+
+import pytest
+
+from deployments.artifacts.job_data import Cut, stitch_job
+from pipelines.codec import decode, encode
+from pipelines.core import (
+    BlobRef,
+    Chunk,
+    ChunkResult,
+    CoverageStatus,
+    DecodedSegment,
+    ModelInfo,
+    SourceSummary,
+    Span,
+    SpeechInterval,
+    Transcript,
+)
+from pipelines.jobs.job import Job, JobOptions
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.layout import JobKeys
+from tests.fakes.store import MemoryStore
+
+KEYS = JobKeys(tenant="t", job_id="j")
+SECOND = 16_000
+N_CHUNKS = 3
+JOB = Job(
+    id="j",
+    tenant="t",
+    options=JobOptions(model="m", language="en"),
+    source=BlobRef(key=KEYS.source, n_bytes=1),
+    filename="a.wav",
+    created_at_s=1.0,
+)
+CHUNKS = tuple(
+    Chunk(index=i, channel=0, span=0, pieces=(SpeechInterval(start=i * SECOND, end=(i + 1) * SECOND),))
+    for i in range(N_CHUNKS)
+)
+CUT = Cut(
+    summary=SourceSummary(duration_s=N_CHUNKS, n_channels=1, n_spans=1, n_chunks=N_CHUNKS),
+    spans=(
+        Span(
+            index=0,
+            channel=0,
+            start=0,
+            end=N_CHUNKS * SECOND,
+            pcm=BlobRef(key=KEYS.pcm(0, 0), n_bytes=2 * N_CHUNKS * SECOND),
+            chunks=CHUNKS,
+        ),
+    ),
+)
+
+
+class NotingStore(MemoryStore):
+    """Notes what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        self.asked.append(f"get {key}")
+        return super().get(key)
+
+    def list(self, prefix: str):
+        self.asked.append(f"list {prefix}")
+        return super().list(prefix)
+
+
+def items(chunks) -> list[WorkItem]:
+    return [WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en") for chunk in chunks]
+
+
+def result(index: int, error: str = "") -> ChunkResult:
+    segment = DecodedSegment(start_s=0.0, end_s=1.0, text=f" word {index}")
+    return ChunkResult(
+        index=index,
+        language="en",
+        segments=() if error else (segment,),
+        avg_logprob=0.0,
+        no_speech_prob=0.0,
+        compression_ratio=1.0,
+        temperature=0.0,
+        error=error,
+    )
+
+
+@pytest.fixture
+def store() -> NotingStore:
+    """It holds a result of every chunk, and how the recording was cut."""
+    store = NotingStore()
+    store.put(KEYS.summary, encode(CUT.summary))
+    store.put(KEYS.span(0), encode(CUT.spans[0]))
+    for item in items(CHUNKS):
+        store.put(KEYS.chunk(item.chunk.index, item.input_digest), encode(result(item.chunk.index)))
+    return store
+
+
+def stitched(store: NotingStore, **known: object) -> Transcript:
+    stitch_job(store, JOB, ModelInfo(name="m"), {}, items, **known)  # type: ignore[arg-type]
+    return decode(Transcript, MemoryStore.get(store, KEYS.transcript))
+
+
+def test_a_job_that_was_watched_from_its_beginning_reads_its_results_only(store: NotingStore) -> None:
+    transcript = stitched(store, cut=CUT, first_time=True)
+    assert [segment.text.strip() for segment in transcript.segments] == [f"word {i}" for i in range(N_CHUNKS)]
+    results = [f"get {KEYS.chunk(item.chunk.index, item.input_digest)}" for item in items(CHUNKS)]
+    assert sorted(store.asked) == results
+
+
+def test_what_the_coordinator_did_not_see_is_read(store: NotingStore) -> None:
+    assert stitched(store) == stitched(store, cut=CUT, first_time=True)
+
+
+def test_a_chunk_that_was_given_up_is_told(store: NotingStore) -> None:
+    """Its mark stands where its result would be."""
+    lost = items(CHUNKS)[1]
+    store.delete(KEYS.chunk(1, lost.input_digest))
+    store.put(KEYS.failure(1, lost.input_digest), encode(result(1, "poisoned")))
+    transcript = stitched(store, cut=CUT, first_time=True)
+    assert [interval.health for interval in transcript.coverage].count(CoverageStatus.FAILED) == 1
+    assert store.exists(KEYS.kept)
