@@ -1,12 +1,11 @@
 """From the bytes of a recording to 16 kHz PCM, streaming, with memory that does not grow with its length.
 
-The format is told from the content, never from a name, and only the containers in `FORMATS` are tried: FFmpeg would
-otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and hosts. Damage in the middle of a recording
-is skipped, lost packets become silence where the timestamps say so, and a truncated end is simply the end.
+The format is told from the content, never from a name, and only the containers in `pipelines.audio.formats` are tried:
+FFmpeg would otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and hosts. Damage in the middle of
+a recording is skipped, lost packets become silence where the timestamps say so, and a truncated end is simply the end.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -15,34 +14,24 @@ from typing import Any, BinaryIO, Literal
 import av
 from av.stream import Discard
 
+from pipelines.audio.container import opened
+from pipelines.audio.durations import declared_duration_s, known_duration_s
 from pipelines.audio.formats import MAX_CHANNELS
 from pipelines.audio.pcm import Blocks, Pcm, Resampler
 from pipelines.core import SAMPLE_RATE
-from pipelines.errors import CorruptAudio, EmptyAudio, NoAudioStream, SourceUnreachable, UnsupportedFormat
-
-FORMATS = (
-    *("wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "matroska", "webm"),
-    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "aac", "amr", "asf"),
-)
-"""FFmpeg's names of the containers that are tried, nothing else."""
+from pipelines.errors import CorruptAudio, EmptyAudio, NoAudioStream, UnsupportedFormat
 
 MAX_BLIND_GAP_S = 600.0  # longest hole filled with silence when the declared duration does not bear it out
 GAP_TOLERANCE_S = 0.1  # containers round timestamps; smaller steps are no gaps
 MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost
-IO_BUFFER_BYTES = 1 << 17
-
-# First bytes of containers that are accepted: such a file that does not open is damaged, not of a foreign format.
-_MAGIC = (
-    *((0, magic) for magic in (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3")),
-    *((0, magic) for magic in (b"FORM", b"caff", b"#!AMR", b".snd")),
-    (4, b"ftyp"),
-    (4, b"moov"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioInfo:
-    """What a recording's header says; ``sample_rate`` in Hz, ``duration_s`` ``None`` where it is not declared."""
+    """What a recording's header says; ``sample_rate`` in Hz.
+
+    ``duration_s`` is what it declares, or what the packets of a format without a header add up to; None: unknown.
+    """
 
     container: str
     codec: str
@@ -52,18 +41,18 @@ class AudioInfo:
 
 
 def probe(source: BinaryIO | Path) -> AudioInfo:
-    """Read the header of a recording; nothing is decoded and nothing it declares is verified.
+    """Read the header of a recording, or all its packets; nothing is decoded and nothing it declares is verified.
 
     Raises `EmptyAudio`, `UnsupportedFormat`, `CorruptAudio`, `NoAudioStream` or `SourceUnreachable`.
     """
-    with _opened(source) as container:
+    with opened(source) as container:
         stream = _best_stream(container)
         return AudioInfo(
             container=container.format.name,
             codec=stream.codec.canonical_name,
             n_channels=stream.codec_context.channels,
             sample_rate=stream.codec_context.sample_rate or 0,
-            duration_s=_declared_duration_s(container),
+            duration_s=known_duration_s(container, stream),
         )
 
 
@@ -83,13 +72,13 @@ def decode_audio(
     absurd sample rate, `EmptyAudio` without one sample, `CorruptAudio` when nothing decodes, and `TooLong` once more
     than ``max_duration_s`` seconds came out, whatever the header declares.
     """
-    with _opened(source) as container:
+    with opened(source) as container:
         stream = _best_stream(container)
         decoder = _Decoder(container, stream)
         blocks = Blocks(n_samples=max(1, round(block_s * SAMPLE_RATE)), limit=round(max_duration_s * SAMPLE_RATE))
         resampler: Resampler | None = None
         n_out_channels = 0
-        for gap_s, frame in _with_gaps(decoder, decoder.start_s, _declared_duration_s(container)):
+        for gap_s, frame in _with_gaps(decoder, decoder.start_s, declared_duration_s(container)):
             if resampler is None or gap_s or not resampler.accepts(frame):
                 if resampler is not None:
                     yield from blocks.push(resampler.drain())
@@ -103,41 +92,9 @@ def decode_audio(
             yield from blocks.push(resampler.drain())
         yield from blocks.finish()
         if blocks.n_pushed == 0:
-            if decoder.n_packets or decoder.n_failures or _declared_duration_s(container):
+            if decoder.n_packets or decoder.n_failures or declared_duration_s(container):
                 raise CorruptAudio("the format was recognised but nothing in it could be decoded")
             raise EmptyAudio("the recording holds no samples")
-
-
-@contextmanager
-def _opened(source: BinaryIO | Path) -> Iterator[Any]:
-    """Open a container by content; a path is opened here, so that FFmpeg never learns a directory to look in."""
-    if isinstance(source, Path):
-        try:
-            file = source.open("rb")
-        except OSError as error:
-            raise SourceUnreachable(f"cannot open the recording: {error.strerror}") from error
-        with file, _opened(file) as container:
-            yield container
-        return
-    source.seek(0)
-    head = source.read(16)
-    if not head:
-        raise EmptyAudio("the recording has no bytes")
-    source.seek(0)
-    try:
-        container = av.open(
-            source,
-            mode="r",
-            metadata_errors="ignore",
-            buffer_size=IO_BUFFER_BYTES,
-            options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"},
-        )
-    except av.error.FFmpegError as error:
-        if any(head[offset:].startswith(magic) for offset, magic in _MAGIC):
-            raise CorruptAudio(f"the container is damaged: {error.strerror}") from error
-        raise UnsupportedFormat("the bytes are in no accepted audio or video format") from error
-    with container:
-        yield container
 
 
 def _best_stream(container: Any) -> Any:
@@ -151,10 +108,6 @@ def _best_stream(container: Any) -> Any:
         if other.index != stream.index:
             other.discard = Discard.all
     return stream
-
-
-def _declared_duration_s(container: Any) -> float | None:
-    return None if container.duration is None else float(container.duration / av.time_base)
 
 
 def _check_limits(frame: Any, max_channels: int) -> None:
