@@ -12,6 +12,7 @@ from deployments.limits import UploadPace
 from deployments.sources.blocks import joined
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
+from pipelines.errors import UnsupportedFormat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,8 @@ class TenantUploads:
     ) -> tuple[Resumable, int]:
         """Append a piece, and make the job after the last one; return the upload and how many bytes are there.
 
-        Raises `OffsetConflict`, `UploadBusy`, `UploadStalled`, `ChecksumMismatch`, `InvalidRequest`, `StoreFull`.
+        Raises `OffsetConflict`, `UploadBusy`, `UploadStalled`, `ChecksumMismatch`, `InvalidRequest`, `StoreFull`, and
+        `UnsupportedFormat` from the first bytes of what is no recording: then the upload is gone.
         """
         record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
         head = PieceHead.of(headers)
@@ -65,7 +67,12 @@ class TenantUploads:
             return record, n_there
         with self.files.appending(record) as part:
             upload = _state(record, self.files.n_there(record))
-            decisions = await self._written(part, upload, head, body)
+            try:
+                decisions = await self._written(part, upload, head, self._looked_at(record, head, body))
+                await self._look_again(record, head, decisions)
+            except UnsupportedFormat:
+                await in_thread(self.files.delete, record)
+                raise
         return await self._concluded(record, decisions), upload.offset
 
     async def end(self, upload_id: str) -> None:
@@ -87,6 +94,25 @@ class TenantUploads:
             await _carry_out(part, upload.piece_cut())
             raise
         return decisions
+
+    async def _looked_at(self, record: Resumable, head: PieceHead, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass a piece on while its bytes may be of a recording; raises `UnsupportedFormat`.
+
+        One with a checksum passes: bytes that were torn on their way say nothing about the recording.
+        """
+        first_bytes = await in_thread(self.files.first_bytes, record)
+        async for block in body:
+            if head.checksum is None:
+                first_bytes.feed(block)
+            yield block
+
+    async def _look_again(self, record: Resumable, head: PieceHead, decisions: tuple[Decision, ...]) -> None:
+        """Look at what is on the disk where the piece could not tell; raises `UnsupportedFormat`."""
+        if head.checksum is None and MakeJob() not in decisions:
+            return
+        first_bytes = await in_thread(self.files.first_bytes, record)
+        if MakeJob() in decisions:
+            first_bytes.finish()
 
     async def _concluded(self, record: Resumable, decisions: tuple[Decision, ...]) -> Resumable:
         """Refuse or make the job where that was decided; return the upload as it is then."""
