@@ -56,7 +56,6 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "spx": ("libspeex",),
     "flac": ("flac",),
     "asf": ("wmav2", "wmav1", "libmp3lame", "pcm_s16le", "aac", "adpcm_ms"),
-    "asf_stream": ("wmav2",),
     "avi": (
         *_PCM[:1],
         *_PCM[2:4],
@@ -70,7 +69,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         "flac",
         "libgsm_ms",
     ),
-    "mpegts": ("mp2", "libmp3lame", "aac", "ac3", "eac3", "libopus", "dca", "s302m", "pcm_bluray", "truehd"),
+    "mpegts": ("mp2", "libmp3lame", "aac", "ac3", "eac3", "libopus", "dca", "s302m", "truehd"),
     "mpeg": ("mp2", "ac3", "libmp3lame"),
     "vob": ("mp2", "ac3", "dca", "pcm_dvd"),
     "dvd": ("mp2", "ac3"),
@@ -127,7 +126,7 @@ ACCEPTED_MUXERS = {
     **dict.fromkeys(("matroska", "webm"), "Matroska/WebM"),
     **dict.fromkeys(("ogg", "opus", "oga", "spx"), "Ogg"),
     "flac": "FLAC",
-    **dict.fromkeys(("asf", "asf_stream"), "WMA/WMV"),
+    "asf": "WMA/WMV",
     **dict.fromkeys(("avi", "amv"), "AVI"),
     "mpegts": "MPEG-TS",
     **dict.fromkeys(("mpeg", "vob", "dvd", "svcd", "vcd"), "MPEG-PS"),
@@ -147,10 +146,14 @@ ACCEPTED_MUXERS = {
 }
 """The container in `pipelines.audio.formats.CONTAINERS` that a muxer writes; files of others are to be refused."""
 
-_RATES = dict.fromkeys(("libgsm", "libgsm_ms", "g723_1", "g726", "nellymoser", "real_144", "libcodec2"), 8_000) | {
-    "libopencore_amrnb": 8_000,
+_RATES: dict[str | tuple[str, str], int] = {
+    **dict.fromkeys(("libgsm", "libgsm_ms", "g723_1", "g726", "nellymoser", "real_144", "libcodec2"), 8_000),
+    **dict.fromkeys(("libopencore_amrnb", "voc", ("flv", "pcm_mulaw"), ("flv", "pcm_alaw")), 8_000),
     "libspeex": 16_000,
+    **dict.fromkeys(("libopus", "s302m", "pcm_dvd", "dv", "mxf", "mxf_opatom", "gxf", "vob", "dvd"), 48_000),
 }
+"""Hz that a codec, a muxer or both want; all others take 44100."""
+_STEREO = ("dv", "s302m", "pcm_dvd", "aptx")
 _SUFFIXES = {
     "matroska": "mkv",
     "mpegts": "ts",
@@ -274,12 +277,8 @@ def _orders(folder: Path, sample: Path) -> Iterator[_Order]:
 
 
 def _sound(muxer: str, codec: str) -> list[str]:
-    rate = (
-        48_000
-        if muxer in ("dv", "mxf", "mxf_opatom", "gxf", "vob", "dvd") or codec in ("s302m", "pcm_bluray", "pcm_dvd")
-        else _RATES.get(codec, 44_100)
-    )
-    channels = "2" if muxer == "dv" or codec in ("s302m", "pcm_bluray", "pcm_dvd", "aptx") else "1"
+    rate = _RATES.get((muxer, codec)) or _RATES.get(codec) or _RATES.get(muxer, 44_100)
+    channels = "2" if muxer in _STEREO or codec in _STEREO else "1"
     return ["-c:a", codec, "-ar", str(rate), "-ac", channels, "-strict", "-2"]
 
 

@@ -60,7 +60,7 @@ async def test_a_sidecar_in_foreign_names(desk, tmp_path):
     """call.json beside call.wav and call.mp3, translated; it goes away with the last of them."""
     api, folder, _, make = desk
     for name in ("call.mp3", "call.wav"):
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(b"ID3" + name.encode())
     said = {"callId": 17, "agents": "Ann,Bob", "queue": "sales", "beam": "no option of ours"}
     (folder / "call.json").write_text(json.dumps(said))
     fields = {"agents": "speakers", "queue": "metadata.queue", "lang": "language"}
