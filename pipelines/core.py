@@ -178,9 +178,41 @@ class LanguageVote:
     probability: float
 
 
+class TrackState(StrEnum):
+    """What became of a sound track: it was heard, another one was, or it could not be."""
+
+    HEARD = "heard"
+    LEFT_OUT = "left_out"
+    SILENT = "silent"
+    UNDECODABLE = "undecodable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundTrack:
+    """A sound track of a recording; ``number`` counts from 1 in the order of the file.
+
+    ``codec`` is FFmpeg's name ("" where it is unknown), ``language`` the tag in the file and ``title`` the name there,
+    "" without. ``is_default``: players begin with it. ``channels`` are those of the transcript that the track became.
+    ``silent`` tracks were passed over because they hold no sound.
+    """
+
+    number: int
+    codec: str
+    n_channels: int
+    language: str = ""
+    title: str = ""
+    duration_s: float | None = None
+    is_default: bool = False
+    state: TrackState = TrackState.LEFT_OUT
+    channels: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
-    """The stitched transcript of one recording, segments ordered by start time over all channels."""
+    """The stitched transcript of one recording, segments ordered by start time over all channels.
+
+    ``tracks`` are the recording's sound tracks, empty where they were not recorded.
+    """
 
     duration_s: float
     language: str
@@ -189,6 +221,7 @@ class Transcript:
     coverage: tuple[Coverage, ...]
     model: ModelInfo
     n_channels: int = 1
+    tracks: tuple[SoundTrack, ...] = ()
 
     @property
     def text(self) -> str:
@@ -344,7 +377,7 @@ class Span:
 class SourceSummary:
     """The summary of a decoded source: its length on the recording's clock, its channels, spans and chunks.
 
-    ``cpu_s`` is the processor time it took.
+    ``cpu_s`` is the processor time it took; ``tracks`` are the source's sound tracks.
     """
 
     duration_s: float
@@ -352,3 +385,4 @@ class SourceSummary:
     n_spans: int
     n_chunks: int
     cpu_s: float = 0.0
+    tracks: tuple[SoundTrack, ...] = ()

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.audio.mixing import Mixer
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import TooLong, UnsupportedFormat
 
@@ -18,17 +19,21 @@ BATCH_S = 0.5  # decoded audio resampled at a time: one call per codec frame cos
 
 
 class Resampler:
-    """Brings frames of one kind to int16 at `SAMPLE_RATE`, `BATCH_S` at a time."""
+    """Brings frames of one kind to int16 at `SAMPLE_RATE`, `BATCH_S` at a time; a ``mixer`` makes one channel of many.
 
-    def __init__(self, frame: Any, n_channels: int) -> None:
+    FFmpeg's own mix would lose channels that cancel each other (see `pipelines.audio.mixing`).
+    """
+
+    def __init__(self, frame: Any, n_channels: int, mixer: Mixer) -> None:
         if frame.sample_rate not in SOURCE_RATES:
             raise UnsupportedFormat(f"the sample rate of {frame.sample_rate} Hz is out of range")
         self._kind = self._kind_of(frame)
         self._n_channels = n_channels
-        # Channels of unknown position cannot be mixed by FFmpeg's matrix: it takes the third of three for a subwoofer.
         n_in, name = frame.layout.nb_channels, frame.layout.name
-        self._average = n_channels == 1 and n_in > 1 and name == f"{n_in} channels"
-        same = self._average or n_channels == n_in
+        self._mixer = mixer if n_channels == 1 and n_in > 1 else None
+        if self._mixer is not None:
+            self._mixer.set_channels([channel.name for channel in frame.layout.channels])
+        same = self._mixer is not None or n_channels == n_in
         layout = name if same else _LAYOUTS.get(n_channels, f"{n_channels} channels")
         self._n_resampled = n_in if same else n_channels
         self._resample = av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE).resample
@@ -63,9 +68,7 @@ class Resampler:
 
     def _shape(self, packed: npt.NDArray[Any]) -> Pcm:
         pcm: Pcm = packed.astype(np.int16, copy=False).reshape(-1, self._n_resampled)
-        if self._average:
-            pcm = np.rint(pcm.mean(axis=1, keepdims=True, dtype=np.float32)).astype(np.int16)
-        return pcm.T
+        return pcm.T if self._mixer is None else self._mixer.mix(pcm.T)
 
 
 class Blocks:
