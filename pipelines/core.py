@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from pipelines.notes import Note
+
 SAMPLE_RATE = 16_000  # Hz: Whisper's input
 SAMPLE_BYTES = 2  # of a sample as it is stored and sent: int16
 MIB = 1 << 20
@@ -211,7 +213,8 @@ class SoundTrack:
 class Transcript:
     """The stitched transcript of one recording, segments ordered by start time over all channels.
 
-    ``tracks`` are the recording's sound tracks, empty where they were not recorded.
+    ``notes`` hold what its owner should know of the recording and its text, ``tracks`` the recording's sound tracks,
+    empty where they were not listed.
     """
 
     duration_s: float
@@ -221,6 +224,7 @@ class Transcript:
     coverage: tuple[Coverage, ...]
     model: ModelInfo
     n_channels: int = 1
+    notes: tuple[Note, ...] = ()
     tracks: tuple[SoundTrack, ...] = ()
 
     @property
@@ -377,7 +381,8 @@ class Span:
 class SourceSummary:
     """The summary of a decoded source: its length on the recording's clock, its channels, spans and chunks.
 
-    ``cpu_s`` is the processor time it took; ``tracks`` are the source's sound tracks.
+    ``cpu_s`` is the processor time it took; ``notes`` hold what its owner should know of the recording, ``tracks`` its
+    sound tracks.
     """
 
     duration_s: float
@@ -385,4 +390,5 @@ class SourceSummary:
     n_spans: int
     n_chunks: int
     cpu_s: float = 0.0
+    notes: tuple[Note, ...] = ()
     tracks: tuple[SoundTrack, ...] = ()

@@ -237,8 +237,8 @@ def transcribe_command(
         if recording.error:
             errors.print(f"[red]{escape(str(recording.path))}: {escape(recording.error)}[/red]", soft_wrap=True)
         else:
-            doubts = f"  [yellow]{recording.doubts}[/yellow]" if recording.doubts else ""
-            console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{doubts}", soft_wrap=True)
+            warnings = f"  [yellow]{escape('; '.join(recording.warnings))}[/yellow]" if recording.warnings else ""
+            console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{warnings}", soft_wrap=True)
     if any(recording.error for recording in recordings):
         raise typer.Exit(1)
 

@@ -26,14 +26,14 @@ _ROUND_S = 0.5
 class Recording:
     """One file on its way: ``job`` is the endpoint's last word about it, ``error`` why it came to nothing.
 
-    ``doubts`` says how much of a transcript is not to be relied on.
+    ``warnings`` are the notes about the recording, and how much of its transcript is not to be relied on.
     """
 
     path: Path
     folder: Path
     job: dict[str, Any] = field(default_factory=dict)
     error: str = ""
-    doubts: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -90,7 +90,12 @@ async def transcribe(
         await submitting
 
 
-def doubts(transcript: Transcript) -> str:
+def warnings(transcript: Transcript) -> tuple[str, ...]:
+    """Return a recording's notes, and the uncertain and failed length of its transcript, if there is such."""
+    return (*(note.text for note in transcript.notes), *filter(None, (_doubts(transcript),)))
+
+
+def _doubts(transcript: Transcript) -> str:
     """Return a transcript's uncertain and failed length ("0:10 uncertain, 1:00 failed"), "" if there is none."""
     told = []
     for health, word in ((CoverageStatus.SUSPECT, "uncertain"), (CoverageStatus.FAILED, "failed")):
@@ -106,7 +111,8 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
             recording.folder.mkdir(parents=True, exist_ok=True)
             for name, url in job["results"].items():
                 await client.save_result(url, recording.folder / name)
-            recording.doubts = doubts(decode(Transcript, (recording.folder / "transcript.json").read_bytes()))
+            transcript = decode(Transcript, (recording.folder / "transcript.json").read_bytes())
+            recording.warnings = warnings(transcript)
         recording.job = job
     except (ApiError, OSError) as error:
         recording.error = str(error)

@@ -110,11 +110,13 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     services, live = run.services, run.live
     await services.storage_retry.repeat(services.leader.confirm)
     if live.job.minutes_of:
-        await services.storage_retry.in_thread(job_data.copy_transcript, services.store, live.job, live.job.minutes_of)
-        await run.handle(TranscriptStored())
+        notes = await services.storage_retry.in_thread(
+            job_data.copy_transcript, services.store, live.job, live.job.minutes_of
+        )
+        await run.handle(TranscriptStored(notes=notes))
         return
     model = live.job.options.model
-    usage = await services.storage_retry.in_thread(
+    usage, notes = await services.storage_retry.in_thread(
         job_data.stitch_job,
         services.store,
         live.job,
@@ -124,7 +126,7 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     )
     # A transcript is no other job's while a canary model decodes some of its chunks.
     content_key = "" if services.dispatchers.route_of(model) else services.reuse.key_of(live.job)
-    await run.handle(TranscriptStored(usage=usage, content_key=content_key))
+    await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
 
 
 async def write_minutes(run: JobRunner, command: StartMinutes) -> None:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.export.labels import Labels, is_chinese, labels_for
+from pipelines.notes import Note
 
 MAX_SUBJECT_CHARS = 150
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmailContent:
-    """The content of an e-mail. ``minutes`` is that of ``minutes.json``; ``links`` are URLs of results by name."""
+    """The content of an e-mail.
+
+    ``minutes`` is that of ``minutes.json``; ``links`` are URLs of results by name, ``notes`` those of the recording.
+    """
 
     title: str
     failed: bool
@@ -19,6 +23,7 @@ class EmailContent:
     minutes: Mapping[str, Any] | None
     attached: tuple[str, ...]
     links: Mapping[str, str]
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,7 @@ def _paragraphs(letter: EmailContent, phrases: _Phrases, labels: Labels) -> Iter
     if letter.failed:
         yield phrases.failed.format(letter.detail)
         return
+    yield from (labels.note(note) for note in letter.notes)
     if letter.minutes is None:
         yield " ".join(filter(None, (phrases.no_minutes, letter.detail)))
     else:

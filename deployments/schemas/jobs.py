@@ -16,6 +16,7 @@ from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.jobs.options import NO_CONTROLS
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import JobEvent
+from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.transcript.corrections import version_of
 
 JOBS_PATH = "/v1/jobs"
@@ -77,6 +78,18 @@ class UsageBody(ApiModel):
         )
 
 
+class NoteBody(ApiModel):
+    """A finding about a recording that its owner should know although the job succeeded."""
+
+    code: NoteCode = Field(description="Its kind; programs may rely on it.")
+    text: str = Field(description="The finding in words.")
+    values: dict[str, NoteValue] = Field(description="The values that the text names.")
+
+    @classmethod
+    def from_domain(cls, note: Note) -> Self:
+        return cls(code=note.code, text=note.text, values=dict(note.values))
+
+
 class MinutesBody(ApiModel):
     """The state of a job's minutes."""
 
@@ -110,6 +123,7 @@ class JobBody(ApiModel):
     eta_s: float | None = Field(description="Seconds to the expected end; null while unknown or when ended.")
     reason: Reason | None = Field(description="Why the job failed.")
     detail: str = Field(description="The reason in words, or what the results lack.")
+    notes: list[NoteBody] = Field(description="What is to be known of the recording; empty until it is transcribed.")
     filename: str = Field(description="Name of the recording, as sent.")
     external_id: str | None = Field(description="What its submitter calls the recording.")
     metadata: dict[str, str] = Field(description="What its submitter gave along.")
@@ -141,6 +155,7 @@ class JobBody(ApiModel):
             eta_s=None if job.state.final or eta_s is None else round(eta_s, 1),
             reason=job.reason,
             detail=job.detail,
+            notes=[NoteBody.from_domain(note) for note in job.notes],
             filename=job.filename,
             external_id=job.reference.external_id or None,
             metadata=dict(job.reference.metadata),

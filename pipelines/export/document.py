@@ -179,8 +179,10 @@ class Composer:
         )
 
     def _notes(self) -> Iterator[Block]:
-        """Yield who wrote this, and what of the recording is missing."""
+        """Yield what is to be known of the recording, who wrote this, and what of the recording is missing."""
         labels = self._labels
+        for found in self._transcript.notes:
+            yield _paragraph(one_line(labels.note(found)), kind="warning")
         note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
         yield _paragraph(note, kind="note")
         losses = labels.list_separator.join(

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipelines.notes import WORDINGS, Note, NoteCode
+
 _CHANNEL = re.compile(r"Channel (\d+)")
 
 
@@ -122,6 +124,7 @@ class Labels:
     numbered_channel: str = "Channel {}"
     reasons: Mapping[str, str]
     languages: Mapping[str, str]
+    notes: Mapping[NoteCode, str]
 
     def speaker(self, name: str) -> str:
         """Translate the name of an unnamed channel; other names stay as they are."""
@@ -136,8 +139,16 @@ class Labels:
         """Put a coverage note into words; an unknown one (an error's text) stays as it is."""
         return self.list_separator.join(self.reasons.get(part, part) for part in note.split(", ")) or self.unknown
 
+    def note(self, note: Note) -> str:
+        """Put a note of a recording into words."""
+        return self.notes[note.code].format(**note.values)
 
-ENGLISH = Labels(reasons=_words(_REASONS, 0), languages=_words(_LANGUAGES, 0))
+
+ENGLISH = Labels(
+    reasons=_words(_REASONS, 0),
+    languages=_words(_LANGUAGES, 0),
+    notes={code: wording.english for code, wording in WORDINGS.items()},
+)
 CHINESE = Labels(
     minutes_of_meeting="会议纪要",
     recording="录音",
@@ -192,6 +203,7 @@ CHINESE = Labels(
     numbered_channel="声道 {}",
     reasons=_words(_REASONS, 1),
     languages=_words(_LANGUAGES, 1),
+    notes={code: wording.chinese for code, wording in WORDINGS.items()},
 )
 
 

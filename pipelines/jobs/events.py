@@ -6,6 +6,7 @@ from pipelines.core import BlobRef, Chunk
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class TranscriptReused:
     audio_s: float
     n_chunks: int
     content_key: str
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +64,14 @@ class ChunkFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptStored:
-    """The stitched transcript is in the blob store; ``usage`` is what it took, ``content_key`` what it was made of."""
+    """The stitched transcript is in the blob store; ``usage`` is what it took, ``content_key`` what it was made of.
+
+    ``notes`` are the transcript's.
+    """
 
     usage: JobUsage = field(default=JobUsage())
     content_key: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pipelines.errors import Reason
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 
 
 class JobState(StrEnum):
@@ -78,7 +79,7 @@ class Job:
     there, and where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may
     get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
-    may take it; ``reused_from`` is the tenant's job whose transcript this one took.
+    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's.
     """
 
     id: str
@@ -111,3 +112,4 @@ class Job:
     traceparent: str = ""
     content_key: str = ""
     reused_from: str = ""
+    notes: tuple[Note, ...] = ()

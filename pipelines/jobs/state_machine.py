@@ -81,6 +81,7 @@ def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
         content_key=event.content_key,
         progress=Progress(audio_s=event.audio_s, done_s=event.audio_s),
         n_chunks=event.n_chunks,
+        notes=event.notes,
     )
     return after, (StartMinutes(),)
 
@@ -129,7 +130,7 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
     if not _complete(job):
         raise _illegal(job, event)
     total_s = max(job.progress.audio_s, job.progress.done_s)
-    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage)
+    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage, notes=event.notes)
     if job.n_chunks and job.n_failed_chunks == job.n_chunks:
         why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
         return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))

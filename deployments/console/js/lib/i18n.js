@@ -222,6 +222,9 @@ export const MESSAGES = {
   noAudio: ["The audio was not kept: “Keep audio to listen to” was off.", "未保留音频：提交时没有选择“保留音频以便回放”。"],
   audioFailed: ["The audio cannot be played: {why}", "音频无法播放：{why}"],
 
+  // Notes about a recording, worded as in documents (`pipelines/notes.py: WORDINGS`)
+  note_no_speech: ["No speech was recognised in this recording.", "录音中未识别到语音。"],
+
   // Minutes
   noMinutes: ["This job has no minutes.", "该任务没有纪要。"],
   minutesLater: ["The minutes are being written.", "正在撰写纪要。"],
@@ -380,6 +383,9 @@ export function t(key, values = {}) {
 
 /** Translate a key made at run time; `otherwise` where there is no message. */
 export const tOr = (key, otherwise) => (MESSAGES[key] ? t(key) : otherwise);
+
+/** Put a note of a recording into words; of a kind that is not known here, in English. */
+export const noteText = ({ code, text, values }) => (MESSAGES[`note_${code}`] ? t(`note_${code}`, values) : text);
 
 /** Translate a value of an enumeration of the API (`prefix_name`); an unknown one stays as it is. */
 export const tEnum = (prefix, name) => tOr(`${prefix}_${name}`, name);
