@@ -1,12 +1,11 @@
 """From the bytes of a recording to 16 kHz PCM, streaming, with memory that does not grow with its length.
 
-The format is told from the content, never from a name, and only the containers in `FORMATS` are tried: FFmpeg would
-otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and hosts. Damage in the middle of a recording
-is skipped, lost packets become silence where the timestamps say so, and a truncated end is simply the end.
+The format is told from the content, never from a name, and only the containers in `pipelines.audio.formats` are tried:
+FFmpeg would otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and hosts. Damage in the middle of
+a recording is skipped, lost packets become silence where the timestamps say so, and a truncated end is simply the end.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -15,38 +14,28 @@ from typing import Any, BinaryIO, Literal
 import av
 from av.stream import Discard
 
+from pipelines.audio.container import opened
 from pipelines.audio.demultiplexer import Demultiplexer, side_by_side, silent_frame
+from pipelines.audio.durations import declared_duration_s, known_duration_s
 from pipelines.audio.formats import MAX_CHANNELS
 from pipelines.audio.mixing import Mixer, Remix
 from pipelines.audio.pcm import Blocks, Pcm, Resampler
 from pipelines.audio.sound import SoundReport
 from pipelines.audio.tracks import candidates, has_sound, list_tracks
 from pipelines.core import SAMPLE_RATE, TrackState
-from pipelines.errors import CorruptAudio, EmptyAudio, SourceUnreachable, TooLong, UnsupportedFormat
-
-FORMATS = (
-    *("wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "matroska", "webm"),
-    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "aac", "amr", "asf"),
-)
-"""FFmpeg's names of the containers that are tried, nothing else."""
+from pipelines.errors import CorruptAudio, EmptyAudio, TooLong, UnsupportedFormat
 
 MAX_BLIND_GAP_S = 600.0  # longest hole filled with silence when the declared duration does not bear it out
 GAP_TOLERANCE_S = 0.1  # containers round timestamps; smaller steps are no gaps
 MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost
-IO_BUFFER_BYTES = 1 << 17
-
-# First bytes of containers that are accepted: such a file that does not open is damaged, not of a foreign format.
-_MAGIC = (
-    *((0, magic) for magic in (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3")),
-    *((0, magic) for magic in (b"FORM", b"caff", b"#!AMR", b".snd")),
-    (4, b"ftyp"),
-    (4, b"moov"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioInfo:
-    """What a recording's header says; ``sample_rate`` in Hz, ``duration_s`` ``None`` where it is not declared."""
+    """What a recording's header says; ``sample_rate`` in Hz.
+
+    ``duration_s`` is what it declares, or what the packets of a format without a header add up to; None: unknown.
+    """
 
     container: str
     codec: str
@@ -56,19 +45,19 @@ class AudioInfo:
 
 
 def probe(source: BinaryIO | Path) -> AudioInfo:
-    """Read the header of a recording; nothing is decoded and nothing it declares is verified.
+    """Read the header of a recording, or all its packets; nothing is decoded and nothing it declares is verified.
 
     Raises `EmptyAudio`, `UnsupportedFormat`, `CorruptAudio`, `NoAudioStream` or `SourceUnreachable`.
     """
-    with _opened(source) as container:
+    with opened(source) as container:
         (best, *_) = candidates(container, list_tracks(container), None)
-        stream = container.streams.audio[best - 1]
+        (stream,) = _only(container, [best])
         return AudioInfo(
             container=container.format.name,
             codec=stream.codec.canonical_name,
             n_channels=stream.codec_context.channels,
             sample_rate=stream.codec_context.sample_rate or 0,
-            duration_s=_declared_duration_s(container),
+            duration_s=known_duration_s(container, stream),
         )
 
 
@@ -96,7 +85,7 @@ def decode_audio(
     """
     report = report or SoundReport()
     wanted = _Wanted(channels=channels, block_s=block_s, max_duration_s=max_duration_s, max_channels=max_channels)
-    with _opened(source) as container:
+    with opened(source) as container:
         tracks = list_tracks(container)
         report.found(tracks)
         numbers = candidates(container, tracks, track)
@@ -104,7 +93,7 @@ def decode_audio(
             yield from _decoded(container, numbers, wanted, report)
             return
     chosen = _first_with_sound(source, numbers, max_duration_s, report)
-    with _opened(source) as container:
+    with opened(source) as container:
         yield from _decoded(container, [chosen], wanted, report)
 
 
@@ -140,10 +129,7 @@ def _first_with_sound(
 
 def _decoded(container: Any, numbers: Sequence[int], wanted: _Wanted, report: SoundReport) -> Iterator[Pcm]:
     """Decode tracks of a container, several of them in one pass."""
-    streams = [container.streams.audio[number - 1] for number in numbers]
-    for stream in container.streams:
-        if stream.index not in {heard.index for heard in streams}:
-            stream.discard = Discard.all
+    streams = _only(container, numbers)
     reader = _Reader(container, streams)
     demultiplexer = Demultiplexer(iter(reader), streams)
     tracks = [_Track(container, stream, demultiplexer.packets_of(stream), wanted) for stream in streams]
@@ -153,7 +139,7 @@ def _decoded(container: Any, numbers: Sequence[int], wanted: _Wanted, report: So
             raise UnsupportedFormat(f"the recording has {len(block)} channels, the limit is {wanted.max_channels}")
         yield block
     if not any(track.n_samples for track in tracks):
-        if reader.n_failures or any(track.has_packets for track in tracks) or _declared_duration_s(container):
+        if reader.n_failures or any(track.has_packets for track in tracks) or declared_duration_s(container):
             raise CorruptAudio("the format was recognised but nothing in it could be decoded")
         raise EmptyAudio("the recording holds no samples")
     first = 0
@@ -165,13 +151,22 @@ def _decoded(container: Any, numbers: Sequence[int], wanted: _Wanted, report: So
             report.passed_over(number, TrackState.UNDECODABLE if track.has_packets else TrackState.SILENT)
 
 
+def _only(container: Any, numbers: Sequence[int]) -> list[Any]:
+    """Return the streams of some tracks; no others are read."""
+    streams = [container.streams.audio[number - 1] for number in numbers]
+    for stream in container.streams:
+        if stream.index not in {heard.index for heard in streams}:
+            stream.discard = Discard.all
+    return streams
+
+
 class _Track:
     """Decodes one sound track to blocks, on the clock of its container."""
 
     def __init__(self, container: Any, stream: Any, packets: Iterator[Any], wanted: _Wanted) -> None:
         stream.codec_context.thread_count = 1
         self._decoder = _Decoder(container, stream, packets)
-        self._declared_s = _declared_duration_s(container)
+        self._declared_s = declared_duration_s(container)
         self._wanted = wanted
         self._blocks = Blocks(
             n_samples=max(1, round(wanted.block_s * SAMPLE_RATE)), limit=round(wanted.max_duration_s * SAMPLE_RATE)
@@ -207,42 +202,6 @@ class _Track:
         if resampler is not None:
             yield from blocks.push(resampler.drain())
         yield from blocks.finish()
-
-
-@contextmanager
-def _opened(source: BinaryIO | Path) -> Iterator[Any]:
-    """Open a container by content; a path is opened here, so that FFmpeg never learns a directory to look in."""
-    if isinstance(source, Path):
-        try:
-            file = source.open("rb")
-        except OSError as error:
-            raise SourceUnreachable(f"cannot open the recording: {error.strerror}") from error
-        with file, _opened(file) as container:
-            yield container
-        return
-    source.seek(0)
-    head = source.read(16)
-    if not head:
-        raise EmptyAudio("the recording has no bytes")
-    source.seek(0)
-    try:
-        container = av.open(
-            source,
-            mode="r",
-            metadata_errors="ignore",
-            buffer_size=IO_BUFFER_BYTES,
-            options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"},
-        )
-    except av.error.FFmpegError as error:
-        if any(head[offset:].startswith(magic) for offset, magic in _MAGIC):
-            raise CorruptAudio(f"the container is damaged: {error.strerror}") from error
-        raise UnsupportedFormat("the bytes are in no accepted audio or video format") from error
-    with container:
-        yield container
-
-
-def _declared_duration_s(container: Any) -> float | None:
-    return None if container.duration is None else float(container.duration / av.time_base)
 
 
 def _check_limits(frame: Any, max_channels: int) -> None:
