@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
+from pipelines.audio.clock.damage import DamageLog
 from pipelines.audio.mixing import Remix
-from pipelines.core import SoundTrack, TrackState
+from pipelines.core import SAMPLE_RATE, Damage, SoundTrack, TrackState
 from pipelines.text.cleaning import cleaned
 
 MAX_TITLE_CHARACTERS = 100
@@ -21,11 +22,14 @@ MAX_DECLARED_S = 1e9
 class Sound:
     """What was heard of a recording: its tracks, and where channels were not simply added to one.
 
-    ``remixes`` maps the transcript's channels to their stretches.
+    ``remixes`` maps the transcript's channels to their stretches. ``damaged`` was lost, by start; ``declared_s`` is the
+    recording's length where its container knows it.
     """
 
     tracks: tuple[SoundTrack, ...] = ()
     remixes: dict[int, tuple[Remix, ...]] = field(default_factory=dict)
+    damaged: tuple[Damage, ...] = ()
+    declared_s: float | None = None
 
 
 def sound_bytes(sound: Sound) -> bytes:
@@ -42,6 +46,9 @@ def read_sound(data: bytes | bytearray) -> Sound:
         *(number for track in sound.tracks for number in (track.duration_s or 0.0, track.n_channels, *track.channels)),
         *(number for stretches in sound.remixes.values() for each in stretches for number in astuple(each)),
     ]
+    numbers += [sound.declared_s or 0.0, *(number for each in sound.damaged for number in each.channels)]
+    if not all(0 <= each.start < each.end < MAX_DECLARED_S * SAMPLE_RATE for each in sound.damaged):
+        raise ValueError("damage that cannot be")
     if not all(0 <= number < MAX_DECLARED_S for number in numbers):
         raise ValueError("a number that cannot be")
     if any(
@@ -57,11 +64,18 @@ class SoundReport:
     def __init__(self) -> None:
         self._tracks: tuple[SoundTrack, ...] = ()
         self._remixes: dict[int, tuple[Remix, ...]] = {}
+        self._damaged: list[Damage] = []
+        self._declared_s: float | None = None
 
     @property
     def sound(self) -> Sound:
         """What is known so far."""
-        return Sound(tracks=self._tracks, remixes=dict(self._remixes))
+        return Sound(
+            tracks=self._tracks,
+            remixes=dict(self._remixes),
+            damaged=tuple(sorted(self._damaged, key=lambda damage: (damage.start, damage.channels))),
+            declared_s=self._declared_s,
+        )
 
     def found(self, tracks: Iterable[SoundTrack]) -> None:
         """Enter the tracks that there are."""
@@ -76,6 +90,14 @@ class SoundReport:
         self._change(number, state=TrackState.HEARD, channels=tuple(channels))
         if remixes:
             self._remixes[channels[0]] = tuple(remixes)
+
+    def lost(self, number: int, log: DamageLog, n_samples: int) -> None:
+        """Enter what of a track of so many samples was lost, after the channels that it became."""
+        (channels,) = (track.channels for track in self._tracks if track.number == number)
+        is_all = sum(track.state is TrackState.HEARD for track in self._tracks) == 1
+        self._damaged += [replace(damage, channels=() if is_all else channels) for damage in log.stretches(n_samples)]
+        if log.declared_s is not None and log.declared_s < MAX_DECLARED_S:
+            self._declared_s = max(self._declared_s or 0.0, log.declared_s)
 
     def _change(self, number: int, **changes: Any) -> None:
         self._tracks = tuple(replace(track, **changes) if track.number == number else track for track in self._tracks)
