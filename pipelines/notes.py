@@ -20,6 +20,10 @@ class NoteCode(StrEnum):
     """The kinds of notes; programs may rely on them."""
 
     NO_SPEECH = "no_speech"
+    CHANNELS_REMIXED = "channels_remixed"
+    TRACKS_LEFT_OUT = "tracks_left_out"
+    TRACK_SILENT = "track_silent"
+    TRACK_UNDECODABLE = "track_undecodable"
 
 
 class Wording(NamedTuple):
@@ -32,6 +36,23 @@ class Wording(NamedTuple):
 WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
     {
         NoteCode.NO_SPEECH: Wording("No speech was recognised in this recording.", "录音中未识别到语音。"),
+        NoteCode.CHANNELS_REMIXED: Wording(
+            "A plain mix would have lost channels of this recording for {total_s} s, first at {first_s} s "
+            "({below_db} dB below the loudest one). They were mixed so that none is lost.",
+            "若直接混音，此录音有 {total_s} 秒会丢失声道（首次在 {first_s} 秒处，比最响声道低 {below_db} dB）；"
+            "已改用不丢失声道的方式混音。",
+        ),
+        NoteCode.TRACKS_LEFT_OUT: Wording(
+            "The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.",
+            "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。",
+        ),
+        NoteCode.TRACK_SILENT: Wording(
+            "Sound track {track} holds no sound; another one was heard in its place.",
+            "音轨 {track} 没有声音，已改用其他音轨。",
+        ),
+        NoteCode.TRACK_UNDECODABLE: Wording(
+            "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
     }
 )
 

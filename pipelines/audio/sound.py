@@ -4,12 +4,13 @@ It is told by the process that decodes, which is not trusted (`pipelines.audio.s
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
 from pipelines.audio.mixing import Remix
 from pipelines.core import SoundTrack, TrackState
+from pipelines.notes import Note, NoteCode
 from pipelines.text.cleaning import cleaned
 
 MAX_TITLE_CHARACTERS = 100
@@ -26,6 +27,44 @@ class Sound:
 
     tracks: tuple[SoundTrack, ...] = ()
     remixes: dict[int, tuple[Remix, ...]] = field(default_factory=dict)
+
+
+def sound_notes(sound: Sound, *, chosen: bool) -> tuple[Note, ...]:
+    """Return what a recording's owner should know of its sound; only of the mix where the track was ``chosen``."""
+    return (*(() if chosen else _of_tracks(sound.tracks)), *_of_mix(sound.remixes))
+
+
+def _of_tracks(tracks: Sequence[SoundTrack]) -> Iterator[Note]:
+    for code, state in (
+        (NoteCode.TRACK_UNDECODABLE, TrackState.UNDECODABLE),
+        (NoteCode.TRACK_SILENT, TrackState.SILENT),
+    ):
+        for track in tracks:
+            if track.state is state:
+                yield Note(code=code, values={"track": _shown(track)})
+    if left_out := [track for track in tracks if track.state is TrackState.LEFT_OUT]:
+        heard = ", ".join(_shown(track) for track in tracks if track.state is TrackState.HEARD)
+        yield Note(
+            code=NoteCode.TRACKS_LEFT_OUT,
+            values={"n_tracks": len(tracks), "heard": heard, "left_out": ", ".join(map(_shown, left_out))},
+        )
+
+
+def _shown(track: SoundTrack) -> str:
+    """Return the number of a track, and what the file calls it."""
+    names = ", ".join(filter(None, (track.title, track.language)))
+    return f"{track.number} ({names})" if names else str(track.number)
+
+
+def _of_mix(remixes: Mapping[int, Sequence[Remix]]) -> Iterator[Note]:
+    stretches = [stretch for found in remixes.values() for stretch in found]
+    if stretches:
+        values = {
+            "total_s": round(sum(stretch.end_s - stretch.start_s for stretch in stretches), 1),
+            "first_s": round(min(stretch.start_s for stretch in stretches), 1),
+            "below_db": round(max(stretch.below_db for stretch in stretches)),
+        }
+        yield Note(code=NoteCode.CHANNELS_REMIXED, values=values)
 
 
 def sound_bytes(sound: Sound) -> bytes:
