@@ -65,4 +65,5 @@ class TranscriptReuse:
             n_chunks=origin.n_chunks or 0,
             content_key=key,
             notes=notes,
+            tracks=origin.tracks,
         )

@@ -22,6 +22,8 @@ from pipelines.audio.pcm import Pcm
 from pipelines.audio.playback import PlaybackCopy
 from pipelines.audio.sandbox import Decoder, Decoding, DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
+from pipelines.audio.sound import sound_notes
+from pipelines.audio.tracks import ALL
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
@@ -160,6 +162,7 @@ class Segmenter:
             recording = self._decode(
                 source,
                 channels="split" if request.split_channels else "mix",
+                track=request.track,
                 max_duration_s=limits.max_duration_s,
                 max_channels=limits.max_channels,
             )
@@ -185,6 +188,8 @@ class Segmenter:
             n_spans=n_spans,
             n_chunks=n_chunks,
             cpu_s=cutting.cpu_s + recording.cpu_s,
+            notes=sound_notes(recording.sound, chosen=request.track not in (None, ALL)),
+            tracks=recording.sound.tracks,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary

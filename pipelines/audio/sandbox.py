@@ -52,7 +52,10 @@ class Decoding(Protocol):
     """
 
     cpu_s: float
-    sound: Sound
+
+    @property
+    def sound(self) -> Sound:
+        """What was heard."""
 
     def __iter__(self) -> Iterator[Pcm]:
         """Blocks as `pipelines.audio.decode.decode_audio` yields them."""

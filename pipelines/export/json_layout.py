@@ -18,6 +18,8 @@
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
+    tracks           [{number, codec, n_channels, language, title, duration_s, is_default, state, channels}]: the sound
+                     tracks of the recording, see `pipelines.core.SoundTrack`
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
 

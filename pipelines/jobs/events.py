@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.core import BlobRef, Chunk
+from pipelines.core import BlobRef, Chunk, SoundTrack
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
 from pipelines.jobs.usage import JobUsage
@@ -23,13 +23,14 @@ class SourceFetched:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptReused:
-    """The transcript that the job ``origin`` made of the same content is in the blob store; ``audio_s`` as there."""
+    """The transcript that the job ``origin`` made of the same content is in the blob store; the rest is as there."""
 
     origin: str
     audio_s: float
     n_chunks: int
     content_key: str
     notes: tuple[Note, ...] = ()
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,10 @@ class SpanStored:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """The Segmenter reached the end; ``n_chunks`` were cut over all channels."""
+    """The Segmenter reached the end; ``n_chunks`` were cut over all channels, ``tracks`` are the recording's."""
 
     n_chunks: int
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from pipelines.core import BlobRef, Usage
+from pipelines.core import BlobRef, SoundTrack, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
@@ -79,7 +79,8 @@ class Job:
     there, and where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may
     get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
-    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's.
+    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's,
+    ``tracks`` the recording's sound tracks, empty until it is cut.
     """
 
     id: str
@@ -113,3 +114,4 @@ class Job:
     content_key: str = ""
     reused_from: str = ""
     notes: tuple[Note, ...] = ()
+    tracks: tuple[SoundTrack, ...] = ()

@@ -82,6 +82,7 @@ def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
         progress=Progress(audio_s=event.audio_s, done_s=event.audio_s),
         n_chunks=event.n_chunks,
         notes=event.notes,
+        tracks=event.tracks,
     )
     return after, (StartMinutes(),)
 
@@ -101,7 +102,7 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
 
 
 def _segmented(job: Job, event: Segmented) -> Step:
-    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks))
+    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks, tracks=event.tracks))
 
 
 def _chunk_finished(job: Job, event: ChunkFinished) -> Step:

@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from pipelines.audio.clock.damage import DamageLog
+from pipelines.audio.clock.damage import TAIL_TOLERANCE_S, DamageLog
 from pipelines.audio.clock.timeline import MAX_BLIND_GAP_S, Gap
 from pipelines.audio.mixing import Mixer, Remix
 from pipelines.audio.pcm import Blocks, Pcm, Resampler
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import UnsupportedFormat
-
-TAIL_TOLERANCE_S = 0.25
-"""Lengths in headers count what encoders put before and behind the sound: they differ so much without any loss."""
 
 
 class Assembly:

@@ -4,6 +4,8 @@ from pipelines.core import SAMPLE_RATE, Damage
 
 MIN_EDGE_S = 0.1  # less is lost where a recorder began or stopped within a frame
 MERGE_S = 0.25  # what is left between two damaged stretches is no use to anybody
+TAIL_TOLERANCE_S = 0.25
+"""Lengths in headers count what encoders put before and behind the sound: they differ so much without any loss."""
 MAX_STRETCHES = 4_000
 """Most stretches of a recording that are told apart; beyond, near ones are told as one."""
 
