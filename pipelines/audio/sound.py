@@ -67,7 +67,10 @@ def sound_notes(sound: Sound, *, chosen: bool) -> tuple[Note, ...]:
 def _of_losses(sound: Sound) -> Iterator[Note]:
     inside_s = sound.damaged_inside_s
     if sound.declared_s is not None and sound.missing_s:
-        values = {"declared_s": round(sound.declared_s, 2), "found_s": round(sound.n_samples / SAMPLE_RATE - inside_s, 2)}
+        values = {
+            "declared_s": round(sound.declared_s, 2),
+            "found_s": round(sound.n_samples / SAMPLE_RATE - inside_s, 2),
+        }
         yield Note(code=NoteCode.SHORTER_THAN_DECLARED, values=values)
     if inside_s:
         first_s = round(sound.damaged[0].start / SAMPLE_RATE, 1)
@@ -121,7 +124,11 @@ def read_sound(data: bytes | bytearray) -> Sound:
         *(number for track in sound.tracks for number in (track.duration_s or 0.0, track.n_channels, *track.channels)),
         *(number for stretches in sound.remixes.values() for each in stretches for number in astuple(each)),
     ]
-    numbers += [sound.declared_s or 0.0, sound.n_samples / SAMPLE_RATE, *(number for each in sound.damaged for number in each.channels)]
+    numbers += [
+        sound.declared_s or 0.0,
+        sound.n_samples / SAMPLE_RATE,
+        *(number for each in sound.damaged for number in each.channels),
+    ]
     if not all(0 <= each.start < each.end < MAX_DECLARED_S * SAMPLE_RATE for each in sound.damaged):
         raise ValueError("damage that cannot be")
     if not all(0 <= number < MAX_DECLARED_S for number in numbers):
