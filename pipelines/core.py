@@ -378,10 +378,23 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Damage:
+    """Sound that was lost before anybody could listen: half-open sample range on the recording's clock.
+
+    ``channels`` are those of the transcript that lost it, all where it names none.
+    """
+
+    start: int
+    end: int
+    channels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSummary:
     """The summary of a decoded source: its length on the recording's clock, its channels, spans and chunks.
 
-    ``cpu_s`` is the processor time it took; ``notes`` hold what its owner should know of the recording, ``tracks`` its
+    ``damaged`` are the stretches that were lost, by start; one behind the last span was never in the file. ``cpu_s``
+    is the processor time it took; ``notes`` hold what its owner should know of the recording, ``tracks`` its
     sound tracks.
     """
 
@@ -389,6 +402,7 @@ class SourceSummary:
     n_channels: int
     n_spans: int
     n_chunks: int
+    damaged: tuple[Damage, ...] = ()
     cpu_s: float = 0.0
     notes: tuple[Note, ...] = ()
     tracks: tuple[SoundTrack, ...] = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -13,6 +13,7 @@ from pipelines.core import SAMPLE_RATE
 from pipelines.errors import TooLong, UnsupportedFormat
 
 Pcm = npt.NDArray[np.int16]
+Number = TypeVar("Number", bound=np.generic)
 
 SOURCE_RATES = range(2_000, 768_001)  # a header that claims 1 Hz turns a small file into days of samples
 _LAYOUTS = {1: "mono", 2: "stereo"}  # FFmpeg mixes only into layouts with positions
@@ -74,37 +75,55 @@ class Resampler:
 
 
 class Blocks:
-    """Cuts a stream of arrays into blocks of one length and enforces the limit of decoded samples."""
+    """Cuts a stream of arrays into blocks of one length and enforces the limit of decoded samples.
+
+    Blocks have as many channels as the widest array so far; narrower ones fill the first of them.
+    """
 
     def __init__(self, *, n_samples: int, limit: int) -> None:
         self._n_samples = n_samples
         self._limit = limit
+        self.n_channels = 1
         self._waiting: list[Pcm] = []
         self._n_waiting = 0
         self.n_pushed = 0
+
+    def has_room(self, seconds: float) -> bool:
+        """Return whether so much more is within the limit."""
+        return self.n_pushed + seconds * SAMPLE_RATE <= self._limit
 
     def push(self, arrays: list[Pcm]) -> Iterator[Pcm]:
         for array in arrays:
             self.n_pushed += array.shape[1]
             if self.n_pushed > self._limit:
                 raise TooLong(f"the recording is longer than the limit of {self._limit / SAMPLE_RATE:g} s")
+            self.n_channels = max(self.n_channels, array.shape[0])
             self._waiting.append(array)
             self._n_waiting += array.shape[1]
         if self._n_waiting >= self._n_samples:
-            joined = np.concatenate(self._waiting, axis=1)
+            joined = self._joined()
             n_blocks = joined.shape[1] // self._n_samples
             for i in range(n_blocks):
                 yield np.ascontiguousarray(joined[:, i * self._n_samples : (i + 1) * self._n_samples])
             self._waiting = [joined[:, n_blocks * self._n_samples :].copy()]
             self._n_waiting = self._waiting[0].shape[1]
 
-    def push_silence(self, n_channels: int, n_samples: int) -> Iterator[Pcm]:
+    def push_silence(self, n_samples: int) -> Iterator[Pcm]:
         while n_samples > 0:
             n = min(n_samples, self._n_samples)
-            yield from self.push([np.zeros((n_channels, n), np.int16)])
+            yield from self.push([np.zeros((self.n_channels, n), np.int16)])
             n_samples -= n
 
     def finish(self) -> Iterator[Pcm]:
         if self._n_waiting:
-            yield np.ascontiguousarray(np.concatenate(self._waiting, axis=1))
+            yield np.ascontiguousarray(self._joined())
             self._waiting, self._n_waiting = [], 0
+
+    def _joined(self) -> Pcm:
+        return np.concatenate([widened(array, self.n_channels) for array in self._waiting], axis=1)
+
+
+def widened(samples: npt.NDArray[Number], n_channels: int) -> npt.NDArray[Number]:
+    """Return ``[fewer, n_samples]`` as ``[n_channels, n_samples]``, with silence in the channels that they lack."""
+    missing = n_channels - samples.shape[0]
+    return np.pad(samples, ((0, missing), (0, 0))) if missing > 0 else samples

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
+from pipelines.audio.clock.damage import TAIL_TOLERANCE_S, DamageLog
 from pipelines.audio.mixing import Remix
-from pipelines.core import SoundTrack, TrackState
+from pipelines.core import SAMPLE_RATE, Damage, SoundTrack, TrackState
 from pipelines.notes import Note, NoteCode
 from pipelines.text.cleaning import cleaned
 
@@ -22,16 +23,55 @@ MAX_DECLARED_S = 1e9
 class Sound:
     """What was heard of a recording: its tracks, and where channels were not simply added to one.
 
-    ``remixes`` maps the transcript's channels to their stretches.
+    ``remixes`` maps the transcript's channels to their stretches. Of ``n_samples`` that came out those that lie in
+    ``damaged`` stretches (by start) are silence for what was lost; stretches behind them were never in the file.
+    ``declared_s`` is the recording's length where its container knows it.
     """
 
     tracks: tuple[SoundTrack, ...] = ()
     remixes: dict[int, tuple[Remix, ...]] = field(default_factory=dict)
+    n_samples: int = 0
+    damaged: tuple[Damage, ...] = ()
+    declared_s: float | None = None
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds that the recording should go on behind what came out."""
+        missing_s = (self.declared_s or 0.0) - self.n_samples / SAMPLE_RATE
+        return missing_s if missing_s > TAIL_TOLERANCE_S else 0.0
+
+    @property
+    def damaged_s(self) -> float:
+        """Seconds in which something was lost, those behind the end included."""
+        return sum(end - start for start, end in self._lost()) / SAMPLE_RATE
+
+    @property
+    def damaged_inside_s(self) -> float:
+        """Seconds in which something was lost of what came out."""
+        return sum(max(0, min(end, self.n_samples) - start) for start, end in self._lost()) / SAMPLE_RATE
+
+    def _lost(self) -> Iterator[tuple[int, int]]:
+        """Yield the stretches in which any channel lost something, apart."""
+        reached = 0
+        for damage in self.damaged:
+            if damage.end > reached:
+                yield max(damage.start, reached), damage.end
+                reached = damage.end
 
 
 def sound_notes(sound: Sound, *, chosen: bool) -> tuple[Note, ...]:
-    """Return what a recording's owner should know of its sound; only of the mix where the track was ``chosen``."""
-    return (*(() if chosen else _of_tracks(sound.tracks)), *_of_mix(sound.remixes))
+    """Return what a recording's owner should know of its sound; nothing of others where the track was ``chosen``."""
+    return (*_of_losses(sound), *(() if chosen else _of_tracks(sound.tracks)), *_of_mix(sound.remixes))
+
+
+def _of_losses(sound: Sound) -> Iterator[Note]:
+    inside_s = sound.damaged_inside_s
+    if sound.declared_s is not None and sound.missing_s:
+        values = {"declared_s": round(sound.declared_s, 2), "found_s": round(sound.n_samples / SAMPLE_RATE - inside_s, 2)}
+        yield Note(code=NoteCode.SHORTER_THAN_DECLARED, values=values)
+    if inside_s:
+        first_s = round(sound.damaged[0].start / SAMPLE_RATE, 1)
+        yield Note(code=NoteCode.DAMAGED_AUDIO, values={"damaged_s": max(0.1, round(inside_s, 1)), "first_s": first_s})
 
 
 def _of_tracks(tracks: Sequence[SoundTrack]) -> Iterator[Note]:
@@ -81,6 +121,9 @@ def read_sound(data: bytes | bytearray) -> Sound:
         *(number for track in sound.tracks for number in (track.duration_s or 0.0, track.n_channels, *track.channels)),
         *(number for stretches in sound.remixes.values() for each in stretches for number in astuple(each)),
     ]
+    numbers += [sound.declared_s or 0.0, sound.n_samples / SAMPLE_RATE, *(number for each in sound.damaged for number in each.channels)]
+    if not all(0 <= each.start < each.end < MAX_DECLARED_S * SAMPLE_RATE for each in sound.damaged):
+        raise ValueError("damage that cannot be")
     if not all(0 <= number < MAX_DECLARED_S for number in numbers):
         raise ValueError("a number that cannot be")
     if any(
@@ -96,11 +139,20 @@ class SoundReport:
     def __init__(self) -> None:
         self._tracks: tuple[SoundTrack, ...] = ()
         self._remixes: dict[int, tuple[Remix, ...]] = {}
+        self._n_samples = 0
+        self._damaged: list[Damage] = []
+        self._declared_s: float | None = None
 
     @property
     def sound(self) -> Sound:
         """What is known so far."""
-        return Sound(tracks=self._tracks, remixes=dict(self._remixes))
+        return Sound(
+            tracks=self._tracks,
+            remixes=dict(self._remixes),
+            n_samples=self._n_samples,
+            damaged=tuple(sorted(self._damaged, key=lambda damage: (damage.start, damage.channels))),
+            declared_s=self._declared_s,
+        )
 
     def found(self, tracks: Iterable[SoundTrack]) -> None:
         """Enter the tracks that there are."""
@@ -115,6 +167,15 @@ class SoundReport:
         self._change(number, state=TrackState.HEARD, channels=tuple(channels))
         if remixes:
             self._remixes[channels[0]] = tuple(remixes)
+
+    def lost(self, number: int, log: DamageLog, n_samples: int) -> None:
+        """Enter what of a track of so many samples was lost, after the channels that it became."""
+        (channels,) = (track.channels for track in self._tracks if track.number == number)
+        is_all = sum(track.state is TrackState.HEARD for track in self._tracks) == 1
+        self._n_samples = max(self._n_samples, n_samples)
+        self._damaged += [replace(damage, channels=() if is_all else channels) for damage in log.stretches(n_samples)]
+        if log.declared_s is not None and log.declared_s < MAX_DECLARED_S:
+            self._declared_s = max(self._declared_s or 0.0, log.declared_s)
 
     def _change(self, number: int, **changes: Any) -> None:
         self._tracks = tuple(replace(track, **changes) if track.number == number else track for track in self._tracks)
