@@ -336,7 +336,10 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Minutes:
-    """Minutes of a meeting; ``writer`` names what wrote them (``extractive`` or a language model).
+    """Minutes of a meeting; ``writer`` names what wrote them (rules or a language model).
+
+    Nobody (``none``) writes those of a recording without words: they hold nothing, and their ``language`` is "" unless
+    one was asked for.
 
     ``chair``, ``place`` and ``distribution`` (who is to get the minutes) stay empty unless they were spoken;
     ``held_on`` is the recording's date (ISO 8601) where the submitter gave it.
@@ -346,7 +349,7 @@ class Minutes:
 
     title: str
     language: str
-    writer: Literal["extractive", "llm"]
+    writer: Literal["extractive", "llm", "none"]
     model: str
     summary: str
     participants: tuple[str, ...] = ()

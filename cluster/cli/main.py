@@ -1,4 +1,7 @@
-"""The ``meetmemo`` command: parse, call, print. Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings."""
+"""The ``meetmemo`` command: parse, call, print.
+
+Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings, 3 no speech in a recording that was transcribed.
+"""
 
 import asyncio
 import contextlib
@@ -29,7 +32,7 @@ from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, 
 from cluster.cli.tune import add_tune
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.http import ApiError, Client
-from cluster.client.transcribe import plan, transcribe
+from cluster.client.transcribe import exit_code, plan, transcribe
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
@@ -216,7 +219,8 @@ def transcribe_command(
     """Transcribe recordings and write their minutes.
 
     Uses this home's cluster, or starts one for the time it takes. Writes <stem>/transcript.{json,txt,srt,vtt} and
-    <stem>/minutes.{json,md,docx,pdf} beside each file or under --out.
+    <stem>/minutes.{json,md,docx,pdf} beside each file or under --out. Exit code 1 when a recording failed, 3 when all
+    were transcribed and one or more have no speech.
     """
     flags: dict[str, Any] = {}
     if model := options.get("model"):
@@ -239,8 +243,8 @@ def transcribe_command(
         else:
             warnings = f"  [yellow]{escape('; '.join(recording.warnings))}[/yellow]" if recording.warnings else ""
             console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{warnings}", soft_wrap=True)
-    if any(recording.error for recording in recordings):
-        raise typer.Exit(1)
+    if code := exit_code(recordings):
+        raise typer.Exit(code)
 
 
 _MODEL_NOTE = "Here also a folder with one; `meetmemo models list` names those that can be had."

@@ -16,17 +16,21 @@ from cluster.client.http import FINAL_STATES, ApiError, Client
 from pipelines.codec import decode
 from pipelines.core import CoverageStatus, Transcript
 from pipelines.transcript.coverage import health_s
+from pipelines.transcript.findings import has_words
 
 _UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
 _WATCHED = 32  # jobs asked about per round; the cluster works on about as many at once
 _ROUND_S = 0.5
+NO_SPEECH = 3
+"""The exit code of a command whose recordings were all transcribed, and one or more have no speech."""
 
 
 @dataclass
 class Recording:
     """One file on its way: ``job`` is the endpoint's last word about it, ``error`` why it came to nothing.
 
-    ``warnings`` are the notes about the recording, and how much of its transcript is not to be relied on.
+    ``warnings`` are the notes about the recording, and how much of its transcript is not to be relied on; a ``silent``
+    one has no words at all.
     """
 
     path: Path
@@ -34,6 +38,7 @@ class Recording:
     job: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     warnings: tuple[str, ...] = ()
+    silent: bool = False
 
     @property
     def done(self) -> bool:
@@ -90,6 +95,13 @@ async def transcribe(
         await submitting
 
 
+def exit_code(recordings: Sequence[Recording]) -> int:
+    """Return 0 where everything was transcribed, 1 where something failed, `NO_SPEECH` where nothing was in one."""
+    if any(recording.error for recording in recordings):
+        return 1
+    return NO_SPEECH if any(recording.silent for recording in recordings) else 0
+
+
 def warnings(transcript: Transcript) -> tuple[str, ...]:
     """Return a recording's notes, and the uncertain and failed length of its transcript, if there is such."""
     return (*(note.text for note in transcript.notes), *filter(None, (_doubts(transcript),)))
@@ -113,6 +125,7 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
                 await client.save_result(url, recording.folder / name)
             transcript = decode(Transcript, (recording.folder / "transcript.json").read_bytes())
             recording.warnings = warnings(transcript)
+            recording.silent = not has_words(transcript)
         recording.job = job
     except (ApiError, OSError) as error:
         recording.error = str(error)

@@ -64,6 +64,7 @@ class TranscriptReuse:
             audio_s=origin.progress.audio_s,
             n_chunks=origin.n_chunks or 0,
             content_key=key,
+            n_channels=origin.n_channels,
             notes=notes,
             tracks=origin.tracks,
         )

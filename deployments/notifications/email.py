@@ -81,7 +81,7 @@ class EmailSender:
         keys = JobKeys(tenant=message.tenant, job_id=message.job_id)
         minutes = self._minutes(keys)
         title = PurePath(job["filename"]).stem
-        documents = self._documents(keys) if minutes else []
+        documents = self._documents(keys) if minutes and minutes["writer"] != "none" else []
         subject, text = compose(
             EmailContent(
                 title=title,

@@ -23,7 +23,7 @@ JOBS_PATH = "/v1/jobs"
 
 
 class ProgressBody(ApiModel):
-    """Seconds of audio found so far, and how many of them are done; split channels count once each."""
+    """Seconds of the recording found so far, and how many of them are done; several channels are one length."""
 
     audio_s: float = Field(description="Seconds found so far.")
     done_s: float = Field(description="Seconds transcribed.")
@@ -34,7 +34,9 @@ class JobUsageBody(ApiModel):
 
     device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
     cpu_s: float = Field(description="Processor seconds of decoding and cutting.")
-    device_real_time_factor: float | None = Field(description="Device seconds per second of audio.")
+    device_real_time_factor: float | None = Field(
+        description="Device seconds per second of audio, each channel counted."
+    )
     result_bytes: int = Field(description="Size of all results.")
 
     @classmethod
@@ -111,11 +113,12 @@ class TrackBody(ApiModel):
 class MinutesBody(ApiModel):
     """The state of a job's minutes."""
 
-    state: Literal["written", "parked", "failed"] = Field(
-        description="`parked`: they follow when the language model answers, the budget is fresh, prices are low."
+    state: Literal["written", "parked", "failed", "empty"] = Field(
+        description="`parked`: they follow when the language model answers, the budget is fresh, prices are low; "
+        "`empty`: no speech was recognised, which is all that the documents say."
     )
     note: str = Field(description="Why there are none, or which wish was not heeded.")
-    writer: str = Field(description="`extractive` or `llm`.")
+    writer: str = Field(description="`extractive` or `llm`; empty where nobody wrote.")
     model: str = Field(description="Name of the language model, or of the rules.")
     language: str = Field(description="BCP 47 tag of the language of the minutes.")
     usage: UsageBody | None = Field(description="Null where no language model was asked.")
@@ -138,7 +141,9 @@ class JobBody(ApiModel):
     id: str = Field(description="The job's id: 32 hexadecimal digits.")
     state: JobState = Field(description="Where the job is.")
     progress: ProgressBody
-    eta_s: float | None = Field(description="Seconds to the expected end; null while unknown or when ended.")
+    eta_s: float | None = Field(
+        description="Seconds to the end of its transcription; null while unknown, and when there is no more of it."
+    )
     reason: Reason | None = Field(description="Why the job failed.")
     detail: str = Field(description="The reason in words, or what the results lack.")
     notes: list[NoteBody] = Field(description="What is to be known of the recording; empty until it is transcribed.")
@@ -170,7 +175,7 @@ class JobBody(ApiModel):
         return cls(
             id=job.id,
             state=job.state,
-            progress=ProgressBody(audio_s=round(job.progress.audio_s, 3), done_s=round(job.progress.done_s, 3)),
+            progress=ProgressBody(audio_s=round(job.heard.audio_s, 3), done_s=round(job.heard.done_s, 3)),
             eta_s=None if job.state.final or eta_s is None else round(eta_s, 1),
             reason=job.reason,
             detail=job.detail,

@@ -10,7 +10,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
+from deployments.telemetry.reports import BatchReport, MinutesOutcome, SegmentReport, WritingReport
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.outbox import Channel, DeliveryState
@@ -165,7 +165,7 @@ class CoordinatorMetrics:
             self._quarantined.labels(model)
             for cause in ("item", "replica", "storage"):
                 self._retries.labels(model, cause)
-        for outcome in ("written", "none", "parked", "failed"):
+        for outcome in get_args(MinutesOutcome):
             self._minutes.labels(outcome)
         for kind in ("prompt", "cached_prompt", "completion"):
             self._tokens.labels(kind)

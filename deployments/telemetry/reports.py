@@ -7,7 +7,7 @@ from typing import Literal
 from pipelines.core import Usage
 from pipelines.storage.measured import StoreCall
 
-MinutesOutcome = Literal["written", "none", "parked", "failed"]
+MinutesOutcome = Literal["written", "none", "parked", "failed", "empty"]
 
 
 @dataclass(frozen=True, kw_only=True)

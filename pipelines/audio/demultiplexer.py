@@ -19,6 +19,10 @@ from pipelines.audio.pcm import Pcm
 MAX_WAITING_BYTES = 32 << 20
 SILENCE_S = 1.0
 """Length of what stands in for a track without packets, at a time."""
+MIN_LEAD_S = 5.0
+"""Packets of one time lie no farther apart in a file; a track so far behind the others has none."""
+UNDATED_SHARE = 4
+"""So many times the bound may wait where timestamps do not say who is ahead."""
 _PACKET_BYTES = 512  # of the objects around a packet
 _USUAL_RATE = 48_000  # Hz, where a codec's context does not say its own before it decodes
 _MAX_PLANES = 8  # PyAV knows no more of a frame
@@ -31,22 +35,44 @@ class Demultiplexer:
         self._packets = packets
         self._waiting: dict[int, deque[Any]] = {stream.index: deque() for stream in streams}
         self._n_bytes = 0
+        self._first_s: float | None = None  # timestamps of the packets read so far
+        self._last_s = 0.0
 
     def packets_of(self, stream: Any) -> Iterator[Any]:
-        """Yield one track's packets, and None as often as it has none while others are far ahead."""
+        """Yield one track's packets, and None for each `SILENCE_S` in which it has none while others are far ahead."""
         own = self._waiting[stream.index]
+        reached_s: float | None = None
         while True:
             if own:
                 packet = own.popleft()
                 self._n_bytes -= packet.size + _PACKET_BYTES
+                if packet.pts is not None:
+                    reached_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                 yield packet
-            elif self._n_bytes > MAX_WAITING_BYTES:
+            elif self._are_others_ahead(reached_s):
+                reached_s = (self._first_s or 0.0 if reached_s is None else reached_s) + SILENCE_S
                 yield None
-            elif (packet := next(self._packets, None)) is None:
+            elif not self._read_on():
                 return
-            else:
-                self._waiting[packet.stream_index].append(packet)
-                self._n_bytes += packet.size + _PACKET_BYTES
+
+    def _are_others_ahead(self, reached_s: float | None) -> bool:
+        if self._n_bytes <= MAX_WAITING_BYTES:
+            return False
+        lead_s = self._last_s - (self._first_s or 0.0 if reached_s is None else reached_s)
+        return lead_s > MIN_LEAD_S or self._n_bytes > UNDATED_SHARE * MAX_WAITING_BYTES
+
+    def _read_on(self) -> bool:
+        """Read a packet and let it wait; return whether there was one."""
+        packet = next(self._packets, None)
+        if packet is None:
+            return False
+        self._waiting[packet.stream_index].append(packet)
+        self._n_bytes += packet.size + _PACKET_BYTES
+        if packet.pts is not None:
+            stamp_s = float(packet.pts * packet.time_base)
+            self._first_s = stamp_s if self._first_s is None else min(self._first_s, stamp_s)
+            self._last_s = max(self._last_s, stamp_s)
+        return True
 
 
 def silent_frame(like: Any, at_s: float) -> Any:

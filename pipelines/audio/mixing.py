@@ -133,6 +133,13 @@ class Mixer:
             self._stretches.append(Remix(start_s=start_s, end_s=start_s, below_db=below_db))
 
 
+def mix_excerpt(channels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Return int16 ``[1, n_samples]`` of int16 ``[n_channels, n_samples]`` that is all there is, its channels alike."""
+    mixer = Mixer(clock=lambda: 0)
+    mixer.set_channels(("",) * len(channels))
+    return mixer.mix(channels) if len(channels) > 1 else channels
+
+
 def plain_weights(names: Sequence[str]) -> Weights:
     """Return the share of each channel in a plain sum, by its position: those of FFmpeg's matrix, which add up to 1.
 

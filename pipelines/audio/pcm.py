@@ -1,6 +1,7 @@
 """Plain PCM: resampling decoded frames to 16 kHz int16 and cutting the result into blocks."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, TypeVar
 
 import av
@@ -49,7 +50,8 @@ class Resampler:
         return self._kind_of(frame) == self._kind
 
     def feed(self, frame: Any) -> list[Pcm]:
-        frame.pts = None  # `AudioFifo` would insist on gapless timestamps
+        frame.pts = None  # `AudioFifo` would insist on gapless timestamps, and on one unit for them
+        frame.time_base = Fraction(1, frame.sample_rate)
         self._fifo.write(frame)
         if self._fifo.samples < self._batch:
             return []

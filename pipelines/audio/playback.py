@@ -14,6 +14,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.audio.mixing import Mixer
 from pipelines.audio.pcm import Pcm, widened
 from pipelines.core import SAMPLE_RATE
 
@@ -94,6 +95,7 @@ class PlaybackCopy:
         self._stream: Any = None
         self._n_channels = 0
         self._n_samples = 0
+        self._mixer = Mixer(clock=lambda: self._n_samples)
 
     def listen(self, blocks: Iterable[Pcm]) -> Iterator[Pcm]:
         """Pass blocks of shape ``[n_channels, n_samples]`` on, and encode them on the way."""
@@ -114,7 +116,8 @@ class PlaybackCopy:
 
     def _encode(self, block: Pcm) -> None:
         if block.shape[0] > (self._n_channels or MAX_CHANNELS):
-            block = np.rint(block.mean(axis=0, keepdims=True, dtype=np.float32)).astype(np.int16)
+            self._mixer.set_channels(("",) * block.shape[0])
+            block = self._mixer.mix(block)
         self._n_channels = self._n_channels or block.shape[0]
         if self._stream is None:
             layout = _LAYOUTS[block.shape[0]]

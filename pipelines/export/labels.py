@@ -96,7 +96,7 @@ class Labels:
     quality: str = "Quality of the transcript"
     quality_intro: str = "The transcript is uncertain or incomplete in these passages:"
     transcript: str = "Transcript"
-    no_speech: str = "No speech was recognised in this recording."
+    unwritten: str = "There is nothing to take minutes of."
     decision: str = "Decision"
     task: str = "Task"
     owner: str = "Owner"
@@ -178,7 +178,7 @@ CHINESE = Labels(
     quality="转写质量说明",
     quality_intro="以下片段的转写存疑或缺失：",
     transcript="转写全文",
-    no_speech="录音中未识别到语音。",
+    unwritten="没有可供整理纪要的内容。",
     decision="决议",
     task="任务",
     owner="负责人",

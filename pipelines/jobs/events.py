@@ -23,12 +23,16 @@ class SourceFetched:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptReused:
-    """The transcript that the job ``origin`` made of the same content is in the blob store; the rest is as there."""
+    """The transcript that the job ``origin`` made of the same content is in the blob store.
+
+    ``audio_s``, ``n_channels`` and ``tracks`` are that job's.
+    """
 
     origin: str
     audio_s: float
     n_chunks: int
     content_key: str
+    n_channels: int = 1
     notes: tuple[Note, ...] = ()
     tracks: tuple[SoundTrack, ...] = ()
 
@@ -43,6 +47,7 @@ class SpanStored:
 
     audio_s: float
     chunks: tuple[Chunk, ...]
+    channel: int = 0
     finished: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
 

@@ -81,6 +81,7 @@ def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
         content_key=event.content_key,
         progress=Progress(audio_s=event.audio_s, done_s=event.audio_s),
         n_chunks=event.n_chunks,
+        n_channels=event.n_channels,
         notes=event.notes,
         tracks=event.tracks,
     )
@@ -96,7 +97,11 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
         audio_s=job.progress.audio_s + event.audio_s, done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s)
     )
     after = replace(
-        job, progress=progress, finished=finished, n_failed_chunks=job.n_failed_chunks + len(event.failed & found)
+        job,
+        progress=progress,
+        finished=finished,
+        n_failed_chunks=job.n_failed_chunks + len(event.failed & found),
+        n_channels=max(job.n_channels, event.channel + 1),
     )
     return after, (EnqueueChunks(chunks=todo),) if todo else ()
 
@@ -160,7 +165,7 @@ def _cancelled(job: Job, event: CancelRequested) -> Step:
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
     if job.minutes_of:
         return job, (StartStitching(),)
-    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0)
+    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0, n_channels=1)
     return fresh, (StartSegmentation(),)
 
 

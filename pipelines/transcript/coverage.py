@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, Coverage, CoverageStatus, Damage, Span, Transcript
+from pipelines.text.typography import is_spoken
 from pipelines.transcript.chunk_clock import ChunkTimeline
 
 NO_WORDS = "no words"
@@ -70,7 +71,7 @@ def verdict(result: ChunkResult | None) -> tuple[CoverageStatus, str]:
         return CoverageStatus.FAILED, result.error
     if result.suspect:
         return CoverageStatus.SUSPECT, ", ".join(result.suspect)
-    heard = any(segment.text.strip() or segment.words for segment in result.segments)
+    heard = any(is_spoken(segment.text) for segment in result.segments)
     return CoverageStatus.TRANSCRIBED, "" if heard else NO_WORDS
 
 

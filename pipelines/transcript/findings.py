@@ -5,14 +5,10 @@ from dataclasses import replace
 
 from pipelines.core import Transcript
 from pipelines.notes import Note, NoteCode, united
+from pipelines.text.typography import is_spoken
 
 FOUND_HERE = frozenset({NoteCode.NO_SPEECH})
 """The codes that are decided by a transcript's text; all others come with the recording."""
-
-
-def is_spoken(text: str) -> bool:
-    """Return whether a text has words: punctuation, brackets and musical notes alone are none."""
-    return any(character.isalnum() for character in text)
 
 
 def has_words(transcript: Transcript) -> bool:

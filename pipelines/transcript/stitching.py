@@ -19,6 +19,7 @@ from pipelines.core import (
     Transcript,
     Word,
 )
+from pipelines.text.typography import is_spoken
 from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE, ChunkTimeline
 from pipelines.transcript.coverage import coverage_ledger
 
@@ -41,8 +42,8 @@ def stitch(
 
     ``results`` maps chunk indices to outcomes; a missing one counts as failed. ``speakers`` names the
     channels. Segments are ordered by (start, channel), lie within ``[0, duration_s]`` and never overlap
-    within a channel; text of a result with an error is not used. Raises ValueError when two chunks share
-    an index or something lies on a channel outside ``range(n_channels)``.
+    within a channel; text of a result with an error is not used, nor is punctuation alone. Raises ValueError when two
+    chunks share an index or something lies on a channel outside ``range(n_channels)``.
     """
     chunks = _checked_chunks(spans, n_channels)
     return Transcript(
@@ -138,14 +139,14 @@ def _channel_segments(chunks: Sequence[Chunk], results: Mapping[int, ChunkResult
             continue
         clock = ChunkTimeline(chunk.pieces)
         for decoded in result.segments:
-            if decoded.text.strip() or decoded.words:
+            if is_spoken(decoded.text):
                 yield from _mapped(clock, decoded, chunk, result)
 
 
 def _mapped(clock: ChunkTimeline, decoded: DecodedSegment, chunk: Chunk, result: ChunkResult) -> Iterator[Segment]:
     """Yield one decoded segment on the recording's clock: one segment, or one per side of each long silence."""
     words = _mapped_words(clock, decoded.words)
-    parts = list(_parts(clock, decoded, words))
+    parts = [part for part in _parts(clock, decoded, words) if is_spoken(part.text)]
     for part in parts:
         yield Segment(
             id=0,

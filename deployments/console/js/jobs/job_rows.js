@@ -31,7 +31,7 @@ export function progressBar(job) {
 }
 
 export function jobRow(job, index) {
-  const length = job.progress.audio_s / (job.tracks.flatMap((track) => track.channels).length || (job.options.channels === "split" ? 2 : 1));
+  const length = job.progress.audio_s;
   const cell = (name, ...children) => h(`span.cell.${name}`, { role: "cell" }, ...children);
   return h(
     "div.job",

@@ -164,7 +164,6 @@ export const MESSAGES = {
   whyFailed: ["Why it failed", "失败原因"],
   gone: ["This job does not exist, or belongs to somebody else.", "任务不存在，或属于其他租户。"],
   noTranscript: ["This job has no transcript.", "该任务没有转写结果。"],
-  noSpeech: ["No speech was found in this recording.", "录音中没有发现语音。"],
   history: ["History", "历史"],
   source: ["Source", "来源"],
   size: ["Size", "大小"],

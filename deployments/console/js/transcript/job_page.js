@@ -210,7 +210,7 @@ export class JobPage {
 
   #layOut() {
     const empty = !this.transcript.segments.length;
-    const scroller = h("div.scroller", {}, empty && h("p.say.dim", {}, t("noSpeech")), this.view.element);
+    const scroller = h("div.scroller", {}, empty && h("p.say.dim", {}, t("note_no_speech")), this.view.element);
     this.scroller = scroller;
     const text = h("div.text", {}, h("div.tools", {}, this.search.element, this.corrector?.element), this.corrector?.bar, scroller);
     const side = h("aside.side", { "aria-label": t("panels") });

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.client.transcribe import plan, warnings
+from cluster.client.transcribe import exit_code, plan, warnings
 from pipelines.core import Coverage, CoverageStatus, ModelInfo, Transcript
 from pipelines.notes import Note, NoteCode
 from tests.servers import free_port
@@ -158,3 +158,11 @@ def test_what_a_transcript_doubts_is_told() -> None:
     assert told((0, 0.0, 50.0, CoverageStatus.TRANSCRIBED), *suspect, failed) == "1:40 uncertain, 0:05 failed"
     assert told((0, 0.0, 0.3, CoverageStatus.SUSPECT)) == "0:01 uncertain"
     assert told((0, 0.0, 50.0, CoverageStatus.TRANSCRIBED), (1, 0.0, 50.0, CoverageStatus.SILENCE)) == ""
+
+
+def test_silence_has_an_exit_code_of_its_own() -> None:
+    """0 where every recording was transcribed, 3 where one of them has no speech, 1 where one failed."""
+    good, silent, failed = plan([Path("a.wav"), Path("b.wav"), Path("c.wav")], None)
+    silent.silent = True
+    failed.error = "failed: corrupt_audio"
+    assert [exit_code(some) for some in ([good], [good, silent], [good, silent, failed])] == [0, 3, 1]
