@@ -1,4 +1,7 @@
-"""The ``meetmemo`` command: parse, call, print. Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings."""
+"""The ``meetmemo`` command: parse, call, print.
+
+Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings, 3 no speech in a recording that was transcribed.
+"""
 
 import asyncio
 import contextlib
@@ -29,7 +32,7 @@ from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, 
 from cluster.cli.tune import add_tune
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.http import ApiError, Client
-from cluster.client.transcribe import plan, take_folders, transcribe
+from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
@@ -215,7 +218,8 @@ def transcribe_command(
 
     Uses this home's cluster, or starts one for the time it takes. Writes <stem>/transcript.{json,txt,srt,vtt} and
     <stem>/minutes.{json,md,docx,pdf} beside each file or under --out. What is a recording in a folder its content
-    says; what is left out is listed, and the exit code is 1.
+    says. Exit code 1 when a recording failed or a file of a folder was left out, 3 when all were transcribed and one or
+    more have no speech.
     """
     flags: dict[str, Any] = {}
     if model := options.get("model"):
@@ -241,10 +245,10 @@ def transcribe_command(
         if recording.error:
             errors.print(f"[red]{escape(str(recording.path))}: {escape(recording.error)}[/red]", soft_wrap=True)
         else:
-            doubts = f"  [yellow]{recording.doubts}[/yellow]" if recording.doubts else ""
-            console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{doubts}", soft_wrap=True)
-    if left_out or any(recording.error for recording in recordings):
-        raise typer.Exit(1)
+            warnings = f"  [yellow]{escape('; '.join(recording.warnings))}[/yellow]" if recording.warnings else ""
+            console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{warnings}", soft_wrap=True)
+    if code := 1 if left_out else exit_code(recordings):
+        raise typer.Exit(code)
 
 
 _MODEL_NOTE = "Here also a folder with one; `meetmemo models list` names those that can be had."

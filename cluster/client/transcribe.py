@@ -17,24 +17,29 @@ from cluster.client.recordings import LeftOut, files_in, sort_out
 from pipelines.codec import decode
 from pipelines.core import CoverageStatus, Transcript
 from pipelines.transcript.coverage import health_s
+from pipelines.transcript.findings import has_words
 
 _UPLOADS = 4  # at once: enough to hide latency, few enough to be fair to others
 _WATCHED = 32  # jobs asked about per round; the cluster works on about as many at once
 _ROUND_S = 0.5
+NO_SPEECH = 3
+"""The exit code of a command whose recordings were all transcribed, and one or more have no speech."""
 
 
 @dataclass
 class Recording:
     """One file on its way: ``job`` is the endpoint's last word about it, ``error`` why it came to nothing.
 
-    ``doubts`` says how much of a transcript is not to be relied on.
+    ``warnings`` are the notes about the recording, and how much of its transcript is not to be relied on; a ``silent``
+    one has no words at all.
     """
 
     path: Path
     folder: Path
     job: dict[str, Any] = field(default_factory=dict)
     error: str = ""
-    doubts: str = ""
+    warnings: tuple[str, ...] = ()
+    silent: bool = False
 
     @property
     def done(self) -> bool:
@@ -110,7 +115,19 @@ async def transcribe(
         await submitting
 
 
-def doubts(transcript: Transcript) -> str:
+def exit_code(recordings: Sequence[Recording]) -> int:
+    """Return 0 where everything was transcribed, 1 where something failed, `NO_SPEECH` where nothing was in one."""
+    if any(recording.error for recording in recordings):
+        return 1
+    return NO_SPEECH if any(recording.silent for recording in recordings) else 0
+
+
+def warnings(transcript: Transcript) -> tuple[str, ...]:
+    """Return a recording's notes, and the uncertain and failed length of its transcript, if there is such."""
+    return (*(note.text for note in transcript.notes), *filter(None, (_doubts(transcript),)))
+
+
+def _doubts(transcript: Transcript) -> str:
     """Return a transcript's uncertain and failed length ("0:10 uncertain, 1:00 failed"), "" if there is none."""
     told = []
     for health, word in ((CoverageStatus.SUSPECT, "uncertain"), (CoverageStatus.FAILED, "failed")):
@@ -126,7 +143,9 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
             recording.folder.mkdir(parents=True, exist_ok=True)
             for name, url in job["results"].items():
                 await client.save_result(url, recording.folder / name)
-            recording.doubts = doubts(decode(Transcript, (recording.folder / "transcript.json").read_bytes()))
+            transcript = decode(Transcript, (recording.folder / "transcript.json").read_bytes())
+            recording.warnings = warnings(transcript)
+            recording.silent = not has_words(transcript)
         recording.job = job
     except (ApiError, OSError) as error:
         recording.error = str(error)

@@ -41,7 +41,8 @@ class Documents:
         """
         note = ""
         try:
-            template = self._styles.template(request.tenant, request.template, minutes.language)
+            written = minutes.writer != "none"  # no template says that there is nothing to say
+            template = self._styles.template(request.tenant, request.template, minutes.language) if written else ""
             values = values_of(transcript, minutes, request.title) if template else {}
             layout = self._templates.lay_out(template, values) if template else None
             documents = _rendered(request, transcript, minutes, layout)

@@ -10,12 +10,15 @@ from pipelines.codec import decode, encode
 from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
 from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.usage import JobUsage, transcription_usage
+from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
 from pipelines.text.chinese import in_script
 from pipelines.text.redaction import mask_transcript
+from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
+from pipelines.transcript.findings import with_findings
 from pipelines.transcript.stitching import stitch
 
 _READERS = 8  # a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
@@ -71,11 +74,11 @@ def stitch_job(
     model: ModelInfo,
     votes: Mapping[int, LanguageVote],
     items_for: Callable[[Sequence[Chunk]], Sequence[WorkItem]],
-) -> JobUsage:
+) -> tuple[JobUsage, tuple[Note, ...]]:
     """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
 
     ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
-    result says what decoded it. Returns what the transcript took.
+    result says what decoded it. Returns what the transcript took, and its notes.
     """
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     summary = decode(SourceSummary, store.get(keys.summary))
@@ -92,33 +95,38 @@ def stitch_job(
         n_channels=summary.n_channels,
         languages=_votes(votes, results, spans),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
-        speakers=job.options.speakers,
+        speakers=channel_names(job.options.speakers, summary.tracks),
         with_words=job.options.word_timestamps,
+        damaged=summary.damaged,
     )
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = mask_transcript(transcript, job.options.mask)
+    transcript = replace(with_findings(transcript, summary.notes), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     kept = quarantine.Kept(
         summary=summary, spans=tuple(spans), results=tuple(results.values()), votes=tuple(votes.values())
     )
     quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))
-    return usage
+    return usage, transcript.notes
 
 
-def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> None:
-    """Copy the transcript of an earlier job of the same tenant: each stands alone. Raises `BlobMissing`.
+def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> tuple[Note, ...]:
+    """Copy the transcript of an earlier job of the same tenant, and return its notes: each job stands alone.
 
-    Minutes that are written anew may take a corrected one.
+    Minutes that are written anew may take a corrected one. Raises `BlobMissing`.
     """
     origin, own = (JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (origin_id, job.id))
     if job.corrected:
-        store.put(own.transcript, encode(said(decode(Transcript, store.get(origin.corrected(job.corrected))))))
+        transcript = said(decode(Transcript, store.get(origin.corrected(job.corrected))))
     else:
-        store.put(own.transcript, store.get(origin.transcript))
+        transcript = decode(Transcript, store.get(origin.transcript))
+    transcript = with_findings(transcript, transcript.notes)
+    store.put(own.transcript, encode(transcript))
+    return transcript.notes
 
 
 def discard(store: BlobStore, item: WorkItem) -> None:

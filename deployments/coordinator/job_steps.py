@@ -45,6 +45,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         tenant=live.job.tenant,
         job_id=live.job.id,
         split_channels=live.job.options.channels == "split",
+        track=live.job.options.track,
         window_s=services.options.profile_of(live.job.options.model).window_s,
         source_url=live.job.source_url,
         source=live.job.source,
@@ -71,7 +72,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
                     return
             else:
                 _queue(run, live.close_detectors())
-                await run.handle(Segmented(n_chunks=found.n_chunks))
+                await run.handle(Segmented(n_chunks=found.n_chunks, tracks=found.tracks))
 
 
 async def _take_earlier(run: JobRunner) -> bool:
@@ -92,7 +93,7 @@ async def _replay(run: JobRunner) -> None:
     live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
     for span in spans:
         await run.handle(live.span_stored(span))
-    await run.handle(Segmented(n_chunks=kept.summary.n_chunks))
+    await run.handle(Segmented(n_chunks=kept.summary.n_chunks, tracks=kept.summary.tracks))
 
 
 async def enqueue(run: JobRunner, command: EnqueueChunks) -> None:
@@ -110,11 +111,13 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     services, live = run.services, run.live
     await services.storage_retry.repeat(services.leader.confirm)
     if live.job.minutes_of:
-        await services.storage_retry.in_thread(job_data.copy_transcript, services.store, live.job, live.job.minutes_of)
-        await run.handle(TranscriptStored())
+        notes = await services.storage_retry.in_thread(
+            job_data.copy_transcript, services.store, live.job, live.job.minutes_of
+        )
+        await run.handle(TranscriptStored(notes=notes))
         return
     model = live.job.options.model
-    usage = await services.storage_retry.in_thread(
+    usage, notes = await services.storage_retry.in_thread(
         job_data.stitch_job,
         services.store,
         live.job,
@@ -124,7 +127,7 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     )
     # A transcript is no other job's while a canary model decodes some of its chunks.
     content_key = "" if services.dispatchers.route_of(model) else services.reuse.key_of(live.job)
-    await run.handle(TranscriptStored(usage=usage, content_key=content_key))
+    await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
 
 
 async def write_minutes(run: JobRunner, command: StartMinutes) -> None:

@@ -105,6 +105,7 @@ class LiveJob:
         return SpanStored(
             audio_s=(span.end - span.start) / SAMPLE_RATE,
             chunks=span.chunks,
+            channel=span.channel,
             finished=frozenset(done | failed),
             failed=frozenset(failed),
         )

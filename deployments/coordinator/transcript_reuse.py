@@ -55,10 +55,16 @@ class TranscriptReuse:
             return None
         await self.storage_retry.repeat(self.leader.confirm)
         try:
-            await self.storage_retry.in_thread(job_data.copy_transcript, self.store, job, origin.id)
+            notes = await self.storage_retry.in_thread(job_data.copy_transcript, self.store, job, origin.id)
         except BlobMissing:  # purged meanwhile
             return None
         log.info("transcript reused", action="reuse", job_id=job.id, origin=origin.id)
         return TranscriptReused(
-            origin=origin.id, audio_s=origin.progress.audio_s, n_chunks=origin.n_chunks or 0, content_key=key
+            origin=origin.id,
+            audio_s=origin.progress.audio_s,
+            n_chunks=origin.n_chunks or 0,
+            content_key=key,
+            n_channels=origin.n_channels,
+            notes=notes,
+            tracks=origin.tracks,
         )

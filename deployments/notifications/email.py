@@ -20,6 +20,7 @@ from pipelines.codec import decode
 from pipelines.core import Transcript
 from pipelines.errors import BlobMissing, StorageError
 from pipelines.ledger.outbox import Message
+from pipelines.notes import Note, NoteCode
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
@@ -80,7 +81,7 @@ class EmailSender:
         keys = JobKeys(tenant=message.tenant, job_id=message.job_id)
         minutes = self._minutes(keys)
         title = PurePath(job["filename"]).stem
-        documents = self._documents(keys) if minutes else []
+        documents = self._documents(keys) if minutes and minutes["writer"] != "none" else []
         subject, text = compose(
             EmailContent(
                 title=title,
@@ -89,6 +90,7 @@ class EmailSender:
                 minutes=minutes,
                 attached=tuple(name for name, _ in documents),
                 links=job["results"],
+                notes=tuple(Note(code=NoteCode(note["code"]), values=note["values"]) for note in job.get("notes", ())),
             ),
             self._language(keys, minutes),
         )

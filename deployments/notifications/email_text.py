@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.export.labels import Labels, is_chinese, labels_for
+from pipelines.notes import Note, NoteCode
 
 MAX_SUBJECT_CHARS = 150
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmailContent:
-    """The content of an e-mail. ``minutes`` is that of ``minutes.json``; ``links`` are URLs of results by name."""
+    """The content of an e-mail.
+
+    ``minutes`` is that of ``minutes.json``; ``links`` are URLs of results by name, ``notes`` those of the recording.
+    """
 
     title: str
     failed: bool
@@ -19,12 +23,19 @@ class EmailContent:
     minutes: Mapping[str, Any] | None
     attached: tuple[str, ...]
     links: Mapping[str, str]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was said in the recording."""
+        return any(note.code is NoteCode.NO_SPEECH for note in self.notes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Phrases:
     minutes_of: str
     transcript_of: str
+    nothing_in: str
     failure_of: str
     failed: str
     no_minutes: str
@@ -36,6 +47,7 @@ class _Phrases:
 _ENGLISH = _Phrases(
     minutes_of="Minutes: {}",
     transcript_of="Transcript: {}",
+    nothing_in="No speech: {}",
     failure_of="Not transcribed: {}",
     failed="The recording could not be transcribed: {}",
     no_minutes="The recording is transcribed, but there are no minutes of it.",
@@ -46,6 +58,7 @@ _ENGLISH = _Phrases(
 _CHINESE = _Phrases(
     minutes_of="会议纪要：{}",
     transcript_of="转写文本：{}",
+    nothing_in="无语音：{}",
     failure_of="转写失败：{}",
     failed="录音无法转写：{}",
     no_minutes="录音已转写，但没有会议纪要。",
@@ -58,15 +71,26 @@ _CHINESE = _Phrases(
 def compose(letter: EmailContent, language: str) -> tuple[str, str]:
     """Return subject and text; ``language`` is a BCP 47 tag, all but Chinese get English."""
     phrases = _CHINESE if is_chinese(language) else _ENGLISH
-    subject = phrases.failure_of if letter.failed else phrases.minutes_of if letter.minutes else phrases.transcript_of
     paragraphs = list(_paragraphs(letter, phrases, labels_for(language)))
-    return subject.format(letter.title)[:MAX_SUBJECT_CHARS], "\n\n".join(paragraphs) + "\n"
+    return _subject(letter, phrases).format(letter.title)[:MAX_SUBJECT_CHARS], "\n\n".join(paragraphs) + "\n"
+
+
+def _subject(letter: EmailContent, phrases: _Phrases) -> str:
+    if letter.failed:
+        return phrases.failure_of
+    if letter.silent:
+        return phrases.nothing_in
+    return phrases.minutes_of if letter.minutes else phrases.transcript_of
 
 
 def _paragraphs(letter: EmailContent, phrases: _Phrases, labels: Labels) -> Iterator[str]:
     yield letter.title
     if letter.failed:
         yield phrases.failed.format(letter.detail)
+        return
+    yield from (labels.note(note) for note in letter.notes)
+    if letter.silent:
+        yield from _links(letter, phrases)
         return
     if letter.minutes is None:
         yield " ".join(filter(None, (phrases.no_minutes, letter.detail)))
@@ -78,9 +102,13 @@ def _paragraphs(letter: EmailContent, phrases: _Phrases, labels: Labels) -> Iter
         yield _list(labels.action_items, tasks) if tasks else labels.no_action_items
     if letter.attached:
         yield phrases.attached.format(labels.list_separator.join(letter.attached))
+    yield from _links(letter, phrases)
+    yield phrases.by_machine
+
+
+def _links(letter: EmailContent, phrases: _Phrases) -> Iterator[str]:
     if letter.links:
         yield "\n".join((phrases.documents, *letter.links.values()))
-    yield phrases.by_machine
 
 
 def _list(heading: str, entries: list[str]) -> str:

@@ -85,7 +85,7 @@ class BatchBody(ApiModel):
     finished: bool = Field(description="Every entry has ended.")
     n_entries: int
     counts: dict[str, int] = Field(description="Entries by state; those that have a job by the job's state.")
-    audio_s: float = Field(description="Seconds of audio found in its jobs so far.")
+    audio_s: float = Field(description="Seconds of audio found in its jobs so far, each channel of split ones counted.")
     done_s: float
     eta_s: float | None
     estimate: EstimateBody | None = Field(description="After a dry run.")
@@ -132,11 +132,15 @@ class BatchBody(ApiModel):
 
 
 def _eta_s(counts: BatchCounts, n_open: int, n_live: int, speed: float) -> float | None:
-    """Return seconds to the end, if the entries that have no job yet are as long as the others."""
+    """Return seconds to the end, if the entries that have no job yet are as long as the others.
+
+    None while nothing is known to remain.
+    """
     n_seen = sum(counts.jobs.values())
     if not speed or not n_seen or not n_open + n_live:
         return None
-    return round((counts.audio_s - counts.done_s + n_open * counts.audio_s / n_seen) / speed, 1)
+    remaining_s = counts.audio_s - counts.done_s + n_open * counts.audio_s / n_seen
+    return round(remaining_s / speed, 1) if remaining_s > 0 else None
 
 
 class BatchList(ApiModel):

@@ -10,19 +10,20 @@ from pydantic import AwareDatetime, Field
 
 from deployments.schemas.options import ApiModel, Options
 from deployments.sources.urls import public_part
-from pipelines.core import Usage
+from pipelines.core import SoundTrack, TrackState, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.jobs.options import NO_CONTROLS
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import JobEvent
+from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.transcript.corrections import version_of
 
 JOBS_PATH = "/v1/jobs"
 
 
 class ProgressBody(ApiModel):
-    """Seconds of audio found so far, and how many of them are done; split channels count once each."""
+    """Seconds of the recording found so far, and how many of them are done; several channels are one length."""
 
     audio_s: float = Field(description="Seconds found so far.")
     done_s: float = Field(description="Seconds transcribed.")
@@ -33,7 +34,9 @@ class JobUsageBody(ApiModel):
 
     device_s: float = Field(description="Seconds of a device (a GPU, or a CPU machine) that decoding took.")
     cpu_s: float = Field(description="Processor seconds of decoding and cutting.")
-    device_real_time_factor: float | None = Field(description="Device seconds per second of audio.")
+    device_real_time_factor: float | None = Field(
+        description="Device seconds per second of audio, each channel counted."
+    )
     result_bytes: int = Field(description="Size of all results.")
 
     @classmethod
@@ -77,14 +80,45 @@ class UsageBody(ApiModel):
         )
 
 
+class NoteBody(ApiModel):
+    """A finding about a recording that its owner should know although the job succeeded."""
+
+    code: NoteCode = Field(description="Its kind; programs may rely on it.")
+    text: str = Field(description="The finding in words.")
+    values: dict[str, NoteValue] = Field(description="The values that the text names.")
+
+    @classmethod
+    def from_domain(cls, note: Note) -> Self:
+        return cls(code=note.code, text=note.text, values=dict(note.values))
+
+
+class TrackBody(ApiModel):
+    """A sound track of the recording."""
+
+    number: int = Field(description="Counts from 1; what the option `track` takes.")
+    codec: str = Field(description="Name of its codec; empty where it is unknown.")
+    n_channels: int = Field(description="Its channels; 0 where they are unknown.")
+    language: str = Field(description="Language tag in the file; empty where it has none.")
+    title: str = Field(description="Its name in the file; empty where it has none.")
+    duration_s: float | None = Field(description="Its length as the file says; null where it does not.")
+    is_default: bool = Field(description="Players begin with it.")
+    state: TrackState = Field(description="Whether it was heard, and else why not: `left_out` for another one.")
+    channels: list[int] = Field(description="The channels of the transcript that it became, counted from 0.")
+
+    @classmethod
+    def from_domain(cls, track: SoundTrack) -> Self:
+        return cls.model_validate(track, from_attributes=True)
+
+
 class MinutesBody(ApiModel):
     """The state of a job's minutes."""
 
-    state: Literal["written", "parked", "failed"] = Field(
-        description="`parked`: they follow when the language model answers, the budget is fresh, prices are low."
+    state: Literal["written", "parked", "failed", "empty"] = Field(
+        description="`parked`: they follow when the language model answers, the budget is fresh, prices are low; "
+        "`empty`: no speech was recognised, which is all that the documents say."
     )
     note: str = Field(description="Why there are none, or which wish was not heeded.")
-    writer: str = Field(description="`extractive` or `llm`.")
+    writer: str = Field(description="`extractive` or `llm`; empty where nobody wrote.")
     model: str = Field(description="Name of the language model, or of the rules.")
     language: str = Field(description="BCP 47 tag of the language of the minutes.")
     usage: UsageBody | None = Field(description="Null where no language model was asked.")
@@ -107,9 +141,13 @@ class JobBody(ApiModel):
     id: str = Field(description="The job's id: 32 hexadecimal digits.")
     state: JobState = Field(description="Where the job is.")
     progress: ProgressBody
-    eta_s: float | None = Field(description="Seconds to the expected end; null while unknown or when ended.")
+    eta_s: float | None = Field(
+        description="Seconds to the end of its transcription; null while unknown, and when there is no more of it."
+    )
     reason: Reason | None = Field(description="Why the job failed.")
     detail: str = Field(description="The reason in words, or what the results lack.")
+    notes: list[NoteBody] = Field(description="What is to be known of the recording; empty until it is transcribed.")
+    tracks: list[TrackBody] = Field(description="Sound tracks of the recording; empty until it is cut.")
     filename: str = Field(description="Name of the recording, as sent.")
     external_id: str | None = Field(description="What its submitter calls the recording.")
     metadata: dict[str, str] = Field(description="What its submitter gave along.")
@@ -137,10 +175,12 @@ class JobBody(ApiModel):
         return cls(
             id=job.id,
             state=job.state,
-            progress=ProgressBody(audio_s=round(job.progress.audio_s, 3), done_s=round(job.progress.done_s, 3)),
+            progress=ProgressBody(audio_s=round(job.heard.audio_s, 3), done_s=round(job.heard.done_s, 3)),
             eta_s=None if job.state.final or eta_s is None else round(eta_s, 1),
             reason=job.reason,
             detail=job.detail,
+            notes=[NoteBody.from_domain(note) for note in job.notes],
+            tracks=[TrackBody.from_domain(track) for track in job.tracks],
             filename=job.filename,
             external_id=job.reference.external_id or None,
             metadata=dict(job.reference.metadata),

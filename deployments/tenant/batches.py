@@ -184,7 +184,7 @@ class TenantBatches:
         shown = EntryBody.of(entry).model_dump(mode="json")
         job = entry.job
         if job:
-            shown["audio_s"] = round(job.progress.audio_s, 3)
+            shown["audio_s"] = round(job.heard.audio_s, 3)
             shown["cached"] = bool(job.reused_from)
             shown["results"] = {name: self._result(job, name, checksums) for name in job.results}
         return json.dumps(shown, ensure_ascii=False).encode() + b"\n"

@@ -125,7 +125,7 @@ class TranscriptVersions:
     async def _layout(self, job: Job, transcript: Transcript, minutes: Minutes, title: str) -> Layout | None:
         policy = self.jobs.policy
         template = policy.styles.template(job.tenant, job.options.minutes_template, minutes.language)
-        if not template:
+        if not template or minutes.writer == "none":
             return None
         values = await in_thread(values_of, transcript, minutes, title)
         return await policy.templates.lay_out(job.tenant, template, values)

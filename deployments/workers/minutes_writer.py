@@ -23,10 +23,13 @@ from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, MeetMem
 from pipelines.export.templating.templates import Templates
 from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import MinutesRecord
+from pipelines.minutes.finishing import unwritten
 from pipelines.minutes.protocol import MinutesOptions, PaidMinutes, PaidWriter, Resumable, Writer
+from pipelines.notes import NoteCode
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
+from pipelines.transcript.findings import has_words, with_findings
 
 log = structlog.get_logger()
 
@@ -93,7 +96,7 @@ class MinutesWriter:
         if request.minutes != "none":
             try:
                 paid = await self._ask(transcript, request)
-                outcome = "written"
+                outcome = _outcome(paid)
             except MinutesParked as error:
                 await asyncio.to_thread(self._deferred.park, request, str(error), error.not_before_s)
                 log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
@@ -167,6 +170,7 @@ class MinutesWriter:
         started_s = time.perf_counter()
         try:
             paid = await self._ask(transcript, replace(request, asked_at_s=None) if at_once else request)
+            outcome = _outcome(paid)
         except MinutesParked:
             raise
         except MinutesError as error:
@@ -193,16 +197,21 @@ class MinutesWriter:
             stored = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
             n_bytes, note = stored
             names = (*names, *MINUTES_FORMATS)
-            record = MinutesRecord(
-                state="written",
-                note=note,
-                writer=minutes.writer,
-                model=minutes.model,
-                language=minutes.language,
-                usage=minutes.usage,
-            )
+            if minutes.writer == "none":
+                note = " ".join(found.text for found in transcript.notes if found.code is NoteCode.NO_SPEECH)
+                record = MinutesRecord(state="empty", note=note, language=minutes.language)
+            else:
+                record = MinutesRecord(
+                    state="written",
+                    note=note,
+                    writer=minutes.writer,
+                    model=minutes.model,
+                    language=minutes.language,
+                    usage=minutes.usage,
+                )
+                report = replace(report, writer=minutes.writer)
             new = Usage() if paid.counted else paid.usage
-            report = replace(report, writer=minutes.writer, n_bytes=report.n_bytes + n_bytes, usage=new)
+            report = replace(report, n_bytes=report.n_bytes + n_bytes, usage=new)
         await asyncio.to_thread(self._check_kept, request)
         writer = self._writers.get(request.minutes)
         report = replace(
@@ -221,23 +230,18 @@ class MinutesWriter:
 
     async def _transcript(self, request: MinutesRequest) -> Transcript:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        return decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
+        transcript = decode(Transcript, await asyncio.to_thread(self._store.get, keys.transcript))
+        return with_findings(transcript, transcript.notes)  # those of earlier releases have none
 
     async def _ask(self, transcript: Transcript, request: MinutesRequest) -> PaidMinutes:
+        options = self._options(request)
+        if not has_words(transcript):
+            return PaidMinutes(minutes=unwritten(options), usage=Usage())
         writer = self._writers.get(request.minutes)
         if writer is None:
             raise MinutesError("no language model is configured where minutes are written")
         if self._n_writing >= self._max_at_once:
             raise MinutesParked(f"{self._n_writing} minutes are being written")
-        options = MinutesOptions(
-            language=request.language,
-            title=self._styles.title(request.tenant, request.minutes_title) or None,
-            glossary=self._styles.glossary(request.tenant, request.glossary),
-            recorded_on=request.recording_date,
-            asked_at_s=request.asked_at_s,
-            tenant=request.tenant,
-            job_id=request.job_id,
-        )
         self._n_writing += 1
         try:
             if not isinstance(writer, PaidWriter):
@@ -246,3 +250,18 @@ class MinutesWriter:
             return replace(paid, minutes=replace(paid.minutes, usage=paid.usage))
         finally:
             self._n_writing -= 1
+
+    def _options(self, request: MinutesRequest) -> MinutesOptions:
+        return MinutesOptions(
+            language=request.language,
+            title=self._styles.title(request.tenant, request.minutes_title) or None,
+            glossary=self._styles.glossary(request.tenant, request.glossary),
+            recorded_on=request.recording_date,
+            asked_at_s=request.asked_at_s,
+            tenant=request.tenant,
+            job_id=request.job_id,
+        )
+
+
+def _outcome(paid: PaidMinutes) -> MinutesOutcome:
+    return "empty" if paid.minutes.writer == "none" else "written"

@@ -24,11 +24,7 @@ def opened(source: BinaryIO | Path) -> Iterator[Any]:
     Raises `EmptyAudio`, `UnsupportedFormat`, `CorruptAudio` or `SourceUnreachable`.
     """
     if isinstance(source, Path):
-        try:
-            file = source.open("rb")
-        except OSError as error:
-            raise SourceUnreachable(f"cannot open the recording: {error.strerror}") from error
-        with file, opened(file) as container:
+        with file_of(source) as file, opened(file) as container:
             yield container
         return
     n_bytes = source.seek(0, os.SEEK_END)
@@ -38,13 +34,7 @@ def opened(source: BinaryIO | Path) -> Iterator[Any]:
         raise EmptyAudio("the recording has no bytes")
     source.seek(0)
     try:
-        container = av.open(
-            Patched(source, patches(head, n_bytes)),
-            mode="r",
-            metadata_errors="ignore",
-            buffer_size=IO_BUFFER_BYTES,
-            options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"},
-        )
+        container = _open(Patched(source, patches(head, n_bytes)))
     except av.error.FFmpegError as error:
         source.seek(0)
         kind = kind_of(source.read(LOOK_BYTES), whole=True)
@@ -53,3 +43,38 @@ def opened(source: BinaryIO | Path) -> Iterator[Any]:
         raise CorruptAudio(f"the {kind.name or 'recording'} is damaged: nothing in it can be read") from error
     with container:
         yield container
+
+
+@contextmanager
+def opened_part(part: Any) -> Iterator[Any]:
+    """Open a container in a part of a file that can only be read on; raises `CorruptAudio`."""
+    try:
+        container = _open(part)
+    except av.error.FFmpegError as error:
+        raise CorruptAudio("a part of the recording is damaged: nothing in it can be read") from error
+    with container:
+        yield container
+
+
+@contextmanager
+def file_of(source: BinaryIO | Path) -> Iterator[BinaryIO]:
+    """Give the stream of a source, opened where it is a path; raises `SourceUnreachable`."""
+    if not isinstance(source, Path):
+        yield source
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise SourceUnreachable(f"cannot open the recording: {error.strerror}") from error
+    with file:
+        yield file
+
+
+def _open(file: Any) -> Any:
+    return av.open(
+        file,
+        mode="r",
+        metadata_errors="ignore",
+        buffer_size=IO_BUFFER_BYTES,
+        options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"},
+    )

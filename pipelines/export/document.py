@@ -14,6 +14,7 @@ from pipelines.export.times import clock
 from pipelines.export.turns import Turn, troubles, turns
 from pipelines.text.cleaning import one_line
 from pipelines.transcript.coverage import health_s
+from pipelines.transcript.findings import with_findings
 
 MAX_CITED_TIMES = 3
 MAX_TITLE_CHARS = 200
@@ -110,7 +111,7 @@ class Composer:
     """Arranges the minutes of one recording; its parts serve templates too."""
 
     def __init__(self, transcript: Transcript, minutes: Minutes, title: str) -> None:
-        self._transcript = transcript
+        self._transcript = with_findings(transcript, transcript.notes)
         self._minutes = minutes
         self._title = one_line(title)
         self._labels = labels_for(minutes.language)
@@ -126,16 +127,18 @@ class Composer:
             language=self._minutes.language,
             labels=labels,
             facts=tuple(self._facts()),
-            blocks=(
-                *self._summary(),
-                *self._decisions(),
-                *self._action_items(),
-                *self._topics(),
-                *self._open_questions(),
-                *self._quality(),
-                *self._appendix(),
-            ),
+            blocks=(*self._notes(), *self._sections(), *self._quality(), *self._appendix()),
         )
+
+    def _sections(self) -> Iterator[Block]:
+        if self._minutes.writer == "none":
+            yield _nothing(self._labels.unwritten)
+            return
+        yield from self._summary()
+        yield from self._decisions()
+        yield from self._action_items()
+        yield from self._topics()
+        yield from self._open_questions()
 
     def arranged(self, title: str, blocks: Sequence[Block]) -> Content:
         """Return a document whose blocks somebody else arranged, with the notes and appendices that every one has."""
@@ -153,7 +156,6 @@ class Composer:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         labels, minutes, transcript = self._labels, self._minutes, self._transcript
-        extractive = minutes.writer == "extractive"
         participants = [labels.speaker(one_line(name)) for name in minutes.participants]
         facts = [
             (labels.recording, self._title),
@@ -164,13 +166,20 @@ class Composer:
             (labels.place, one_line(minutes.place.text) if minutes.place else ""),
             (labels.participants, labels.list_separator.join(name for name in participants if name)),
             (labels.distribution, labels.list_separator.join(one_line(fact.text) for fact in minutes.distribution)),
-            (labels.transcribed_with, one_line(transcript.model.name)),
-            (
-                labels.written_by,
-                labels.extractive_writer if extractive else labels.model_writer.format(one_line(minutes.model)).strip(),
-            ),
+            (labels.transcribed_with, one_line(transcript.model.name) if self._turns else ""),
+            (labels.written_by, self._writer()),
         ]
         yield from (fact for fact in facts if fact[1])
+
+    def _writer(self) -> str:
+        """Name what wrote the minutes, "" where nobody did."""
+        labels = self._labels
+        names = {
+            "extractive": labels.extractive_writer,
+            "llm": labels.model_writer.format(one_line(self._minutes.model)).strip(),
+            "none": "",
+        }
+        return names[self._minutes.writer]
 
     def _languages(self) -> str:
         codes = [self._transcript.language, *(vote.language for vote in self._transcript.languages)]
@@ -179,10 +188,13 @@ class Composer:
         )
 
     def _notes(self) -> Iterator[Block]:
-        """Yield who wrote this, and what of the recording is missing."""
+        """Yield what is to be known of the recording, who wrote this, and what of the recording is missing."""
         labels = self._labels
-        note = labels.extractive_note if self._minutes.writer == "extractive" else labels.model_note
-        yield _paragraph(note, kind="note")
+        for found in self._transcript.notes:
+            yield _paragraph(one_line(labels.note(found)), kind="warning")
+        writers = {"extractive": labels.extractive_note, "llm": labels.model_note}
+        if self._minutes.writer in writers:
+            yield _paragraph(writers[self._minutes.writer], kind="note")
         losses = labels.list_separator.join(
             phrase.format(self.clock(ceil(seconds)))
             for phrase, seconds in (
@@ -196,7 +208,6 @@ class Composer:
 
     def _summary(self) -> Iterator[Block]:
         labels = self._labels
-        yield from self._notes()
         yield Heading(text=labels.summary)
         yield from list(_prose(self._minutes.summary)) or [_nothing(labels.no_summary)]
 
@@ -270,9 +281,9 @@ class Composer:
 
     def _appendix(self) -> Iterator[Block]:
         labels = self._labels
+        if not self._turns:  # a note on top says so
+            return
         yield Heading(text=labels.transcript, new_page=not troubles(self._transcript))
-        if not self._turns:
-            yield _nothing(labels.no_speech)
         for n, turn in enumerate(self._turns):
             yield SpokenTurn(
                 anchor=_anchor(n),

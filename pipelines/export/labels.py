@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipelines.notes import WORDINGS, Note, NoteCode
+
 _CHANNEL = re.compile(r"Channel (\d+)")
 
 
@@ -17,6 +19,7 @@ _REASONS = {
     "truncated": ("text cut short", "文本被截断"),
     "prompt_echo": ("prompt read back", "复述了提示词"),
     "no result": ("no result", "无结果"),
+    "damaged_audio": ("damaged recording", "录音损坏"),
     "not segmented": ("audio not processed", "音频未处理"),
 }
 _LANGUAGES = {
@@ -93,7 +96,7 @@ class Labels:
     quality: str = "Quality of the transcript"
     quality_intro: str = "The transcript is uncertain or incomplete in these passages:"
     transcript: str = "Transcript"
-    no_speech: str = "No speech was recognised in this recording."
+    unwritten: str = "There is nothing to take minutes of."
     decision: str = "Decision"
     task: str = "Task"
     owner: str = "Owner"
@@ -122,6 +125,7 @@ class Labels:
     numbered_channel: str = "Channel {}"
     reasons: Mapping[str, str]
     languages: Mapping[str, str]
+    notes: Mapping[NoteCode, str]
 
     def speaker(self, name: str) -> str:
         """Translate the name of an unnamed channel; other names stay as they are."""
@@ -136,8 +140,16 @@ class Labels:
         """Put a coverage note into words; an unknown one (an error's text) stays as it is."""
         return self.list_separator.join(self.reasons.get(part, part) for part in note.split(", ")) or self.unknown
 
+    def note(self, note: Note) -> str:
+        """Put a note of a recording into words."""
+        return self.notes[note.code].format(**note.values)
 
-ENGLISH = Labels(reasons=_words(_REASONS, 0), languages=_words(_LANGUAGES, 0))
+
+ENGLISH = Labels(
+    reasons=_words(_REASONS, 0),
+    languages=_words(_LANGUAGES, 0),
+    notes={code: wording.english for code, wording in WORDINGS.items()},
+)
 CHINESE = Labels(
     minutes_of_meeting="会议纪要",
     recording="录音",
@@ -166,7 +178,7 @@ CHINESE = Labels(
     quality="转写质量说明",
     quality_intro="以下片段的转写存疑或缺失：",
     transcript="转写全文",
-    no_speech="录音中未识别到语音。",
+    unwritten="没有可供整理纪要的内容。",
     decision="决议",
     task="任务",
     owner="负责人",
@@ -192,6 +204,7 @@ CHINESE = Labels(
     numbered_channel="声道 {}",
     reasons=_words(_REASONS, 1),
     languages=_words(_LANGUAGES, 1),
+    notes={code: wording.chinese for code, wording in WORDINGS.items()},
 )
 
 

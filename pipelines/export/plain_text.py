@@ -1,4 +1,7 @@
-"""``transcript.txt``: one segment a line, for people and for ``grep``; what failed is said where it failed."""
+"""``transcript.txt``: one segment a line, for people and for ``grep``.
+
+Notes about the recording come first, what failed is said where it failed.
+"""
 
 from pipelines.core import CoverageStatus, Transcript
 from pipelines.export.labels import labels_for
@@ -18,4 +21,5 @@ def transcript_txt(transcript: Transcript) -> bytes:
             interval = f"{clock(lost.start_s)}–{clock(lost.end_s)}"
             lines.append((lost.start_s, lost.channel, f"[{interval} {labels.failed_here}]"))
     lines.sort(key=lambda line: line[:2])
-    return "".join(f"{text}\n" for _, _, text in lines).encode()
+    notes = [f"[{one_line(labels.note(note))}]" for note in transcript.notes]
+    return "".join(f"{text}\n" for text in (*notes, *(text for _, _, text in lines))).encode()

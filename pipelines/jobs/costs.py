@@ -28,7 +28,7 @@ class JobCost:
             model=job.options.model,
             created_at_s=job.created_at_s,
             failed=job.state is JobState.FAILED,
-            audio_s=job.progress.audio_s,
+            audio_s=job.heard.audio_s,
             source_bytes=job.source.n_bytes,
             usage=job.usage,
             tokens=(job.minutes.usage if job.minutes else None) or Usage(),

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.core import BlobRef, Chunk
+from pipelines.core import BlobRef, Chunk, SoundTrack
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +23,18 @@ class SourceFetched:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptReused:
-    """The transcript that the job ``origin`` made of the same content is in the blob store; ``audio_s`` as there."""
+    """The transcript that the job ``origin`` made of the same content is in the blob store.
+
+    ``audio_s``, ``n_channels`` and ``tracks`` are that job's.
+    """
 
     origin: str
     audio_s: float
     n_chunks: int
     content_key: str
+    n_channels: int = 1
+    notes: tuple[Note, ...] = ()
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +47,17 @@ class SpanStored:
 
     audio_s: float
     chunks: tuple[Chunk, ...]
+    channel: int = 0
     finished: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """The Segmenter reached the end; ``n_chunks`` were cut over all channels."""
+    """The Segmenter reached the end; ``n_chunks`` were cut over all channels, ``tracks`` are the recording's."""
 
     n_chunks: int
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +71,14 @@ class ChunkFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptStored:
-    """The stitched transcript is in the blob store; ``usage`` is what it took, ``content_key`` what it was made of."""
+    """The stitched transcript is in the blob store; ``usage`` is what it took, ``content_key`` what it was made of.
+
+    ``notes`` are the transcript's.
+    """
 
     usage: JobUsage = field(default=JobUsage())
     content_key: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

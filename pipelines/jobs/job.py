@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from pipelines.core import BlobRef, Usage
+from pipelines.core import BlobRef, SoundTrack, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 
 
 class JobState(StrEnum):
@@ -40,9 +41,12 @@ RESULT_FORMATS = (
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRecord:
-    """The outcome of a job's minutes: their writer and its usage, or in ``note`` why there are none (yet)."""
+    """The outcome of a job's minutes: their writer and its usage, or in ``note`` why there are none (yet).
 
-    state: Literal["written", "parked", "failed"]
+    ``empty``: the recording has no words, and its documents say so; nobody wrote them.
+    """
+
+    state: Literal["written", "parked", "failed", "empty"]
     note: str = ""
     writer: str = ""
     model: str = ""
@@ -54,8 +58,8 @@ class MinutesRecord:
 class Progress:
     """Seconds of audio found so far, and how many of them are transcribed, silent or given up.
 
-    Split channels count once each. ``audio_s`` grows until segmentation ends; ``done_s`` never shrinks. Both are
-    counted anew after `Recovered`.
+    Of a job's work, split channels count once each; `Job.heard` is on the recording's clock. ``audio_s`` grows until
+    segmentation ends; ``done_s`` never shrinks. Both are counted anew after `Recovered`.
     """
 
     audio_s: float = 0.0
@@ -78,7 +82,9 @@ class Job:
     there, and where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may
     get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
-    may take it; ``reused_from`` is the tenant's job whose transcript this one took.
+    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's,
+    ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound tracks, empty until it
+    is cut.
     """
 
     id: str
@@ -111,3 +117,11 @@ class Job:
     traceparent: str = ""
     content_key: str = ""
     reused_from: str = ""
+    notes: tuple[Note, ...] = ()
+    n_channels: int = 1
+    tracks: tuple[SoundTrack, ...] = ()
+
+    @property
+    def heard(self) -> Progress:
+        """The progress on the recording's clock: a recording has one length, however many channels are transcribed."""
+        return Progress(audio_s=self.progress.audio_s / self.n_channels, done_s=self.progress.done_s / self.n_channels)

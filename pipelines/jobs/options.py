@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
@@ -31,6 +31,11 @@ EmailAddress = Annotated[
     StringConstraints(
         max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
     ),
+]
+TrackChoice = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    StringConstraints(pattern=r"^(all|[1-9][0-9]?)$"),
 ]
 
 
@@ -199,6 +204,12 @@ class JobOptions:
         "first, before those without.",
         concern="job",
         kind=AwareDatetime | None,
+    )
+    track: str | None = _option(
+        None,
+        "Sound track of a recording that has several: its number (1 is the first), or `all`, each becoming a channel "
+        "under its title and language; when left out the one that players begin with, or the next with sound.",
+        kind=TrackChoice | None,
     )
 
 

@@ -81,6 +81,9 @@ def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
         content_key=event.content_key,
         progress=Progress(audio_s=event.audio_s, done_s=event.audio_s),
         n_chunks=event.n_chunks,
+        n_channels=event.n_channels,
+        notes=event.notes,
+        tracks=event.tracks,
     )
     return after, (StartMinutes(),)
 
@@ -94,13 +97,17 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
         audio_s=job.progress.audio_s + event.audio_s, done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s)
     )
     after = replace(
-        job, progress=progress, finished=finished, n_failed_chunks=job.n_failed_chunks + len(event.failed & found)
+        job,
+        progress=progress,
+        finished=finished,
+        n_failed_chunks=job.n_failed_chunks + len(event.failed & found),
+        n_channels=max(job.n_channels, event.channel + 1),
     )
     return after, (EnqueueChunks(chunks=todo),) if todo else ()
 
 
 def _segmented(job: Job, event: Segmented) -> Step:
-    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks))
+    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks, tracks=event.tracks))
 
 
 def _chunk_finished(job: Job, event: ChunkFinished) -> Step:
@@ -129,7 +136,7 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
     if not _complete(job):
         raise _illegal(job, event)
     total_s = max(job.progress.audio_s, job.progress.done_s)
-    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage)
+    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage, notes=event.notes)
     if job.n_chunks and job.n_failed_chunks == job.n_chunks:
         why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
         return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))
@@ -158,7 +165,7 @@ def _cancelled(job: Job, event: CancelRequested) -> Step:
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
     if job.minutes_of:
         return job, (StartStitching(),)
-    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0)
+    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0, n_channels=1)
     return fresh, (StartSegmentation(),)
 
 

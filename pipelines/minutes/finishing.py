@@ -26,6 +26,12 @@ def finish(minutes: Minutes, options: MinutesOptions) -> Minutes:
     )
 
 
+def unwritten(options: MinutesOptions) -> Minutes:
+    """Return the minutes of a recording without words: nobody wrote them, and they hold only what the options say."""
+    nothing = Minutes(title="", language=options.language or "", writer="none", model="", summary="")
+    return finish(nothing, options)
+
+
 def _dated(item: ActionItem, recorded_on: date | None) -> ActionItem:
     """Return the item with the day that its due date means: worked out here, whatever the writer says."""
     day = due_date(item.due, recorded_on) if item.due and recorded_on else None

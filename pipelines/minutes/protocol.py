@@ -69,7 +69,7 @@ class Writer(Protocol):
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """Write the minutes of one meeting, verified by `pipelines.minutes.verification.verify`.
 
-        Raises ``MinutesError`` when they cannot be written, its kind ``MinutesParked`` when they can be later; an
-        empty transcript is no error, its minutes are empty.
+        Raises ``MinutesError`` when they cannot be written, its kind ``MinutesParked`` when they can be later; a
+        transcript without words is no error: its minutes are `pipelines.minutes.finishing.unwritten`.
         """
         ...

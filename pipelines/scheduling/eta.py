@@ -40,10 +40,11 @@ class SpeedMeter:
 
 
 def eta_s(job_remaining_s: float, backlog_s: float, n_live_jobs: int, speed: float) -> float | None:
-    """Return seconds until a job ends when live jobs share the machine fairly; None while the speed is unknown.
+    """Return seconds until a job is transcribed when live jobs share the machine fairly.
 
-    ``job_remaining_s`` and ``backlog_s`` (all jobs, this one included) are audio seconds.
+    None while the speed is unknown, and while nothing is known to remain: then no audio was found yet, or what was
+    found is done. ``job_remaining_s`` and ``backlog_s`` (all jobs, this one included) are audio seconds.
     """
-    if speed <= 0:
+    if speed <= 0 or job_remaining_s <= 0:
         return None
     return min(max(backlog_s, job_remaining_s), job_remaining_s * max(1, n_live_jobs)) / speed

@@ -31,13 +31,16 @@ def one_line(text: str) -> str:
 
 
 def cleaned(value: T) -> T:
-    """Clean every string inside nested dataclasses and tuples; returns the same object when all were clean."""
+    """Clean every string inside nested dataclasses, tuples and dicts; returns the same object when all were clean."""
     result: Any = value
     if type(value) is str:  # an enumeration's member is a str too, but never dirty
         result = clean_text(str(value))
     elif isinstance(value, tuple):
         items = tuple(cleaned(item) for item in value)
         result = value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    elif isinstance(value, dict):
+        result = {cleaned(name): cleaned(item) for name, item in value.items()}
+        result = value if result == value else result
     elif is_dataclass(value) and not isinstance(value, type):
         old = {field.name: getattr(value, field.name) for field in fields(value)}
         new = {name: cleaned(item) for name, item in old.items()}

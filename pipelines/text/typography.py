@@ -49,6 +49,11 @@ def is_mark(character: str) -> bool:
     return unicodedata.category(character) in ("Mn", "Mc", "Me") or character in "\u200c\u200d"
 
 
+def is_spoken(text: str) -> bool:
+    """Say whether text has words: punctuation, brackets and musical notes alone are none."""
+    return any(character.isalnum() for character in text)
+
+
 def is_bare_punctuation(text: str) -> bool:
     """Say whether text is only punctuation that must not start a line."""
     return bool(_BARE_PUNCTUATION.fullmatch(text))

@@ -12,6 +12,7 @@ from typing import Protocol
 from pipelines.codec import encode
 from pipelines.core import CoverageStatus, Segment, Transcript
 from pipelines.errors import OptionError, VersionConflict
+from pipelines.transcript.findings import with_findings
 from pipelines.transcript.retiming import retime
 
 MAX_VERSIONS = 1000  # of one transcript
@@ -104,7 +105,8 @@ def version_of(name: str) -> int:
 
 def said(transcript: Transcript) -> Transcript:
     """Return a version without the segments that were struck out, for documents and minutes."""
-    return replace(transcript, segments=tuple(segment for segment in transcript.segments if segment.text))
+    left = replace(transcript, segments=tuple(segment for segment in transcript.segments if segment.text))
+    return with_findings(left, transcript.notes)
 
 
 def judge_correction(held: Sequence[Correction], new: Correction, job_id: str) -> Correction | None:

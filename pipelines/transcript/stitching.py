@@ -10,6 +10,7 @@ from pipelines.core import (
     Chunk,
     ChunkResult,
     CoverageStatus,
+    Damage,
     DecodedSegment,
     LanguageVote,
     ModelInfo,
@@ -18,6 +19,7 @@ from pipelines.core import (
     Transcript,
     Word,
 )
+from pipelines.text.typography import is_spoken
 from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE, ChunkTimeline
 from pipelines.transcript.coverage import coverage_ledger
 
@@ -32,13 +34,16 @@ def stitch(
     model: ModelInfo,
     speakers: Sequence[str] = (),
     with_words: bool = True,
+    damaged: Sequence[Damage] = (),
 ) -> Transcript:
     """Join the results of a recording's chunks into its transcript; ``with_words``: segments keep their words.
 
+    ``damaged`` stretches of the recording (ascending by start) are failed in the coverage ledger.
+
     ``results`` maps chunk indices to outcomes; a missing one counts as failed. ``speakers`` names the
     channels. Segments are ordered by (start, channel), lie within ``[0, duration_s]`` and never overlap
-    within a channel; text of a result with an error is not used. Raises ValueError when two chunks share
-    an index or something lies on a channel outside ``range(n_channels)``.
+    within a channel; text of a result with an error is not used, nor is punctuation alone. Raises ValueError when two
+    chunks share an index or something lies on a channel outside ``range(n_channels)``.
     """
     chunks = _checked_chunks(spans, n_channels)
     return Transcript(
@@ -55,7 +60,7 @@ def stitch(
                 with_words=with_words,
             )
         ),
-        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels),
+        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels, damaged=damaged),
         model=model,
         n_channels=n_channels,
     )
@@ -134,14 +139,14 @@ def _channel_segments(chunks: Sequence[Chunk], results: Mapping[int, ChunkResult
             continue
         clock = ChunkTimeline(chunk.pieces)
         for decoded in result.segments:
-            if decoded.text.strip() or decoded.words:
+            if is_spoken(decoded.text):
                 yield from _mapped(clock, decoded, chunk, result)
 
 
 def _mapped(clock: ChunkTimeline, decoded: DecodedSegment, chunk: Chunk, result: ChunkResult) -> Iterator[Segment]:
     """Yield one decoded segment on the recording's clock: one segment, or one per side of each long silence."""
     words = _mapped_words(clock, decoded.words)
-    parts = list(_parts(clock, decoded, words))
+    parts = [part for part in _parts(clock, decoded, words) if is_spoken(part.text)]
     for part in parts:
         yield Segment(
             id=0,

@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.audio.vad import VoiceActivity
 from pipelines.audio.vad_options import VadOptions
 from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, UnheardSpeech, Word
+from pipelines.text.typography import is_spoken
 from pipelines.whisper.options import Pcm
 from pipelines.whisper.quality import compression_ratio, split_units
 
@@ -49,10 +50,10 @@ def find_holes(result: ChunkResult, pcm: Pcm) -> list[Hole]:
 
 
 def covered(segments: Sequence[DecodedSegment]) -> Iterator[Stretch]:
-    """Yield where words are; where they have no times, where segments are."""
+    """Yield where words are; where they have no times, where segments are. Punctuation alone is no word."""
     for segment in segments:
-        yield from ((word.start_s, word.end_s) for word in segment.words)
-        if not segment.words:
+        yield from ((word.start_s, word.end_s) for word in segment.words if is_spoken(word.text))
+        if not segment.words and is_spoken(segment.text):
             yield segment.start_s, segment.end_s
 
 

@@ -15,6 +15,9 @@ from pipelines.core import (
     Transcript,
     Word,
 )
+from pipelines.minutes.finishing import unwritten
+from pipelines.minutes.protocol import MinutesOptions
+from pipelines.notes import Note, NoteCode
 
 MODEL = ModelInfo(name="base", sha256="ab" * 32, compute_type="int8", device="cpu")
 
@@ -139,6 +142,20 @@ def nothing() -> tuple[Transcript, Minutes, str]:
     """A recording without a second of audio, and minutes without a word."""
     transcript = Transcript(duration_s=0.0, language="", languages=(), segments=(), coverage=(), model=MODEL)
     return transcript, Minutes(title="", language="", writer="extractive", model="", summary=""), ""
+
+
+def silent() -> tuple[Transcript, Minutes, str]:
+    """A call of busy tones: no words, and minutes that nobody wrote."""
+    transcript = Transcript(
+        duration_s=14.0,
+        language="",
+        languages=(),
+        segments=(),
+        coverage=(Coverage(channel=0, start_s=0.0, end_s=14.0, health=CoverageStatus.SILENCE),),
+        model=MODEL,
+        notes=(Note(code=NoteCode.NO_SPEECH),),
+    )
+    return transcript, unwritten(MinutesOptions()), "busy line"
 
 
 def hostile(text: str = HOSTILE) -> tuple[Transcript, Minutes, str]:

@@ -1,6 +1,7 @@
 """A transcript in each of OpenAI's response formats."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -95,7 +96,7 @@ def speech_body(transcript: Transcript, format: Format, task: Task, granularitie
     if format == "text":
         return f"{spoken(transcript.segments)}\n".encode(), MEDIA_TYPES[format]
     if format in ("srt", "vtt"):
-        return render(f"transcript.{format}", transcript, None, ""), MEDIA_TYPES[format]
+        return render(f"transcript.{format}", replace(transcript, notes=()), None, ""), MEDIA_TYPES[format]
     body: ApiModel
     if format == "verbose_json":
         body = _verbose(transcript, task, granularities or frozenset({"segment"}))

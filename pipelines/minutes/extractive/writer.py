@@ -17,12 +17,13 @@ from pipelines.minutes.extractive.people import find_participants, name_finder, 
 from pipelines.minutes.extractive.questions import asks, find_open_questions
 from pipelines.minutes.extractive.ranking import Scores, rank, select
 from pipelines.minutes.extractive.topics import meeting_name, split_topics, topic_titles
-from pipelines.minutes.finishing import finish
+from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.registry import cues_for, spoken_language
 from pipelines.minutes.language.sentences import Sentence, split_sentences
 from pipelines.minutes.language.wording import as_sentence, join
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
+from pipelines.transcript.findings import has_words
 
 MODEL = "extractive-1"
 TOPIC_SUMMARY_TOKENS = 45
@@ -46,6 +47,8 @@ class ExtractiveWriter:
 
 def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     """Write minutes as `ExtractiveWriter.write` does, without an event loop."""
+    if not has_words(transcript):
+        return unwritten(options)
     return finish(verify(draft_minutes(transcript, options), transcript), options)
 
 

@@ -18,8 +18,7 @@ import structlog
 
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import MinutesError
-from pipelines.minutes.finishing import finish
-from pipelines.minutes.language.registry import base
+from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.wording import is_chinese
 from pipelines.minutes.llm.cache import MinutesCache, content_digest
 from pipelines.minutes.llm.drafting import Drafted, DraftRequest, MinutesDrafter
@@ -30,6 +29,7 @@ from pipelines.minutes.protocol import MinutesOptions, PaidMinutes
 from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.token_count import estimate_tokens
 from pipelines.minutes.verification import verify
+from pipelines.transcript.findings import has_words
 
 log = structlog.get_logger()
 
@@ -70,10 +70,10 @@ class LlmWriter:
 
         Who waits may be cancelled: a call that is paid for goes on, and its result is kept.
         """
+        if not has_words(transcript):
+            return PaidMinutes(minutes=await asyncio.to_thread(unwritten, options), usage=Usage())
         language = options.language or _spoken(transcript)
         question = Question(language=language, instructions=options.instructions, glossary=options.glossary)
-        if not transcript.text.strip():
-            return PaidMinutes(minutes=await asyncio.to_thread(finish, self._empty(language), options), usage=Usage())
         digest = self._digest(transcript, question)
         task = self._in_flight.get((options.tenant, digest))
         first = task is None
@@ -177,10 +177,6 @@ class LlmWriter:
             thinking=self._endpoint.thinking,
             prompt=PROMPT_VERSION,
         )
-
-    def _empty(self, language: str) -> Minutes:
-        title = "会议" if base(language) == "zh" else "Meeting"
-        return Minutes(title=title, language=language, writer="llm", model=self._endpoint.model, summary="")
 
 
 def _spoken(transcript: Transcript) -> str:

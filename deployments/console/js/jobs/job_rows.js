@@ -4,7 +4,7 @@ import { actionButton } from "../lib/actions.js";
 import { jobPath, request, requestJson } from "../lib/api.js";
 import { h, icon } from "../lib/dom.js";
 import { clock, duration, fullDateTime, shortDateTime } from "../lib/format.js";
-import { t } from "../lib/i18n.js";
+import { noteText, t } from "../lib/i18n.js";
 import { confirmDialog, toast } from "../lib/toasts.js";
 import { feed } from "./feed.js";
 
@@ -31,19 +31,31 @@ export function progressBar(job) {
 }
 
 export function jobRow(job, index) {
-  const length = job.progress.audio_s / (job.options.channels === "split" ? 2 : 1);
+  const length = job.progress.audio_s;
   const cell = (name, ...children) => h(`span.cell.${name}`, { role: "cell" }, ...children);
   return h(
     "div.job",
     { role: "row", "aria-rowindex": index + 2, data: { id: job.id } },
     cell("what", stateBadge(job)),
     cell("name", h("a", { href: `#/jobs/${job.id}`, data: { part: "open" } }, job.filename)),
-    cell("bar", progressBar(job) ?? (job.state === "failed" ? h("span.dim.cut", { title: job.detail }, job.reason) : null)),
+    cell("bar", progressBar(job) ?? outcome(job)),
     cell("length", !isLive(job) && length ? duration(length) : ""),
     cell("eta", job.eta_s === null ? "" : duration(job.eta_s)),
     cell("created", h("time", { datetime: job.created_at, title: fullDateTime(job.created_at) }, shortDateTime(job.created_at))),
     cell("actions", ...jobActions(job)),
   );
+}
+
+/** Why a job failed, or the first thing to know of its recording. */
+function outcome(job) {
+  if (job.state === "failed") return h("span.dim.cut", { title: job.detail }, job.reason);
+  const told = job.notes.map(noteText);
+  return told.length ? h("span.remark.cut", { title: told.join("\n") }, icon("warning"), told[0]) : null;
+}
+
+/** List what is to be known of a job's recording. */
+export function notes(job) {
+  return job.notes.length ? h("ul.remarks", {}, job.notes.map((note) => h("li.remark", {}, icon("warning"), noteText(note)))) : null;
 }
 
 /** Build the buttons of the actions that a job's state allows; `onErased` is called after its erasure. */

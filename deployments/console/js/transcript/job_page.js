@@ -6,7 +6,7 @@ import { add, fill, h, icon, refill } from "../lib/dom.js";
 import { clock, duration, errorMessage, languageName, shortDateTime } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
 import { feed } from "../jobs/feed.js";
-import { isLive, jobActions, progressBar, stateBadge } from "../jobs/job_rows.js";
+import { isLive, jobActions, notes, progressBar, stateBadge } from "../jobs/job_rows.js";
 import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
 import { MinutesView, tabs } from "./minutes_view.js";
@@ -105,7 +105,7 @@ export class JobPage {
     refill(
       this.head,
       h("a.back", { href: "#/", "aria-label": t("toJobs"), title: t("toJobs") }, icon("back")),
-      h("div.titles", {}, h("h1", { tabindex: "-1" }, job.filename), h("p.meta", {}, stateBadge(job), meta.filter(Boolean).map((text) => h("span", {}, text)), this.#defects())),
+      h("div.titles", {}, h("h1", { tabindex: "-1" }, job.filename), h("p.meta", {}, stateBadge(job), meta.filter(Boolean).map((text) => h("span", {}, text)), this.#defects()), notes(job)),
       h("div.actions", {}, this.#isDownloadable() && this.#downloads(), jobActions(job, { onErased: () => (location.hash = "#/") })),
     );
   }
@@ -210,7 +210,7 @@ export class JobPage {
 
   #layOut() {
     const empty = !this.transcript.segments.length;
-    const scroller = h("div.scroller", {}, empty && h("p.say.dim", {}, t("noSpeech")), this.view.element);
+    const scroller = h("div.scroller", {}, empty && h("p.say.dim", {}, t("note_no_speech")), this.view.element);
     this.scroller = scroller;
     const text = h("div.text", {}, h("div.tools", {}, this.search.element, this.corrector?.element), this.corrector?.bar, scroller);
     const side = h("aside.side", { "aria-label": t("panels") });

@@ -102,6 +102,7 @@ export class MinutesView extends EventTarget {
       const why = isLive(this.job) ? t("minutesLater") : this.job.detail || t("noMinutes");
       return void fill(this.body, h("p.dim", {}, why));
     }
+    if (minutes.writer === "none") return void fill(this.body, h("p.dim", {}, t("note_no_speech")));
     const who = minutes.writer === "extractive" ? t("byRules") : minutes.model || minutes.writer;
     fill(
       this.body,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.client.transcribe import doubts, plan
+from cluster.client.transcribe import exit_code, plan, warnings
 from pipelines.core import Coverage, CoverageStatus, ModelInfo, Transcript
+from pipelines.notes import Note, NoteCode
 from tests.servers import free_port
 
 
@@ -134,24 +135,34 @@ def test_keys_are_made_listed_and_revoked(meetmemo):
 
 
 def test_what_a_transcript_doubts_is_told() -> None:
-    """Seconds that are uncertain or failed on any channel count once and are rounded up; the rest is not told."""
+    """Notes come first; seconds uncertain or failed on any channel count once, rounded up; the rest is not told."""
 
     def told(*parts: tuple[int, float, float, CoverageStatus]) -> str:
         coverage = tuple(Coverage(channel=part[0], start_s=part[1], end_s=part[2], health=part[3]) for part in parts)
-        return doubts(
-            Transcript(
-                duration_s=100,
-                language="en",
-                languages=(),
-                segments=(),
-                coverage=coverage,
-                model=ModelInfo(name="test"),
-                n_channels=2,
-            )
+        transcript = Transcript(
+            duration_s=100,
+            language="en",
+            languages=(),
+            segments=(),
+            coverage=coverage,
+            model=ModelInfo(name="test"),
+            n_channels=2,
+            notes=(Note(code=NoteCode.NO_SPEECH),),
         )
+        silence, *doubts = warnings(transcript)
+        assert silence == "No speech was recognised in this recording."
+        return ", ".join(doubts)
 
     suspect = ((0, 50.0, 100.0, CoverageStatus.SUSPECT), (1, 0.0, 75.0, CoverageStatus.SUSPECT))
     failed = (1, 95.0, 100.0, CoverageStatus.FAILED)
     assert told((0, 0.0, 50.0, CoverageStatus.TRANSCRIBED), *suspect, failed) == "1:40 uncertain, 0:05 failed"
     assert told((0, 0.0, 0.3, CoverageStatus.SUSPECT)) == "0:01 uncertain"
     assert told((0, 0.0, 50.0, CoverageStatus.TRANSCRIBED), (1, 0.0, 50.0, CoverageStatus.SILENCE)) == ""
+
+
+def test_silence_has_an_exit_code_of_its_own() -> None:
+    """0 where every recording was transcribed, 3 where one of them has no speech, 1 where one failed."""
+    good, silent, failed = plan([Path("a.wav"), Path("b.wav"), Path("c.wav")], None)
+    silent.silent = True
+    failed.error = "failed: corrupt_audio"
+    assert [exit_code(some) for some in ([good], [good, silent], [good, silent, failed])] == [0, 3, 1]

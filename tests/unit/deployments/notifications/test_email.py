@@ -20,7 +20,7 @@ from pipelines.storage.layout import JobKeys
 from tests.fakes.store import MemoryStore
 from tests.servers.certificates import write_certificate
 from tests.servers.smtp import PASSWORD, USER, Mailbox, smtp_server
-from tests.support.export_samples import call
+from tests.support.export_samples import call, silent
 
 TO = "ann@example.org"
 TRANSCRIPT, MINUTES, _ = call()
@@ -42,7 +42,7 @@ class Office:
             if minutes is not None or not name.startswith("minutes"):
                 self.store.put(keys.result(name), render(name, transcript, minutes, "Weekly"))
 
-    def message(self, *, to=TO, state=JobState.SUCCEEDED, names=NAMES, detail="") -> Message:
+    def message(self, *, to=TO, state=JobState.SUCCEEDED, names=NAMES, detail="", notes=()) -> Message:
         job = Job(
             id="j",
             tenant="t",
@@ -53,7 +53,7 @@ class Office:
             state=JobState.SUMMARIZING,
         )
         reason = Reason.TIMED_OUT if state is JobState.FAILED else None
-        after = replace(job, state=state, results=names, detail=detail, reason=reason)
+        after = replace(job, state=state, results=names, detail=detail, reason=reason, notes=notes)
         (message,) = JobNotifications(public_url="https://meetmemo.example").of(job, after, at_s=1_800_000_000.0)
         return message
 
@@ -124,6 +124,24 @@ async def test_without_minutes_and_after_a_failure(office):
     assert failed["Subject"] == "转写失败：Weekly"
     assert "a step took too long" in failed.get_body().get_content()
     assert not list(none.iter_attachments()) + list(failed.iter_attachments())
+
+
+async def test_silence_is_told(office):
+    """Of a recording without speech the letter says that, and where its documents are; nothing else, nobody's work."""
+    transcript, minutes, _ = silent()
+    office.keep(minutes=minutes, transcript=transcript)
+    message = office.message(notes=transcript.notes)
+    await office.send(message)
+    assert json.loads(message.body)["data"]["notes"] == [
+        {"code": "no_speech", "text": "No speech was recognised in this recording.", "values": {}}
+    ]
+    ((_, letter),) = office.mailbox.letters
+    assert letter["Subject"] == "No speech: Weekly"
+    paragraphs = letter.get_body().get_content().replace("\r\n", "\n").split("\n\n")
+    assert paragraphs[:2] == ["Weekly", "No speech was recognised in this recording."]
+    assert paragraphs[2].startswith("All documents:")
+    assert len(paragraphs) == 3
+    assert not list(letter.iter_attachments())
 
 
 async def test_attachments_are_bounded(office):

@@ -1,6 +1,7 @@
 """The MinutesWriter: documents at once, minutes at once or later, and never a transcript lost."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -76,6 +77,24 @@ async def test_minutes_and_documents(writer: MinutesWriter, llm: ScriptedWriter)
     written = await writer.write(REQUEST)
     assert (written.names, written.note) == (RESULT_FORMATS, "")
     assert (llm.options[0].tenant, llm.options[0].job_id) == ("acme", "a1")
+
+
+@pytest.mark.parametrize("wanted", ["llm", "auto"])
+async def test_nobody_is_asked_about_silence(
+    writer: MinutesWriter, llm: ScriptedWriter, store: MemoryStore, wanted: str
+) -> None:
+    """Documents are there and say that there was no speech; no writer is called, missed or named."""
+    keys = JobKeys(tenant="acme", job_id="a1")
+    store.put(keys.transcript, encode(replace(meeting(1), segments=())))
+    written = await writer.write(replace(REQUEST, minutes=wanted))
+    told = "No speech was recognised in this recording."
+    assert (written.names, written.note) == (RESULT_FORMATS, told)
+    assert written.minutes == MinutesRecord(state="empty", note=told)
+    assert written.report is not None
+    assert (written.report.outcome, written.report.writer) == ("empty", "")
+    assert llm.options == []
+    assert json.loads(store.get(keys.result("minutes.json")))["writer"] == "none"
+    assert store.get(keys.result("transcript.txt")).decode() == f"[{told}]\n"
 
 
 async def test_failed_minutes_cost_no_transcript(writer: MinutesWriter, llm: ScriptedWriter) -> None:

@@ -12,7 +12,7 @@ from docx.oxml.ns import qn
 from pipelines.core import Minutes, Transcript
 from pipelines.export.render import render
 from pipelines.text.cleaning import one_line
-from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
+from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing, silent
 
 Sample = Callable[[], tuple[Transcript, Minutes, str]]
 
@@ -144,3 +144,17 @@ def test_empty_minutes_say_so() -> None:
     texts = [p.text for p in opened(nothing).paragraphs]
     assert "No speech was recognised in this recording." in texts
     assert "No decisions were recognised." in texts
+
+
+def test_nobody_wrote_about_silence() -> None:
+    """The first page says that there was no speech; nothing else is claimed, and no writer is named."""
+    document = opened(silent)
+    texts = [p.text for p in document.paragraphs]
+    assert texts == [
+        "Minutes of meeting",
+        "busy line",
+        "No speech was recognised in this recording.",
+        "There is nothing to take minutes of.",
+    ]
+    assert headings(document) == []
+    assert rows(document, 0) == [["Recording", "busy line"], ["Duration", "0:14"]]

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from markdown_it import MarkdownIt
 from pipelines.export.escaping import escape
 from pipelines.export.render import render
 from pipelines.text.cleaning import one_line
-from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing
+from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing, silent
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -131,3 +132,13 @@ def test_escaped_text_renders_as_itself(text: str) -> None:
     rendered = to_html(f"x {escape(line)} x")
     assert plain(rendered) == " ".join(f"x {line} x".split())
     assert re.findall(r"<[^>]+>", rendered) == ["<p>", "</p>"]
+
+
+def test_nobody_wrote_about_silence() -> None:
+    """In both languages what is to be known stands on top; no writer is named, no section is empty."""
+    transcript, minutes, title = silent()
+    for language, told in (("", "No speech was recognised in this recording."), ("zh", "录音中未识别到语音。")):
+        rendered = to_html(render("minutes.md", transcript, replace(minutes, language=language), title).decode())
+        assert told in plain(rendered)
+        assert "<h2>" not in rendered
+        assert not re.search("written|language model|撰写|语言模型", rendered, re.IGNORECASE)

@@ -27,6 +27,7 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "languages",
         "model",
         "n_channels",
+        "notes",
         "text",
         "talk",
         "silence_s",

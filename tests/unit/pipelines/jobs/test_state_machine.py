@@ -30,6 +30,7 @@ from pipelines.jobs.events import (
 )
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.jobs.state_machine import transition
+from pipelines.notes import Note, NoteCode
 
 SPAN_S = 60.0
 CHUNK_S = 10.0
@@ -306,3 +307,24 @@ def test_refusal_tells_the_history():
         run(new_job(), Claimed(), span(0), Segmented(n_chunks=1), TranscriptStored())
     with pytest.raises(IllegalTransition, match="history: none"):
         transition(new_job(), TranscriptStored())
+
+
+def test_a_recording_has_one_length():
+    """Its channels are work of their own, and one length on its clock; a successor counts them anew."""
+    second = replace(span(1), channel=1)
+    job, _ = run(new_job(), Claimed(), span(0), second, Segmented(n_chunks=2), finished(0))
+    assert (job.progress.audio_s, job.heard.audio_s) == (2 * SPAN_S, SPAN_S)
+    assert job.heard.done_s == job.progress.done_s / 2
+    assert run(job, Recovered())[0].n_channels == 1
+    reused = TranscriptReused(origin="j0", audio_s=2 * SPAN_S, n_chunks=2, content_key="k", n_channels=2)
+    assert run(new_job(), Claimed(), reused)[0].heard.audio_s == SPAN_S
+
+
+def test_notes_of_the_transcript_are_the_jobs():
+    """Whether it was made or taken over."""
+    note = Note(code=NoteCode.NO_SPEECH)
+    stored, _ = run(new_job(), Claimed(), Segmented(n_chunks=0), TranscriptStored(notes=(note,)))
+    reused = TranscriptReused(origin="j0", audio_s=1.0, n_chunks=0, content_key="k", notes=(note,))
+    for job in (stored, run(new_job(), Claimed(), reused)[0]):
+        assert job.notes == (note,)
+        assert codec.decode(Job, codec.encode(job)).notes == (note,)

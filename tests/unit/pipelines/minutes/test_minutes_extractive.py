@@ -21,6 +21,7 @@ from pipelines.core import (
 )
 from pipelines.errors import MinutesError
 from pipelines.minutes.extractive.writer import ExtractiveWriter, draft_minutes, summary_tokens, write_minutes
+from pipelines.minutes.finishing import unwritten
 from pipelines.minutes.language.wording import joined_text, tokens
 from pipelines.minutes.protocol import MinutesOptions, Writer
 from pipelines.minutes.verification import verify
@@ -360,9 +361,12 @@ def test_other_languages_get_topics_and_summary() -> None:
 
 
 def test_silence_gives_empty_minutes() -> None:
-    """A recording without speech is no error."""
-    minutes = minutes_of()
-    assert (minutes.summary, minutes.topics, minutes.action_items) == ("", (), ())
+    """A recording without words is no error; nobody wrote its minutes, and they name no title, language or person."""
+    for lines in ((), ("…", ".")):
+        minutes = minutes_of(*lines)
+        assert minutes == unwritten(MinutesOptions())
+        assert (minutes.title, minutes.language, minutes.writer, minutes.model) == ("", "", "none", "")
+        assert (minutes.summary, minutes.participants, minutes.topics) == ("", (), ())
 
 
 def test_failed_segments_are_no_evidence() -> None:

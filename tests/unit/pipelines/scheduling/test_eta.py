@@ -30,3 +30,9 @@ def test_estimates_share_the_machine() -> None:
     assert eta_s(60.0, 6000.0, 2, 10.0) == pytest.approx(12.0)
     assert eta_s(60.0, 80.0, 10, 10.0) == pytest.approx(8.0)
     assert eta_s(60.0, 80.0, 10, 0.0) is None
+
+
+def test_no_job_is_promised_for_now() -> None:
+    """While nothing is known to remain there is no estimate: neither before audio was found nor between two spans."""
+    assert eta_s(0.0, 6000.0, 2, 10.0) is None
+    assert eta_s(0.0, 0.0, 1, 10.0) is None

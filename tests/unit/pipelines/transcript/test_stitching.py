@@ -255,6 +255,15 @@ def test_blank_segments_are_dropped() -> None:
     assert stitch_one(seconds(0, 2), DecodedSegment(start_s=0, end_s=1, text="  ")).segments == ()
 
 
+@pytest.mark.parametrize("text", [".", " …", "♪", "[ ]", "?!", "。"])
+def test_punctuation_alone_is_no_word(text: str) -> None:
+    """There is no segment of it, with or without word times, and the ledger says that no word was heard."""
+    for segment in (DecodedSegment(start_s=0, end_s=1, text=text), decoded(word(text, 0, 1))):
+        got = stitch_one(seconds(0, 2), segment, duration_s=2)
+        assert got.segments == ()
+        assert [(c.health, c.note) for c in got.coverage] == [(CoverageStatus.TRANSCRIBED, NO_WORDS)]
+
+
 def test_text_of_a_failed_chunk_is_not_used() -> None:
     """What a failed decode left behind is not trusted; the ledger says that the stretch failed and why."""
     got = stitch(

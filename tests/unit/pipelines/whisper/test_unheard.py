@@ -316,3 +316,9 @@ def timed(layout: list[tuple[int, int]], name: str) -> list[Word]:
         text = f" {name}{i}"
         words.append(Word(text=text, start_s=(at - length) / 50, end_s=at / 50, probability=0.9))
     return words
+
+
+def test_punctuation_covers_no_speech() -> None:
+    """A full stop is timed like a word and stands for none."""
+    dots = (said(".", 0.0, 4.0), DecodedSegment(start_s=4.0, end_s=8.0, text="…"))
+    assert list(covered(dots)) == []

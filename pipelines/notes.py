@@ -1,0 +1,95 @@
+"""`Note`: a finding about a recording that its owner should know although the job succeeded.
+
+One list of codes, for every door: the job, ``transcript.json``, documents, webhooks, e-mail, console, command line.
+Parts that look at a recording put notes into `pipelines.core.SourceSummary.notes`, parts that look at its text into
+`pipelines.core.Transcript.notes`; from there they reach the job by themselves. A new code takes a member of `NoteCode`
+and its `WORDINGS` in English and Chinese.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+NoteValue = str | int | float
+"""A value of a note, as its sentence shows it: whoever makes a note rounds."""
+
+
+class NoteCode(StrEnum):
+    """The kinds of notes; programs may rely on them."""
+
+    NO_SPEECH = "no_speech"
+    SHORTER_THAN_DECLARED = "shorter_than_declared"
+    DAMAGED_AUDIO = "damaged_audio"
+    CHANNELS_REMIXED = "channels_remixed"
+    TRACKS_LEFT_OUT = "tracks_left_out"
+    TRACK_SILENT = "track_silent"
+    TRACK_UNDECODABLE = "track_undecodable"
+
+
+class Wording(NamedTuple):
+    """A note's sentence in each language of documents and of the console; ``{name}`` is filled with a value."""
+
+    english: str
+    chinese: str
+
+
+WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
+    {
+        NoteCode.NO_SPEECH: Wording("No speech was recognised in this recording.", "录音中未识别到语音。"),
+        NoteCode.SHORTER_THAN_DECLARED: Wording(
+            "The file declares {declared_s} s; {found_s} s were found.",
+            "文件声明时长为 {declared_s} 秒，实际只找到 {found_s} 秒。",
+        ),
+        NoteCode.DAMAGED_AUDIO: Wording(
+            "At least {damaged_s} s of the recording are damaged or missing, first at {first_s} s.",
+            "录音中至少有 {damaged_s} 秒损坏或缺失，首次在 {first_s} 秒处。",
+        ),
+        NoteCode.CHANNELS_REMIXED: Wording(
+            "A plain mix would have lost channels of this recording for {total_s} s, first at {first_s} s "
+            "({below_db} dB below the loudest one). They were mixed so that none is lost.",
+            "若直接混音，此录音有 {total_s} 秒会丢失声道（首次在 {first_s} 秒处，比最响声道低 {below_db} dB）；"
+            "已改用不丢失声道的方式混音。",
+        ),
+        NoteCode.TRACKS_LEFT_OUT: Wording(
+            "The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.",
+            "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。",
+        ),
+        NoteCode.TRACK_SILENT: Wording(
+            "Sound track {track} holds no sound; another one was heard in its place.",
+            "音轨 {track} 没有声音，已改用其他音轨。",
+        ),
+        NoteCode.TRACK_UNDECODABLE: Wording(
+            "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A finding: its code, and the ``values`` that its sentence names (names of seconds end in ``_s``).
+
+    Raises ``KeyError`` without a value that the sentence needs.
+    """
+
+    code: NoteCode
+    values: Mapping[str, NoteValue] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for sentence in WORDINGS[self.code]:
+            sentence.format(**self.values)
+
+    @property
+    def text(self) -> str:
+        """The sentence in English."""
+        return WORDINGS[self.code].english.format(**self.values)
+
+
+def united(*lists: Sequence[Note]) -> tuple[Note, ...]:
+    """Return the notes of several lists in order, each once."""
+    found: list[Note] = []
+    for notes in lists:
+        found += [note for note in notes if note not in found]
+    return tuple(found)
