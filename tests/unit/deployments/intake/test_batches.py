@@ -51,7 +51,7 @@ class PullingSegmenter(CodedSegmenter):
         text = _read(url)
         if b"bad" in text:
             raise CorruptAudio("nothing decodes")
-        return Probe(audio_s=len(text.split()) * 0.5)
+        return Probe(audio_s=None if b"live" in text else len(text.split()) * 0.5)
 
 
 def _read(url):
@@ -314,17 +314,18 @@ async def test_pause_resume_cancel(office):
 async def test_dry_run_looks_and_waits(office):
     """A dry run makes no job; it tells hours, cost and what cannot be read, and resuming starts it."""
     await office.cluster.coordinator.start()
-    sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad")]
+    sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad"), office.recording("c", "live 1")]
     batch = await office.post(dry_run=True, entries=[{"source": source} for source in sources])
     assert batch["state"] == "probing"
     batch = await office.until(batch["id"], lambda batch: batch["state"] != "probing")
     assert batch["state"] == "estimated"
     assert batch["estimate"]["n_unreadable"] == 1
+    assert (batch["estimate"]["n_probed"], batch["estimate"]["n_unknown"]) == (1, 1)
     assert batch["estimate"]["audio_h"] == pytest.approx(2 / 3600, abs=1e-4)
     assert batch["estimate"]["cost_usd"] == pytest.approx(0.002)
     assert not office.cluster.ledger.list(None).jobs
     await office.http.post(f"/v1/batches/{batch['id']}/resume")
-    assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 1, "failed": 1}
+    assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 2, "failed": 1}
 
 
 async def test_the_same_request_is_the_same_batch(office):

@@ -27,7 +27,12 @@ def encode(container: str, codec: str, rate: int, seconds: int, options: dict[st
 
 @pytest.mark.parametrize(
     ("container", "codec", "rate"),
-    [("adts", "aac", 44_100), ("mp3", "libmp3lame", 44_100), ("ac3", "ac3", 48_000), ("amr", "libopencore_amrnb", 8_000)],
+    [
+        ("adts", "aac", 44_100),
+        ("mp3", "libmp3lame", 44_100),
+        ("ac3", "ac3", 48_000),
+        ("amr", "libopencore_amrnb", 8_000),
+    ],
 )
 def test_formats_without_a_header_are_counted(container: str, codec: str, rate: int) -> None:
     """Their packets add up to their length, which FFmpeg only guesses from the bit rate of the first ones."""

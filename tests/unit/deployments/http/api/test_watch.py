@@ -78,6 +78,26 @@ async def test_a_sidecar_in_foreign_names(desk, tmp_path):
     assert api.ledger.list(None, JobFilter(external_id="17")).jobs[0].filename == "b.wav"
 
 
+async def test_what_is_no_recording_is_told_once(desk):
+    """By its content: an .mp3 that is a text stays, an .m4b is taken; sidecars and unfinished files are no matter."""
+    api, folder, lines, make = desk
+    (folder / "book.m4b").write_bytes(b"\x00\x00\x00\x18ftypM4B ")
+    (folder / "book.json").write_text("{}")
+    (folder / "notes.mp3").write_text("No recording of ours.")
+    (folder / "agenda").write_bytes(b"%PDF-1.7")
+    watcher = make()
+    for _ in range(3):
+        await watcher.look()
+    (job,) = api.ledger.list(None).jobs
+    assert job.filename == "book.m4b"
+    assert lines == ["agenda: left out, is a PDF", f"book.m4b → {job.id}", "notes.mp3: left out, is a text"]
+    assert watcher.n_left == 2
+    (folder / "notes.mp3").write_bytes(b"ID3 and more")
+    for _ in range(2):
+        await watcher.look()
+    assert len(api.ledger.list(None).jobs) == 2
+
+
 async def test_what_is_refused_is_told_once(desk):
     """A sidecar that is wrong holds up nothing; a server that is full is asked again."""
     api, folder, lines, make = desk
