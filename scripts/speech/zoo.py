@@ -163,7 +163,7 @@ _SUFFIXES = {
     "asf": "wma",
     "aiff": "aif",
 }
-_PIPED = (
+PIPED = (
     "wav",
     "w64",
     "aiff",
@@ -184,7 +184,7 @@ _PIPED = (
     "wv",
     "rf64",
 )
-_FILMS = (
+FILMS = (
     *(("avi", "mpeg4", "libmp3lame"), ("mpegts", "mpeg2video", "mp2"), ("mpeg", "mpeg1video", "mp2")),
     *(("vob", "mpeg2video", "ac3"), ("flv", "flv", "libmp3lame"), ("asf", "wmv2", "wmav2"), ("mp4", "mpeg4", "aac")),
     *(("mov", "mjpeg", "pcm_s16le"), ("matroska", "mpeg4", "libopus"), ("webm", "libvpx", "libvorbis")),
@@ -263,13 +263,13 @@ def _orders(folder: Path, sample: Path) -> Iterator[_Order]:
         [*source, "-rf64", "always", "-c:a", "pcm_s16le", "-f", "wav"],
         False,
     )
-    for muxer in _PIPED:
+    for muxer in PIPED:
         codec = WRITTEN.get(muxer, ("pcm_s16le",))[0]
         path = folder / f"piped-{muxer}.{_SUFFIXES.get(muxer, muxer)}"
         extra = ["-rf64", "always", "-f", "wav"] if muxer == "rf64" else ["-f", muxer]
         yield (muxer, codec, "through a pipe"), path, [*source, "-vn", *_sound(muxer, codec), *extra], True
     picture = ["-f", "lavfi", "-i", "testsrc=size=352x288:rate=25"]
-    for muxer, video, codec in _FILMS:
+    for muxer, video, codec in FILMS:
         path = folder / f"film-{muxer}.{_SUFFIXES.get(muxer, muxer)}"
         size = ["-s", "720x576", "-pix_fmt", "yuv420p"] if muxer == "dv" else []
         how = ["-map", "0:v", "-map", "1:a", "-c:v", video, *size, *_sound(muxer, codec), "-shortest", "-f", muxer]
