@@ -31,6 +31,7 @@ from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
+from pipelines.notes import Note
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
@@ -44,11 +45,15 @@ _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 
 
 class CodedSegmenter:
-    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would."""
+    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would.
+
+    ``notes`` are told of every recording.
+    """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.fail: Exception | None = None
+        self.notes: tuple[Note, ...] = ()
         self.n_calls = 0
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
@@ -83,7 +88,11 @@ class CodedSegmenter:
             self._store.put(keys.span(index), encode(span))
             yield span
         summary = SourceSummary(
-            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_spans=n_spans, n_chunks=n_chunks
+            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE,
+            n_channels=1,
+            n_spans=n_spans,
+            n_chunks=n_chunks,
+            notes=self.notes,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
