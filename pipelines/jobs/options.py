@@ -5,6 +5,7 @@ A field added to `JobOptions` is an option of the HTTP API, of its OpenAPI docum
 console's form (`GET /v1/choices`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
@@ -32,11 +33,17 @@ EmailAddress = Annotated[
         max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
     ),
 ]
-TrackChoice = Annotated[
-    str,
-    BeforeValidator(lambda value: str(value) if type(value) is int else value),
-    StringConstraints(pattern=r"^(all|[1-9][0-9]?)$"),
-]
+
+
+def _track(value: object) -> object:
+    text = str(value) if type(value) is int else value
+    if text is not None and not (isinstance(text, str) and re.fullmatch(_TRACK, text)):
+        raise ValueError("the number of a sound track, such as 2, or all")
+    return text
+
+
+_TRACK = r"^(all|[1-9][0-9]?)$"
+TrackChoice = Annotated[str, BeforeValidator(_track), StringConstraints(pattern=_TRACK)]
 
 
 def _known_language(value: str | None) -> str | None:

@@ -24,7 +24,7 @@ from deployments.ports import (
 from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
-from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, SpeechInterval, Transcript
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SoundTrack, SourceSummary, Span, SpeechInterval, Transcript
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.batch_book import BatchRepository
@@ -44,11 +44,15 @@ _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 
 
 class CodedSegmenter:
-    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would."""
+    """Cuts a "recording" whose source is a list of numbers as text, spoken on its first channel.
+
+    ``fail`` raises what a bad file would; ``tracks`` are its sound tracks.
+    """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.fail: Exception | None = None
+        self.tracks: tuple[SoundTrack, ...] = ()
         self.n_calls = 0
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
@@ -83,7 +87,11 @@ class CodedSegmenter:
             self._store.put(keys.span(index), encode(span))
             yield span
         summary = SourceSummary(
-            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_spans=n_spans, n_chunks=n_chunks
+            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE,
+            n_channels=1 + max((channel for track in self.tracks for channel in track.channels), default=0),
+            n_spans=n_spans,
+            n_chunks=n_chunks,
+            tracks=self.tracks,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary

@@ -9,6 +9,7 @@ import pytest
 from deployments.http.app import build_api
 from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
+from pipelines.core import SoundTrack, TrackState
 from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
 from pipelines.models.profile import ModelProfile
@@ -123,6 +124,25 @@ async def test_diarized_json_is_by_channel(desk):
     assert {segment.speaker for segment in named.segments} == {"Agent"}
 
 
+TRACKS = tuple(
+    SoundTrack(number=i + 1, codec="aac", n_channels=1, title=title, state=TrackState.HEARD, channels=(i,))
+    for i, title in enumerate(["Desktop", "Microphone"])
+)
+
+
+async def test_sound_tracks_are_speakers(desk):
+    """Where all are heard, whole or streamed: each segment is of the track that it was said in."""
+    desk.cluster.segmenter.tracks = TRACKS
+    create = desk.client.audio.transcriptions.create
+    options = {"file": RECORDING, "model": MODEL, "response_format": "diarized_json", "extra_body": {"track": "all"}}
+    heard = await create(**options)
+    assert desk.job.options.track == "all"
+    assert {segment.speaker for segment in heard.segments} == {"Desktop"}
+    stream = await create(**options, stream=True)
+    told = {event.speaker async for event in stream if event.type == "transcript.text.segment"}
+    assert told == {"Desktop"}
+
+
 async def test_stream_tells_each_span_when_it_is_finished(desk):
     """A delta for every segment; joined they are the text of the last event."""
     stream = await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, stream=True)
@@ -186,6 +206,7 @@ async def test_failed_job_is_an_error(desk):
         ({"stream": True, "response_format": "srt"}, "stream"),
         ({"extra_body": {"best_of": 3}}, "best_of"),
         ({"extra_body": {"speakers": ["A"]}}, "speakers"),
+        ({"extra_body": {"track": "first"}}, "track"),
         ({"extra_body": {"known_speaker_names": ["A"]}}, "known_speaker_names[]"),
     ],
 )
