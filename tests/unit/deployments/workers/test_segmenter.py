@@ -226,9 +226,10 @@ async def test_probing_reads_the_header_where_decoding_happens(store: CountingSt
 def two_tracks(path: Path) -> None:
     """Write a file of two tracks, the default one silent."""
     with av.open(str(path), "w", format="matroska") as out:
-        for title, level in (("Desktop", 0), ("Microphone", 8000)):
-            stream = out.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
+        streams = [out.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono") for _ in range(2)]
+        for stream, title in zip(streams, ("Desktop", "Microphone"), strict=True):
             stream.metadata["title"] = title
+        for stream, level in zip(streams, (0, 8000), strict=True):
             noise = np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE) * level
             frame = av.AudioFrame.from_ndarray(noise.astype(np.int16)[np.newaxis], format="s16", layout="mono")
             frame.sample_rate, frame.pts = SAMPLE_RATE, 0
