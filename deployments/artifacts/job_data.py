@@ -97,6 +97,7 @@ def stitch_job(
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
         speakers=channel_names(job.options.speakers, summary.tracks),
         with_words=job.options.word_timestamps,
+        damaged=summary.damaged,
     )
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")

@@ -182,18 +182,20 @@ class Segmenter:
                 n_channels = max(n_channels, span.channel + 1)
                 end = max(end, span.end)
                 yield span
+        sound = recording.sound
         summary = SourceSummary(
-            duration_s=end / SAMPLE_RATE,
+            duration_s=max(end, *(damage.end for damage in sound.damaged), 0) / SAMPLE_RATE,
             n_channels=n_channels,
             n_spans=n_spans,
             n_chunks=n_chunks,
+            damaged=sound.damaged,
             cpu_s=cutting.cpu_s + recording.cpu_s,
-            notes=sound_notes(recording.sound, chosen=request.track not in (None, ALL)),
-            tracks=recording.sound.tracks,
+            notes=sound_notes(sound, chosen=request.track not in (None, ALL)),
+            tracks=sound.tracks,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
-        yield SegmentReport(spans=tuple(timings), store_calls=self._store.take_calls())
+        yield SegmentReport(spans=tuple(timings), damaged_s=sound.damaged_s, store_calls=self._store.take_calls())
 
     @contextmanager
     def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:

@@ -14,7 +14,7 @@
     text             all segments, one a line
     talk             [{channel, speaker, talk_s, share, silence_s, overlap_s, longest_s, interruptions}]: see
                      `pipelines.transcript.talk_time.ChannelTalk`
-    silence_s        seconds in which nobody talks
+    silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel

@@ -20,6 +20,7 @@ _REASONS = {
     "truncated": ("text cut short", "文本被截断"),
     "prompt_echo": ("prompt read back", "复述了提示词"),
     "no result": ("no result", "无结果"),
+    "damaged_audio": ("damaged recording", "录音损坏"),
     "not segmented": ("audio not processed", "音频未处理"),
 }
 _LANGUAGES = {

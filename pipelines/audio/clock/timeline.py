@@ -14,6 +14,7 @@ MAX_BLIND_GAP_S = 600.0  # longest hole that is filled although the recording's 
 MAX_UNCONFIRMED_GAP_S = 60.0  # the same for a hole before the last frame of all, which no other frame confirms
 GAP_TOLERANCE_S = 0.1  # containers round timestamps; smaller steps are no gaps
 IN_STEP_S = 0.02  # a frame that is so near to its place has nothing missing before it
+CALM_S = 0.25  # of such frames after which errors are no reason for a gap: demuxers report them some packets early
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,10 +73,12 @@ class _Clock:
         self._clock_s = 0.0  # end of what was yielded
         self._origin_s: float | None = None  # timestamp of clock 0
         self._held: _Held | None = None
-        self._troubled = False  # since a frame was last where it should be
+        self._troubled = False
+        self._calm_s = 0.0  # of frames where they should be since errors were reported
 
     def take(self, piece: Piece) -> Iterator[Any | Gap]:
-        self._troubled |= piece.troubled or piece.lost
+        if piece.troubled or piece.lost:
+            self._troubled, self._calm_s = True, -piece.length_s
         stamp_s = piece.stamp_s
         if stamp_s is not None and isnan(stamp_s):
             stamp_s = None  # a timestamp without its unit
@@ -97,7 +100,8 @@ class _Clock:
             if abs(gap_s) > GAP_TOLERANCE_S:
                 self._origin_s = stamp_s - self._clock_s
             elif gap_s < IN_STEP_S:
-                self._troubled = False
+                self._calm_s += piece.length_s
+                self._troubled &= self._calm_s < CALM_S
         yield from self._put(piece, None)
 
     def finish(self) -> Iterator[Any | Gap]:
