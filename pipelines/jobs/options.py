@@ -5,7 +5,6 @@ A field added to `JobOptions` is an option of the HTTP API, of its OpenAPI docum
 console's form (`GET /v1/choices`).
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
@@ -34,17 +33,11 @@ SpeakerName = Annotated[
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
 EmailAddress = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL_ADDRESS)]
-
-
-def _track(value: object) -> object:
-    text = str(value) if type(value) is int else value
-    if text is not None and not (isinstance(text, str) and re.fullmatch(_TRACK, text)):
-        raise ValueError("the number of a sound track, such as 2, or all")
-    return text
-
-
-_TRACK = r"^(all|[1-9][0-9]?)$"
-TrackChoice = Annotated[str, BeforeValidator(_track), StringConstraints(pattern=_TRACK)]
+TrackChoice = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    StringConstraints(pattern=worded(r"^(all|[1-9][0-9]?)$", "must be the number of a sound track, such as 2, or all")),
+]
 
 
 def _known_language(value: str | None) -> str | None:

@@ -40,13 +40,14 @@ MODEL = "fake"
 STAND_IN = "stand-in"
 WORDS_PER_CHUNK = 10
 CHUNKS_PER_SPAN = 3
+CODED_START = b"OggS "  # passes for a recording by its first bytes
 _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 
 
 class CodedSegmenter:
-    """Cuts a "recording" whose source is a list of numbers as text, spoken on its first channel.
+    """Cuts a "recording" whose source is a list of numbers as text, behind `CODED_START` where it comes over HTTP.
 
-    ``fail`` raises what a bad file would; ``tracks`` are its sound tracks.
+    They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -60,7 +61,7 @@ class CodedSegmenter:
         if self.fail:
             raise self.fail
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        numbers = [int(word) for word in self._store.get(keys.source).split()]
+        numbers = [int(word) for word in self._store.get(keys.source).split() if word.isdigit()]
         n_spans = n_chunks = 0
         per_span = WORDS_PER_CHUNK * CHUNKS_PER_SPAN
         for index, first in enumerate(range(0, len(numbers), per_span)):

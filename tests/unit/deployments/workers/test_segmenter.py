@@ -216,7 +216,7 @@ async def test_probing_reads_the_header_where_decoding_happens(store: CountingSt
     async def fetch(url: str, path: Path, limits: object, tenant: str) -> None:
         await asyncio.to_thread(shutil.copy, RECORDING, path)
 
-    monkeypatch.setattr(segmenter, "fetch", fetch)
+    monkeypatch.setattr(segmenter, "fetch_recording", fetch)
     options = SegmenterOptions(max_duration_s=60.0)
     found = await Segmenter(store=store, options=options, decode=Elsewhere).probe("t", "https://example.com/a.mp3")
     assert found.audio_s == 12.5

@@ -18,12 +18,12 @@ from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Connection, api_config
 from tests.support.asgi_server import serve_asgi
-from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.in_process_cluster import CODED_START, MODEL, InProcessCluster
 from tests.support.waiting import until
 
 NUMBERS = list(range(1, 61))  # two spans of three chunks
 SPOKEN = " ".join(f"w{number}" for number in NUMBERS)
-RECORDING = ("call.wav", " ".join(map(str, NUMBERS)).encode())
+RECORDING = ("call.wav", CODED_START + " ".join(map(str, NUMBERS)).encode())
 
 
 class Desk:
@@ -232,7 +232,7 @@ async def test_forms_that_cannot_be_read(desk):
         {"json": {"model": MODEL}},
         {"files": {"model": (None, MODEL)}},
         {"files": {"file": ("a.wav", b"")}, "data": {"model": MODEL}},
-        {"files": {"file": ("a.wav", b"1")}},
+        {"files": {"file": ("a.wav", b"OggS 1")}},
     ):
         async with httpx.AsyncClient() as client:
             answer = await client.post(f"{desk.url}/v1/audio/transcriptions", **request)
@@ -246,7 +246,7 @@ async def test_translation(open_desk):
     """A model of several languages translates, and says English; one that cannot refuses."""
     many = await open_desk(("de", "en"))
     heard = await many.client.audio.translations.create(
-        file=("a.wav", b"1 2 3"), model=MODEL, response_format="verbose_json"
+        file=("a.wav", b"OggS 1 2 3"), model=MODEL, response_format="verbose_json"
     )
     assert (heard.text, heard.language) == ("t1 t2 t3", "english")
     assert many.job.options.task == "translate"
