@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
-from pipelines.audio.clock.damage import TAIL_TOLERANCE_S, DamageLog
+from pipelines.audio.clock.damage import MAX_STRETCHES, TAIL_TOLERANCE_S, DamageLog
 from pipelines.audio.mixing import Remix
 from pipelines.core import SAMPLE_RATE, Damage, SoundTrack, TrackState
 from pipelines.notes import Note, NoteCode
@@ -129,6 +129,9 @@ def read_sound(data: bytes | bytearray) -> Sound:
         sound.n_samples / SAMPLE_RATE,
         *(number for each in sound.damaged for number in each.channels),
     ]
+    starts = [each.start for each in sound.damaged]
+    if starts != sorted(starts) or len(starts) > MAX_STRETCHES:
+        raise ValueError("damage out of order")
     if not all(0 <= each.start < each.end < MAX_DECLARED_S * SAMPLE_RATE for each in sound.damaged):
         raise ValueError("damage that cannot be")
     if not all(0 <= number < MAX_DECLARED_S for number in numbers):

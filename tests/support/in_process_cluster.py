@@ -31,6 +31,7 @@ from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
+from pipelines.notes import Note
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
@@ -45,15 +46,25 @@ _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 
 
 class CodedSegmenter:
+<<<<<<< HEAD
     """Cuts a "recording" whose source is a list of numbers as text, behind `CODED_START` where it comes over HTTP.
 
     They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks.
+=======
+    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would.
+
+    ``notes`` are told of every recording.
+>>>>>>> wt-damaged
     """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.fail: Exception | None = None
+<<<<<<< HEAD
         self.tracks: tuple[SoundTrack, ...] = ()
+=======
+        self.notes: tuple[Note, ...] = ()
+>>>>>>> wt-damaged
         self.n_calls = 0
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
@@ -89,10 +100,17 @@ class CodedSegmenter:
             yield span
         summary = SourceSummary(
             duration_s=len(numbers) * _NUMBER / SAMPLE_RATE,
+<<<<<<< HEAD
             n_channels=1 + max((channel for track in self.tracks for channel in track.channels), default=0),
             n_spans=n_spans,
             n_chunks=n_chunks,
             tracks=self.tracks,
+=======
+            n_channels=1,
+            n_spans=n_spans,
+            n_chunks=n_chunks,
+            notes=self.notes,
+>>>>>>> wt-damaged
         )
         self._store.put(keys.summary, encode(summary))
         yield summary

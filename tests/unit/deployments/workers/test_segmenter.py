@@ -105,6 +105,27 @@ async def test_a_playback_copy_only_where_it_is_wanted(store: CountingStore) -> 
     assert heard / SAMPLE_RATE == pytest.approx(summary.duration_s, abs=0.05)
 
 
+async def test_what_a_recording_lost_is_in_its_summary(store: CountingStore) -> None:
+    """A recording that was cut off is as long as it says; what is missing is told, and counted."""
+    store.put_file(KEYS.source, RECORDING.with_name("truncated.flac"))
+    found = [
+        part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
+    ]
+    *spans, summary, report = found
+    assert isinstance(summary, SourceSummary)
+    assert isinstance(report, SegmentReport)
+    (damage,) = summary.damaged
+    assert summary.duration_s == pytest.approx(20.56, abs=0.01)
+    assert damage.end / SAMPLE_RATE == pytest.approx(summary.duration_s)
+    assert damage.start <= max(span.end for span in spans if isinstance(span, Span)) < damage.end
+    assert report.damaged_s == pytest.approx((damage.end - damage.start) / SAMPLE_RATE)
+    assert [note.text for note in summary.notes] == ["The file declares 20.56 s; 11.66 s were found."]
+    repeated = [
+        part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
+    ]
+    assert summary in repeated
+
+
 async def test_a_fetched_source_is_named_first(store: CountingStore) -> None:
     """A source given by URL is stored, and told with its size and digest, also where it was fetched before."""
     expected = BlobRef(

@@ -13,6 +13,7 @@ from pipelines.core import SoundTrack, TrackState
 from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
 from pipelines.models.profile import ModelProfile
+from pipelines.notes import Note, NoteCode
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
@@ -94,6 +95,22 @@ async def test_text_and_subtitles(desk):
     assert await create(file=RECORDING, model=MODEL, response_format="text") == f"{SPOKEN}\n"
     assert (await create(file=RECORDING, model=MODEL, response_format="srt")).startswith("1\n00:00:00,000 --> ")
     assert (await create(file=RECORDING, model=MODEL, response_format="vtt")).startswith("WEBVTT\n\n00:00:00.000 --> ")
+
+
+async def test_what_is_to_be_known_of_a_recording_is_in_a_header(desk):
+    """A damaged recording warns in ASCII, a whole one not; the body stays as the client expects it."""
+    create = desk.client.audio.transcriptions.with_raw_response.create
+    assert "x-meetmemo-warning" not in (await create(file=RECORDING, model=MODEL)).headers
+    desk.cluster.segmenter.notes = (
+        Note(code=NoteCode.SHORTER_THAN_DECLARED, values={"declared_s": 11.05, "found_s": 3.39}),
+        Note(code=NoteCode.TRACK_SILENT, values={"track": "2 (麦克风)"}),
+    )
+    raw = await create(file=("other.wav", RECORDING[1] + b" 61"), model=MODEL)
+    assert raw.headers["x-meetmemo-warning"] == (
+        "The file declares 11.05 s; 3.39 s were found. "
+        "Sound track 2 (???) holds no sound; another one was heard in its place."
+    )
+    assert raw.parse().text == f"{SPOKEN} w61"
 
 
 async def test_verbose_json(desk):

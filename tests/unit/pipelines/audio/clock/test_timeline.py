@@ -34,6 +34,7 @@ def test_single_wrong_timestamp_is_not_believed() -> None:
     assert gaps([0, 1, 62, 63, 64]) == [(2, 60)]
     assert gaps([0, 1, 0, 1, 2]) == []
     assert gaps([0, 1, 0, 1, 5, 6]) == [(4, 3)]
+    assert gaps([0, 1, 2, 0, 7, 8]) == [(4, 3)]
     assert gaps([7200, 7201, 7203, 7204]) == [(2, 1)]
 
 
