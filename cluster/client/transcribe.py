@@ -103,7 +103,9 @@ async def transcribe(
             async with uploads:
                 try:
                     recording.job = await client.submit(recording.path, options)
-                except (ApiError, OSError) as error:
+                except ApiError as error:
+                    recording.error = f"{error} ({error.code})"
+                except OSError as error:
                     recording.error = str(error)
             board.show(recording)
 

@@ -88,7 +88,8 @@ class Recordings:
         async def forever():
             yield b"<!DOCTYPE html><html><body>Please log in.</body></html>"
             while True:
-                yield bytes(1 << 16)
+                yield b"<p>And so on.</p>\n" * 4096
+                await asyncio.sleep(0)
 
         return StreamingResponse(forever())
 

@@ -130,6 +130,8 @@ async def test_objects_are_looked_at_before_they_are_fetched(bucket, tmp_path):
     assert path.read_bytes() == header_for("audio/PCMU") + samples
     await fetch_recording("s3://calls/eu/%C3%BC.mp3", path, limits)
     assert path.read_bytes() == b"ID3"
+    for key in ("eu/notes.wav", "eu/call.ulaw"):
+        client.delete_object(Bucket="calls", Key=key)
 
 
 async def test_an_object_that_grows(bucket, tmp_path, monkeypatch):
