@@ -46,25 +46,17 @@ _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 
 
 class CodedSegmenter:
-<<<<<<< HEAD
     """Cuts a "recording" whose source is a list of numbers as text, behind `CODED_START` where it comes over HTTP.
 
-    They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks.
-=======
-    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would.
-
-    ``notes`` are told of every recording.
->>>>>>> wt-damaged
+    They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks, ``notes``
+    are told of every recording.
     """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.fail: Exception | None = None
-<<<<<<< HEAD
         self.tracks: tuple[SoundTrack, ...] = ()
-=======
         self.notes: tuple[Note, ...] = ()
->>>>>>> wt-damaged
         self.n_calls = 0
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
@@ -100,17 +92,14 @@ class CodedSegmenter:
             yield span
         summary = SourceSummary(
             duration_s=len(numbers) * _NUMBER / SAMPLE_RATE,
-<<<<<<< HEAD
             n_channels=1 + max((channel for track in self.tracks for channel in track.channels), default=0),
             n_spans=n_spans,
             n_chunks=n_chunks,
             tracks=self.tracks,
-=======
             n_channels=1,
             n_spans=n_spans,
             n_chunks=n_chunks,
             notes=self.notes,
->>>>>>> wt-damaged
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
