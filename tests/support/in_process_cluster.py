@@ -48,8 +48,8 @@ _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 class CodedSegmenter:
     """Cuts a "recording" whose source is a list of numbers as text, behind `CODED_START` where it comes over HTTP.
 
-    They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks, ``notes``
-    are told of every recording.
+    They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks,
+    ``notes`` are told of every recording.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -96,9 +96,6 @@ class CodedSegmenter:
             n_spans=n_spans,
             n_chunks=n_chunks,
             tracks=self.tracks,
-            n_channels=1,
-            n_spans=n_spans,
-            n_chunks=n_chunks,
             notes=self.notes,
         )
         self._store.put(keys.summary, encode(summary))
