@@ -11,7 +11,7 @@ import structlog
 
 from deployments.limits import DecodeLimits
 from deployments.ports import SegmentRequest
-from deployments.sources.fetch import fetch
+from deployments.sources.fetch import fetch_recording
 from deployments.sources.limits import SourceLimits
 from deployments.telemetry import tracing
 from deployments.telemetry.reports import SegmentReport, SpanTiming
@@ -115,7 +115,7 @@ class Segmenter:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
         with scratch_folder() as folder:
             path = folder / "source"
-            await fetch(url, path, self._options.sources, tenant)
+            await fetch_recording(url, path, self._options.sources, tenant)
             with path.open("rb") as file:
                 return Probe(audio_s=await asyncio.to_thread(self._decode.duration_s, file))
 
@@ -142,7 +142,7 @@ class Segmenter:
             return known if known and known.sha256 else await asyncio.to_thread(self._source, keys)
         with scratch_folder() as folder:
             path = folder / "source"
-            fetched = await fetch(request.source_url, path, self._options.sources, request.tenant)
+            fetched = await fetch_recording(request.source_url, path, self._options.sources, request.tenant)
             return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
 
     def _source(self, keys: JobKeys) -> BlobRef:

@@ -1,6 +1,5 @@
 """Opening a container by its content alone, so that nothing but the recording is ever read."""
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +10,11 @@ import av
 
 from pipelines.audio.first_bytes import LOOK_BYTES, check_accepted, kind_of
 from pipelines.audio.formats import DEMUXERS
+from pipelines.audio.unclosed import Patched, patches
 from pipelines.errors import CorruptAudio, EmptyAudio, SourceUnreachable
 
 IO_BUFFER_BYTES = 1 << 17
 _HEAD_BYTES = 1 << 16
-_DS64_DATA_SIZE = slice(28, 36)  # of a file that begins with RF64 or BW64, its sizes in the chunk ds64
 
 
 @contextmanager
@@ -28,13 +27,14 @@ def opened(source: BinaryIO | Path) -> Iterator[Any]:
         with file_of(source) as file, opened(file) as container:
             yield container
         return
+    n_bytes = source.seek(0, os.SEEK_END)
     source.seek(0)
     head = source.read(_HEAD_BYTES)
     if not head:
         raise EmptyAudio("the recording has no bytes")
     source.seek(0)
     try:
-        container = _open(_Patched(source, _mended(head)))
+        container = _open(Patched(source, patches(head, n_bytes)))
     except av.error.FFmpegError as error:
         source.seek(0)
         kind = kind_of(source.read(LOOK_BYTES), whole=True)
@@ -78,40 +78,3 @@ def _open(file: Any) -> Any:
         buffer_size=IO_BUFFER_BYTES,
         options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"},
     )
-
-
-def _mended(head: bytes) -> bytes:
-    """Return first bytes that stand for those of a file; empty where they are good as they are.
-
-    A recorder that was cut off has left an RF64 file without sizes, which FFmpeg takes for one without samples. As
-    RIFF without a size it goes on to the end of the file, and the chunk with the sizes is skipped.
-    """
-    unsized = head[:4] in (b"RF64", b"BW64") and head[12:16] == b"ds64" and not any(head[_DS64_DATA_SIZE])
-    return b"RIFF\xff\xff\xff\xff" if unsized else b""
-
-
-class _Patched(io.RawIOBase):
-    """A file with other first bytes, and without a name, from which FFmpeg would guess a format."""
-
-    def __init__(self, file: BinaryIO, first: bytes) -> None:
-        self._file = file
-        self._first = first
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def read(self, size: int | None = -1) -> bytes:
-        at = self._file.tell()
-        data = self._file.read(-1 if size is None else size)
-        if at >= len(self._first):
-            return data
-        return self._first[at : at + len(data)] + data[len(self._first) - at :]

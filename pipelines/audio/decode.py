@@ -15,12 +15,12 @@ from av.stream import Discard
 
 from pipelines.audio.clock.assembly import Assembly
 from pipelines.audio.clock.damage import MAX_STRETCHES, DamageLog
+from pipelines.audio.clock.demultiplexer import Demultiplexer, side_by_side
 from pipelines.audio.clock.reader import PacketReader, PieceReader, n_errors
 from pipelines.audio.clock.timeline import Gap, on_clock
 from pipelines.audio.container import file_of, opened, opened_part
 from pipelines.audio.containers.ogg_links import links_of
 from pipelines.audio.containers.read_back import ReadBack
-from pipelines.audio.demultiplexer import Demultiplexer, side_by_side
 from pipelines.audio.durations import declared_duration_s, known_duration_s
 from pipelines.audio.formats import MAX_CHANNELS
 from pipelines.audio.pcm import Blocks, Pcm

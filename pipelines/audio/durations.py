@@ -25,7 +25,7 @@ def known_duration_s(container: Any, stream: Any) -> float | None:
 
 
 def _duration_s(container: Any) -> float | None:
-    return None if container.duration is None else float(container.duration / av.time_base)
+    return float(container.duration / av.time_base) if container.duration else None  # 0: not filled in
 
 
 def _sum_of_packets_s(container: Any, stream: Any) -> float | None:

@@ -6,7 +6,7 @@ follow one another in them; FFmpeg looks as far into a file (`LOOK_BYTES`) befor
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from pipelines.audio.formats import ACCEPTED
 from pipelines.audio.frames import framed_format
@@ -16,7 +16,7 @@ LOOK_BYTES = 1 << 20
 """How far into a file frames are looked for."""
 TEXT_BYTES = 4096  # so much text from the start on is a text
 _STEPS = (64, TEXT_BYTES, 1 << 16, LOOK_BYTES)  # how much must have come before the next look
-_HOW_TO_DECLARE = (
+HOW_TO_DECLARE = (
     "Samples without a container need a content type that declares them, as in audio/L16; rate=8000; channels=1 "
     "(big-endian), audio/pcm; rate=8000 (little-endian), audio/PCMU, audio/PCMA or audio/G722."
 )
@@ -150,6 +150,13 @@ def kind_of(head: bytes, *, whole: bool = False) -> Kind | None:
     return UNKNOWN if whole else None
 
 
+def has_signature(head: bytes) -> bool:
+    """Say whether a file begins with the signature of an accepted container, by no accident."""
+    return any(head.startswith(start, offset) for offset, start, _ in _SIGNATURES if len(start) > 3) or (
+        bool(_in_chunks(head))
+    )
+
+
 def _signature(head: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str:
     return next((name for offset, start, name in table if head.startswith(start, offset)), "")
 
@@ -171,16 +178,19 @@ def _text(head: bytes) -> str:
     """Name a text; "" for what is none."""
     if head.startswith(_BYTE_ORDER_MARKS):
         return "a text"
-    if _NO_TEXT.search(head):
+    n_high = sum(byte > 0x7F for byte in head)
+    if _NO_TEXT.search(head) or (n_high > len(head) // 3 and not _is_utf8(head)):
         return ""
-    try:
-        head[: len(head) - 3].decode() if len(head) == TEXT_BYTES else head.decode()
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 8:
-            high = sum(byte > 0x7F for byte in head)
-            if high > len(head) // 4:  # old texts in one language's 8 bits are letters for the most part
-                return ""
     return next((name for pattern, name in _TEXTS if pattern.match(head)), "a text")
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Say whether a text is UTF-8, but for a last character that may be cut."""
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4
+    return True
 
 
 class FirstBytes:
@@ -218,19 +228,18 @@ def check_accepted(kind: Kind) -> None:
     if kind.accepted:
         return
     if kind.name:
-        raise UnsupportedFormat(f"This is {kind.name}, no recording. Accepted are {ACCEPTED}.")
-    raise UnsupportedFormat(f"This is no recording of a known format. Accepted are {ACCEPTED}. {_HOW_TO_DECLARE}")
+        raise UnsupportedFormat(f"This is {kind.name}. Accepted are {ACCEPTED}.")
+    raise UnsupportedFormat(f"This is of no known format. Accepted are {ACCEPTED}. {HOW_TO_DECLARE}")
 
 
-def kind_of_file(path: Path) -> Kind:
-    """Say what a file is; raises `EmptyAudio` and `OSError`. Blocks."""
-    with path.open("rb") as file:
-        head = b""
-        for step in _STEPS[1:]:
-            head += file.read(step - len(head))
-            kind = kind_of(head, whole=len(head) < step)
-            if not head:
-                raise EmptyAudio("the recording has no bytes")
-            if kind is not None:
-                return kind
+def kind_of_stream(file: BinaryIO) -> Kind:
+    """Say what a file is, from where it stands on; raises `EmptyAudio`. Blocks."""
+    head = b""
+    for step in _STEPS[1:]:
+        head += file.read(step - len(head))
+        kind = kind_of(head, whole=len(head) < step)
+        if not head:
+            raise EmptyAudio("The recording has no bytes.")
+        if kind is not None:
+            return kind
     raise AssertionError("the last look tells")

@@ -5,6 +5,7 @@ A frame says how long it is; where the next one begins exactly there, it is no a
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 _MPEG = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
 _ADTS = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
@@ -41,23 +42,23 @@ def framed_format(head: bytes, *, whole: bool) -> str:
         return "MPEG-PS"
     if _is_gsm(head):
         return "GSM"
-    chains = (
-        (_MPEG, _mpeg_bytes, "MP3"),
-        (_ADTS, _adts_bytes, "AAC"),
-        (_LOAS, _loas_bytes, "AAC"),
-        (_AC3, _ac3_bytes, "AC-3"),
-    )
-    return next((name for pattern, length, name in chains if _has_chain(head, pattern, length, whole=whole)), "")
+    return next((kind.name for kind in _FRAMINGS if _has_chain(head, kind, whole=whole)), "")
 
 
-def _has_chain(head: bytes, pattern: re.Pattern[bytes], length_at: Callable[[bytes, int], int], *, whole: bool) -> bool:
-    """Say whether a frame is followed by another one, or a single one is all there is."""
-    for found in pattern.finditer(head):
-        n_bytes = length_at(head, found.start())
-        following = found.start() + n_bytes
-        if n_bytes and pattern.match(head, following) and length_at(head, following):
-            return True
-        if n_bytes and whole and not found.start() and following >= len(head):
+_CHAIN = 4
+"""Frames that must follow one another: pairs are found in any megabyte of noise."""
+
+
+def _has_chain(head: bytes, kind: "_Framing", *, whole: bool) -> bool:
+    """Say whether `_CHAIN` frames of one kind follow one another, or fewer are all there is."""
+    for found in kind.sync.finditer(head):
+        at, n_frames = found.start(), 0
+        while kind.sync.match(head, at) and kind.like(head, at, found.start()) and (n_bytes := kind.n_bytes(head, at)):
+            at += n_bytes
+            n_frames += 1
+            if n_frames == _CHAIN:
+                return True
+        if n_frames and whole and not found.start() and at >= len(head):
             return True
     return False
 
@@ -109,3 +110,26 @@ def _is_gsm(head: bytes) -> bool:
     """Say whether every frame has the mark of GSM 06.10, as FFmpeg wants it."""
     firsts = head[: len(head) - _GSM_BYTES + 1 : _GSM_BYTES]
     return len(firsts) >= _GSM_FRAMES and all(first >> 4 == 0xD for first in firsts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Framing:
+    """A kind of frames: how they begin, how long they are, and the bits of their headers in which all are alike."""
+
+    name: str
+    sync: re.Pattern[bytes]
+    n_bytes: Callable[[bytes, int], int]
+    fixed: bytes
+
+    def like(self, head: bytes, at: int, first: int) -> bool:
+        """Say whether two frames are of one stream."""
+        pairs = zip(head[at : at + len(self.fixed)], head[first : first + len(self.fixed)], self.fixed, strict=False)
+        return all(one & mask == other & mask for one, other, mask in pairs)
+
+
+_FRAMINGS = (
+    _Framing(name="MP3", sync=_MPEG, n_bytes=_mpeg_bytes, fixed=b"\xff\xfe\x0c"),
+    _Framing(name="AAC", sync=_ADTS, n_bytes=_adts_bytes, fixed=b"\xff\xff\xfd\xc0"),
+    _Framing(name="AAC", sync=_LOAS, n_bytes=_loas_bytes, fixed=b"\xff\xe0"),
+    _Framing(name="AC-3", sync=_AC3, n_bytes=_ac3_bytes, fixed=b"\xff\xff"),
+)

@@ -14,13 +14,13 @@ from typing import Any
 import av
 import av.logging
 
+from pipelines.audio.clock.demultiplexer import silent_frame
 from pipelines.audio.clock.timeline import GAP_TOLERANCE_S, MAX_BLIND_GAP_S, Piece
 from pipelines.audio.containers import amr
 from pipelines.audio.containers.declared import declared_s, is_cut_short
 from pipelines.audio.containers.mpeg_audio import cut_out_share, xing_header
 from pipelines.audio.containers.read_back import ReadBack
 from pipelines.audio.containers.tags import TagSkipper
-from pipelines.audio.demultiplexer import silent_frame
 
 MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost
 UNSTAMPED = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "gsm", "loas", "mp3"})
@@ -75,7 +75,7 @@ class PieceReader:
     def __init__(
         self, container: Any, stream: Any, packets: Iterator[Any], file: ReadBack | None, *, errors_before: int
     ) -> None:
-        """Take ``packets`` as `pipelines.audio.demultiplexer` hands them out, and the ``file`` if it can be sought in.
+        """Take ``packets`` as `Demultiplexer.packets_of` yields them, and the ``file`` if it can be sought in.
 
         Its position is left as it was. ``errors_before`` is `n_errors` before the container was opened.
         """

@@ -13,6 +13,7 @@ _MOV = "mov"
 _MATROSKA = "matroska"
 _HEAD_BYTES = 1 << 16  # what is looked at before the first frame
 _MAX_SIZE = 0x7FFF_0000  # recorders that cannot go back write a size near 2³¹ or 2³²
+_MAX_SIZE_64 = 1 << 62  # in Wave64 one near 2⁶³
 _RF64_SIZE_AT = 28  # of the data, in the ``ds64`` chunk that comes first (EBU Tech 3306)
 _ASF_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -92,7 +93,8 @@ def _data_bytes(name: str, head: bytes) -> int:
             return int.from_bytes(head[_RF64_SIZE_AT : _RF64_SIZE_AT + 8], "little")
         return size if size < _MAX_SIZE else 0
     if name == "w64" and head[-24:-20] == b"data":
-        return max(0, int.from_bytes(head[-8:], "little") - 24)
+        size = int.from_bytes(head[-8:], "little")
+        return size - 24 if 24 < size < _MAX_SIZE_64 else 0
     if name == "au" and head.startswith(b".snd"):
         size = int.from_bytes(head[8:12])
         return size if size < _MAX_SIZE else 0

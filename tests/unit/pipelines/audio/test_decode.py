@@ -53,6 +53,19 @@ FORMATS_TO_TRY = [
     ("adts", "aac", 22_050),
     ("amr", "libopencore_amrnb", 8_000),
     ("asf", "wmav2", 44_100),
+    ("avi", "libmp3lame", 44_100),
+    ("mpegts", "mp2", 48_000),
+    ("mpeg", "mp2", 48_000),
+    ("flv", "libmp3lame", 44_100),
+    ("ac3", "ac3", 48_000),
+    ("eac3", "eac3", 48_000),
+    ("latm", "aac", 44_100),
+    ("wv", "wavpack", 44_100),
+    ("tta", "tta", 44_100),
+    ("voc", "pcm_u8", 8_000),
+    ("ircam", "pcm_s16le", 16_000),
+    ("sox", "pcm_s32le", 16_000),
+    ("rm", "ac3", 48_000),
 ]
 
 
