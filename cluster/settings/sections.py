@@ -21,6 +21,24 @@ from pipelines.jobs.options import MAX_TERMS
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
 from pipelines.models.devices import EncoderName
+from pipelines.validation import worded
+
+_ORIGIN = worded(
+    r"^(\*|[a-z][a-z0-9+.-]*://[^\s/@?#]+)$", "must be an origin such as https://portal.example.com, or * for all"
+)
+_HOST_NAME = worded(r"^[a-z0-9._-]+$", "must be a host name such as portal.example.com, without port")
+_URL = worded(r"^https?://[^\s@?#]+$", "must be a URL such as https://example.com/api, without user and query")
+_URL_OR_NONE = worded(
+    r"^(https?://[^\s@?#]+)?$", "must be a URL such as https://example.com/api, without user and query, or empty"
+)
+_ENDPOINT_OR_NONE = worded(r"^(https?://[^\s@]+)?$", "must be a URL such as http://collector:4318/v1/traces, or empty")
+_TEMPLATE_NAME = worded(r"^[A-Za-z0-9_-]{1,64}$", "may hold letters, digits, - and _, 64 at most")
+_VARIABLE = worded("^[A-Za-z_][A-Za-z0-9_]*$", "must be the name of an environment variable")
+_VARIABLE_OR_NONE = worded("^([A-Za-z_][A-Za-z0-9_]*)?$", "must be the name of an environment variable, or empty")
+_ACCOUNT_SID = worded("^AC[0-9a-f]{32}$", "must be an AccountSid: AC and 32 digits 0-9 and a-f")
+_CLASS_NAME = worded(
+    r"^[a-z][a-z0-9_-]{0,31}$", "must begin with a letter and hold small letters, digits, - and _, 32 at most"
+)
 
 BUNDLED_MODEL = "mini-en"
 MAX_TENANT_CLASSES = 16
@@ -40,8 +58,8 @@ def _plain(text: object) -> object:
 
 
 TenantName = Annotated[str, AfterValidator(_tenant)]
-_Origin = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/@?#]+)$")]
-_HostName = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^[a-z0-9._-]+$")]
+_Origin = Annotated[str, BeforeValidator(_plain), Field(pattern=_ORIGIN)]
+_HostName = Annotated[str, BeforeValidator(_plain), Field(pattern=_HOST_NAME)]
 
 
 class Section(BaseModel):
@@ -67,7 +85,7 @@ class HttpSettings(Section):
     )
     public_url: str = Field(
         default="",
-        pattern=r"^(https?://[^\s@?#]+)?$",
+        pattern=_URL_OR_NONE,
         description="how others reach it: goes before the URLs in answers, webhooks and e-mails",
     )
     haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
@@ -140,7 +158,7 @@ class StyleSettings(Section):
     template: str = Field(default="", description="standard, classic, or a name from templates")
     title: Annotated[str, Field(max_length=200, description="{title} in it stands for the writer's own")] = ""
     glossary: Annotated[tuple[str, ...], Field(max_length=MAX_TERMS, description="names and terms, as spelled")] = ()
-    templates: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], str] = Field(
+    templates: dict[Annotated[str, Field(pattern=_TEMPLATE_NAME)], str] = Field(
         default={}, description="templates of one's own by name: Jinja2 that writes Markdown, or a file with it"
     )
 
@@ -165,9 +183,7 @@ class MinutesSettings(StyleSettings):
     writer: Literal["auto", "extractive", "llm"] = Field(
         default="auto", description="extractive: sentences chosen by rules; llm: a language model"
     )
-    base_url: str = Field(
-        default=DEEPSEEK_URL, pattern=r"^https?://[^\s@?#]+$", description="address of an OpenAI-compatible server"
-    )
+    base_url: str = Field(default=DEEPSEEK_URL, pattern=_URL, description="address of an OpenAI-compatible server")
     model: Annotated[str, Field(min_length=1, description="name of the language model")] = DEFAULT_MODEL
     thinking: Thinking = Field(default="auto", description="whether the model reasons first; auto: off")
     json_mode: Literal["auto", "json_schema", "json_object_schema", "json_object", "prompt"] = Field(
@@ -268,12 +284,8 @@ class SourceSettings(Section):
 
     name: Annotated[str, Field(min_length=1, description="how logs and messages name it")]
     url: str = Field(description="s3://bucket/prefix or https://host/path")
-    secret: Annotated[
-        str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$", description="the variable that holds the credentials")
-    ] = ""
-    endpoint: Annotated[
-        str, Field(pattern=r"^https?://[^\s@?#]+$|^$", description="address of a store other than AWS")
-    ] = ""
+    secret: Annotated[str, Field(pattern=_VARIABLE_OR_NONE, description="the variable that holds the credentials")] = ""
+    endpoint: Annotated[str, Field(pattern=_URL_OR_NONE, description="address of a store other than AWS")] = ""
     region: str = Field(default="", description="the bucket's region")
     tenants: tuple[TenantName, ...] = Field(default=(), description="who may pull from it; empty: every tenant")
     sidecars: bool = Field(default=False, description="call.json beside call.wav says how to transcribe it")
@@ -287,14 +299,12 @@ class TwilioSettings(Section):
     file that does. It verifies the callbacks and fetches the recordings.
     """
 
-    account: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="the AccountSid")]
+    account: Annotated[str, Field(pattern=_ACCOUNT_SID, description="the AccountSid")]
     tenant: TenantName = Field(default="default", description="whose its recordings are")
     auth_token: Annotated[
-        str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="the variable that holds the account's auth token")
+        str, Field(pattern=_VARIABLE, description="the variable that holds the account's auth token")
     ] = "TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
-    api_url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$", description="where recordings are fetched")] = (
-        "https://api.twilio.com"
-    )
+    api_url: Annotated[str, Field(pattern=_URL, description="where recordings are fetched")] = "https://api.twilio.com"
 
 
 class CoordinatorSettings(Section):
@@ -385,7 +395,7 @@ class TraceSettings(Section):
 
     endpoint: str = Field(
         default="",
-        pattern=r"^(https?://[^\s@]+)?$",
+        pattern=_ENDPOINT_OR_NONE,
         description="OTLP over HTTP, such as http://collector:4318/v1/traces",
     )
     file: Path | None = Field(default=None, description="a file of JSON lines instead, on each node its own")
@@ -397,7 +407,7 @@ class MetricsSettings(Section):
     A job is in time if it ends within ``objective_base_s`` plus ``objective_per_audio_s`` times its recording's length.
     """
 
-    tenant_classes: dict[TenantName, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]] = Field(
+    tenant_classes: dict[TenantName, Annotated[str, Field(pattern=_CLASS_NAME)]] = Field(
         default={}, description="class by tenant; all others are `standard`"
     )
     objective_base_s: Annotated[float, Field(ge=0, description="what any job may take")] = 300.0

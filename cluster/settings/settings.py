@@ -35,6 +35,7 @@ from cluster.settings.sections import (
 from cluster.settings.sources import from_environment, merge, process_environment, read_yaml
 from pipelines.errors import ConfigurationError
 from pipelines.minutes.provider.endpoints import is_deepseek
+from pipelines.validation import faults, told
 
 
 class Settings(Section):
@@ -84,6 +85,9 @@ class Settings(Section):
         if not isinstance(values, dict):
             return values
         values = dict(values)
+        for name in ("home", "models_dir"):
+            if not isinstance(values.get(name) or "", str | Path):
+                raise ValueError(f"{name}: must be a path")
         home = Path(values.get("home") or platformdirs.user_data_dir("meetmemo")).expanduser().absolute()
         values["home"] = home
         values["ledger_url"] = values.get("ledger_url") or f"sqlite:///{home / 'ledger.sqlite3'}"
@@ -195,8 +199,10 @@ def load_settings(
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
-        raise ConfigurationError("The settings are wrong. " + "; ".join(lines)) from None
+        found = faults(error.errors(include_url=False), called="setting")
+        raise ConfigurationError(f"The settings are wrong. {told(found)}") from None
+    except UnicodeEncodeError:  # from bytes of the environment
+        raise ConfigurationError("The settings are wrong. One of them holds bytes that are not UTF-8.") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -18,6 +18,7 @@ from deployments.sources.limits import SourceLimits
 from pipelines.errors import InvalidOptions, InvalidRequest, MeetMemoError, Overloaded, ReplicaLost, refused_option
 from pipelines.jobs.batch import Entry
 from pipelines.jobs.job import JobOptions
+from pipelines.validation import faults
 
 MAX_LINE_CHARS = 64 << 10
 MAX_TEMPLATES = 200  # that entries bring along; each is tried
@@ -71,9 +72,7 @@ def _checked(value: Any, number: int) -> ManifestEntry | InvalidOptions:
     try:
         return ManifestEntry.model_validate(value)
     except ValidationError as error:
-        item = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, item["loc"]))
-        return _mistake(number, f"{where}: {item['msg']}" if where else item["msg"])
+        return _mistake(number, str(faults(error.errors(include_url=False))[0]))
 
 
 def _mistake(number: int, what: str) -> InvalidOptions:

@@ -22,13 +22,14 @@ from deployments.intake.submission import (
     read_overrides,
 )
 from deployments.limits import IngestionLimits
-from deployments.schemas.options import SourceRequest
+from deployments.schemas.options import SourceRequest, refused
 from deployments.sources.fetch import NAMELESS, check_url, name_in
 from deployments.sources.headers import disposition, filename_of, text_of
 from deployments.sources.recording_bytes import RecordingBytes
 from pipelines.errors import EmptyAudio, InvalidOptions, InvalidRequest, UnsupportedMediaType
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import Reference
+from pipelines.validation import describe
 
 MAX_JSON_BYTES = 64 << 10
 
@@ -190,11 +191,10 @@ async def _source_of(body: AsyncIterator[bytes], length: int | None) -> SourceRe
     try:
         return SourceRequest.model_validate_json(bytes(data))
     except ValidationError as error:
-        problems = error.errors()
-        if problems[0]["type"] == "json_invalid":
-            raise InvalidRequest(f"The body is not JSON: {problems[0]['msg']}.") from None
-        errors = tuple((".".join(map(str, item["loc"])), item["msg"]) for item in problems)
-        raise InvalidOptions("; ".join(f"{field}: {message}" for field, message in errors), errors) from None
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise InvalidRequest(f"The body {describe(first)}.") from None
+        raise refused(error) from None
 
 
 def _json_options(values: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Pydantic models of options, requests and problems, converted to and from the domain's dataclasses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, Self, TypeVar
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs.options import MINUTES_OPTIONS, JobOptions, Option, options_of
+from pipelines.validation import faults, told, worded
 
 
 class ApiModel(BaseModel):
@@ -68,18 +69,13 @@ def parsed(kind: type[W], values: dict[str, Any]) -> W:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        errors = tuple((_field(item["loc"]), _message(item["msg"])) for item in error.errors())
-        raise InvalidOptions(
-            "; ".join(f"{field}: {message}" if field else message for field, message in errors), errors
-        ) from None
+        raise refused(error) from None
 
 
-def _field(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location)
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such option")
+def refused(error: ValidationError) -> InvalidOptions:
+    """Return the error for values that failed validation."""
+    found = faults(error.errors(include_url=False))
+    return InvalidOptions(told(found), found)
 
 
 @with_options(*(option for option in options_of() if option.concern == "minutes"), may_be_null=True)
@@ -109,6 +105,9 @@ def _properties(model: type[ApiModel]) -> dict[str, dict[str, Any]]:
     return properties
 
 
+HEXADECIMAL_ID = worded("^[0-9a-f]{32}$", "must be an id: 32 digits 0-9 and a-f")
+
+
 class SourceRequest(ApiModel):
     """A job whose recording is pulled from a URL, or was put to the URL of an upload: one of both."""
 
@@ -116,7 +115,7 @@ class SourceRequest(ApiModel):
         None, min_length=1, max_length=4096, description="Where the recording is: an `https` URL."
     )
     upload: str | None = Field(
-        None, pattern="^[0-9a-f]{32}$", description="The id of an upload, from `POST /v1/uploads/presigned`."
+        None, pattern=HEXADECIMAL_ID, description="The id of an upload, from `POST /v1/uploads/presigned`."
     )
     external_id: str | None = Field(None, description="As the parameter.")
     metadata: dict[str, str] | None = Field(None, description="As the parameter.")

@@ -15,12 +15,12 @@ from av.stream import Discard
 
 from pipelines.audio.clock.assembly import Assembly
 from pipelines.audio.clock.damage import MAX_STRETCHES, DamageLog
-from pipelines.audio.clock.reader import PacketReader, PieceReader
+from pipelines.audio.clock.demultiplexer import Demultiplexer, side_by_side
+from pipelines.audio.clock.reader import PacketReader, PieceReader, n_errors
 from pipelines.audio.clock.timeline import Gap, on_clock
 from pipelines.audio.container import file_of, opened, opened_part
 from pipelines.audio.containers.ogg_links import links_of
 from pipelines.audio.containers.read_back import ReadBack
-from pipelines.audio.demultiplexer import Demultiplexer, side_by_side
 from pipelines.audio.durations import declared_duration_s, known_duration_s
 from pipelines.audio.formats import MAX_CHANNELS
 from pipelines.audio.pcm import Blocks, Pcm
@@ -87,20 +87,22 @@ def decode_audio(
     wanted = _Wanted(channels=channels, block_s=block_s, max_duration_s=max_duration_s, max_channels=max_channels)
     with file_of(source) as stream:
         file: Any = ReadBack(stream)
+        errors_before = n_errors()
         with opened(file) as container:
             tracks = list_tracks(container)
             report.found(tracks)
             numbers = candidates(container, tracks, track)
             is_whole = container.format.name != "ogg" or len(numbers) > 1
             if is_whole and (track or len(numbers) == 1):
-                yield from _decoded(container, numbers, wanted, report, file)
+                yield from _decoded(container, numbers, wanted, report, file, errors_before)
                 return
         if not is_whole:
             yield from _decoded_links(file, numbers[0], wanted, report)
             return
         chosen = _first_with_sound(file, numbers, max_duration_s, report)
+        errors_before = n_errors()
         with opened(file) as container:
-            yield from _decoded(container, [chosen], wanted, report, file)
+            yield from _decoded(container, [chosen], wanted, report, file, errors_before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +146,21 @@ def _first_with_sound(source: BinaryIO, numbers: Sequence[int], max_duration_s: 
 
 
 def _decoded(
-    container: Any, numbers: Sequence[int], wanted: _Wanted, report: SoundReport, file: ReadBack
+    container: Any,
+    numbers: Sequence[int],
+    wanted: _Wanted,
+    report: SoundReport,
+    file: ReadBack,
+    errors_before: int,
 ) -> Iterator[Pcm]:
-    """Decode tracks of a container, several of them in one pass."""
+    """Decode tracks of a container, several of them in one pass; ``errors_before`` is from before it was opened."""
     streams = _only(container, numbers)
     packets = PacketReader(container, streams)
     demultiplexer = Demultiplexer(iter(packets), streams)
-    readers = [PieceReader(container, stream, demultiplexer.packets_of(stream), file) for stream in streams]
+    readers = [
+        PieceReader(container, stream, demultiplexer.packets_of(stream), file, errors_before=errors_before)
+        for stream in streams
+    ]
     tracks = [wanted.assembly(n_tracks=len(streams)) for _ in streams]
     declared_s = declared_duration_s(container)
     parts = [_track(*each, declared_s) for each in zip(readers, tracks, strict=True)]
@@ -191,12 +201,13 @@ def _decoded_links(file: BinaryIO, number: int, wanted: _Wanted, report: SoundRe
     n_bytes = n_packets = 0
     failure: InputError | None = None
     for link in links_of(file):
+        errors_before = n_errors()
         try:
             with opened_part(link) as container:
                 (best, *_) = candidates(container, list_tracks(container), None)
                 streams = _only(container, [min(number, len(container.streams.audio)) if link.is_first else best])
                 packets = PacketReader(container, streams)
-                reader = PieceReader(container, streams[0], iter(packets), None)
+                reader = PieceReader(container, streams[0], iter(packets), None, errors_before=errors_before)
                 reach_s = link.last_s(streams[0])
                 yield from track.take(
                     on_clock(reader, start_s=reader.start_s, reach_s=reach_s, has_pauses=reader.has_pauses)

@@ -33,6 +33,7 @@ _RAMP_SAMPLES = SAMPLE_RATE // 100  # from one set of weights to the next, so th
 _MIN_SAMPLES = SAMPLE_RATE // 100  # fewer say nothing about a window
 _SOUNDING_DB = 30.0  # channels so far below the loudest do not count when the level is set
 _FULL_SCALE = 32_767.0
+_SILENCE_POWER = (_FULL_SCALE * 10 ** (SILENCE_DBFS / 20)) ** 2
 
 # FFmpeg's matrix to mono (libswresample/rematrix.c), before it is scaled; channels that it drops count as surround.
 _SURROUND = sqrt(0.5)
@@ -86,14 +87,20 @@ class Mixer:
 
     def mix(self, channels: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         """Return int16 ``[1, n_samples]`` of int16 ``[n_channels, n_samples]``."""
-        samples: Samples = channels.astype(np.float32)
+        samples: Samples = np.ascontiguousarray(channels, np.float32)
         n_samples = samples.shape[1]
+        plain: Samples = self._plain @ samples
+        mixed = np.empty_like(plain)
         bounds = np.linspace(0, n_samples, max(1, round(n_samples / (WINDOW_S * SAMPLE_RATE))) + 1).astype(int)
-        mixed = [self._window(samples[:, i:j], self._clock() + int(i)) for i, j in pairwise(bounds)]
-        return np.rint(np.clip(np.concatenate(mixed), -_FULL_SCALE - 1, _FULL_SCALE)).astype(np.int16)[np.newaxis]
+        for i, j in pairwise(bounds):
+            mixed[i:j] = self._window(samples[:, i:j], plain[i:j], self._clock() + int(i))
+        np.clip(np.rint(mixed, out=mixed), -_FULL_SCALE - 1, _FULL_SCALE, out=mixed)
+        return mixed.astype(np.int16)[np.newaxis]
 
-    def _window(self, samples: Samples, start: int) -> Samples:
-        before, self._weights = self._weights, self._weights_for(samples, start)
+    def _window(self, samples: Samples, plain: Samples, start: int) -> Samples:
+        before, self._weights = self._weights, self._weights_for(samples, plain, start)
+        if self._weights is self._plain and before is self._plain:
+            return plain
         if self._weights is not self._plain and self._stretches:
             last = self._stretches[-1]
             self._stretches[-1] = replace(last, end_s=(start + samples.shape[1]) / SAMPLE_RATE)
@@ -103,15 +110,15 @@ class Mixer:
             mixed = rising * mixed + (1.0 - rising) * (before @ samples)
         return mixed
 
-    def _weights_for(self, samples: Samples, start: int) -> Weights:
+    def _weights_for(self, samples: Samples, plain: Samples, start: int) -> Weights:
         n_samples = samples.shape[1]
         if n_samples < _MIN_SAMPLES:
             return self._weights
-        powers = np.square(samples).mean(axis=1)
+        powers = np.array([_power(channel) for channel in samples])
         loudest = float(powers.max())
-        if loudest < (_FULL_SCALE * 10 ** (SILENCE_DBFS / 20)) ** 2:
+        if loudest < _SILENCE_POWER:
             return self._weights
-        below_db = _below_db(self._plain @ samples, loudest)
+        below_db = _below_db(plain, loudest)
         if self._weights is self._plain:
             if below_db <= LOST_DB:
                 return self._plain
@@ -149,7 +156,7 @@ def plain_weights(names: Sequence[str]) -> Weights:
     return weights / weights.sum() if weights.any() else np.full(len(names), 1.0 / len(names), np.float32)
 
 
-def _aligned(samples: Samples, powers: npt.NDArray[np.float32]) -> Weights:
+def _aligned(samples: Samples, powers: npt.NDArray[np.float64]) -> Weights:
     """Return weights by which the channels of a window add up, the loudest first, each with the sign that fits best.
 
     The power of what is added never shrinks by the next one, so that nothing cancels out.
@@ -165,7 +172,12 @@ def _aligned(samples: Samples, powers: npt.NDArray[np.float32]) -> Weights:
     return signs / np.float32(sounding.sum())
 
 
+def _power(samples: Samples) -> float:
+    """Return the mean square."""
+    return float(samples @ samples) / len(samples)
+
+
 def _below_db(mixed: Samples, loudest: float) -> float:
     """Return how far a mix lies below the power of its loudest channel."""
-    power = float(np.square(mixed).mean())
+    power = _power(mixed)
     return min(99.0, 10 * log10(loudest / power)) if power else 99.0

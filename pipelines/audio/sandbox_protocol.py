@@ -25,7 +25,7 @@ READ, BLOCK, ERROR, SOUND, DONE, HEADER = b"R", b"B", b"E", b"S", b"D", b"H"
 MAX_READ_BYTES = 16 << 20
 MAX_BLOCK_CHANNELS = 64
 MAX_TEXT_BYTES = 4096
-MAX_SOUND_BYTES = 1 << 18  # 64 tracks with names, and all their stretches
+MAX_SOUND_BYTES = 1 << 20  # 64 tracks with names, and all their stretches
 
 ERRORS: dict[str, type[InputError]] = {
     str(kind.reason): kind for kind in (UnsupportedFormat, NoAudioStream, EmptyAudio, CorruptAudio, TooLong)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
-from pipelines.audio.clock.damage import TAIL_TOLERANCE_S, DamageLog
+from pipelines.audio.clock.damage import MAX_STRETCHES, TAIL_TOLERANCE_S, DamageLog
 from pipelines.audio.mixing import Remix
 from pipelines.core import SAMPLE_RATE, Damage, SoundTrack, TrackState
 from pipelines.notes import Note, NoteCode
@@ -46,9 +46,11 @@ class Sound:
         return sum(end - start for start, end in self._lost()) / SAMPLE_RATE
 
     @property
-    def damaged_inside_s(self) -> float:
-        """Seconds in which something was lost of what came out."""
-        return sum(max(0, min(end, self.n_samples) - start) for start, end in self._lost()) / SAMPLE_RATE
+    def found_s(self) -> float:
+        """Seconds that came out and are not silence for what was lost."""
+        return (
+            self.n_samples - sum(max(0, min(end, self.n_samples) - start) for start, end in self._lost())
+        ) / SAMPLE_RATE
 
     def _lost(self) -> Iterator[tuple[int, int]]:
         """Yield the stretches in which any channel lost something, apart."""
@@ -65,16 +67,14 @@ def sound_notes(sound: Sound, *, chosen: bool) -> tuple[Note, ...]:
 
 
 def _of_losses(sound: Sound) -> Iterator[Note]:
-    inside_s = sound.damaged_inside_s
+    inside = [damage for damage in sound.damaged if damage.end <= sound.n_samples]
     if sound.declared_s is not None and sound.missing_s:
-        values = {
-            "declared_s": round(sound.declared_s, 2),
-            "found_s": round(sound.n_samples / SAMPLE_RATE - inside_s, 2),
-        }
+        values = {"declared_s": round(sound.declared_s, 2), "found_s": round(sound.found_s, 2)}
         yield Note(code=NoteCode.SHORTER_THAN_DECLARED, values=values)
-    if inside_s:
-        first_s = round(sound.damaged[0].start / SAMPLE_RATE, 1)
-        yield Note(code=NoteCode.DAMAGED_AUDIO, values={"damaged_s": max(0.1, round(inside_s, 1)), "first_s": first_s})
+    if inside:
+        damaged_s = replace(sound, damaged=tuple(inside)).damaged_s
+        values = {"damaged_s": max(0.1, round(damaged_s, 1)), "first_s": round(inside[0].start / SAMPLE_RATE, 1)}
+        yield Note(code=NoteCode.DAMAGED_AUDIO, values=values)
 
 
 def _of_tracks(tracks: Sequence[SoundTrack]) -> Iterator[Note]:
@@ -129,6 +129,9 @@ def read_sound(data: bytes | bytearray) -> Sound:
         sound.n_samples / SAMPLE_RATE,
         *(number for each in sound.damaged for number in each.channels),
     ]
+    starts = [each.start for each in sound.damaged]
+    if starts != sorted(starts) or len(starts) > MAX_STRETCHES:
+        raise ValueError("damage out of order")
     if not all(0 <= each.start < each.end < MAX_DECLARED_S * SAMPLE_RATE for each in sound.damaged):
         raise ValueError("damage that cannot be")
     if not all(0 <= number < MAX_DECLARED_S for number in numbers):

@@ -14,28 +14,29 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConst
 
 from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
+from pipelines.validation import worded
 
 MAX_PRIORITY = 100
 MAX_TERMS = 200
 MAX_TEMPLATE_CHARACTERS = 20_000
 
-NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
-LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+NO_CONTROLS = worded(r"^[^\x00-\x1f\x7f]*$", "may hold no line breaks or control characters")
+_LANGUAGE_TAG = worded(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag such as en, zh or pt-BR")
+_EMAIL_ADDRESS = worded(
+    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$",
+    "must be an e-mail address such as ann@example.com",
+)
+LanguageTag = Annotated[str, StringConstraints(pattern=_LANGUAGE_TAG, max_length=35)]
 SpeakerName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)
 ]
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
-EmailAddress = Annotated[
-    str,
-    StringConstraints(
-        max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
-    ),
-]
+EmailAddress = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL_ADDRESS)]
 TrackChoice = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
-    StringConstraints(pattern=r"^(all|[1-9][0-9]?)$"),
+    StringConstraints(pattern=worded(r"^(all|[1-9][0-9]?)$", "must be the number of a sound track, such as 2, or all")),
 ]
 
 

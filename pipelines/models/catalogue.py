@@ -17,6 +17,7 @@ from pipelines.codec import decode
 from pipelines.errors import ModelUnavailable, ModelUnknown
 from pipelines.file_hash import hash_stream
 from pipelines.models.profile import ModelProfile
+from pipelines.validation import faults, told
 
 BUNDLED_MODELS = ("mini-en", "mini-zh-en")
 BUNDLED_DIR = Path(__file__).parent
@@ -176,7 +177,9 @@ def read_profile(path: Path) -> ModelProfile:
         return decode(ModelProfile, (path / PROFILE_FILE).read_bytes())
     except FileNotFoundError:
         return ModelProfile()
-    except (OSError, ValidationError) as error:
+    except ValidationError as error:
+        raise ModelUnavailable(f"{path / PROFILE_FILE} cannot be used: {told(faults(error.errors()))}") from error
+    except OSError as error:
         raise ModelUnavailable(f"{path / PROFILE_FILE} cannot be used: {error}") from error
 
 

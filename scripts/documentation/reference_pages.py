@@ -16,6 +16,7 @@ from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.gauges import Snapshot, render_snapshot
 from pipelines import errors
 from pipelines.errors import MeetMemoError, Reason
+from pipelines.notes import WORDINGS
 from scripts.documentation.tables import code, described, sentence, table
 
 MADE = "<!-- Made by scripts/make-reference from the code. -->\n"
@@ -97,13 +98,14 @@ def cli_page(command: Any) -> str:
         )
     return _page(
         "Commands",
-        "Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings.",
+        "Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings, 3 (`transcribe`) all were transcribed and "
+        "one or more have no speech.",
         "\n".join(sections),
     )
 
 
 def errors_page() -> str:
-    """List every reason of an error with its HTTP status."""
+    """List every reason of an error with its HTTP status, and every kind of note."""
     texts: dict[Reason, str] = {Reason.INTERNAL: "A fault of MeetMemo; its log has the traceback under the same number"}
     for name, kind in vars(errors).items():
         if (
@@ -121,7 +123,10 @@ def errors_page() -> str:
         table(
             ("reason", "HTTP status", "meaning"),
             ((code(reason), str(STATUS[reason]), sentence(texts[reason])) for reason in Reason),
-        ),
+        )
+        + "\n## Notes\n\nA job that succeeded may have `notes`, what is to be known of its recording: these codes, the "
+        "sentence, and the values in it.\n\n"
+        + table(("code", "text"), ((code(note), wording.english) for note, wording in WORDINGS.items())),
     )
 
 

@@ -53,7 +53,7 @@ def speech_error(problem: Problem) -> SpeechError:
         error=SpeechErrorBody(
             message=problem.detail,
             type=_KINDS.get(problem.status, fault),
-            param=problem.errors[0].field if problem.errors else None,
+            param=(problem.errors[0].field.partition(".")[0] or None) if problem.errors else None,
             code="model_not_found" if problem.reason is Reason.MODEL_UNKNOWN else problem.reason,
         )
     )

@@ -33,6 +33,7 @@ from pipelines.errors import (
     TusVersion,
     Unauthenticated,
 )
+from pipelines.validation import faults, told
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5.0  # for outages whose end nobody knows; a store or database restarts within seconds
@@ -177,17 +178,8 @@ async def _on_known(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        (
-            ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-            item["msg"].replace("Extra inputs are not permitted", "there is no such parameter"),
-        )
-        for item in error.errors()
-    ]
-    return _response(
-        _problem(Reason.INVALID_OPTION, "; ".join(f"{field}: {message}" for field, message in errors), errors),
-        path=request.url.path,
-    )
+    found = faults(error.errors(), called="parameter", skip=1)
+    return _response(_problem(Reason.INVALID_OPTION, told(found), found), path=request.url.path)
 
 
 _HTTP_ERRORS: dict[int, MeetMemoError] = {

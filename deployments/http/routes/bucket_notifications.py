@@ -15,6 +15,7 @@ from deployments.tenant.backend import Backend
 from deployments.tenant.bucket_intake import MAX_SWEPT, BucketIntake, Noted
 from deployments.tenant.threads import in_thread
 from pipelines.errors import InvalidRequest
+from pipelines.validation import worded
 
 NOTIFICATIONS_PATH = "/v1/notifications/s3"
 MAX_EVENT_BYTES = 1 << 20
@@ -23,7 +24,14 @@ MAX_EVENT_BYTES = 1 << 20
 class SweepRequest(ApiModel):
     """The prefix to list, and the options of its jobs."""
 
-    prefix: Annotated[str, StringConstraints(min_length=6, max_length=1024, pattern=r"^s3://[^/]+/")]
+    prefix: Annotated[
+        str,
+        StringConstraints(
+            min_length=6,
+            max_length=1024,
+            pattern=worded(r"^s3://[^/]+/", "must be a bucket and what keys begin with, such as s3://bucket/calls/"),
+        ),
+    ]
     options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")
 
 

@@ -17,12 +17,15 @@ from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
 from pipelines.jobs.options import NO_CONTROLS, SpeakerName
 from pipelines.transcript.corrections import Correction, Edits, SegmentEdit
+from pipelines.validation import worded
 
 MAX_CORRECTION_BYTES = 4 << 20  # every segment of a long recording, written anew
 MAX_SEGMENTS = 20_000
 
 
-_Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
+_Text = Annotated[
+    str, StringConstraints(max_length=10_000, pattern=worded(r"^[^\x00]*$", "may not hold the character U+0000"))
+]
 _Speaker = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=NO_CONTROLS)]
 _Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=NO_CONTROLS)]
 

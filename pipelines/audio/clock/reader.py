@@ -14,13 +14,13 @@ from typing import Any
 import av
 import av.logging
 
-from pipelines.audio.clock.timeline import GAP_TOLERANCE_S, Piece
+from pipelines.audio.clock.demultiplexer import silent_frame
+from pipelines.audio.clock.timeline import GAP_TOLERANCE_S, MAX_BLIND_GAP_S, Piece
 from pipelines.audio.containers import amr
 from pipelines.audio.containers.declared import declared_s, is_cut_short
 from pipelines.audio.containers.mpeg_audio import cut_out_share, xing_header
 from pipelines.audio.containers.read_back import ReadBack
 from pipelines.audio.containers.tags import TagSkipper
-from pipelines.audio.demultiplexer import silent_frame
 
 MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost
 UNSTAMPED = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "gsm", "loas", "mp3"})
@@ -29,6 +29,8 @@ WITHOUT_PAUSES = frozenset(
     {"aiff", "au", "caf", "flac", "ircam", "mp3", "nistsphere", "ogg", "tta", "voc", "w64", "wav", "wv"}
 )
 """Those in which all time is sound: what is missing was lost."""
+READ_AHEAD_S = 10.0
+"""Sound that FFmpeg may have read while it opened a file, and errors with it: it stops at half as much, or earlier."""
 
 _MAX_MATCHED_BYTES = 64  # of a packet when it is looked for in its file: more than any header
 _MAX_CONCEALED = 4  # bad AMR frames in a row of which a decoder makes something
@@ -70,10 +72,12 @@ class PacketReader:
 class PieceReader:
     """Iterates over the pieces of one stream; ``declared_s`` is known once the first was read."""
 
-    def __init__(self, container: Any, stream: Any, packets: Iterator[Any], file: ReadBack | None) -> None:
-        """Take ``packets`` as `pipelines.audio.demultiplexer` hands them out, and the ``file`` if it can be sought in.
+    def __init__(
+        self, container: Any, stream: Any, packets: Iterator[Any], file: ReadBack | None, *, errors_before: int
+    ) -> None:
+        """Take ``packets`` as `Demultiplexer.packets_of` yields them, and the ``file`` if it can be sought in.
 
-        Its position is left as it was.
+        Its position is left as it was. ``errors_before`` is `n_errors` before the container was opened.
         """
         stream.codec_context.thread_count = 1
         self._container = container
@@ -83,6 +87,7 @@ class PieceReader:
         self._name = container.format.name.partition(",")[0]
         self._codec = stream.codec.canonical_name.replace("_", "")
         self._is_stamped = self._name not in UNSTAMPED
+        self._is_opened_in_trouble = n_errors() != errors_before
         self._last: Any = stream.codec_context  # or a frame, of the kind that comes next
         self._skipper = TagSkipper()
         self._next_at: int | None = None  # where the next frame should lie in the file
@@ -95,6 +100,8 @@ class PieceReader:
         self.n_failures = 0
         self.declared_s: float | None = None
         self.start_s = float((container.start_time or 0) / av.time_base)
+        if self._is_opened_in_trouble and self.start_s < MAX_BLIND_GAP_S:
+            self.start_s = min(0.0, self.start_s)  # what came before the first frame is rather lost than never there
         self._end_s = self.start_s
         self.has_pauses = self._name not in WITHOUT_PAUSES
         self._is_cut_short = False
@@ -205,7 +212,10 @@ class PieceReader:
         self._seconds += length_s
         self._end_s = (self._end_s if frame.time is None else frame.time) + length_s
         return Piece(
-            length_s=length_s, stamp_s=frame.time if self._is_stamped else None, frame=frame, troubled=troubled
+            length_s=length_s,
+            stamp_s=frame.time if self._is_stamped else None,
+            frame=frame,
+            troubled=troubled or (self._is_opened_in_trouble and self._seconds < READ_AHEAD_S),
         )
 
     def _stamp(self, packet: Any) -> float | None:

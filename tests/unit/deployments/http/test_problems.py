@@ -101,8 +101,8 @@ async def client(app):
         ("/known", 409, "illegal_transition", "it has ended"),
         ("/nothing", 404, "not_found", "There is nothing at this address."),
         ("/teapot", 418, "invalid_request", "short and stout"),
-        ("/number?n=x", 422, "invalid_option", "n: Input should be a valid integer"),
-        ("/number", 422, "invalid_option", "n: Field required"),
+        ("/number?n=x", 422, "invalid_option", "n: must be a whole number"),
+        ("/number", 422, "invalid_option", "n: is missing"),
     ],
 )
 async def test_answers(client, path, status, reason, detail):

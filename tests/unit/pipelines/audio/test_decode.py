@@ -1,9 +1,6 @@
 """Decoding: every accepted format, damage of every kind, and what must never be opened."""
 
 import io
-import itertools
-import wave
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,86 +22,15 @@ from pipelines.errors import (
     TooLong,
     UnsupportedFormat,
 )
+from tests.support.encoded_audio import PacketFilter, encode, loud, loudest_hz, tone, wav
 from tests.support.recordings import RECORDINGS, expectations, truth
 
 LIMIT_S = 600.0
-PacketFilter = Callable[[int, Any], bool]
-
-
-def tone(seconds: float, rate: int, hz: float = 440.0, n_channels: int = 1) -> np.ndarray:
-    """A sine per channel (octaves apart), int16 ``[n_channels, n_samples]``."""
-    t = np.arange(round(seconds * rate)) / rate
-    return np.stack([8000 * np.sin(2 * np.pi * hz * 2**i * t) for i in range(n_channels)]).astype(np.int16)
-
-
-def encode(
-    pcm: np.ndarray,
-    rate: int,
-    container: str,
-    codec: str,
-    *,
-    picture: bool = False,
-    keep: PacketFilter = lambda index, packet: True,
-) -> io.BytesIO:
-    """Encode int16 ``[n_channels, n_samples]`` in memory; ``keep`` may drop or change packets before they are muxed."""
-    file = io.BytesIO()
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(pcm)]
-    counter = itertools.count()
-    with av.open(file, "w", format=container) as out:
-        if picture:
-            video = out.add_stream("mpeg4", rate=10)
-            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        stream = out.add_stream(codec, rate=rate, layout=layout)
-        if codec == "wmav2":
-            stream.bit_rate = 96_000  # its encoder has no default
-        if picture:
-            for _ in range(20):
-                out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
-            out.mux(video.encode(None))
-        to_codec = av.AudioResampler(
-            format=stream.codec_context.format.name,
-            layout=layout,
-            rate=rate,
-            frame_size=stream.codec_context.frame_size or None,
-        )
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm.T).reshape(1, -1), format="s16", layout=layout)
-        frame.sample_rate = rate
-        frame.pts = 0
-        for converted in itertools.chain(to_codec.resample(frame), to_codec.resample(None), [None]):
-            for packet in stream.encode(converted):
-                if keep(next(counter), packet):
-                    out.mux(packet)
-    file.seek(0)
-    return file
-
-
-def wav(pcm: np.ndarray, rate: int = SAMPLE_RATE) -> io.BytesIO:
-    """Write int16 ``[n_channels, n_samples]`` as a plain WAV file in memory."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(len(pcm))
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(np.ascontiguousarray(pcm.T).tobytes())
-    file.seek(0)
-    return file
 
 
 def decode(source: Any, **options: Any) -> np.ndarray:
     """Decode everything to one array."""
     return np.concatenate(list(decode_audio(source, **{"max_duration_s": LIMIT_S, **options})), axis=1)
-
-
-def loudest_hz(pcm: np.ndarray) -> float:
-    """The strongest frequency of a 16 kHz signal."""
-    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
-    return float(np.argmax(spectrum) * SAMPLE_RATE / len(pcm))
-
-
-def loud(pcm: np.ndarray) -> np.ndarray:
-    """Whether each 10 ms of one channel holds a tone."""
-    frames = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(np.float64)
-    return np.sqrt((frames**2).mean(axis=1)) > 1000
 
 
 FORMATS_TO_TRY = [

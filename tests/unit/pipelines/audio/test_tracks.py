@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.audio import demultiplexer
+from pipelines.audio.clock import demultiplexer
 from pipelines.audio.decode import decode_audio, probe
 from pipelines.audio.mixing import Remix
 from pipelines.audio.sandbox import IsolatedDecoder

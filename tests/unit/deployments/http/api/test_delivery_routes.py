@@ -73,8 +73,8 @@ async def test_an_unknown_delivery(api):
         ({"webhook_url": "http://hooks.example/"}, "webhook_url: must begin with https://"),
         ({"webhook_url": "https://10.0.0.1/"}, "webhook_url: points to an address that is not public"),
         ({"recipients": "ann@elsewhere.example"}, "recipients: no mail is sent to elsewhere.example"),
-        ({"recipients": "ann"}, "recipients.0: String should match pattern"),
-        ({"recipients": ["ann@example.org"] * 21}, "recipients: Tuple should have at most 20 items"),
+        ({"recipients": "ann"}, "recipients.0: must be an e-mail address such as ann@example.com"),
+        ({"recipients": ["ann@example.org"] * 21}, "recipients: may have 20 entries at most"),
     ],
 )
 async def test_targets_that_are_refused(api, options, complaint):
