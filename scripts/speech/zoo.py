@@ -149,7 +149,7 @@ ACCEPTED_MUXERS = {
 _RATES: dict[str | tuple[str, str], int] = {
     **dict.fromkeys(("libgsm", "libgsm_ms", "g723_1", "g726", "nellymoser", "real_144", "libcodec2"), 8_000),
     **dict.fromkeys(("libopencore_amrnb", "voc", ("flv", "pcm_mulaw"), ("flv", "pcm_alaw")), 8_000),
-    "libspeex": 16_000,
+    **dict.fromkeys(("libspeex", ("g722", "g722")), 16_000),
     **dict.fromkeys(("libopus", "s302m", "pcm_dvd", "dv", "mxf", "mxf_opatom", "gxf", "vob", "dvd"), 48_000),
 }
 """Hz that a codec, a muxer or both want; all others take 44100."""
@@ -162,6 +162,7 @@ _SUFFIXES = {
     "ipod": "m4a",
     "asf": "wma",
     "aiff": "aif",
+    "g722": "bin",  # its own suffix would declare it
 }
 PIPED = (
     "wav",

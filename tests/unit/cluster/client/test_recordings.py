@@ -35,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "noise.raw").write_bytes(bytes(range(256)) * 40)
     (folder / "a.mts.json").write_text("{}")
     (folder / ".hidden.wav").write_bytes(b"RIFF")
+    (folder / "minutes.pdf").write_bytes(b"%PDF-1.7")
     (folder / "b").mkdir()
     (folder / "b/transcript.json").write_text("{}")
     (folder / "b/minutes.pdf").write_bytes(b"%PDF-1.7")
@@ -50,6 +51,7 @@ def test_content_decides(folder: Path) -> None:
         "a.mts.json": "holds options of a recording, which only `meetmemo watch` reads",
         "agenda.wav": "is a PDF",
         "empty.wav": "is empty",
+        "minutes.pdf": "is a PDF",
         "noise.raw": "is of no known format",
         "notes.mp3": "is a text",
     }
@@ -61,7 +63,7 @@ def test_folders_among_files(folder: Path, tmp_path: Path) -> None:
     single = tmp_path / "notes.txt"
     single.write_text("named by hand: the endpoint says what is wrong with it")
     taken, left_out = take_folders([single, folder, folder / "agenda.wav"])
-    assert [item.path.name for item in left_out] == ["a.mts.json", "empty.wav", "noise.raw", "notes.mp3"]
+    assert [item.path.name for item in left_out] == ["a.mts.json", "empty.wav", "minutes.pdf", "noise.raw", "notes.mp3"]
     folders = {recording.path.name: recording.folder for recording in plan(taken, tmp_path / "out")}
     assert folders["notes.txt"] == tmp_path / "out/notes"
     assert folders["b"] == tmp_path / "out/monday/b"
