@@ -86,7 +86,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "dts": ("dca",),
     "wv": ("wavpack",),
     "tta": ("tta",),
-    "voc": ("pcm_u8", "pcm_s16le", "pcm_mulaw", "pcm_alaw"),
+    "voc": ("pcm_s16le", "pcm_u8", "pcm_mulaw", "pcm_alaw"),
     "ircam": ("pcm_s16le", "pcm_mulaw", "pcm_alaw", "pcm_f32le"),
     "sox": ("pcm_s32le",),
     "rm": ("ac3", "real_144"),
