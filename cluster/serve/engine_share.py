@@ -72,6 +72,7 @@ class EngineShare:
             compute_type=choose_compute_type(kind, 0, model.compute_type),
             encoder=model.encoder,
             pooling=model.encoder_pooling,
+            windows=model.encoder_windows,
             batch_size=self.batch_size,
             intra_threads=max(1, self.threads // self.decode_slots),
             inter_threads=self.decode_slots,

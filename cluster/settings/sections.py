@@ -20,7 +20,7 @@ from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.jobs.options import MAX_TERMS
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
-from pipelines.models.devices import EncoderName
+from pipelines.models.devices import EncoderName, WindowLength
 from pipelines.validation import worded
 
 _ORIGIN = worded(
@@ -128,6 +128,10 @@ class ModelSettings(Section):
     encoder_pooling: Annotated[
         int, Field(ge=0, le=3, description="encoder steps averaged to one; 0: found with the encoder, 1: none")
     ] = 0
+    encoder_windows: WindowLength = Field(
+        default="auto",
+        description="full: rows are filled up to 30 s, short: followed by silence only; auto: found with the encoder",
+    )
     batch_size: Annotated[
         int, Field(ge=0, le=512, description="rows at once; 0: 16 on a CPU, on a GPU found while working")
     ] = 0

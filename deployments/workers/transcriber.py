@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 _READERS = 8
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -231,13 +233,13 @@ class Transcriber:
         try:
             if items[0].task == "detect_language":
                 with batch.decoding():
-                    votes = self._engine.detect_language(rows)
+                    votes = self._within_memory(self._engine.detect_language, rows)
                 batch.outcomes = [
                     Outcome(item=item, languages=languages) for item, languages in zip(items, votes, strict=True)
                 ]
                 return
             with batch.decoding():
-                results = self._transcribe(rows)
+                results = self._within_memory(self._engine.transcribe, rows)
         except MeetMemoError as error:
             batch.outcomes = [Outcome(item=item, error=str(error)) for item in items]
             return
@@ -247,17 +249,19 @@ class Transcriber:
             raise self._lose_device(error) from error
         batch.heard = list(zip(items, batch.shared(items, results), strict=True))
 
-    def _transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
-        """Decode rows; where the device's memory does not suffice for their features, fewer at a time from now on."""
+    def _within_memory(
+        self, call: Callable[[Sequence[DecodeRequest]], list[T]], rows: Sequence[DecodeRequest]
+    ) -> list[T]:
+        """Ask the engine; where the device's memory does not suffice for the features, for fewer rows from now on."""
         try:
-            return self._engine.transcribe(rows)
+            return call(rows)
         except RuntimeError as error:
             if not is_out_of_memory(error) or len(rows) == 1:
                 raise
         half = (len(rows) + 1) // 2
         self.resize(min(self._batch_size.size, half))
         log.warning("batches", action="shrink", model=self._info.name, rows=self._batch_size.size)
-        return self._transcribe(rows[:half]) + self._transcribe(rows[half:])
+        return self._within_memory(call, rows[:half]) + self._within_memory(call, rows[half:])
 
     async def _keep_all(self, batch: _Batch) -> list[Outcome]:
         """Store the results; return the whole batch's outcomes."""

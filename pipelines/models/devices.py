@@ -7,12 +7,18 @@ from math import floor
 from pathlib import Path
 from typing import Literal
 
+import structlog
+
 from pipelines.errors import ConfigurationError
 from pipelines.models.cuda_check import require_cuda
+
+log = structlog.get_logger()
 
 DeviceKind = Literal["cpu", "cuda"]
 EncoderName = Literal["auto", "ctranslate2", "openvino", "openvino-int8", "torch"]
 """What computes a model's encoder; auto: see `pipelines.whisper.encoding.selection`."""
+WindowLength = Literal["auto", "full", "short"]
+"""What the encoder gets: rows filled up to 30 s, or with a few seconds of silence after them; auto: as above."""
 
 # In order of preference: int8 halves the weights' traffic, which bounds a CPU; a GPU wants half precision.
 _PREFERRED_COMPUTE_TYPES: dict[DeviceKind, tuple[str, ...]] = {
@@ -36,13 +42,21 @@ class Device:
 
 
 def find_devices() -> tuple[Device, ...]:
-    """List the devices that both torch and CTranslate2 can use: GPUs by index, then the CPU, which is always there."""
+    """List the devices that both torch and CTranslate2 can use: GPUs by index, then the CPU, which is always there.
+
+    Where CUDA refuses to tell of its GPUs (a driver that does not begin, or another process that has one for itself)
+    none of them can be used; the log says why.
+    """
     # Loaded where it is needed: most processes of a cluster compute nothing, and torch takes 2 s and 200 MB.
     import ctranslate2
     import torch
 
-    n_gpus = min(torch.cuda.device_count(), ctranslate2.get_cuda_device_count()) if torch.cuda.is_available() else 0
-    gpus = [torch.cuda.get_device_properties(index) for index in range(n_gpus)]
+    try:
+        n_gpus = min(torch.cuda.device_count(), ctranslate2.get_cuda_device_count()) if torch.cuda.is_available() else 0
+        gpus = [torch.cuda.get_device_properties(index) for index in range(n_gpus)]
+    except RuntimeError as error:
+        log.warning("GPUs unusable", action="find_devices", error=str(error).partition("\n")[0])
+        gpus = []
     return (
         *(
             Device(kind="cuda", index=index, name=gpu.name, memory_bytes=gpu.total_memory)

@@ -20,13 +20,23 @@ from typing import Any, Literal, TypeVar, cast, get_args
 import ctranslate2
 import numpy as np
 import numpy.typing as npt
+import structlog
 import torch
 
 from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.models.device_faults import is_device_lost, is_out_of_memory
-from pipelines.models.devices import DeviceKind, EncoderName, choose_compute_type, find_devices, usable_cores
+from pipelines.models.devices import (
+    DeviceKind,
+    EncoderName,
+    WindowLength,
+    choose_compute_type,
+    find_devices,
+    usable_cores,
+)
 from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.options import Attempt
+
+log = structlog.get_logger()
 
 Encoding = npt.NDArray[np.float32] | torch.Tensor
 """Encoder output of one row, ``[n_frames / 2 / pooling, width]``, in the memory of the model's device."""
@@ -46,8 +56,8 @@ class EngineOptions:
 
     ``device`` auto: the first GPU, else the CPU. ``compute_type``: see `choose_compute_type`. ``inter_threads``
     workers share the weights and run a batch each at the same time, with ``intra_threads`` threads each on a CPU (0:
-    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder`` and ``pooling``:
-    see `EncoderChoice`; auto and 0 leave them to the machine.
+    the usable cores divided among the workers). ``batch_size`` rows are decoded at once. ``encoder``, ``pooling`` and
+    ``windows``: see `EncoderChoice`; auto and 0 leave them to the machine.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -58,6 +68,7 @@ class EngineOptions:
     batch_size: int = 16
     encoder: EncoderName = "auto"
     pooling: int = 0
+    windows: WindowLength = "auto"
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for what is out of range."""
@@ -97,8 +108,7 @@ class WhisperModel:
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         """Load the weights. Raises `ModelUnavailable` for bad weights, `ConfigurationError` for a bad device."""
-        gpus = [device for device in find_devices() if device.kind == "cuda"]
-        self.kind: DeviceKind = ("cuda" if gpus else "cpu") if options.device == "auto" else options.device
+        self.kind: DeviceKind = find_devices()[0].kind if options.device == "auto" else options.device
         self.index = options.device_index if self.kind == "cuda" else 0
         compute_type = choose_compute_type(self.kind, self.index, options.compute_type)
         self.n_workers = options.inter_threads
@@ -121,10 +131,11 @@ class WhisperModel:
         self.encoder = Encoder(
             self._model, path, torch.device(self.device_name), n_workers=self.n_workers, n_threads=n_threads
         )
-        self.pooling = 1
+        self.choice = EncoderChoice()
         if options.encoder != "auto" or options.pooling:
             encoder: EncoderName = "ctranslate2" if options.encoder == "auto" else options.encoder
-            self.use(EncoderChoice(encoder=encoder, pooling=options.pooling or 1))
+            short = options.windows == "short"
+            self.use(EncoderChoice(encoder=encoder, pooling=options.pooling or 1, short_windows=short))
 
     @property
     def device_name(self) -> str:
@@ -143,15 +154,15 @@ class WhisperModel:
         """CTranslate2's guess from the vocabulary; language detection works only if it is true."""
         return bool(self._model.is_multilingual)
 
-    @property
-    def choice(self) -> EncoderChoice:
-        """What encodes."""
-        return EncoderChoice(encoder=self.encoder.name, pooling=self.pooling)
-
     def use(self, choice: EncoderChoice) -> None:
         """Encode this way from now on. Raises `ModelUnavailable` where that does not work here."""
         self.encoder.use(choice.encoder)
-        self.pooling = choice.pooling
+        self.choice = choice
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows in a call: the batch size, or less where the device's memory had no room for as many."""
+        return self._isolator.limit
 
     def resize(self, batch_size: int) -> None:
         """Take so many rows in a call from now on."""
@@ -165,7 +176,7 @@ class WhisperModel:
         return self._isolator.run(rows, self._encode)
 
     def _encode(self, rows: Sequence[torch.Tensor]) -> list[Encoding]:
-        output = pooled(self.encoder(torch.cat(list(rows)).contiguous()), self.pooling)
+        output = pooled(self.encoder(torch.cat(list(rows)).contiguous()), self.choice.pooling)
         return list(output.numpy() if self.kind == "cpu" else output)
 
     def generate(
@@ -200,12 +211,12 @@ class WhisperModel:
 
         def run(rows: Sequence[tuple[Encoding, Sequence[int], int]]) -> list[Aligned]:
             joined = self._join([encoding for encoding, _, _ in rows])
-            per_sample = FRAMES_PER_SAMPLE / self.pooling
+            per_sample = FRAMES_PER_SAMPLE / self.choice.pooling
             frames = [max(_MIN_ALIGNED_FRAMES, round(n * per_sample)) for _, _, n in rows]
             results = self._model.align(joined, list(start), [list(text) for _, text, _ in rows], frames)
             return [
                 Aligned(
-                    path=tuple((token, step * self.pooling) for token, step in result.alignments),
+                    path=tuple((token, step * self.choice.pooling) for token, step in result.alignments),
                     probabilities=tuple(result.text_token_probs),
                 )
                 for result in results
@@ -280,7 +291,9 @@ class Isolator:
                 return [RowFailure(str(error))]
             half = len(items) // 2
             if is_out_of_memory(error):
-                self.limit = max(1, min(self.limit, half))
+                if half < self.limit:
+                    self.limit = half
+                    log.warning("device memory full", action="shrink", rows=len(items), limit=half)
                 torch.cuda.empty_cache()
         return self._halve(items[:half], call) + self._halve(items[half:], call)
 

@@ -44,12 +44,15 @@ class EncoderTrial:
 
     def choose(self, path: Path, info: ModelInfo) -> EncoderChoice:
         """Return what was chosen before on this machine, else choose; the model in ``path`` uses it from now on."""
-        with EncoderMemory(path, info, self._options.pooling).held() as memory:
+        options = self._options
+        with EncoderMemory(path, info, pooling=options.pooling, windows=options.windows).held() as memory:
             remembered = memory.recall()
             if remembered and self._works(remembered):
                 return remembered
-            choice = self._tried()
-            memory.remember(choice)
+            seconds = self._seconds()
+            choice = self._choice_by(seconds)
+            if self._model.kind == "cpu" or len(seconds) == len(self._names):
+                memory.remember(choice)  # else a GPU had no room for one of them: the next start may find some
         self._model.use(choice)
         return choice
 
@@ -62,22 +65,29 @@ class EncoderTrial:
             return False
         return True
 
-    def _tried(self) -> EncoderChoice:
+    def _choice_by(self, seconds: dict[EncoderName, float]) -> EncoderChoice:
         """Choose by trial, or stay with CTranslate2 where that would keep a replica from its work for too long."""
-        seconds = self._seconds()
         pass_s = len(self._rows) * seconds.get("ctranslate2", 0.0) / self._model.n_workers
         if pass_s > MAX_PASS_S:
             log.warning("encoder not tried", hint="set models[].encoder", pass_s=round(pass_s), seconds=seconds)
-            return EncoderChoice(pooling=min(self._poolings()))
-        return select(seconds, self._poolings(), self._errors_with)
+            return self._ways()[-1]
+        return select(seconds, self._ways(), self._errors_with)
 
     @cached_property
     def _rows(self) -> Sequence[CalibrationRow]:
         """The calibration set in the model's languages, which every candidate transcribes."""
         return calibration_rows(self._languages)
 
-    def _poolings(self) -> tuple[int, ...]:
-        return (self._options.pooling,) if self._options.pooling else POOLINGS
+    @property
+    def _names(self) -> tuple[EncoderName, ...]:
+        return ("ctranslate2", *CANDIDATES[self._model.kind])
+
+    def _ways(self) -> Sequence[EncoderChoice]:
+        """Return the ways that the settings leave to choose from, the cheapest for the decoder first."""
+        pooling, windows = self._options.pooling, self._options.windows
+        poolings = (pooling,) if pooling else POOLINGS
+        short = (True, False) if windows == "auto" else (windows == "short",)
+        return [EncoderChoice(pooling=n, short_windows=s) for n in poolings for s in short]
 
     def _seconds(self) -> dict[EncoderName, float]:
         """Return the seconds of each encoder for full windows."""
@@ -86,8 +96,7 @@ class EncoderTrial:
         features = trial_features(LogMel(self._model.n_mels, self._model.device_name), WINDOW_FRAMES, n_rows)
         # Processor time, where there is one to ask for: neighbours on the machine take it from neither.
         clock = time.process_time if cpu else time.perf_counter
-        names: tuple[EncoderName, ...] = ("ctranslate2", *CANDIDATES[self._model.kind])
-        return time_encoders(names, self._model.encoder, features, clock)
+        return time_encoders(self._names, self._model.encoder, features, clock)
 
     def _errors_with(self, choice: EncoderChoice) -> Errors:
         """Return the errors in each row of the calibration set; a loop counts as nothing heard."""

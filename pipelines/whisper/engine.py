@@ -41,6 +41,9 @@ __all__ = ["DecodeOptions", "DecodeRequest", "Engine", "EngineOptions", "Whisper
 
 MAX_REDECODINGS = 2
 """How deep what was decoded again is searched for holes."""
+QUIET_AFTER_S, SHORT_STEP_S = 5.0, 5.0
+"""Silence after a row at least, and steps of the length, of short windows of models that were trained on 30 s. With
+1 or 2 s of it they fall into loops in some languages (docs/decisions/encoders.md)."""
 MOST_OF_A_ROW = 0.9
 """A hole that is nearly the whole row was heard already."""
 _WARM_UP_S = 2
@@ -190,7 +193,8 @@ class WhisperEngine:
         answers: list[dict[str, float]] = [{} for _ in rows]
         askable = [place for place, row in enumerate(rows) if not row_fault(row)]
         for places in _batches(askable, self._batch_size):
-            for place, encoding in zip(places, self._encode([rows[place] for place in places]), strict=True):
+            asked = self._encode([rows[place] for place in places], self._detection_frames)
+            for place, encoding in zip(places, asked, strict=True):
                 answers[place] = {} if isinstance(encoding, RowFailure) else self._detect(encoding)
         return answers
 
@@ -217,8 +221,19 @@ class WhisperEngine:
     def _decode(self, rows: Sequence[DecodeRequest], redecodings: int) -> list[ChunkResult]:
         """Decode one batch, from features to segments."""
         windows = self._open(rows)
+        if self._model.choice.short_windows:
+            self._decoder.decode(windows, n_attempts=1)
+            self._lengthen([window for window in windows if window.is_doubtful])
         self._decoder.decode(windows)
         return self._fill_holes(windows, self._decoder.finish(windows), redecodings)
+
+    def _lengthen(self, windows: Sequence[DecodeState]) -> None:
+        """Encode again, filled up to 30 s, what was not heard soundly in a short window, and begin anew."""
+        again = [window for window in windows if self._n_frames(len(window.row.pcm)) < WINDOW_FRAMES]
+        encodings = self._encode([window.row for window in again], n_frames=WINDOW_FRAMES)
+        for window, encoding in zip(again, encodings, strict=True):
+            if not isinstance(encoding, RowFailure):
+                window.encoding, window.candidates = encoding, []
 
     def _fill_holes(
         self, windows: Sequence[DecodeState], results: list[ChunkResult], redecodings: int
@@ -254,17 +269,24 @@ class WhisperEngine:
             return failed(row, fault)
         return silent(row, options.language or self._languages[0]) if not row.pcm.any() else None
 
-    def _encode(self, rows: Sequence[DecodeRequest]) -> list[Encoding | RowFailure]:
+    def _encode(self, rows: Sequence[DecodeRequest], n_frames: int = 0) -> list[Encoding | RowFailure]:
+        """Encode rows, filled up to ``n_frames``, or to what each is given."""
         encodings: dict[int, Encoding | RowFailure] = {}
-        lengths = grouped(range(len(rows)), lambda place: self._n_frames(len(rows[place].pcm)))
-        for n_frames, places in lengths.items():
-            features = self._log_mel([rows[place].pcm for place in places], pad_to=n_frames)
+        lengths = grouped(range(len(rows)), lambda place: n_frames or self._n_frames(len(rows[place].pcm)))
+        for length, places in lengths.items():
+            features = self._log_mel([rows[place].pcm for place in places], pad_to=length)
             encodings.update(zip(places, self._model.encode(features), strict=True))
         return [encodings[place] for place in range(len(rows))]
 
     def _n_frames(self, n_samples: int) -> int:
         """Feature frames that a row of this length is given."""
-        return self._log_mel.n_frames_for(window_frames(n_samples, self._profile) * HOP_SAMPLES)
+        n_frames = window_frames(n_samples, self._profile, short=self._model.choice.short_windows)
+        return self._log_mel.n_frames_for(n_frames * HOP_SAMPLES)
+
+    @property
+    def _detection_frames(self) -> int:
+        """Feature frames to ask for a language: short windows were found to do for words only."""
+        return 0 if self._profile.short_windows else WINDOW_FRAMES
 
     def _writes_timestamps(self, options: DecodeOptions) -> bool:
         """Say whether the model writes times; what it translates has no words to align."""
@@ -299,14 +321,16 @@ def _row_of(window: DecodeState, hole: Hole) -> DecodeRequest:
     return replace(window.row, pcm=window.row.pcm[hole.start : hole.end], options=options)
 
 
-def window_frames(n_samples: int, profile: ModelProfile) -> int:
+def window_frames(n_samples: int, profile: ModelProfile, *, short: bool = False) -> int:
     """Feature frames to fill a row up to; it depends on the row alone, and so does what is heard in it.
 
     Models of short windows get them in even steps, of which rows of the model's own length fill a whole number with
-    the quiet after them: few lengths, so that rows still share decoding batches.
+    the quiet after them: few lengths, so that rows still share decoding batches. Others get short ones where that was
+    found to do (``short``).
     """
     if not profile.short_windows:
-        return WINDOW_FRAMES
+        n_steps = ceil((n_samples / SAMPLE_RATE + QUIET_AFTER_S) / SHORT_STEP_S)
+        return min(WINDOW_FRAMES, round(n_steps * SHORT_STEP_S) * FRAMES_PER_S) if short else WINDOW_FRAMES
     longest_s = min(profile.window_s + _QUIET_END_S, WINDOW_S)
     n_steps = max(_LENGTHS, ceil(longest_s / _LONGEST_STEP_S))
     step = 2 * ceil(longest_s * FRAMES_PER_S / n_steps / 2)

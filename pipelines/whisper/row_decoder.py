@@ -61,6 +61,11 @@ class DecodeState:
         return self.row.options.word_timestamps or not self.timestamps
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether the last outcome breaks a rule of quality."""
+        return not self.error and bool(self.candidates) and bool(self.candidates[-1].faults)
+
+    @property
     def next_attempt(self) -> Attempt | None:
         """How to decode next; None once an outcome is sound, or every way was tried."""
         attempts = attempts_for(self.row.options)
@@ -77,14 +82,17 @@ class WindowDecoder:
         self._vocabulary = vocabulary
         self._language_tokens = language_tokens
 
-    def decode(self, windows: Sequence[DecodeState]) -> None:
-        """Try each window's attempts in turn; windows that try the same go through the decoder together."""
-        while True:
-            groups = grouped(windows, self._call)
-            if not groups:
-                return
+    def decode(self, windows: Sequence[DecodeState], n_attempts: int = 0) -> None:
+        """Try each window's attempts in turn; windows that try the same go through the decoder together.
+
+        ``n_attempts``: of each window at most; 0: all that it has.
+        """
+        while groups := grouped(windows, self._call):
             for (attempt, *_), group in groups.items():
                 self._decode_once(group, attempt)
+            n_attempts -= 1
+            if not n_attempts:
+                return
 
     def _call(self, window: DecodeState) -> tuple[Attempt, int, bool, int] | None:
         """The call a window wants next: the attempt, and what CTranslate2 needs equal among rows; None when done."""

@@ -18,11 +18,10 @@ from pipelines.models.catalogue import read_profile
 from pipelines.transcript.stitching import stitch
 from pipelines.whisper.engine import EngineOptions, WhisperEngine
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
-from scripts.throughput.mixes import Pcm
+from scripts.throughput.mixes import LANGUAGE, Pcm
 
 _LONGEST_S = 24 * 3600.0
 _NOWHERE = BlobRef(key="none", n_bytes=0)
-LANGUAGE = "en"
 
 
 @dataclass(frozen=True, kw_only=True)

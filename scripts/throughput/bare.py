@@ -13,7 +13,8 @@ from pipelines.models.catalogue import read_profile
 from pipelines.whisper.engine import window_frames
 from pipelines.whisper.log_mel import HOP_SAMPLES, LogMel
 from pipelines.whisper.tokenizer import Vocabulary
-from scripts.throughput.arms import LANGUAGE, Heard, cut, rows_of
+from scripts.throughput.arms import Heard, cut, rows_of
+from scripts.throughput.mixes import LANGUAGE
 
 Features = npt.NDArray[np.float32]
 _MAX_LENGTH = 448

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from scripts.throughput.arms import LANGUAGE, Heard
+from scripts.throughput.arms import Heard
+from scripts.throughput.mixes import LANGUAGE
 from scripts.throughput.own_cluster import OwnCluster
 
 _UPLOADS = 8

@@ -24,6 +24,7 @@ SHAPES: dict[Mix, tuple[int, float, float]] = {
     "long": (1, 10_800.0, 10_800.0),
     "single": (20, 9.0, 9.0),  # one after another: what a recording waits for when nothing else is to do
 }
+LANGUAGE = "en"
 _SOURCES = ("meeting-12min.mp3", "meeting-3min.flac")
 _PAUSES_S = (0.2, 1.2)
 _MARGIN_S = 0.1

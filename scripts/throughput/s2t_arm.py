@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.throughput.arms import LANGUAGE, Heard
+from scripts.throughput.arms import Heard
+from scripts.throughput.mixes import LANGUAGE
 
 
 class WhisperS2T:

@@ -88,3 +88,47 @@ def ctranslate2_module(n_gpus: int, compute_types: Sequence[str]) -> Any:
         return set(compute_types)
 
     return SimpleNamespace(get_cuda_device_count=lambda: n_gpus, get_supported_compute_types=supported)
+
+
+@dataclass(kw_only=True)
+class FakeNvml:
+    """The management library of a machine with GPUs, whose memory and utilisation a test sets.
+
+    ``uuids`` in the driver's order; ``used_bytes`` of memory are in use on the first one; a ``percent`` of None is a
+    GPU that does not tell how busy it is.
+    """
+
+    uuids: Sequence[str] = ("11111111-2222-3333-4444-555555555555",)
+    used_bytes: int = 0
+    percent: int | None = 0
+    init_error: int = 0
+
+    def open(self, name: str) -> "FakeNvml":
+        assert name == "libnvidia-ml.so.1"
+        return self
+
+    def nvmlInit_v2(self) -> int:
+        return self.init_error
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: bytes, handle: Any) -> int:
+        known = [f"GPU-{each}".encode() for each in self.uuids]
+        if uuid not in known:
+            return 6  # NVML_ERROR_NOT_FOUND
+        handle._obj.value = 1 + known.index(uuid)
+        return 0
+
+    def nvmlDeviceGetHandleByIndex_v2(self, index: int, handle: Any) -> int:
+        if index >= len(self.uuids):
+            return 2  # NVML_ERROR_INVALID_ARGUMENT
+        handle._obj.value = 1 + index
+        return 0
+
+    def nvmlDeviceGetMemoryInfo(self, handle: Any, memory: Any) -> int:
+        memory._obj.used = self.used_bytes if handle.value == 1 else 0
+        return 0
+
+    def nvmlDeviceGetUtilizationRates(self, handle: Any, rates: Any) -> int:
+        if self.percent is None:
+            return 3  # NVML_ERROR_NOT_SUPPORTED
+        rates._obj.gpu = self.percent
+        return 0

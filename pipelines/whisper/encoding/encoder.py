@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from pipelines.errors import ModelUnavailable
+from pipelines.models.device_faults import is_device_lost
 from pipelines.models.devices import EncoderName
 from pipelines.whisper.encoding.openvino_encoder import OpenVinoEncoder, Precision
 from pipelines.whisper.encoding.torch_encoder import TorchEncoder
@@ -26,15 +27,20 @@ CANDIDATES: dict[str, tuple[EncoderName, ...]] = {"cpu": ("openvino", "openvino-
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderChoice:
-    """Who encodes, and how many steps of 20 ms of its output are averaged to one that the decoder attends to."""
+    """Who encodes, how many steps of 20 ms of its output are averaged to one that the decoder attends to, and what.
+
+    ``short_windows``: rows are followed by a few seconds of silence instead of being filled up to 30 s.
+    """
 
     encoder: EncoderName = "ctranslate2"
     pooling: int = 1
+    short_windows: bool = False
 
     @property
     def label(self) -> str:
         """Who encodes, for people."""
-        return self.encoder if self.pooling == 1 else f"{self.encoder}, mean of {self.pooling} steps"
+        pooled = f", mean of {self.pooling} steps" if self.pooling > 1 else ""
+        return f"{self.encoder}{pooled}{', short windows' if self.short_windows else ''}"
 
 
 class Encoder:
@@ -53,12 +59,17 @@ class Encoder:
         return self._encode(features)
 
     def use(self, name: EncoderName) -> None:
-        """Encode with this runtime from now on. Raises `ModelUnavailable` where it cannot compute this model here."""
+        """Encode with this runtime from now on.
+
+        Raises `ModelUnavailable` where it cannot compute this model here, and the error of a lost device as it is.
+        """
         if name == self.name:
             return
         try:
             self._encode = self._loaded(name)
         except (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError) as error:
+            if is_device_lost(error):
+                raise
             raise ModelUnavailable(f"{name} cannot compute the encoder of {self._path}: {error}") from error
         self.name = name
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
@@ -14,7 +15,7 @@ import structlog
 from platformdirs import user_cache_path
 
 from pipelines.core import ModelInfo
-from pipelines.models.devices import EncoderName, processor_features
+from pipelines.models.devices import EncoderName, WindowLength, processor_features
 from pipelines.storage.atomic_write import write_atomic
 from pipelines.whisper.encoding.encoder import EncoderChoice
 
@@ -28,7 +29,8 @@ _RUNTIMES = ("ctranslate2", "openvino", "torch")
 class EncoderMemory:
     """One model's choice on this machine: processor or GPU, number format and versions of the runtimes."""
 
-    def __init__(self, model: Path, info: ModelInfo, pooling: int = 0) -> None:
+    def __init__(self, model: Path, info: ModelInfo, *, pooling: int = 0, windows: WindowLength = "auto") -> None:
+        """``pooling`` and ``windows`` are what was set; a choice holds for the same settings only."""
         facts = {
             "weights": info.sha256,
             "compute_type": info.compute_type,
@@ -36,6 +38,7 @@ class EncoderMemory:
             "processor": processor_features(),
             "runtimes": {name: _version(name) for name in _RUNTIMES},
             "pooling": pooling,
+            "windows": windows,
         }
         self._facts = facts
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -59,8 +62,11 @@ class EncoderMemory:
         """Return what was chosen; None where nothing was, or it cannot be read."""
         try:
             found = json.loads(self._path.read_text())["choice"]
-            if found["encoder"] in {*get_args(EncoderName)} - {"auto"} and int(found["pooling"]) >= 1:
-                return EncoderChoice(encoder=found["encoder"], pooling=int(found["pooling"]))
+            choice = EncoderChoice(
+                encoder=found["encoder"], pooling=int(found["pooling"]), short_windows=bool(found["short_windows"])
+            )
+            if choice.encoder in {*get_args(EncoderName)} - {"auto"} and choice.pooling >= 1:
+                return choice
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -69,7 +75,7 @@ class EncoderMemory:
 
     def remember(self, choice: EncoderChoice) -> None:
         """Keep a choice with the facts that it rests on; a full disk costs the next start another trial."""
-        content = {"choice": {"encoder": choice.encoder, "pooling": choice.pooling}, "facts": self._facts}
+        content = {"choice": asdict(choice), "facts": self._facts}
         try:
             write_atomic(self._path, json.dumps(content, indent=1), mode=0o644)
         except OSError as error:

@@ -9,11 +9,13 @@ CTranslate2.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 import torch
 
 from pipelines.errors import ModelUnavailable
+from pipelines.models.device_faults import is_device_lost
 from pipelines.models.devices import EncoderName
 from pipelines.whisper.encoding.encoder import Encoder, EncoderChoice
 from pipelines.whisper.log_mel import HOP_SAMPLES, LogMel
@@ -38,17 +40,18 @@ Errors = Sequence[tuple[str, int]]
 
 
 def select(
-    seconds: Mapping[EncoderName, float], poolings: Sequence[int], errors_of: Callable[[EncoderChoice], Errors]
+    seconds: Mapping[EncoderName, float], ways: Sequence[EncoderChoice], errors_of: Callable[[EncoderChoice], Errors]
 ) -> EncoderChoice:
-    """Return the fastest choice whose errors are not worse than the reference's: CTranslate2, least pooled.
+    """Return the fastest choice whose errors are not worse than the reference's, the last of the ``ways``.
 
-    ``seconds`` is what a window takes each encoder; ``errors_of`` hears the set. Without CTranslate2's time, or a
-    recording to judge by, it is the reference.
+    ``ways`` are CTranslate2's, the cheapest first, and every encoder is tried in each; ``seconds`` is what a full
+    window takes each encoder; ``errors_of`` hears the set. Without CTranslate2's time, or a recording to judge by, it
+    is the reference.
     """
-    reference = EncoderChoice(pooling=min(poolings))
+    reference = ways[-1]
     if "ctranslate2" not in seconds:
         return reference
-    candidates = [EncoderChoice(encoder=name, pooling=pooling) for name in by_speed(seconds) for pooling in poolings]
+    candidates = [replace(way, encoder=name) for name in by_speed(seconds) for way in ways]
     if candidates[0] == reference:
         return reference
     reference_errors = errors_of(reference)
@@ -62,6 +65,7 @@ def select(
             action="judge",
             encoder=candidate.encoder,
             pooling=candidate.pooling,
+            short_windows=candidate.short_windows,
             window_s=round(seconds[candidate.encoder], 4),
             errors=sum(n for _, n in found),
             reference_errors=sum(n for _, n in reference_errors),
@@ -99,7 +103,8 @@ def time_encoders(
 ) -> dict[EncoderName, float]:
     """Return the seconds of ``clock`` that each takes for ``features``; those that do not work here are left out.
 
-    The first run, which allocates, counts only where it takes long.
+    The first run, which allocates, counts only where it takes long. Raises the error of a lost device
+    (`is_device_lost`), on which nothing else works either.
     """
     seconds: dict[EncoderName, float] = {}
     for name in names:
@@ -111,6 +116,8 @@ def time_encoders(
                 encoder(features)
                 runs.append(clock() - began_s)
         except (ModelUnavailable, RuntimeError) as error:  # also where the memory has no room for it
+            if is_device_lost(error):
+                raise
             log.warning("encoder unavailable", encoder=name, error=str(error))
         else:
             seconds[name] = min(runs[1:] or runs)

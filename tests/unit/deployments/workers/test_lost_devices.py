@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
+from deployments.ports import Outcome
+from deployments.telemetry.reports import BatchReport
 from deployments.workers.transcriber import Transcriber
-from pipelines.core import ChunkResult
+from pipelines.codec import encode
+from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, ModelInfo, Span, SpeechInterval
 from pipelines.errors import DeviceLost
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.layout import JobKeys
 from pipelines.whisper.options import DecodeRequest
-from tests.fakes.engine import FakeEngine
+from tests.fakes.engine import FakeEngine, coded_pcm
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import MODEL, InProcessCluster, succeeded
@@ -35,8 +40,8 @@ class BreakingEngine(FakeEngine):
 class SmallEngine(FakeEngine):
     """Has memory for the features of ``room`` rows; makes so many at once as it was last told."""
 
-    def __init__(self, room: int, size: int) -> None:
-        super().__init__()
+    def __init__(self, room: int, size: int, *, languages: tuple[str, ...] = ("en",)) -> None:
+        super().__init__(languages=languages)
         self._room = room
         self.sizes = [size]
 
@@ -44,9 +49,16 @@ class SmallEngine(FakeEngine):
         self.sizes.append(batch_size)
 
     def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
+        self._allocate(rows)
+        return super().transcribe(rows)
+
+    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
+        self._allocate(rows)
+        return super().detect_language(rows)
+
+    def _allocate(self, rows: Sequence[DecodeRequest]) -> None:
         if min(self.sizes[-1], len(rows)) > self._room:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 22 GiB")
-        return super().transcribe(rows)
 
 
 @pytest.fixture
@@ -145,3 +157,36 @@ async def test_short_memory_makes_batches_smaller(store: MemoryStore) -> None:
     assert cluster.words(job) == list(range(1, 100))
     assert engine.sizes == [4, 2]
     assert max(engine.batch_sizes[n_batches:]) == 2
+
+
+class Questions:
+    """A source of one batch: the language of four chunks, whose samples it stores. ``outcomes`` is what came of it."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        pieces = [SpeechInterval(start=n * SAMPLE_RATE, end=(n + 1) * SAMPLE_RATE) for n in range(4)]
+        chunks = tuple(Chunk(index=n, channel=0, span=0, pieces=(piece,)) for n, piece in enumerate(pieces))
+        keys = JobKeys(tenant="t", job_id="j")
+        pcm = store.put(keys.pcm(0, 0), coded_pcm(range(1, 9)).tobytes())
+        span = Span(index=0, channel=0, start=0, end=4 * SAMPLE_RATE, pcm=pcm, chunks=chunks)
+        store.put(keys.span(0), encode(span))
+        self._items = tuple(WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk) for chunk in chunks)
+        self.outcomes: tuple[Outcome, ...] = ()
+
+    async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
+        return self._items
+
+    async def complete(
+        self, pull_id: str, replica: ModelInfo, outcomes: tuple[Outcome, ...], report: BatchReport | None = None
+    ) -> float:
+        self.outcomes = outcomes
+        return 0.0
+
+
+async def test_short_memory_fails_no_question_for_the_language(store: MemoryStore) -> None:
+    """It is asked of fewer rows then, as decoding is: the first batch of a multilingual model is such a question."""
+    engine, source = SmallEngine(room=1, size=4, languages=("de", "en")), Questions(store)
+    replica = Transcriber(name=MODEL, engine=engine, store=store, source=source, max_rows=4)
+    assert await replica.work("pull") == 4
+    assert [set(outcome.languages) for outcome in source.outcomes] == [{"de", "en"}] * 4
+    assert not any(outcome.error for outcome in source.outcomes)
+    assert engine.sizes == [4, 2, 1]

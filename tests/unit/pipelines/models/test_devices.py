@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipelines.errors import ConfigurationError
 from pipelines.models import devices
@@ -120,6 +121,25 @@ def test_gpus_that_one_of_the_two_cannot_use_do_not_count(gpu_machine: Any) -> N
     assert [device.kind for device in find_devices()] == ["cpu"]
     gpu_machine([], n_for_ctranslate2=1)
     assert [device.kind for device in find_devices()] == ["cpu"]
+
+
+@pytest.mark.parametrize("who", ["torch", "ctranslate2"])
+def test_gpus_that_cuda_does_not_tell_of_do_not_count(
+    gpu_machine: Any, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """Another process may have one for itself, or the driver may not begin: a model for the CPU runs all the same."""
+
+    def refuse(*_: object) -> Any:
+        raise RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCompile with ...")
+
+    gpu_machine([L4], n_for_ctranslate2=1)
+    if who == "torch":
+        monkeypatch.setattr(sys.modules["torch"].cuda, "get_device_properties", refuse)
+    else:
+        monkeypatch.setattr(sys.modules["ctranslate2"], "get_cuda_device_count", refuse)
+    with capture_logs() as logs:
+        assert [device.kind for device in find_devices()] == ["cpu"]
+    assert [entry["error"] for entry in logs] == ["CUDA error: CUDA-capable device(s) is/are busy or unavailable"]
 
 
 def test_a_gpu_computes_in_half_precision_where_it_can(gpu_machine: Any) -> None:

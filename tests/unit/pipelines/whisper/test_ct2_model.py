@@ -9,12 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, ModelUnavailable
 from pipelines.whisper.ct2_model import MAX_POOLING, EngineOptions, Isolator, RowFailure, WhisperModel, pooled
 from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.engine import WhisperEngine
 from pipelines.whisper.log_mel import LogMel
+from pipelines.whisper.options import Attempt
 from pipelines.whisper.tokenizer import Vocabulary
 from tests.contracts.engine import Pcm
 from tests.support.recordings import samples_of, truth
@@ -64,8 +66,8 @@ def aligned_starts(model: WhisperModel, pcm: Pcm, text: str) -> list[int]:
     assert not isinstance(found, RowFailure)
     ticks = [tick for _, tick in found.path]
     assert all(left <= right for left, right in pairwise(ticks))
-    assert ticks[-1] <= len(pcm) / 320 + model.pooling
-    assert all(tick % model.pooling == 0 for tick in ticks)
+    assert ticks[-1] <= len(pcm) / 320 + model.choice.pooling
+    assert all(tick % model.choice.pooling == 0 for tick in ticks)
     return [next(tick for token, tick in found.path if token == i) for i in range(len(tokens))]
 
 
@@ -118,6 +120,30 @@ def test_a_choice_may_be_changed() -> None:
     assert model.choice == choice
 
 
+def test_rows_at_once_follow_what_the_memory_had_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call has the batch's rows until fewer are all that fits; a new size is tried whole."""
+    model = WhisperModel(MINI_EN, EngineOptions(batch_size=4))
+    assert model.rows_at_once == 4
+    monkeypatch.setattr("pipelines.whisper.ct2_model.is_out_of_memory", lambda error: True)
+    unfit = [np.zeros((50, 7), np.float32)] * 4
+    model.generate(unfit, [[1]] * 4, Attempt(temperature=0.0), 2)
+    assert model.rows_at_once == 1
+    model.resize(3)
+    assert model.rows_at_once == 3
+
+
+@pytest.mark.parametrize("error", ["CUDA failed with error out of memory", "CUDA failed with error unknown error"])
+def test_a_device_that_cannot_hold_the_weights_is_told(monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    """The replica does not start, and says which model, where, and CUDA's words."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise RuntimeError(error)
+
+    monkeypatch.setattr("ctranslate2.models.Whisper", fail)
+    with pytest.raises(ModelUnavailable, match=rf"mini-en cannot be loaded on cpu: {error}"):
+        WhisperModel(MINI_EN, EngineOptions(device="cpu"))
+
+
 def test_results_tell_what_encoded() -> None:
     """The model's description names the encoder and the pooling."""
     assert WhisperEngine.load(MINI_EN).info.encoder == "ctranslate2"
@@ -151,8 +177,10 @@ def test_short_memory_makes_batches_smaller_for_good() -> None:
         return list(items)
 
     isolator = Isolator(limit=16)
-    assert isolator.run(range(16), call) == list(range(16))
+    with capture_logs() as logs:
+        assert isolator.run(range(16), call) == list(range(16))
     assert isolator.limit == 2
+    assert [(entry["rows"], entry["limit"]) for entry in logs] == [(16, 8), (8, 4), (4, 2)]
     sizes.clear()
     assert isolator.run(range(6), call) == list(range(6))
     assert sizes == [2, 2, 2]

@@ -12,7 +12,7 @@ import torch
 
 from pipelines.core import ChunkResult, DecodedSegment, ModelInfo
 from pipelines.errors import ModelUnavailable
-from pipelines.models.devices import EncoderName
+from pipelines.models.devices import EncoderName, WindowLength
 from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import EngineOptions, WhisperModel
 from pipelines.whisper.encoder_trial import EncoderTrial
@@ -49,6 +49,8 @@ class FakeEncoder:
         self.name: EncoderName = "ctranslate2"
         self.timed: list[EncoderName] = []
         self.gone: set[EncoderName] = set()
+        self.fault = ""
+        self.n_rows: set[int] = set()
 
     def use(self, name: EncoderName) -> None:
         if name not in SECONDS or name in self.gone:
@@ -56,7 +58,10 @@ class FakeEncoder:
         self.name = name
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        assert features.shape == (1, 80, 3000)
+        assert features.shape[1:] == (80, 3000)
+        self.n_rows.add(len(features))
+        if self.fault:
+            raise RuntimeError(self.fault)
         self.timed.append(self.name)
         self.clock.now_s += SECONDS[self.name]
         return features
@@ -106,8 +111,10 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     return clock
 
 
-def choose(model: FakeModel, path: Path, *, pooling: int = 0, info: ModelInfo = INFO) -> EncoderChoice:
-    options = EngineOptions(pooling=pooling)
+def choose(
+    model: FakeModel, path: Path, *, pooling: int = 0, windows: WindowLength = "full", info: ModelInfo = INFO
+) -> EncoderChoice:
+    options = EngineOptions(pooling=pooling, windows=windows)
     return EncoderTrial(cast(WhisperModel, model), options, tuple(SAID), model.transcribe).choose(path, info)
 
 
@@ -119,6 +126,7 @@ def test_the_fastest_is_taken_where_it_hears_as_well(clock: SimpleNamespace, tmp
     assert model.encoder.name == "openvino-int8"
     assert set(model.encoder.timed) == set(SECONDS)
     assert model.heard_with == [REFERENCE, INT8_POOLED]
+    assert model.encoder.n_rows == {1}
 
 
 def test_each_row_is_heard_once_in_its_language(clock: SimpleNamespace, tmp_path: Path) -> None:
@@ -169,6 +177,39 @@ def test_the_reference_is_remembered_too(clock: SimpleNamespace, tmp_path: Path)
     assert second.heard_with == []
 
 
+def test_a_device_that_is_lost_in_the_trial_chooses_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """The replica ends with CUDA's error; the next one finds no choice made on a broken device."""
+    model = FakeModel(clock, {})
+    model.encoder.fault = "CUDA failed with error unspecified launch failure"
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        choose(model, tmp_path)
+    assert choose(FakeModel(clock, {REFERENCE: {}, INT8_POOLED: {}}), tmp_path) == INT8_POOLED
+
+
+class FakeGpuModel(FakeModel):
+    """A model on a GPU, as far as the trial asks; features are made where this test runs."""
+
+    kind = "cuda"
+
+
+def test_want_of_memory_is_not_remembered(
+    clock: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's encoder had no room beside another process: the next start tries it again, and takes it."""
+    monkeypatch.setattr(f"{TRIAL}.time.perf_counter", lambda: clock.now_s, raising=False)
+    monkeypatch.setitem(SECONDS, "torch", 1.0)
+    crowded = FakeGpuModel(clock, {REFERENCE: {}, POOLED: {}})
+    crowded.encoder.gone = {"torch"}
+    assert choose(crowded, tmp_path) == POOLED
+    choice = EncoderChoice(encoder="torch", pooling=2)
+    alone = FakeGpuModel(clock, {REFERENCE: {}, choice: {}})
+    assert choose(alone, tmp_path) == choice
+    assert alone.encoder.n_rows == {8}
+    third = FakeGpuModel(clock, {})
+    assert choose(third, tmp_path) == choice
+    assert third.heard_with == []
+
+
 def test_other_weights_are_tried_again(clock: SimpleNamespace, tmp_path: Path) -> None:
     """A model that took another's place in the folder has its own choice."""
     choose(FakeModel(clock, {REFERENCE: {}, INT8_POOLED: {}}), tmp_path)
@@ -181,6 +222,37 @@ def test_a_set_pooling_is_the_only_one_tried(clock: SimpleNamespace, tmp_path: P
     model = FakeModel(clock, {POOLED: {}, INT8_POOLED: {"en": 12}})
     assert choose(model, tmp_path, pooling=2) == POOLED
     assert model.heard_with == [POOLED, INT8_POOLED]
+
+
+SHORT_POOLED = EncoderChoice(encoder="openvino-int8", pooling=2, short_windows=True)
+SHORT_INT8 = EncoderChoice(encoder="openvino-int8", short_windows=True)
+
+
+@pytest.mark.parametrize(
+    ("bad", "chosen"),
+    [
+        ((), SHORT_POOLED),
+        ((SHORT_POOLED,), INT8_POOLED),
+        ((SHORT_POOLED, INT8_POOLED), SHORT_INT8),
+        ((SHORT_POOLED, INT8_POOLED, SHORT_INT8), INT8),
+    ],
+)
+def test_short_windows_are_tried_first(
+    clock: SimpleNamespace, tmp_path: Path, bad: Sequence[EncoderChoice], chosen: EncoderChoice
+) -> None:
+    """They are compared with full ones, and given up before the encoder is."""
+    good: dict[EncoderChoice, Mapping[str, int]] = {choice: {} for choice in (REFERENCE, chosen)}
+    model = FakeModel(clock, {**good, **{choice: {"de": 12} for choice in bad}})
+    assert choose(model, tmp_path, windows="auto") == chosen
+    assert model.heard_with == [REFERENCE, *bad, chosen]
+
+
+def test_set_windows_are_the_only_ones_tried(clock: SimpleNamespace, tmp_path: Path) -> None:
+    """Who wants short ones gets them, whatever encodes."""
+    short = EncoderChoice(short_windows=True)
+    model = FakeModel(clock, {short: {}, SHORT_POOLED: {}})
+    assert choose(model, tmp_path, windows="short") == SHORT_POOLED
+    assert model.heard_with == [short, SHORT_POOLED]
 
 
 def test_a_trial_that_breaks_off_leaves_nothing(clock: SimpleNamespace, tmp_path: Path) -> None:

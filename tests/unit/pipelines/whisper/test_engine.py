@@ -22,11 +22,11 @@ from pipelines.core import ChunkResult, DecodedSegment
 from pipelines.errors import ModelUnavailable
 from pipelines.models.catalogue import BUNDLED_DIR
 from pipelines.models.profile import ModelProfile
-from pipelines.whisper.ct2_model import WhisperModel
+from pipelines.whisper.ct2_model import Generated, RowFailure, WhisperModel
 from pipelines.whisper.engine import DecodeOptions, DecodeRequest, EngineOptions, WhisperEngine, window_frames
 from pipelines.whisper.log_mel import LogMel
 from pipelines.whisper.options import Attempt
-from pipelines.whisper.quality import Rule, Thresholds
+from pipelines.whisper.quality import Decoding, Rule, Thresholds
 from pipelines.whisper.row_decoder import DecodeState, WindowDecoder
 from pipelines.whisper.tokenizer import Vocabulary
 from tests.contracts.engine import EngineContract, Pcm
@@ -254,6 +254,14 @@ def test_windows_hold_their_rows(n_samples: int, window_s: float) -> None:
     assert window_frames(n_samples, ModelProfile(window_s=window_s)) == 3000
 
 
+@given(n_samples=st.integers(1, 30 * 16_000))
+def test_short_windows_end_in_quiet(n_samples: int) -> None:
+    """Of models trained on 30 s too: 5 s of it at least and 10 s at most, as far as a window is long."""
+    n_frames = window_frames(n_samples, ModelProfile(), short=True)
+    assert n_frames % 500 == 0
+    assert min(3000.0, n_samples / 160 + 500) <= n_frames <= min(3000.0, n_samples / 160 + 1000)
+
+
 def test_a_models_own_rows_leave_little_empty() -> None:
     """Rows as long as the model likes them are filled up with half a second of silence."""
     assert window_frames(5 * 16_000, ModelProfile(short_windows=True, window_s=5.0)) == 560
@@ -273,6 +281,57 @@ def test_models_of_short_windows_hear_the_same_for_less(speech: list[Pcm]) -> No
     reference = " ".join(segment.text for i, j in SENTENCES for segment in said[i:j])
     heard = ["".join(segment.text for segment in result.segments) for result in results[:-1]]
     assert word_error_rate(reference, " ".join(heard)) < word_error_rate(reference, " ".join(texts(long, speech))) + 0.2
+
+
+def faulty_at(monkeypatch: pytest.MonkeyPatch, n_steps: int) -> list[int]:
+    """Return the lengths of windows that are decoded from now on; whatever is heard in so long ones is unsound."""
+    lengths: list[int] = []
+    generate = WhisperModel.generate
+
+    def generated(self: WhisperModel, encodings: Any, *rest: Any) -> list[Generated | RowFailure]:
+        lengths.extend(len(encoding) for encoding in encodings)
+        return generate(self, encodings, *rest)
+
+    def faults(decoding: Decoding, thresholds: Thresholds) -> tuple[Rule, ...]:
+        return (Rule.LOW_LOGPROB,) if lengths[-1] == n_steps else ()
+
+    monkeypatch.setattr(WhisperModel, "generate", generated)
+    monkeypatch.setattr("pipelines.whisper.row_decoder.failed_rules", faults)
+    return lengths
+
+
+@pytest.fixture
+def trained_on_full() -> WhisperEngine:
+    """A model of full windows that gets short ones."""
+    profile = ModelProfile(languages=("en",), language_tokens=True)
+    return WhisperEngine.load(MINI_EN, EngineOptions(encoder="ctranslate2", windows="short"), profile=profile)
+
+
+@pytest.mark.parametrize("temperatures", [(0.0,), (0.0, 0.4)])
+def test_what_fails_in_a_short_window_is_heard_in_a_full_one(
+    trained_on_full: WhisperEngine,
+    speech: list[Pcm],
+    monkeypatch: pytest.MonkeyPatch,
+    temperatures: tuple[float, ...],
+) -> None:
+    """Before any sampling, and from the first attempt on; nothing tells of the short one."""
+    lengths = faulty_at(monkeypatch, 500)
+    row = DecodeRequest(pcm=speech[0][:40_000], options=replace(GREEDY, temperatures=temperatures))
+    (result,) = trained_on_full.transcribe([row])
+    assert lengths == [500, 1500]
+    assert (result.suspect, result.n_attempts, result.temperature) == ((), 1, 0.0)
+
+
+def test_a_sound_short_window_is_enough(
+    trained_on_full: WhisperEngine, speech: list[Pcm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what fails in a full one goes on to the next temperature."""
+    lengths = faulty_at(monkeypatch, 1500)
+    options = replace(GREEDY, temperatures=(0.0, 0.4))
+    long = np.concatenate(speech)[: 28 * 16_000]
+    results = trained_on_full.transcribe([DecodeRequest(pcm=pcm, options=options) for pcm in (long[:40_000], long)])
+    assert lengths.count(500) == 1
+    assert [result.n_attempts > 1 for result in results] == [False, True]
 
 
 def test_warm_up_decodes(engine: WhisperEngine) -> None:

@@ -96,6 +96,19 @@ def test_where_it_cannot_the_former_goes_on(
         WhisperModel(MINI_EN, EngineOptions(encoder=name))
 
 
+def test_a_device_that_is_lost_while_it_loads_is_not_taken_for_a_missing_runtime(
+    model: WhisperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another encoder would not help: the process must be replaced, and is by CUDA's own error."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(TorchEncoder, "load", fail)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        model.encoder.use("torch")
+
+
 def test_openvino_has_as_many_streams_as_the_model_workers(
     model: WhisperModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from pipelines.whisper.encoding.encoder import EncoderChoice
 from pipelines.whisper.encoding.memory import FOLDER, EncoderMemory
 
 INFO = ModelInfo(name="mini", sha256="ab" * 32, compute_type="int8", device="cpu")
-CHOICE = EncoderChoice(encoder="openvino-int8", pooling=2)
+CHOICE = EncoderChoice(encoder="openvino-int8", pooling=2, short_windows=True)
 
 HOLDER = """
 import sys
@@ -29,7 +29,7 @@ info = ModelInfo(name="mini", sha256=sha256, compute_type="int8", device="cpu")
 with EncoderMemory(path, info).held() as memory:
     print("held", flush=True)
     sys.stdin.readline()
-    memory.remember(EncoderChoice(encoder="openvino-int8", pooling=2))
+    memory.remember(EncoderChoice(encoder="openvino-int8", pooling=2, short_windows=True))
 """
 
 
@@ -104,9 +104,10 @@ def test_gpus_of_a_machine_share_one(model: Path) -> None:
     assert EncoderMemory(model, replace(INFO, device="cuda:1", name="other")).recall() == CHOICE
 
 
-def test_a_set_pooling_has_its_own(model: Path) -> None:
+def test_what_is_set_has_its_own(model: Path) -> None:
     """What was chosen with it set says nothing about the choice without."""
-    EncoderMemory(model, INFO, 2).remember(CHOICE)
+    EncoderMemory(model, INFO, pooling=2).remember(CHOICE)
+    EncoderMemory(model, INFO, windows="short").remember(CHOICE)
     assert EncoderMemory(model, INFO).recall() is None
 
 

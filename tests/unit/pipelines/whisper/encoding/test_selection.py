@@ -143,7 +143,7 @@ def test_the_fastest_that_hears_no_worse_is_taken(bad: Sequence[EncoderChoice], 
     """Candidates are heard from the fastest on, none after the first that is good; the reference is heard once."""
     order = [BF16_POOLED, BF16, INT8_POOLED, INT8, CT2_POOLED, REFERENCE]
     hearing = Hearing({choice: BAD if choice in bad else GOOD for choice in order})
-    assert select(SECONDS, (2, 1), hearing) == chosen
+    assert select(SECONDS, (CT2_POOLED, REFERENCE), hearing) == chosen
     assert hearing.asked == [REFERENCE, *(choice for choice in order[: len(bad) + 1] if choice != REFERENCE)]
 
 
@@ -152,13 +152,13 @@ def test_one_ruined_language_is_enough() -> None:
     ruins_chinese = changed(MIXED, en=(-5,) * 10, zh=(8, 8))
     errors = {REFERENCE: MIXED, INT8: ruins_chinese, BF16: changed(MIXED, en=(2,))}
     seconds: dict[EncoderName, float] = {"ctranslate2": 1.0, "openvino": 0.5, "openvino-int8": 0.1}
-    assert select(seconds, (1,), Hearing(errors)) == BF16
+    assert select(seconds, (REFERENCE,), Hearing(errors)) == BF16
 
 
 def test_where_nothing_is_faster_nothing_is_heard() -> None:
     """Hearing the set takes minutes: it is spared where it can change nothing."""
     hearing = Hearing({})
-    assert select({"ctranslate2": 1.0, "openvino": 0.95}, (1,), hearing) == REFERENCE
+    assert select({"ctranslate2": 1.0, "openvino": 0.95}, (REFERENCE,), hearing) == REFERENCE
     assert hearing.asked == []
 
 
@@ -166,21 +166,21 @@ def test_where_nothing_is_faster_nothing_is_heard() -> None:
 def test_a_set_pooling_is_kept(hears_worse: bool) -> None:
     """Whatever is chosen is pooled as was asked, and is compared with CTranslate2 pooled alike."""
     hearing = Hearing({CT2_POOLED: GOOD, INT8_POOLED: BAD if hears_worse else GOOD})
-    chosen = select({"ctranslate2": 1.0, "openvino-int8": 0.1}, (2,), hearing)
+    chosen = select({"ctranslate2": 1.0, "openvino-int8": 0.1}, (CT2_POOLED,), hearing)
     assert chosen == (CT2_POOLED if hears_worse else INT8_POOLED)
-    assert select({"ctranslate2": 1.0}, (2,), Hearing({})) == CT2_POOLED
+    assert select({"ctranslate2": 1.0}, (CT2_POOLED,), Hearing({})) == CT2_POOLED
 
 
 def test_without_recordings_nothing_is_taken() -> None:
     """A model of languages that the set does not have stays with what is known to hear well."""
     hearing = Hearing({REFERENCE: [], BF16_POOLED: []})
-    assert select(SECONDS, (2, 1), hearing) == REFERENCE
+    assert select(SECONDS, (CT2_POOLED, REFERENCE), hearing) == REFERENCE
     assert hearing.asked == [REFERENCE]
 
 
 def test_without_a_time_to_beat_nothing_is_taken() -> None:
     """On a GPU that has no room for CTranslate2's trial there is nothing to be faster than."""
-    assert select({"torch": 0.1}, (2, 1), Hearing({})) == REFERENCE
+    assert select({"torch": 0.1}, (CT2_POOLED, REFERENCE), Hearing({})) == REFERENCE
 
 
 # Time
@@ -188,6 +188,8 @@ def test_without_a_time_to_beat_nothing_is_taken() -> None:
 
 class TimedEncoder:
     """An encoder by whose clock each call takes what it is told; some cannot be used, or fail when they compute."""
+
+    fault = "CUDA failed with error out of memory"
 
     def __init__(self, runs_s: Mapping[EncoderName, Sequence[float]], failing: Mapping[EncoderName, int]) -> None:
         self.runs_s = {name: iter(runs) for name, runs in runs_s.items()}
@@ -205,7 +207,7 @@ class TimedEncoder:
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         if self.calls.count(self.name) == self.failing.get(self.name):
-            raise RuntimeError("out of memory")
+            raise RuntimeError(self.fault)
         self.calls.append(self.name)
         self.now_s += next(self.runs_s[self.name])
         return features
@@ -242,6 +244,14 @@ def test_those_that_fail_are_left_out(n_runs: int) -> None:
     seconds, calls = timed(runs_s, {"openvino": n_runs})
     assert {name: round(taken_s, 6) for name, taken_s in seconds.items()} == {"ctranslate2": 0.4, "torch": 0.1}
     assert calls.count("openvino") == n_runs
+
+
+def test_a_lost_device_is_raised() -> None:
+    """No encoder works on it any more: the others would be left out as well, and a choice made of nothing."""
+    encoder = TimedEncoder({"ctranslate2": [0.4] * 4, "torch": [0.1] * 4}, {"torch": 1})
+    encoder.fault = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ..."
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        time_encoders(NAMES, cast(Encoder, encoder), torch.zeros(1), encoder.clock)
 
 
 def test_the_trial_is_as_long_and_as_loud_as_asked() -> None:

@@ -1,0 +1,1 @@
+"""Measures the ways to use a device: encoders, pooling, rows at once, processes, and what feeds them."""
