@@ -37,7 +37,8 @@ def jobs_app(console: Console) -> Group:
         table = Table("id", "file", "state", "audio", "created")
         for job in page["jobs"]:
             heard = job["progress"]
-            state_text = job["state"] + (f": {job['reason']}" if job.get("reason") else "")
+            told = [job["reason"]] if job.get("reason") else [note["code"] for note in job.get("notes", ())]
+            state_text = job["state"] + (f": {', '.join(told)}" if told else "")
             table.add_row(
                 job["id"],
                 escape(job["filename"]),

@@ -10,7 +10,7 @@ from deployments.intake.manifest import checked_entries, read_entries, read_line
 from deployments.intake.spool import Spool
 from deployments.intake.submission import Submission
 from deployments.schemas.batches import BatchBody, BatchRequest, EntryBody, ManifestEntry
-from deployments.schemas.jobs import result_path
+from deployments.schemas.jobs import NoteBody, result_path
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import credential_for
@@ -186,6 +186,7 @@ class TenantBatches:
         if job:
             shown["audio_s"] = round(job.heard.audio_s, 3)
             shown["cached"] = bool(job.reused_from)
+            shown["notes"] = [NoteBody.from_domain(note).model_dump(mode="json") for note in job.notes]
             shown["results"] = {name: self._result(job, name, checksums) for name in job.results}
         return json.dumps(shown, ensure_ascii=False).encode() + b"\n"
 

@@ -97,6 +97,7 @@ def decode_audio(
                 yield from _decoded(container, numbers, wanted, report, file, errors_before)
                 return
         if not is_whole:
+            file.keeps = False
             yield from _decoded_links(file, numbers[0], wanted, report)
             return
         chosen = _first_with_sound(file, numbers, max_duration_s, report)
@@ -163,7 +164,7 @@ def _decoded(
     ]
     tracks = [wanted.assembly(n_tracks=len(streams)) for _ in streams]
     declared_s = declared_duration_s(container)
-    parts = [_track(*each, declared_s) for each in zip(readers, tracks, strict=True)]
+    parts = [_track(packets, *each, declared_s) for each in zip(readers, tracks, strict=True)]
     for block in parts[0] if len(parts) == 1 else side_by_side(parts):
         if len(block) > wanted.max_channels:
             raise UnsupportedFormat(f"the recording has {len(block)} channels, the limit is {wanted.max_channels}")
@@ -184,11 +185,13 @@ def _decoded(
             report.lost(number, track.log, track.n_samples)
 
 
-def _track(reader: PieceReader, track: Assembly, reach_s: float | None) -> Iterator[Pcm]:
+def _track(packets: PacketReader, reader: PieceReader, track: Assembly, reach_s: float | None) -> Iterator[Pcm]:
     """Yield the blocks of one track of a container."""
     pieces = on_clock(reader, start_s=reader.start_s, reach_s=reach_s, has_pauses=reader.has_pauses)
     yield from track.take(pieces)
     yield from track.end(reader.declared_s, lost=reader.lost_its_end)
+    if packets.gave_up and reader.declared_s is None:
+        track.lose(reader.rest_s())
     yield from track.finish()
 
 

@@ -67,7 +67,7 @@ def sound_notes(sound: Sound, *, chosen: bool) -> tuple[Note, ...]:
 
 
 def _of_losses(sound: Sound) -> Iterator[Note]:
-    inside = [damage for damage in sound.damaged if damage.end <= sound.n_samples]
+    inside = [each for each in sound.damaged if each.end <= sound.n_samples or sound.declared_s is None]
     if sound.declared_s is not None and sound.missing_s:
         values = {"declared_s": round(sound.declared_s, 2), "found_s": round(sound.found_s, 2)}
         yield Note(code=NoteCode.SHORTER_THAN_DECLARED, values=values)

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.backoff import Backoff
+from pipelines.core import Usage
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.provider.budget import DailyLimits
@@ -57,9 +58,11 @@ async def test_what_is_sent(easy: Lab) -> None:
 
 
 async def test_silence_is_no_call(easy: Lab) -> None:
-    """A transcript without words has empty minutes, and costs nothing."""
-    minutes = await easy.writer.write(said(), replace(OPTIONS, title="Quiet"))
-    assert (minutes.title, minutes.decisions, easy.server.tally.calls) == ("Quiet", (), 0)
+    """A transcript without words has empty minutes that name no writer, and costs nothing."""
+    for lines in ((), ("…", ".")):
+        minutes = await easy.writer.write(said(*lines), replace(OPTIONS, title="Quiet"))
+        assert (minutes.title, minutes.decisions, easy.server.tally.calls) == ("Quiet", (), 0)
+        assert (minutes.writer, minutes.model, minutes.usage) == ("none", "", Usage())
 
 
 async def test_equal_meetings_share_a_call(easy: Lab) -> None:

@@ -74,9 +74,14 @@ class Assembly:
         if missing_s <= TAIL_TOLERANCE_S or not self.has_begun or not self._blocks.has_room(missing_s):
             return
         if lost:
-            self.log.add(self._blocks.n_pushed, self._blocks.n_pushed + round(missing_s * SAMPLE_RATE))
+            self.lose(missing_s)
         elif missing_s <= MAX_BLIND_GAP_S:
             yield from self._gap(Gap(length_s=missing_s, lost=False))
+
+    def lose(self, seconds: float) -> None:
+        """Tell that so much more was in the file, behind what came out, as far as the limit goes."""
+        if self.has_begun and self._blocks.has_room(seconds):
+            self.log.add(self.n_samples, self.n_samples + round(seconds * SAMPLE_RATE))
 
     def finish(self) -> Iterator[Pcm]:
         """Yield what is left."""

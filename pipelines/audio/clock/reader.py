@@ -8,6 +8,7 @@ What cannot be read or decoded is skipped, and its time kept where it can be kno
 - of an MP3 file whose Xing header knows its length, what was cut out is put where the frames do not fit together.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,12 +47,16 @@ def n_errors() -> int:
 
 
 class PacketReader:
-    """Iterates over the packets of some streams; what cannot be read is counted and skipped."""
+    """Iterates over the packets of some streams; what cannot be read is counted and skipped.
+
+    ``gave_up``: a demuxer that only fails was left, and with it the rest of the file.
+    """
 
     def __init__(self, container: Any, streams: Sequence[Any]) -> None:
         self._container = container
         self._streams = streams
         self.n_failures = 0
+        self.gave_up = False
 
     def __iter__(self) -> Iterator[Any]:
         failed_reads = 0
@@ -69,6 +74,7 @@ class PacketReader:
             except av.error.FFmpegError:
                 self.n_failures += 1
                 failed_reads += 1
+        self.gave_up = True
 
 
 class PieceReader:
@@ -93,6 +99,7 @@ class PieceReader:
         self._last: Any = stream.codec_context  # or a frame, of the kind that comes next
         self._skipper = TagSkipper()
         self._next_at: int | None = None  # where the next frame should lie in the file
+        self._read_to = 0
         self._n_bytes = 0  # of the packets that were decoded, and their time
         self._seconds = 0.0
         self._cut_out_s = 0.0
@@ -114,6 +121,12 @@ class PieceReader:
         """Whether what its header declares beyond the last frame was lost; else it was a pause."""
         return self._is_in_trouble or self._is_cut_short or not self.has_pauses
 
+    def rest_s(self) -> float:
+        """Return the time of the bytes behind the last packet, at the rate of those before."""
+        if self._file is None:
+            return 0.0
+        return self._time_of(max(0, self._file.seek(0, os.SEEK_END) - self._read_to))
+
     def __iter__(self) -> Iterator[Piece]:
         self._seen_errors = n_errors()
         for packet in self._packets:
@@ -123,6 +136,7 @@ class PieceReader:
             if not self.n_packets and self._file is not None:
                 self._look_around(packet, self._file)
             self.n_packets += 1
+            self._read_to = max(self._read_to, (packet.pos or 0) + packet.size)
             yield from self._passed_over(packet)
             if self._codec in amr.CODECS:
                 yield from self._amr_pieces(packet)

@@ -4,7 +4,7 @@ import { actionButton } from "../lib/actions.js";
 import { jobPath, request, requestJson } from "../lib/api.js";
 import { h, icon } from "../lib/dom.js";
 import { clock, duration, fullDateTime, shortDateTime } from "../lib/format.js";
-import { noteText, t } from "../lib/i18n.js";
+import { MESSAGES, t } from "../lib/i18n.js";
 import { confirmDialog, toast } from "../lib/toasts.js";
 import { feed } from "./feed.js";
 
@@ -45,6 +45,9 @@ export function jobRow(job, index) {
     cell("actions", ...jobActions(job)),
   );
 }
+
+/** Put a note about a recording into words; one of a kind that is not known here, in English. */
+export const noteText = ({ code, text, values }) => (`note_${code}` in MESSAGES ? t(`note_${code}`, values) : text);
 
 /** Why a job failed, or the first thing to know of its recording. */
 function outcome(job) {

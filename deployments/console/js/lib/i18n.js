@@ -399,8 +399,5 @@ export function t(key, values = {}) {
 /** Translate a key made at run time; `otherwise` where there is no message. */
 export const tOr = (key, otherwise) => (MESSAGES[key] ? t(key) : otherwise);
 
-/** Put a note of a recording into words; of a kind that is not known here, in English. */
-export const noteText = ({ code, text, values }) => (MESSAGES[`note_${code}`] ? t(`note_${code}`, values) : text);
-
 /** Translate a value of an enumeration of the API (`prefix_name`); an unknown one stays as it is. */
 export const tEnum = (prefix, name) => tOr(`${prefix}_${name}`, name);

@@ -173,6 +173,7 @@ async def test_a_batch_becomes_jobs_that_end(office):
     output = await office.http.get(f"/v1/batches/{batch['id']}/manifest")
     first, second, third = map(json.loads, output.text.splitlines())
     assert (first["custom_id"], first["filename"], first["state"]) == ("first", "a.wav", "succeeded")
+    assert [note["code"] for note in second["notes"]] == []
     assert set(first["results"]) < set(second["results"])
     assert (third["state"], third["reason"], third["results"]) == ("failed", "corrupt_audio", {})
     stored = await office.http.get(first["results"]["transcript.txt"]["url"])

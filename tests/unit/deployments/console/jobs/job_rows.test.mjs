@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "../modules.mjs";
 
-const { allowedActions } = await load("jobs/job_rows.js");
+const { allowedActions, noteText } = await load("jobs/job_rows.js");
+const { setLanguage } = await load("lib/i18n.js");
 
 const job = (state, fields = {}) => ({ state, cancel_requested: false, source: { url: null }, minutes_of: null, n_failed_chunks: 0, ...fields });
 const pulled = { source: { url: "https://recordings.example/1.wav" } };
@@ -21,3 +22,12 @@ for (const [what, given, actions] of [
 ]) {
   test(`the actions of ${what}`, () => assert.deepEqual(allowedActions(given), actions));
 }
+
+test("notes are told in the console's language, those it does not know in English", () => {
+  const known = { code: "no_speech", text: "in English", values: {} };
+  const unknown = { code: "from_a_later_release", text: "in English", values: {} };
+  setLanguage("zh");
+  assert.deepEqual([known, unknown].map(noteText), ["录音中未识别到语音。", "in English"]);
+  setLanguage("en");
+  assert.equal(noteText(known), "No speech was recognised in this recording.");
+});
