@@ -112,7 +112,8 @@ class PieceReader:
         if self._is_opened_in_trouble and self.start_s < MAX_BLIND_GAP_S:
             self.start_s = min(0.0, self.start_s)  # what came before the first frame is rather lost than never there
         self._end_s = self.start_s
-        self.has_pauses = self._name not in WITHOUT_PAUSES
+        is_wma = self._name == "asf" and len(container.streams) == 1  # it is read over damage without a word
+        self.has_pauses = self._name not in WITHOUT_PAUSES and not is_wma
         self._is_cut_short = False
         self._is_in_trouble = False  # errors were reported since the last frame
 

@@ -207,6 +207,7 @@ def ledger_of(heard: Heard) -> dict[CoverageStatus, float]:
     seed=st.integers(0, 99),
 )
 @example(container="webm", kind="zeroed", start=0.5, length=0.2, seed=0)
+@example(container="asf", kind="zeroed", start=0.5, length=0.25, seed=0)
 @example(container="mp4", kind="random", start=0.3, length=0.2, seed=1)
 @settings(max_examples=40, deadline=None)
 def test_no_second_that_was_lost_is_silence(container: str, kind: str, start: float, length: float, seed: int) -> None:
