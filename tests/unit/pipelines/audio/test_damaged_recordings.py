@@ -224,7 +224,8 @@ def test_no_second_that_was_lost_is_silence(container: str, kind: str, start: fl
     assert sums[CoverageStatus.FAILED] == pytest.approx(heard.sound.damaged_s, abs=1e-6)
     if container not in PLAIN or kind != "zeroed":
         assert heard.silent_s < 0.15
-    if container in SELF_TIMED and kind in ("zeroed", "random"):
+    has_end = container != "ogg" or start + length < 0.85  # Ogg has no other length than its last page
+    if container in SELF_TIMED and kind in ("zeroed", "random") and has_end:
         assert heard.length_s == pytest.approx(LENGTH_S, abs=0.75)
 
 
