@@ -207,6 +207,7 @@ def ledger_of(heard: Heard) -> dict[CoverageStatus, float]:
     seed=st.integers(0, 99),
 )
 @example(container="webm", kind="zeroed", start=0.5, length=0.2, seed=0)
+@example(container="webm", kind="random", start=0.6408586330444387, length=0.0625, seed=73)
 @example(container="asf", kind="zeroed", start=0.5, length=0.25, seed=0)
 @example(container="mp4", kind="random", start=0.3, length=0.2, seed=1)
 @settings(max_examples=40, deadline=None)
