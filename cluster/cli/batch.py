@@ -135,7 +135,7 @@ def batch_app(console: Console) -> Group:
 def estimate_text(estimate: Mapping[str, Any]) -> str:
     """Return what a dry run found, in words."""
     audio_s = estimate["audio_h"] * 3600
-    told = [f"{estimate['audio_h']:.2f} hours of audio ({clock(audio_s)}) in {counted(estimate['n_probed'])}"]
+    told = [f"{clock(audio_s)} of audio ({estimate['audio_h']:.2f} hours) in {counted(estimate['n_probed'])}"]
     if "wall_s" in estimate:
         wall_s = estimate["wall_s"]
         told.append("how long the cluster takes is not known" if wall_s is None else f"done in about {clock(wall_s)}")

@@ -1,11 +1,14 @@
 """A dry run of files that lie here: how long they are, by their headers, before anything is uploaded."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from deployments.sources.raw_audio import declared_by_name
+from deployments.sources.recording_bytes import RecordingBytes
 from pipelines.errors import InputError
 
 _AT_ONCE = 2
@@ -35,6 +38,9 @@ def look_at(recordings: Iterable[Path]) -> Iterator[Look]:
 def _look(path: Path, duration_s: Callable[[BinaryIO], float | None]) -> Look:
     try:
         with path.open("rb") as file:
+            if declared_by_name(path.name):
+                recording = RecordingBytes(filename=path.name)
+                return Look(path=path, audio_s=duration_s(io.BytesIO(recording.feed(file.read()) + recording.finish())))
             return Look(path=path, audio_s=duration_s(file))
     except InputError as error:
         return Look(path=path, unreadable=str(error))

@@ -32,8 +32,12 @@ class Sorted:
 
 def files_in(folder: Path) -> list[Path]:
     """Return the files below a folder in order, without hidden ones and results of ours."""
-    found = (path for path in folder.rglob("*") if path.name not in RESULT_FORMATS and path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and not _is_result(path))
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _is_result(path: Path) -> bool:
+    return path.name in RESULT_FORMATS and path.with_name("transcript.json").exists()
 
 
 def sort_out(files: Iterable[Path]) -> Sorted:

@@ -4,6 +4,8 @@ from typing import Any
 
 import av
 
+from pipelines.audio.clock.reader import PacketReader
+
 MAX_COUNTED_PACKETS = 4_000_000  # more than 20 hours of MP3 or AMR
 BORNE_OUT_S = 0.2  # encoders pad the first and the last frame, which headers leave out
 _FRAMED = frozenset({"mp3", "aac", "loas", "amr", "ac3", "eac3", "dts", "gsm", "dv"})
@@ -30,11 +32,11 @@ def _duration_s(container: Any) -> float | None:
 
 def _sum_of_packets_s(container: Any, stream: Any) -> float | None:
     ticks = 0
-    try:
-        for n_packets, packet in enumerate(container.demux(stream)):
-            if n_packets > MAX_COUNTED_PACKETS or (packet.size and not packet.duration):
-                return None
-            ticks += packet.duration or 0
-    except av.error.FFmpegError:
+    packets = PacketReader(container, [stream])
+    for n_packets, packet in enumerate(packets):
+        if n_packets > MAX_COUNTED_PACKETS or not packet.duration:
+            return None
+        ticks += packet.duration
+    if packets.n_failures:
         return None  # damaged: what lies behind cannot be known
     return float(ticks * stream.time_base) if ticks else None

@@ -117,7 +117,7 @@ _FOREIGN_CHUNKS = re.compile(rb"(RIFF|RIFX|FORM).{4}([0-9A-Za-z]{3}[0-9A-Za-z ])
 _TEXTS = (
     (re.compile(rb"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE), "an HTML page"),
     (re.compile(rb"\s*<(\?xml|[a-z])", re.IGNORECASE), "an XML text"),
-    (re.compile(rb"\s*[\[{]\s*[\"\[{\d]"), "a JSON text"),
+    (re.compile(rb"\s*[\[{]\s*[\"\[{\d\]}]"), "a JSON text"),
     (re.compile(rb"#EXTM3U|\[playlist\]", re.IGNORECASE), "a playlist, which only names recordings"),
     (re.compile(rb"ffconcat"), "a script for FFmpeg, which only names recordings"),
     (re.compile(rb"v=0\r?\n"), "a session description (SDP), which only names a recording"),

@@ -67,8 +67,9 @@ def candidates(container: Any, tracks: Sequence[SoundTrack], wanted: str | None)
         raise UnsupportedFormat("no decoder for the codec of the audio stream")
     if wanted == ALL:
         return [track.number for track in decodable]
-    best = container.streams.best("audio").index
-    first = next((i for i, stream in enumerate(container.streams.audio, start=1) if stream.index == best), 0)
+    best = container.streams.best("audio")  # None where all that is known of a track is that it is announced
+    index = None if best is None else best.index
+    first = next((i for i, stream in enumerate(container.streams.audio, start=1) if stream.index == index), 0)
     order = sorted(decodable, key=lambda track: (track.number != first, not track.is_default, track.number))
     return [track.number for track in order]
 

@@ -86,7 +86,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "dts": ("dca",),
     "wv": ("wavpack",),
     "tta": ("tta",),
-    "voc": ("pcm_u8", "pcm_s16le", "pcm_mulaw", "pcm_alaw"),
+    "voc": ("pcm_s16le", "pcm_u8", "pcm_mulaw", "pcm_alaw"),
     "ircam": ("pcm_s16le", "pcm_mulaw", "pcm_alaw", "pcm_f32le"),
     "sox": ("pcm_s32le",),
     "rm": ("ac3", "real_144"),
@@ -149,7 +149,7 @@ ACCEPTED_MUXERS = {
 _RATES: dict[str | tuple[str, str], int] = {
     **dict.fromkeys(("libgsm", "libgsm_ms", "g723_1", "g726", "nellymoser", "real_144", "libcodec2"), 8_000),
     **dict.fromkeys(("libopencore_amrnb", "voc", ("flv", "pcm_mulaw"), ("flv", "pcm_alaw")), 8_000),
-    "libspeex": 16_000,
+    **dict.fromkeys(("libspeex", ("g722", "g722")), 16_000),
     **dict.fromkeys(("libopus", "s302m", "pcm_dvd", "dv", "mxf", "mxf_opatom", "gxf", "vob", "dvd"), 48_000),
 }
 """Hz that a codec, a muxer or both want; all others take 44100."""
@@ -162,8 +162,9 @@ _SUFFIXES = {
     "ipod": "m4a",
     "asf": "wma",
     "aiff": "aif",
+    "g722": "bin",  # its own suffix would declare it
 }
-_PIPED = (
+PIPED = (
     "wav",
     "w64",
     "aiff",
@@ -184,7 +185,7 @@ _PIPED = (
     "wv",
     "rf64",
 )
-_FILMS = (
+FILMS = (
     *(("avi", "mpeg4", "libmp3lame"), ("mpegts", "mpeg2video", "mp2"), ("mpeg", "mpeg1video", "mp2")),
     *(("vob", "mpeg2video", "ac3"), ("flv", "flv", "libmp3lame"), ("asf", "wmv2", "wmav2"), ("mp4", "mpeg4", "aac")),
     *(("mov", "mjpeg", "pcm_s16le"), ("matroska", "mpeg4", "libopus"), ("webm", "libvpx", "libvorbis")),
@@ -263,13 +264,13 @@ def _orders(folder: Path, sample: Path) -> Iterator[_Order]:
         [*source, "-rf64", "always", "-c:a", "pcm_s16le", "-f", "wav"],
         False,
     )
-    for muxer in _PIPED:
+    for muxer in PIPED:
         codec = WRITTEN.get(muxer, ("pcm_s16le",))[0]
         path = folder / f"piped-{muxer}.{_SUFFIXES.get(muxer, muxer)}"
         extra = ["-rf64", "always", "-f", "wav"] if muxer == "rf64" else ["-f", muxer]
         yield (muxer, codec, "through a pipe"), path, [*source, "-vn", *_sound(muxer, codec), *extra], True
     picture = ["-f", "lavfi", "-i", "testsrc=size=352x288:rate=25"]
-    for muxer, video, codec in _FILMS:
+    for muxer, video, codec in FILMS:
         path = folder / f"film-{muxer}.{_SUFFIXES.get(muxer, muxer)}"
         size = ["-s", "720x576", "-pix_fmt", "yuv420p"] if muxer == "dv" else []
         how = ["-map", "0:v", "-map", "1:a", "-c:v", video, *size, *_sound(muxer, codec), "-shortest", "-f", muxer]

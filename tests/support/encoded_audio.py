@@ -98,4 +98,5 @@ def loudest_hz(pcm: Samples) -> float:
 def loud(pcm: Samples) -> npt.NDArray[np.bool_]:
     """Whether each 10 ms of one channel holds a tone."""
     frames = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(np.float64)
-    return np.sqrt((frames**2).mean(axis=1)) > 1000
+    is_loud: npt.NDArray[np.bool_] = np.sqrt((frames**2).mean(axis=1)) > 1000
+    return is_loud

@@ -70,6 +70,8 @@ class PacketReader:
                 return
             except av.error.EOFError:
                 return
+            except IndexError:  # PyAV stumbles over streams that appear on the way, as in MPEG-TS; a new round does not
+                failed_reads += 1
             except av.error.FFmpegError:
                 self.n_failures += 1
                 failed_reads += 1

@@ -35,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "noise.raw").write_bytes(bytes(range(256)) * 40)
     (folder / "a.mts.json").write_text("{}")
     (folder / ".hidden.wav").write_bytes(b"RIFF")
+    (folder / "minutes.pdf").write_bytes(b"%PDF-1.7")
     (folder / "b").mkdir()
     (folder / "b/transcript.json").write_text("{}")
     (folder / "b/minutes.pdf").write_bytes(b"%PDF-1.7")
@@ -50,6 +51,7 @@ def test_content_decides(folder: Path) -> None:
         "a.mts.json": "holds options of a recording, which only `meetmemo watch` reads",
         "agenda.wav": "is a PDF",
         "empty.wav": "is empty",
+        "minutes.pdf": "is a PDF",
         "noise.raw": "is of no known format",
         "notes.mp3": "is a text",
     }
@@ -61,7 +63,7 @@ def test_folders_among_files(folder: Path, tmp_path: Path) -> None:
     single = tmp_path / "notes.txt"
     single.write_text("named by hand: the endpoint says what is wrong with it")
     taken, left_out = take_folders([single, folder, folder / "agenda.wav"])
-    assert [item.path.name for item in left_out] == ["a.mts.json", "empty.wav", "noise.raw", "notes.mp3"]
+    assert [item.path.name for item in left_out] == ["a.mts.json", "empty.wav", "minutes.pdf", "noise.raw", "notes.mp3"]
     folders = {recording.path.name: recording.folder for recording in plan(taken, tmp_path / "out")}
     assert folders["notes.txt"] == tmp_path / "out/notes"
     assert folders["b"] == tmp_path / "out/monday/b"
@@ -74,8 +76,10 @@ def test_a_look_at_recordings_here(tmp_path: Path) -> None:
     """Lengths come from the headers; what no decoder takes is told, and so is a file that is gone."""
     torn = tmp_path / "torn.m4a"
     torn.write_bytes(b"\x00\x00\x00\x18ftypM4A " + bytes(100))
-    looks = list(look_at([write_wav(tmp_path / "a.wav", 3), torn, tmp_path / "gone.wav"]))
-    assert [look.audio_s for look in looks] == [pytest.approx(3.0), None, None]
+    samples = tmp_path / "call.ulaw"
+    samples.write_bytes(bytes(range(256)) * 125)
+    looks = list(look_at([write_wav(tmp_path / "a.wav", 3), torn, tmp_path / "gone.wav", samples]))
+    assert [look.audio_s for look in looks] == [pytest.approx(3.0), None, None, pytest.approx(4.0)]
     assert "damaged" in looks[1].unreadable
     assert "No such file" in looks[2].unreadable
 
@@ -83,10 +87,10 @@ def test_a_look_at_recordings_here(tmp_path: Path) -> None:
 def test_estimates_say_what_their_numbers_are() -> None:
     """Hours, the time the cluster takes, money, and what is not in the sum."""
     found = {"audio_h": 0.01, "n_probed": 1, "n_unknown": 0, "n_unreadable": 0}
-    assert estimate_text(found) == "0.01 hours of audio (0:36) in 1 recording"
+    assert estimate_text(found) == "0:36 of audio (0.01 hours) in 1 recording"
     whole = {**found, "n_probed": 2, "n_unknown": 1, "n_unreadable": 2, "wall_s": 5.0, "cost_usd": 0.5}
     assert estimate_text(whole) == (
-        "0.01 hours of audio (0:36) in 2 recordings, done in about 0:05, $0.50, 1 recording of unknown length besides, "
+        "0:36 of audio (0.01 hours) in 2 recordings, done in about 0:05, $0.50, 1 recording of unknown length besides, "
         "2 recordings that cannot be read"
     )
     assert "how long the cluster takes is not known" in estimate_text({**found, "wall_s": None})

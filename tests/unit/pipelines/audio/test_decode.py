@@ -81,6 +81,14 @@ def test_every_accepted_format_keeps_its_tone_and_length(container: str, codec: 
     assert abs(loudest_hz(pcm[0, 1600:17600]) - 440) < 3
 
 
+def test_a_track_that_is_only_announced() -> None:
+    """A transport stream that ends behind its tables has a track of which nothing is known: damage, and no crash."""
+    tables = encode(tone(2, 48_000), 48_000, "mpegts", "mp2").getvalue()[: 3 * 188]
+    assert probe(io.BytesIO(tables)).duration_s is None
+    with pytest.raises(InputError):
+        decode(io.BytesIO(tables))
+
+
 def test_probe_reads_the_header() -> None:
     """Container, codec, channels, rate and declared duration are reported as they are."""
     info = probe(encode(tone(2, 44_100, n_channels=2), 44_100, "flac", "flac"))

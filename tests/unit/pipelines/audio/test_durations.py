@@ -1,11 +1,14 @@
 """How long a recording is before it is decoded."""
 
 import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import av
 import numpy as np
 import pytest
 
+from pipelines.audio.clock.reader import PacketReader
 from pipelines.audio.decode import probe
 
 
@@ -55,3 +58,32 @@ def test_a_header_that_is_of_the_first_part_only() -> None:
     once = encode("mp3", "libmp3lame", 44_100, 5)
     assert probe(io.BytesIO(once)).duration_s == pytest.approx(5.0, abs=0.1)
     assert probe(io.BytesIO(once * 2)).duration_s == pytest.approx(10.0, abs=0.2)
+
+
+@dataclass(frozen=True)
+class Packet:
+    """What is read of a packet."""
+
+    duration: int
+    size: int = 1
+
+
+class Stumbling:
+    """A container in which a stream appears on the way: PyAV raises for it, once."""
+
+    def __init__(self, *rounds: list[Packet]) -> None:
+        self.rounds = list(rounds)
+
+    def demux(self, streams: object) -> Iterator[Packet]:
+        """Yield the packets of one round, and stumble unless it is the last."""
+        yield from self.rounds.pop(0)
+        if self.rounds:
+            raise IndexError
+
+
+def test_a_stream_that_appears_on_the_way_ends_nothing() -> None:
+    """The packets behind it are read as well, and it counts as no damage."""
+    packets = [Packet(10), Packet(20), Packet(30)]
+    reader = PacketReader(Stumbling(packets[:2], packets[2:]), ())
+    assert list(reader) == packets
+    assert reader.n_failures == 0

@@ -90,7 +90,7 @@ async def test_what_is_no_recording_is_told_once(desk):
         await watcher.look()
     (job,) = api.ledger.list(None).jobs
     assert job.filename == "book.m4b"
-    assert lines == ["agenda: left out, is a PDF", f"book.m4b → {job.id}", "notes.mp3: left out, is a text"]
+    assert lines == ["agenda: left out, is a PDF", "notes.mp3: left out, is a text", f"book.m4b → {job.id}"]
     assert watcher.n_left == 2
     (folder / "notes.mp3").write_bytes(b"ID3 and more")
     for _ in range(2):
