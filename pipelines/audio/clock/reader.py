@@ -34,6 +34,7 @@ READ_AHEAD_S = 10.0
 """Sound that FFmpeg may have read while it opened a file, and errors with it: it stops at half as much, or earlier."""
 
 _MAX_MATCHED_BYTES = 64  # of a packet when it is looked for in its file: more than any header
+_MAX_BETWEEN_BYTES = 512  # of Matroska between two blocks of its only track; noise may look like an element to skip
 _MAX_CONCEALED = 4  # bad AMR frames in a row of which a decoder makes something
 
 _logging: Any = av.logging  # `get_last_error` is missing in its stubs
@@ -100,6 +101,8 @@ class PieceReader:
         self._skipper = TagSkipper()
         self._next_at: int | None = None  # where the next frame should lie in the file
         self._read_to = 0
+        self._leapt = False  # over bytes that hold more than the frame of the next packet
+        self._is_alone = self._name == "matroska" and len(container.streams) == 1
         self._n_bytes = 0  # of the packets that were decoded, and their time
         self._seconds = 0.0
         self._cut_out_s = 0.0
@@ -137,6 +140,9 @@ class PieceReader:
             if not self.n_packets and self._file is not None:
                 self._look_around(packet, self._file)
             self.n_packets += 1
+            self._leapt = (
+                self._is_alone and bool(self._read_to) and (packet.pos or 0) - self._read_to > _MAX_BETWEEN_BYTES
+            )
             self._read_to = max(self._read_to, (packet.pos or 0) + packet.size)
             yield from self._passed_over(packet)
             if self._codec in amr.CODECS:
@@ -197,7 +203,7 @@ class PieceReader:
     def _pieces(self, packet: Any, n_bytes: int) -> Iterator[Piece]:
         """Decode a packet of ``n_bytes``, or what the decoder still holds; what gives no frame is time lost."""
         before = n_errors()
-        troubled = before != self._seen_errors or (packet is not None and packet.is_corrupt)
+        troubled = before != self._seen_errors or (packet is not None and (packet.is_corrupt or self._leapt))
         self._seen_errors = before
         try:
             frames = list(self._stream.codec_context.decode(packet))

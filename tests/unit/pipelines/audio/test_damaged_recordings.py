@@ -207,6 +207,7 @@ def ledger_of(heard: Heard) -> dict[CoverageStatus, float]:
     seed=st.integers(0, 99),
 )
 @example(container="webm", kind="zeroed", start=0.5, length=0.2, seed=0)
+@example(container="webm", kind="random", start=0.6408586330444387, length=0.0625, seed=73)
 @example(container="asf", kind="zeroed", start=0.5, length=0.25, seed=0)
 @example(container="mp4", kind="random", start=0.3, length=0.2, seed=1)
 @settings(max_examples=40, deadline=None)
@@ -224,7 +225,8 @@ def test_no_second_that_was_lost_is_silence(container: str, kind: str, start: fl
     assert sums[CoverageStatus.FAILED] == pytest.approx(heard.sound.damaged_s, abs=1e-6)
     if container not in PLAIN or kind != "zeroed":
         assert heard.silent_s < 0.15
-    if container in SELF_TIMED and kind in ("zeroed", "random"):
+    has_end = container != "ogg" or start + length < 0.85  # Ogg has no other length than its last page
+    if container in SELF_TIMED and kind in ("zeroed", "random") and has_end:
         assert heard.length_s == pytest.approx(LENGTH_S, abs=0.75)
 
 
