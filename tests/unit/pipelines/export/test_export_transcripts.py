@@ -63,9 +63,9 @@ def test_transcript_json_has_the_documented_layout() -> None:
 
 def test_sound_tracks_stand_in_the_json() -> None:
     """Each with its names, what became of it and the channels it became; read back they are the same."""
-    transcript, *rest = call()
+    transcript, minutes, title = call()
     track = SoundTrack(number=2, codec="aac", n_channels=1, title="Desktop", state=TrackState.HEARD, channels=(0,))
-    data = render("transcript.json", replace(transcript, tracks=(track,)), *rest)
+    data = render("transcript.json", replace(transcript, tracks=(track,)), minutes, title)
     assert json.loads(data)["tracks"] == [
         {
             "number": 2,
