@@ -168,12 +168,14 @@ class SegmentRequest:
     """The source to split, and how; ``source_url`` is where to fetch it if it is not stored yet.
 
     ``source`` is the blob as the ledger has it: one that was fetched and has a SHA-256 there is not hashed again.
+    ``track`` is the sound track to take, see `pipelines.audio.decode.decode_audio`.
     ``keep_audio`` keeps a compressed copy of the recording beyond the job's end.
     """
 
     tenant: str
     job_id: str
     split_channels: bool
+    track: str | None = None
     window_s: float = 30.0
     source_url: str = ""
     source: BlobRef | None = None

@@ -180,11 +180,41 @@ class LanguageVote:
     probability: float
 
 
+class TrackState(StrEnum):
+    """What became of a sound track: it was heard, another one was, or it could not be."""
+
+    HEARD = "heard"
+    LEFT_OUT = "left_out"
+    SILENT = "silent"
+    UNDECODABLE = "undecodable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundTrack:
+    """A sound track of a recording; ``number`` counts from 1 in the order of the file.
+
+    ``codec`` is FFmpeg's name ("" where it is unknown), ``language`` the tag in the file and ``title`` the name there,
+    "" without. ``is_default``: players begin with it. ``channels`` are those of the transcript that the track became.
+    ``silent`` tracks were passed over because they hold no sound.
+    """
+
+    number: int
+    codec: str
+    n_channels: int
+    language: str = ""
+    title: str = ""
+    duration_s: float | None = None
+    is_default: bool = False
+    state: TrackState = TrackState.LEFT_OUT
+    channels: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
     """The stitched transcript of one recording, segments ordered by start time over all channels.
 
-    ``notes`` hold what its owner should know of the recording and its text.
+    ``notes`` hold what its owner should know of the recording and its text, ``tracks`` the recording's sound tracks,
+    empty where they were not listed.
     """
 
     duration_s: float
@@ -195,6 +225,7 @@ class Transcript:
     model: ModelInfo
     n_channels: int = 1
     notes: tuple[Note, ...] = ()
+    tracks: tuple[SoundTrack, ...] = ()
 
     @property
     def text(self) -> str:
@@ -350,15 +381,31 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Damage:
+    """Sound that was lost before anybody could listen: half-open sample range on the recording's clock.
+
+    ``channels`` are those of the transcript that lost it, all where it names none.
+    """
+
+    start: int
+    end: int
+    channels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSummary:
     """The summary of a decoded source: its length on the recording's clock, its channels, spans and chunks.
 
-    ``cpu_s`` is the processor time it took; ``notes`` hold what its owner should know of the recording.
+    ``damaged`` are the stretches that were lost, by start; one behind the last span was never in the file. ``cpu_s``
+    is the processor time it took; ``notes`` hold what its owner should know of the recording, ``tracks`` its
+    sound tracks.
     """
 
     duration_s: float
     n_channels: int
     n_spans: int
     n_chunks: int
+    damaged: tuple[Damage, ...] = ()
     cpu_s: float = 0.0
     notes: tuple[Note, ...] = ()
+    tracks: tuple[SoundTrack, ...] = ()

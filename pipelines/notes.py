@@ -20,6 +20,12 @@ class NoteCode(StrEnum):
     """The kinds of notes; programs may rely on them."""
 
     NO_SPEECH = "no_speech"
+    SHORTER_THAN_DECLARED = "shorter_than_declared"
+    DAMAGED_AUDIO = "damaged_audio"
+    CHANNELS_REMIXED = "channels_remixed"
+    TRACKS_LEFT_OUT = "tracks_left_out"
+    TRACK_SILENT = "track_silent"
+    TRACK_UNDECODABLE = "track_undecodable"
 
 
 class Wording(NamedTuple):
@@ -32,6 +38,31 @@ class Wording(NamedTuple):
 WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
     {
         NoteCode.NO_SPEECH: Wording("No speech was recognised in this recording.", "录音中未识别到语音。"),
+        NoteCode.SHORTER_THAN_DECLARED: Wording(
+            "The file declares {declared_s} s; {found_s} s were found.",
+            "文件声明时长为 {declared_s} 秒，实际只找到 {found_s} 秒。",
+        ),
+        NoteCode.DAMAGED_AUDIO: Wording(
+            "At least {damaged_s} s of the recording are damaged or missing, first at {first_s} s.",
+            "录音中至少有 {damaged_s} 秒损坏或缺失，首次在 {first_s} 秒处。",
+        ),
+        NoteCode.CHANNELS_REMIXED: Wording(
+            "A plain mix would have lost channels of this recording for {total_s} s, first at {first_s} s "
+            "({below_db} dB below the loudest one). They were mixed so that none is lost.",
+            "若直接混音，此录音有 {total_s} 秒会丢失声道（首次在 {first_s} 秒处，比最响声道低 {below_db} dB）；"
+            "已改用不丢失声道的方式混音。",
+        ),
+        NoteCode.TRACKS_LEFT_OUT: Wording(
+            "The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.",
+            "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。",
+        ),
+        NoteCode.TRACK_SILENT: Wording(
+            "Sound track {track} holds no sound; another one was heard in its place.",
+            "音轨 {track} 没有声音，已改用其他音轨。",
+        ),
+        NoteCode.TRACK_UNDECODABLE: Wording(
+            "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
     }
 )
 

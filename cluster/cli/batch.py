@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,8 @@ from rich.markup import escape
 from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
 from cluster.cli.options import BatchArgument, JsonOption
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
-from cluster.client.batch_upload import plan, submit, upload_missing, watch
+from cluster.client.batch_upload import BatchPlan, plan, submit, upload_missing, watch
+from cluster.client.dry_run import look_at
 from cluster.client.http import Client
 from cluster.client.transcribe import clock
 
@@ -23,12 +25,9 @@ def batch_app(console: Console) -> Group:
 
     def report(batch: dict[str, Any]) -> None:
         counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items())
-        console.print(f"{batch['id']}: {batch['state']}, {batch['n_entries']} recordings: {counts}", soft_wrap=True)
-        if estimate := batch["estimate"]:
-            wall = "unknown time" if estimate["wall_s"] is None else clock(estimate["wall_s"])
-            cost = "" if estimate["cost_usd"] is None else f", ${estimate['cost_usd']:.2f}"
-            unreadable = f", {estimate['n_unreadable']} cannot be read" if estimate["n_unreadable"] else ""
-            console.print(f"{estimate['audio_h']:.2f} hours of audio, {wall}{cost}{unreadable}", soft_wrap=True)
+        console.print(f"{batch['id']}: {batch['state']}, {counted(batch['n_entries'])}: {counts}", soft_wrap=True)
+        if batch["estimate"]:
+            console.print(estimate_text(batch["estimate"]), soft_wrap=True, highlight=False)
 
     def end(batch: dict[str, Any]) -> None:
         report(batch)
@@ -37,7 +36,9 @@ def batch_app(console: Console) -> Group:
 
     def submit_command(
         *,
-        source: Annotated[str, typer.Argument(help="A folder, a manifest (*.jsonl), or s3://bucket/prefix/.")],
+        source: Annotated[
+            str, typer.Argument(help="A folder, a recording, a manifest (*.jsonl), or s3://bucket/prefix/.")
+        ],
         options: dict[str, Any],
         option: PairsOption = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look: hours, expected time and cost.")] = False,
@@ -46,16 +47,24 @@ def batch_app(console: Console) -> Group:
     ) -> None:
         """Submit a batch and show its progress. Interrupted, it goes on; `batch status --watch` shows it again.
 
-        A folder's recordings are uploaded; submitted again, the same folder goes on where it was interrupted.
+        A folder's recordings are uploaded; submitted again, the same folder goes on where it was interrupted. What is
+        a recording its content says; what is left out is listed, and the exit code is 1. A dry run of a folder looks
+        at the recordings here and uploads nothing.
         """
         planned = plan(source, pairs_of(option, options), dry_run=dry_run)
+        for item in planned.left_out:
+            console.print(f"[yellow]{escape(str(item))}[/yellow]", soft_wrap=True, highlight=False)
+        if dry_run and planned.uploads:
+            if not _looked_at(console, planned.uploads) or planned.left_out:
+                raise typer.Exit(1)
+            return
         endpoint = cluster.endpoint()
 
         async def run() -> dict[str, Any]:
             async with Client(endpoint) as client:
                 batch = await submit(client, planned)
-                console.print(f"Batch {batch['id']}: {batch['n_entries']} recordings.", soft_wrap=True)
-                uploads = asyncio.create_task(_upload(client, batch, source))
+                console.print(f"Batch {batch['id']}: {counted(batch['n_entries'])}.", soft_wrap=True)
+                uploads = asyncio.create_task(_upload(client, batch, planned))
                 if not detach:
                     batch = await watch(client, batch["id"], console, until=uploads)
                 faults = await uploads
@@ -66,6 +75,8 @@ def batch_app(console: Console) -> Group:
             return batch
 
         end(asyncio.run(run()))
+        if planned.left_out:
+            raise typer.Exit(1)
 
     app.command("submit")(takes_options(submit_command))
 
@@ -121,6 +132,45 @@ def batch_app(console: Console) -> Group:
     return app
 
 
-async def _upload(client: Client, batch: dict[str, Any], source: str) -> list[str]:
+def estimate_text(estimate: Mapping[str, Any]) -> str:
+    """Return what a dry run found, in words."""
+    audio_s = estimate["audio_h"] * 3600
+    told = [f"{clock(audio_s)} of audio ({estimate['audio_h']:.2f} hours) in {counted(estimate['n_probed'])}"]
+    if "wall_s" in estimate:
+        wall_s = estimate["wall_s"]
+        told.append("how long the cluster takes is not known" if wall_s is None else f"done in about {clock(wall_s)}")
+    if estimate.get("cost_usd") is not None:
+        told.append(f"${estimate['cost_usd']:.2f}")
+    if n_unknown := estimate["n_unknown"]:
+        told.append(f"{counted(n_unknown)} of unknown length besides")
+    if n_unreadable := estimate["n_unreadable"]:
+        told.append(f"{counted(n_unreadable)} that cannot be read")
+    return ", ".join(told)
+
+
+def counted(n: int) -> str:
+    """Return a number of recordings, in words."""
+    return "1 recording" if n == 1 else f"{n} recordings"
+
+
+def _looked_at(console: Console, recordings: Mapping[str, Path]) -> bool:
+    """Look at recordings where they lie, and tell; return whether all can be read."""
+    looks = list(look_at(recordings.values()))
+    for look in looks:
+        if look.unreadable:
+            console.print(f"[red]{escape(f'{look.path}: {look.unreadable}')}[/red]", soft_wrap=True, highlight=False)
+    known = [look.audio_s for look in looks if look.audio_s is not None]
+    n_unreadable = sum(bool(look.unreadable) for look in looks)
+    estimate = {
+        "audio_h": sum(known) / 3600,
+        "n_probed": len(known),
+        "n_unknown": len(looks) - len(known) - n_unreadable,
+        "n_unreadable": n_unreadable,
+    }
+    console.print(estimate_text(estimate), soft_wrap=True, highlight=False)
+    return not n_unreadable
+
+
+async def _upload(client: Client, batch: dict[str, Any], planned: BatchPlan) -> list[str]:
     waits = batch["counts"].get("uploading")
-    return await upload_missing(client, batch["id"], Path(source)) if waits else []
+    return await upload_missing(client, batch["id"], planned.uploads) if waits else []

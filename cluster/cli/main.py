@@ -32,7 +32,7 @@ from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, 
 from cluster.cli.tune import add_tune
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.http import ApiError, Client
-from cluster.client.transcribe import exit_code, plan, transcribe
+from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
 
@@ -204,9 +204,7 @@ def status(cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) 
 
 def transcribe_command(
     *,
-    files: Annotated[
-        list[Path], typer.Argument(help="Recordings: any audio or video file.", exists=True, dir_okay=False)
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Recordings, audio or video, and folders of them.", exists=True)],
     options: dict[str, Any],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: beside each file.", file_okay=False)
@@ -219,8 +217,9 @@ def transcribe_command(
     """Transcribe recordings and write their minutes.
 
     Uses this home's cluster, or starts one for the time it takes. Writes <stem>/transcript.{json,txt,srt,vtt} and
-    <stem>/minutes.{json,md,docx,pdf} beside each file or under --out. Exit code 1 when a recording failed, 3 when all
-    were transcribed and one or more have no speech.
+    <stem>/minutes.{json,md,docx,pdf} beside each file or under --out. What is a recording in a folder its content
+    says. Exit code 1 when a recording failed or a file of a folder was left out, 3 when all were transcribed and one or
+    more have no speech.
     """
     flags: dict[str, Any] = {}
     if model := options.get("model"):
@@ -228,7 +227,12 @@ def transcribe_command(
         flags = {"models": ({"name": named, "path": model if "/" in model else ""},), "default_model": named}
     settings = read_settings(config, home, port, **flags)
     options["model"] = settings.default_model
-    recordings = plan(files, out)
+    taken, left_out = take_folders(files)
+    for item in left_out:
+        errors.print(f"[yellow]{escape(str(item))}[/yellow]", soft_wrap=True, highlight=False)
+    if not taken:
+        raise ConfigurationError(f"There are no recordings in {', '.join(map(str, files))}.")
+    recordings = plan(taken, out)
 
     with _cluster(settings, url) as endpoint:
 
@@ -243,7 +247,7 @@ def transcribe_command(
         else:
             warnings = f"  [yellow]{escape('; '.join(recording.warnings))}[/yellow]" if recording.warnings else ""
             console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{warnings}", soft_wrap=True)
-    if code := exit_code(recordings):
+    if code := 1 if left_out else exit_code(recordings):
         raise typer.Exit(code)
 
 
@@ -266,26 +270,29 @@ def watch(
 ) -> None:
     """Submit every recording that appears in a folder, until Ctrl-C.
 
-    A file is taken when it did not change between two looks. Options for one recording stand beside it, in
-    call.json or call.wav.json. The same file is never transcribed twice, also after a restart.
+    A file is taken when it did not change between two looks; what is a recording its content says, other files are
+    told of once. Options for one recording stand beside it, in call.json or call.wav.json. The same file is never
+    transcribed twice, also after a restart. With --once the exit code is 1 when something was left out or refused.
     """
     from cluster.client.watch_folder import Watcher
 
     endpoint, wanted, fields = cluster.endpoint(), pairs_of(option, options), pairs_of(field)
 
-    async def run() -> None:
+    def tell(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
+
+    async def run() -> int:
         async with Client(endpoint) as client:
-            watcher = Watcher(
-                client, folder, options=wanted, done=done, told=lambda line: console.print(line), fields=fields
-            )
+            watcher = Watcher(client, folder, options=wanted, done=done, told=tell, fields=fields)
             await watcher.look()
             while True:
                 await asyncio.sleep(interval_s)
                 if not await watcher.look() and once:
-                    return
+                    return watcher.n_left
 
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run())
+        if asyncio.run(run()):
+            raise typer.Exit(1)
 
 
 app.command()(takes_options(watch))

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,68 +13,66 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cluster.client.http import ApiError, Client
+from cluster.client.recordings import LeftOut, Sorted, files_in, sort_out, why_left_out
 from cluster.client.transcribe import clock
 from deployments.schemas.batches import MAX_INLINE_BYTES
 from pipelines.backoff import Backoff
 from pipelines.errors import ConfigurationError, Reason
 
-AUDIO_SUFFIXES = frozenset(
-    {
-        *(".3gp", ".aac", ".aif", ".aiff", ".amr", ".asf", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov"),
-        *(".mp3", ".mp4", ".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma"),
-    }
-)
-"""What is taken for a recording in a folder; anything else is submitted by naming it in a manifest."""
+MANIFEST_SUFFIXES = (".jsonl", ".ndjson")
 _UPLOADS = 4
 _ROUND_S = 1.0
 _BUSY = Backoff(first_s=2.0, longest_s=15.0)
 
 
-def recordings_in(folder: Path) -> list[Path]:
-    """Return the recordings below a folder, hidden ones left out, in order."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
-    """The request that creates a batch: a JSON body, or a manifest with query parameters; idempotent by ``key``."""
+    """The request that creates a batch: a JSON body, or a manifest with query parameters; idempotent by ``key``.
+
+    ``uploads`` are the recordings that it uploads, by the ``custom_id`` of their entries; ``left_out`` the other files.
+    """
 
     key: str
     body: dict[str, Any] = field(default_factory=dict)
     manifest: Path | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    uploads: Mapping[str, Path] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def plan(source: str, options: dict[str, Any], *, dry_run: bool) -> BatchPlan:
-    """Plan a batch of a folder, a manifest or a prefix of a bucket; the same again is the same batch.
+    """Plan a batch of a folder, a recording, a manifest or a prefix of a bucket; the same again is the same batch.
 
-    Raises `ConfigurationError`.
+    What a file is its content says. Raises `ConfigurationError`.
     """
     if source.startswith("s3://"):
         body = {"name": source, "options": options, "dry_run": dry_run, "prefix": source}
         return BatchPlan(key=f"prefix-{_digest(body)}", body=body)
     path = Path(source)
     if path.is_dir():
-        if dry_run:
-            raise ConfigurationError("A dry run looks at recordings that the cluster can reach; a folder is uploaded.")
-        return _folder(path, options)
+        return _uploaded(path, sort_out(files_in(path)), path.absolute().name, options)
     if not path.is_file():
         raise ConfigurationError(f"There is no file or folder {source}.")
+    why = why_left_out(path)
+    if not why:
+        return _uploaded(path.parent, Sorted(recordings=(path,), left_out=()), path.name, options)
+    if path.suffix.lower() not in MANIFEST_SUFFIXES and not why.endswith("text"):
+        raise ConfigurationError(f"{source} {why}: neither a recording nor a manifest.")
     params = {"name": path.name, "dry_run": str(dry_run).lower(), **options}
     content = hashlib.sha256(path.read_bytes()).hexdigest()
     return BatchPlan(key=f"manifest-{_digest([content, params])}", manifest=path, params=params)
 
 
-def _folder(folder: Path, options: dict[str, Any]) -> BatchPlan:
+def _uploaded(folder: Path, found: Sorted, name: str, options: dict[str, Any]) -> BatchPlan:
     """Upload a folder's recordings one by one, each into its entry."""
-    names = {_name(folder, path): path for path in recordings_in(folder)}
+    names = {_name(folder, path): path for path in found.recordings}
     if not names:
-        raise ConfigurationError(f"There are no recordings in {folder}.")
+        raise ConfigurationError("\n".join([f"There are no recordings in {folder}.", *map(str, found.left_out)]))
     entries = [{"filename": path.name, "custom_id": name} for name, path in names.items()]
-    body = {"name": folder.absolute().name, "options": options, "entries": entries}
+    body = {"name": name, "options": options, "entries": entries}
     state = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in names.items()]
-    return BatchPlan(key=f"folder-{_digest([body, str(folder.absolute()), state])}", body=body)
+    key = f"folder-{_digest([body, str(folder.absolute()), state])}"
+    return BatchPlan(key=key, body=body, uploads=names, left_out=found.left_out)
 
 
 def _name(folder: Path, path: Path) -> str:
@@ -95,16 +94,15 @@ async def submit(client: Client, planned: BatchPlan) -> dict[str, Any]:
     return await client.submit_manifest(lines.encode(), params, planned.key)
 
 
-async def upload_missing(client: Client, batch_id: str, folder: Path) -> list[str]:
+async def upload_missing(client: Client, batch_id: str, paths: Mapping[str, Path]) -> list[str]:
     """Upload what the batch waits for; return what went wrong, by file. A server that is full is asked again."""
-    paths = {_name(folder, path): path for path in recordings_in(folder)}
     places = asyncio.Semaphore(_UPLOADS)
     faults: list[str] = []
 
     async def upload(entry: dict[str, Any]) -> None:
         path = paths.get(entry["custom_id"])
-        if path is None:
-            faults.append(f"{entry['custom_id']}: not in {folder} any more")
+        if path is None or not path.exists():
+            faults.append(f"{entry['custom_id']}: not there any more")
             return
         async with places:
             for n_refusals in itertools.count(1):

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from cluster.client.http import FINAL_STATES, ApiError, Client
+from cluster.client.recordings import LeftOut, files_in, sort_out
 from pipelines.codec import decode
 from pipelines.core import CoverageStatus, Transcript
 from pipelines.transcript.coverage import health_s
@@ -45,15 +46,34 @@ class Recording:
         return bool(self.error) or self.job.get("state") in FINAL_STATES
 
 
-def plan(paths: Sequence[Path], out: Path | None) -> list[Recording]:
-    """Give every file the folder for its results: ``<stem>/`` beside it, or under ``out``.
+def take_folders(paths: Sequence[Path]) -> tuple[dict[Path, Path], list[LeftOut]]:
+    """Return the recordings that files and folders name, each with the place below it, and what folders hold besides.
+
+    What is named itself is taken as it is; the endpoint says what is wrong with it. Blocks.
+    """
+    taken: dict[Path, Path] = {}
+    left_out: dict[Path, LeftOut] = {}
+    for path in paths:
+        if not path.is_dir():
+            taken.setdefault(path, Path())
+            continue
+        found = sort_out(files_in(path))
+        left_out |= {item.path: item for item in found.left_out}
+        for recording in found.recordings:
+            taken.setdefault(recording, recording.parent.relative_to(path))
+    return taken, [item for path, item in left_out.items() if path not in taken]
+
+
+def plan(paths: Iterable[Path] | Mapping[Path, Path], out: Path | None) -> list[Recording]:
+    """Give every file the folder for its results: ``<stem>/`` beside it, or under ``out`` and its place there.
 
     Of files that would share a folder (``call.mp3`` and ``call.wav``) the later ones get ``<stem>-2``, ``<stem>-3`` ….
     """
     taken: set[Path] = set()
     recordings = []
-    for path in paths:
-        folder = (out or path.parent) / path.stem
+    places = paths if isinstance(paths, Mapping) else dict.fromkeys(paths, Path())
+    for path, place in places.items():
+        folder = (out / place if out else path.parent) / path.stem
         for number in itertools.count(2):
             if folder not in taken:
                 break
@@ -83,7 +103,9 @@ async def transcribe(
             async with uploads:
                 try:
                     recording.job = await client.submit(recording.path, options)
-                except (ApiError, OSError) as error:
+                except ApiError as error:
+                    recording.error = f"{error} ({error.code})"
+                except OSError as error:
                     recording.error = str(error)
             board.show(recording)
 

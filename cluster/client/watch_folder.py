@@ -5,12 +5,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from cluster.client.batch_upload import recordings_in
 from cluster.client.http import ApiError, Client
+from cluster.client.recordings import files_in, why_left_out
 from pipelines.errors import InvalidSidecar, Reason
 from pipelines.jobs.sidecar import read_sidecar, sidecar_names
 
@@ -42,7 +43,7 @@ class Watcher:
     A recording is submitted under the hash of its name and content, so that restarts and copies of the same file do no
     harm. Options stand in a sidecar (`pipelines.jobs.sidecar`) beside it, over those of all, in names of its own where
     ``fields`` translates them. Files that were taken go to ``done``, keeping their place below the folder; without it
-    they stay.
+    they stay. Other files stay too, and are told of once; ``n_left`` counts them and recordings that were refused.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Watcher:
         self._fields = fields
         self._seen: dict[Path, Seen] = {}
         self._ended: dict[Path, Seen] = {}
+        self.n_left = 0
 
     async def look(self) -> int:
         """Submit what is complete and new; return how many."""
@@ -74,7 +76,7 @@ class Watcher:
     def _complete(self) -> Iterator[tuple[Path, Seen]]:
         """Yield new files whose size and time have not changed since the last scan."""
         last, self._seen = self._seen, {}
-        for path in recordings_in(self._folder):
+        for path in files_in(self._folder):
             if self._done is not None and path.is_relative_to(self._done):
                 continue
             try:
@@ -82,8 +84,27 @@ class Watcher:
             except FileNotFoundError:
                 continue
             seen = self._seen[path] = Seen(n_bytes=state.st_size, changed_ns=state.st_mtime_ns)
-            if last.get(path) == seen and self._ended.get(path) != seen and seen.n_bytes:
+            if last.get(path) == seen and self._ended.get(path) != seen and not self._is_left_out(path, seen):
                 yield path, seen
+
+    def _is_left_out(self, path: Path, seen: Seen) -> bool:
+        """Say whether a file is no recording, and tell of it, unless it is a recording's sidecar."""
+        why = why_left_out(path)
+        if why and path.exists() and not self._is_sidecar(path):
+            self._leave(path, seen, f"left out, {why}")
+        return bool(why)
+
+    def _is_sidecar(self, path: Path) -> bool:
+        """Say whether options of a recording beside it stand in a file."""
+        if path.suffix != ".json":
+            return False
+        others = (other for other in path.parent.glob(f"{escape(path.stem)}*") if other != path and other.is_file())
+        return any(path.name in sidecar_names(other.name) and not why_left_out(other) for other in others)
+
+    def _leave(self, path: Path, seen: Seen, why: str) -> None:
+        self._ended[path] = seen
+        self.n_left += 1
+        self._told(f"{path.relative_to(self._folder)}: {why}")
 
     async def _submit(self, path: Path, seen: Seen) -> bool:
         name = str(path.relative_to(self._folder))
@@ -93,12 +114,10 @@ class Watcher:
         except ApiError as error:
             if error.code in RETRY_REASONS:
                 return False  # the next look tries again
-            self._ended[path] = seen
-            self._told(f"{name}: {error}")
+            self._leave(path, seen, str(error))
             return False
         except (OSError, InvalidSidecar) as error:
-            self._ended[path] = seen
-            self._told(f"{name}: {error}")
+            self._leave(path, seen, str(error))
             return False
         self._ended[path] = seen
         self._told(f"{name} → {job['id']}")
@@ -117,7 +136,8 @@ class Watcher:
         return f"watch/{digest.hexdigest()}", {**self._options, **{name: _text(value) for name, value in own.items()}}
 
     def _put_away(self, path: Path, done: Path) -> None:
-        others = {other.stem for other in recordings_in(path.parent) if other != path and other.parent == path.parent}
+        siblings = (other for other in path.parent.glob(f"{escape(path.stem)}.*") if other != path and other.is_file())
+        others = {other.stem for other in siblings if not why_left_out(other)}
         for file in (path, *_sidecars(path)):
             if file.name == f"{path.stem}.json" and path.stem in others:
                 continue  # call.mp3 beside call.wav has the same one

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from pipelines.audio.clips import wav_clip
+from pipelines.audio.mixing import mix_excerpt
 from pipelines.audio.playback import samples_between
 from pipelines.codec import decode
 from pipelines.core import ActionItem, Decision, Minutes, OpenQuestion, Segment, Transcript
@@ -55,6 +54,4 @@ def _samples(store: BlobStore, keys: JobKeys, cited: Iterable[Segment]) -> bytes
     channels = {segment.channel for segment in segments}
     if heard.shape[0] > 1 and all(channel < heard.shape[0] for channel in channels):
         heard = heard[sorted(channels)]
-    mixed = heard.sum(axis=0, dtype=np.int32)
-    levels: bytes = np.clip(mixed, -32_768, 32_767).astype("<i2").tobytes()
-    return levels
+    return mix_excerpt(heard).astype("<i2").tobytes()

@@ -18,6 +18,7 @@ from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
 from pipelines.text.chinese import in_script
 from pipelines.text.redaction import mask_transcript
+from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
 from pipelines.transcript.findings import with_findings
 from pipelines.transcript.stitching import stitch
@@ -110,15 +111,16 @@ def stitch_job(
         n_channels=summary.n_channels,
         languages=_votes(votes, results, spans),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
-        speakers=job.options.speakers,
+        speakers=channel_names(job.options.speakers, summary.tracks),
         with_words=job.options.word_timestamps,
+        damaged=summary.damaged,
     )
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = mask_transcript(transcript, job.options.mask)
-    transcript = with_findings(transcript, summary.notes)
+    transcript = replace(with_findings(transcript, summary.notes), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     if failed or not first_time:
         kept = quarantine.Kept(

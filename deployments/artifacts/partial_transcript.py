@@ -2,11 +2,12 @@
 
 from deployments.artifacts.job_data import read_results
 from pipelines.codec import decode
-from pipelines.core import SAMPLE_RATE, ChunkResult, Segment, SourceSummary, Span
+from pipelines.core import SAMPLE_RATE, ChunkResult, Segment, SoundTrack, SourceSummary, Span
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
+from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.stitching import segments_of
 
 
@@ -25,7 +26,8 @@ class PartialTranscript:
         self._stitched: set[int] = set()
         self._reached: dict[int, int] = {}  # samples, by channel
         self._waiting: list[Segment] = []
-        self._n_channels = 1 if job.options.channels == "mix" else 0
+        self._tracks: tuple[SoundTrack, ...] = ()
+        self._n_channels = 1 if job.options.channels == "mix" and job.options.track != "all" else 0
 
     def read(self) -> list[Segment]:
         """Return segments that became final since the last call, without numbers. Blocks. Raises `StoreUnavailable`."""
@@ -45,7 +47,8 @@ class PartialTranscript:
     def _look(self) -> None:
         """Take in what was stored since the last look."""
         if not self._n_channels and self._store.exists(self._keys.summary):
-            self._n_channels = decode(SourceSummary, self._store.get(self._keys.summary)).n_channels
+            summary = decode(SourceSummary, self._store.get(self._keys.summary))
+            self._n_channels, self._tracks = summary.n_channels, summary.tracks
         for key in self._store.list(self._keys.spans):
             if key not in self._spans:
                 self._spans[key] = decode(Span, self._store.get(key))
@@ -65,7 +68,7 @@ class PartialTranscript:
                 self._results,
                 duration_s=span.end / SAMPLE_RATE,
                 n_channels=self._n_channels,
-                speakers=self._job.options.speakers,
+                speakers=channel_names(self._job.options.speakers, self._tracks),
                 with_words=self._job.options.word_timestamps,
             )
             self._stitched.add(span.index)

@@ -14,6 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from deployments.limits import TenantLimits
+from pipelines.audio.first_bytes import check_accepted, kind_of_stream
 from pipelines.codec import decode, encode
 from pipelines.errors import BlobMissing, NotFound, Overloaded, StorageError, TooLarge, UploadIncomplete
 from pipelines.ids import created_at_s
@@ -116,7 +117,10 @@ class DirectUploads:
         return upload
 
     def whole(self, tenant: str, upload_id: str) -> DirectUpload:
-        """Return an upload whose bytes are there, as many as were announced; raises `NotFound`, `UploadIncomplete`."""
+        """Return an upload whose bytes are there, as many as were announced.
+
+        Raises `NotFound`, `UploadIncomplete`, and `UnsupportedFormat` for what is no recording.
+        """
         upload = self._read(tenant, upload_id)
         if upload is None or self.clock() > upload.expires_at_s:
             raise _unknown(upload_id)
@@ -127,6 +131,8 @@ class DirectUploads:
             raise UploadIncomplete(f"Nothing was put to upload {upload_id} yet.") from None
         if n_bytes != upload.n_bytes:
             raise UploadIncomplete(f"Upload {upload_id} has {n_bytes} bytes, not the {upload.n_bytes} announced.")
+        with self.store.open(upload.keys.source) as blob:
+            check_accepted(kind_of_stream(blob))
         return upload
 
     def forget(self, tenant: str, upload_id: str, *, with_bytes: bool = False) -> None:

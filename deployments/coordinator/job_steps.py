@@ -45,6 +45,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         tenant=live.job.tenant,
         job_id=live.job.id,
         split_channels=live.job.options.channels == "split",
+        track=live.job.options.track,
         window_s=services.options.profile_of(live.job.options.model).window_s,
         source_url=live.job.source_url,
         source=live.job.source,
@@ -72,7 +73,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
             else:
                 live.summary = found
                 _queue(run, live.close_detectors())
-                await run.handle(Segmented(n_chunks=found.n_chunks))
+                await run.handle(Segmented(n_chunks=found.n_chunks, tracks=found.tracks))
 
 
 async def _take_earlier(run: JobRunner) -> bool:
@@ -93,7 +94,7 @@ async def _replay(run: JobRunner) -> None:
     live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
     for span in spans:
         await run.handle(live.span_stored(span))
-    await run.handle(Segmented(n_chunks=kept.summary.n_chunks))
+    await run.handle(Segmented(n_chunks=kept.summary.n_chunks, tracks=kept.summary.tracks))
 
 
 async def enqueue(run: JobRunner, command: EnqueueChunks) -> None:

@@ -66,4 +66,5 @@ class TranscriptReuse:
             content_key=key,
             n_channels=origin.n_channels,
             notes=notes,
+            tracks=origin.tracks,
         )

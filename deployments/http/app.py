@@ -51,7 +51,7 @@ from deployments.tenant.coordinator_client import CoordinatorClient
 TUS_SENT = ("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum")
 TUS_TOLD = ("tus-resumable", "upload-offset", "upload-length", "upload-expires", "x-meetmemo-job")
 SENT = ("authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id")
-TOLD = ("location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag")
+TOLD = ("location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag", "x-meetmemo-warning")
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     "allow_headers": [*SENT, *TUS_SENT],

@@ -8,6 +8,7 @@ from python_multipart.multipart import MultipartParser
 
 from deployments.intake.spool import Spool
 from deployments.sources.headers import disposition, filename_of, text_of
+from deployments.sources.recording_bytes import RecordingBytes
 from pipelines.errors import InvalidOptions, InvalidRequest
 
 MAX_FIELDS = 64
@@ -27,7 +28,8 @@ class Form:
 async def read_form(body: AsyncIterator[bytes], content_type: str, spool: Spool) -> Form:
     """Read a form whose part ``file`` holds the recording.
 
-    Raises `InvalidRequest` for a torn or oversized form or a second file, and whatever the spool raises.
+    Raises `InvalidRequest` for a torn or oversized form or a second file, `UnsupportedFormat` from the first bytes of a
+    file that is no recording, and whatever the spool raises.
     """
     boundary = disposition(content_type).get_param("boundary", header="content-disposition")
     if not isinstance(boundary, str) or not boundary:
@@ -50,12 +52,13 @@ async def read_form(body: AsyncIterator[bytes], content_type: str, spool: Spool)
         async for block in body:
             parser.write(block)
             for data in reader.take_file_data():
-                await spool.write(data)
+                await spool.write(reader.recording.feed(data))
         parser.finalize()
     except FormParserError as error:
         raise InvalidRequest(f"The multipart form cannot be read: {error}") from error
     if not reader.complete:
         raise InvalidRequest("The multipart form ends before its closing boundary.")
+    await spool.write(reader.recording.finish())
     return reader.form
 
 
@@ -64,11 +67,13 @@ class _FormReader:
 
     def __init__(self) -> None:
         self.form = Form()
+        self.recording = RecordingBytes()
         self.complete = False
         self._file_data: list[bytes] = []
         self._header_name = b""
         self._header_value = b""
         self._disposition = b""
+        self._content_type = b""
         self._field: str | None = None  # None while the part is the file
         self._value = b""
         self._n_fields = 0
@@ -80,6 +85,7 @@ class _FormReader:
 
     def part_begins(self) -> None:
         self._disposition = b""
+        self._content_type = b""
         self._value = b""
 
     def header_name(self, data: bytes, start: int, end: int) -> None:
@@ -91,6 +97,8 @@ class _FormReader:
     def header_ends(self) -> None:
         if self._header_name.lower() == b"content-disposition":
             self._disposition = self._header_value
+        elif self._header_name.lower() == b"content-type":
+            self._content_type = self._header_value
         self._header_name = self._header_value = b""
 
     def headers_end(self) -> None:
@@ -103,6 +111,7 @@ class _FormReader:
                 raise InvalidRequest("The form holds more than one file; send one request per recording.")
             self.form.has_file = True
             self.form.filename = filename_of(message)
+            self.recording = RecordingBytes(text_of(self._content_type), self.form.filename or "")
             self._field = None
         elif filename_of(message) is not None and name != "options":
             raise InvalidOptions(

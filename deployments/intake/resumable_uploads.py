@@ -15,6 +15,7 @@ from pathlib import Path
 from deployments.intake.resumable_records import FOLDER, PART_SUFFIX, RECORD_SUFFIX, Resumable, read_record
 from deployments.intake.spool_space import SpoolSpace, check_room, faults_of_the_spool, write_whole
 from deployments.limits import TenantLimits
+from pipelines.audio.first_bytes import FirstBytes
 from pipelines.codec import encode
 from pipelines.errors import NotFound, Overloaded, TooLarge, UploadBusy
 from pipelines.file_hash import hash_stream
@@ -22,6 +23,7 @@ from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.storage.atomic_write import write_atomic
 
+BLOCK_BYTES = 1 << 16
 LIFETIME_S = 24 * 3600.0
 RETRY_AFTER_S = 60.0
 
@@ -121,6 +123,14 @@ class ResumableUploads:
         """Return how many bytes of an upload that has become no job have arrived."""
         path = self.data(record)
         return path.stat().st_size if path.exists() else 0
+
+    def first_bytes(self, record: Resumable) -> FirstBytes:
+        """Return the look at what has arrived so far; raises `UnsupportedFormat`."""
+        look = FirstBytes()
+        with self.data(record).open("rb") as file:
+            while look.kind is None and (block := file.read(BLOCK_BYTES)):
+                look.feed(block)
+        return look
 
     @contextmanager
     def appending(self, record: Resumable) -> Iterator["Piece"]:

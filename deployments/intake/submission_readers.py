@@ -12,7 +12,6 @@ from starlette.requests import Request
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import read_form
-from deployments.intake.raw_audio import header_for
 from deployments.intake.spool import Spool, body_of
 from deployments.intake.submission import (
     Submission,
@@ -26,6 +25,7 @@ from deployments.limits import IngestionLimits
 from deployments.schemas.options import SourceRequest, refused
 from deployments.sources.fetch import NAMELESS, check_url, name_in
 from deployments.sources.headers import disposition, filename_of, text_of
+from deployments.sources.recording_bytes import RecordingBytes
 from pipelines.errors import EmptyAudio, InvalidOptions, InvalidRequest, UnsupportedMediaType
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import Reference
@@ -62,7 +62,8 @@ async def read_submission(request: Request, spool: Spool, policy: JobPolicy, lim
     """Read a submission in any of its three forms: multipart, JSON with a source, raw bytes.
 
     Options may come in the query, as form fields and as JSON, each at most once. Raises `UnsupportedMediaType`,
-    `InvalidRequest`, `UploadStalled`, `InvalidOptions`, `ModelUnknown`, `EmptyAudio`, `TooLarge`, `StoreUnavailable`.
+    `UnsupportedFormat`, `InvalidRequest`, `UploadStalled`, `InvalidOptions`, `ModelUnknown`, `EmptyAudio`, `TooLarge`,
+    `StoreUnavailable`.
     """
     key = idempotency_key(request.headers)
     query = query_values(request)
@@ -124,19 +125,24 @@ async def _read_bytes(incoming: Incoming) -> Submission:
     await incoming.announce()
     options, reference = await read_overrides(merge_options(incoming.query, {}, {}), incoming.policy)
     name = incoming.filename or _header_filename(incoming.headers)
-    header = header_for(incoming.content_type)
-    if header:
-        await incoming.spool.write(header)
-    async for block in incoming.body:
-        await incoming.spool.write(block)
-    return await _spooled(incoming, options, reference, name, len(header))
+    await receive_recording(incoming.body, incoming.spool, incoming.content_type, name or "")
+    return await _spooled(incoming, options, reference, name)
 
 
-async def _spooled(
-    incoming: Incoming, options: JobOptions, reference: Reference, name: str | None, n_header_bytes: int = 0
-) -> Submission:
-    """Finish the spool file; raises `EmptyAudio` where it holds nothing but our own header."""
-    if incoming.spool.n_bytes == n_header_bytes:
+async def receive_recording(body: AsyncIterator[bytes], spool: Spool, content_type: str, filename: str) -> None:
+    """Write a recording to a spool file, which is not finished; samples without a container get one.
+
+    Raises `UnsupportedFormat` from the first bytes of what is no recording, `InvalidRequest`, `EmptyAudio`.
+    """
+    recording = RecordingBytes(content_type, filename)
+    async for block in body:
+        await spool.write(recording.feed(block))
+    await spool.write(recording.finish())
+
+
+async def _spooled(incoming: Incoming, options: JobOptions, reference: Reference, name: str | None) -> Submission:
+    """Finish the spool file; raises `EmptyAudio`."""
+    if incoming.spool.n_bytes == 0:
         raise EmptyAudio("The recording has no bytes.")
     await incoming.spool.finish()
     return Submission(

@@ -70,6 +70,7 @@ class EstimateBody(ApiModel):
 
     audio_h: float
     n_probed: int
+    n_unknown: int = Field(description="Recordings that do not say how long they are; not in the sums.")
     n_unreadable: int
     wall_s: float | None
     cost_usd: float | None
@@ -99,10 +100,16 @@ class BatchBody(ApiModel):
         open_ = sum(n for state, n in counts.entries.items() if state is not EntryState.DROPPED)
         live = sum(n for state, n in counts.jobs.items() if not state.final)
         estimate = None
-        if counts.n_probed or counts.n_unreadable or batch.state in (BatchState.PROBING, BatchState.ESTIMATED):
+        if (
+            counts.n_probed
+            or counts.n_unknown
+            or counts.n_unreadable
+            or batch.state in (BatchState.PROBING, BatchState.ESTIMATED)
+        ):
             estimate = EstimateBody(
                 audio_h=round(counts.probed_s / 3600, 4),
                 n_probed=counts.n_probed,
+                n_unknown=counts.n_unknown,
                 n_unreadable=counts.n_unreadable,
                 wall_s=round(counts.probed_s / speed, 1) if speed else None,
                 cost_usd=None if usd_per_hour is None else round(counts.probed_s / 3600 * usd_per_hour, 4),

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from deployments.schemas.options import ApiModel, Options
 from deployments.sources.urls import public_part
-from pipelines.core import Usage
+from pipelines.core import SoundTrack, TrackState, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.jobs.options import NO_CONTROLS
@@ -92,6 +92,24 @@ class NoteBody(ApiModel):
         return cls(code=note.code, text=note.text, values=dict(note.values))
 
 
+class TrackBody(ApiModel):
+    """A sound track of the recording."""
+
+    number: int = Field(description="Counts from 1; what the option `track` takes.")
+    codec: str = Field(description="Name of its codec; empty where it is unknown.")
+    n_channels: int = Field(description="Its channels; 0 where they are unknown.")
+    language: str = Field(description="Language tag in the file; empty where it has none.")
+    title: str = Field(description="Its name in the file; empty where it has none.")
+    duration_s: float | None = Field(description="Its length as the file says; null where it does not.")
+    is_default: bool = Field(description="Players begin with it.")
+    state: TrackState = Field(description="Whether it was heard, and else why not: `left_out` for another one.")
+    channels: list[int] = Field(description="The channels of the transcript that it became, counted from 0.")
+
+    @classmethod
+    def from_domain(cls, track: SoundTrack) -> Self:
+        return cls.model_validate(track, from_attributes=True)
+
+
 class MinutesBody(ApiModel):
     """The state of a job's minutes."""
 
@@ -129,6 +147,7 @@ class JobBody(ApiModel):
     reason: Reason | None = Field(description="Why the job failed.")
     detail: str = Field(description="The reason in words, or what the results lack.")
     notes: list[NoteBody] = Field(description="What is to be known of the recording; empty until it is transcribed.")
+    tracks: list[TrackBody] = Field(description="Sound tracks of the recording; empty until it is cut.")
     filename: str = Field(description="Name of the recording, as sent.")
     external_id: str | None = Field(description="What its submitter calls the recording.")
     metadata: dict[str, str] = Field(description="What its submitter gave along.")
@@ -161,6 +180,7 @@ class JobBody(ApiModel):
             reason=job.reason,
             detail=job.detail,
             notes=[NoteBody.from_domain(note) for note in job.notes],
+            tracks=[TrackBody.from_domain(track) for track in job.tracks],
             filename=job.filename,
             external_id=job.reference.external_id or None,
             metadata=dict(job.reference.metadata),

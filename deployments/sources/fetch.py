@@ -6,6 +6,7 @@ also that of every redirect, is checked by `deployments.sources.pinned_http`.
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import anyio.to_thread
 import httpx
 
-from deployments.sources.blocks import BLOCK_BYTES, joined
+from deployments.sources.blocks import BLOCK_BYTES, Content, joined, passed_on
 from deployments.sources.files import OutsideRoots, open_below
 from deployments.sources.headers import disposition, filename_of, text_of
 from deployments.sources.limits import SourceLimits
@@ -26,10 +27,12 @@ from deployments.sources.pinned_http import (
     trusted_certificates,
 )
 from deployments.sources.places import SourceCredential, credential_for
+from deployments.sources.raw_audio import header_for
+from deployments.sources.recording_bytes import RecordingBytes
 from deployments.sources.s3 import fetch_object
 from deployments.sources.urls import SourceUrl, is_ambiguous, public_part
 from pipelines.backoff import Backoff
-from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
+from pipelines.errors import EmptyAudio, InvalidOptions, InvalidRequest, SourceUnreachable, TooLarge
 from pipelines.file_hash import HashingWriter
 from pipelines.storage.folder import measure_file
 
@@ -38,6 +41,30 @@ RETRIES = Backoff(first_s=3.0, longest_s=6.0)  # a server's restart or a lost co
 NAMELESS = "recording"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+ContentOf = Callable[[str, str], Content]
+"""Makes what a source's bytes pass through, of the content type and the name it gives itself."""
+
+
+class _AnyBytes:
+    """Passes bytes on as they are."""
+
+    decided = True
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def finish(self) -> bytes:
+        return b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    """Where a source goes, and through what."""
+
+    path: Path
+    content: ContentOf
 
 
 class _Passing(Exception):
@@ -78,24 +105,40 @@ class Fetched:
     sha256: str
 
 
-async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str | None = None) -> Fetched:
-    """Pull a source into ``destination`` with bounded memory.
+async def fetch_recording(url: str, destination: Path, limits: SourceLimits, tenant: str | None = None) -> Fetched:
+    """Pull a recording as `fetch` does; raises `UnsupportedFormat` too, from the first bytes of what is none.
+
+    Samples without a container get one where the source's content type or name says what they are.
+    """
+    return await fetch(url, destination, limits, tenant, content=RecordingBytes)
+
+
+async def fetch(
+    url: str,
+    destination: Path,
+    limits: SourceLimits,
+    tenant: str | None = None,
+    *,
+    content: ContentOf = lambda content_type, filename: _AnyBytes(),
+) -> Fetched:
+    """Pull a source into ``destination`` with bounded memory; its bytes pass through what ``content`` makes.
 
     Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`, and `InvalidOptions` for URLs `check_url` refuses. Passing
     faults are tried again twice. When it raises, ``destination`` does not exist.
     """
     check_url(url, limits, tenant)
     place = credential_for(url, limits.places, tenant)
+    target = _Target(path=destination, content=content)
     complete = False
     try:
         async with asyncio.timeout(limits.total_timeout_s):
             scheme = SourceUrl.of(url).scheme
             if scheme == "file":
-                fetched = await anyio.to_thread.run_sync(_copy_file, url, destination, limits)
+                fetched = await anyio.to_thread.run_sync(_copy_file, url, target, limits)
             elif place is not None and scheme == "s3":
-                fetched = await anyio.to_thread.run_sync(_copy_object, url, destination, place, limits)
+                fetched = await anyio.to_thread.run_sync(_copy_object, url, target, place, limits)
             else:
-                fetched = await _fetch_with_retries(url, destination, limits, place)
+                fetched = await _fetch_with_retries(url, target, limits, place)
         complete = True
         return fetched
     except TimeoutError:
@@ -106,11 +149,11 @@ async def fetch(url: str, destination: Path, limits: SourceLimits, tenant: str |
 
 
 async def _fetch_with_retries(
-    url: str, destination: Path, limits: SourceLimits, place: SourceCredential | None
+    url: str, target: _Target, limits: SourceLimits, place: SourceCredential | None
 ) -> Fetched:
     for attempt in itertools.count(1):
         try:
-            return await _fetch_once(url, destination, limits, place)
+            return await _fetch_once(url, target, limits, place)
         except (_Passing, httpx.TransportError) as error:
             if attempt == MAX_ATTEMPTS:
                 cause = str(error) or type(error).__name__
@@ -119,7 +162,7 @@ async def _fetch_with_retries(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: SourceCredential | None) -> Fetched:
+async def _fetch_once(url: str, target: _Target, limits: SourceLimits, place: SourceCredential | None) -> Fetched:
     timeout = httpx.Timeout(limits.idle_timeout_s, connect=limits.connect_timeout_s)
     trusted = await anyio.to_thread.run_sync(trusted_certificates)
     # trust_env would send the request through a proxy, which resolves names itself and so goes round the check
@@ -131,7 +174,7 @@ async def _fetch_once(url: str, destination: Path, limits: SourceLimits, place: 
             response = await client.send(request, stream=True)
             try:
                 if response.status_code not in _REDIRECTS:
-                    return await _save(response, url, destination, limits)
+                    return await _save(response, url, target, limits)
                 url = _redirected(url, response.headers.get("location", ""), limits)
             finally:
                 await response.aclose()
@@ -164,7 +207,7 @@ def _redirected(url: str, location: str, limits: SourceLimits) -> str:
     return target
 
 
-async def _save(response: httpx.Response, url: str, destination: Path, limits: SourceLimits) -> Fetched:
+async def _save(response: httpx.Response, url: str, target: _Target, limits: SourceLimits) -> Fetched:
     if response.status_code in _PASSING:
         raise _Passing(f"the server answered {response.status_code}")
     if response.status_code != httpx.codes.OK:
@@ -175,32 +218,46 @@ async def _save(response: httpx.Response, url: str, destination: Path, limits: S
     if announced.isdigit() and int(announced) > limits.max_bytes:
         raise _too_large(url, limits)
     # Not in a thread: cancelled meanwhile, nobody would close what it opens.
-    file = destination.open("wb")
+    given = filename_of(disposition(text_of(response.headers.get("content-disposition", "").encode("latin-1"))))
+    name = given or name_in(url)
+    content = target.content(_declaration(response), name)
+    file = target.path.open("wb")
     copy = HashingWriter(file.write)
     try:
-        async for block in joined(response.aiter_raw()):
+        async for block in joined(passed_on(response.aiter_raw(), content)):
             await anyio.to_thread.run_sync(_write, copy, block, url, limits)
     finally:
         await anyio.to_thread.run_sync(file.close)
-    given = filename_of(disposition(text_of(response.headers.get("content-disposition", "").encode("latin-1"))))
-    return _fetched(url, given or name_in(url), copy)
+    return _fetched(url, name, copy)
 
 
-def _copy_object(url: str, destination: Path, place: SourceCredential, limits: SourceLimits) -> Fetched:
-    name = fetch_object(url, destination, place, limits.max_bytes)
-    _, sha256 = measure_file(destination)  # only now: boto3 writes an object's parts in the order in which they arrive
+def _declaration(response: httpx.Response) -> str:
+    """Return the content type of an answer; "" for one that says too little about samples."""
+    content_type = text_of(response.headers.get("content-type", "").encode("latin-1"))
+    try:
+        header_for(content_type)
+    except InvalidRequest:
+        return ""
+    return content_type
+
+
+def _copy_object(url: str, target: _Target, place: SourceCredential, limits: SourceLimits) -> Fetched:
+    name = fetch_object(url, target.path, place, limits.max_bytes, target.content("", name_in(url)))
+    _, sha256 = measure_file(target.path)  # only now: boto3 writes an object's parts in the order in which they arrive
     return Fetched(name=name, sha256=sha256)
 
 
-def _copy_file(url: str, destination: Path, limits: SourceLimits) -> Fetched:
+def _copy_file(url: str, target: _Target, limits: SourceLimits) -> Fetched:
     source = SourceUrl.of(url)
     if source.authority not in ("", "localhost"):
         raise SourceUnreachable(f"{public_part(url)} names another machine.")
+    content = target.content("", Path(source.path).name)
     try:
-        with open_below(source.path, limits.file_roots) as file, destination.open("wb") as target:
-            copy = HashingWriter(target.write)
+        with open_below(source.path, limits.file_roots) as file, target.path.open("wb") as copied:
+            copy = HashingWriter(copied.write)
             while block := file.read(BLOCK_BYTES):
-                _write(copy, block, url, limits)
+                _write(copy, content.feed(block), url, limits)
+            _write(copy, content.finish(), url, limits)
     except OutsideRoots:
         raise SourceUnreachable(f"{public_part(url)} is outside the folders sources may be read from.") from None
     except (OSError, ValueError) as error:

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from deployments.sources.blocks import Content
 from deployments.sources.places import SourceCredential
 from deployments.sources.urls import SourceUrl
+from pipelines.audio.first_bytes import UNKNOWN, Kind, kind_of
 from pipelines.errors import EmptyAudio, SourceUnreachable, TooLarge
 from pipelines.jobs.sidecar import MAX_SIDECAR_BYTES, sidecar_names
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from mypy_boto3_s3 import S3Client
+
+
+_BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,14 @@ class Page:
         first, last = self._ends
         return not all(first <= name <= last for name in names)
 
+    def is_sidecar(self, key: str) -> bool:
+        """Return whether an object holds the options of another one in this part."""
+        return key in self._sidecars
+
+    @functools.cached_property
+    def _sidecars(self) -> frozenset[str]:
+        return frozenset(name for key in self._keys for name in sidecar_names(key) if name != key)
+
 
 def s3_url(bucket: str, key: str) -> str:
     """Return the URL of an object."""
@@ -64,8 +77,11 @@ def bucket_and_key(url: str) -> tuple[str, str]:
     return source.authority, source.key
 
 
-def fetch_object(url: str, destination: Path, place: SourceCredential, max_bytes: int) -> str:
-    """Pull an object into a file; return its name. Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`."""
+def fetch_object(url: str, destination: Path, place: SourceCredential, max_bytes: int, content: Content) -> str:
+    """Pull an object into a file, behind what ``content`` puts before its first bytes; return its name.
+
+    Raises `SourceUnreachable`, `TooLarge`, `EmptyAudio`, and what ``content`` raises before the object is pulled.
+    """
     bucket, key = bucket_and_key(url)
     with _mapped(url):
         client = client_of(place)
@@ -74,9 +90,29 @@ def fetch_object(url: str, destination: Path, place: SourceCredential, max_bytes
             raise _too_large(url, max_bytes)
         if n_bytes == 0:
             raise EmptyAudio(f"{url} has no bytes.")
-        with _BoundedFile(destination, max_bytes, url) as file:
+        header = _before(bucket, key, place, content)
+        with _BoundedFile(destination, max_bytes, url, header) as file:
             client.download_fileobj(bucket, key, file)
     return key.rpartition("/")[2]
+
+
+def _before(bucket: str, key: str, place: SourceCredential, content: Content) -> bytes:
+    """Show the first bytes of an object to ``content``, as few as tell; return what it puts before them."""
+    kept, n_bytes = b"", 0
+    with client_of(place).get_object(Bucket=bucket, Key=key)["Body"] as body:
+        while not content.decided and (block := body.read(_BLOCK_BYTES)):
+            kept += content.feed(block)
+            n_bytes += len(block)
+    if not content.decided:
+        kept += content.finish()
+    return kept[: len(kept) - n_bytes]
+
+
+def kind_of_object(url: str, place: SourceCredential) -> Kind:
+    """Say what an object is by its first bytes; raises `SourceUnreachable`."""
+    bucket, key = bucket_and_key(url)
+    head = _read_small(bucket, key, place, _BLOCK_BYTES) or b""
+    return kind_of(head, whole=len(head) < _BLOCK_BYTES) or UNKNOWN
 
 
 def read_sidecar_of(url: str, place: SourceCredential) -> bytes | None:
@@ -92,10 +128,16 @@ def read_sidecar_of(url: str, place: SourceCredential) -> bytes | None:
 class _BoundedFile(io.BufferedWriter):
     """Bounds the bytes of an object that may be replaced by a larger one after its size was read."""
 
-    def __init__(self, path: Path, max_bytes: int, url: str) -> None:
+    def __init__(self, path: Path, max_bytes: int, url: str, header: bytes) -> None:
         super().__init__(io.FileIO(path, "wb"))
         self._max_bytes = max_bytes
         self._url = url
+        self._header = header
+        super().write(header)
+
+    def seekable(self) -> bool:
+        """Behind a header the parts must come in their order: boto3 would seek to where they are in the object."""
+        return not self._header
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Raise `TooLarge` beyond the limit."""

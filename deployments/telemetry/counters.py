@@ -126,6 +126,8 @@ class CoordinatorMetrics:
         self._source_decode_s = self._histogram("span_decode_seconds", "Decoding of a span's source.", STEP_SECONDS)
         self._vad_s = self._histogram("span_vad_seconds", "Voice activity and cuts of a span.", STEP_SECONDS)
         self._cut_s = self._counter("segmented_audio_seconds", "Recording cut into spans.")
+        self._damaged_s = self._counter("damaged_audio_seconds", "Sound that recordings had lost when they came.")
+        self._damaged = self._counter("damaged_recordings", "Recordings that had lost sound when they came.")
         self._store_s = self._histogram(
             "store_call_seconds", "Calls of the blob store.", CALL_SECONDS, "actor", "operation"
         )
@@ -249,6 +251,9 @@ class CoordinatorMetrics:
             self._source_decode_s.observe(span.decode_s)
             self._vad_s.observe(span.vad_s)
             self._cut_s.inc(span.audio_s)
+        if report.damaged_s:
+            self._damaged_s.inc(report.damaged_s)
+            self._damaged.inc()
         self.store_calls("segmenter", report.store_calls)
 
     def written(self, report: WritingReport) -> None:

@@ -42,9 +42,13 @@ class SpanTiming:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentReport:
-    """One recording's way through a Segmenter: the last element of its stream, where it was cut anew."""
+    """One recording's way through a Segmenter: the last element of its stream, where it was cut anew.
+
+    ``damaged_s``: what the file had lost.
+    """
 
     spans: tuple[SpanTiming, ...]
+    damaged_s: float = 0.0
     store_calls: tuple[StoreCall, ...] = ()
 
 

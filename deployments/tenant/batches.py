@@ -145,14 +145,18 @@ class TenantBatches:
         found = await in_thread(self.book.entries, self.tenant, batch_id, after=after, limit=limit, state=state)
         return list(found)
 
-    async def upload(self, batch_id: str, seq: int, spool: Spool) -> Job:
-        """Make the job of an entry that waited for its recording; a repeated upload finds the job of the first."""
+    async def waiting(self, batch_id: str, seq: int) -> Entry:
+        """Return an entry that takes an upload; raises `NotFound`, `IllegalTransition`."""
         batch = await self.get(batch_id)
         entry = next(iter(await self.entries(batch_id, seq - 1, 1, None)), None)
         if entry is None or entry.seq != seq:
             raise NotFound(f"Batch {batch_id} has no entry {seq}.")
         if entry.source or batch.state is BatchState.CANCELLED:
             raise IllegalTransition(f"Entry {seq} of batch {batch_id} waits for no upload.")
+        return entry
+
+    async def upload(self, batch_id: str, entry: Entry, spool: Spool) -> Job:
+        """Make the job of an entry that waited for its recording; a repeated upload finds the job of the first."""
         if spool.n_bytes == 0:
             raise InvalidRequest("The body has no bytes.")
         submission = Submission(
@@ -160,10 +164,10 @@ class TenantBatches:
             filename=entry.filename,
             spool=spool,
             reference=entry.reference,
-            idempotency_key=f"batch/{batch_id}/{seq}/{entry.attempt}",
+            idempotency_key=f"batch/{batch_id}/{entry.seq}/{entry.attempt}",
         )
         job, _ = await self.jobs.accept(submission)
-        await in_thread(self.book.attach, self.tenant, batch_id, seq, job.id)
+        await in_thread(self.book.attach, self.tenant, batch_id, entry.seq, job.id)
         return job
 
     async def manifest(self, batch_id: str, *, checksums: bool) -> AsyncIterator[bytes]:

@@ -11,14 +11,23 @@ from deployments.intake.submission import Submission, clean_filename, listed, re
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import name_in
 from deployments.sources.places import SourceCredential, credential_for
-from deployments.sources.s3 import Found, Page, bucket_and_key, list_pages, read_sidecar_of, s3_url
+from deployments.sources.s3 import Found, Page, bucket_and_key, kind_of_object, list_pages, read_sidecar_of, s3_url
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
-from pipelines.errors import ExternalIdConflict, IdempotencyConflict, ModelUnknown, OptionError, Reason, refused_option
+from pipelines.errors import (
+    ExternalIdConflict,
+    IdempotencyConflict,
+    ModelUnknown,
+    OptionError,
+    Reason,
+    SourceUnreachable,
+    refused_option,
+)
 from pipelines.jobs.sidecar import read_sidecar
 
 MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
 BESIDE_RECORDINGS = (".json", ".xml", ".txt", ".csv", ".md5", ".sha256", ".srt", ".vtt")
+_BY_ITS_NAME = "not a recording, by its name"
 _CHECK_EVERY = 100  # new jobs between two looks at the backlog
 
 
@@ -36,9 +45,14 @@ class NotedObject(ApiModel):
 
 
 class Noted(ApiModel):
-    """The outcomes for the objects; ``more`` says that a sweep found more than it takes at once."""
+    """The outcomes for the objects; ``more`` says that a sweep found more than it takes at once.
+
+    A sweep names new jobs and the first of the objects that it ignored or refused; ``n_ignored`` counts all ignored
+    ones but sidecars.
+    """
 
     objects: list[NotedObject]
+    n_ignored: int = 0
     more: bool = False
 
 
@@ -71,14 +85,16 @@ class BucketIntake:
         n: Counter[str] = Counter()
         async for item, page in self._unseen(prefix, place):
             if n["accepted"] == MAX_SWEPT:
-                return Noted(objects=noted, more=True)
+                return Noted(objects=noted, n_ignored=n["ignored"], more=True)
+            if place.sidecars and page.is_sidecar(item.key):
+                continue
             became = await self._note(item.url, item.etag, page)
             n[became.outcome] += 1
-            if became.outcome == "accepted" or (became.outcome == "refused" and n["refused"] <= MAX_SWEPT):
+            if became.outcome != "repeated" and n[became.outcome] <= MAX_SWEPT:
                 noted.append(became)
             if became.outcome == "accepted" and n["accepted"] % _CHECK_EVERY == 0:
                 await self.jobs.check_backlog()
-        return Noted(objects=noted)
+        return Noted(objects=noted, n_ignored=n["ignored"])
 
     async def _unseen(self, prefix: str, place: SourceCredential) -> AsyncIterator[tuple[Found, Page]]:
         """Yield the objects that brought no job, each with the part of the listing it is in."""
@@ -93,11 +109,11 @@ class BucketIntake:
 
     async def _note(self, url: str, etag: str, page: Page | None = None) -> NotedObject:
         """Make a job of an object, once for its bucket, key and content."""
-        if url.lower().endswith(BESIDE_RECORDINGS) or url.endswith("/"):
-            return NotedObject(source=url, outcome="ignored", detail="not a recording, by its name")
         place = credential_for(url, self.places, self.jobs.tenant)
         if place is None:
             return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
+        if why := await self._why_ignored(url, place, by_name=page is not None):
+            return NotedObject(source=url, outcome="ignored", detail=why)
         try:
             submission = await self._submission(url, etag, place, page)
         except (OptionError, ModelUnknown) as error:
@@ -109,6 +125,22 @@ class BucketIntake:
         except ExternalIdConflict as error:
             return NotedObject(source=url, outcome="refused", reason=error.reason, detail=str(error))
         return NotedObject(source=url, outcome="accepted" if created else "repeated", job_id=job.id)
+
+    async def _why_ignored(self, url: str, place: SourceCredential, *, by_name: bool) -> str:
+        """Return why an object is no recording; "" for one that may be.
+
+        Its content decides, for objects with names of texts. A sweep goes by those names: it would read thousands of
+        texts time and again.
+        """
+        if url.endswith(("/", ".json")) or (by_name and url.lower().endswith(BESIDE_RECORDINGS)):
+            return _BY_ITS_NAME
+        if not url.lower().endswith(BESIDE_RECORDINGS):
+            return ""
+        try:
+            kind = await in_thread(kind_of_object, url, place)
+        except SourceUnreachable:
+            return _BY_ITS_NAME
+        return "" if kind.accepted else f"not a recording: it is {kind.name or 'of no known format'}"
 
     async def _submission(self, url: str, etag: str, place: SourceCredential, page: Page | None) -> Submission:
         """Read the options of all, and over them the sidecar's; raises `OptionError`, `ModelUnknown`."""

@@ -12,6 +12,8 @@ from deployments.limits import UploadPace
 from deployments.sources.blocks import joined
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
+from pipelines.audio.first_bytes import FirstBytes
+from pipelines.errors import UnsupportedFormat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,8 @@ class TenantUploads:
     ) -> tuple[Resumable, int]:
         """Append a piece, and make the job after the last one; return the upload and how many bytes are there.
 
-        Raises `OffsetConflict`, `UploadBusy`, `UploadStalled`, `ChecksumMismatch`, `InvalidRequest`, `StoreFull`.
+        Raises `OffsetConflict`, `UploadBusy`, `UploadStalled`, `ChecksumMismatch`, `InvalidRequest`, `StoreFull`, and
+        `UnsupportedFormat` from the first bytes of what is no recording: then the upload is gone.
         """
         record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
         head = PieceHead.of(headers)
@@ -65,7 +68,12 @@ class TenantUploads:
             return record, n_there
         with self.files.appending(record) as part:
             upload = _state(record, self.files.n_there(record))
-            decisions = await self._written(part, upload, head, body)
+            try:
+                decisions = await self._written(part, upload, head, body)
+                await self._look_again(record, head, decisions)
+            except UnsupportedFormat:
+                await in_thread(self.files.delete, record)
+                raise
         return await self._concluded(record, decisions), upload.offset
 
     async def end(self, upload_id: str) -> None:
@@ -79,14 +87,25 @@ class TenantUploads:
         """Write a piece as the protocol decides; return what is to be done after its last byte."""
         try:
             await _carry_out(part, upload.piece_began(head))
-            async for block in joined(body_of(body, None, self.pace)):
+            first_bytes = None if head.offset or head.checksum else FirstBytes()
+            async for block in joined(_looked_at(body_of(body, None, self.pace), first_bytes)):
                 await _carry_out(part, upload.data_came(block))
             decisions = upload.piece_ended()
+            if first_bytes and MakeJob() in decisions:
+                first_bytes.finish()
             await _carry_out(part, decisions)
         except BaseException:
             await _carry_out(part, upload.piece_cut())
             raise
         return decisions
+
+    async def _look_again(self, record: Resumable, head: PieceHead, decisions: tuple[Decision, ...]) -> None:
+        """Look at a first piece that is on the disk, once its checksum was verified; raises `UnsupportedFormat`."""
+        if head.offset or head.checksum is None:
+            return
+        first_bytes = await in_thread(self.files.first_bytes, record)
+        if MakeJob() in decisions:
+            first_bytes.finish()
 
     async def _concluded(self, record: Resumable, decisions: tuple[Decision, ...]) -> Resumable:
         """Refuse or make the job where that was decided; return the upload as it is then."""
@@ -111,6 +130,17 @@ class TenantUploads:
         job, _ = await self.jobs.accept(submission)
         await in_thread(self.files.finish, record, job.id)
         return replace(record, job_id=job.id)
+
+
+async def _looked_at(body: AsyncIterator[bytes], first_bytes: FirstBytes | None) -> AsyncIterator[bytes]:
+    """Pass a first piece on while its bytes may be of a recording; raises `UnsupportedFormat`.
+
+    One with a checksum passes: bytes that were torn on their way say nothing about the recording.
+    """
+    async for block in body:
+        if first_bytes is not None:
+            first_bytes.feed(block)
+        yield block
 
 
 def _state(record: Resumable, n_there: int) -> TusUpload:

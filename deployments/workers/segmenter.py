@@ -11,7 +11,7 @@ import structlog
 
 from deployments.limits import DecodeLimits
 from deployments.ports import SegmentRequest
-from deployments.sources.fetch import fetch
+from deployments.sources.fetch import fetch_recording
 from deployments.sources.limits import SourceLimits
 from deployments.telemetry import tracing
 from deployments.telemetry.reports import SegmentReport, SpanTiming
@@ -22,6 +22,8 @@ from pipelines.audio.pcm import Pcm
 from pipelines.audio.playback import PlaybackCopy
 from pipelines.audio.sandbox import Decoder, Decoding, DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
+from pipelines.audio.sound import sound_notes
+from pipelines.audio.tracks import ALL
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
 from pipelines.errors import BlobMissing, TimedOut
@@ -118,7 +120,7 @@ class Segmenter:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
         with scratch_folder() as folder:
             path = folder / "source"
-            await fetch(url, path, self._options.sources, tenant)
+            await fetch_recording(url, path, self._options.sources, tenant)
             with path.open("rb") as file:
                 return Probe(audio_s=await asyncio.to_thread(self._decode.duration_s, file))
 
@@ -145,7 +147,7 @@ class Segmenter:
             return known if known and known.sha256 else await asyncio.to_thread(self._source, keys)
         with scratch_folder() as folder:
             path = folder / "source"
-            fetched = await fetch(request.source_url, path, self._options.sources, request.tenant)
+            fetched = await fetch_recording(request.source_url, path, self._options.sources, request.tenant)
             return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
 
     def _source(self, keys: JobKeys) -> BlobRef:
@@ -165,6 +167,7 @@ class Segmenter:
             recording = self._decode(
                 source,
                 channels="split" if request.split_channels else "mix",
+                track=request.track,
                 max_duration_s=limits.max_duration_s,
                 max_channels=limits.max_channels,
             )
@@ -184,16 +187,20 @@ class Segmenter:
                 n_channels = max(n_channels, span.channel + 1)
                 end = max(end, span.end)
                 yield span
+        sound = recording.sound
         summary = SourceSummary(
-            duration_s=end / SAMPLE_RATE,
+            duration_s=max(end, *(damage.end for damage in sound.damaged), 0) / SAMPLE_RATE,
             n_channels=n_channels,
             n_spans=n_spans,
             n_chunks=n_chunks,
+            damaged=sound.damaged,
             cpu_s=cutting.cpu_s + recording.cpu_s,
+            notes=sound_notes(sound, chosen=request.track not in (None, ALL)),
+            tracks=sound.tracks,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
-        yield SegmentReport(spans=tuple(timings), store_calls=self._store.take_calls())
+        yield SegmentReport(spans=tuple(timings), damaged_s=sound.damaged_s, store_calls=self._store.take_calls())
 
     @contextmanager
     def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:

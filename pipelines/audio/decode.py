@@ -1,48 +1,41 @@
 """From the bytes of a recording to 16 kHz PCM, streaming, with memory that does not grow with its length.
 
-The format is told from the content, never from a name, and only the containers in `FORMATS` are tried: FFmpeg would
-otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and hosts. Damage in the middle of a recording
-is skipped, lost packets become silence where the timestamps say so, and a truncated end is simply the end.
+The format is told from the content, never from a name, and only the containers in `pipelines.audio.formats` are tried:
+FFmpeg would otherwise follow playlists (``ffconcat``, ``m3u8``, SDP) to other files and hosts. What is
+damaged is skipped, its time kept where it can be known, and told (`pipelines.audio.clock.damage`). The format may
+change on the way; what is narrower than the widest part fills the first channels of a "split".
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import av
 from av.stream import Discard
 
+from pipelines.audio.clock.assembly import Assembly
+from pipelines.audio.clock.damage import MAX_STRETCHES, DamageLog
+from pipelines.audio.clock.demultiplexer import Demultiplexer, side_by_side
+from pipelines.audio.clock.reader import PacketReader, PieceReader, n_errors
+from pipelines.audio.clock.timeline import Gap, on_clock
+from pipelines.audio.container import file_of, opened, opened_part
+from pipelines.audio.containers.ogg_links import links_of
+from pipelines.audio.containers.read_back import ReadBack
+from pipelines.audio.durations import declared_duration_s, known_duration_s
 from pipelines.audio.formats import MAX_CHANNELS
-from pipelines.audio.pcm import Blocks, Pcm, Resampler
-from pipelines.core import SAMPLE_RATE
-from pipelines.errors import CorruptAudio, EmptyAudio, NoAudioStream, SourceUnreachable, UnsupportedFormat
-
-FORMATS = (
-    *("wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "matroska", "webm"),
-    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "aac", "amr", "asf"),
-)
-"""FFmpeg's names of the containers that are tried, nothing else."""
-
-MAX_BLIND_GAP_S = 600.0  # longest hole filled with silence when the declared duration does not bear it out
-GAP_TOLERANCE_S = 0.1  # containers round timestamps; smaller steps are no gaps
-MAX_FAILED_READS = 100  # consecutive failures after which the rest of a container counts as lost
-IO_BUFFER_BYTES = 1 << 17
-
-# First bytes of containers that are accepted: such a file that does not open is damaged, not of a foreign format.
-_MAGIC = (
-    *((0, magic) for magic in (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3")),
-    *((0, magic) for magic in (b"FORM", b"caff", b"#!AMR", b".snd")),
-    (4, b"ftyp"),
-    (4, b"moov"),
-)
+from pipelines.audio.pcm import Blocks, Pcm
+from pipelines.audio.sound import SoundReport
+from pipelines.audio.tracks import candidates, has_sound, list_tracks
+from pipelines.core import SAMPLE_RATE, TrackState
+from pipelines.errors import CorruptAudio, EmptyAudio, InputError, NoAudioStream, TooLong, UnsupportedFormat
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioInfo:
-    """What a recording's header says; ``sample_rate`` in Hz, ``duration_s`` ``None`` where it is not declared."""
+    """What a recording's header says; ``sample_rate`` in Hz.
+
+    ``duration_s`` is what it declares, or what the packets of a format without a header add up to; None: unknown.
+    """
 
     container: str
     codec: str
@@ -52,18 +45,19 @@ class AudioInfo:
 
 
 def probe(source: BinaryIO | Path) -> AudioInfo:
-    """Read the header of a recording; nothing is decoded and nothing it declares is verified.
+    """Read the header of a recording, or all its packets; nothing is decoded and nothing it declares is verified.
 
     Raises `EmptyAudio`, `UnsupportedFormat`, `CorruptAudio`, `NoAudioStream` or `SourceUnreachable`.
     """
-    with _opened(source) as container:
-        stream = _best_stream(container)
+    with opened(source) as container:
+        (best, *_) = candidates(container, list_tracks(container), None)
+        (stream,) = _only(container, [best])
         return AudioInfo(
             container=container.format.name,
             codec=stream.codec.canonical_name,
             n_channels=stream.codec_context.channels,
             sample_rate=stream.codec_context.sample_rate or 0,
-            duration_s=_declared_duration_s(container),
+            duration_s=known_duration_s(container, stream),
         )
 
 
@@ -71,167 +65,176 @@ def decode_audio(
     source: BinaryIO | Path,
     *,
     channels: Literal["mix", "split"] = "mix",
+    track: str | None = None,
     block_s: float = 10.0,
     max_duration_s: float,
     max_channels: int = MAX_CHANNELS,
+    report: SoundReport | None = None,
 ) -> Iterator[Pcm]:
     """Yield the recording as int16 arrays of shape ``[n_channels, n_samples]`` at `SAMPLE_RATE`.
 
     Every block but the last holds ``block_s`` seconds. "mix" gives one channel, "split" as many as the recording
-    has. ``source`` is a path or a seekable binary stream; of several audio streams the best one is taken. Errors are
-    raised while iterating: those of `probe`, `UnsupportedFormat` also for more than ``max_channels`` channels or an
-    absurd sample rate, `EmptyAudio` without one sample, `CorruptAudio` when nothing decodes, and `TooLong` once more
-    than ``max_duration_s`` seconds came out, whatever the header declares.
+    has. ``source`` is a path or a seekable binary stream. ``track`` is the number of a sound track, or "all": each
+    becomes a channel, with "split" each of its channels, on the clock of the recording. Without it the best track is
+    taken that can be decoded and holds sound. ``report`` learns what there was and what became of it.
+
+    Errors are raised while iterating: those of `probe`, `NoAudioStream` for a track that is not there,
+    `UnsupportedFormat` also for more than ``max_channels`` channels or an absurd sample rate, `EmptyAudio` without one
+    sample, `CorruptAudio` when nothing decodes, and `TooLong` once more than ``max_duration_s`` seconds came out,
+    whatever the header declares.
     """
-    with _opened(source) as container:
-        stream = _best_stream(container)
-        decoder = _Decoder(container, stream)
-        blocks = Blocks(n_samples=max(1, round(block_s * SAMPLE_RATE)), limit=round(max_duration_s * SAMPLE_RATE))
-        resampler: Resampler | None = None
-        n_out_channels = 0
-        for gap_s, frame in _with_gaps(decoder, decoder.start_s, _declared_duration_s(container)):
-            if resampler is None or gap_s or not resampler.accepts(frame):
-                if resampler is not None:
-                    yield from blocks.push(resampler.drain())
-                if not n_out_channels:
-                    _check_limits(frame, max_channels)
-                    n_out_channels = 1 if channels == "mix" else frame.layout.nb_channels
-                resampler = Resampler(frame, n_out_channels)
-                yield from blocks.push_silence(n_out_channels, round(gap_s * SAMPLE_RATE))
-            yield from blocks.push(resampler.feed(frame))
-        if resampler is not None:
-            yield from blocks.push(resampler.drain())
-        yield from blocks.finish()
-        if blocks.n_pushed == 0:
-            if decoder.n_packets or decoder.n_failures or _declared_duration_s(container):
-                raise CorruptAudio("the format was recognised but nothing in it could be decoded")
-            raise EmptyAudio("the recording holds no samples")
+    report = report or SoundReport()
+    wanted = _Wanted(channels=channels, block_s=block_s, max_duration_s=max_duration_s, max_channels=max_channels)
+    with file_of(source) as stream:
+        file: Any = ReadBack(stream)
+        errors_before = n_errors()
+        with opened(file) as container:
+            tracks = list_tracks(container)
+            report.found(tracks)
+            numbers = candidates(container, tracks, track)
+            is_whole = container.format.name != "ogg" or len(numbers) > 1
+            if is_whole and (track or len(numbers) == 1):
+                yield from _decoded(container, numbers, wanted, report, file, errors_before)
+                return
+        if not is_whole:
+            file.keeps = False
+            yield from _decoded_links(file, numbers[0], wanted, report)
+            return
+        chosen = _first_with_sound(file, numbers, max_duration_s, report)
+        errors_before = n_errors()
+        with opened(file) as container:
+            yield from _decoded(container, [chosen], wanted, report, file, errors_before)
 
 
-@contextmanager
-def _opened(source: BinaryIO | Path) -> Iterator[Any]:
-    """Open a container by content; a path is opened here, so that FFmpeg never learns a directory to look in."""
-    if isinstance(source, Path):
-        try:
-            file = source.open("rb")
-        except OSError as error:
-            raise SourceUnreachable(f"cannot open the recording: {error.strerror}") from error
-        with file, _opened(file) as container:
-            yield container
-        return
-    source.seek(0)
-    head = source.read(16)
-    if not head:
-        raise EmptyAudio("the recording has no bytes")
-    source.seek(0)
-    try:
-        container = av.open(
-            source,
-            mode="r",
-            metadata_errors="ignore",
-            buffer_size=IO_BUFFER_BYTES,
-            options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"},
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    channels: Literal["mix", "split"]
+    block_s: float
+    max_duration_s: float
+    max_channels: int
+
+    def assembly(self, n_tracks: int = 1) -> Assembly:
+        """Make what puts one of so many tracks together."""
+        return Assembly(
+            channels=self.channels,
+            blocks=Blocks(
+                n_samples=max(1, round(self.block_s * SAMPLE_RATE)), limit=round(self.max_duration_s * SAMPLE_RATE)
+            ),
+            max_channels=self.max_channels,
+            log=DamageLog(MAX_STRETCHES // n_tracks),
+            grow=n_tracks == 1,
         )
-    except av.error.FFmpegError as error:
-        if any(head[offset:].startswith(magic) for offset, magic in _MAGIC):
-            raise CorruptAudio(f"the container is damaged: {error.strerror}") from error
-        raise UnsupportedFormat("the bytes are in no accepted audio or video format") from error
-    with container:
-        yield container
 
 
-def _best_stream(container: Any) -> Any:
-    stream = container.streams.best("audio")
-    if stream is None:
-        raise NoAudioStream("the recording holds no audio stream")
-    if stream.codec_context is None:
-        raise UnsupportedFormat("no decoder for the codec of the audio stream")
-    stream.codec_context.thread_count = 1
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
-    return stream
-
-
-def _declared_duration_s(container: Any) -> float | None:
-    return None if container.duration is None else float(container.duration / av.time_base)
-
-
-def _check_limits(frame: Any, max_channels: int) -> None:
-    if frame.layout.nb_channels > max_channels:
-        raise UnsupportedFormat(f"the recording has {frame.layout.nb_channels} channels, the limit is {max_channels}")
-
-
-class _Decoder:
-    """Iterates over the frames of one stream; what cannot be read or decoded is counted and skipped."""
-
-    def __init__(self, container: Any, stream: Any) -> None:
-        self._container = container
-        self._stream = stream
-        self.n_packets = 0
-        self.n_failures = 0
-        self.start_s = float((container.start_time or 0) / av.time_base)
-
-    def __iter__(self) -> Iterator[Any]:
-        for packet in self._packets():
-            yield from self._decode(packet)
-        yield from self._decode(None)
-
-    def _packets(self) -> Iterator[Any]:
-        failed_reads = 0
-        while failed_reads < MAX_FAILED_READS:
-            try:
-                for packet in self._container.demux(self._stream):
-                    failed_reads = 0
-                    if packet.size:  # the empty packet at the end flushes; `__iter__` does that, whatever the end
-                        self.n_packets += 1
-                        yield packet
-                return
-            except av.error.EOFError:
-                return
-            except av.error.FFmpegError:
-                self.n_failures += 1
-                failed_reads += 1
-
-    def _decode(self, packet: Any) -> list[Any]:
+def _first_with_sound(source: BinaryIO, numbers: Sequence[int], max_duration_s: float, report: SoundReport) -> int:
+    """Return the first track that decodes and holds sound, else the first; the others are told to be passed over."""
+    silent: list[int] = []
+    for number in numbers:
+        blocks = decode_audio(source, channels="split", track=str(number), max_duration_s=max_duration_s)
         try:
-            return list(self._stream.codec_context.decode(packet))
-        except av.error.FFmpegError:
-            self.n_failures += 1
-            return []
+            if has_sound(blocks):
+                break
+            silent.append(number)
+        except (EmptyAudio, TooLong):
+            silent.append(number)
+        except (CorruptAudio, UnsupportedFormat):
+            report.passed_over(number, TrackState.UNDECODABLE)
+    else:
+        return silent[0] if silent else numbers[0]
+    for other in silent:
+        report.passed_over(other, TrackState.SILENT)
+    return number
 
 
-def _with_gaps(frames: Iterable[Any], start_s: float, declared_s: float | None) -> Iterator[tuple[float, Any]]:
-    """Pair each frame with the seconds of silence that belong before it, ``start_s`` being the recording's start.
+def _decoded(
+    container: Any,
+    numbers: Sequence[int],
+    wanted: _Wanted,
+    report: SoundReport,
+    file: ReadBack,
+    errors_before: int,
+) -> Iterator[Pcm]:
+    """Decode tracks of a container, several of them in one pass; ``errors_before`` is from before it was opened."""
+    streams = _only(container, numbers)
+    packets = PacketReader(container, streams)
+    demultiplexer = Demultiplexer(iter(packets), streams)
+    readers = [
+        PieceReader(container, stream, demultiplexer.packets_of(stream), file, errors_before=errors_before)
+        for stream in streams
+    ]
+    tracks = [wanted.assembly(n_tracks=len(streams)) for _ in streams]
+    declared_s = declared_duration_s(container)
+    parts = [_track(packets, *each, declared_s) for each in zip(readers, tracks, strict=True)]
+    for block in parts[0] if len(parts) == 1 else side_by_side(parts):
+        if len(block) > wanted.max_channels:
+            raise UnsupportedFormat(f"the recording has {len(block)} channels, the limit is {wanted.max_channels}")
+        yield block
+    if not any(track.has_begun for track in tracks):
+        if packets.n_failures or declared_s or any(reader.n_packets for reader in readers):
+            raise CorruptAudio("the format was recognised but nothing in it could be decoded")
+        raise EmptyAudio("the recording holds no samples")
+    first = 0
+    for number, reader, track in zip(numbers, readers, tracks, strict=True):
+        if track.has_begun:
+            report.heard(number, range(first, first + track.n_channels), track.remixes)
+            first += track.n_channels
+        else:
+            report.passed_over(number, TrackState.UNDECODABLE if reader.n_packets else TrackState.SILENT)
+    for number, track in zip(numbers, tracks, strict=True):
+        if track.has_begun:
+            report.lost(number, track.log, track.n_samples)
 
-    A step of the timestamps is believed when the frame after it confirms it and when it is no longer than
-    `MAX_BLIND_GAP_S` or ends within the declared duration. Other steps, and all steps back, move the clock instead.
+
+def _track(packets: PacketReader, reader: PieceReader, track: Assembly, reach_s: float | None) -> Iterator[Pcm]:
+    """Yield the blocks of one track of a container."""
+    pieces = on_clock(reader, start_s=reader.start_s, reach_s=reach_s, has_pauses=reader.has_pauses)
+    yield from track.take(pieces)
+    yield from track.end(reader.declared_s, lost=reader.lost_its_end)
+    if packets.gave_up and reader.declared_s is None:
+        track.lose(reader.rest_s())
+    yield from track.finish()
+
+
+def _decoded_links(file: BinaryIO, number: int, wanted: _Wanted, report: SoundReport) -> Iterator[Pcm]:
+    """Decode a track of an Ogg file, one link of a chain after the other.
+
+    A link that cannot be read counts as time at the rate of the bytes of those before.
     """
-    clock_s = 0.0  # end of what was yielded
-    origin_s: float | None = None  # timestamp of clock 0
-    held: tuple[float, float, float, Any] | None = None  # gap, timestamp, length and frame that wait to be confirmed
-    for frame in frames:
-        if (stamp_s := frame.time) is not None and isnan(stamp_s):
-            stamp_s = None  # a timestamp without its unit
-        length_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
-        if held is not None:
-            gap_s, held_s, held_length_s, held_frame = held
-            held = None
-            confirmed = stamp_s is not None and abs(stamp_s - held_s - held_length_s) < GAP_TOLERANCE_S
-            gap_s = gap_s if confirmed else 0.0
-            clock_s += gap_s + held_length_s
-            yield gap_s, held_frame
-        if stamp_s is not None:
-            if origin_s is None:
-                origin_s = min(start_s, stamp_s)
-            gap_s = stamp_s - origin_s - clock_s
-            believable = gap_s <= MAX_BLIND_GAP_S or (declared_s is not None and clock_s + gap_s <= declared_s)
-            if gap_s > GAP_TOLERANCE_S and believable:
-                held = gap_s, stamp_s, length_s, frame
-                continue
-            if abs(gap_s) > GAP_TOLERANCE_S:
-                origin_s = stamp_s - clock_s
-        clock_s += length_s
-        yield 0.0, frame
-    if held is not None:
-        yield 0.0, held[3]
+    track = wanted.assembly()
+    n_bytes = n_packets = 0
+    failure: InputError | None = None
+    for link in links_of(file):
+        errors_before = n_errors()
+        try:
+            with opened_part(link) as container:
+                (best, *_) = candidates(container, list_tracks(container), None)
+                streams = _only(container, [min(number, len(container.streams.audio)) if link.is_first else best])
+                packets = PacketReader(container, streams)
+                reader = PieceReader(container, streams[0], iter(packets), None, errors_before=errors_before)
+                reach_s = link.last_s(streams[0])
+                yield from track.take(
+                    on_clock(reader, start_s=reader.start_s, reach_s=reach_s, has_pauses=reader.has_pauses)
+                )
+                n_packets += reader.n_packets
+            n_bytes += link.n_bytes
+        except (CorruptAudio, NoAudioStream) as error:
+            failure = error
+            link.read_out()
+            length_s = link.n_bytes * track.n_samples / SAMPLE_RATE / n_bytes if n_bytes else 0.0
+            yield from track.take([Gap(length_s=length_s, lost=True)])
+    yield from track.finish()
+    if not track.has_begun:
+        if failure is not None or n_packets:
+            raise failure or CorruptAudio("the format was recognised but nothing in it could be decoded")
+        raise EmptyAudio("the recording holds no samples")
+    report.heard(number, range(track.n_channels), track.remixes)
+    report.lost(number, track.log, track.n_samples)
+
+
+def _only(container: Any, numbers: Sequence[int]) -> list[Any]:
+    """Return the streams of some tracks; no others are read."""
+    streams = [container.streams.audio[number - 1] for number in numbers]
+    for stream in container.streams:
+        if stream.index not in {heard.index for heard in streams}:
+            stream.discard = Discard.all
+    return streams

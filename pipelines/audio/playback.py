@@ -14,7 +14,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.audio.pcm import Pcm
+from pipelines.audio.mixing import Mixer
+from pipelines.audio.pcm import Pcm, widened
 from pipelines.core import SAMPLE_RATE
 
 PEAKS_PER_S = 10
@@ -60,7 +61,7 @@ class Peaks:
 
     def add(self, block: Pcm) -> None:
         """Take the next samples, of shape ``[n_channels, n_samples]``."""
-        samples = block if self._rest is None else np.concatenate((self._rest, block), axis=1)
+        samples = block if self._rest is None else np.concatenate((widened(self._rest, len(block)), block), axis=1)
         n_whole = samples.shape[1] // _PEAK_SAMPLES * _PEAK_SAMPLES
         self._keep(samples[:, :n_whole])
         self._rest = samples[:, n_whole:]
@@ -76,18 +77,25 @@ class Peaks:
         return json.dumps({"version": 1, "per_s": PEAKS_PER_S, "channels": encoded}).encode()
 
     def _keep(self, samples: Pcm) -> None:
+        if self._found and len(samples) > len(self._found[0]):
+            self._found = [widened(peaks, len(samples)) for peaks in self._found]
         loudness = np.abs(samples.astype(np.int32)).reshape(samples.shape[0], -1, _PEAK_SAMPLES).max(axis=2)
         self._found.append((np.minimum(loudness, 32_767) * 255 // 32_767).astype(np.uint8))
 
 
 class PlaybackCopy:
-    """Writes the copy to a file while the recording is decoded; memory holds one block."""
+    """Writes the copy to a file while the recording is decoded; memory holds one block.
+
+    It has the channels of the first block: those of a recording that comes to have more are mixed then.
+    """
 
     def __init__(self, path: Path) -> None:
         self.peaks = Peaks()
         self._container: Any = av.open(str(path), "w", format="webm")
         self._stream: Any = None
+        self._n_channels = 0
         self._n_samples = 0
+        self._mixer = Mixer(clock=lambda: self._n_samples)
 
     def listen(self, blocks: Iterable[Pcm]) -> Iterator[Pcm]:
         """Pass blocks of shape ``[n_channels, n_samples]`` on, and encode them on the way."""
@@ -107,8 +115,10 @@ class PlaybackCopy:
         self._container.close()
 
     def _encode(self, block: Pcm) -> None:
-        if block.shape[0] > MAX_CHANNELS:
-            block = np.rint(block.mean(axis=0, keepdims=True, dtype=np.float32)).astype(np.int16)
+        if block.shape[0] > (self._n_channels or MAX_CHANNELS):
+            self._mixer.set_channels(("",) * block.shape[0])
+            block = self._mixer.mix(block)
+        self._n_channels = self._n_channels or block.shape[0]
         if self._stream is None:
             layout = _LAYOUTS[block.shape[0]]
             self._stream = self._container.add_stream("libopus", rate=SAMPLE_RATE, layout=layout)

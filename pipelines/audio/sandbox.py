@@ -22,11 +22,14 @@ from pipelines.audio.sandbox_protocol import (
     LENGTH,
     MAX_BLOCK_CHANNELS,
     MAX_READ_BYTES,
+    MAX_SOUND_BYTES,
     MAX_TEXT_BYTES,
     MESSAGE,
     READ,
+    SOUND,
     DecodeOrder,
 )
+from pipelines.audio.sound import Sound, SoundReport, read_sound
 from pipelines.core import SAMPLE_BYTES, SAMPLE_RATE
 from pipelines.errors import CorruptAudio, ReplicaLost
 from pipelines.isolation.fork_client import ConfinedProcess, ProcessHost
@@ -45,10 +48,14 @@ _NONSENSE = "the decoder said something it should not"
 class Decoding(Protocol):
     """A recording that is being decoded; iterate over it once.
 
-    ``cpu_s`` is what other processes took for it, known at its end.
+    ``cpu_s`` is what other processes took for it, ``sound`` what was heard of it; both are known at its end.
     """
 
     cpu_s: float
+
+    @property
+    def sound(self) -> Sound:
+        """What was heard."""
 
     def __iter__(self) -> Iterator[Pcm]:
         """Blocks as `pipelines.audio.decode.decode_audio` yields them."""
@@ -61,7 +68,13 @@ class Decoder(Protocol):
     """Starts to decode; see `pipelines.audio.decode.decode_audio`."""
 
     def __call__(
-        self, source: BinaryIO, *, channels: Literal["mix", "split"], max_duration_s: float, max_channels: int
+        self,
+        source: BinaryIO,
+        *,
+        channels: Literal["mix", "split"],
+        track: str | None,
+        max_duration_s: float,
+        max_channels: int,
     ) -> Decoding: ...
 
     def duration_s(self, source: BinaryIO) -> float | None:
@@ -78,10 +91,24 @@ class DecodingHere:
         source: BinaryIO,
         *,
         channels: Literal["mix", "split"] = "mix",
+        track: str | None = None,
         max_duration_s: float,
         max_channels: int = MAX_CHANNELS,
     ) -> None:
-        self._blocks = decode_audio(source, channels=channels, max_duration_s=max_duration_s, max_channels=max_channels)
+        self._report = SoundReport()
+        self._blocks = decode_audio(
+            source,
+            channels=channels,
+            track=track,
+            max_duration_s=max_duration_s,
+            max_channels=max_channels,
+            report=self._report,
+        )
+
+    @property
+    def sound(self) -> Sound:
+        """What was heard so far."""
+        return self._report.sound
 
     def __iter__(self) -> Iterator[Pcm]:
         return self._blocks
@@ -110,6 +137,7 @@ class IsolatedDecoder:
         source: BinaryIO,
         *,
         channels: Literal["mix", "split"] = "mix",
+        track: str | None = None,
         max_duration_s: float,
         max_channels: int = MAX_CHANNELS,
     ) -> "IsolatedDecoding":
@@ -117,6 +145,7 @@ class IsolatedDecoder:
         return self._start(
             source,
             channels=channels,
+            track=track,
             max_duration_s=max_duration_s,
             max_channels=max_channels,
             cpu_s=self._cpu_s or MIN_CPU_S + round(max_duration_s / SLOWEST_X),
@@ -133,6 +162,7 @@ class IsolatedDecoder:
         *,
         cpu_s: int,
         channels: Literal["mix", "split"] = "mix",
+        track: str | None = None,
         max_duration_s: float = 0.0,
         max_channels: int = MAX_CHANNELS,
         header_only: bool = False,
@@ -140,6 +170,7 @@ class IsolatedDecoder:
         order = DecodeOrder(
             n_bytes=source.seek(0, os.SEEK_END),
             channels=channels,
+            track=track,
             block_s=BLOCK_S,
             max_duration_s=max_duration_s,
             max_channels=max_channels,
@@ -162,6 +193,7 @@ class IsolatedDecoding:
         self._process = process
         self._connection = process.connection
         self.cpu_s = 0.0
+        self.sound = Sound()
 
     def __iter__(self) -> Iterator[Pcm]:
         """Yield blocks; raises what `pipelines.audio.decode.decode_audio` raises.
@@ -173,6 +205,8 @@ class IsolatedDecoding:
             for kind, first, second in self._messages():
                 if kind == BLOCK:
                     yield self._block(first, second)
+                elif kind == SOUND:
+                    self.sound = self._heard(first)
                 elif kind == DONE:
                     self._exit_code()
                     return
@@ -229,6 +263,14 @@ class IsolatedDecoding:
             raise CorruptAudio("the decoder sent a block that cannot be")
         samples = self._payload(n_channels * n_samples * SAMPLE_BYTES)
         return np.frombuffer(samples, np.int16).reshape(n_channels, n_samples)
+
+    def _heard(self, n_bytes: int) -> Sound:
+        if n_bytes > MAX_SOUND_BYTES:
+            raise CorruptAudio(_NONSENSE)
+        try:
+            return read_sound(self._payload(n_bytes))
+        except ValueError:
+            raise CorruptAudio(_NONSENSE) from None
 
     def _error(self, n_reason: int, n_text: int) -> Exception:
         if n_reason > MAX_TEXT_BYTES or n_text > MAX_TEXT_BYTES:

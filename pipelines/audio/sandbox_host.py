@@ -22,14 +22,14 @@ from pipelines.audio.sandbox_protocol import (
     MAX_TEXT_BYTES,
     MESSAGE,
     READ,
+    SOUND,
     DecodeOrder,
 )
+from pipelines.audio.sound import MAX_DECLARED_S, SoundReport, sound_bytes
 from pipelines.errors import CorruptAudio, InputError
 from pipelines.isolation.fork_host import ForkHost, Work, run_host
 from pipelines.isolation.framing import receive_exactly
 from pipelines.isolation.limits import ProcessLimits
-
-MAX_DECLARED_S = 1e9  # more is nonsense, and is as good as nothing
 
 
 class CallersFile(io.RawIOBase):
@@ -79,15 +79,20 @@ def decode_to(connection: socket.socket, order: DecodeOrder) -> None:
         if order.header_only:
             _tell_duration(connection, probe(CallersFile(connection, order.n_bytes)).duration_s)  # type: ignore[arg-type]
             return
+        report = SoundReport()
         for block in decode_audio(
             CallersFile(connection, order.n_bytes),  # type: ignore[arg-type]  # all of BinaryIO that decoding uses
             channels=order.channels,
+            track=order.track,
             block_s=order.block_s,
             max_duration_s=order.max_duration_s,
             max_channels=order.max_channels,
+            report=report,
         ):
             connection.sendall(MESSAGE.pack(BLOCK, *block.shape))
             connection.sendall(np.ascontiguousarray(block).data.cast("B"))
+        heard = sound_bytes(report.sound)
+        connection.sendall(MESSAGE.pack(SOUND, len(heard), 0) + heard)
         connection.sendall(MESSAGE.pack(DONE, 0, 0))
     except InputError as error:
         _tell(connection, error)

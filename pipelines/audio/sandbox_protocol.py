@@ -6,6 +6,7 @@ The process is not trusted once it has seen a recording: nothing it sends is unp
     R  offset, length    wants bytes of the recording   length, bytes
     B  channels, samples, int16 little-endian           nothing
     E  length of the reason, of the text, both          nothing
+    S  length, what was heard as JSON                   nothing
     D  the recording came to its end                    nothing
     H  whether the header says how long it is, µs       nothing
 """
@@ -19,11 +20,12 @@ from pipelines.errors import CorruptAudio, EmptyAudio, InputError, NoAudioStream
 
 MESSAGE = struct.Struct("<cQQ")
 LENGTH = struct.Struct("<Q")
-READ, BLOCK, ERROR, DONE, HEADER = b"R", b"B", b"E", b"D", b"H"
+READ, BLOCK, ERROR, SOUND, DONE, HEADER = b"R", b"B", b"E", b"S", b"D", b"H"
 
 MAX_READ_BYTES = 16 << 20
 MAX_BLOCK_CHANNELS = 64
 MAX_TEXT_BYTES = 4096
+MAX_SOUND_BYTES = 1 << 20  # 64 tracks with names, and all their stretches
 
 ERRORS: dict[str, type[InputError]] = {
     str(kind.reason): kind for kind in (UnsupportedFormat, NoAudioStream, EmptyAudio, CorruptAudio, TooLong)
@@ -36,6 +38,7 @@ class DecodeOrder:
 
     n_bytes: int
     channels: Literal["mix", "split"]
+    track: str | None
     block_s: float
     max_duration_s: float
     max_channels: int

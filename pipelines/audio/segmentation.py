@@ -6,13 +6,14 @@ the unit of storage, which tile the recording and end in silence. Everything hap
 the same recording is always cut alike, whatever blocks it arrives in, so that a resumed job finds its chunks again.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.audio.pcm import Pcm
+from pipelines.audio.pcm import Pcm, widened
 from pipelines.audio.vad import Speech, SpeechModel, VoiceActivity
 from pipelines.audio.vad import speech_model as default_speech_model
 from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
@@ -91,16 +92,20 @@ def split_audio(
     """Cut a recording, given as int16 blocks ``[n_channels, n_samples]`` of any lengths, into spans and chunks.
 
     Each channel's spans tile ``[0, n_samples)``; spans of all channels come in the order in which they were completed.
+    Blocks may come to have more channels: those are silent before.
     Every sample of speech is in exactly one chunk. Memory is bounded by ``max_span_s`` per channel.
     ``speech_model`` makes one model of voice activity per channel.
     """
     options = options or SegmentationOptions()
     cutters: list[_ChannelCutter] = []
-    n_spans = n_chunks = 0
+    n_spans = n_chunks = n_samples = 0
     for step, last in _steps(blocks):
-        cutters = cutters or [_ChannelCutter(i, options, speech_model()) for i in range(len(step))]
+        new = range(len(cutters), len(step))
+        cutters += [_ChannelCutter(i, options, speech_model(), begin=n_samples) for i in new]
+        n_samples += step.shape[1]
         cuts = [cut for cutter, pcm in zip(cutters, step, strict=True) for cut in cutter.push(pcm, last=last)]
-        for cut in sorted(cuts, key=lambda cut: (cut.start, cut.channel)):
+        before = (cut for channel in new for cut in cutters[channel].before())
+        for cut in itertools.chain(before, sorted(cuts, key=lambda cut: (cut.start, cut.channel))):
             chunks = tuple(
                 Chunk(index=n_chunks + i, channel=cut.channel, span=n_spans, pieces=_join(chunk))
                 for i, chunk in enumerate(cut.chunks)
@@ -120,13 +125,18 @@ def _steps(blocks: Iterable[Pcm]) -> Iterator[tuple[Pcm, bool]]:
         waiting.append(block)
         n_waiting += block.shape[1]
         if n_waiting >= STEP_SAMPLES:
-            joined = np.concatenate(waiting, axis=1)
+            joined = _side_by_side(waiting)
             n_whole = n_waiting // STEP_SAMPLES * STEP_SAMPLES
             for start in range(0, n_whole, STEP_SAMPLES):
                 yield joined[:, start : start + STEP_SAMPLES], False
             waiting, n_waiting = [joined[:, n_whole:].copy()], n_waiting - n_whole
     if waiting:
-        yield np.concatenate(waiting, axis=1), True
+        yield _side_by_side(waiting), True
+
+
+def _side_by_side(blocks: list[Pcm]) -> Pcm:
+    width = max(len(block) for block in blocks)
+    return np.concatenate([widened(block, width) for block in blocks], axis=1)
 
 
 def _join(chunk: tuple[Speech, ...]) -> tuple[SpeechInterval, ...]:
@@ -150,10 +160,14 @@ class _Cut:
 
 
 class _ChannelCutter:
-    """Cuts one channel. Speech moves from ``_packing`` (the chunk being filled) to ``_closed`` (chunks of the span)."""
+    """Cuts one channel. Speech moves from ``_packing`` (the chunk being filled) to ``_closed`` (chunks of the span).
 
-    def __init__(self, channel: int, options: SegmentationOptions, model: SpeechModel) -> None:
+    Positions count from ``begin``, where the channel's samples begin; those of the cuts are the recording's.
+    """
+
+    def __init__(self, channel: int, options: SegmentationOptions, model: SpeechModel, begin: int) -> None:
         self._channel = channel
+        self._begin = begin
         self._options = options
         self._window = round(options.window_s * SAMPLE_RATE)
         self._min_span = round(options.first_span_s * SAMPLE_RATE)
@@ -164,6 +178,12 @@ class _ChannelCutter:
         self._packing: list[Speech] = []
         self._closed: list[tuple[Speech, ...]] = []
         self._floor = 0  # speech before this position was cut off and packed before its end was known
+
+    def before(self) -> Iterator[_Cut]:
+        """Yield spans of silence up to where the channel begins."""
+        for start in range(0, self._begin, self._max_span):
+            end = min(start + self._max_span, self._begin)
+            yield _Cut(channel=self._channel, start=start, end=end, pcm=np.zeros(end - start, np.int16), chunks=())
 
     def push(self, pcm: Pcm, *, last: bool) -> list[_Cut]:
         """Take one step of int16 ``[n_samples]``; return the spans it completed, with ``last`` all that remains."""
@@ -259,16 +279,19 @@ class _ChannelCutter:
     def _cut(self, count: int, end: int) -> _Cut:
         cut = _Cut(
             channel=self._channel,
-            start=self._start,
-            end=end,
+            start=self._begin + self._start,
+            end=self._begin + end,
             pcm=self._tape.read(self._start, end),
-            chunks=tuple(self._closed[:count]),
+            chunks=tuple(tuple(self._moved(speech) for speech in chunk) for chunk in self._closed[:count]),
         )
         del self._closed[:count]
         self._start = end
         self._tape.drop(end)
         self._min_span = round(self._options.span_s * SAMPLE_RATE)
         return cut
+
+    def _moved(self, speech: Speech) -> Speech:
+        return replace(speech, start=self._begin + speech.start, end=self._begin + speech.end)
 
 
 class _Tape:

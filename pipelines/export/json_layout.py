@@ -11,10 +11,12 @@
     languages        [{channel, language, probability}]
     model            {name, sha256, compute_type, device}
     n_channels
+    tracks           [{number, codec, n_channels, language, title, duration_s, is_default, state, channels}]: the sound
+                     tracks of the recording, see `pipelines.core.SoundTrack`
     text             all segments, one a line
     talk             [{channel, speaker, talk_s, share, silence_s, overlap_s, longest_s, interruptions}]: see
                      `pipelines.transcript.talk_time.ChannelTalk`
-    silence_s        seconds in which nobody talks
+    silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
@@ -56,6 +58,7 @@ def transcript_json(transcript: Transcript, title: str, reference: Reference) ->
         "languages": fields.pop("languages"),
         "model": fields.pop("model"),
         "n_channels": fields.pop("n_channels"),
+        "tracks": fields.pop("tracks"),
         "notes": [{"code": note.code, "text": note.text, "values": dict(note.values)} for note in transcript.notes],
         "text": transcript.text,
         "talk": [asdict(channel) for channel in talk_of(transcript)],

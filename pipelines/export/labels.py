@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipelines.notes import WORDINGS, Note, NoteCode
 
 _CHANNEL = re.compile(r"Channel (\d+)")
+_TRACK = re.compile(r"Track (\d+(?: \([\w-]+\))?(?: \d+)?)")  # `pipelines.transcript.channel_names`
 
 
 # In English and Chinese, by coverage notes and by ISO codes.
@@ -19,6 +20,7 @@ _REASONS = {
     "truncated": ("text cut short", "文本被截断"),
     "prompt_echo": ("prompt read back", "复述了提示词"),
     "no result": ("no result", "无结果"),
+    "damaged_audio": ("damaged recording", "录音损坏"),
     "not segmented": ("audio not processed", "音频未处理"),
 }
 _LANGUAGES = {
@@ -122,14 +124,17 @@ class Labels:
     list_separator: str = ", "
     colon: str = ": "
     numbered_channel: str = "Channel {}"
+    numbered_track: str = "Track {}"
     reasons: Mapping[str, str]
     languages: Mapping[str, str]
     notes: Mapping[NoteCode, str]
 
     def speaker(self, name: str) -> str:
-        """Translate the name of an unnamed channel; other names stay as they are."""
-        match = _CHANNEL.fullmatch(name)
-        return self.numbered_channel.format(match[1]) if match else name
+        """Translate the name of an unnamed channel or sound track; other names stay as they are."""
+        for pattern, numbered in ((_CHANNEL, self.numbered_channel), (_TRACK, self.numbered_track)):
+            if match := pattern.fullmatch(name):
+                return numbered.format(match[1])
+        return name
 
     def language_name(self, code: str) -> str:
         """Name a language by its ISO code; rare ones keep the code."""
@@ -201,6 +206,7 @@ CHINESE = Labels(
     list_separator="、",
     colon="：",
     numbered_channel="声道 {}",
+    numbered_track="音轨 {}",
     reasons=_words(_REASONS, 1),
     languages=_words(_LANGUAGES, 1),
     notes={code: wording.chinese for code, wording in WORDINGS.items()},

@@ -99,7 +99,8 @@ class BatchCounts:
     """The counts of a batch's entries so far.
 
     ``entries`` counts those without a job by state, ``jobs`` those with one by the job's state; ``gone`` those whose
-    job was purged. ``probed_s`` is the audio that probing found in ``n_probed`` entries; ``n_unreadable`` are not.
+    job was purged. ``probed_s`` is the audio that probing found in ``n_probed`` entries; ``n_unknown`` do not say
+    how long they are, ``n_unreadable`` cannot be read.
     """
 
     entries: dict[EntryState, int] = field(default_factory=dict)
@@ -109,6 +110,7 @@ class BatchCounts:
     done_s: float = 0.0
     probed_s: float = 0.0
     n_probed: int = 0
+    n_unknown: int = 0
     n_unreadable: int = 0
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.core import BlobRef, Chunk
+from pipelines.core import BlobRef, Chunk, SoundTrack
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
 from pipelines.jobs.usage import JobUsage
@@ -25,7 +25,7 @@ class SourceFetched:
 class TranscriptReused:
     """The transcript that the job ``origin`` made of the same content is in the blob store.
 
-    ``audio_s`` and ``n_channels`` are that job's.
+    ``audio_s``, ``n_channels`` and ``tracks`` are that job's.
     """
 
     origin: str
@@ -34,6 +34,7 @@ class TranscriptReused:
     content_key: str
     n_channels: int = 1
     notes: tuple[Note, ...] = ()
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +54,10 @@ class SpanStored:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """The Segmenter reached the end; ``n_chunks`` were cut over all channels."""
+    """The Segmenter reached the end; ``n_chunks`` were cut over all channels, ``tracks`` are the recording's."""
 
     n_chunks: int
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from pipelines.core import BlobRef, Usage
+from pipelines.core import BlobRef, SoundTrack, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
@@ -83,7 +83,8 @@ class Job:
     get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
     may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's,
-    ``n_channels`` is how many channels were found so far.
+    ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound tracks, empty until it
+    is cut.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Job:
     reused_from: str = ""
     notes: tuple[Note, ...] = ()
     n_channels: int = 1
+    tracks: tuple[SoundTrack, ...] = ()
 
     @property
     def heard(self) -> Progress:

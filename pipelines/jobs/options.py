@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
@@ -33,6 +33,11 @@ SpeakerName = Annotated[
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
 EmailAddress = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL_ADDRESS)]
+TrackChoice = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    StringConstraints(pattern=worded(r"^(all|[1-9][0-9]?)$", "must be the number of a sound track, such as 2, or all")),
+]
 
 
 def _known_language(value: str | None) -> str | None:
@@ -200,6 +205,12 @@ class JobOptions:
         "first, before those without.",
         concern="job",
         kind=AwareDatetime | None,
+    )
+    track: str | None = _option(
+        None,
+        "Sound track of a recording that has several: its number (1 is the first), or `all`, each becoming a channel "
+        "under its title and language; when left out the one that players begin with, or the next with sound.",
+        kind=TrackChoice | None,
     )
 
 

@@ -83,6 +83,7 @@ def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
         n_chunks=event.n_chunks,
         n_channels=event.n_channels,
         notes=event.notes,
+        tracks=event.tracks,
     )
     return after, (StartMinutes(),)
 
@@ -106,7 +107,7 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
 
 
 def _segmented(job: Job, event: Segmented) -> Step:
-    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks))
+    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks, tracks=event.tracks))
 
 
 def _chunk_finished(job: Job, event: ChunkFinished) -> Step:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipelines.codec import decode, encode
@@ -274,6 +274,7 @@ def _tallies(connection: Connection, tenant: str, batch_ids: Collection[str]) ->
             func.coalesce(func.sum(jobs.c.done_s), 0.0).label("done_s"),
             func.coalesce(func.sum(entry.audio_s), 0.0).label("probed_s"),
             func.count(entry.audio_s).label("n_probed"),
+            func.count(case((_of_unknown_length(), 1))).label("n_unknown"),
             func.count(func.nullif(entry.detail, "")).label("n_unreadable"),
         )
         .select_from(
@@ -288,6 +289,12 @@ def _tallies(connection: Connection, tenant: str, batch_ids: Collection[str]) ->
     return {batch_id: _tally_of([row for row in rows if row.n]) for batch_id, rows in found.items()}
 
 
+def _of_unknown_length() -> ColumnElement[bool]:
+    """Say of an entry that its recording was probed, and does not say how long it is."""
+    entry = batch_entries.c
+    return and_(entry.source != "", entry.probed, entry.audio_s.is_(None), entry.detail == "")
+
+
 def _tally_of(rows: Sequence[Row[Any]]) -> BatchCounts:
     submitted = [row for row in rows if row.state == EntryState.SUBMITTED]
     return BatchCounts(
@@ -298,6 +305,7 @@ def _tally_of(rows: Sequence[Row[Any]]) -> BatchCounts:
         done_s=sum(row.done_s for row in submitted),
         probed_s=sum(row.probed_s for row in rows),
         n_probed=sum(row.n_probed for row in rows),
+        n_unknown=sum(row.n_unknown for row in rows),
         n_unreadable=sum(row.n_unreadable for row in rows),
     )
 

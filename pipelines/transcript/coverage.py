@@ -1,13 +1,14 @@
 """The coverage ledger: what became of every second of every channel.
 
 Each channel's intervals tile ``[0, duration_s]``. Inside a span, what no chunk covers was judged
-silent; what lies in no span at all was never looked at, which counts as failed.
+silent; what lies in no span at all was never looked at, which counts as failed. So does what was lost
+before anybody could listen, whatever was made of the silence in its place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, Coverage, CoverageStatus, Span, Transcript
+from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, Coverage, CoverageStatus, Damage, Span, Transcript
 from pipelines.text.typography import is_spoken
 from pipelines.transcript.chunk_clock import ChunkTimeline
 
@@ -15,6 +16,7 @@ NO_WORDS = "no words"
 UNHEARD_SPEECH = "unheard_speech"
 NO_RESULT = "no result"
 NOT_SEGMENTED = "not segmented"
+DAMAGED_AUDIO = "damaged_audio"
 
 _GAP_TOLERANCE = SAMPLE_RATE // 10
 """Samples between spans, or after the last, that rounding and resampling explain."""
@@ -30,9 +32,14 @@ class _Stretch(NamedTuple):
 
 
 def coverage_ledger(
-    spans: Sequence[Span], results: Mapping[int, ChunkResult], *, duration_s: float, n_channels: int
+    spans: Sequence[Span],
+    results: Mapping[int, ChunkResult],
+    *,
+    duration_s: float,
+    n_channels: int,
+    damaged: Sequence[Damage] = (),
 ) -> tuple[Coverage, ...]:
-    """Tile every channel of a recording with verdicts, ordered by (channel, start).
+    """Tile every channel of a recording with verdicts, ordered by (channel, start); ``damaged`` is ascending by start.
 
     Neighbours of equal health and note are one interval. The note of a failed interval says why; that of a suspect one
     lists the quality rules it fails, or says that speech stayed unheard; speech in which no word was heard says so.
@@ -47,7 +54,12 @@ def coverage_ledger(
             note=stretch.note,
         )
         for channel in range(n_channels)
-        for stretch in _merged(_tiled(_verdicts(spans, results, channel), n_samples))
+        for stretch in _merged(
+            _with_damage(
+                _tiled(_verdicts(spans, results, channel), n_samples),
+                [damage for damage in damaged if not damage.channels or channel in damage.channels],
+            )
+        )
     )
 
 
@@ -106,6 +118,24 @@ def _tiled(stretches: Iterator[_Stretch], n_samples: int) -> Iterator[_Stretch]:
             at = end
     if at < n_samples:
         yield _gap(at, n_samples)
+
+
+def _with_damage(stretches: Iterator[_Stretch], damaged: Sequence[Damage]) -> Iterator[_Stretch]:
+    """Yield stretches that tile the same range, those that were lost as failed."""
+    left = list(reversed(damaged))
+    for stretch in stretches:
+        at = stretch.start
+        while at < stretch.end:
+            while left and left[-1].end <= at:
+                left.pop()
+            start = max(at, left[-1].start) if left else stretch.end
+            if start > at:
+                yield stretch._replace(start=at, end=min(start, stretch.end))
+                at = min(start, stretch.end)
+            else:
+                end = min(left[-1].end, stretch.end)
+                yield _Stretch(at, end, CoverageStatus.FAILED, DAMAGED_AUDIO)
+                at = end
 
 
 def _gap(start: int, end: int) -> _Stretch:

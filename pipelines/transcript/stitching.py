@@ -10,6 +10,7 @@ from pipelines.core import (
     Chunk,
     ChunkResult,
     CoverageStatus,
+    Damage,
     DecodedSegment,
     LanguageVote,
     ModelInfo,
@@ -33,8 +34,11 @@ def stitch(
     model: ModelInfo,
     speakers: Sequence[str] = (),
     with_words: bool = True,
+    damaged: Sequence[Damage] = (),
 ) -> Transcript:
     """Join the results of a recording's chunks into its transcript; ``with_words``: segments keep their words.
+
+    ``damaged`` stretches of the recording (ascending by start) are failed in the coverage ledger.
 
     ``results`` maps chunk indices to outcomes; a missing one counts as failed. ``speakers`` names the
     channels. Segments are ordered by (start, channel), lie within ``[0, duration_s]`` and never overlap
@@ -56,7 +60,7 @@ def stitch(
                 with_words=with_words,
             )
         ),
-        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels),
+        coverage=coverage_ledger(spans, results, duration_s=duration_s, n_channels=n_channels, damaged=damaged),
         model=model,
         n_channels=n_channels,
     )

@@ -1,9 +1,9 @@
 """Who spoke how long on a recording whose channels are speakers: talk time, silence, interruptions. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.core import Segment, Transcript
+from pipelines.core import CoverageStatus, Segment, Transcript
 
 MAX_BREATH_S = 0.5
 """Pauses up to this long lie within what somebody says."""
@@ -17,9 +17,9 @@ Interval = tuple[float, float]
 class ChannelTalk:
     """What one channel did, in seconds.
 
-    ``share`` is its part of all talk. ``silence_s`` is the rest of the recording, ``overlap_s`` the talk during which
-    another channel talked as well; ``longest_s`` the longest it talked without a pause. ``interruptions`` counts how
-    often it began while another was talking.
+    ``share`` is its part of all talk. ``silence_s`` is the rest of what was heard of it, ``overlap_s`` the talk during
+    which another channel talked as well; ``longest_s`` the longest it talked without a pause. ``interruptions`` counts
+    how often it began while another was talking.
     """
 
     channel: int
@@ -43,7 +43,7 @@ def talk_of(transcript: Transcript) -> tuple[ChannelTalk, ...]:
             speaker=next((s.speaker for s in transcript.segments if s.channel == channel), ""),
             talk_s=totals[channel],
             share=totals[channel] / whole_s if whole_s else 0.0,
-            silence_s=max(0.0, transcript.duration_s - totals[channel]),
+            silence_s=_rest_s(transcript, intervals, {channel}),
             overlap_s=_overlap_s(intervals, _union(_others(spoken, channel))),
             longest_s=max((end - start for start, end in intervals), default=0.0),
             interruptions=sum(
@@ -55,9 +55,20 @@ def talk_of(transcript: Transcript) -> tuple[ChannelTalk, ...]:
 
 
 def silence_s(transcript: Transcript) -> float:
-    """Return seconds in which nobody talks."""
-    talk = _union(each for channel in range(transcript.n_channels) for each in _spoken(transcript.segments, channel))
-    return max(0.0, transcript.duration_s - sum(end - start for start, end in talk))
+    """Return seconds in which nobody talks, as far as all was heard: what failed is no silence."""
+    channels = range(transcript.n_channels)
+    talk = [each for channel in channels for each in _spoken(transcript.segments, channel)]
+    return _rest_s(transcript, talk, channels)
+
+
+def _rest_s(transcript: Transcript, talk: Iterable[Interval], channels: Collection[int]) -> float:
+    """Return the length of what is neither talk nor failed on any of the channels."""
+    failed = [
+        (interval.start_s, interval.end_s)
+        for interval in transcript.coverage
+        if interval.health is CoverageStatus.FAILED and interval.channel in channels
+    ]
+    return max(0.0, transcript.duration_s - sum(end - start for start, end in _union([*talk, *failed])))
 
 
 def _spoken(segments: Sequence[Segment], channel: int) -> list[Interval]:

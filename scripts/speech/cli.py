@@ -12,8 +12,10 @@ from scripts.speech.containers import FORMATS, encode_audio
 from scripts.speech.long_meeting import PEOPLE, check_voices, long_meeting
 from scripts.speech.truth import save_truth
 from scripts.speech.voices import SpeechError, missing_programs
+from scripts.speech.zoo import make_zoo
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
+ZOO_SAMPLE, ZOO_TRUTH = "wrong-extension.mp3", "short.truth.json"  # without loss
 
 DESCRIPTION = """\
 Make recordings of synthetic meetings, each with its true words and times beside it (NAME.truth.json).
@@ -26,6 +28,7 @@ EPILOG = """\
 examples:
   scripts/make-samples                                   write tests/data again
   scripts/make-samples --minutes 60 --out meetings       one hour, meeting-1.mp3
+  scripts/make-samples --zoo /tmp/zoo                    one recording in every container and codec; needs ffmpeg
   scripts/make-samples --minutes 5 --count 20 --seed 7 --format opus --voices slt,awb,en-gb --out meetings"""
 
 
@@ -55,6 +58,17 @@ def write_meetings(folder: Path, *, minutes: float, voices: Sequence[str], seed:
         print(f"{path}: {recording.truth.duration_s:.1f} s, {path.stat().st_size:,} bytes")
 
 
+def _write_zoo(folder: Path) -> int:
+    try:
+        animals = make_zoo(folder, DATA / ZOO_SAMPLE, DATA / ZOO_TRUTH)
+    except FileNotFoundError as error:
+        print(f"make-samples: {error}", file=sys.stderr)
+        return 1
+    n_accepted = sum(animal.outcome == "succeeds" for animal in animals)
+    print(f"{folder}: {len(animals)} files, {n_accepted} of them recordings that are accepted")
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 a speech program is missing or failed, 2 wrong usage."""
     parser = argparse.ArgumentParser(
@@ -75,7 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"two or more of {', '.join(PEOPLE)}; the first one leads (default: %(default)s)",
     )
     more.add_argument("--format", choices=sorted(FORMATS), default="mp3", help="file format (default: mp3)")
+    parser.add_argument("--zoo", type=Path, help="write one recording in every container and codec into this folder")
     options = parser.parse_args(arguments)
+    if options.zoo:
+        return _write_zoo(options.zoo)
 
     voices = options.voices.split(",")
     if options.minutes is None:

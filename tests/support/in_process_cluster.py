@@ -24,13 +24,14 @@ from deployments.ports import (
 from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
-from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, SpeechInterval, Transcript
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SoundTrack, SourceSummary, Span, SpeechInterval, Transcript
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
+from pipelines.notes import Note
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
@@ -40,15 +41,22 @@ MODEL = "fake"
 STAND_IN = "stand-in"
 WORDS_PER_CHUNK = 10
 CHUNKS_PER_SPAN = 3
+CODED_START = b"OggS "  # passes for a recording by its first bytes
 _NUMBER = round((WORD_S + PAUSE_S) * SAMPLE_RATE)  # samples
 
 
 class CodedSegmenter:
-    """Cuts a "recording" whose source is a list of numbers as text; ``fail`` raises what a bad file would."""
+    """Cuts a "recording" whose source is a list of numbers as text, behind `CODED_START` where it comes over HTTP.
+
+    They are spoken on its first channel. ``fail`` raises what a bad file would; ``tracks`` are its sound tracks,
+    ``notes`` are told of every recording.
+    """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.fail: Exception | None = None
+        self.tracks: tuple[SoundTrack, ...] = ()
+        self.notes: tuple[Note, ...] = ()
         self.n_calls = 0
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
@@ -56,7 +64,7 @@ class CodedSegmenter:
         if self.fail:
             raise self.fail
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        numbers = [int(word) for word in self._store.get(keys.source).split()]
+        numbers = [int(word) for word in self._store.get(keys.source).split() if word.isdigit()]
         n_spans = n_chunks = 0
         per_span = WORDS_PER_CHUNK * CHUNKS_PER_SPAN
         for index, first in enumerate(range(0, len(numbers), per_span)):
@@ -83,7 +91,12 @@ class CodedSegmenter:
             self._store.put(keys.span(index), encode(span))
             yield span
         summary = SourceSummary(
-            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE, n_channels=1, n_spans=n_spans, n_chunks=n_chunks
+            duration_s=len(numbers) * _NUMBER / SAMPLE_RATE,
+            n_channels=1 + max((channel for track in self.tracks for channel in track.channels), default=0),
+            n_spans=n_spans,
+            n_chunks=n_chunks,
+            tracks=self.tracks,
+            notes=self.notes,
         )
         self._store.put(keys.summary, encode(summary))
         yield summary

@@ -8,7 +8,8 @@ SPEECH_DESCRIPTION = """
 Transcribes a recording while the client waits, as OpenAI's API does; its official clients work as they are. The
 recording becomes a job like any other, decoded before those that nobody waits for; its id is in `X-MeetMemo-Job` and
 its address in `Location`. When the client goes away the job goes on, and its results are fetched from `/v1/jobs/{id}`;
-with an `Idempotency-Key` the same request sent again waits for the same job.
+with an `Idempotency-Key` the same request sent again waits for the same job. What is to be known of the recording, such
+as that it is damaged, is in `X-MeetMemo-Warning`, and with `stream=true` in the job's `notes`.
 """
 
 

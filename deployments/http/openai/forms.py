@@ -34,17 +34,18 @@ def _with(*names: str) -> Callable[[type[W]], type[W]]:
     return with_options(*(option for option in options_of() if option.name in names))
 
 
-@_with("prompt", "temperature", "vocabulary")
+@_with("prompt", "temperature", "vocabulary", "track")
 class TranslationForm(ApiModel):
-    """The fields of ``POST /v1/audio/translations`` beside the file; ``vocabulary`` is MeetMemo's own."""
+    """The fields of ``POST /v1/audio/translations`` beside the file; ``vocabulary`` and ``track`` are MeetMemo's
+    own."""
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
 
 
-@_with("language", "prompt", "temperature", "vocabulary", "speakers")
+@_with("language", "prompt", "temperature", "vocabulary", "speakers", "track")
 class TranscriptionForm(ApiModel):
-    """The fields of ``POST /v1/audio/transcriptions`` beside the file; the last two are MeetMemo's own."""
+    """The fields of ``POST /v1/audio/transcriptions`` beside the file; the last three are MeetMemo's own."""
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Format = Field("json", description="`diarized_json` tells speakers apart by channel.")

@@ -30,6 +30,7 @@ from pipelines.jobs.job import Job, JobState
 
 AUDIO_PATH = "/v1/audio"
 POLL_S = 2.0  # between looks whether the client is still there
+MAX_WARNING_CHARACTERS = 2_000
 GONE = 499  # nobody reads it: the client has closed the connection
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,7 @@ def speech_routes(backend: Backend) -> APIRouter:
             if known is not None and has_transcript(known):
                 transcript = await in_thread(_result, known)
                 body, media_type = speech_body(transcript, speech.format, speech.task, speech.granularities)
-                return Response(body, headers=headers, media_type=media_type)
+                return Response(body, headers={**headers, **_warning(transcript)}, media_type=media_type)
             if await request.is_disconnected():
                 break
         log.info("client went away; the job goes on", action="speech_left", job_id=job.id)
@@ -111,6 +112,12 @@ def speech_routes(backend: Backend) -> APIRouter:
         return await answer(request, jobs, "translate")
 
     return router
+
+
+def _warning(transcript: Transcript) -> dict[str, str]:
+    """Return the header that holds a recording's notes, if there are any; headers are ASCII."""
+    told = " ".join(note.text for note in transcript.notes)[:MAX_WARNING_CHARACTERS]
+    return {"x-meetmemo-warning": told.encode("ascii", "replace").decode()} if told else {}
 
 
 def _end_of(job: Job) -> tuple[Reason, str]:

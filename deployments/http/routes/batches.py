@@ -21,6 +21,7 @@ from deployments.intake.idempotency import idempotency_key
 from deployments.intake.json_parsing import parse_object
 from deployments.intake.spool import Spool, body_of
 from deployments.intake.submission import content_length, merge_options, query_values
+from deployments.intake.submission_readers import receive_recording
 from deployments.schemas.batches import (
     BATCHES_PATH,
     MAX_INLINE_BYTES,
@@ -108,15 +109,15 @@ def batch_routes(backend: Backend) -> APIRouter:
             Options.parse(values)
             return await batches.submit_file(spool, query.name, values, query.dry_run, key)
 
-    async def _receive(request: Request, spool: Spool, max_bytes: int | None = None, too_large: str = "") -> None:
+    async def _receive(request: Request, spool: Spool, max_bytes: int, too_large: str) -> None:
         length = content_length(request.headers)
         if length is not None:
-            if max_bytes is not None and length > max_bytes:
+            if length > max_bytes:
                 raise TooLarge(too_large)
             await spool.announce(length)
         async for block in body_of(request.stream(), length, backend.limits.pace):
             await spool.write(block)
-            if max_bytes is not None and spool.n_bytes > max_bytes:
+            if spool.n_bytes > max_bytes:
                 raise TooLarge(too_large)
         await spool.finish()
 
@@ -175,8 +176,14 @@ def batch_routes(backend: Backend) -> APIRouter:
     async def upload(batch_id: str, seq: int, request: Request, batches: BatchWriter) -> JobBody:
         async with batches.jobs.spool() as spool:
             await batches.jobs.check_backlog()
-            await _receive(request, spool)
-            job = await batches.upload(batch_id, seq, spool)
+            entry = await batches.waiting(batch_id, seq)
+            length = content_length(request.headers)
+            if length is not None:
+                await spool.announce(length)
+            sent = body_of(request.stream(), length, backend.limits.pace)
+            await receive_recording(sent, spool, request.headers.get("content-type", ""), entry.filename)
+            await spool.finish()
+            job = await batches.upload(batch_id, entry, spool)
         (body,) = await batches.jobs.show(job)
         return body
 

@@ -20,6 +20,7 @@ from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import NAMELESS
 from deployments.tenant.backend import Backend
 from deployments.tenant.threads import in_thread
+from pipelines.audio.first_bytes import FirstBytes
 from pipelines.errors import InvalidRequest
 
 PRESIGNED_PATH = "/v1/uploads/presigned"
@@ -94,10 +95,13 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
             raise wrong
         async with backend.uploads.spool(upload.tenant) as spool:
             await spool.announce(upload.n_bytes)
+            first_bytes = FirstBytes()
             async for block in body_of(request.stream(), length, backend.limits.pace):
+                first_bytes.feed(block)
                 await spool.write(block)
                 if spool.n_bytes > upload.n_bytes:
                     raise wrong
+            first_bytes.finish()
             await spool.finish()
             if spool.n_bytes != upload.n_bytes:
                 raise wrong

@@ -8,8 +8,13 @@ from pipelines.minutes.language.cues import Cues
 from pipelines.minutes.language.names import ChineseNames, EnglishNames, NameFinder
 from pipelines.minutes.language.sentences import Sentence
 
-# What diarisation calls a voice it cannot name.
-_LABEL = re.compile(r"(?:speaker|spk|channel|caller|agent|voice|说话人|发言人|声道)?[ _#-]*\d*", re.IGNORECASE)
+# What diarisation calls a voice it cannot name, and recorders a sound track (`pipelines.transcript.channel_names`).
+_LABEL = re.compile(
+    r"(?:speaker|spk|channel|caller|agent|voice|说话人|发言人|声道"
+    r"|track|mic(?:rophone)?|(?:desktop|system|computer|game)(?: audio| sound)?|音轨|麦克风|桌面)?"
+    r"[ _#-]*\d*(?: \([\w-]+\))?(?: \d+)?",
+    re.IGNORECASE,
+)
 
 
 def named_speakers(transcript: Transcript) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ PRIVATE = {
     (f"{UNIT}/cluster/serve/test_loopback.py", "_private"): "whether Ray still opens its port there is the question",
     (f"{UNIT}/cluster/lifecycle/test_environment.py", "_private"): "Ray's own default is compared with",
     ("tests/fakes/cuda.py", "_obj"): "what ctypes.byref points to has no public name",
-    (f"{UNIT}/pipelines/audio/test_decode.py", "_with_gaps"): "takes timestamps that no encoder writes",
     (f"{UNIT}/pipelines/whisper/test_engine.py", "_encode"): "how long a row's encoding is shows in no transcript",
 }
 SLEEPS = {

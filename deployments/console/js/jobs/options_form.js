@@ -9,7 +9,7 @@ import { submission } from "./submission.js";
 
 const FIRST = ["model", "language", "channels", "speakers", "vocabulary", "priority", "minutes", "minutes_language", "minutes_template", "word_timestamps", "keep_audio"]; // the others are folded away
 const DEFAULTS = { word_timestamps: true, keep_audio: true }; // the console's own, where they differ from the API's
-const PRESETS = { priority: [-10, 0, 10] };
+const PRESETS = { priority: [-10, 0, 10], track: ["all", 1, 2, 3, 4, 5, 6] };
 const MAX_TEXT_LENGTH = 4000;
 
 let pendingChoices = null; // read once per page load
@@ -129,7 +129,7 @@ export function parseOptions(values, schemas) {
     const fault = faultOfList(value, schema);
     if (fault) faults[name] = fault;
   }
-  if (!faults.speakers && values.speakers?.length > 1 && values.channels !== "split") faults.speakers = ["speakersNeedSplit"];
+  if (!faults.speakers && values.speakers?.length > 1 && values.channels !== "split" && values.track !== "all") faults.speakers = ["speakersNeedSplit"];
   if (options.minutes === "none") {
     for (const name of Object.keys(options)) if (name !== "minutes" && schemas[name].concern === "minutes") delete options[name];
   }

@@ -85,6 +85,15 @@ export const MESSAGES = {
   deadline: ["Wanted by", "期望完成时间"],
   tooMany: ["At most {n} of them.", "最多 {n} 个。"],
   termTooLong: ["“{term}” is longer than {n} characters.", "“{term}” 超过 {n} 个字符。"],
+  track: ["Sound track", "音轨"],
+  track_: ["The usual one, if it has sound", "默认音轨（有声音时）"],
+  track_all: ["All, each on its own", "全部（各自转写）"],
+  track_hint: ["Of recordings with several, such as desktop and microphone, or languages.", "适用于含多条音轨的录音，例如桌面声与麦克风，或多种语言。"],
+  tracks: ["Sound tracks", "音轨"],
+  trackState_heard: ["heard", "已转写"],
+  trackState_left_out: ["not heard", "未转写"],
+  trackState_silent: ["no sound", "无声音"],
+  trackState_undecodable: ["cannot be decoded", "无法解码"],
   speakersNeedSplit: ["Names go with channels of their own: choose “Each on its own”, or leave them out.", "说话人姓名需要分声道：请选择“分声道”，或留空。"],
   twice: ["Chosen twice.", "重复选择。"],
   pauseSending: ["Pause {name}", "暂停 {name}"],
@@ -223,6 +232,13 @@ export const MESSAGES = {
 
   // Notes about a recording, worded as in documents (`pipelines/notes.py: WORDINGS`)
   note_no_speech: ["No speech was recognised in this recording.", "录音中未识别到语音。"],
+  note_shorter_than_declared: ["The file declares {declared_s} s; {found_s} s were found.", "文件声明时长为 {declared_s} 秒，实际只找到 {found_s} 秒。"],
+  note_damaged_audio: ["At least {damaged_s} s of the recording are damaged or missing, first at {first_s} s.", "录音中至少有 {damaged_s} 秒损坏或缺失，首次在 {first_s} 秒处。"],
+  coverage_damaged_audio: ["damaged recording", "录音损坏"],
+  note_channels_remixed: ["A plain mix would have lost channels of this recording for {total_s} s, first at {first_s} s ({below_db} dB below the loudest one). They were mixed so that none is lost.", "若直接混音，此录音有 {total_s} 秒会丢失声道（首次在 {first_s} 秒处，比最响声道低 {below_db} dB）；已改用不丢失声道的方式混音。"],
+  note_tracks_left_out: ["The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.", "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。"],
+  note_track_silent: ["Sound track {track} holds no sound; another one was heard in its place.", "音轨 {track} 没有声音，已改用其他音轨。"],
+  note_track_undecodable: ["Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"],
 
   // Minutes
   noMinutes: ["This job has no minutes.", "该任务没有纪要。"],

@@ -71,10 +71,16 @@ function facts(job, transcript) {
     model?.device && row(t("component_device"), model.device),
     ...(transcript?.languages ?? []).map((vote) => row(t("language"), t("detectedAs", { language: languageName(vote.language), share: percent(vote.probability) }))),
     row(t("channels"), t(`channels_${options.channels}`)),
+    job.tracks.length > 1 && row(t("tracks"), h("ul.tracks", {}, job.tracks.map((track) => h("li", {}, trackText(track))))),
     row(t("minutes"), tEnum("minutes", options.minutes)),
     job.n_chunks !== null && row(t("chunks"), `${job.n_chunks}${job.n_failed_chunks ? ` · ${t("chunksFailed", { n: job.n_failed_chunks })}` : ""}`),
     job.detail && row("", job.detail),
   );
+}
+
+/** Describe a sound track: its number, names, codec, length, and what became of it. */
+function trackText({ number, title, language, codec, duration_s: seconds, state }) {
+  return `${number}: ${[title, language, codec, seconds && duration(seconds), t(`trackState_${state}`)].filter(Boolean).join(", ")}`;
 }
 
 function history(events) {

@@ -3,7 +3,7 @@
 
 import { fill, h, icon } from "../lib/dom.js";
 import { clock } from "../lib/format.js";
-import { t } from "../lib/i18n.js";
+import { t, tEnum } from "../lib/i18n.js";
 import { differences } from "./differences.js";
 
 const LINES_PER_FRAME = 120; // built at once: the first frame fills the screen
@@ -135,7 +135,7 @@ export class TranscriptView extends EventTarget {
     const { segment } = line;
     if (!segment) {
       const words = t("failedInterval", { from: time, to: clock(line.end_s) });
-      return h("li.gap", {}, button, h("p", {}, icon("failed"), words, line.note && h("span.dim", {}, ` ${line.note}`)));
+      return h("li.gap", {}, button, h("p", {}, icon("failed"), words, line.note && h("span.dim", {}, ` ${tEnum("coverage", line.note)}`)));
     }
     line.text = segment.text.trim();
     line.clock = time;

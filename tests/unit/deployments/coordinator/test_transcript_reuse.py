@@ -32,6 +32,7 @@ OTHERS: dict[str, Any] = {
     "temperature": 0.2,
     "zh_script": "simplified",
     "mask": ("email",),
+    "track": "all",
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from cluster.client.batch_upload import plan, recordings_in, submit, upload_missing, watch
+from cluster.client.batch_upload import plan, submit, upload_missing, watch
 from cluster.client.http import Client
 from deployments.coordinator.coordinator import JOBS_AHEAD
 from deployments.http.app import build_api
@@ -51,7 +51,7 @@ class PullingSegmenter(CodedSegmenter):
         text = _read(url)
         if b"bad" in text:
             raise CorruptAudio("nothing decodes")
-        return Probe(audio_s=len(text.split()) * 0.5)
+        return Probe(audio_s=None if b"live" in text else len(text.split()) * 0.5)
 
 
 def _read(url):
@@ -315,17 +315,18 @@ async def test_pause_resume_cancel(office):
 async def test_dry_run_looks_and_waits(office):
     """A dry run makes no job; it tells hours, cost and what cannot be read, and resuming starts it."""
     await office.cluster.coordinator.start()
-    sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad")]
+    sources = [office.recording("a.wav", "1 2 3 4"), office.recording("b.wav", "bad"), office.recording("c", "live 1")]
     batch = await office.post(dry_run=True, entries=[{"source": source} for source in sources])
     assert batch["state"] == "probing"
     batch = await office.until(batch["id"], lambda batch: batch["state"] != "probing")
     assert batch["state"] == "estimated"
     assert batch["estimate"]["n_unreadable"] == 1
+    assert (batch["estimate"]["n_probed"], batch["estimate"]["n_unknown"]) == (1, 1)
     assert batch["estimate"]["audio_h"] == pytest.approx(2 / 3600, abs=1e-4)
     assert batch["estimate"]["cost_usd"] == pytest.approx(0.002)
     assert not office.cluster.ledger.list(None).jobs
     await office.http.post(f"/v1/batches/{batch['id']}/resume")
-    assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 1, "failed": 1}
+    assert (await office.finished(batch["id"]))["counts"] == {"succeeded": 2, "failed": 1}
 
 
 async def test_the_same_request_is_the_same_batch(office):
@@ -393,33 +394,45 @@ async def test_a_folder_is_uploaded(office, tmp_path):
     await office.cluster.coordinator.start()
     folder = tmp_path / "calls"
     (folder / "monday").mkdir(parents=True)
-    for name in ("a.wav", "monday/b.mp3", "monday/notes.txt", ".hidden.wav"):
-        (folder / name).write_text("1 2")
-    assert [path.name for path in recordings_in(folder)] == ["a.wav", "b.mp3"]
+    for name in ("a.wav", "monday/b.wmv", ".hidden.wav"):
+        (folder / name).write_bytes(b"OggS 1 2")
+    (folder / "monday/notes.mp3").write_text("No recording of ours.")
+    (folder / "monday/a.wav.json").write_text("{}")
+    (folder / "empty.wav").write_bytes(b"")
     planned = plan(str(folder), {"minutes": "none"}, dry_run=False)
+    assert list(planned.uploads) == ["a.wav", "monday/b.wmv"]
+    told = {item.path.name: item.why for item in planned.left_out}
+    assert told == {"empty.wav": "is empty", "a.wav.json": "is a JSON text", "notes.mp3": "is a text"}
     batch = await submit(office.client, planned)
     assert batch["counts"] == {"uploading": 2}
-    (folder / "monday/b.mp3").unlink()
-    assert await upload_missing(office.client, batch["id"], folder) == [f"monday/b.mp3: not in {folder} any more"]
-    (folder / "monday/b.mp3").write_text("3")
-    assert await upload_missing(office.client, batch["id"], folder) == []
+    (folder / "monday/b.wmv").unlink()
+    missing = ["monday/b.wmv: not there any more"]
+    assert await upload_missing(office.client, batch["id"], planned.uploads) == missing
+    (folder / "monday/b.wmv").write_bytes(b"OggS 3")
+    assert await upload_missing(office.client, batch["id"], planned.uploads) == []
     ended = await watch(office.client, batch["id"], Console(quiet=True))
     assert ended["counts"] == {"succeeded": 2}
-    again = await office.http.put(f"/v1/batches/{batch['id']}/entries/0", content=b"9")
+    again = await office.http.put(f"/v1/batches/{batch['id']}/entries/0", content=b"OggS 9")
     assert again.status_code in (409, 422)
-    assert (await office.http.put(f"/v1/batches/{batch['id']}/entries/7", content=b"9")).status_code == 404
+    assert (await office.http.put(f"/v1/batches/{batch['id']}/entries/7", content=b"OggS 9")).status_code == 404
     assert len(office.cluster.ledger.list(None).jobs) == 2
 
 
 def test_plans(tmp_path):
-    """What is no folder, manifest or prefix is refused, and so is a dry run of a folder."""
+    """What is no folder, recording, manifest or prefix is refused, and told by its name."""
     with pytest.raises(ConfigurationError, match="no file or folder"):
         plan(str(tmp_path / "nothing"), {}, dry_run=False)
     with pytest.raises(ConfigurationError, match="no recordings"):
         plan(str(tmp_path), {}, dry_run=False)
-    (tmp_path / "a.wav").write_text("1")
-    with pytest.raises(ConfigurationError, match="uploaded"):
-        plan(str(tmp_path), {}, dry_run=True)
+    (tmp_path / "a.txt").write_bytes(b"%PDF-1.7")
+    with pytest.raises(ConfigurationError, match=r"a\.txt is a PDF: neither a recording nor a manifest"):
+        plan(str(tmp_path / "a.txt"), {}, dry_run=False)
+    with pytest.raises(ConfigurationError, match="left out, is a PDF"):
+        plan(str(tmp_path), {}, dry_run=False)
+    (tmp_path / "call.bin").write_bytes(b"OggS 1")
+    one = plan(str(tmp_path / "call.bin"), {}, dry_run=False)
+    assert (one.body["name"], one.body["entries"]) == ("call.bin", [{"filename": "call.bin", "custom_id": "call.bin"}])
+    assert plan(str(tmp_path), {}, dry_run=True).uploads == one.uploads
     (tmp_path / "m.jsonl").write_text('"https://a.example/1.wav"\n')
     assert plan(str(tmp_path / "m.jsonl"), {}, dry_run=True).params["dry_run"] == "true"
     assert plan("s3://bucket/calls/", {}, dry_run=True).body["prefix"] == "s3://bucket/calls/"
@@ -515,9 +528,10 @@ async def test_a_folder_too_large_for_one_object(office, tmp_path, monkeypatch):
     folder = tmp_path / "calls"
     folder.mkdir()
     for name in ("a.wav", "b.wav"):
-        (folder / name).write_text("1 2")
-    batch = await submit(office.client, plan(str(folder), {"minutes": "none"}, dry_run=False))
+        (folder / name).write_bytes(b"OggS 1 2")
+    planned = plan(str(folder), {"minutes": "none"}, dry_run=False)
+    batch = await submit(office.client, planned)
     assert (batch["name"], batch["counts"]) == ("calls", {"uploading": 2})
     entries = (await office.http.get(f"/v1/batches/{batch['id']}/entries")).json()["entries"]
     assert [entry["custom_id"] for entry in entries] == ["a.wav", "b.wav"]
-    assert await upload_missing(office.client, batch["id"], folder) == []
+    assert await upload_missing(office.client, batch["id"], planned.uploads) == []

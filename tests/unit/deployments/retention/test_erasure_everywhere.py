@@ -32,13 +32,13 @@ from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import FakeEngine
 from tests.support.api_harness import api_config
-from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.in_process_cluster import CODED_START, MODEL, InProcessCluster
 from tests.support.waiting import until
 from tests.unit.deployments.intake.test_batches import PullingSegmenter
 
 NAME = "zanzibar-quorum"
 NUMBERS = [*range(31_001, 31_011), 32_013, 31_012]  # two chunks, of which the second is given up
-RECORDING = " ".join(map(str, NUMBERS)).encode()
+RECORDING = CODED_START + " ".join(map(str, NUMBERS)).encode()
 TRACES = (
     NAME.encode(),
     b"w31001",  # the transcript
@@ -260,7 +260,7 @@ async def test_nothing_is_left_of_a_purged_job(site: Site, tmp_path: Path, way: 
 async def test_others_keep_what_is_theirs(site: Site, tmp_path: Path) -> None:
     """A purge touches no other job of the same tenant, and no other entry of the same batch."""
     await by_form(site, tmp_path / "outside")
-    answer = await site.http.post("/v1/jobs", content=b"1 2 3", params={"filename": "other.wav"})
+    answer = await site.http.post("/v1/jobs", content=b"OggS 1 2 3", params={"filename": "other.wav"})
     other = await site.ended(await _accepted(answer))
     before = {key: site.store.get(key) for key in site.store.list(f"default/{other.id}/")}
     (job,) = (job for job in site.ledger.list("default").jobs if job.id != other.id)

@@ -27,6 +27,7 @@ OPTIONS = st.builds(
     minutes_language=st.none(),
     priority=st.integers(-100, 100),
     speakers=st.lists(NAMES, max_size=16).map(tuple),
+    track=st.none() | st.just("all") | st.integers(1, 99).map(str),
 )
 
 
@@ -159,3 +160,20 @@ def test_job_body():
     assert body["cancel_requested"] is True
     assert "key" not in body["source"]
     assert Reason.INTERNAL not in body.values()
+
+
+@pytest.mark.parametrize(
+    ("given", "track"), [({}, None), ({"track": 2}, "2"), ({"track": "2"}, "2"), ({"track": "all"}, "all")]
+)
+def test_a_sound_track_is_a_number_or_all(given, track):
+    """As a number of JSON, or as text of a form."""
+    assert Options.parse(given).to_domain("m").track == track
+
+
+@pytest.mark.parametrize("track", ["0", 0, -1, "100", "first", "", "ALL", 1.0, True, ["1"]])
+def test_what_is_no_sound_track_is_refused(track):
+    """In words that say what is taken."""
+    with pytest.raises(InvalidOptions) as caught:
+        Options.parse({"track": track})
+    ((field, words),) = caught.value.errors
+    assert (field, words.startswith("must be")) == ("track", True)

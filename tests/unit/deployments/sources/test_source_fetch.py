@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import ipaddress
 import os
 from dataclasses import replace
@@ -13,11 +14,12 @@ from starlette.routing import Route
 
 from deployments.sources import fetch as fetching
 from deployments.sources import pinned_http
-from deployments.sources.fetch import check_url, fetch
+from deployments.sources.fetch import check_url, fetch, fetch_recording
 from deployments.sources.limits import SourceLimits
 from deployments.sources.public_addresses import is_public
+from deployments.sources.raw_audio import header_for
 from pipelines.backoff import Backoff
-from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
+from pipelines.errors import EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge, UnsupportedFormat
 from tests.servers.certificates import write_certificate
 from tests.support.asgi_server import serve_asgi
 from tests.support.waiting import until
@@ -43,6 +45,11 @@ class Recordings:
                 Route("/nowhere", lambda request: Response(status_code=302)),
                 Route("/empty", lambda request: Response(b"")),
                 Route("/endless", self.endless),
+                Route("/page.wav", self.page),
+                Route("/call.g722", lambda request: Response(bytes(range(256)) * 100)),
+                Route(
+                    "/typed", lambda request: Response(bytes(range(256)) * 100, media_type=request.query_params["type"])
+                ),
                 Route("/torn", self.torn),
                 Route("/stalled", self.stalled),
                 Route("/gzip", lambda request: Response(b"x", headers={"content-encoding": "gzip"})),
@@ -74,6 +81,15 @@ class Recordings:
             while True:
                 yield b"x" * 65536
                 await asyncio.sleep(0)  # the server does not wait for a client that is gone
+
+        return StreamingResponse(forever())
+
+    async def page(self, request):
+        async def forever():
+            yield b"<!DOCTYPE html><html><body>Please log in.</body></html>"
+            while True:
+                yield b"<p>And so on.</p>\n" * 4096
+                await asyncio.sleep(0)
 
         return StreamingResponse(forever())
 
@@ -124,6 +140,46 @@ async def test_fetch(url, destination, recordings):
 async def test_name_from_the_server(url, destination):
     """A name the server gives goes before the URL's."""
     assert (await fetch(f"{url}/named", destination, OPEN)).name == "Büro.wav"
+
+
+async def test_a_recording_is_looked_at_while_it_comes(url, destination):
+    """A page without end is refused from its first bytes; a manifest may be anything."""
+    with pytest.raises(UnsupportedFormat, match="an HTML page"):
+        await fetch_recording(f"{url}/page.wav", destination, replace(OPEN, max_bytes=1 << 50))
+    assert not destination.exists()
+    with pytest.raises(UnsupportedFormat, match="audio/L16"):
+        await fetch_recording(f"{url}/call.wav", destination, OPEN)
+    await fetch(f"{url}/call.wav", destination, OPEN)
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        ("/call.g722", header_for("audio/G722")),
+        ("/typed?type=audio/PCMA", header_for("audio/PCMA")),
+        ("/typed?type=audio/L16;rate=16000", header_for("audio/L16; rate=16000")),
+    ],
+)
+async def test_samples_get_a_header_as_they_are_fetched(url, destination, path, header):
+    """By the type that the server gives, or the name of the file; the digest is that of what is kept."""
+    samples = bytes(range(256)) * 100
+    fetched = await fetch_recording(f"{url}{path}", destination, OPEN)
+    assert destination.read_bytes() == header + samples
+    assert fetched.sha256 == hashlib.sha256(header + samples).hexdigest()
+    with pytest.raises(UnsupportedFormat):
+        await fetch_recording(f"{url}/typed?type=audio/L16", destination, OPEN)
+
+
+async def test_files_are_looked_at_as_well(destination, tmp_path):
+    """A file of a folder that may be read from: a text is refused, samples by name get a header."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.wav").write_text("no recording")
+    (tmp_path / "in/a.ulaw").write_bytes(bytes(range(256)))
+    limits = replace(OPEN, file_roots=(tmp_path / "in",))
+    with pytest.raises(UnsupportedFormat, match="a text"):
+        await fetch_recording((tmp_path / "in/a.wav").as_uri(), destination, limits)
+    await fetch_recording((tmp_path / "in/a.ulaw").as_uri(), destination, limits)
+    assert destination.read_bytes() == header_for("audio/PCMU") + bytes(range(256))
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])

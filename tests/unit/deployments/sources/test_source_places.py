@@ -9,11 +9,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from deployments.sources import s3
-from deployments.sources.fetch import check_url, fetch
+from deployments.sources.fetch import check_url, fetch, fetch_recording
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential, credential_for
+from deployments.sources.raw_audio import header_for
 from deployments.sources.s3 import list_objects
-from pipelines.errors import ConfigurationError, EmptyAudio, InvalidOptions, SourceUnreachable, TooLarge
+from pipelines.errors import (
+    ConfigurationError,
+    EmptyAudio,
+    InvalidOptions,
+    SourceUnreachable,
+    TooLarge,
+    UnsupportedFormat,
+)
 from tests.servers.s3 import s3_server
 from tests.support.asgi_server import serve_asgi
 
@@ -106,6 +114,24 @@ async def test_objects_are_fetched(bucket, tmp_path):
     closed = replace(limits, places=(replace(bucket, tenants=("a",)),))
     with pytest.raises(InvalidOptions, match="no bucket"):
         await fetch("s3://calls/eu/a%20b.wav", path, closed, "b")
+
+
+async def test_objects_are_looked_at_before_they_are_fetched(bucket, tmp_path):
+    """A text is refused from its first bytes; samples by name get their header, also in many parts."""
+    client = s3.client_of(bucket)
+    samples = bytes(range(256)) * (40 << 10)
+    for key, body in (("eu/notes.wav", b"no recording " * 1000), ("eu/call.ulaw", samples)):
+        client.put_object(Bucket="calls", Key=key, Body=body)
+    limits = SourceLimits(places=(bucket,), max_bytes=20 << 20)
+    path = tmp_path / "source"
+    with pytest.raises(UnsupportedFormat, match="a text"):
+        await fetch_recording("s3://calls/eu/notes.wav", path, limits)
+    await fetch_recording("s3://calls/eu/call.ulaw", path, limits)
+    assert path.read_bytes() == header_for("audio/PCMU") + samples
+    await fetch_recording("s3://calls/eu/%C3%BC.mp3", path, limits)
+    assert path.read_bytes() == b"ID3"
+    for key in ("eu/notes.wav", "eu/call.ulaw"):
+        client.delete_object(Bucket="calls", Key=key)
 
 
 async def test_an_object_that_grows(bucket, tmp_path, monkeypatch):

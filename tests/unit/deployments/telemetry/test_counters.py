@@ -129,6 +129,7 @@ def test_figures_of_the_actors_are_counted() -> None:
         window_s=30.0,
     )
     counters.segmented(SegmentReport(spans=(SpanTiming(audio_s=300, decode_s=0.5, vad_s=1.5),)))
+    counters.segmented(SegmentReport(spans=(), damaged_s=7.5))
     usage = Usage(n_calls=1, n_prompt=1000, n_cache_hit=400, n_completion=50, cost_usd=0.25)
     counters.written(
         WritingReport(outcome="written", writer="llm", minutes_s=2.0, usage=usage, calls={"ok": 1, "overloaded": 2})
@@ -138,6 +139,8 @@ def test_figures_of_the_actors_are_counted() -> None:
     found = read(counters.render())
     assert found['meetmemo_deliveries_total{channel="webhook",state="delivered"}'] == 1
     assert found['meetmemo_batch_fill_ratio_sum{model="base"}'] == 0.5
+    assert found["meetmemo_damaged_audio_seconds_total"] == 7.5
+    assert found["meetmemo_damaged_recordings_total"] == 1
     assert found['meetmemo_batch_efficiency_ratio_sum{model="base"}'] == 0.5
     assert found['meetmemo_device_busy_seconds_total{model="base"}'] == 3.0
     assert found['meetmemo_suspect_audio_seconds_total{model="base"}'] == 12.0

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+import av
+import numpy as np
 import pytest
 
 from deployments.ports import SegmentRequest
@@ -18,8 +20,9 @@ from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.decode import decode_audio
 from pipelines.audio.sandbox import DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions
-from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
+from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span, TrackState
 from pipelines.errors import StoreUnavailable, TimedOut
+from pipelines.notes import NoteCode
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
@@ -100,6 +103,27 @@ async def test_a_playback_copy_only_where_it_is_wanted(store: CountingStore) -> 
     summary = plain[-1]
     assert isinstance(summary, SourceSummary)
     assert heard / SAMPLE_RATE == pytest.approx(summary.duration_s, abs=0.05)
+
+
+async def test_what_a_recording_lost_is_in_its_summary(store: CountingStore) -> None:
+    """A recording that was cut off is as long as it says; what is missing is told, and counted."""
+    store.put_file(KEYS.source, RECORDING.with_name("truncated.flac"))
+    found = [
+        part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
+    ]
+    *spans, summary, report = found
+    assert isinstance(summary, SourceSummary)
+    assert isinstance(report, SegmentReport)
+    (damage,) = summary.damaged
+    assert summary.duration_s == pytest.approx(20.56, abs=0.01)
+    assert damage.end / SAMPLE_RATE == pytest.approx(summary.duration_s)
+    assert damage.start <= max(span.end for span in spans if isinstance(span, Span)) < damage.end
+    assert report.damaged_s == pytest.approx((damage.end - damage.start) / SAMPLE_RATE)
+    assert [note.text for note in summary.notes] == ["The file declares 20.56 s; 11.66 s were found."]
+    repeated = [
+        part async for part in Segmenter(store=store, options=SegmenterOptions(max_duration_s=60)).segment(REQUEST)
+    ]
+    assert summary in repeated
 
 
 async def test_a_fetched_source_is_named_first(store: CountingStore) -> None:
@@ -213,8 +237,40 @@ async def test_probing_reads_the_header_where_decoding_happens(store: CountingSt
     async def fetch(url: str, path: Path, limits: object, tenant: str) -> None:
         await asyncio.to_thread(shutil.copy, RECORDING, path)
 
-    monkeypatch.setattr(segmenter, "fetch", fetch)
+    monkeypatch.setattr(segmenter, "fetch_recording", fetch)
     options = SegmenterOptions(max_duration_s=60.0)
     found = await Segmenter(store=store, options=options, decode=Elsewhere).probe("t", "https://example.com/a.mp3")
     assert found.audio_s == 12.5
     assert looked == [RECORDING.read_bytes()[:3]]
+
+
+def two_tracks(path: Path) -> None:
+    """Write a file of two tracks, the default one silent."""
+    with av.open(str(path), "w", format="matroska") as out:
+        streams = [out.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono") for _ in range(2)]
+        for stream, title in zip(streams, ("Desktop", "Microphone"), strict=True):
+            stream.metadata["title"] = title
+        for stream, level in zip(streams, (0, 8000), strict=True):
+            noise = np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE) * level
+            frame = av.AudioFrame.from_ndarray(noise.astype(np.int16)[np.newaxis], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = SAMPLE_RATE, 0
+            out.mux(stream.encode(frame))
+
+
+async def test_the_summary_lists_the_sound_tracks(store: CountingStore, tmp_path: Path) -> None:
+    """With what became of each, and a note where it is not what one expects; a chosen one needs no note."""
+    two_tracks(tmp_path / "two.mkv")
+    store.put_file(KEYS.source, tmp_path / "two.mkv")
+    found = {}
+    for track in (None, "1", "all"):
+        summary = (await cut(store, replace(REQUEST, track=track)))[-1]
+        assert isinstance(summary, SourceSummary)
+        states = [(each.title, each.state, each.channels) for each in summary.tracks]
+        found[track] = summary.n_channels, states, [note.code for note in summary.notes]
+        store.delete_prefix(KEYS.work)
+    heard, silent, left_out = TrackState.HEARD, TrackState.SILENT, TrackState.LEFT_OUT
+    assert found == {
+        None: (1, [("Desktop", silent, ()), ("Microphone", heard, (0,))], [NoteCode.TRACK_SILENT]),
+        "1": (1, [("Desktop", heard, (0,)), ("Microphone", left_out, ())], []),
+        "all": (2, [("Desktop", heard, (0,)), ("Microphone", heard, (1,))], []),
+    }

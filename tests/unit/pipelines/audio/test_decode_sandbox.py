@@ -1,6 +1,7 @@
 """Decoding in a process of its own: the same samples, and whatever happens there stays there."""
 
 import io
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pipelines.audio import sandbox_host
 from pipelines.audio.decode import decode_audio, probe
 from pipelines.audio.sandbox import IsolatedDecoder
 from pipelines.audio.sandbox_protocol import ERRORS, MESSAGE
+from pipelines.audio.sound import SoundReport, read_sound
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
 from pipelines.isolation import fork_client, limits
 from pipelines.isolation.fork_client import ProcessHost
@@ -54,6 +56,37 @@ def test_the_same_as_in_process(decoder, path):
     here = outcome(lambda: decode_audio(io.BytesIO(data), channels="split", max_duration_s=LIMIT_S))
     there = outcome(lambda: decoder(io.BytesIO(data), channels="split", max_duration_s=LIMIT_S))
     assert there == here
+
+
+@pytest.mark.parametrize("name", ["truncated.flac", "corrupt-middle.mp3", "call-stereo.opus"])
+def test_what_was_lost_is_the_same_as_in_process(decoder, name):
+    """Damage and the declared length pass the sandbox's wall."""
+    data, report = (RECORDINGS / name).read_bytes(), SoundReport()
+    list(decode_audio(io.BytesIO(data), max_duration_s=LIMIT_S, report=report))
+    decoding = decoder(io.BytesIO(data), max_duration_s=LIMIT_S)
+    list(decoding)
+    assert decoding.sound == report.sound
+    assert bool(decoding.sound.damaged) == (name != "call-stereo.opus")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"damaged": [{"start": 5, "end": 5}]},
+        {"damaged": [{"start": -1, "end": 5}]},
+        {"damaged": [{"start": 0, "end": 10**18}]},
+        {"damaged": [{"start": 0, "end": 5, "channels": [-1]}]},
+        {"damaged": [{"start": 7, "end": 9}, {"start": 1, "end": 5}]},
+        {"declared_s": -1.0},
+        {"declared_s": 1e12},
+        {"n_samples": -5},
+        {"damaged": "all of it"},
+    ],
+)
+def test_losses_that_cannot_be_are_refused(nonsense):
+    """The process that decodes is not trusted: what it says of damage must make sense."""
+    with pytest.raises(ValueError, match=r"."):
+        read_sound(json.dumps(nonsense).encode())
 
 
 def declared(look):

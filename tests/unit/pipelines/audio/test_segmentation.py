@@ -258,3 +258,28 @@ def test_contradictory_options_are_refused(wrong: dict[str, float]) -> None:
     """Options that cannot be met are named before any audio is read."""
     with pytest.raises(OptionError):
         SegmentationOptions(**wrong)
+
+
+@given(one=layouts, other=layouts, blocks_before=st.integers(1, 8))
+@settings(max_examples=20, deadline=None)
+def test_a_channel_that_comes_later_is_silent_before(one: Pcm, other: Pcm, blocks_before: int) -> None:
+    """A recording that grows from one channel to two: both are cut as ever, the second silent until it comes."""
+    block = 160_000
+    begin = blocks_before * block
+    length = max(len(one), begin + len(other)) + 1
+    pcm = np.stack([np.pad(one, (0, length - len(one))), np.pad(other, (begin, length - begin - len(other)))])
+    blocks = (pcm[: 1 if at < begin else 2, at : at + block] for at in range(0, length, block))
+    spans = list(split_audio(blocks, SHORT, speech_model=LoudnessModel))
+    assert [span.index for span in spans] == list(range(len(spans)))
+    for channel in range(2):
+        mine = [span for span in spans if span.channel == channel]
+        edges = [0, *(span.end for span in mine)]
+        assert [(span.start, span.end) for span in mine] == list(itertools.pairwise(edges))
+        assert edges[-1] == length
+        for span in mine:
+            assert 0 < span.end - span.start <= SHORT.max_span_s * SAMPLE_RATE
+            np.testing.assert_array_equal(span.pcm, pcm[channel, span.start : span.end])
+            for chunk in span.chunks:
+                pieces = [pcm[channel, piece.start : piece.end] for piece in chunk.pieces]
+                np.testing.assert_array_equal(span.row(chunk), np.concatenate(pieces))
+    assert pieces_of(spans, 0) == pieces_of(split(pcm[:1]), 0)

@@ -40,5 +40,7 @@ def test_unnamed_channels_are_translated_and_names_are_not() -> None:
     """A numbered channel is a label; a speaker's name is what was given."""
     assert CHINESE.speaker("Channel 2") == "声道 2"
     assert CHINESE.speaker("Channel Two") == "Channel Two"
+    assert CHINESE.speaker("Track 2 (eng) 1") == "音轨 2 (eng) 1"
+    assert CHINESE.speaker("Track record") == "Track record"
     assert ENGLISH.language_name("zh-CN") == "Chinese"
     assert ENGLISH.language_name("xx") == "xx"

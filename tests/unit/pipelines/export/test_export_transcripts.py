@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.codec import decode
-from pipelines.core import Minutes, Transcript
+from pipelines.core import Minutes, SoundTrack, TrackState, Transcript
 from pipelines.export.render import render
 from pipelines.text.cleaning import clean_text, cleaned
 from tests.support.export_samples import call, hostile, meeting_in_chinese, nothing
@@ -27,6 +27,7 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "languages",
         "model",
         "n_channels",
+        "tracks",
         "notes",
         "text",
         "talk",
@@ -58,6 +59,27 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "note": "no result",
     }
     assert layout["text"].startswith("Good morning, this is the service desk.\nHello")
+
+
+def test_sound_tracks_stand_in_the_json() -> None:
+    """Each with its names, what became of it and the channels it became; read back they are the same."""
+    transcript, minutes, title = call()
+    track = SoundTrack(number=2, codec="aac", n_channels=1, title="Desktop", state=TrackState.HEARD, channels=(0,))
+    data = render("transcript.json", replace(transcript, tracks=(track,)), minutes, title)
+    assert json.loads(data)["tracks"] == [
+        {
+            "number": 2,
+            "codec": "aac",
+            "n_channels": 1,
+            "language": "",
+            "title": "Desktop",
+            "duration_s": None,
+            "is_default": False,
+            "state": "heard",
+            "channels": [0],
+        }
+    ]
+    assert decode(Transcript, data).tracks == (track,)
 
 
 def test_json_results_decode_to_what_was_rendered() -> None:

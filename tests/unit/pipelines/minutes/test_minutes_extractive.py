@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -141,6 +142,15 @@ def test_casing_and_punctuation_may_be_missing() -> None:
         (task.casefold(), owner, due and due.casefold()) for task, owner, due in ENGLISH_TASKS
     ]
     assert minutes.participants == ("Alice", "Bob", "Frank", "David")
+
+
+def test_sound_tracks_are_nobody() -> None:
+    """What a recorder calls a track took no part; a person after whom one is called did."""
+    said = meeting(MEETING)
+    labels = ["Desktop (eng)", "Microphone", "Track 3 (ger)", "Track 4 2", "Desktop Audio 1", "Priya"]
+    segments = tuple(replace(segment, speaker=labels[i % len(labels)]) for i, segment in enumerate(said.segments))
+    minutes = write_minutes(replace(said, segments=segments), MinutesOptions())
+    assert minutes.participants == ("Priya", "Alice", "Bob", "Frank", "David")
 
 
 def test_a_chinese_meeting() -> None:

@@ -15,6 +15,7 @@ from pipelines.core import (
     ChunkResult,
     Coverage,
     CoverageStatus,
+    Damage,
     DecodedSegment,
     LanguageVote,
     ModelInfo,
@@ -26,7 +27,7 @@ from pipelines.core import (
     Word,
 )
 from pipelines.transcript.chunk_clock import MAX_INNER_SILENCE_S, ChunkTimeline
-from pipelines.transcript.coverage import NO_RESULT, NO_WORDS, NOT_SEGMENTED, UNHEARD_SPEECH
+from pipelines.transcript.coverage import DAMAGED_AUDIO, NO_RESULT, NO_WORDS, NOT_SEGMENTED, UNHEARD_SPEECH
 from pipelines.transcript.stitching import shared_out, stitch
 
 MODEL = ModelInfo(name="test")
@@ -396,6 +397,36 @@ def test_the_ledger_names_every_kind_of_interval() -> None:
         (12, 14, "transcribed", NO_WORDS),
         (14, 15, "silence", ""),
         (15, 20, "failed", NOT_SEGMENTED),
+    ]
+
+
+def test_what_was_lost_is_failed_whatever_lies_there() -> None:
+    """A damaged stretch over silence and the padding of speech, one on another channel, one behind the last span."""
+    spans = [
+        span_of(chunk_of(seconds(1, 4.2)), end_s=10),
+        span_of(chunk_of(seconds(7, 9), index=1, channel=1), end_s=10, channel=1, index=1),
+    ]
+    hello = DecodedSegment(start_s=0, end_s=1, text="hello")
+    results = {0: result_of(hello), 1: result_of(hello, index=1)}
+    damaged = [
+        Damage(start=4 * SAMPLE_RATE, end=6 * SAMPLE_RATE),
+        Damage(start=8 * SAMPLE_RATE, end=9 * SAMPLE_RATE, channels=(1,)),
+        Damage(start=10 * SAMPLE_RATE, end=20 * SAMPLE_RATE),
+    ]
+    got = stitch(spans, results, duration_s=20, n_channels=2, languages=(), model=MODEL, damaged=damaged)
+    assert [(c.channel, c.start_s, c.end_s, c.health.value, c.note) for c in got.coverage] == [
+        (0, 0, 1, "silence", ""),
+        (0, 1, 4, "transcribed", ""),
+        (0, 4, 6, "failed", DAMAGED_AUDIO),
+        (0, 6, 10, "silence", ""),
+        (0, 10, 20, "failed", DAMAGED_AUDIO),
+        (1, 0, 4, "silence", ""),
+        (1, 4, 6, "failed", DAMAGED_AUDIO),
+        (1, 6, 7, "silence", ""),
+        (1, 7, 8, "transcribed", ""),
+        (1, 8, 9, "failed", DAMAGED_AUDIO),
+        (1, 9, 10, "silence", ""),
+        (1, 10, 20, "failed", DAMAGED_AUDIO),
     ]
 
 

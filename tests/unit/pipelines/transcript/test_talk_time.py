@@ -1,10 +1,12 @@
 """Talk time, silence and interruptions, on conversations written by hand and on any others."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core import ModelInfo, Segment, Transcript
+from pipelines.core import Coverage, CoverageStatus, ModelInfo, Segment, Transcript
 from pipelines.transcript.talk_time import silence_s, talk_of
 
 SPEAKERS = ("Agent", "Customer")
@@ -50,6 +52,15 @@ def test_nobody_talks():
     (first, second) = talk_of(transcript())
     assert (first.talk_s, first.share, second.silence_s) == (0, 0, 60)
     assert silence_s(transcript()) == 60
+
+
+def test_what_was_lost_is_no_silence():
+    """Failed seconds of a channel are not its silence, and nobody's of the recording."""
+    lost = Coverage(channel=1, start_s=20, end_s=30, health=CoverageStatus.FAILED)
+    whole = replace(transcript((0, 0, 10), (1, 15, 25)), coverage=(lost,))
+    first, second = talk_of(whole)
+    assert (first.silence_s, second.silence_s) == (50, 45)
+    assert silence_s(whole) == 60 - 10 - 15
 
 
 @given(

@@ -55,4 +55,5 @@ test("what the API would refuse is a fault of its field", () => {
   assert.deepEqual(faultsOf({ vocabulary: ["x".repeat(101)] }), { vocabulary: ["termTooLong", { term: `${"x".repeat(20)}…`, n: 100 }] });
   assert.deepEqual(faultsOf({ speakers: ["Ann", "Bob"] }), { speakers: ["speakersNeedSplit"] });
   assert.deepEqual(faultsOf({ speakers: ["Ann"] }), {});
+  assert.deepEqual(faultsOf({ speakers: ["Ann", "Bob"], track: "all" }), {});
 });

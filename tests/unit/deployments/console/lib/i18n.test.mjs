@@ -31,13 +31,15 @@ test("each key that the code names exists", () => {
   }
 });
 
-test("each key is used: by name, as a value of an enumeration, or as an option of a job", () => {
+test("each key is used: by name, as a value of an enumeration, as an option of a job, or as a note", () => {
   const options = readFileSync(new URL("../../../pipelines/jobs/options.py", SOURCES), "utf8");
   const code = sources().join("\n");
   const prefixes = [...code.matchAll(/\bt\(`(\w+)_\$\{|\btEnum\("(\w+)"/g)].map(([, template, name]) => template ?? name);
   const names = [...options.split("class JobOptions")[1].matchAll(/^    (\w+): /gm)].map(([, name]) => name);
   const isOption = (key) => names.some((name) => key === name || key.startsWith(`${name}_`));
-  const isUsed = (key) => code.includes(`"${key}"`) || isOption(key) || prefixes.some((prefix) => key.startsWith(`${prefix}_`));
+  const codes = readFileSync(new URL("../../../pipelines/notes.py", SOURCES), "utf8");
+  const isNote = (key) => key.startsWith("note_") && codes.includes(` = "${key.slice("note_".length)}"`);
+  const isUsed = (key) => isNote(key) || code.includes(`"${key}"`) || isOption(key) || prefixes.some((prefix) => key.startsWith(`${prefix}_`));
   assert.deepEqual(Object.keys(MESSAGES).filter((key) => !isUsed(key)), []);
 });
 

@@ -16,7 +16,7 @@ from tests.servers.s3 import s3_server
 from tests.unit.deployments.http.api.test_tenants import Tenants
 
 PRESIGNED = "/v1/uploads/presigned"
-AUDIO = b"RIFF and more"
+AUDIO = b"OggS and more"
 
 
 async def announce(api, **headers):

@@ -70,11 +70,11 @@ async def test_the_same_recording_again(any_api):
 async def test_another_recording_is_refused(any_api):
     """Under a used id, with a reason; once its job has failed the id is free."""
     job_id = await any_api.submit(external_id="c1")
-    refused = await any_api.client.post("/v1/jobs", content=b"other", params={"external_id": "c1"})
+    refused = await any_api.client.post("/v1/jobs", content=b"ID3other", params={"external_id": "c1"})
     assert (refused.status_code, refused.json()["reason"]) == (409, "external_id_conflict")
     assert any_api.blobs == [f"default/{job_id}/source"]
     any_api.advance(job_id, Claimed(), Failed(reason=Reason.CORRUPT_AUDIO, detail="noise"))
-    taken = await any_api.client.post("/v1/jobs", content=b"other", params={"external_id": "c1"})
+    taken = await any_api.client.post("/v1/jobs", content=b"ID3other", params={"external_id": "c1"})
     assert taken.status_code == 202
     assert (await any_api.client.get(f"/v1/jobs/{job_id}")).json()["external_id"] is None
 

@@ -47,7 +47,7 @@ async def test_while_the_first_is_in_flight(replicas, ask):
     assert (await first.next())["status"] == 202
     again = await two.client.post("/v1/jobs", content=b"RIFF", headers=KEY)
     assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
-    other = await two.client.post("/v1/jobs", content=b"other", headers=KEY)
+    other = await two.client.post("/v1/jobs", content=b"ID3other", headers=KEY)
     assert (other.status_code, other.json()["reason"]) == (422, "idempotency_conflict")
 
 

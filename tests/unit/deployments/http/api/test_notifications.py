@@ -177,5 +177,15 @@ async def test_a_sweep_takes_what_nobody_told_of(make_api):
         swept = (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://calls/eu/"})).json()
         assert [item["source"] for item in swept["objects"]] == ["s3://calls/eu/c.wav"]
         again = (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://calls/eu/"})).json()
-        assert (again["objects"], again["more"]) == ([], False)
+        assert (again["objects"], again["more"], again["n_ignored"]) == ([], False, 0)
+        client.put_object(Bucket="calls", Key="eu/c.txt", Body=b"The transcript of another system.")
+        client.put_object(Bucket="calls", Key="eu/d.txt", Body=b"RIFF")
+        third = (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://calls/eu/"})).json()
+        told = [(item["source"], item["outcome"], item["detail"]) for item in third["objects"]]
+        by_name = "not a recording, by its name"
+        assert told == [(f"s3://calls/eu/{key}.txt", "ignored", by_name) for key in ("c", "d")]
+        assert third["n_ignored"] == 2
+        for key, outcome in (("c", "ignored"), ("d", "accepted")):  # an event has the object looked into
+            (item,) = (await api.client.post("/v1/notifications/s3", json=aws(key=f"eu/{key}.txt"))).json()["objects"]
+            assert item["outcome"] == outcome
         assert (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://x/"})).status_code == 422

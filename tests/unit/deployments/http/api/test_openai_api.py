@@ -9,20 +9,22 @@ import pytest
 from deployments.http.app import build_api
 from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
+from pipelines.core import SoundTrack, TrackState
 from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
 from pipelines.models.profile import ModelProfile
+from pipelines.notes import Note, NoteCode
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Connection, api_config
 from tests.support.asgi_server import serve_asgi
-from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.in_process_cluster import CODED_START, MODEL, InProcessCluster
 from tests.support.waiting import until
 
 NUMBERS = list(range(1, 61))  # two spans of three chunks
 SPOKEN = " ".join(f"w{number}" for number in NUMBERS)
-RECORDING = ("call.wav", " ".join(map(str, NUMBERS)).encode())
+RECORDING = ("call.wav", CODED_START + " ".join(map(str, NUMBERS)).encode())
 
 
 class Desk:
@@ -95,6 +97,22 @@ async def test_text_and_subtitles(desk):
     assert (await create(file=RECORDING, model=MODEL, response_format="vtt")).startswith("WEBVTT\n\n00:00:00.000 --> ")
 
 
+async def test_what_is_to_be_known_of_a_recording_is_in_a_header(desk):
+    """A damaged recording warns in ASCII, a whole one not; the body stays as the client expects it."""
+    create = desk.client.audio.transcriptions.with_raw_response.create
+    assert "x-meetmemo-warning" not in (await create(file=RECORDING, model=MODEL)).headers
+    desk.cluster.segmenter.notes = (
+        Note(code=NoteCode.SHORTER_THAN_DECLARED, values={"declared_s": 11.05, "found_s": 3.39}),
+        Note(code=NoteCode.TRACK_SILENT, values={"track": "2 (麦克风)"}),
+    )
+    raw = await create(file=("other.wav", RECORDING[1] + b" 61"), model=MODEL)
+    assert raw.headers["x-meetmemo-warning"] == (
+        "The file declares 11.05 s; 3.39 s were found. "
+        "Sound track 2 (???) holds no sound; another one was heard in its place."
+    )
+    assert raw.parse().text == f"{SPOKEN} w61"
+
+
 async def test_verbose_json(desk):
     """Segments are the default; words come when asked for, and then segments only if asked for too."""
     create = desk.client.audio.transcriptions.create
@@ -121,6 +139,25 @@ async def test_diarized_json_is_by_channel(desk):
         file=RECORDING, model=MODEL, response_format="diarized_json", extra_body={"speakers": ["Agent", "Customer"]}
     )
     assert {segment.speaker for segment in named.segments} == {"Agent"}
+
+
+TRACKS = tuple(
+    SoundTrack(number=i + 1, codec="aac", n_channels=1, title=title, state=TrackState.HEARD, channels=(i,))
+    for i, title in enumerate(["Desktop", "Microphone"])
+)
+
+
+async def test_sound_tracks_are_speakers(desk):
+    """Where all are heard, whole or streamed: each segment is of the track that it was said in."""
+    desk.cluster.segmenter.tracks = TRACKS
+    create = desk.client.audio.transcriptions.create
+    options = {"file": RECORDING, "model": MODEL, "response_format": "diarized_json", "extra_body": {"track": "all"}}
+    heard = await create(**options)
+    assert desk.job.options.track == "all"
+    assert {segment.speaker for segment in heard.segments} == {"Desktop"}
+    stream = await create(**options, stream=True)
+    told = {event.speaker async for event in stream if event.type == "transcript.text.segment"}
+    assert told == {"Desktop"}
 
 
 async def test_stream_tells_each_span_when_it_is_finished(desk):
@@ -186,6 +223,7 @@ async def test_failed_job_is_an_error(desk):
         ({"stream": True, "response_format": "srt"}, "stream"),
         ({"extra_body": {"best_of": 3}}, "best_of"),
         ({"extra_body": {"speakers": ["A"]}}, "speakers"),
+        ({"extra_body": {"track": "first"}}, "track"),
         ({"extra_body": {"known_speaker_names": ["A"]}}, "known_speaker_names[]"),
     ],
 )
@@ -211,7 +249,7 @@ async def test_forms_that_cannot_be_read(desk):
         {"json": {"model": MODEL}},
         {"files": {"model": (None, MODEL)}},
         {"files": {"file": ("a.wav", b"")}, "data": {"model": MODEL}},
-        {"files": {"file": ("a.wav", b"1")}},
+        {"files": {"file": ("a.wav", b"OggS 1")}},
     ):
         async with httpx.AsyncClient() as client:
             answer = await client.post(f"{desk.url}/v1/audio/transcriptions", **request)
@@ -225,7 +263,7 @@ async def test_translation(open_desk):
     """A model of several languages translates, and says English; one that cannot refuses."""
     many = await open_desk(("de", "en"))
     heard = await many.client.audio.translations.create(
-        file=("a.wav", b"1 2 3"), model=MODEL, response_format="verbose_json"
+        file=("a.wav", b"OggS 1 2 3"), model=MODEL, response_format="verbose_json"
     )
     assert (heard.text, heard.language) == ("t1 t2 t3", "english")
     assert many.job.options.task == "translate"

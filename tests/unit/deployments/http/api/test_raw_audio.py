@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from deployments.intake.raw_audio import header_for
+from deployments.sources.raw_audio import header_for
 from pipelines.audio.decode import decode_audio, probe
 from pipelines.errors import InvalidRequest
 

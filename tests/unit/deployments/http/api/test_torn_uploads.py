@@ -39,7 +39,7 @@ async def test_cut_and_cancelled(api, headers, n_steps):
     connection = Connection(api.app, "POST", "/v1/jobs", headers)
     if headers is MULTIPART:
         connection.send(HEAD)
-    connection.send(b"x" * (2 * MIB))
+    connection.send(b"OggS".ljust(2 * MIB))
     await until(lambda: api.n_spooled_bytes)
     connection.disconnect()
     for _ in range(n_steps):
@@ -55,7 +55,7 @@ async def test_cut_and_cancelled(api, headers, n_steps):
 async def test_cancelled_again_and_again(api, n_steps):
     """A request that is cancelled at every step from some moment on, its opening included, leaves nothing."""
     connection = Connection(api.app, "POST", "/v1/jobs", RAW)
-    connection.send(b"x" * MIB)
+    connection.send(b"OggS".ljust(MIB))
     for _ in range(n_steps):
         await asyncio.sleep(0)
     while not connection.task.done():
@@ -130,7 +130,7 @@ def test_what_lies_in_the_spool_folder(tmp_path):
 async def test_a_scrape_tells_of_the_spool_folder(api):
     """Prometheus sees how many uploads lie there, their bytes, and how long they have been still."""
     connection = Connection(api.app, "POST", "/v1/jobs", RAW)
-    connection.send(b"x" * MIB)
+    connection.send(b"OggS".ljust(MIB))
     await until(lambda: api.n_spooled_bytes == MIB)
     found = samples((await api.client.get("/metrics")).content)
     assert found[("meetmemo_spool_files", "upload")] == 1

@@ -60,7 +60,7 @@ async def test_a_sidecar_in_foreign_names(desk, tmp_path):
     """call.json beside call.wav and call.mp3, translated; it goes away with the last of them."""
     api, folder, _, make = desk
     for name in ("call.mp3", "call.wav"):
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(b"ID3" + name.encode())
     said = {"callId": 17, "agents": "Ann,Bob", "queue": "sales", "beam": "no option of ours"}
     (folder / "call.json").write_text(json.dumps(said))
     fields = {"agents": "speakers", "queue": "metadata.queue", "lang": "language"}
@@ -76,6 +76,26 @@ async def test_a_sidecar_in_foreign_names(desk, tmp_path):
     await watcher.look()
     assert await watcher.look() == 1
     assert api.ledger.list(None, JobFilter(external_id="17")).jobs[0].filename == "b.wav"
+
+
+async def test_what_is_no_recording_is_told_once(desk):
+    """By its content: an .mp3 that is a text stays, an .m4b is taken; sidecars and unfinished files are no matter."""
+    api, folder, lines, make = desk
+    (folder / "book.m4b").write_bytes(b"\x00\x00\x00\x18ftypM4B ")
+    (folder / "book.json").write_text("{}")
+    (folder / "notes.mp3").write_text("No recording of ours.")
+    (folder / "agenda").write_bytes(b"%PDF-1.7")
+    watcher = make()
+    for _ in range(3):
+        await watcher.look()
+    (job,) = api.ledger.list(None).jobs
+    assert job.filename == "book.m4b"
+    assert lines == ["agenda: left out, is a PDF", "notes.mp3: left out, is a text", f"book.m4b → {job.id}"]
+    assert watcher.n_left == 2
+    (folder / "notes.mp3").write_bytes(b"ID3 and more")
+    for _ in range(2):
+        await watcher.look()
+    assert len(api.ledger.list(None).jobs) == 2
 
 
 async def test_what_is_refused_is_told_once(desk):

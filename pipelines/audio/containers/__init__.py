@@ -1,0 +1,1 @@
+"""Read what containers say beside their frames: lengths, links, pauses, tags."""
