@@ -26,6 +26,7 @@ STEP_SAMPLES = 312 * FRAME_SAMPLES
 # Search for a quiet point inside running speech.
 SEARCH_SHARE = 1 / 3  # last part of the window that is searched
 ENERGY_SAMPLES = SAMPLE_RATE // 25  # 40 ms: longer than a period of a low voice, shorter than a syllable
+PAUSE_SAMPLES = SAMPLE_RATE // 5  # 200 ms: longer than the closure of a "p", as short as a pause between words
 ENERGY_HOP = SAMPLE_RATE // 100
 SPEECH_PENALTY_DB = 15.0  # what certain speech counts against a point
 EARLY_PENALTY_DB = 3.0  # what lying at the beginning of the search counts against it
@@ -321,13 +322,23 @@ class _Tape:
         self._start += n_frames * FRAME_SAMPLES
 
     def quietest(self, start: int, end: int) -> int:
-        """Return the position in ``[start, end]`` where a cut does least harm: low energy, unlikely speech, late."""
+        """Return the position in ``[start, end]`` where a cut does least harm: low energy, unlikely speech, late.
+
+        The energy is that at the place and that around it, so that a pause between words is before a stop within one.
+        """
         centers = np.arange(start, end + 1, ENERGY_HOP)
         total = np.concatenate([[0.0], np.cumsum(np.square(self._pcm, dtype=np.float64))])
-        low = np.clip(centers - ENERGY_SAMPLES // 2 - self._start, 0, len(self._pcm))
-        high = np.clip(centers + ENERGY_SAMPLES // 2 - self._start, 0, len(self._pcm))
-        power = (total[high] - total[low]) / np.maximum(high - low, 1)
+        level_db = np.mean([self._level_db(total, centers, n) for n in (ENERGY_SAMPLES, PAUSE_SAMPLES)], axis=0)
         frames = np.clip((centers - self._start) // FRAME_SAMPLES, 0, len(self._probabilities) - 1)
         lateness = (centers - start) / max(1, end - start)
-        cost = 10.0 * np.log10(power + 1.0) + SPEECH_PENALTY_DB * self._probabilities[frames]
+        cost = level_db + SPEECH_PENALTY_DB * self._probabilities[frames]
         return int(centers[np.argmin(cost - EARLY_PENALTY_DB * lateness)])
+
+    def _level_db(
+        self, total: npt.NDArray[np.float64], centers: npt.NDArray[np.int_], n_samples: int
+    ) -> npt.NDArray[np.float64]:
+        """Return the mean power of ``n_samples`` around each center; ``total`` is the energy up to each sample."""
+        low = np.clip(centers - n_samples // 2 - self._start, 0, len(self._pcm))
+        high = np.clip(centers + n_samples // 2 - self._start, 0, len(self._pcm))
+        level: npt.NDArray[np.float64] = 10.0 * np.log10((total[high] - total[low]) / np.maximum(high - low, 1) + 1.0)
+        return level

@@ -68,14 +68,15 @@ DEFAULT_THRESHOLDS = Thresholds()
 class Decoding:
     """What the rules look at: one window's text and the decoder's own view of it.
 
-    ``speech_s`` is the window's speech in seconds, ``truncated`` says that the decoder ran into its token
-    limit, ``prompt`` is the text the decoder was primed with.
+    ``speech_s`` is the window's speech in seconds, ``voiced`` whether voice activity is sure of any in it,
+    ``truncated`` whether the decoder ran into its token limit, ``prompt`` the text the decoder was primed with.
     """
 
     text: str
     avg_logprob: float
     no_speech_prob: float
     speech_s: float
+    voiced: bool = True
     truncated: bool = False
     prompt: str = ""
 
@@ -102,10 +103,14 @@ def failed_rules(decoding: Decoding, thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
 def is_silence(decoding: Decoding, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> bool:
-    """Say whether the model heard no speech: it says so, and has no text that it trusts."""
+    """Say whether the model heard no speech: it says so, and has no text that it trusts, or nobody else hears any.
+
+    What it writes into noise is short and likely: "you", "Thank you." (docs/accuracy.md).
+    """
     if not isfinite(decoding.avg_logprob):
         return False
-    trusted = bool(decoding.text.strip()) and decoding.avg_logprob >= thresholds.min_avg_logprob
+    likely = bool(decoding.text.strip()) and decoding.avg_logprob >= thresholds.min_avg_logprob
+    trusted = likely and decoding.voiced
     return decoding.no_speech_prob > thresholds.max_no_speech_prob and not trusted
 
 

@@ -28,7 +28,7 @@ from pipelines.whisper.quality import Decoding, compression_ratio, failed_rules,
 from pipelines.whisper.sentences import split_sentences
 from pipelines.whisper.timestamps import Interval, TokenSegment, audible_ticks, sounding, split_segments, to_seconds
 from pipelines.whisper.tokenizer import Vocabulary
-from pipelines.whisper.unheard import segment_of
+from pipelines.whisper.unheard import is_voiced, segment_of
 from pipelines.whisper.word_timestamps import time_words, without_pauses
 
 T = TypeVar("T")
@@ -54,6 +54,11 @@ class DecodeState:
     def sound(self) -> Interval:
         """Where the row sounds at all."""
         return sounding(self.row.pcm)
+
+    @cached_property
+    def voiced(self) -> bool:
+        """Whether voice activity is sure of any speech in the row."""
+        return is_voiced(self.row.pcm)
 
     @property
     def wants_words(self) -> bool:
@@ -139,6 +144,7 @@ class WindowDecoder:
             avg_logprob=average_logprob(outcome.score, len(tokens)),
             no_speech_prob=outcome.no_speech_prob,
             speech_s=self._speech_s(window, tokens),
+            voiced=outcome.no_speech_prob <= row.options.thresholds.max_no_speech_prob or window.voiced,
             truncated=len(outcome.tokens) >= budget,
             prompt=row.options.prompt if not window.candidates else "",
         )

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import numpy as np
+import numpy.typing as npt
 
-from pipelines.audio.vad import VoiceActivity
-from pipelines.audio.vad_options import VadOptions
+from pipelines.audio.vad import VoiceActivity, speech_model
+from pipelines.audio.vad_options import FRAME_SAMPLES, VadOptions
 from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, UnheardSpeech, Word
 from pipelines.text.typography import is_spoken
 from pipelines.whisper.options import Pcm
@@ -22,8 +23,8 @@ MIN_UNHEARD_S = 1.0
 """Speech that may lie between words without being missed: breath, laughter, a word that is timed too short."""
 SURROUNDINGS_S = 0.3
 """Decoded again on both sides of a hole: words that are timed too early or too late lose their beginnings there."""
-SAME_TEXT = 0.6
-"""Share of units in common from which text counts as heard before."""
+SAME_TEXT = 0.7
+"""Share of units in common from which text counts as heard before; less is a sentence built alike."""
 VAD = VadOptions(threshold=0.5, threshold_off=0.35, pad_s=0.0, min_speech_s=0.25)
 """Surer than where recordings are cut: there doubt costs one decoding, here it would call music speech."""
 _INT16_SCALE = np.float32(32767)
@@ -72,13 +73,23 @@ def _speech_in(pcm: Pcm, gap: Stretch) -> Stretch | None:
     """Return from where to where somebody speaks in a gap, if it is long enough in all."""
     first = round(gap[0] * SAMPLE_RATE)
     activity = VoiceActivity(VAD)
-    samples = pcm[first : round(gap[1] * SAMPLE_RATE)]
-    if samples.dtype != np.int16:
-        samples = np.clip(samples, -1.0, 1.0).astype(np.float32) * _INT16_SCALE
-    speech = [*activity.push(samples.astype(np.int16, copy=False)), *activity.finish()]
+    speech = [*activity.push(_int16(pcm[first : round(gap[1] * SAMPLE_RATE)])), *activity.finish()]
     if sum(each.n_samples for each in speech) < MIN_UNHEARD_S * SAMPLE_RATE:
         return None
     return (first + speech[0].start) / SAMPLE_RATE, (first + speech[-1].end) / SAMPLE_RATE
+
+
+def is_voiced(pcm: Pcm) -> bool:
+    """Say whether voice activity is sure of a single frame of a row."""
+    samples = _int16(pcm)
+    frames = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
+    return bool(speech_model()(frames).max(initial=0.0) >= VAD.threshold)
+
+
+def _int16(samples: Pcm) -> npt.NDArray[np.int16]:
+    if samples.dtype != np.int16:
+        samples = np.clip(samples, -1.0, 1.0).astype(np.float32) * _INT16_SCALE
+    return samples.astype(np.int16, copy=False)
 
 
 def _hole(speech: Stretch, n_samples: int) -> Hole:

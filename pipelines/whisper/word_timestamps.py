@@ -35,7 +35,8 @@ def time_words(
     """Return each segment's words, every one timed, on the window's clock.
 
     ``path`` aligns the text tokens of all segments, joined, with encoder steps; ``probabilities`` has one for each
-    token; words stay within ``sound``. Joined, a segment's words are its text.
+    token; words stay within ``sound``. The last word of a segment whose end the model wrote lasts up to there, for
+    `MAX_FADE_S` more at most: the alignment ends it at its last stressed sound. Joined, a segment's words are its text.
     """
     starts = token_starts(path)
     timed: list[tuple[Word, ...]] = []
@@ -47,6 +48,10 @@ def time_words(
         placed = place_words(
             spans, start=segment.start, end=segment.end, sound=Interval(start=first_tick, end=sound.end)
         )
+        if segment.closed and placed:
+            last = placed[-1]
+            fading = min(segment.end, last.end + round(MAX_FADE_S * TICKS_PER_S))
+            placed[-1] = replace(last, end=max(last.end, fading))
         timed.append(
             tuple(
                 Word(

@@ -45,12 +45,13 @@ class Alignment:
     """The best alignment of two lists of words.
 
     ``hits`` maps places of the truth to places of what was heard, where both hold the same word; ``deleted`` are the
-    places of the truth with nothing in their stead.
+    places of the truth with nothing in their stead; ``inserted`` has the place before which each word was put in.
     """
 
     errors: Errors
     hits: dict[int, int]
     deleted: frozenset[int]
+    inserted: tuple[int, ...] = ()
 
 
 def words_of(text: str, language: str) -> list[str]:
@@ -65,19 +66,22 @@ def align(said: Sequence[str], heard: Sequence[str]) -> Alignment:
     found = jiwer.process_words(" ".join(said), " ".join(heard))
     hits: dict[int, int] = {}
     deleted: set[int] = set()
+    inserted: list[int] = []
     for chunk in found.alignments[0]:
         places = range(chunk.ref_start_idx, chunk.ref_end_idx)
         if chunk.type == "equal":
             hits.update(zip(places, range(chunk.hyp_start_idx, chunk.hyp_end_idx), strict=True))
         elif chunk.type == "delete":
             deleted.update(places)
+        elif chunk.type == "insert":
+            inserted += [chunk.ref_start_idx] * (chunk.hyp_end_idx - chunk.hyp_start_idx)
     errors = Errors(
         n_words=len(said),
         n_substituted=found.substitutions,
         n_deleted=found.deletions,
         n_inserted=found.insertions,
     )
-    return Alignment(errors=errors, hits=hits, deleted=frozenset(deleted))
+    return Alignment(errors=errors, hits=hits, deleted=frozenset(deleted), inserted=tuple(inserted))
 
 
 @cache

@@ -22,11 +22,15 @@ _LONGEST_S = 24 * 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A recording to hear, its language given; ``split``: each channel on its own."""
+    """A recording to hear, its language given; ``split``: each channel on its own.
+
+    ``window_s``: longest window of faster-whisper, whole seconds; 0: the model's.
+    """
 
     path: str
     language: str
     split: bool = False
+    window_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,7 @@ class FasterWhisper:
                 language=task.language,
                 beam_size=options.beam,
                 word_timestamps=options.word_times,
+                chunk_length=task.window_s or None,
                 **self._own,
             )
             segments += _segments(channel, found)

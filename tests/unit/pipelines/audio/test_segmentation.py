@@ -187,6 +187,14 @@ def test_endless_speech_is_cut_where_it_is_quietest() -> None:
     check_contract(split(pcm, SegmentationOptions()), pcm, SegmentationOptions())
 
 
+def test_endless_speech_is_cut_at_a_pause_rather_than_at_a_stop() -> None:
+    """The closure of a "p" is as quiet as a pause between words, and later here; it is shorter, and inside a word."""
+    pcm = draw([(24.0, LOUD), (0.2, 100), (3.0, LOUD), (0.08, 100), (32.7, LOUD)])[None]
+    drafts = split_audio(iter([pcm]), SegmentationOptions(), speech_model=lambda: lambda frames: np.ones(len(frames)))
+    first = next(chunk for span in drafts for chunk in span.chunks)
+    assert 24.0 <= first.end / SAMPLE_RATE <= 24.2
+
+
 def test_endless_speech_keeps_spans_bounded() -> None:
     """Somebody who never pauses for ten minutes still gives spans of bounded length and full chunks."""
     pcm = draw([(600.0, LOUD)])[None]

@@ -22,6 +22,7 @@ from pipelines.core import ChunkResult, DecodedSegment
 from pipelines.errors import ModelUnavailable
 from pipelines.models.catalogue import BUNDLED_DIR
 from pipelines.models.profile import ModelProfile
+from pipelines.whisper import row_decoder
 from pipelines.whisper.ct2_model import Generated, RowFailure, WhisperModel
 from pipelines.whisper.engine import DecodeOptions, DecodeRequest, EngineOptions, WhisperEngine, window_frames
 from pipelines.whisper.log_mel import LogMel
@@ -219,6 +220,17 @@ def test_noise_that_the_model_calls_silent_has_no_text(engine: WhisperEngine, sp
     deaf = Thresholds(max_no_speech_prob=-1.0, min_avg_logprob=100.0)
     (result,) = engine.transcribe([DecodeRequest(pcm=speech[0], options=DecodeOptions(thresholds=deaf))])
     assert (result.segments, result.suspect, result.error) == ((), (), "")
+
+
+@pytest.mark.parametrize(("voiced", "doubts", "kept"), [(True, True, True), (False, False, True), (False, True, False)])
+def test_text_without_a_voice_is_dropped(
+    engine: WhisperEngine, speech: list[Pcm], monkeypatch: pytest.MonkeyPatch, voiced: bool, doubts: bool, kept: bool
+) -> None:
+    """A model that doubts speech is believed where voice activity hears none either; elsewhere likely text stays."""
+    monkeypatch.setattr(row_decoder, "is_voiced", lambda pcm: voiced)
+    thresholds = Thresholds(max_no_speech_prob=-1.0 if doubts else 1.0, min_avg_logprob=-100.0)
+    (result,) = engine.transcribe([DecodeRequest(pcm=speech[0], options=DecodeOptions(thresholds=thresholds))])
+    assert (bool(result.segments), result.suspect, result.error) == (kept, (), "")
 
 
 def test_prompts_of_different_length_share_a_batch(engine: WhisperEngine, speech: list[Pcm]) -> None:

@@ -86,6 +86,15 @@ def test_trusted_text_outweighs_no_speech() -> None:
     assert not is_silence(replace(GOOD, no_speech_prob=0.95))
 
 
+def test_likely_text_that_nobody_else_hears_is_silence() -> None:
+    """Both the model and voice activity doubt that somebody speaks: neither doubt alone throws text away."""
+    invented = Decoding(text="Thank you.", avg_logprob=-0.85, no_speech_prob=0.87, speech_s=0.6, voiced=False)
+    assert is_silence(invented)
+    assert failed_rules(invented) == ()
+    assert not is_silence(replace(invented, voiced=True))
+    assert not is_silence(replace(invented, no_speech_prob=0.5))
+
+
 def test_short_speech_is_not_rated_by_pace() -> None:
     """A second of speech may hold one letter."""
     assert failed_rules(replace(GOOD, text="I", speech_s=1.0)) == ()

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from pipelines.core import ChunkResult, DecodedSegment, UnheardSpeech, Word
 from pipelines.whisper.options import Pcm
 from pipelines.whisper.quality import compression_ratio
-from pipelines.whisper.unheard import SURROUNDINGS_S, Hole, covered, fill, find_holes, gaps_between, segment_of, shift
+from pipelines.whisper.unheard import (
+    SURROUNDINGS_S,
+    Hole,
+    covered,
+    fill,
+    find_holes,
+    gaps_between,
+    is_voiced,
+    segment_of,
+    shift,
+)
+from scripts.accuracy.clips import Clip, render
 from tests.support.recordings import samples_of, truth
 
 RATE = 16_000
@@ -106,6 +117,16 @@ def test_sentences_left_out_are_found(row: Pcm, left_out: Sequence[int], dtype: 
         assert abs(hole.end_s - SENTENCES[i].end_s) < 0.3
         assert hole.start == round((hole.start_s - SURROUNDINGS_S) * RATE)
         assert hole.end == min(len(pcm), round((hole.end_s + SURROUNDINGS_S) * RATE))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_voices_are_told_from_other_sounds(row: Pcm, dtype: type) -> None:
+    """A sentence is voiced, however short the row; coughs and a pause are not."""
+    coughs = render(Clip(kind="cough", seconds=8.0, level_dbfs=-30.0, seed=1))
+    sentence = row[round(SENTENCES[0].start_s * RATE) :][:RATE]
+    scale = 1 if dtype == np.int16 else 32_768
+    voiced = [is_voiced((pcm / scale).astype(dtype)) for pcm in (sentence, row, coughs, row[:300], row[:0])]
+    assert voiced == [True, True, False, False, False]
 
 
 def test_neighbours_left_out_are_one_hole(row: Pcm) -> None:
@@ -259,6 +280,20 @@ def test_what_stands_beside_the_hole_is_dropped(text: str) -> None:
     result = fill(heard(BEFORE, AFTER), HOLE, heard(found_in_hole(text)), N_SAMPLES)
     assert result.segments == (BEFORE, AFTER)
     assert result.unheard == (UnheardSpeech(start_s=5.0, end_s=9.0),)
+
+
+@pytest.mark.parametrize(
+    ("beside", "text"),
+    [
+        ("Hello, this is David from engineering.", "Hello, this is Alice from product."),
+        ("It costs twelve dollars per seat.", "It costs forty dollars per year."),
+    ],
+)
+def test_sentences_that_are_built_alike_are_both_kept(beside: str, text: str) -> None:
+    """People introduce themselves in the same words but for two."""
+    result = fill(heard(BEFORE, said(beside, 10.0, 12.0)), HOLE, heard(found_in_hole(text)), N_SAMPLES)
+    assert [segment.text.strip() for segment in result.segments] == [BEFORE.text.strip(), text, beside]
+    assert result.unheard == ()
 
 
 def test_the_text_before_a_hole_in_a_segment_is_beside_it() -> None:

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core import Word
-from pipelines.whisper.timestamps import TICKS_PER_S
-from pipelines.whisper.word_timestamps import MAX_FADE_S, without_pauses
+from pipelines.models.catalogue import BUNDLED_DIR
+from pipelines.whisper.timestamps import TICKS_PER_S, Interval, TokenSegment
+from pipelines.whisper.tokenizer import Vocabulary
+from pipelines.whisper.word_timestamps import MAX_FADE_S, time_words, without_pauses
 
+VOCABULARY = Vocabulary.load(BUNDLED_DIR / "mini-en")
 EVERYTHING = np.ones(1500, np.bool_)
 
 
@@ -80,6 +83,19 @@ def test_the_end_of_a_clause_lasts_while_it_is_heard() -> None:
     """The alignment ends a word at its last stressed sound; it goes on to where it fades, or to the next word."""
     words = said((" so.", 0, 20), (" we", 50, 70), (" went.", 70, 90), (" then.", 95, 110))
     assert ticks(without_pauses(words, audible((0, 32), (50, 140)))) == [(0, 32), (50, 70), (70, 95), (95, 130)]
+
+
+@pytest.mark.parametrize(
+    ("end", "closed", "expected"), [(50, True, 50), (90, True, 60), (30, True, 40), (50, False, 40)]
+)
+def test_a_segment_lasts_as_long_as_the_model_says(end: int, closed: bool, expected: int) -> None:
+    """The alignment ends its last word too early; it is not believed to end 0.4 s too early, nor too late."""
+    tokens = tuple(VOCABULARY.encode(" Good morning"))
+    edges = [round(40 * i / len(tokens)) for i in range(len(tokens) + 1)]
+    segment = TokenSegment(start=0, end=end, tokens=tokens, closed=closed)
+    (words,) = time_words([segment], list(enumerate(edges)), [0.9] * len(tokens), VOCABULARY, Interval(start=0, end=99))
+    assert "".join(word.text for word in words) == " Good morning"
+    assert ticks(words)[-1][1] == expected
 
 
 def test_no_words_stay_none() -> None:
