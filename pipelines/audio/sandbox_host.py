@@ -10,6 +10,8 @@ import socket
 import sys
 import wave
 
+import av.subtitles.codeccontext  # for films with subtitles: PyAV loads both late, when no file can be opened
+import av.subtitles.subtitle  # noqa: F401 - see above
 import numpy as np
 
 from pipelines.audio.decode import decode_audio, probe

@@ -28,7 +28,7 @@ EPILOG = """\
 examples:
   scripts/make-samples                                   write tests/data again
   scripts/make-samples --minutes 60 --out meetings       one hour, meeting-1.mp3
-  scripts/make-samples --zoo /tmp/zoo                    one recording in every container and codec; needs ffmpeg
+  scripts/make-samples --zoo zoo                         one recording in every container and codec; needs ffmpeg
   scripts/make-samples --minutes 5 --count 20 --seed 7 --format opus --voices slt,awb,en-gb --out meetings"""
 
 

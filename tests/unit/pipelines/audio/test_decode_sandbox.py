@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from pipelines.isolation import fork_client, limits
 from pipelines.isolation.fork_client import ProcessHost
 from tests.support.recordings import RECORDINGS
 
+ROOT = Path(__file__).parents[4]
 LIMIT_S = 3600.0
 
 
@@ -316,3 +319,13 @@ def test_the_host_knows_no_secrets(decoder, monkeypatch):
     with open(f"/proc/{own.host.pid}/environ", "rb") as environment:
         assert b"sk-quite-secret" not in environment.read()
     own.close()
+
+
+def test_nothing_is_left_to_load():
+    """PyAV loads some of itself with the first film that has subtitles, when no file can be opened any more."""
+    program = (
+        "import pkgutil, sys; from pipelines.audio.sandbox_host import warm_up; warm_up(); import av;"
+        "print(*(m.name for m in pkgutil.walk_packages(av.__path__, 'av.') if m.name not in sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert set(told.stdout.split()) <= {"av.__main__", "av.datasets"}
