@@ -423,7 +423,9 @@ def test_a_fenced_coordinator_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("minutes", "while_written", "n_writes"), [("auto", JobState.SUMMARIZING, 3), ("none", JobState.TRANSCRIBING, 2)]
 )
-def test_documents_without_minutes_cost_no_state(minutes: str, while_written: JobState, n_writes: int) -> None:
+def test_documents_without_minutes_cost_no_state(
+    minutes: Literal["auto", "none"], while_written: JobState, n_writes: int
+) -> None:
     """What may cost money begins from a state that the ledger has; what is rendered in a moment needs none."""
 
     async def run() -> None:
