@@ -7,7 +7,7 @@ only note their command.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -107,7 +107,7 @@ class Stage:
 
         return step
 
-    async def take_job(self, minutes: str = "auto") -> JobRunner:
+    async def take_job(self, minutes: Literal["auto", "none"] = "auto") -> JobRunner:
         await self.leader.acquire()
         source = BlobRef(key="t/j/source", n_bytes=1)
         self.ledger.create(
@@ -423,7 +423,9 @@ def test_a_fenced_coordinator_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("minutes", "while_written", "n_writes"), [("auto", JobState.SUMMARIZING, 3), ("none", JobState.TRANSCRIBING, 2)]
 )
-def test_documents_without_minutes_cost_no_state(minutes: str, while_written: JobState, n_writes: int) -> None:
+def test_documents_without_minutes_cost_no_state(
+    minutes: Literal["auto", "none"], while_written: JobState, n_writes: int
+) -> None:
     """What may cost money begins from a state that the ledger has; what is rendered in a moment needs none."""
 
     async def run() -> None:
