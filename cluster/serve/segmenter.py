@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from cluster.serve.deployment_versions import LimitTuning
@@ -56,7 +56,7 @@ class SegmenterReplica(Segmenter):
         except (InputError, SourceUnreachable, OptionError) as error:
             return error
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Any]:
+    async def segment(self, request: SegmentRequest) -> AsyncGenerator[Any]:
         """Yield `BEGUN`, then tuples of what `Segmenter.segment` yields, the error of a bad recording among them.
 
         A bad recording is an answer: Serve logs what is raised as a fault of ours. Each yield costs a message of Ray's,

@@ -112,5 +112,5 @@ async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:
     assert await waiting[0] == BEGUN
     await turns()
     assert not waiting[1].done()
-    await given_up.aclose()  # type: ignore[attr-defined]  # it is a generator
+    await given_up.aclose()
     assert await waiting[1] == BEGUN
