@@ -171,7 +171,7 @@ async def test_a_transcriber_hears_what_waits() -> None:
         heard.append(settled.backlog_s)
         return settled
 
-    cluster.complete = listen  # takes what the Coordinator takes
+    cluster.complete = listen
     cluster.engine.gate.clear()
     await cluster.coordinator.start()
     try:
