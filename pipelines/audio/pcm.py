@@ -41,6 +41,7 @@ class Resampler:
         self._resample = av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE).resample
         self._fifo = av.AudioFifo()
         self._batch = max(1, round(BATCH_S * frame.sample_rate))
+        self._time_base = Fraction(1, frame.sample_rate)
 
     @staticmethod
     def _kind_of(frame: Any) -> tuple[int, str, str]:
@@ -51,7 +52,7 @@ class Resampler:
 
     def feed(self, frame: Any) -> list[Pcm]:
         frame.pts = None  # `AudioFifo` would insist on gapless timestamps, and on one unit for them
-        frame.time_base = Fraction(1, frame.sample_rate)
+        frame.time_base = self._time_base
         self._fifo.write(frame)
         if self._fifo.samples < self._batch:
             return []

@@ -47,6 +47,9 @@ Outcome = TypeVar("Outcome")
 FRAMES_PER_SAMPLE = 1 / 160
 MAX_POOLING = 3
 """Steps; four and more cost words (docs/benchmarks.md)."""
+_ALIGNED_ROWS = (
+    4  # at once on a CPU: CTranslate2 keeps the logits of every token, 20 MB a row, and gains nothing by more
+)
 _MIN_ALIGNED_FRAMES = 16  # the median filter of the alignment is 7 encoder steps of 2 frames wide
 
 
@@ -222,7 +225,10 @@ class WhisperModel:
                 for result in results
             ]
 
-        return self._isolator.run(list(zip(encodings, texts, n_samples, strict=True)), run)
+        rows = list(zip(encodings, texts, n_samples, strict=True))
+        n_at_once = _ALIGNED_ROWS if self.kind == "cpu" else max(1, len(rows))
+        parts = (rows[i : i + n_at_once] for i in range(0, len(rows), n_at_once))
+        return [outcome for part in parts for outcome in self._isolator.run(part, run)]
 
     def detect_language(self, encodings: Sequence[Encoding]) -> list[dict[str, float] | RowFailure]:
         """Return probability of each language, by code, from the model's guess after ``<|startoftranscript|>``."""

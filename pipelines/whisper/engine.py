@@ -49,6 +49,7 @@ MOST_OF_A_ROW = 0.9
 _WARM_UP_S = 2
 _LONGEST_STEP_S = 5.0
 _LENGTHS = 8  # of windows up to a model's own length: rows share decoding batches, and few frames are empty
+_FEATURE_ROWS = 4  # at once on a CPU, which gains nothing by more; spectra take 10 MB a row
 _QUIET_END_S = 0.5  # of silence at least, after which the model knows that the row has ended
 
 T = TypeVar("T")
@@ -273,9 +274,10 @@ class WhisperEngine:
         """Encode rows, filled up to ``n_frames``, or to what each is given."""
         encodings: dict[int, Encoding | RowFailure] = {}
         lengths = grouped(range(len(rows)), lambda place: n_frames or self._n_frames(len(rows[place].pcm)))
-        for length, places in lengths.items():
-            features = self._log_mel([rows[place].pcm for place in places], pad_to=length)
-            encodings.update(zip(places, self._model.encode(features), strict=True))
+        for length, alike in lengths.items():
+            for places in _batches(alike, _FEATURE_ROWS if self._model.kind == "cpu" else len(alike)):
+                features = self._log_mel([rows[place].pcm for place in places], pad_to=length)
+                encodings.update(zip(places, self._model.encode(features), strict=True))
         return [encodings[place] for place in range(len(rows))]
 
     def _n_frames(self, n_samples: int) -> int:

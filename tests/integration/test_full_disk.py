@@ -72,7 +72,7 @@ async def test_uploads_are_refused_until_there_is_room(disk: Disk, tmp_path: Pat
         ApiServices(ledger=ledger, store=store, coordinator=SteeredCoordinator(ledger)),
         api_config(IngestionLimits(spool_dir=places["spool"] / "spool", min_free_bytes=0)),
     )
-    recording = os.urandom(2 * MIB)
+    recording = b"RIFF\xff\xff\xff\xffWAVE" + os.urandom(2 * MIB)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test") as client:
         kept = (await client.post("/v1/jobs", content=b"RIFF")).json()["id"]
         blobs = list(store.list(""))

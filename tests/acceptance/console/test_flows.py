@@ -22,7 +22,7 @@ def test_recordings_go_in_and_come_out(meetmemo: RunningMeetMemo, open_page: Ope
     """Several files are chosen, what is no recording is refused at once, the rest is sent, followed and read."""
     good = tmp_path / "console talk – 会议.mp3"
     good.write_bytes((RECORDINGS / "short.mp3").read_bytes())
-    page = open_page(meetmemo.url)
+    page = open_page(meetmemo.url, refusals=(422,))
     torn, noise = RECORDINGS / "corrupt-body.m4a", RECORDINGS / "corrupt.mp3"
     page.set_input_files("#files", [good, torn, noise, RECORDINGS / "empty.wav", Path(__file__)])
     expect(page.locator(".staged .faulty")).to_have_count(2)
