@@ -18,7 +18,7 @@ from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
 from pipelines.errors import InvalidOptions, InvalidRequest
-from pipelines.jobs.options import LIST_OPTIONS, JobOptions
+from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 
 MAX_FILENAME_CHARS = 255
@@ -40,7 +40,7 @@ class Submission:
     def fingerprint(self) -> str:
         """Digest by which a repeated request is recognised: bytes or URL, options, reference (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
-        parts = [source.encode(), encode(self.options)]
+        parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
         return hashlib.sha256(b"\n".join(parts)).hexdigest()

@@ -57,14 +57,6 @@ class Page:
         first, last = self._ends
         return not all(first <= name <= last for name in names)
 
-    def is_sidecar(self, key: str) -> bool:
-        """Return whether an object holds the options of another one in this part."""
-        return key in self._sidecars
-
-    @functools.cached_property
-    def _sidecars(self) -> frozenset[str]:
-        return frozenset(name for key in self._keys for name in sidecar_names(key) if name != key)
-
 
 def s3_url(bucket: str, key: str) -> str:
     """Return the URL of an object."""

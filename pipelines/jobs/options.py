@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
+from pipelines.codec import encode
 from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
 from pipelines.validation import worded
@@ -59,7 +60,8 @@ class Option:
     """One option as submitters give it.
 
     ``kind`` is its type and ``constraints`` are those of `pydantic.Field`; stored jobs need not satisfy them.
-    ``default`` stands for an option that is left out.
+    ``default`` stands for an option that is left out. ``later``: it came when requests had been stored without it, and
+    counts in what identifies a request only where it is given.
     """
 
     name: str = ""
@@ -67,6 +69,7 @@ class Option:
     default: Any = None
     description: str
     concern: Concern
+    later: bool = False
     constraints: Mapping[str, Any]
 
     @property
@@ -75,10 +78,18 @@ class Option:
 
 
 def _given(
-    description: str, *, concern: Concern = "transcript", kind: Any = None, default: Any = None, **constraints: Any
+    description: str,
+    *,
+    concern: Concern = "transcript",
+    kind: Any = None,
+    default: Any = None,
+    later: bool = False,
+    **constraints: Any,
 ) -> dict[str, Option]:
     """Describe a field of `JobOptions`; ``kind`` is the type that submitters give, where it is another one."""
-    option = Option(description=description, concern=concern, kind=kind, default=default, constraints=constraints)
+    option = Option(
+        description=description, concern=concern, kind=kind, default=default, later=later, constraints=constraints
+    )
     return {"option": option}
 
 
@@ -96,7 +107,7 @@ class JobOptions:
     ``temperature`` is where the decoder's ladder of second tries begins. ``minutes_template`` is a template's name or
     its text. ``webhook_url`` None means: that of the tenant, if any. ``reuse``: see `pipelines.jobs.content_hash`.
 
-    Append new fields: their order is part of the fingerprints that are stored under idempotency keys.
+    Append new fields, as ``later``: their order is part of the fingerprints that are stored under idempotency keys.
     """
 
     model: str = field(metadata=_given("Name of a configured model; the default model when left out.", kind=str | None))
@@ -211,6 +222,7 @@ class JobOptions:
         "Sound track of a recording that has several: its number (1 is the first), or `all`, each becoming a channel "
         "under its title and language; when left out the one that players begin with, or the next with sound.",
         kind=TrackChoice | None,
+        later=True,
     )
 
 
@@ -218,6 +230,12 @@ def options_of(kind: type[JobOptions] = JobOptions) -> tuple[Option, ...]:
     """Return the options in the order of the fields."""
     found = ((each, each.metadata["option"]) for each in fields(kind))
     return tuple(replace(option, name=each.name, kind=option.kind or each.type) for each, option in found)
+
+
+def encode_asked(options: JobOptions) -> bytes:
+    """Serialise options as part of what identifies a request, also one that an earlier version stored."""
+    left_out = {each.name for each in options_of() if each.later and getattr(options, each.name) == each.default}
+    return encode(options, without=left_out)
 
 
 LIST_OPTIONS = frozenset(option.name for option in options_of() if option.is_list)

@@ -14,7 +14,7 @@ def test_folder_as_batch(meetmemo: RunningMeetMemo, tmp_path: Path) -> None:
     folder.mkdir()
     for n in range(3):
         shutil.copy(RECORDINGS / "short.mp3", folder / f"{n}.mp3")
-    shutil.copy(RECORDINGS / "corrupt.mp3", folder / "corrupt.mp3")
+    shutil.copy(RECORDINGS / "corrupt-body.m4a", folder / "torn.m4a")
     submitted = meetmemo.cli("batch", "submit", str(folder), "-o", "minutes=none")
     assert submitted.returncode == 1, submitted.stderr  # one of them is damaged
     batch_id = submitted.stdout.split("Batch ")[1].split(":")[0]

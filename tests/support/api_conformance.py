@@ -149,15 +149,16 @@ def _try_mode(server: Server, operation: Any, mode: GenerationMode, *, n_example
             if endless:
                 return
             raise
-        if not _is_the_proxys(answer):
+        if not _is_the_servers(answer):
             case.validate_response(answer, checks=checks)
 
     once()
 
 
-def _is_the_proxys(answer: Any) -> bool:
-    """Whether HAProxy refused a head that it cannot parse, before anything of the API saw it."""
-    return bool(answer.status_code == 400 and answer.headers.get("content-type", [""])[0].startswith("text/html"))
+def _is_the_servers(answer: Any) -> bool:
+    """Whether HAProxy or uvicorn refused a head that it cannot parse, before anything of the API saw it."""
+    is_proxys = answer.headers.get("content-type", [""])[0].startswith("text/html")
+    return bool(answer.status_code == 400 and (is_proxys or answer.content == b"Invalid HTTP request received."))
 
 
 def _checks() -> list[Any]:

@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pipelines.jobs.options import JobOptions, encode_asked
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,10 @@ def test_the_console_is_told(found: dict[str, Any]) -> None:
     """The form is made of this answer."""
     told = found["form of the console"]
     assert (told["enum"], told["default"], told["concern"]) == (["calm", "lively"], "calm", "minutes")
+
+
+def test_later_options_count_in_requests_only_where_they_are_given() -> None:
+    """A request that an earlier version stored under its key is known again; with such an option it is another one."""
+    options = JobOptions(model="mini-en")
+    assert "track" not in json.loads(encode_asked(options))
+    assert json.loads(encode_asked(replace(options, track="2")))["track"] == "2"

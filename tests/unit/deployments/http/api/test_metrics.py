@@ -4,6 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.http.routes.metrics import render_metrics
 from pipelines.jobs.job import JobState
+from tests.support.waiting import until
 
 
 def samples(text: bytes) -> dict[tuple[str, str], float]:
@@ -58,6 +59,7 @@ async def test_arrivals_reach_a_coordinator_that_was_away(api) -> None:
     await api.submit()
     assert api.coordinator.n_arrived == 0
     api.coordinator.broken = None
-    await api.submit(b"other")
+    await api.submit(b"RIF")
     await api.client.get("/readyz")
+    await until(lambda: api.coordinator.n_arrived)
     assert api.coordinator.n_arrived == 2

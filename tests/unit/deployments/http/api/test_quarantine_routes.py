@@ -11,6 +11,7 @@ from pipelines.errors import Reason
 from pipelines.jobs.events import ChunkFinished, Claimed, Failed, ResultsStored, Segmented, SpanStored, TranscriptStored
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
+from tests.support.waiting import until
 
 CHUNK = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=16_000, end=48_000),))
 ENDED = (
@@ -126,7 +127,7 @@ async def test_replay(any_api, body):
     stored = any_api.ledger.get("default", again["id"])
     assert stored.replay_chunks == (0,)
     assert (await any_api.client.get(f"/v1/jobs/{job_id}")).json()["replay_of"] is None
-    assert any_api.coordinator.n_wakes > n_wakes
+    await until(lambda: any_api.coordinator.n_wakes > n_wakes)
 
 
 async def test_a_failed_job_is_retried_from_its_quarantine(api):
