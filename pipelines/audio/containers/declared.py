@@ -16,6 +16,8 @@ _MAX_SIZE = 0x7FFF_0000  # recorders that cannot go back write a size near 2³¹
 _MAX_SIZE_64 = 1 << 62  # in Wave64 one near 2⁶³
 _RF64_SIZE_AT = 28  # of the data, in the ``ds64`` chunk that comes first (EBU Tech 3306)
 _ASF_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
+_SAMPLE = re.compile(r"pcm_(?:[suf](\d+)(?:le|be)?|mulaw|alaw)")
+"""Codecs whose samples take equally many bits. Of others headers often tell a wrong rate of bytes (ADPCM)."""
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -43,9 +45,14 @@ def declared_s(container: Any, stream: Any, source: BinaryIO, first_at: int | No
         return xing.seconds if xing else None
     if name == "asf":
         return _asf(head)
-    n_bytes = _data_bytes(name, head)
-    bit_rate = stream.codec_context.bit_rate
-    return n_bytes * 8 / bit_rate if n_bytes and bit_rate else None
+    codec, rate = stream.codec_context, stream.codec_context.sample_rate
+    sample = _SAMPLE.fullmatch(stream.codec.canonical_name)
+    if not rate:
+        return None
+    if sample:
+        return _data_bytes(name, head) * 8 / (int(sample[1] or 8) * codec.channels * rate) or None
+    n_samples = _counted_samples(head) if name == "wav" and _data_bytes(name, head) else 0
+    return n_samples / rate or None
 
 
 def is_cut_short(container: Any, source: BinaryIO) -> bool:
@@ -98,6 +105,17 @@ def _data_bytes(name: str, head: bytes) -> int:
     if name == "au" and head.startswith(b".snd"):
         size = int.from_bytes(head[8:12])
         return size if size < _MAX_SIZE else 0
+    return 0
+
+
+def _counted_samples(head: bytes) -> int:
+    """Return the samples of each channel by the ``fact`` chunk of a WAV file, 0 where it has none."""
+    at = 12
+    while at + 8 <= len(head):
+        kind, size = head[at : at + 4], int.from_bytes(head[at + 4 : at + 8], "little")
+        if kind == b"fact":
+            return int.from_bytes(head[at + 8 : at + 12], "little")
+        at += 8 + size + size % 2
     return 0
 
 

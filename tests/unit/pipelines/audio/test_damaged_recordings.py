@@ -177,6 +177,26 @@ def test_a_guess_from_a_bit_rate_is_no_length() -> None:
     assert hear(headerless[: len(headerless) // 2]).codes == []
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "g722", "pcm_mulaw", "pcm_s16le"])
+def test_a_rate_of_bytes_in_a_header_is_no_length(codec: str) -> None:
+    """Many writers have it wrong, FFmpeg for ADPCM among them; the samples are counted, or each has its bits."""
+    data = bytearray(encode(tone(LENGTH_S, 16_000), 16_000, "wav", codec).getvalue())
+    at = data.index(b"fmt ") + 16
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") // 2).to_bytes(4, "little")
+    found = hear(bytes(data))
+    assert found.length_s == pytest.approx(LENGTH_S, abs=0.15)  # ADPCM fills its last block
+    assert found.codes == []
+
+
+@pytest.mark.parametrize("codec", ["adpcm_ms", "pcm_mulaw"])
+def test_samples_that_are_counted_and_not_there_are_told(codec: str) -> None:
+    """Half of the file is there; the clock goes on to its end."""
+    data = encode(tone(LENGTH_S, 16_000), 16_000, "wav", codec).getvalue()
+    found = hear(data[: len(data) // 2])
+    assert found.length_s == pytest.approx(LENGTH_S, abs=0.1)
+    assert found.codes == [NoteCode.SHORTER_THAN_DECLARED]
+
+
 def test_a_declared_length_beyond_the_limit_is_told_and_not_kept() -> None:
     """A header that lies costs nothing."""
     data = bytearray(recording("wav"))
