@@ -4,11 +4,11 @@ from typing import Any
 
 import av
 
-from pipelines.audio.clock.reader import PacketReader
+from pipelines.audio.clock.reader import UNSTAMPED, PacketReader
 
 MAX_COUNTED_PACKETS = 4_000_000  # more than 20 hours of MP3 or AMR
 BORNE_OUT_S = 0.2  # encoders pad the first and the last frame, which headers leave out
-_FRAMED = frozenset({"mp3", "aac", "loas", "amr", "ac3", "eac3", "dts", "gsm", "dv"})
+_FRAMED = UNSTAMPED | {"dv"}
 """Demuxers of formats without a header for the whole: FFmpeg guesses their duration from size and bit rate."""
 
 

@@ -33,7 +33,8 @@ _RAMP_SAMPLES = SAMPLE_RATE // 100  # from one set of weights to the next, so th
 _MIN_SAMPLES = SAMPLE_RATE // 100  # fewer say nothing about a window
 _SOUNDING_DB = 30.0  # channels so far below the loudest do not count when the level is set
 _FULL_SCALE = 32_767.0
-_SILENCE_POWER = (_FULL_SCALE * 10 ** (SILENCE_DBFS / 20)) ** 2
+SILENCE_POWER = (_FULL_SCALE * 10 ** (SILENCE_DBFS / 20)) ** 2
+"""The same as a mean square of int16 samples."""
 
 # FFmpeg's matrix to mono (libswresample/rematrix.c), before it is scaled; channels that it drops count as surround.
 _SURROUND = sqrt(0.5)
@@ -116,7 +117,7 @@ class Mixer:
             return self._weights
         powers = np.array([_power(channel) for channel in samples])
         loudest = float(powers.max())
-        if loudest < _SILENCE_POWER:
+        if loudest < SILENCE_POWER:
             return self._weights
         below_db = _below_db(plain, loudest)
         if self._weights is self._plain:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipelines.audio.mixing import SILENCE_DBFS
+from pipelines.audio.containers.declared import tagged_s
+from pipelines.audio.mixing import SILENCE_POWER
 from pipelines.audio.pcm import Pcm
 from pipelines.audio.sound import MAX_DECLARED_S, MAX_TITLE_CHARACTERS
 from pipelines.core import SAMPLE_RATE, SoundTrack, TrackState
@@ -76,13 +77,12 @@ def candidates(container: Any, tracks: Sequence[SoundTrack], wanted: str | None)
 
 def has_sound(blocks: Iterable[Pcm]) -> bool:
     """Return whether any channel is louder than silence for `MIN_SOUND_S`; reads no further than it must."""
-    floor = 32_767.0**2 * 10 ** (SILENCE_DBFS / 10)
     n_loud = 0
     for block in blocks:
         n_whole = block.shape[1] // _LOOK_SAMPLES
         pieces = block[:, : n_whole * _LOOK_SAMPLES].reshape(len(block), n_whole, _LOOK_SAMPLES)
         powers = np.square(pieces, dtype=np.float32).mean(axis=2).max(axis=0, initial=0.0)
-        n_loud += int((powers > floor).sum())
+        n_loud += int((powers > SILENCE_POWER).sum())
         if n_loud * _LOOK_SAMPLES >= MIN_SOUND_S * SAMPLE_RATE:
             return True
     return False
@@ -100,13 +100,7 @@ def _language(metadata: dict[str, str]) -> str:
 
 
 def _duration_s(stream: Any) -> float | None:
-    """Return how long a track says it is; Matroska says so in a tag, as hours, minutes and seconds."""
-    if stream.duration is not None and stream.time_base:
-        duration_s = float(stream.duration * stream.time_base)
-    else:
-        try:
-            hours, minutes, seconds = (float(part) for part in stream.metadata.get("DURATION", "").split(":"))
-        except ValueError:
-            return None
-        duration_s = hours * 3600 + minutes * 60 + seconds
-    return duration_s if 0 <= duration_s < MAX_DECLARED_S else None
+    """Return how long a track says it is; Matroska says so in a tag."""
+    is_said = stream.duration is not None and stream.time_base
+    duration_s = float(stream.duration * stream.time_base) if is_said else tagged_s(stream)
+    return duration_s if duration_s is not None and 0 <= duration_s < MAX_DECLARED_S else None

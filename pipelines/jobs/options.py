@@ -234,10 +234,10 @@ def options_of(kind: type[JobOptions] = JobOptions) -> tuple[Option, ...]:
 
 def encode_asked(options: JobOptions) -> bytes:
     """Serialise options as part of what identifies a request, also one that an earlier version stored."""
-    left_out = {each.name for each in options_of() if each.later and getattr(options, each.name) == each.default}
-    return encode(options, without=left_out)
+    return encode(options, without={each.name for each in _LATER if getattr(options, each.name) == each.default})
 
 
+_LATER = tuple(option for option in options_of() if option.later)
 LIST_OPTIONS = frozenset(option.name for option in options_of() if option.is_list)
 MINUTES_OPTIONS = tuple(option.name for option in options_of() if option.concern == "minutes")
 TRANSCRIPT_OPTIONS = tuple(option.name for option in options_of() if option.concern == "transcript")

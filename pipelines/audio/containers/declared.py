@@ -55,6 +55,15 @@ def declared_s(container: Any, stream: Any, source: BinaryIO, first_at: int | No
     return n_samples / rate or None
 
 
+def tagged_s(stream: Any) -> float | None:
+    """Return the length of a track by the tag that Matroska's writers give it, in hours, minutes and seconds."""
+    clock = _CLOCK.match(stream.metadata.get("DURATION", ""))
+    if clock is None:
+        return None
+    hours, minutes, seconds = clock.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
 def is_cut_short(container: Any, source: BinaryIO) -> bool:
     """Say whether a file that tells its size is shorter; moves the position of ``source``.
 
@@ -83,10 +92,9 @@ def _counts_samples(stream_info: bytes | None) -> bool:
 
 def _matroska(container: Any, stream: Any) -> float | None:
     """Return the length of the track by its tag, or the file's where nothing else is in it."""
-    clock = _CLOCK.match(stream.metadata.get("DURATION", ""))
-    if clock:
-        hours, minutes, seconds = clock.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) or None
+    by_tag_s = tagged_s(stream)
+    if by_tag_s is not None:
+        return by_tag_s or None
     if len(container.streams) > 1 or not container.duration:
         return None
     return float(container.duration / 1_000_000)
