@@ -4,14 +4,14 @@ A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objec
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
 from typing import Protocol
 
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
-from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
+from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
@@ -112,14 +112,14 @@ class CoordinatorPort(Protocol):
 class Outcome:
     """The outcome of one claimed item: its result is in the blob store, or ``error`` says why not.
 
-    For a language question ``languages`` holds the window's probabilities. ``retry`` says that the fault
+    ``passages`` has the languages of a row that votes. ``retry`` says that the fault
     was not the item's (a store that did not answer), so that another attempt makes sense.
     """
 
     item: WorkItem
     error: str = ""
     retry: bool = False
-    languages: Mapping[str, float] = field(default_factory=dict)
+    passages: tuple[LanguagePassage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

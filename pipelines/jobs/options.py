@@ -224,6 +224,7 @@ class JobOptions:
         kind=TrackChoice | None,
         later=True,
     )
+    languages: tuple[str, ...] = _option((), "x", later=True)
 
 
 def options_of(kind: type[JobOptions] = JobOptions) -> tuple[Option, ...]:
