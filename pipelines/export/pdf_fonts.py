@@ -1,71 +1,115 @@
-"""Choose the PDF's font of each character.
+"""The fonts of PDF documents, and which of them prints a character.
 
-Latin, Greek and Cyrillic use the embedded Noto Sans. Chinese, Japanese and Korean use the standard Asian fonts
-that PDF readers bring along (ISO 32000 predefined CMaps), so no large font file is needed. Scripts that need
-shaping or right-to-left order (Arabic, Hebrew, Devanagari, Thai, ...) have no font here.
+All come with the package (see ``fonts/README.md``) and are embedded, so that a document looks the same everywhere.
 """
 
-from functools import cache
-from importlib.resources import as_file, files
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import NamedTuple
 
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
+import uharfbuzz as hb
 
-REGULAR = "NotoSans"
-BOLD = "NotoSans-Bold"
-SIMPLIFIED = "STSong-Light"
-TRADITIONAL = "MSung-Light"
-JAPANESE = "HeiseiMin-W3"
-KOREAN = "HYSMyeongJo-Medium"
+_IGNORABLE = "\u00ad\u034f\u061c\u180e\u2060\ufeff"
+
+
+class Glyph(NamedTuple):
+    """A glyph of a font and its place in ems: ``advance`` to the next one, ``dx`` and ``dy`` from the pen."""
+
+    glyph_id: int
+    advance: float
+    dx: float = 0.0
+    dy: float = 0.0
+
+
+class Face:
+    """A font file of the package; ``shaped`` ones print nothing right without HarfBuzz, ``ideographic`` ones are those
+    of Chinese, Japanese and Korean, and ``bold`` is a font's bold cut, if it has one."""
+
+    def __init__(
+        self, name: str, *, bold: "Face | None" = None, shaped: bool = False, ideographic: bool = False
+    ) -> None:
+        self.name = name
+        self.bold = bold
+        self.shaped = shaped
+        self.ideographic = ideographic
+        self._glyphs: dict[str, tuple[Glyph]] = {}
+
+    @cached_property
+    def hb_face(self) -> hb.Face:
+        return hb.Face(hb.Blob((files("pipelines.export") / "fonts" / f"{self.name}.ttf").read_bytes()))
+
+    @cached_property
+    def hb_font(self) -> hb.Font:
+        return hb.Font(self.hb_face)
+
+    @cached_property
+    def per_em(self) -> float:
+        """Return the factor from the font's units to ems."""
+        return 1 / float(self.hb_face.upem)
+
+    @cached_property
+    def _characters(self) -> frozenset[int]:
+        return frozenset(self.hb_face.unicodes)
+
+    def has(self, character: str) -> bool:
+        return ord(character) in self._characters
+
+    def plain(self, character: str) -> tuple[Glyph]:
+        """Return the glyph of a character that the font has, without shaping; the same tuple each time."""
+        found = self._glyphs.get(character)
+        if found is None:
+            glyph_id = int(self.hb_font.get_nominal_glyph(ord(character)) or 0)
+            found = self._glyphs[character] = (Glyph(glyph_id, self.advance(glyph_id)),)
+        return found
+
+    def advance(self, glyph_id: int) -> float:
+        """Return the width of a glyph in ems."""
+        return float(self.hb_font.get_glyph_h_advance(glyph_id)) * self.per_em
+
+
+_WITH_BOLD = ("Hebrew", "Arabic", "Devanagari", "Thai")
+_SHAPED = (
+    *("Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala"),
+    *("Lao", "Khmer", "Myanmar", "Thaana"),
+)
+_UNSHAPED = ("SansGeorgian", "SansArmenian", "SansEthiopic", "SansSymbols", "SansSymbols2", "SansMath")
+REGULAR = Face("NotoSans-Regular", bold=Face("NotoSans-Bold"))
+FACES = (
+    REGULAR,
+    Face("NotoSansCJKsc-Punctuation", ideographic=True),
+    Face("DroidSansFallback", ideographic=True),
+    *(
+        Face(f"NotoSans{script}-Regular", bold=Face(f"NotoSans{script}-Bold", shaped=True), shaped=True)
+        for script in _WITH_BOLD
+    ),
+    *(Face(f"NotoSans{script}-Regular", shaped=True) for script in _SHAPED),
+    *(Face(f"Noto{name}-Regular") for name in _UNSHAPED),
+)
+"""The fonts in the order they are tried. Curly quotes and dashes come from the first in Chinese too: East Asian fonts
+make them as wide as an ideograph, which is wrong in mixed text."""
+BOLD = frozenset(face.bold for face in FACES if face.bold)
+"""The cuts that need no outline to be bold."""
 MISSING = "\ufffd"
 """Shown for a character that no font has."""
 
-_EAST_ASIAN = {SIMPLIFIED: "gbk", JAPANESE: "cp932", TRADITIONAL: "big5", KOREAN: "cp949"}
-"""The Asian fonts, in the order they are tried, with an encoding of the characters each surely has."""
-_PREFERRED = {"ja": JAPANESE, "ko": KOREAN, "zh-hant": TRADITIONAL, "zh-tw": TRADITIONAL, "zh-hk": TRADITIONAL}
-
-
-def register_fonts() -> None:
-    """Make the fonts known to reportlab; repeating it costs nothing."""
-    for name in (REGULAR, BOLD):
-        if name not in pdfmetrics.getRegisteredFontNames():
-            with as_file(files("pipelines.export") / "fonts" / f"{_file_stem(name)}.ttf") as path:
-                pdfmetrics.registerFont(TTFont(name, path))
-    for name in _EAST_ASIAN:
-        if name not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(UnicodeCIDFont(name))
-
-
-def is_east_asian(font: str) -> bool:
-    """Say whether a font is one of the readers' Asian fonts, which have no bold cut."""
-    return font in _EAST_ASIAN
-
 
 @cache
-def font_for(character: str, language: str) -> str:
-    """Name the font of a character in a document's language, "" when none has it; fonts must be registered.
-
-    Curly quotes and dashes come from the embedded font in Chinese too: readers disagree about their Asian width.
-    """
-    if ord(character) in pdfmetrics.getFont(REGULAR).face.charToGlyph:
-        return REGULAR
-    return next((font for font in _asian_fonts(language) if _has(font, character)), "")
+def face_for(character: str) -> Face | None:
+    """Choose the font of a character; None: no font has it."""
+    return next((face for face in FACES if face.has(character)), None)
 
 
-def _asian_fonts(language: str) -> list[str]:
-    preferred = _PREFERRED.get(language.lower()) or _PREFERRED.get(language.partition("-")[0].lower(), SIMPLIFIED)
-    return [preferred, *(font for font in _EAST_ASIAN if font != preferred)]
+def is_ignorable(character: str) -> bool:
+    """Say whether a character is invisible by itself: joiners, direction marks, variation selectors, soft hyphens."""
+    return (
+        "\u200b" <= character <= "\u200f"
+        or "\u2061" <= character <= "\u2064"
+        or "\ufe00" <= character <= "\ufe0f"
+        or "\U000e0000" <= character <= "\U000e0fff"
+        or character in _IGNORABLE
+    )
 
 
-def _has(font: str, character: str) -> bool:
-    if ord(character) > 0xFFFF:  # the fonts' CMaps are UCS-2
-        return False
-    try:
-        return len(character.encode(_EAST_ASIAN[font])) > 1
-    except UnicodeEncodeError:
-        return False
-
-
-def _file_stem(name: str) -> str:
-    return name if name == BOLD else f"{name}-Regular"
+def is_printable(character: str) -> bool:
+    """Say whether a character has a font, or needs none."""
+    return character.isspace() or is_ignorable(character) or face_for(character) is not None

@@ -1,42 +1,30 @@
-"""A paragraph for reportlab that mixes Latin and East Asian fonts and breaks lines as both scripts ask.
+"""A paragraph for reportlab that mixes scripts: lines break, are ordered and aligned as each of them asks.
 
 reportlab's own paragraph either breaks at spaces only or, in its CJK mode, between any two letters; minutes
-mix both scripts in one sentence. Lines here break where `pipelines.text.typography.tokens` allows.
+mix both in one sentence. Lines here break, in logical order, where `pipelines.text.line_breaks` allows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from reportlab.lib.colors import Color
-from reportlab.pdfbase.pdfmetrics import stringWidth
-from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable
 
-from pipelines.export.pdf_fonts import BOLD, MISSING, REGULAR, font_for, is_east_asian
-from pipelines.text.typography import is_mark, tokens
+from pipelines.export.pdf_fonts import BOLD
+from pipelines.export.pdf_shaping import Cluster, Styled, in_visual_order, shape
+from pipelines.text.direction import runs_right_to_left
+from pipelines.text.line_breaks import breakable
+from pipelines.text.typography import is_mark
 
-_BOLD_STROKE = 0.035  # width of the outline, in ems, that stands in for the bold cut Asian fonts lack
+_BOLD_STROKE = 0.035  # width of the outline, in ems, that stands in for the bold cut that most fonts lack
 _SCRIPT_GAP = 0.18  # ems between an ideograph and a Latin letter or digit, as word processors leave
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ink:
-    """Style and link target of a stretch of text."""
-
-    bold: bool = False
-    colour: Color | None = None
-    link: str = ""
-
-
-Styled = tuple[str, Ink]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextStyle:
     """Measures in points. ``indent`` leaves room for a bar or for a label at ``label_at``; an ink may override
-    ``colour``."""
+    ``colour``. ``mirrored`` has all of it on the right, as documents in languages written from there do."""
 
     size: float
     leading: float
@@ -46,32 +34,23 @@ class TextStyle:
     indent: float = 0.0
     label_at: float = 0.0
     bar: Color | None = None
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fragment:
-    text: str
-    font: str
-    ink: Ink
-    x: float
+class _TextLine:
+    """Clusters in visual order and their width in points; ``at_right``: aligned there."""
+
+    clusters: tuple[Cluster, ...]
     width: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Glyph:
-    character: str
-    font: str
-    ink: Ink
-    advance: float
-
-
-_Glyphs = list[_Glyph]
+    at_right: bool
 
 
 class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
-    """Lays out styled text, wrapped to the frame; ``label`` stands at the left of an indented first line.
+    """Lays out styled text, wrapped to the frame; ``label`` stands in the indent, beside the first line.
 
-    ``anchor`` names this place for links; ``outline`` adds it to the document's outline.
+    ``anchor`` names this place for links; ``outline`` adds it to the document's outline. The canvas that it is drawn
+    on has ``fonts``, a `pipelines.export.pdf_embedding.EmbeddedFonts`.
     """
 
     def __init__(
@@ -91,13 +70,13 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         self._label = label
         self._anchor = anchor
         self._outline = outline
-        self._lines: list[list[_Fragment]] = []
+        self._lines: list[_TextLine] = []
         self._laid_out_for = -1.0
 
     def natural_width(self) -> float:
         """Return the width in points of the longest line when none is broken."""
         lines = [line for source in self._source for line in self._lay_out(source, float("inf"))]
-        return self._style.indent + max((line[-1].x + line[-1].width for line in lines if line), default=0.0)
+        return self._style.indent + max((line.width for line in lines), default=0.0)
 
     def getSpaceBefore(self) -> float:
         return self._style.space_before
@@ -126,108 +105,108 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         return [first, self._part(self._lines[n_fitting:], replace(self._style, space_before=0.0))]
 
     def draw(self) -> None:
-        canvas: Canvas = self.canv
         style = self._style
         if self._anchor:
-            canvas.bookmarkHorizontal(self._anchor, 0, self.height + style.leading)
+            self.canv.bookmarkHorizontal(self._anchor, 0, self.height + style.leading)
         if self._outline:
-            canvas.addOutlineEntry(self._outline, self._anchor, level=0)
+            self.canv.addOutlineEntry(self._outline, self._anchor, level=0)
         if style.bar is not None:
-            canvas.setFillColor(style.bar)
-            canvas.rect(0, 0, 2, self.height, stroke=0, fill=1)
+            self.canv.setFillColor(style.bar)
+            self.canv.rect(self.width - 2 if style.mirrored else 0, 0, 2, self.height, stroke=0, fill=1)
         baseline = self.height - style.leading + (style.leading - style.size) / 2 + 0.22 * style.size
         if self._label:
             for line in self._lay_out(self._label, style.indent)[:1]:
-                self._draw_line(canvas, line, style.label_at, baseline)
+                x = self.width - style.label_at - line.width if style.mirrored else style.label_at
+                self._draw_line(line, x, baseline)
         for line in self._lines:
-            self._draw_line(canvas, line, style.indent, baseline)
+            start, end = (0.0, self.width - style.indent) if style.mirrored else (style.indent, self.width)
+            self._draw_line(line, end - line.width if line.at_right else start, baseline)
             baseline -= style.leading
 
-    def _part(self, lines: list[list[_Fragment]], style: TextStyle, label: Sequence[Styled] = ()) -> "TextBlock":
+    def _part(self, lines: list[_TextLine], style: TextStyle, label: Sequence[Styled] = ()) -> "TextBlock":
         part = TextBlock((), style, language=self._language, label=label)
         part._lines = lines
         return part
 
-    def _lay_out(self, source: Sequence[Styled], width: float) -> list[list[_Fragment]]:
-        glyphs = self._glyphs(source)
-        lines: list[_Glyphs] = [[]]
-        used, at = 0.0, 0
-        for token in tokens("".join(glyph.character for glyph in glyphs)):
-            part, at = glyphs[at : at + len(token)], at + len(token)
-            if used + _length(part) > width and lines[-1]:
-                lines.append([])
-                used, part = 0.0, part[1:] if part[0].character == " " else part
-            if used + _length(part) <= width:
-                lines[-1] += part
-                used += _length(part)
-                continue
-            for glyph in part:  # a token longer than a line breaks between characters
-                if used + glyph.advance > width and lines[-1] and not is_mark(glyph.character):
-                    lines.append([])
-                    used = 0.0
-                lines[-1].append(glyph)
-                used += glyph.advance
-        return [_fragments(line) for line in lines]
-
-    def _glyphs(self, source: Sequence[Styled]) -> _Glyphs:
-        glyphs: _Glyphs = []
-        for text, ink in source:
-            for character in text:
-                character = " " if character.isspace() else character
-                if character == " " and (not glyphs or glyphs[-1].character == " "):
-                    continue
-                font = font_for(character, self._language)
-                shown = character if font else MISSING
-                if font in ("", REGULAR):
-                    font = BOLD if ink.bold else REGULAR
-                if glyphs and _scripts_meet(glyphs[-1], shown, font):
-                    glyphs[-1] = replace(glyphs[-1], advance=glyphs[-1].advance + _SCRIPT_GAP * self._style.size)
-                advance = _advance(shown, font) * self._style.size
-                glyphs.append(_Glyph(character=shown, font=font, ink=ink, advance=advance))
-        return glyphs
-
-    def _draw_line(self, canvas: Canvas, line: list[_Fragment], x: float, baseline: float) -> None:
+    def _lay_out(self, source: Sequence[Styled], width: float) -> list[_TextLine]:
+        right_to_left = runs_right_to_left("".join(text for text, _ in source), self._language)
+        clusters = _spaced_scripts(shape(source, right_to_left=right_to_left, language=self._language))
+        at_right = right_to_left or self._style.mirrored
         size = self._style.size
-        for fragment in line:
-            colour = fragment.ink.colour or self._style.colour
-            canvas.setFillColor(colour)
-            canvas.setFont(fragment.font, size)
-            text = canvas.beginText(x + fragment.x, baseline)
-            outlined = fragment.ink.bold and is_east_asian(fragment.font)
+        return [
+            _TextLine(clusters=tuple(in_visual_order(line)), width=_length(line) * size, at_right=at_right)
+            for line in _broken(clusters, width / size)
+        ]
+
+    def _draw_line(self, line: _TextLine, x: float, baseline: float) -> None:
+        size = self._style.size
+        for (_, ink), group in groupby(line.clusters, key=lambda cluster: (cluster.face, cluster.ink)):
+            fragment = list(group)
+            width = _length(fragment) * size
+            colour = ink.colour or self._style.colour
+            self.canv.setFillColor(colour)
+            text = self.canv.beginText(x, baseline)
+            outlined = ink.bold and fragment[0].face not in BOLD
             if outlined:
-                canvas.setStrokeColor(colour)
-                canvas.setLineWidth(_BOLD_STROKE * size)
+                self.canv.setStrokeColor(colour)
+                self.canv.setLineWidth(_BOLD_STROKE * size)
                 text.setTextRenderMode(2)
-            text.textOut(fragment.text)
+            text._code.append(self.canv.fonts.show(fragment, size))
             if outlined:
                 text.setTextRenderMode(0)
-            canvas.drawText(text)
-            if fragment.ink.link:
-                box = (x + fragment.x, baseline - 0.25 * size, x + fragment.x + fragment.width, baseline + size)
-                canvas.linkRect("", fragment.ink.link, box, relative=1, thickness=0)
+            self.canv.drawText(text)
+            if ink.link:
+                box = (x, baseline - 0.25 * size, x + width, baseline + size)
+                self.canv.linkRect("", ink.link, box, relative=1, thickness=0)
+            x += width
 
 
-def _length(glyphs: _Glyphs) -> float:
-    return sum(glyph.advance for glyph in glyphs)
+def _broken(clusters: Sequence[Cluster], width: float) -> list[list[Cluster]]:
+    """Break a paragraph into lines of at most a width in ems."""
+    lines: list[list[Cluster]] = [[]]
+    used, at = 0.0, 0
+    text_end = cluster_end = 0
+    for piece in breakable("".join(cluster.text for cluster in clusters)):
+        text_end += len(piece)
+        start = at
+        while cluster_end < text_end:
+            cluster_end += len(clusters[at].text)
+            at += 1
+        part = clusters[start:at]
+        if not part:  # it lies within the cluster that the piece before ended with
+            continue
+        length = _length(part)
+        if used + length > width and lines[-1]:
+            lines.append([])
+            used, part = 0.0, part[1:] if part[0].text == " " else part
+            length = _length(part)
+        if used + length <= width:
+            lines[-1] += part
+            used += length
+            continue
+        for cluster in part:  # a piece longer than a line breaks anywhere
+            if used + cluster.advance > width and lines[-1] and not is_mark(cluster.text[0]):
+                lines.append([])
+                used = 0.0
+            lines[-1].append(cluster)
+            used += cluster.advance
+    return lines
 
 
-def _fragments(glyphs: _Glyphs) -> list[_Fragment]:
-    """Group a line's glyphs by font and ink; script gaps lie between fragments, as the fonts differ there."""
-    fragments, x = [], 0.0
-    for (font, ink), group in groupby(glyphs, key=lambda glyph: (glyph.font, glyph.ink)):
-        members = list(group)
-        text, width = "".join(glyph.character for glyph in members), _length(members)
-        fragments.append(_Fragment(text=text, font=font, ink=ink, x=x, width=width))
-        x += width
-    return fragments
+def _length(clusters: Sequence[Cluster]) -> float:
+    return sum([cluster.advance for cluster in clusters])
 
 
-def _scripts_meet(left: _Glyph, right: str, right_font: str) -> bool:
-    """Say whether an ideograph touches a Latin letter or digit."""
-    return is_east_asian(left.font) != is_east_asian(right_font) and left.character.isalnum() and right.isalnum()
+def _spaced_scripts(clusters: list[Cluster]) -> list[Cluster]:
+    """Widen clusters where an ideograph touches a Latin letter or digit."""
+    if not any(cluster.face.ideographic for cluster in clusters):
+        return clusters
+    spaced = list(clusters)
+    for n, (left, right) in enumerate(pairwise(clusters)):
+        if _is_ideograph(left) != _is_ideograph(right) and left.text.isalnum() and right.text.isalnum():
+            spaced[n] = left._replace(advance=left.advance + _SCRIPT_GAP)
+    return spaced
 
 
-@cache
-def _advance(character: str, font: str) -> float:
-    """Return the width of a character in ems."""
-    return float(stringWidth(character, font, 1000)) / 1000
+def _is_ideograph(cluster: Cluster) -> bool:
+    return cluster.face.ideographic and not "\uac00" <= cluster.text[0] <= "\ud7a3"  # Korean leaves spaces of its own
