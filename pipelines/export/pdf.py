@@ -23,10 +23,13 @@ from pipelines.export.pdf_embedding import EmbeddedFonts
 from pipelines.export.pdf_fonts import is_printable
 from pipelines.export.pdf_shaping import Ink, Styled
 from pipelines.export.pdf_text import TextBlock, TextStyle
+from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.text.direction import is_right_to_left
 
 T = TypeVar("T")
 
+MAX_NAMED = 8
+"""Characters without a font that a note names."""
 INK = HexColor("#1F2A37")
 ACCENT = HexColor("#1F4E79")
 FAINT = HexColor("#5F6B7A")
@@ -135,8 +138,8 @@ class _Composer:
             edge = ("RIGHTPADDING", (-1, 0), (-1, -1), 0) if self._mirrored else ("LEFTPADDING", (0, 0), (0, -1), 0)
             table.setStyle([*_PADDING, edge, ("LINEABOVE", (0, 0), (-1, 0), 0.6, RULE)])
             yield table
-        if unprintable(content):
-            yield self._text([[(content.labels.unshown, Ink())]], WARNING)
+        for note in pdf_notes(content):
+            yield self._text([[(content.labels.note(note), Ink())]], WARNING)
 
     def _table(self, block: Table) -> Flowable:
         header = self._columns(*(self._text([[(name, Ink(bold=True))]], CELL) for name in block.header))
@@ -257,9 +260,17 @@ def _ink(run: Run) -> Ink:
     return Ink(bold=run.look == "strong", colour=colour, link=run.link)
 
 
-def unprintable(content: Content) -> str:
-    """Return the characters of a document that no font has, each once, by their code points."""
-    return "".join(sorted(c for c in set("".join(_texts(content))) if not is_printable(c)))
+def pdf_notes(content: Content) -> tuple[Note, ...]:
+    """Return what the owner should know of a document as PDF: which characters have no font, the first few by name."""
+    characters = sorted(character for character in set("".join(_texts(content))) if not is_printable(character))
+    if not characters:
+        return ()
+    named = [f"{character} U+{ord(character):04X}" for character in characters[:MAX_NAMED]]
+    values: dict[str, NoteValue] = {
+        "n_characters": len(characters),
+        "characters": ", ".join([*named, *(["…"] if len(characters) > MAX_NAMED else [])]),
+    }
+    return (Note(code=NoteCode.UNPRINTABLE_CHARACTERS, values=values),)
 
 
 def _texts(content: Content) -> Iterator[str]:

@@ -129,9 +129,9 @@ def test_characters_without_a_font_are_marked_and_the_document_says_so() -> None
     """A reader is told to look into the Word file; nothing is dropped silently."""
     transcript, minutes, title = call()
     text = text_of(opened(lambda: (transcript, replace(minutes, summary="\U00020000 བོད \U0001fae0"), title)))
-    assert "havenofontinPDF" in text
-    assert "\ufffd" * 5 in text
-    assert "havenofontinPDF" not in text_of(opened(call))
+    assert "minutes.pdfhasnofontfor5ofitscharacters" in text
+    assert "\ufffd" * 5 in text  # a Han character, three Tibetan ones, a picture
+    assert "nofont" not in text_of(opened(call))
 
 
 def test_bold_latin_has_its_own_cut() -> None:

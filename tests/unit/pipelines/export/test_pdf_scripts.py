@@ -9,12 +9,11 @@ import pytest
 from pypdf import PdfReader
 
 from pipelines.core import Minutes, ModelInfo, Segment, Transcript
-from pipelines.export.document import minutes_content
-from pipelines.export.pdf import unprintable
 from pipelines.export.pdf_embedding import EmbeddedFonts
 from pipelines.export.pdf_fonts import FACES, REGULAR, face_for, is_printable
 from pipelines.export.pdf_shaping import Cluster, Ink, in_visual_order, shape
-from pipelines.export.render import render
+from pipelines.export.render import minutes_notes, render
+from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.text.direction import is_right_to_left, runs_right_to_left
 from tests.support.script_samples import MEETINGS, meeting_in
 
@@ -258,7 +257,7 @@ def test_every_font_can_be_embedded(face: Any) -> None:
 
 def test_invisible_characters_leave_no_mark() -> None:
     """Joiners and direction marks steer the letters around them and are not shown."""
-    assert not unprintable(minutes_content(*spoken("می\u200cخواهم \u200fشلوم\u200e x\ufe0f", "fa")))
+    assert not minutes_notes(*spoken("می\u200cخواهم \u200fشلوم\u200e x\ufe0f", "fa"))
     joined, apart = shaped("میخ", "fa"), shaped("می\u200cخ", "fa")
     assert [c.glyphs[0].glyph_id for c in joined][1] != [c.glyphs[0].glyph_id for c in apart][1]
 
@@ -272,9 +271,20 @@ def spoken(text: str, language: str) -> tuple[Transcript, Minutes, str]:
     return transcript, Minutes(title="", language=language, writer="extractive", model="", summary=""), "x.wav"
 
 
-def test_unprintable_characters_are_named_once() -> None:
-    """In the order of their code points, wherever in the document they stand."""
-    assert unprintable(minutes_content(*spoken("\U00020000 བ \U00020000 fine", "en"))) == "བ\U00020000"
+def test_characters_without_a_font_are_told_once() -> None:
+    """In the order of their code points, wherever in the document they stand, and no more than fit into a sentence."""
+    (note,) = minutes_notes(*spoken("\U00020000 བ \U00020000 fine", "en"))
+    values: dict[str, NoteValue] = {"n_characters": 2, "characters": "བ U+0F56, \U00020000 U+20000"}
+    assert note == Note(code=NoteCode.UNPRINTABLE_CHARACTERS, values=values)
+    (note,) = minutes_notes(*spoken("".join(map(chr, range(0x20000, 0x20064))), "en"))
+    assert note.values["n_characters"] == 100
+    assert str(note.values["characters"]).endswith("U+20007, …")
+
+
+@pytest.mark.parametrize("language", MEETINGS)
+def test_six_scripts_need_no_note(language: str) -> None:
+    """Everything in these documents has a font."""
+    assert minutes_notes(*meeting_in(language)) == ()
 
 
 @pytest.mark.parametrize(
