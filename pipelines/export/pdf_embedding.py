@@ -144,9 +144,10 @@ def _coded(cluster: Cluster) -> list[tuple[Glyph, list[_Code]]]:
         return [(glyphs[0], [_Code(glyphs[0].glyph_id, text, face.advance(glyphs[0].glyph_id))])]
     coded = [(glyph, [_Code(glyph.glyph_id, "", face.advance(glyph.glyph_id))]) for glyph in glyphs]
     by_width = sorted(range(len(glyphs)), key=lambda n: -glyphs[n].advance)
-    if cluster.level % 2:
+    blank = face.plain(" ")[0].glyph_id
+    if cluster.level % 2 and blank:
         widest = glyphs[by_width[0]]
-        blank, width = face.plain(" ")[0].glyph_id, widest.advance / len(text)
+        width = widest.advance / len(text)
         ids = [widest.glyph_id, *[blank] * (len(text) - 1)]
         coded[by_width[0]] = widest, [_Code(i, said, width) for i, said in zip(ids, reversed(text), strict=True)]
         return coded

@@ -101,7 +101,7 @@ def _spaced(source: Sequence[Styled]) -> tuple[str, list[Ink]]:
 
 def _levels(text: str, *, right_to_left: bool) -> list[int]:
     """Return the embedding level of each character."""
-    from fpdf.bidi import BidiParagraph  # with the first document that needs it: fpdf2 takes 30 MB of a process
+    from fpdf.bidi import BidiParagraph  # with the first document that needs it: fpdf2 takes 45 MB of a process
     from fpdf.enums import TextDirection
 
     paragraph = BidiParagraph(text=text, base_direction=TextDirection.RTL if right_to_left else TextDirection.LTR)
