@@ -71,7 +71,7 @@ def minutes_notes(
     transcript: Transcript, minutes: Minutes, title: str, layout: Layout | None = None
 ) -> tuple[Note, ...]:
     """Return what the owner should know of documents that `render` makes of the same values."""
-    from pipelines.export.pdf import pdf_notes  # as below
+    from pipelines.export.pdf.document import pdf_notes  # as below
 
     return pdf_notes(_content(transcript, minutes, title, layout))
 
@@ -98,14 +98,14 @@ def _content(transcript: Transcript, minutes: Minutes, title: str, layout: Layou
 
 def _minutes_docx(content: Content) -> bytes:
     # Imported with the first document: Ingestion prints few, and python-docx takes megabytes of a process.
-    from pipelines.export.docx import minutes_docx
+    from pipelines.export.docx.document import minutes_docx
 
     return minutes_docx(content)
 
 
 def _minutes_pdf(content: Content) -> bytes:
     # Imported with the first document, as above: reportlab takes as much.
-    from pipelines.export.pdf import minutes_pdf
+    from pipelines.export.pdf.document import minutes_pdf
 
     return minutes_pdf(content)
 

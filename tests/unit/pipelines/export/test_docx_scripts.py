@@ -10,7 +10,7 @@ from docx.oxml.ns import qn
 from docx.oxml.xmlchemy import BaseOxmlElement
 
 from pipelines.core import Minutes, Transcript
-from pipelines.export.docx_languages import word_languages
+from pipelines.export.docx.languages import word_languages
 from pipelines.export.render import render
 from pipelines.text.direction import directional_parts
 from tests.support.export_samples import call, hostile

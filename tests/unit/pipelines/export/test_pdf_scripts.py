@@ -9,9 +9,9 @@ import pytest
 from pypdf import PdfReader
 
 from pipelines.core import Minutes, ModelInfo, Segment, Transcript
-from pipelines.export.pdf_embedding import EmbeddedFonts
-from pipelines.export.pdf_fonts import FACES, REGULAR, face_for, is_printable
-from pipelines.export.pdf_shaping import Cluster, Ink, in_visual_order, shape
+from pipelines.export.pdf.embedding import EmbeddedFonts
+from pipelines.export.pdf.fonts import FACES, REGULAR, face_for, is_printable
+from pipelines.export.pdf.shaping import Cluster, Ink, in_visual_order, shape
 from pipelines.export.render import minutes_notes, render
 from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.text.direction import is_right_to_left, runs_right_to_left
@@ -110,28 +110,28 @@ def test_paragraphs_from_right_to_left_end_at_the_right_margin() -> None:
     """Lines of different lengths have their right ends in common."""
     from reportlab.lib.colors import black
 
-    from pipelines.export.pdf_text import TextBlock, TextStyle
+    from pipelines.export.pdf.text_block import TextBlock, TextStyle
 
     style = TextStyle(size=10, leading=14, colour=black)
     text = "החלטנו לדחות את ההשקה ל-15 בדצמבר, כי ההעברה ל-PostgreSQL איטית מהצפוי ועוד לא הסתיימה"
     for language, words, at_right in (("he", text, True), ("en", text, True), ("en", "The launch is put off", False)):
         block = TextBlock([[(words, Ink())]], style, language=language)
         block.wrap(150, 1000)
-        assert block._lines
-        assert {line.at_right for line in block._lines} == {at_right}
-        assert all(line.width <= 150 + ROUNDING for line in block._lines)
+        assert block.lines
+        assert {line.at_right for line in block.lines} == {at_right}
+        assert all(line.width <= 150 + ROUNDING for line in block.lines)
 
 
 def test_lines_break_before_they_are_reordered() -> None:
     """The first line holds the beginning of the sentence, not what stands at its left when it is one line."""
     from reportlab.lib.colors import black
 
-    from pipelines.export.pdf_text import TextBlock, TextStyle
+    from pipelines.export.pdf.text_block import TextBlock, TextStyle
 
     words = ["אחת", "שתיים", "שלוש", "Maria", "Cohen", "ארבע", "חמש", "שש", "שבע", "שמונה", "תשע", "עשר"]
     block = TextBlock([[(" ".join(words), Ink())]], TextStyle(size=10, leading=14, colour=black), language="he")
     block.wrap(110, 1000)
-    lines = ["".join(cluster.text for cluster in line.clusters).split() for line in block._lines]
+    lines = ["".join(cluster.text for cluster in line.clusters).split() for line in block.lines]
     assert len(lines) > 1
     at = 0
     for line in lines:
@@ -193,14 +193,14 @@ def test_scripts_without_spaces_wrap_between_words(text: str, language: str) -> 
     from icu4py.breakers import LineBreaker
     from reportlab.lib.colors import black
 
-    from pipelines.export.pdf_text import TextBlock, TextStyle
+    from pipelines.export.pdf.text_block import TextBlock, TextStyle
 
     block = TextBlock([[(text, Ink())]], TextStyle(size=10, leading=14, colour=black), language=language)
     block.wrap(160, 1000)
-    lines = ["".join(cluster.text for cluster in line.clusters) for line in block._lines]
+    lines = ["".join(cluster.text for cluster in line.clusters) for line in block.lines]
     assert len(lines) > 3
     assert "".join(lines) == text
-    assert all(line.width <= 160 + ROUNDING for line in block._lines)
+    assert all(line.width <= 160 + ROUNDING for line in block.lines)
     starts = {0}
     for word in LineBreaker(text, language):
         starts.add(max(starts) + len(word))

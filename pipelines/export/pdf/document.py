@@ -19,10 +19,10 @@ from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, 
 from reportlab.platypus import Table as PdfTable
 
 from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
-from pipelines.export.pdf_embedding import EmbeddedFonts
-from pipelines.export.pdf_fonts import is_printable
-from pipelines.export.pdf_shaping import Ink, Styled
-from pipelines.export.pdf_text import TextBlock, TextStyle
+from pipelines.export.pdf.embedding import EmbeddedFonts
+from pipelines.export.pdf.fonts import is_printable
+from pipelines.export.pdf.shaping import Ink, Styled
+from pipelines.export.pdf.text_block import TextBlock, TextStyle
 from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.text.direction import is_right_to_left
 

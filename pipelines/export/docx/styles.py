@@ -9,7 +9,7 @@ from docx.oxml.xmlchemy import BaseOxmlElement
 from docx.shared import Cm, Pt, RGBColor
 from docx.styles.style import CharacterStyle, ParagraphStyle
 
-from pipelines.export.docx_languages import LATIN_FONT, WordLanguages, word_languages
+from pipelines.export.docx.languages import LATIN_FONT, WordLanguages, word_languages
 from pipelines.export.labels import is_chinese
 from pipelines.text.direction import is_right_to_left
 

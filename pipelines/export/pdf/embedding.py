@@ -12,8 +12,8 @@ from typing import Any
 import uharfbuzz as hb
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFDocument, PDFName, PDFStream, PDFString, PDFZCompress
 
-from pipelines.export.pdf_fonts import Face, Glyph
-from pipelines.export.pdf_shaping import Cluster
+from pipelines.export.pdf.fonts import Face, Glyph
+from pipelines.export.pdf.shaping import Cluster
 
 _KEPT_TABLES = frozenset(("glyf", "loca", "head", "hhea", "hmtx", "maxp"))
 _SYMBOLIC = 4  # the flag of fonts whose characters are not those of Adobe's Latin set

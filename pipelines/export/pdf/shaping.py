@@ -13,7 +13,7 @@ from typing import NamedTuple
 import uharfbuzz as hb
 from reportlab.lib.colors import Color
 
-from pipelines.export.pdf_fonts import MISSING, REGULAR, Face, Glyph, face_for, is_ignorable
+from pipelines.export.pdf.fonts import MISSING, REGULAR, Face, Glyph, face_for, is_ignorable
 from pipelines.text.direction import has_right_to_left
 from pipelines.text.typography import is_mark
 

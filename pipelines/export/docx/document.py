@@ -19,8 +19,8 @@ from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
 from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
-from pipelines.export.docx_directions import apply_directions
-from pipelines.export.docx_styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles, word
+from pipelines.export.docx.directions import apply_directions
+from pipelines.export.docx.styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles, word
 from pipelines.text.direction import is_right_to_left
 
 MAX_PROPERTY_CHARS = 255  # Word's own limit, which python-docx enforces

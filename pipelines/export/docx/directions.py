@@ -12,7 +12,7 @@ from docx.document import Document as DocxDocument
 from docx.oxml.ns import qn
 from docx.oxml.xmlchemy import BaseOxmlElement
 
-from pipelines.export.docx_styles import word
+from pipelines.export.docx.styles import word
 from pipelines.text.direction import directional_parts, has_right_to_left, is_right_to_left, runs_right_to_left
 
 _AFTER_JC = ("textDirection", "textAlignment", "textboxTightWrap", "outlineLvl", "divId", "cnfStyle", "rPr", "sectPr")

@@ -11,8 +11,8 @@ from itertools import groupby, pairwise
 from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable
 
-from pipelines.export.pdf_fonts import BOLD
-from pipelines.export.pdf_shaping import Cluster, Styled, in_visual_order, shape
+from pipelines.export.pdf.fonts import BOLD
+from pipelines.export.pdf.shaping import Cluster, Styled, in_visual_order, shape
 from pipelines.text.direction import runs_right_to_left
 from pipelines.text.line_breaks import breakable
 from pipelines.text.typography import is_mark
@@ -38,7 +38,7 @@ class TextStyle:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TextLine:
+class TextLine:
     """Clusters in visual order and their width in points; ``at_right``: aligned there."""
 
     clusters: tuple[Cluster, ...]
@@ -49,8 +49,8 @@ class _TextLine:
 class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
     """Lays out styled text, wrapped to the frame; ``label`` stands in the indent, beside the first line.
 
-    ``anchor`` names this place for links; ``outline`` adds it to the document's outline. The canvas that it is drawn
-    on has ``fonts``, a `pipelines.export.pdf_embedding.EmbeddedFonts`.
+    ``lines`` are there once it is wrapped. ``anchor`` names this place for links; ``outline`` adds it to the document's
+    outline. The canvas that it is drawn on has ``fonts``, a `pipelines.export.pdf.embedding.EmbeddedFonts`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
         self._label = label
         self._anchor = anchor
         self._outline = outline
-        self._lines: list[_TextLine] = []
+        self.lines: list[TextLine] = []
         self._laid_out_for = -1.0
 
     def natural_width(self) -> float:
@@ -87,22 +87,22 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
     def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
         if self._source and self._laid_out_for != available_width:
             width = available_width - self._style.indent
-            self._lines = [line for source in self._source for line in self._lay_out(source, width)]
+            self.lines = [line for source in self._source for line in self._lay_out(source, width)]
             self._laid_out_for = available_width
-        self.width, self.height = available_width, len(self._lines) * self._style.leading
+        self.width, self.height = available_width, len(self.lines) * self._style.leading
         return self.width, self.height
 
     def split(self, available_width: float, available_height: float) -> list[Flowable]:
         self.wrap(available_width, available_height)
         n_fitting = int(available_height // self._style.leading)
-        n_fitting = min(n_fitting, len(self._lines) - 1)  # a table that asks for a split needs two parts
-        if len(self._lines) > 2 and n_fitting == len(self._lines) - 1:
+        n_fitting = min(n_fitting, len(self.lines) - 1)  # a table that asks for a split needs two parts
+        if len(self.lines) > 2 and n_fitting == len(self.lines) - 1:
             n_fitting -= 1  # no single last line at the head of a page
-        if n_fitting < min(2, len(self._lines)):  # no single first line at the foot of a page
+        if n_fitting < min(2, len(self.lines)):  # no single first line at the foot of a page
             return []
-        first = self._part(self._lines[:n_fitting], self._style, label=self._label)
+        first = self._part(self.lines[:n_fitting], self._style, label=self._label)
         first._anchor, first._outline = self._anchor, self._outline
-        return [first, self._part(self._lines[n_fitting:], replace(self._style, space_before=0.0))]
+        return [first, self._part(self.lines[n_fitting:], replace(self._style, space_before=0.0))]
 
     def draw(self) -> None:
         style = self._style
@@ -118,27 +118,27 @@ class TextBlock(Flowable):  # type: ignore[misc]  # reportlab is untyped
             for line in self._lay_out(self._label, style.indent)[:1]:
                 x = self.width - style.label_at - line.width if style.mirrored else style.label_at
                 self._draw_line(line, x, baseline)
-        for line in self._lines:
+        for line in self.lines:
             start, end = (0.0, self.width - style.indent) if style.mirrored else (style.indent, self.width)
             self._draw_line(line, end - line.width if line.at_right else start, baseline)
             baseline -= style.leading
 
-    def _part(self, lines: list[_TextLine], style: TextStyle, label: Sequence[Styled] = ()) -> "TextBlock":
+    def _part(self, lines: list[TextLine], style: TextStyle, label: Sequence[Styled] = ()) -> "TextBlock":
         part = TextBlock((), style, language=self._language, label=label)
-        part._lines = lines
+        part.lines = lines
         return part
 
-    def _lay_out(self, source: Sequence[Styled], width: float) -> list[_TextLine]:
+    def _lay_out(self, source: Sequence[Styled], width: float) -> list[TextLine]:
         right_to_left = runs_right_to_left("".join(text for text, _ in source), self._language)
         clusters = _spaced_scripts(shape(source, right_to_left=right_to_left, language=self._language))
         at_right = right_to_left or self._style.mirrored
         size = self._style.size
         return [
-            _TextLine(clusters=tuple(in_visual_order(line)), width=_length(line) * size, at_right=at_right)
+            TextLine(clusters=tuple(in_visual_order(line)), width=_length(line) * size, at_right=at_right)
             for line in _broken(clusters, width / size)
         ]
 
-    def _draw_line(self, line: _TextLine, x: float, baseline: float) -> None:
+    def _draw_line(self, line: TextLine, x: float, baseline: float) -> None:
         size = self._style.size
         for (_, ink), group in groupby(line.clusters, key=lambda cluster: (cluster.face, cluster.ink)):
             fragment = list(group)
