@@ -16,6 +16,7 @@ from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
 
 
@@ -244,13 +245,15 @@ class MinutesRequest:
 class WrittenResults:
     """Names of the stored results, and what became of the minutes (None: the job wanted none).
 
-    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded.
+    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded;
+    ``notes`` say what is to be known of the documents.
     """
 
     names: tuple[str, ...]
     note: str = ""
     report: WritingReport | None = None
     minutes: MinutesRecord | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def usage(self) -> JobUsage:
