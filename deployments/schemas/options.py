@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs.options import MINUTES_OPTIONS, JobOptions, Option, options_of
+from pipelines.text.language_names import zh_script
 from pipelines.validation import faults, told, worded
 
 
@@ -34,8 +35,32 @@ def with_options(*options: Option, may_be_null: bool = False) -> Callable[[type[
     return made
 
 
+class LanguageFields(ApiModel):
+    """The options that say which languages are spoken, and how Chinese is written, in how far they agree."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _script_of_chinese(cls, given: Any) -> Any:
+        """Take the script of a language such as ``zh-TW`` for ``zh_script``, unless one is given."""
+        if not isinstance(given, dict) or given.get("zh_script"):
+            return given
+        named = [given.get("language"), given.get("languages")]
+        texts = [text for value in named for text in (value if isinstance(value, list | tuple) else [value])]
+        names = [name for text in texts if isinstance(text, str) for name in (text, *text.split(","))]
+        scripts = set(filter(None, map(zh_script, names)))
+        return {**given, "zh_script": scripts.pop()} if len(scripts) == 1 else given
+
+    @model_validator(mode="after")
+    def _fixed_language_is_allowed(self) -> Self:
+        given = dict(self)
+        language, languages = given.get("language"), given.get("languages")
+        if language and languages and language not in languages:
+            raise ValueError(f"language is {language}, which is not among languages ({', '.join(languages)})")
+        return self
+
+
 @with_options(*options_of())
-class Options(ApiModel):
+class Options(LanguageFields):
     """The options of a job that a submitter may choose."""
 
     @model_validator(mode="after")
@@ -56,6 +81,8 @@ class Options(ApiModel):
         given = self.model_dump()
         given["model"] = given["model"] or default_model
         given["reuse"] = reuse if given["reuse"] is None else given["reuse"]
+        if given["language"] or len(given["languages"]) == 1:
+            given["language"], given["languages"] = given["language"] or given["languages"][0], ()
         return JobOptions(**given)
 
     @classmethod

@@ -38,6 +38,8 @@ export const MESSAGES = {
   model: ["Model", "模型"],
   language: ["Language", "语言"],
   language_: ["Detected", "自动检测"],
+  languages: ["Only these languages", "仅限这些语言"],
+  languages_hint: ["What may be detected; all when none is chosen", "可检测的语言；不选则不限"],
   channels: ["Channels", "声道"],
   channels_mix: ["Mixed into one", "合并为一"],
   channels_split: ["Each on its own (one speaker a channel)", "分声道（每声道一位说话人）"],
@@ -262,6 +264,7 @@ export const MESSAGES = {
   copyMinutes: ["Copy", "复制"],
   copied: ["Copied.", "已复制。"],
   cannotCopy: ["The browser does not let the console copy.", "浏览器不允许复制。"],
+  noCues: ["Without a language model, decisions and action items are recognised in English and Chinese only.", "未使用语言模型时，仅能识别英文和中文的决定与待办事项。"],
   nothingFound: ["None were found.", "没有发现。"],
 
   writeAnew: ["Write anew", "重新撰写"],
