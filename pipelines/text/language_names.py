@@ -5,6 +5,7 @@ The names are those of Unicode's CLDR (packages langcodes and language_data); be
 (`pipelines.text.languages.NAMES`) and what Chinese calls itself and CLDR does not list.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -44,6 +45,7 @@ _CHINESE_NAMES = {
 }
 _NO_LANGUAGE = frozenset({"", "mis", "mul", "und", "zxx"})  # of ISO 639-2: several, unknown, none
 _MAX_CODE_CHARS = 3  # of ISO 639; longer ones are for private use
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of pairs: marisa_trie fails at some
 _BRACKETS = str.maketrans("（）", "()")
 _COMMAS = str.maketrans("，、", ",,")
 
@@ -140,7 +142,7 @@ def _is_open(text: str) -> bool:
 def _language(text: str) -> "Language | None":
     """Read a name, code, tag or locale; None for no language."""
     text = " ".join(text.translate(_BRACKETS).split())
-    if not text or len(text) > MAX_CHARS:
+    if not text or len(text) > MAX_CHARS or _NO_NAME.search(text):
         return None
     return _tagged(text) or _named(text) or _qualified(text)
 
@@ -176,7 +178,7 @@ def _named(text: str) -> "Language | None":
     if own:
         return Language.get(own, normalize=False)
     names = _all_names()
-    return Language.get(get_trie_value(names, name)) if name in names else None
+    return Language.get(get_trie_value(names, name)) if name and name in names else None
 
 
 @cache
@@ -206,11 +208,13 @@ def _qualified(text: str) -> "Language | None":
 
 def _whisper_code(language: "Language") -> str | None:
     """Return Whisper's code of a language or of the one that it is a kind of; Chinese has too many kinds for that."""
+    from langcodes.data_dicts import MACROLANGUAGES
+
     code = language.language or ""
     own = _WHISPER.get(code, code)
     if own in LANGUAGES:
         return own
-    wider = language.prefer_macrolanguage().language
+    wider = MACROLANGUAGES.get(code)
     return wider if wider in LANGUAGES and wider not in CHINESE else None
 
 

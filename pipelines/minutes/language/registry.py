@@ -43,7 +43,8 @@ def cues_for(language: str, text: str) -> Cues:
 def decisions_recognised(minutes: Minutes) -> bool:
     """Say whether decisions and action items were looked for: False where no rule knows the language of the minutes."""
     found = minutes.decisions or minutes.action_items
-    return bool(found) or minutes.writer != "extractive" or spoken_code(minutes.language) in _CUES
+    known = not minutes.language or spoken_code(minutes.language) in _CUES
+    return bool(found) or minutes.writer != "extractive" or known
 
 
 @cache
