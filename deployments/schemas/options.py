@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs.options import MINUTES_OPTIONS, JobOptions, Option, options_of
-from pipelines.text.language_names import zh_script
+from pipelines.text.language_names import split_languages, zh_script
 from pipelines.validation import faults, told, worded
 
 
@@ -46,7 +46,7 @@ class LanguageFields(ApiModel):
             return given
         named = [given.get("language"), given.get("languages")]
         texts = [text for value in named for text in (value if isinstance(value, list | tuple) else [value])]
-        names = [name for text in texts if isinstance(text, str) for name in (text, *text.split(","))]
+        names = split_languages(text for text in texts if isinstance(text, str))
         scripts = set(filter(None, map(zh_script, names)))
         return {**given, "zh_script": scripts.pop()} if len(scripts) == 1 else given
 

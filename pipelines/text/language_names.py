@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langcodes import Language
 
 MAX_CHARS = 80
+MAX_TAG_CHARS = 35  # RFC 5646, 4.4.1
 N_NEAREST = 3
 DETECT = frozenset({"", "auto"})
 """Spellings of no language: it is detected, or the one that was spoken."""
@@ -73,12 +74,17 @@ def language_codes(value: str | Iterable[str] | None) -> tuple[str, ...]:
 
     None, "" and ``auto`` alone stand for every language: (). Raises `UnknownLanguage` for ``auto`` among others too.
     """
-    texts = [value] if isinstance(value, str) else value or ()
-    parts = [part.strip() for text in texts for part in text.translate(_COMMAS).split(",")]
-    codes = [language_code(part) for part in parts if part]
+    codes = [language_code(part) for part in split_languages(value)]
     if None in codes and any(codes):
         raise UnknownLanguage("auto stands for every language, and cannot be one of several")
     return tuple(dict.fromkeys(filter(None, codes)))
+
+
+def split_languages(value: str | Iterable[str] | None) -> list[str]:
+    """Return the languages of a list, or of a text with commas between, as they are written; empty ones are left out."""
+    texts = [value] if isinstance(value, str) else value or ()
+    parts = (part.strip() for text in texts for part in text.translate(_COMMAS).split(","))
+    return [part for part in parts if part]
 
 
 def language_tag(text: str) -> str | None:
@@ -89,9 +95,9 @@ def language_tag(text: str) -> str | None:
     if _is_open(text):
         return None
     found = _language(text)
-    if found is None or not _is_known(found):
+    tag = found.to_tag() if found and _is_known(found) else ""
+    if not 0 < len(tag) <= MAX_TAG_CHARS:
         raise UnknownLanguage(f"{_quoted(text)} is no language; {_nearest(text)}")
-    tag = found.to_tag()
     language, dash, rest = tag.partition("-")
     return _WHISPER.get(language, language) + dash + rest
 
@@ -129,21 +135,23 @@ def display_name(tag: str, language: Literal["en", "zh"]) -> str:
 
 
 @cache
-def language_names() -> dict[str, tuple[str, str]]:
-    """Return the names of Whisper's languages in English and Chinese, by code."""
-    return {code: (display_name(code, "en"), display_name(code, "zh")) for code in sorted(LANGUAGES)}
+def language_names() -> dict[str, dict[str, str]]:
+    """Return the names of Whisper's languages by code, then by ``en`` and ``zh``."""
+    return {code: {"en": display_name(code, "en"), "zh": display_name(code, "zh")} for code in sorted(LANGUAGES)}
 
 
 def _is_open(text: str) -> bool:
     return text.strip().casefold() in DETECT
 
 
-@lru_cache(maxsize=1024)
 def _language(text: str) -> "Language | None":
     """Read a name, code, tag or locale; None for no language."""
     text = " ".join(text.translate(_BRACKETS).split())
-    if not text or len(text) > MAX_CHARS or _NO_NAME.search(text):
-        return None
+    return None if not text or len(text) > MAX_CHARS or _NO_NAME.search(text) else _read(text)
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> "Language | None":
     return _tagged(text) or _named(text) or _qualified(text)
 
 

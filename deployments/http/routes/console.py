@@ -28,7 +28,7 @@ class ChoicesBody(ApiModel):
     models: list[str]
     default_model: str
     languages: list[str] = Field(description="Whisper's language codes; nothing: detected.")
-    language_names: dict[str, tuple[str, str]] = Field(description="Their names in English and Chinese, by code.")
+    language_names: dict[str, dict[str, str]] = Field(description="Their names by code, then by `en` and `zh`.")
     minutes: list[str] = Field(description="Who can write minutes here.")
     minutes_templates: list[str] = Field(description="Names of the layouts of minutes.")
     keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")

@@ -133,6 +133,7 @@ export function parseOptions(values, schemas) {
     if (fault) faults[name] = fault;
   }
   if (!faults.speakers && values.speakers?.length > 1 && values.channels !== "split" && values.track !== "all") faults.speakers = ["speakersNeedSplit"];
+  if (values.language && values.languages?.length && !values.languages.includes(values.language)) faults.languages ??= ["languageNotAmong"];
   if (options.minutes === "none") {
     for (const name of Object.keys(options)) if (name !== "minutes" && schemas[name].concern === "minutes") delete options[name];
   }

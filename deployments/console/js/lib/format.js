@@ -45,14 +45,14 @@ export function shortDateTime(iso) {
 
 export const fullDateTime = (iso) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" }).format(new Date(iso));
 
-let served = {}; // [English, Chinese] by code: browsers leave out the names of rare languages
+let served = {}; // {en, zh} by code: browsers leave out the names of rare languages
 
 /** Take the names of languages that the server gives. */
 export const nameLanguages = (names) => void (served = names ?? {});
 
 export function languageName(code) {
   if (!code) return "";
-  if (served[code]) return served[code][language() === "zh" ? 1 : 0];
+  if (served[code]) return served[code][language()];
   try {
     return new Intl.DisplayNames(locale(), { type: "language" }).of(code) ?? code;
   } catch {

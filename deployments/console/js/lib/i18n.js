@@ -96,6 +96,7 @@ export const MESSAGES = {
   trackState_left_out: ["not heard", "未转写"],
   trackState_silent: ["no sound", "无声音"],
   trackState_undecodable: ["cannot be decoded", "无法解码"],
+  languageNotAmong: ["The language chosen above is not among these.", "上面所选的语言不在其中。"],
   speakersNeedSplit: ["Names go with channels of their own: choose “Each on its own”, or leave them out.", "说话人姓名需要分声道：请选择“分声道”，或留空。"],
   twice: ["Chosen twice.", "重复选择。"],
   pauseSending: ["Pause {name}", "暂停 {name}"],
