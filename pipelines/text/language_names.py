@@ -81,7 +81,7 @@ def language_codes(value: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def split_languages(value: str | Iterable[str] | None) -> list[str]:
-    """Return the languages of a list, or of a text with commas between, as they are written; empty ones are left out."""
+    """Return the languages of a list, or of a text with commas between, as they are written, without empty ones."""
     texts = [value] if isinstance(value, str) else value or ()
     parts = (part.strip() for text in texts for part in text.translate(_COMMAS).split(","))
     return [part for part in parts if part]
