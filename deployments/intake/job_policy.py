@@ -107,6 +107,8 @@ class JobPolicy:
         given = overrides.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":
             given = {"minutes": "auto", **given}
+        if given.get("minutes_language") == "":
+            given["minutes_language"] = None
         chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
         self._check_minutes(chosen)
         self._check_minutes_language(chosen)

@@ -4,11 +4,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs.options import MINUTES_OPTIONS, JobOptions, Option, options_of
-from pipelines.text.language_names import split_languages, zh_script
+from pipelines.text.language_names import is_open, split_languages, zh_script
 from pipelines.validation import faults, told, worded
 
 
@@ -113,6 +122,12 @@ class MinutesOverrides(ApiModel):
     version: int | None = Field(
         None, ge=0, description="Which version of the transcript: 0 as it was transcribed; the newest when left out."
     )
+
+    @field_validator("minutes_language", mode="wrap", check_fields=False)
+    @classmethod
+    def _as_spoken(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """Keep ``""`` and ``auto``, which replace the job's language by the one spoken, apart from null."""
+        return "" if isinstance(value, str) and is_open(value) else read(value)
 
 
 def field_schemas(model: type[ApiModel]) -> dict[str, dict[str, Any]]:

@@ -55,12 +55,17 @@ class UnknownLanguage(ValueError):
     """A text names no language that can be had here; its message names the nearest ones."""
 
 
+def is_open(text: str) -> bool:
+    """Say whether a text leaves the language open."""
+    return text.strip().casefold() in DETECT
+
+
 def language_code(text: str) -> str | None:
     """Return Whisper's code of the language that a text names, None for one that is to be detected.
 
     Raises `UnknownLanguage` for no language, and for one that Whisper does not know.
     """
-    if _is_open(text):
+    if is_open(text):
         return None
     found = _language(text)
     code = _whisper_code(found) if found else None
@@ -92,7 +97,7 @@ def language_tag(text: str) -> str | None:
 
     Whisper's codes stay as they are. Raises `UnknownLanguage`.
     """
-    if _is_open(text):
+    if is_open(text):
         return None
     found = _language(text)
     tag = found.to_tag() if found and _is_known(found) else ""
@@ -138,10 +143,6 @@ def display_name(tag: str, language: Literal["en", "zh"]) -> str:
 def language_names() -> dict[str, dict[str, str]]:
     """Return the names of Whisper's languages by code, then by ``en`` and ``zh``."""
     return {code: {"en": display_name(code, "en"), "zh": display_name(code, "zh")} for code in sorted(LANGUAGES)}
-
-
-def _is_open(text: str) -> bool:
-    return text.strip().casefold() in DETECT
 
 
 def _language(text: str) -> "Language | None":
