@@ -7,6 +7,7 @@ import { clock, duration, errorMessage, languageName, shortDateTime } from "../l
 import { t } from "../lib/i18n.js";
 import { feed } from "../jobs/feed.js";
 import { isLive, jobActions, notes, progressBar, stateBadge } from "../jobs/job_rows.js";
+import { readChoices } from "../jobs/options_form.js";
 import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
 import { MinutesView, tabs } from "./minutes_view.js";
@@ -52,7 +53,8 @@ export class JobPage {
 
   async load() {
     try {
-      this.#receive(await get(jobPath(this.id)));
+      const [job] = await Promise.all([get(jobPath(this.id)), readChoices().catch(() => null)]); // names of languages
+      this.#receive(job);
     } catch (error) {
       if (this.closed || error.status === 401) return;
       if (error.status === 404) return void fill(this.body, h("div.say", {}, h("p.big", {}, t("gone")), h("a", { href: "#/" }, t("toJobs"))));

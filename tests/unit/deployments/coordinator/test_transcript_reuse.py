@@ -33,6 +33,7 @@ OTHERS: dict[str, Any] = {
     "zh_script": "simplified",
     "mask": ("email",),
     "track": "all",
+    "languages": ("en", "zh"),
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",

@@ -48,6 +48,9 @@ async def test_choices(api):
     assert choices["models"] == ["mini-en", "base"]
     assert choices["default_model"] == "mini-en"
     assert "zh" in choices["languages"]
+    assert choices["options"]["languages"]["items"]["enum"] == choices["languages"]
+    assert choices["language_names"].keys() == set(choices["languages"])
+    assert choices["language_names"]["bo"] == {"en": "Tibetan", "zh": "藏语"}
     assert choices["minutes"] == ["auto", "extractive", "none"]
     assert choices["minutes_templates"] == ["standard", "classic"]
     assert choices["max_upload_bytes"] > 0
