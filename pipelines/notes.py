@@ -26,6 +26,11 @@ class NoteCode(StrEnum):
     TRACKS_LEFT_OUT = "tracks_left_out"
     TRACK_SILENT = "track_silent"
     TRACK_UNDECODABLE = "track_undecodable"
+    TRANSLATED = "translated"
+    TRANSLATION_INCOMPLETE = "translation_incomplete"
+    TRANSLATION_STALE = "translation_stale"
+    TRANSLATION_PARKED = "translation_parked"
+    TRANSLATION_FAILED = "translation_failed"
 
 
 class Wording(NamedTuple):
@@ -62,6 +67,27 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
         ),
         NoteCode.TRACK_UNDECODABLE: Wording(
             "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
+        NoteCode.TRANSLATED: Wording(
+            "Translated from {spoken} to {language} by {model}, a language model.",
+            "由语言模型 {model} 从 {spoken} 译为 {language}。",
+        ),
+        NoteCode.TRANSLATION_INCOMPLETE: Wording(
+            "In the translation to {language}, {n_untranslated} of {n_segments} segments keep their original words: "
+            "no translation of them passed the checks.",
+            "译文（{language}）中有 {n_untranslated} 段（共 {n_segments} 段）保留原文：其译文未通过检查。",
+        ),
+        NoteCode.TRANSLATION_STALE: Wording(
+            "This is a translation of version {version} of the transcript, which was corrected since: it is at version "
+            "{newest}.",
+            "本译文译自转写稿第 {version} 版；该稿此后已更正，现为第 {newest} 版。",
+        ),
+        NoteCode.TRANSLATION_PARKED: Wording(
+            "The translation to {language} is parked and will follow: {why}",
+            "译文（{language}）已暂缓，稍后提供：{why}",
+        ),
+        NoteCode.TRANSLATION_FAILED: Wording(
+            "There is no translation to {language}: {why}", "没有译文（{language}）：{why}"
         ),
     }
 )

@@ -142,7 +142,13 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
     if written.report is not None:
         services.counters.written(written.report)
     await run.handle(
-        ResultsStored(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
+        ResultsStored(
+            names=written.names,
+            note=written.note,
+            minutes=written.minutes,
+            usage=written.usage,
+            translations=written.translations,
+        )
     )
 
 

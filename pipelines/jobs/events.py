@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pipelines.core import BlobRef, Chunk, SoundTrack
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
+from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
 
@@ -89,16 +90,21 @@ class ResultsStored:
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    translations: tuple[TranslationRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesFollowed:
-    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none."""
+    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none.
+
+    The same for ``translations``; without ``minutes`` only those followed.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    translations: tuple[TranslationRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

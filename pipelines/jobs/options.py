@@ -19,6 +19,8 @@ from pipelines.validation import worded
 
 MAX_PRIORITY = 100
 MAX_TERMS = 200
+MAX_TRANSLATIONS = 5
+SCRIPT_SUBTAG = 4  # letters of a script in a language tag
 MAX_TEMPLATE_CHARACTERS = 20_000
 
 NO_CONTROLS = worded(r"^[^\x00-\x1f\x7f]*$", "may hold no line breaks or control characters")
@@ -49,8 +51,22 @@ def _known_language(value: str | None) -> str | None:
     return value
 
 
-Concern = Literal["transcript", "minutes", "job"]
-"""What an option decides: the transcript, the minutes, or how the job is treated."""
+def _translatable(value: str) -> str:
+    """Write a tag as BCP 47 has it: ``zh-hant-tw`` as ``zh-Hant-TW``; raises `ValueError` for an unknown language."""
+    primary, *rest = value.split("-")
+    if primary not in LANGUAGES:
+        raise ValueError("no language that is known here, such as en, de or zh-Hant")
+    return "-".join([primary, *(part.title() if len(part) == SCRIPT_SUBTAG else part.upper() for part in rest)])
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+TranslationTag = Annotated[str, StringConstraints(pattern=_LANGUAGE_TAG, max_length=35), AfterValidator(_translatable)]
+
+Concern = Literal["transcript", "minutes", "translation", "job"]
+"""What an option decides: the transcript, its minutes, its translations, or how the job is treated."""
 
 T = TypeVar("T")
 
@@ -223,6 +239,15 @@ class JobOptions:
         "under its title and language; when left out the one that players begin with, or the next with sound.",
         kind=TrackChoice | None,
         later=True,
+    )
+    translate: tuple[str, ...] = _option(
+        (),
+        "Languages into which the transcript is translated by the language model, as BCP 47 tags such as `en` or "
+        "`zh-Hant`: a further version beside the original, times kept. Refused where no language model is configured.",
+        concern="translation",
+        kind=Annotated[tuple[TranslationTag, ...], AfterValidator(_each_once)],
+        later=True,
+        max_length=MAX_TRANSLATIONS,
     )
 
 
