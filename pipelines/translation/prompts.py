@@ -86,7 +86,7 @@ def _block(name: str, lines: Iterable[Sequence[object]]) -> str:
 
 
 def _wish(passage: Passage, language: str, glossary: Sequence[str], faults: Mapping[int, str]) -> str:
-    name = NAMES.get(language.partition("-")[0], "")
+    name = NAMES.get(language.partition("-")[0], "").strip()
     n_lines = len(passage.segments)
     wish = f"Translate the {n_lines} lines into {json.dumps(language)}" + (f" ({name.title()})" if name else "")
     wish += f', as json with {n_lines} entries in "segments".'

@@ -18,7 +18,7 @@ from pipelines.translation.scripts import may_be_in
 WIDE_WEIGHT = 2.5
 """An ideograph or a syllable of Hangul says as much as so many Latin letters."""
 MAX_RATIO, MAX_SLACK = 4.0, 40.0
-MIN_RATIO, MIN_SLACK = 0.25, 10.0
+MIN_RATIO, MIN_SLACK = 0.25, 8.0
 """A translation weighs at most ``MAX_RATIO`` times the original and ``MAX_SLACK`` more; at least likewise."""
 MIN_ECHO_WEIGHT = 20.0
 """A shorter text that comes back as it was may be a name or a greeting."""
@@ -132,17 +132,18 @@ def _lost_numbers(source: str, text: str) -> str:
     Separators are passed over: 20,000 is 20.000, 20 000 and 2万. The parts of a date may come in another order.
     """
     source, text = _plain(source), _plain(text)
-    theirs = {_digits(written) for written in _NUMBER.findall(text)}
-    theirs |= {_written_out(*found) for found in _MYRIADS.findall(text)}
+    theirs = [_digits(written) for written in _NUMBER.findall(text)]
+    theirs += [_written_out(*found) for found in _MYRIADS.findall(text)]
     for written, unit in _MYRIADS.findall(source):
-        if theirs.isdisjoint((_digits(written), _written_out(written, unit))):
+        if _digits(written) not in theirs and _written_out(written, unit) not in theirs:
             return f"{written}{unit}"
-    for written in _NUMBER.findall(_MYRIADS.sub(" ", source)):
-        digits = _digits(written)
+    numbers: list[str] = _NUMBER.findall(_MYRIADS.sub(" ", source))
+    for number in numbers:
+        digits = _digits(number)
         may_be_spelled = len(digits) <= 2 and int(digits) <= MAX_SPELLED
-        same_parts = written.count(".") > 1 and Counter(digits) <= Counter("".join(theirs))
+        same_parts = number.count(".") > 1 and Counter(digits) <= Counter("".join(theirs))
         if not (may_be_spelled or same_parts or digits in theirs):
-            return written
+            return number
     return ""
 
 
