@@ -8,7 +8,7 @@ console's form (`GET /v1/choices`).
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
@@ -90,7 +90,8 @@ class Option:
 
     @property
     def is_list(self) -> bool:
-        return get_origin(self.kind) is tuple
+        kind = get_args(self.kind)[0] if get_origin(self.kind) is Annotated else self.kind
+        return get_origin(kind) is tuple
 
 
 def _given(
