@@ -16,7 +16,7 @@ EVENTS = {
     "job.failed": "the job ended without a transcript; `data.reason` says why",
     "job.cancelled": "somebody cancelled the job",
     "job.minutes_followed": "minutes that were parked when the job succeeded are there, or given up",
-    "job.translations_followed": "the same for translations",
+    "job.translations_followed": "translations that were parked when the job succeeded are there, or given up",
 }
 """The types of messages, and when each is sent."""
 
