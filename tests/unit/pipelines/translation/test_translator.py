@@ -1,21 +1,29 @@
 """Translating by a language model: complete whatever it answers, never paid twice, honest about what is left."""
 
+import asyncio
+import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipelines.core import LanguageVote, Transcript, Word
+from pipelines.core import LanguageVote, Transcript, Usage, Word
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.provider.budget import DailyLimits
+from pipelines.minutes.provider.calls import Answer
+from pipelines.minutes.provider.chat import ChatRequest, Completion
+from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.translation.packing import PassageLimits
 from pipelines.translation.protocol import TranslationOptions
 from pipelines.translation.translator import MAX_BARREN, LlmTranslator
 from tests.fakes import deepseek_server
-from tests.fakes.deepseek_answers import pseudo_translation
+from tests.fakes.deepseek_answers import Mistake, answer_to, pseudo_translation, spoil
 from tests.fakes.deepseek_server import DeepSeekServer, FaultKind, ServerOptions
 from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import Lab, LabOptions, connected, meeting, said
@@ -236,3 +244,44 @@ async def test_low_prices_are_waited_for() -> None:
         assert server.tally.calls == 0
         await patient(lab).translate(meeting(1), RUSSIAN)
     assert server.tally.calls > 0
+
+
+class Erratic:
+    """Answers like the simulated server, with many mistakes of all kinds in an answer, thoughts before it, or half."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+
+    async def ask(self, request: ChatRequest, tenant: str, *, urgent: bool = False) -> Answer:
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        answer = answer_to(messages)
+        for _ in range(self.rng.randrange(4)):
+            if answer["segments"]:
+                answer = spoil(answer, self.rng.choice(get_args(Mistake)), self.rng)
+        if self.rng.random() < 0.2:
+            self.rng.shuffle(answer["segments"])
+        if self.rng.random() < 0.2:
+            answer["segments"] *= 2
+        text = json.dumps(answer)
+        if self.rng.random() < 0.2:
+            text = text[: len(text) // 2]
+        text = self.rng.choice(["", "<think>Hmm {</think>", "```json\n"]) + text
+        completion = Completion(text=text, finish_reason="stop", model="m", usage=Usage())
+        return Answer(completion=completion, usage=Usage(n_calls=1))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_each_segment_is_translated_or_named(seed: int, n_lines: int) -> None:
+    """Whatever the model answers: a segment has its own translation, or its own words and a place in the list."""
+    original = said(*(f"Line {n} says {seed % 7} more, to whom it concerns." for n in range(20, 20 + n_lines)))
+    provider: Any = Erratic(seed)
+    translator = LlmTranslator(provider, Endpoint(), limits=SMALL)
+    try:
+        found = asyncio.run(translator.translate(original, RUSSIAN)).translation
+    except MinutesError:
+        return  # not one of them
+    wanted = expected(original, "ru")
+    for segment in original.segments:
+        kept = segment.id in found.untranslated
+        assert found.transcript.segments[segment.id].text == (segment.text if kept else wanted[segment.id])
