@@ -9,11 +9,12 @@ an answer that counts on by itself, having joined two lines or cut one, names nu
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.core import Segment
 from pipelines.minutes.llm.prompts import safe_json
 from pipelines.minutes.provider.chat import ChatMessage
+from pipelines.minutes.provider.token_count import estimate_tokens
 from pipelines.text.cleaning import one_line
 from pipelines.text.languages import NAMES
 from pipelines.translation.packing import Passage
@@ -21,6 +22,9 @@ from pipelines.translation.packing import Passage
 # Grows when the words below change: translations in the cache were asked for with others.
 PROMPT_VERSION = 1
 
+MAX_NEIGHBOUR = 300
+"""Characters of a neighbour that are shown, those next to the passage."""
+MAX_TERM_TOKENS = 500
 _CHECKS = 100
 
 EXAMPLE = {"segments": [{"id": 1203, "text": "Good morning, everyone."}, {"id": 1288, "text": "Shall we begin?"}]}
@@ -56,9 +60,9 @@ def messages_for(
     ``faults`` tell by the ids of segments what was wrong with an earlier answer.
     """
     blocks = [
-        _block("before", (_told(segment) for segment in passage.before)),
+        _block("before", ([each.speaker, each.text[-MAX_NEIGHBOUR:]] for each in map(_told, passage.before))),
         _block("lines", ([number_of(segment), *_told(segment)] for segment in passage.segments)),
-        _block("after", (_told(segment) for segment in passage.after)),
+        _block("after", ([each.speaker, each.text[:MAX_NEIGHBOUR]] for each in map(_told, passage.after))),
         _wish(passage, language, glossary, faults or {}),
     ]
     return (
@@ -73,8 +77,30 @@ def number_of(segment: Segment) -> int:
     return segment.id * _CHECKS + check
 
 
-def _told(segment: Segment) -> list[str]:
-    return [one_line(segment.speaker), one_line(segment.text)]
+class _Told(NamedTuple):
+    speaker: str
+    text: str
+
+
+def _told(segment: Segment) -> _Told:
+    return _Told(speaker=one_line(segment.speaker), text=one_line(segment.text))
+
+
+def terms_for(passage: Passage, glossary: Sequence[str]) -> tuple[str, ...]:
+    """Return the terms to tell with a passage: those in its text first, others as far as `MAX_TERM_TOKENS` go."""
+    said = _letters(" ".join(segment.text for segment in passage.segments))
+    chosen: list[str] = []
+    n_tokens = 0
+    for term in sorted(glossary, key=lambda term: _letters(term) not in said):
+        n_tokens += estimate_tokens(term)
+        if n_tokens > MAX_TERM_TOKENS:
+            break
+        chosen.append(term)
+    return tuple(chosen)
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _block(name: str, lines: Iterable[Sequence[object]]) -> str:

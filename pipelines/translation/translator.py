@@ -31,7 +31,7 @@ from pipelines.minutes.provider.token_count import estimate_tokens
 from pipelines.text.chinese import in_script
 from pipelines.translation.answers import read_entries
 from pipelines.translation.packing import Passage, PassageLimits, halve, pack
-from pipelines.translation.prompts import PROMPT_VERSION, SYSTEM, answer_schema, messages_for
+from pipelines.translation.prompts import PROMPT_VERSION, SYSTEM, answer_schema, messages_for, terms_for
 from pipelines.translation.protocol import PaidTranslation, Translation, TranslationOptions
 from pipelines.translation.verification import Checked, check, needs_translation, primary
 
@@ -42,7 +42,8 @@ MAX_BARREN = 3
 """After so many passages that brought nothing, the model cannot do it: the rest is not asked, and not paid."""
 MAX_AT_ONCE = 16
 """Passages of one translation that are asked for at once: a long recording leaves room for the minutes of others."""
-MARGIN_TOKENS = 1_000  # for neighbours, glossary and the wish
+MARGIN_TOKENS = 3_000  # for neighbours, glossary, the wish and its faults
+LEAST_TOKENS = 100
 ANSWER_RATIO = 4
 """Most tokens of an answer per token of text; ids and quotes are part of it."""
 
@@ -96,7 +97,7 @@ class LlmTranslator:
         self._endpoint = endpoint
         limits = limits or PassageLimits()
         room = endpoint.prompt_tokens - estimate_tokens(SYSTEM) - MARGIN_TOKENS
-        longest = min(limits.max_tokens, max(1, room // 2), max(1, endpoint.max_output_tokens // ANSWER_RATIO))
+        longest = min(limits.max_tokens, max(LEAST_TOKENS, min(room // 2, endpoint.max_output_tokens // ANSWER_RATIO)))
         self._limits = replace(limits, max_tokens=longest)
         self._cache = cache
         self._off_peak = off_peak
@@ -221,7 +222,7 @@ class LlmTranslator:
     async def _ask(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> PaidAnswer:
         options = work.options
         request = ChatRequest(
-            messages=messages_for(passage, options.language, options.glossary, faults),
+            messages=messages_for(passage, options.language, terms_for(passage, options.glossary), faults),
             max_tokens=self._endpoint.max_output_tokens,
             schema=ANSWER_SCHEMA,
             user=tenant_name(options.tenant),
@@ -238,7 +239,7 @@ class LlmTranslator:
             sorted(faults.items()),
             work.spoken,
             work.options.language,
-            work.options.glossary,
+            terms_for(passage, work.options.glossary),
             self._endpoint.model,
             self._endpoint.thinking,
             PROMPT_VERSION,
