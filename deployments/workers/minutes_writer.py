@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
@@ -19,6 +19,7 @@ from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from deployments.retention.erasure import erase_blobs
 from deployments.telemetry import tracing
 from deployments.telemetry.reports import WritingReport
+from deployments.workers.attempt import Attempt
 from deployments.workers.translations import Translated, Translations, parked
 from pipelines.codec import decode
 from pipelines.core import Transcript, Usage
@@ -107,7 +108,7 @@ class MinutesWriter:
         )
         return replace(written, report=self._counted(request, report))
 
-    async def _attempt(self, request: MinutesRequest, transcript: Transcript) -> "_Attempt":
+    async def _attempt(self, request: MinutesRequest, transcript: Transcript) -> Attempt:
         """Write the minutes and, at the same time, the translations; neither waits for the other or costs it."""
         translating = asyncio.create_task(self._translate(request, transcript))
         try:
@@ -128,16 +129,16 @@ class MinutesWriter:
         except MinutesParked as error:
             return parked(request, error)
 
-    async def _write_minutes(self, request: MinutesRequest, transcript: Transcript) -> "_Attempt":
+    async def _write_minutes(self, request: MinutesRequest, transcript: Transcript) -> Attempt:
         """Write the minutes that a request wants, and store their documents."""
         if request.minutes == "none":
-            return _Attempt(report=WritingReport(outcome="none"))
+            return Attempt(report=WritingReport(outcome="none"))
         started_s = time.perf_counter()
         try:
             paid = await self._ask(transcript, request)
         except MinutesParked as error:
             log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
-            return _Attempt(
+            return Attempt(
                 record=MinutesRecord(state="parked", note=str(error)),
                 left=replace(request, translate=()),
                 why=str(error),
@@ -145,7 +146,7 @@ class MinutesWriter:
                 report=WritingReport(outcome="parked", minutes_s=time.perf_counter() - started_s),
             )
         except MinutesError as error:
-            return _Attempt(
+            return Attempt(
                 record=MinutesRecord(state="failed", note=str(error)),
                 report=WritingReport(outcome="failed", minutes_s=time.perf_counter() - started_s),
             )
@@ -172,7 +173,7 @@ class MinutesWriter:
             n_bytes=n_bytes,
             usage=Usage() if paid.counted else paid.usage,
         )
-        return _Attempt(record=record, report=report)
+        return Attempt(record=record, report=report)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write deferred minutes that are due, if the model answers; return how many were written.
@@ -207,7 +208,7 @@ class MinutesWriter:
 
     async def _follow(self, entry: Parked, coordinator: FollowUpPort, *, at_once: bool) -> bool:
         """Write what was deferred of one job; return False when some of it stays deferred."""
-        left: _Attempt | None = None
+        left: Attempt | None = None
         try:
             attempt = await self._write_parked(entry.request, at_once=at_once)
             if attempt is not None:
@@ -233,7 +234,7 @@ class MinutesWriter:
         await asyncio.to_thread(self._deferred.release, entry.request)
         return True
 
-    async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> "_Attempt | None":
+    async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> Attempt | None:
         """Write what was deferred of a job; returns None when the job was deleted meanwhile.
 
         Raises `MinutesParked` when all of it stays deferred.
@@ -251,7 +252,7 @@ class MinutesWriter:
             return replace(attempt, record=None, report=replace(attempt.report, outcome=None))
         return attempt
 
-    async def _finish(self, request: MinutesRequest, attempt: "_Attempt") -> WrittenResults:
+    async def _finish(self, request: MinutesRequest, attempt: Attempt) -> WrittenResults:
         """Return what a job is told of an attempt: the names of minutes' documents, records, a note.
 
         Raises `JobUnknown` when the job was erased meanwhile: nothing is left of what was written then.
@@ -322,43 +323,4 @@ class MinutesWriter:
             asked_at_s=request.asked_at_s,
             tenant=request.tenant,
             job_id=request.job_id,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Attempt:
-    """What writing brought: the record of the minutes, the translations, and what is ``left`` to write later.
-
-    ``record`` is None where no minutes were wanted. ``why`` something is left, and when it may be tried again.
-    """
-
-    report: WritingReport
-    record: MinutesRecord | None = None
-    translated: Translated = field(default_factory=Translated)
-    left: MinutesRequest | None = None
-    why: str = ""
-    not_before_s: float = 0.0
-
-    @property
-    def has_settled(self) -> bool:
-        """Whether something was written, or will never be."""
-        return bool(self.translated.settled) or (self.record is not None and self.record.state != "parked")
-
-    def with_translations(self, request: MinutesRequest, translated: Translated) -> "_Attempt":
-        """Add what became of the translations."""
-        report = replace(
-            self.report,
-            n_bytes=self.report.n_bytes + translated.n_bytes,
-            usage=self.report.usage + translated.new,
-            translations=tuple(record.state for record in translated.records),
-        )
-        both = replace(self, translated=translated, report=report)
-        if not translated.parked:
-            return both
-        left = self.left or replace(request, minutes="none")  # written minutes are not written again
-        return replace(
-            both,
-            left=replace(left, translate=tuple(record.language for record in translated.parked)),
-            why=self.why or translated.parked[0].note,
-            not_before_s=max(self.not_before_s, translated.not_before_s),
         )

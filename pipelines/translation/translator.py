@@ -43,7 +43,7 @@ MAX_BARREN = 3
 MAX_AT_ONCE = 16
 """Passages of one translation that are asked for at once: a long recording leaves room for the minutes of others."""
 MARGIN_TOKENS = 3_000  # for neighbours, glossary, the wish and its faults
-LEAST_TOKENS = 100
+LEAST_TOKENS = 100  # of a passage, however small a context is
 ANSWER_RATIO = 4
 """Most tokens of an answer per token of text; ids and quotes are part of it."""
 
