@@ -32,7 +32,6 @@ class Attempt:
         report = replace(
             self.report,
             n_bytes=self.report.n_bytes + translated.n_bytes,
-            usage=self.report.usage + translated.new,
             translations=tuple(record.state for record in translated.records),
         )
         both = replace(self, translated=translated, report=report)

@@ -271,13 +271,16 @@ class MinutesWriter:
         )
 
     def _counted(self, request: MinutesRequest, report: WritingReport) -> WritingReport:
-        """Return a report with the calls of the language model and the store since the last one."""
+        """Return a report with what translations used, and the calls of model and store, since the last report."""
         calls: Counter[str] = Counter()
+        usage = report.usage
         writer = self._writers.get(request.minutes)
-        for each in (writer if isinstance(writer, PaidWriter) else None, self._translator):
-            if each is not None:
-                calls.update(each.take_calls())
-        return replace(report, calls=dict(calls), store_calls=self._store.take_calls())
+        if isinstance(writer, PaidWriter):
+            calls.update(writer.take_calls())
+        if self._translator is not None:
+            calls.update(self._translator.take_calls())
+            usage += self._translator.take_usage()
+        return replace(report, usage=usage, calls=dict(calls), store_calls=self._store.take_calls())
 
     def _check_kept(self, request: MinutesRequest) -> None:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)

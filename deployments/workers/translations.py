@@ -1,13 +1,13 @@
 """`Translations`: has a job's transcript translated, and stores what comes of it."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from deployments.ports import MinutesRequest
 from pipelines.codec import encode
-from pipelines.core import Transcript, Usage
+from pipelines.core import Transcript
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.jobs.translations import TranslationRecord
 from pipelines.storage.layout import JobKeys
@@ -19,13 +19,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Translated:
-    """What became of each language that was wanted; ``new`` is what was used and not counted before.
+    """What became of each language that was wanted.
 
     ``not_before_s`` (Unix seconds) is when those that are parked may be tried again.
     """
 
     records: tuple[TranslationRecord, ...] = ()
-    new: Usage = field(default_factory=Usage)
     n_bytes: int = 0
     not_before_s: float = 0.0
 
@@ -52,7 +51,6 @@ class Translations:
         found = await asyncio.gather(*(self._one(request, transcript, tag, glossary) for tag in request.translate))
         return Translated(
             records=tuple(record for each in found for record in each.records),
-            new=sum((each.new for each in found), Usage()),
             n_bytes=sum(each.n_bytes for each in found),
             not_before_s=max((each.not_before_s for each in found), default=0.0),
         )
@@ -89,7 +87,7 @@ class Translations:
             model=translation.model,
             usage=paid.usage if translation.model else None,
         )
-        return Translated(records=(record,), new=paid.new, n_bytes=stored.n_bytes)
+        return Translated(records=(record,), n_bytes=stored.n_bytes)
 
 
 def parked(request: MinutesRequest, error: MinutesParked) -> Translated:

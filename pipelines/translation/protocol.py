@@ -40,11 +40,10 @@ class Translation:
 
 @dataclass(frozen=True, kw_only=True)
 class PaidTranslation:
-    """A translation, what its job paid for it, and what of that was not counted before (the rest was in the cache)."""
+    """A translation, and what its job paid for it: nothing where another job had paid."""
 
     translation: Translation
     usage: Usage = field(default_factory=Usage)
-    new: Usage = field(default_factory=Usage)
 
 
 class Translator(Protocol):
@@ -64,4 +63,8 @@ class Translator(Protocol):
 
     def take_calls(self) -> Mapping[str, int]:
         """Return the language model's calls by outcome since the last call of this method."""
+        ...
+
+    def take_usage(self) -> Usage:
+        """Return what all translations used since the last call of this method, those that are not whole included."""
         ...

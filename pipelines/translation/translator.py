@@ -61,14 +61,13 @@ class PaidAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class _Settled:
-    """Translated texts by ids of segments; what their job paid, and what of that was not counted before."""
+    """Translated texts by ids of segments, and what their job paid."""
 
     texts: Mapping[int, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
-    new: Usage = field(default_factory=Usage)
 
     def __add__(self, other: "_Settled") -> "_Settled":
-        return _Settled(texts={**self.texts, **other.texts}, usage=self.usage + other.usage, new=self.new + other.new)
+        return _Settled(texts={**self.texts, **other.texts}, usage=self.usage + other.usage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +100,8 @@ class LlmTranslator:
         self._limits = replace(limits, max_tokens=longest)
         self._cache = cache
         self._off_peak = off_peak
-        self._in_flight: dict[tuple[str, str], asyncio.Task[tuple[PaidAnswer, Usage]]] = {}
+        self._in_flight: dict[tuple[str, str], asyncio.Task[PaidAnswer]] = {}
+        self._used = Usage()
 
     def resume(self) -> None:
         """Ask the model at the next call, whatever it said before."""
@@ -110,6 +110,11 @@ class LlmTranslator:
     def take_calls(self) -> Mapping[str, int]:
         """Return the calls by outcome since the last call of this method."""
         return self._provider.take_calls()
+
+    def take_usage(self) -> Usage:
+        """Return what was used since the last call of this method."""
+        used, self._used = self._used, Usage()
+        return used
 
     async def translate(self, transcript: Transcript, options: TranslationOptions) -> PaidTranslation:
         """Translate a transcript; see `Translator.translate`.
@@ -146,7 +151,7 @@ class LlmTranslator:
             calls=usage.n_calls,
             cost_usd=round(usage.cost_usd, 6),
         )
-        return PaidTranslation(translation=translation, usage=usage, new=settled.new)
+        return PaidTranslation(translation=translation, usage=usage)
 
     async def _all(self, passages: Sequence[Passage], work: _Work) -> _Settled:
         """Translate passages: one by one until one brings something, the others at once."""
@@ -170,42 +175,38 @@ class LlmTranslator:
     ) -> _Settled:
         """Ask for a passage, and again for what does not hold; ``faults`` are those of the answer before."""
         try:
-            paid, new = await self._answer(passage, work, faults or {})
+            paid = await self._answer(passage, work, faults or {})
         except CallFailed as error:
             # An answer that is too long, refused or unreadable may be better for fewer lines.
             log.info("passage not translated", action="llm_translation_fault", fault=error.fault.value)
             paid = PaidAnswer(checked=Checked(faults={each.id: "there was no answer" for each in passage.segments}))
-            new = Usage()
-        settled = _Settled(texts=paid.checked.texts, usage=paid.usage, new=new)
+        settled = _Settled(texts=paid.checked.texts, usage=paid.usage)
         wrong = paid.checked.faults
         if not wrong or not n_repairs:
             return settled
         halves = halve(work.segments, wrong, self._limits)
         return settled + await _together(*(self._passage(half, work, wrong, n_repairs - 1) for half in halves))
 
-    async def _answer(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> tuple[PaidAnswer, Usage]:
-        """Return a call's answer, and what of it was not counted before: the same call is made and paid once.
+    async def _answer(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> PaidAnswer:
+        """Return a call's answer; the same call is made and paid once.
 
         Raises `CallFailed`, `MinutesParked`.
         """
         key = (work.options.tenant, self._digest(passage, work, faults))
         task = self._in_flight.get(key)
         if task is not None:
-            paid, _ = await asyncio.shield(task)
-            return replace(paid, usage=Usage()), Usage()
+            return replace(await asyncio.shield(task), usage=Usage())
         task = asyncio.create_task(self._kept(passage, work, faults, key[1]))
         self._in_flight[key] = task
         task.add_done_callback(lambda done: self._landed(key, done))
         return await asyncio.shield(task)
 
-    def _landed(self, key: tuple[str, str], done: asyncio.Task[tuple[PaidAnswer, Usage]]) -> None:
+    def _landed(self, key: tuple[str, str], done: asyncio.Task[PaidAnswer]) -> None:
         self._in_flight.pop(key, None)
         if not done.cancelled():
             done.exception()  # seen: the waiting tasks got the error, and none may be left
 
-    async def _kept(
-        self, passage: Passage, work: _Work, faults: Mapping[int, str], digest: str
-    ) -> tuple[PaidAnswer, Usage]:
+    async def _kept(self, passage: Passage, work: _Work, faults: Mapping[int, str], digest: str) -> PaidAnswer:
         """Return what the cache has; else ask, and keep the answer."""
         options = work.options
         if self._cache is not None:
@@ -213,11 +214,11 @@ class LlmTranslator:
             if known is not None:
                 # A job that had paid before its process died has still paid; others get it for nothing.
                 usage = known.paid.usage if known.job_id == options.job_id else Usage()
-                return replace(known.paid, usage=usage), Usage()
+                return replace(known.paid, usage=usage)
         paid = await self._ask(passage, work, faults)
         if self._cache is not None and options.job_id:
             await self._cache.put(options.tenant, options.job_id, digest, paid)
-        return paid, paid.usage
+        return paid
 
     async def _ask(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> PaidAnswer:
         options = work.options
@@ -228,6 +229,7 @@ class LlmTranslator:
             user=tenant_name(options.tenant),
         )
         answer = await self._provider.ask(request, options.tenant, urgent=bool(faults))
+        self._used += answer.usage
         entries = read_entries(answer.completion.text)
         checked = check(passage.segments, entries, spoken=work.spoken, language=options.language)
         return PaidAnswer(checked=checked, usage=answer.usage)

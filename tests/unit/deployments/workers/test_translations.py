@@ -52,10 +52,12 @@ class ScriptedTranslator:
         self.may_go = asyncio.Event()
         self.may_go.set()
         self.n_resumed = 0
+        self.used = Usage()
 
     async def translate(self, transcript: Transcript, options: TranslationOptions) -> PaidTranslation:
         self.asked.append(options)
         await self.may_go.wait()
+        self.used += USED
         if options.language in self.errors:
             raise self.errors[options.language]
         segments = tuple(replace(each, text=f"{options.language} {each.text}") for each in transcript.segments)
@@ -66,13 +68,17 @@ class ScriptedTranslator:
             untranslated=(3,),
             model="m",
         )
-        return PaidTranslation(translation=translation, usage=USED, new=USED)
+        return PaidTranslation(translation=translation, usage=USED)
 
     def resume(self) -> None:
         self.n_resumed += 1
 
     def take_calls(self) -> Mapping[str, int]:
         return {"ok": 2}
+
+    def take_usage(self) -> Usage:
+        used, self.used = self.used, Usage()
+        return used
 
 
 class Desk:
@@ -182,6 +188,7 @@ async def test_parked_translations_follow_alone(site: Site) -> None:
     assert (followed.minutes, followed.translations) == (None, (written("de"),))
     assert followed.report is not None
     assert (followed.report.outcome, followed.report.translations) == (None, ("written",))
+    assert followed.report.usage == USED + USED  # with the attempt before, which nobody was told of
     assert site.writer.n_asked == 1
     assert [each.language for each in site.translator.asked] == ["de", "zh-Hant", "de", "de"]
     assert site.parked == []
