@@ -256,9 +256,11 @@ class Erratic:
     async def ask(self, request: ChatRequest, tenant: str, *, urgent: bool = False) -> Answer:
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         answer = answer_to(messages)
-        for _ in range(self.rng.randrange(4)):
+        mistakes = self.rng.sample(get_args(Mistake), self.rng.randrange(4))
+        # Words that nobody said in a line's own text are what no check finds: inventions are lines of their own.
+        for mistake in sorted(mistakes, key=lambda mistake: mistake == "invented_line"):
             if answer["segments"]:
-                answer = spoil(answer, self.rng.choice(get_args(Mistake)), self.rng)
+                answer = spoil(answer, mistake, self.rng)
         if self.rng.random() < 0.2:
             self.rng.shuffle(answer["segments"])
         if self.rng.random() < 0.2:
