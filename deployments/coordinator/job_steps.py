@@ -72,7 +72,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
                     return
             else:
                 live.summary = found
-                _queue(run, live.close_detectors())
+                _queue(run, live.close_votes())
                 await run.handle(Segmented(n_chunks=found.n_chunks, tracks=found.tracks))
 
 
@@ -98,7 +98,7 @@ async def _replay(run: JobRunner) -> None:
 
 
 async def enqueue(run: JobRunner, command: EnqueueChunks) -> None:
-    """Queue new chunks, or questions about their language."""
+    """Queue new chunks, first those that vote for their channel's language."""
     _queue(run, run.live.items_for(command.chunks))
 
 
@@ -147,6 +147,7 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
             note=written.note,
             minutes=written.minutes,
             usage=written.usage,
+            notes=written.notes,
             translations=written.translations,
         )
     )
@@ -174,12 +175,15 @@ async def postpone(run: JobRunner, command: PostponeItem) -> None:
 
 
 async def count_language(run: JobRunner, command: CountLanguage) -> None:
-    """Count one window's answer; once its channel's language is decided, store it and queue the chunks."""
+    """Count one row's languages; once its channel's vote is known, store it, and go on with the channel's chunks."""
     services, live = run.services, run.live
-    vote = live.add_window(command.item.chunk, command.languages)
+    vote = live.count(command.item.chunk, command.passages)
     if vote is not None:
         await services.storage_retry.in_thread(job_data.store_language, services.store, live.keys, vote)
-        _queue(run, live.decide(vote))
+        finished, waiting = live.decide(vote)
+        _queue(run, waiting)
+        for item in finished:
+            await run.finish_chunk(ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
 
 
 async def hand_back(run: JobRunner, command: HandBack) -> None:
@@ -202,6 +206,8 @@ async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     )
     await services.storage_retry.in_thread(job_data.store_failure, services.store, item, why)
     await services.job_store.record(run.job, "chunk_given_up", f"chunk {item.chunk.index}: {last_line(why)}")
+    if item.is_voting:
+        await count_language(run, CountLanguage(item=item))
     await run.handle(ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
 
 

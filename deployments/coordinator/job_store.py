@@ -132,6 +132,7 @@ class JobStore:
             note=written.note,
             minutes=written.minutes,
             usage=written.usage,
+            notes=written.notes,
             translations=written.translations,
         )
         after, _ = transition(job, event)

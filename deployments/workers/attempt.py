@@ -6,17 +6,21 @@ from deployments.ports import MinutesRequest
 from deployments.telemetry.reports import WritingReport
 from deployments.workers.translations import Translated
 from pipelines.jobs.job import MinutesRecord
+from pipelines.notes import Note
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """What writing brought: the record of the minutes, the translations, and what is ``left`` to write later.
 
+    ``notes`` are about the documents of the minutes.
+
     ``record`` is None where no minutes were wanted. ``why`` something is left, and when it may be tried again.
     """
 
     report: WritingReport
     record: MinutesRecord | None = None
+    notes: tuple[Note, ...] = ()
     translated: Translated = field(default_factory=Translated)
     left: MinutesRequest | None = None
     why: str = ""

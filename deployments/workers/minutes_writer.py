@@ -152,7 +152,7 @@ class MinutesWriter:
             )
         minutes = paid.minutes
         written_s = time.perf_counter()
-        n_bytes, note = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
+        n_bytes, note, notes = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
         if minutes.writer == "none":
             note = " ".join(found.text for found in transcript.notes if found.code is NoteCode.NO_SPEECH)
             record = MinutesRecord(state="empty", note=note, language=minutes.language)
@@ -173,7 +173,7 @@ class MinutesWriter:
             n_bytes=n_bytes,
             usage=Usage() if paid.counted else paid.usage,
         )
-        return Attempt(record=record, report=report)
+        return Attempt(record=record, report=report, notes=notes)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write deferred minutes that are due, if the model answers; return how many were written.
@@ -268,6 +268,7 @@ class MinutesWriter:
             note=note,
             minutes=record,
             translations=attempt.translated.records,
+            notes=attempt.notes,
         )
 
     def _counted(self, request: MinutesRequest, report: WritingReport) -> WritingReport:

@@ -84,12 +84,16 @@ class TranscriptStored:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsStored:
-    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why."""
+    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why.
+
+    ``notes`` say what is to be known of the documents.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    notes: tuple[Note, ...] = ()
     translations: tuple[TranslationRecord, ...] = ()
 
 
@@ -97,6 +101,7 @@ class ResultsStored:
 class MinutesFollowed:
     """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none.
 
+    ``notes`` say what is to be known of the documents.
     The same for ``translations``; without ``minutes`` only those followed.
     """
 
@@ -104,6 +109,7 @@ class MinutesFollowed:
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    notes: tuple[Note, ...] = ()
     translations: tuple[TranslationRecord, ...] = ()
 
 

@@ -241,6 +241,7 @@ class JobOptions:
         kind=TrackChoice | None,
         later=True,
     )
+    languages: tuple[str, ...] = _option((), "x", later=True)
     translate: tuple[str, ...] = _option(
         (),
         "Languages into which the transcript is translated by the language model, as BCP 47 tags such as `en` or "
