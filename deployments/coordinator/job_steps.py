@@ -175,9 +175,15 @@ async def postpone(run: JobRunner, command: PostponeItem) -> None:
 
 
 async def count_language(run: JobRunner, command: CountLanguage) -> None:
-    """Count one row's languages; once its channel's vote is known, store it, and go on with the channel's chunks."""
-    services, live = run.services, run.live
-    vote = live.count(command.item.chunk, command.passages)
+    """Count one row's languages; once its channel's vote is known, store it, and go on with the channel's chunks.
+
+    A row that comes when the vote is known, from before a restart, is finished.
+    """
+    services, live, chunk = run.services, run.live, command.item.chunk
+    if chunk.channel in live.votes:
+        await run.finish_chunk(ChunkFinished(index=chunk.index, audio_s=command.item.audio_s))
+        return
+    vote = live.count(chunk, command.passages)
     if vote is not None:
         await services.storage_retry.in_thread(job_data.store_language, services.store, live.keys, vote)
         finished, waiting = live.decide(vote)
@@ -195,7 +201,7 @@ async def hand_back(run: JobRunner, command: HandBack) -> None:
 
 async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     """Keep a chunk that failed for the last time, and go on without it."""
-    services, item, why = run.services, command.item, command.why
+    services, live, item, why = run.services, run.live, command.item, command.why
     model = run.job.options.model
     services.counters.quarantined(model)
     log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
@@ -206,7 +212,7 @@ async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     )
     await services.storage_retry.in_thread(job_data.store_failure, services.store, item, why)
     await services.job_store.record(run.job, "chunk_given_up", f"chunk {item.chunk.index}: {last_line(why)}")
-    if item.is_voting:
+    if item.is_voting and item.chunk.channel not in live.votes:
         await count_language(run, CountLanguage(item=item))
     await run.handle(ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
 

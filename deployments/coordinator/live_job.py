@@ -129,6 +129,7 @@ class LiveJob:
         """Return the row that transcribes a chunk."""
         options = self.job.options
         vote = self.votes.get(chunk.channel)
+        stands = vote is not None and chunk.index in vote.standing and not self.job.replay_of
         return WorkItem(
             tenant=self.job.tenant,
             job_id=self.job.id,
@@ -136,7 +137,7 @@ class LiveJob:
             chunk=chunk,
             language=self.given_language,
             languages=self.language_policy.allowed,
-            expected=expected_of(vote) if vote and chunk.index not in vote.standing else (),
+            expected=expected_of(vote) if vote and not stands else (),
             min_language_probability=self.language_policy.doubtful_below,
             word_timestamps=options.word_timestamps,
             beam_size=options.beam_size,

@@ -19,6 +19,8 @@ _REASONS = {
     "too_much_text": ("more text than speech", "文本多于语音"),
     "truncated": ("text cut short", "文本被截断"),
     "prompt_echo": ("prompt read back", "复述了提示词"),
+    "unheard_speech": ("speech that was not understood", "有未听清的语音"),
+    "language_doubtful": ("uncertain language", "语言不确定"),
     "no result": ("no result", "无结果"),
     "damaged_audio": ("damaged recording", "录音损坏"),
     "not segmented": ("audio not processed", "音频未处理"),
