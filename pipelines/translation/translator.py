@@ -254,21 +254,21 @@ def _parts(passage: Passage) -> tuple[tuple[Segment, ...], ...]:
 
 
 def _spoken(transcript: Transcript, segment: Segment) -> str:
-    """Return the language of a segment's channel; that of the whole where the text is in none that was voted."""
-    votes = {vote.channel: vote.language for vote in transcript.languages}
-    if transcript.language not in votes.values():  # Whisper translated it
+    """Return the language of a segment: its own, else its channel's; that of the whole where Whisper translated it."""
+    if transcript.language not in {each.language for each in transcript.languages}:
         return transcript.language
-    return votes.get(segment.channel, transcript.language)
+    of_channel = {each.channel: each.language for each in reversed(transcript.languages)}
+    return segment.language or of_channel.get(segment.channel, transcript.language)
 
 
 def _translated(transcript: Transcript, texts: Mapping[int, str], options: TranslationOptions) -> Transcript:
     """Return the transcript with other texts, terms as they are spelled, in the wanted characters of Chinese."""
     spell = speller(options.glossary) or str
+    language = primary(options.language)
     segments = (
-        replace(segment, text=spell(texts[segment.id]), words=()) if segment.id in texts else segment
+        replace(segment, text=spell(texts[segment.id]), words=(), language=language) if segment.id in texts else segment
         for segment in transcript.segments
     )
-    language = primary(options.language)
     translated = replace(transcript, language=language, segments=tuple(segments))
     subtags = options.language.lower().split("-")[1:]
     if any(tag in _TRADITIONAL for tag in subtags):

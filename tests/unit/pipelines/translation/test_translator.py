@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.core import LanguageVote, Transcript, Usage, Word
+from pipelines.core import SpokenLanguage, Transcript, Usage, Word
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.provider.budget import DailyLimits
 from pipelines.minutes.provider.calls import Answer
@@ -56,11 +56,11 @@ async def test_every_segment_is_translated() -> None:
     assert texts(found.transcript) == expected(original, "ru")
     assert (found.untranslated, found.spoken, found.language, found.model) == ((), "en", "ru", "deepseek-flash")
     as_before = [
-        replace(new, text=old.text, words=old.words)
+        replace(new, text=old.text, words=old.words, language=old.language)
         for new, old in zip(found.transcript.segments, original.segments, strict=True)
     ]
     assert replace(found.transcript, segments=tuple(as_before), language="en") == original
-    assert all(segment.words == () for segment in found.transcript.segments)
+    assert all((segment.words, segment.language) == ((), "ru") for segment in found.transcript.segments)
     assert (paid.usage.n_calls, paid.usage.cost_usd > 0) == (4, True)
 
 
@@ -132,7 +132,7 @@ async def test_nothing_to_translate() -> None:
         assert (same.translation.model, server.tally.calls) == ("", 0)
         assert texts(same.translation.transcript) == texts(meeting(1))
         assert nothing.translation.untranslated == ()
-        votes = tuple(LanguageVote(channel=n, language=code, probability=1.0) for n, code in enumerate(("en", "de")))
+        votes = tuple(SpokenLanguage(channel=n, language=code, probability=1.0) for n, code in enumerate(("en", "de")))
         call = said("Good morning, everyone.", "Guten Morgen zusammen.", "早上好")
         german = replace(call.segments[1], channel=1)
         call = replace(call, languages=votes, segments=(call.segments[0], german, call.segments[2]))
@@ -140,10 +140,24 @@ async def test_nothing_to_translate() -> None:
     assert texts(mixed) == ["Good morning, everyone.", "Thgra Zbetra mhfnzzra.", "la la la"]
 
 
+async def test_passages_in_the_wanted_language_stay() -> None:
+    """A segment's own language counts before its channel's: English within German is not asked for, and is whole."""
+    server = DeepSeekServer()
+    spoken = tuple(SpokenLanguage(channel=0, language=code, probability=1.0) for code in ("de", "en"))
+    mixed = said("Guten Morgen zusammen.", "Could you please say that in English?", language="de")
+    segments = (replace(mixed.segments[0], language="de"), replace(mixed.segments[1], language="en"))
+    mixed = replace(mixed, languages=spoken, segments=segments)
+    async with lab_of(server) as lab:
+        found = (await lab.translator.translate(mixed, replace(RUSSIAN, language="en"))).translation
+    assert texts(found.transcript) == ["Thgra Zbetra mhfnzzra.", "Could you please say that in English?"]
+    assert found.untranslated == ()
+    assert "Translate the 1 lines" in server.tally.bodies[0]["messages"][1]["content"]
+
+
 async def test_what_whisper_translated_is_english() -> None:
     """The channels' votes say what was spoken, not what is written."""
     server = DeepSeekServer()
-    vote = LanguageVote(channel=0, language="de", probability=1.0)
+    vote = SpokenLanguage(channel=0, language="de", probability=1.0)
     async with lab_of(server) as lab:
         await lab.translator.translate(replace(meeting(1), languages=(vote,)), TranslationOptions(language="en"))
     assert server.tally.calls == 0
