@@ -99,6 +99,7 @@ class JobPolicy:
             "keep_audio": self.keeps_audio,
             "webhook_url": self.webhooks is not None,
             "recipients": self.mail_domains is not None,
+            "translate": self.llm_configured,
         }
         return {name: schema for name, schema in schemas.items() if offered.get(name, True)}
 
@@ -147,6 +148,8 @@ class JobPolicy:
     def _check_minutes(self, options: JobOptions) -> None:
         if options.minutes == "llm" and not self.llm_configured:
             raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
+        if options.translate and not self.llm_configured:
+            raise refused_option("translate", "no language model is configured; task=translate needs none")
 
     def _about_webhook(self, url: str | None) -> str:
         if url is None:

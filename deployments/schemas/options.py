@@ -114,7 +114,7 @@ def refused(error: ValidationError) -> InvalidOptions:
     return InvalidOptions(told(found), found)
 
 
-@with_options(*(option for option in options_of() if option.concern == "minutes"), may_be_null=True)
+@with_options(*(option for option in options_of() if option.concern in ("minutes", "translation")), may_be_null=True)
 class MinutesOverrides(ApiModel):
     """Options for writing minutes anew: given ones replace the job's own, the rest stays."""
 

@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from pydantic import AwareDatetime, BeforeValidator, StringConstraints
 
 from pipelines.codec import encode
-from pipelines.text.language_names import language_code, language_codes, language_tag
+from pipelines.text.language_names import language_code, language_codes, language_tag, split_languages, spoken_code
+from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
 from pipelines.validation import worded
 
 MAX_PRIORITY = 100
 MAX_TERMS = 200
+MAX_TRANSLATIONS = 5
 MAX_TEMPLATE_CHARACTERS = 20_000
 
 NO_CONTROLS = worded(r"^[^\x00-\x1f\x7f]*$", "may hold no line breaks or control characters")
@@ -46,18 +48,33 @@ def _read(read: Callable[[str], Any]) -> BeforeValidator:
 
 def _several(value: Any) -> Any:
     """Read languages by `language_codes`; what is no text, list of texts or None is left to the type."""
+    return language_codes(value) if _is_texts(value) else value
+
+
+def _translations(value: Any) -> Any:
+    """Read the languages of translations as tags, each once; what is no text, list of texts or None as `_several`."""
+    if not _is_texts(value):
+        return value
+    tags = {part: language_tag(part) for part in split_languages(value)}
+    for part, tag in tags.items():
+        if tag is None or spoken_code(tag) not in LANGUAGES:
+            raise ValueError(f"{part!r} is no language to translate into")
+    return tuple(dict.fromkeys(tags.values()))
+
+
+def _is_texts(value: Any) -> bool:
     if value is None or isinstance(value, str):
-        return language_codes(value)
-    texts = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-    return language_codes(value) if texts else value
+        return True
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
 
 
 LanguageCode = Annotated[str | None, _read(language_code)]
 LanguageCodes = Annotated[tuple[str, ...], BeforeValidator(_several)]
 LanguageTag = Annotated[str | None, _read(language_tag)]
+TranslationTags = Annotated[tuple[str, ...], BeforeValidator(_translations)]
 
-Concern = Literal["transcript", "minutes", "job"]
-"""What an option decides: the transcript, the minutes, or how the job is treated."""
+Concern = Literal["transcript", "minutes", "translation", "job"]
+"""What an option decides: the transcript, its minutes, its translations, or how the job is treated."""
 
 T = TypeVar("T")
 
@@ -238,6 +255,15 @@ class JobOptions:
         "The only languages that may be detected, written as `language` is; a single one is the same as `language`.",
         kind=LanguageCodes,
         later=True,
+    )
+    translate: tuple[str, ...] = _option(
+        (),
+        "Languages into which the transcript is translated by the language model, such as `en` or `zh-Hant`: a further "
+        "version beside the original, times kept. Refused where no language model is configured.",
+        concern="translation",
+        kind=TranslationTags,
+        later=True,
+        max_length=MAX_TRANSLATIONS,
     )
 
 

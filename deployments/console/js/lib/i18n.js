@@ -91,6 +91,8 @@ export const MESSAGES = {
   track_: ["The usual one, if it has sound", "默认音轨（有声音时）"],
   track_all: ["All, each on its own", "全部（各自转写）"],
   track_hint: ["Of recordings with several, such as desktop and microphone, or languages.", "适用于含多条音轨的录音，例如桌面声与麦克风，或多种语言。"],
+  translate: ["Translate to", "译为"],
+  translate_hint: ["Languages such as en, de or zh-Hant, with commas between them; the transcript stays, translations come beside it.", "语言代码，如 en、de 或 zh-Hant，以逗号分隔；原文保留，译文另存。"],
   tracks: ["Sound tracks", "音轨"],
   trackState_heard: ["heard", "已转写"],
   trackState_left_out: ["not heard", "未转写"],
@@ -245,6 +247,11 @@ export const MESSAGES = {
   note_track_silent: ["Sound track {track} holds no sound; another one was heard in its place.", "音轨 {track} 没有声音，已改用其他音轨。"],
   note_track_undecodable: ["Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"],
   note_unprintable_characters: ["minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; the Word and Markdown files hold the complete text.", "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；完整文本见 Word 和 Markdown 文件。"],
+  note_translated: ["Translated from {spoken} to {language} by {model}, a language model.", "由语言模型 {model} 从 {spoken} 译为 {language}。"],
+  note_translation_incomplete: ["In the translation to {language}, {n_untranslated} of {n_segments} segments keep their original words: no translation of them passed the checks.", "译文（{language}）中有 {n_untranslated} 段（共 {n_segments} 段）保留原文：其译文未通过检查。"],
+  note_translation_stale: ["This is a translation of version {version} of the transcript, which was corrected since: it is at version {newest}.", "本译文译自转写稿第 {version} 版；该稿此后已更正，现为第 {newest} 版。"],
+  note_translation_parked: ["The translation to {language} is parked and will follow: {why}", "译文（{language}）已暂缓，稍后提供：{why}"],
+  note_translation_failed: ["There is no translation to {language}: {why}", "没有译文（{language}）：{why}"],
 
   // Minutes
   noMinutes: ["This job has no minutes.", "该任务没有纪要。"],

@@ -59,7 +59,7 @@ async def test_choices(api):
 async def test_options_that_are_offered(make_api):
     """Each comes with its schema and the names there are; what cannot be had here is not among them."""
     offered = (await (await make_api()).client.get("/v1/choices")).json()["options"]
-    assert offered.keys() == Options.model_fields.keys() - {"webhook_url", "recipients"}
+    assert offered.keys() == Options.model_fields.keys() - {"webhook_url", "recipients", "translate"}
     assert (offered["model"]["enum"], offered["model"]["default"]) == (["mini-en", "base"], "mini-en")
     assert offered["minutes"]["enum"] == ["auto", "extractive", "none"]
     assert offered["minutes_template"]["examples"] == ["standard", "classic"]
@@ -74,7 +74,7 @@ async def test_options_that_are_offered(make_api):
     }
     everything = await make_api(mail_domains=frozenset(), llm_configured=True)
     offered = (await everything.client.get("/v1/choices")).json()["options"]
-    assert "recipients" in offered
+    assert {"recipients", "translate"} <= offered.keys()
     assert "llm" in offered["minutes"]["enum"]
 
 
