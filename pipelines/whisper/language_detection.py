@@ -33,7 +33,7 @@ SURE = 0.9
 """Probability of a row's language from which it needs no second look."""
 BESIDE_S = 4.0
 """Speech on both sides of a possible change that is asked for its language."""
-_WHOLE_FLOOR = 0.05  # what a row as a whole leaves to languages that it says nothing for
+_WHOLE_FLOOR = 0.2  # what a row as a whole leaves to languages that it says nothing for
 _MAX_PAUSES = 8
 _LEAST_PART_S = 1.0
 _MOST_WEIGHT = 1.5
