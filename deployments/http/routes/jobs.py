@@ -2,12 +2,13 @@
 
 from pathlib import PurePosixPath
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from deployments.http.conditional import matches
+from deployments.http.content_disposition import attachment
 from deployments.http.dependencies import Reader, Writer, reader_slot
 from deployments.http.errors.documentation import FOLLOW, ONE_JOB, PAGE, RESULT, STORE, SUBMIT, documented
 from deployments.http.job_answer import job_answer
@@ -156,14 +157,8 @@ def job_routes(backend: Backend) -> APIRouter:
             result.close()
             return Response(status_code=304, headers=headers)
         headers["content-length"] = str(result.n_bytes)
-        headers["content-disposition"] = attachment(f"{PurePosixPath(job.filename).stem}.{name}")
+        headers["content-disposition"] = attachment(PurePosixPath(job.filename).stem, f".{name}")
         media_type = CONTENT_TYPES[PurePosixPath(name).suffix]
         return StreamingResponse(result.blocks(), media_type=media_type, headers=headers)
 
     return router
-
-
-def attachment(filename: str) -> str:
-    """Return a content disposition for any name: plain ASCII for old clients, and RFC 5987 for the others."""
-    plain = "".join(char if 32 <= ord(char) < 127 and char not in '"\\%' else "_" for char in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
