@@ -24,6 +24,7 @@
     │   ├── TusVersion            tus_version
     │   ├── NotFound              not_found
     │   ├── MethodNotAllowed      method_not_allowed
+    │   ├── RangeNotSatisfiable   range_not_satisfiable
     │   └── ResultPending         result_pending
     ├── SourceUnreachable         source_unreachable
     ├── OptionError               invalid_option
@@ -112,6 +113,7 @@ class Reason(StrEnum):
     TUS_VERSION = "tus_version"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     RESULT_PENDING = "result_pending"
     INTERNAL = "internal"
 
@@ -223,6 +225,14 @@ class NotFound(RequestError, reason=Reason.NOT_FOUND):
 
 class MethodNotAllowed(RequestError, reason=Reason.METHOD_NOT_ALLOWED):
     """The address exists but does not take this method."""
+
+
+class RangeNotSatisfiable(RequestError, reason=Reason.RANGE_NOT_SATISFIABLE):
+    """None of the bytes asked for exist: the entity has ``n_bytes``."""
+
+    def __init__(self, message: str, n_bytes: int = 0) -> None:
+        super().__init__(message, n_bytes)
+        self.n_bytes = n_bytes
 
 
 class ResultPending(RequestError, reason=Reason.RESULT_PENDING):

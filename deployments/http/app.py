@@ -15,6 +15,7 @@ from deployments.http.console_page import serve_console
 from deployments.http.correlation import Correlation
 from deployments.http.dependencies import BACKEND, DOORKEEPER, METER
 from deployments.http.errors.problems import install
+from deployments.http.head_requests import HeadRequests
 from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
 from deployments.http.openai.routes import speech_routes
 from deployments.http.openapi import DESCRIPTION, TAGS, DocumentedApi
@@ -39,6 +40,7 @@ from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.security_headers import AnswerHeaders
 from deployments.http.swagger_page import serve_docs
+from deployments.http.trailing_slash import serve_trailing_slashes
 from deployments.intake.accept import Intake
 from deployments.intake.resumable_leftovers import sweep_leftovers
 from deployments.intake.spool import UploadGates
@@ -48,13 +50,36 @@ from deployments.retention.scrubber import Scrubber
 from deployments.tenant.backend import Backend
 from deployments.tenant.coordinator_client import CoordinatorClient
 
-TUS_SENT = ("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum")
-TUS_TOLD = ("tus-resumable", "upload-offset", "upload-length", "upload-expires", "x-meetmemo-job")
-SENT = ("authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id")
-TOLD = ("location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag", "x-meetmemo-warning")
+TOLD = (
+    "accept-ranges",
+    "content-disposition",
+    "content-location",
+    "content-range",
+    "etag",
+    "idempotent-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-meetmemo-job",
+    "x-meetmemo-warning",
+    "x-request-id",
+)
+TUS_TOLD = (
+    "tus-checksum-algorithm",
+    "tus-extension",
+    "tus-max-size",
+    "tus-resumable",
+    "tus-version",
+    "upload-expires",
+    "upload-length",
+    "upload-offset",
+)
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    "allow_headers": [*SENT, *TUS_SENT],
+    # Whatever a client library adds (x-stainless-*, traceparent, range): a header gives a page no rights, the key does.
+    "allow_headers": ["*"],
     "expose_headers": [*TOLD, *TUS_TOLD],
     "max_age": 600,
 }
@@ -110,6 +135,7 @@ def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
         app.include_router(batch_routes(backend))
     if services.keys is not None:
         app.include_router(key_routes(services.keys, clock))
+    serve_trailing_slashes(app.router)
     install(app)
     _add_middleware(app, config)
     return app
@@ -136,6 +162,7 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
 
 def _add_middleware(app: FastAPI, config: ApiConfig) -> None:
     """Add what every request passes; the last one added is the outermost."""
+    app.add_middleware(HeadRequests)
     if config.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.cors_origins), **CORS)
     own_pages = [origin_of(config.public_url)] if config.public_url else []

@@ -8,9 +8,9 @@ DOWNLOAD_NAME_BYTES = 240
 
 
 def bounded_name(stem: str, ending: str = "", *, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """Return ``stem`` and ``ending`` as one name of ``max_bytes`` in UTF-8 at most: the stem is cut, between characters.
+    """Return ``stem`` and ``ending`` as one name of ``max_bytes`` in UTF-8 at most.
 
-    An ending that leaves no room for a stem is cut as well.
+    The stem is cut, between characters. An ending that leaves no room for a stem is cut as well.
     """
     room = max(0, max_bytes - n_bytes(ending))
     kept = _cut(stem, room)

@@ -142,6 +142,7 @@ def service_routes(backend: Backend) -> APIRouter:
         response.status_code = 503 if body.status == "down" else 200
         return body if detailed else _without_details(body)
 
+    @router.get("/v1/models/", include_in_schema=False)  # no model has an empty name
     @router.get("/v1/models", summary="List the models a job may name", responses=documented())
     async def models(reader: Reader) -> ModelList:
         status = await backend.coordinator_client.status()
@@ -161,6 +162,7 @@ def service_routes(backend: Backend) -> APIRouter:
 
     @router.get("/v1/models/{name:path}", summary="Show a model", responses=documented_speech(Reason.MODEL_UNKNOWN))
     async def model(name: str, reader: Reader) -> ModelCard:
+        name = name.rstrip("/")
         backend.policy.check_model(name)
         return ModelCard(id=name)
 
