@@ -1,6 +1,8 @@
 """Ingestion: the HTTP endpoint. `build_api` wires the routes, `Ingestion` builds it inside a Serve replica."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +41,7 @@ from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.security_headers import AnswerHeaders
+from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.http.trailing_slash import serve_trailing_slashes
 from deployments.intake.accept import Intake
@@ -107,12 +110,19 @@ _ROUTES = (
 """The routers that every API has, in the order of the OpenAPI document."""
 
 
-def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
-    """Build the application; call it where its event loop runs."""
+def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | None = None) -> FastAPI:
+    """Build the application; call it where its event loop runs. ``shutdown`` None: it runs until it is killed."""
+    shutdown = shutdown or Shutdown()
     spool_dir, clock = config.limits.spool_dir, services.clock
     sweep(spool_dir)
     backend = _backend(services, config)
     sweeper = SpoolSweeper(sweeps=(lambda: sweep(spool_dir), lambda: sweep_leftovers(spool_dir, clock())))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with sweeper.running(), shutdown.running():
+            yield
+
     app = DocumentedApi(
         title="MeetMemo",
         version=config.version,
@@ -120,7 +130,7 @@ def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
-        lifespan=sweeper.running,
+        lifespan=lifespan,
     )
     BACKEND.put(app, backend)
     LIMITS.put(app, backend.live)
@@ -137,7 +147,7 @@ def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
         app.include_router(key_routes(services.keys, clock))
     serve_trailing_slashes(app.router)
     install(app)
-    _add_middleware(app, config)
+    _add_middleware(app, config, shutdown)
     return app
 
 
@@ -160,9 +170,10 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
     )
 
 
-def _add_middleware(app: FastAPI, config: ApiConfig) -> None:
+def _add_middleware(app: FastAPI, config: ApiConfig, shutdown: Shutdown) -> None:
     """Add what every request passes; the last one added is the outermost."""
     app.add_middleware(HeadRequests)
+    app.add_middleware(AnswerAtShutdown, shutdown=shutdown)
     if config.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.cors_origins), **CORS)
     own_pages = [origin_of(config.public_url)] if config.public_url else []
@@ -185,6 +196,7 @@ class Ingestion:
         self._services = services
         self._config = config
         self._live: LiveLimits | None = None
+        self._shutdown = Shutdown()
 
     def limit(self, limits: IngestionLimits) -> None:
         """Take as much as this from now on; bounds of all uploads and streams together stay as they were."""
@@ -192,8 +204,12 @@ class Ingestion:
         if self._live is not None:
             self._live.now = limits
 
+    def shut_down(self, left_s: float) -> None:
+        """Answer before the process is killed, in ``left_s`` seconds, whoever is not answered by then. Any thread."""
+        self._shutdown.begin(left_s)
+
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the application; Ray Serve calls this once in the replica, where ``serve.ingress()`` got no app."""
-        app = build_api(self._services, self._config)
+        app = build_api(self._services, self._config, self._shutdown)
         self._live = LIMITS.of(app)
         return app

@@ -19,6 +19,7 @@ from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import has_transcript, text_events
+from deployments.http.security_headers import set_response_headers
 from deployments.http.sse import event_response, kept_alive
 from deployments.schemas.jobs import job_path
 from deployments.tenant.backend import Backend
@@ -47,6 +48,7 @@ def speech_routes(backend: Backend) -> APIRouter:
             speech = await read_speech_request(request, task, spool, jobs.policy, backend.limits)
             job, _ = await jobs.accept(speech.submission)
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
+        set_response_headers(request, headers)  # whatever the answer comes to be
         if speech.stream:
             return event_response(_streamed(speech, job), headers)
         return await _whole(request, speech, job, headers)
