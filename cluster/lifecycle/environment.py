@@ -67,8 +67,7 @@ def prepare_environment(settings: Settings) -> None:
         if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):
             os.environ[name] = secret
     pass_on_secrets()
-    check_outgoing(settings, os.environ)
-    twilio_accounts(settings)
+    check_secrets(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -82,6 +81,12 @@ def prepare_environment(settings: Settings) -> None:
     os.environ.setdefault(FALLBACK_PORT, str(_free_port()))
     if not settings.ray.address:
         _prepare_own_ray(settings)
+
+
+def check_secrets(settings: Settings) -> None:
+    """Raise `ConfigurationError` for a secret of this process' environment that is damaged or missing."""
+    check_outgoing(settings, os.environ)
+    twilio_accounts(settings)
 
 
 def _prepare_own_ray(settings: Settings) -> None:

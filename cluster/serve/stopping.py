@@ -19,6 +19,6 @@ def call_when_stopped(call: Callable[[float], None]) -> None:
 
     async def perform_graceful_shutdown(self: Replica) -> None:
         call(self._deployment_config.graceful_shutdown_timeout_s)
-        await begin(self)
+        await begin(self)  # type: ignore[no-untyped-call]  # Ray leaves it untyped
 
-    Replica.perform_graceful_shutdown = perform_graceful_shutdown
+    Replica.perform_graceful_shutdown = perform_graceful_shutdown  # type: ignore[method-assign]  # Ray has no hook

@@ -79,3 +79,19 @@ def test_a_process_that_took_over_the_id_is_not_signalled(settings: Settings) ->
     """The cluster ended after it was found: the command says so, and the request does not wait for an answer."""
     with pytest.raises(ConfigurationError, match="ended meanwhile"):
         reload.request(settings, RUNNING, restart=False, timeout_s=30)
+
+
+def test_a_damaged_secret_is_told(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong webhook secret in a file that was changed meanwhile: nothing is deployed, the file is named."""
+    folder = tmp_path / "webhooks"
+    folder.mkdir()
+    (folder / "acme").write_text("whsec_short")
+    monkeypatch.setenv("WEBHOOK_SECRETS_DIR", str(folder))
+    (settings.run_dir / "reload-request").write_text("7")
+    monkeypatch.setattr("cluster.app.deploy", lambda _: pytest.fail("it was deployed"))
+    monkeypatch.setattr("cluster.app.plan_now", lambda _: pytest.fail("it was planned"))
+    assert reload.answer_request(settings, lambda: settings) == settings
+    answer = (settings.run_dir / "reload-answer.json").read_text()
+    assert '"failed": true' in answer
+    assert f"In {folder}/acme, the file of the tenant acme: webhook secret 1 is not whsec_" in answer
+    assert "short" not in answer
