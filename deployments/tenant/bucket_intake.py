@@ -10,7 +10,7 @@ from deployments.intake.bucket_events import ObjectCreated
 from deployments.intake.submission import Submission, clean_filename, listed, read_overrides
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import name_in
-from deployments.sources.places import SourceCredential, credential_for
+from deployments.sources.places import SourceCredential, credential_for, place_of_prefix
 from deployments.sources.s3 import Found, Page, bucket_and_key, kind_of_object, list_pages, read_sidecar_of, s3_url
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
@@ -21,7 +21,6 @@ from pipelines.errors import (
     OptionError,
     Reason,
     SourceUnreachable,
-    refused_option,
 )
 from pipelines.jobs.sidecar import read_sidecar
 
@@ -78,9 +77,7 @@ class BucketIntake:
 
         Raises `InvalidOptions` where the prefix is in no place, `Overloaded`, `Draining`, `SourceUnreachable`.
         """
-        place = credential_for(prefix, self.places, self.jobs.tenant)
-        if place is None:
-            raise refused_option("prefix", "is in no bucket that this server has credentials for")
+        place = place_of_prefix(prefix, self.places, self.jobs.tenant)
         noted: list[NotedObject] = []
         n: Counter[str] = Counter()
         async for item, page in self._unseen(prefix, place):

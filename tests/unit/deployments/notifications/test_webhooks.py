@@ -355,7 +355,8 @@ def test_bad_secrets(text):
         ("https://[::1]/", "points to an address that is not public"),
         ("https://169.254.169.254/", "points to an address that is not public"),
         ("https:///hook", "has no host"),
-        ("https://hooks.example/a b", "holds spaces or control characters"),
+        ("https://hooks.example/a b", "holds a space, which in a URL is written %20"),
+        ("https://hooks.example/a\u2028b", "holds line ends or control characters"),
         ("https://" + "a" * 2048, "has more than 2048 characters"),
     ],
 )
