@@ -15,7 +15,7 @@ from deployments.http.dependencies import Writer, writer_slot
 from deployments.http.errors.documentation import SPEECH, documented_speech
 from deployments.http.errors.openai import SpeechError, openai_status, speech_error
 from deployments.http.errors.problems import problem_for
-from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_openapi
+from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import has_transcript, text_events
@@ -96,7 +96,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         summary="Transcribe while the client waits",
         description=SPEECH_DESCRIPTION,
         openapi_extra=speech_openapi("transcribe"),
-        responses=documented_speech(*SPEECH),
+        responses={**speech_answers("transcribe"), **documented_speech(*SPEECH)},
     )
     async def transcriptions(request: Request, jobs: Writer) -> Response:
         return await answer(request, jobs, "transcribe")
@@ -108,7 +108,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         summary="Translate into English while the client waits",
         description="As `transcriptions`, with a model that can translate; others refuse with 400.",
         openapi_extra=speech_openapi("translate"),
-        responses=documented_speech(*SPEECH),
+        responses={**speech_answers("translate"), **documented_speech(*SPEECH)},
     )
     async def translations(request: Request, jobs: Writer) -> Response:
         return await answer(request, jobs, "translate")
