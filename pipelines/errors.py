@@ -240,7 +240,11 @@ class ResultPending(RequestError, reason=Reason.RESULT_PENDING):
 
 
 class SourceUnreachable(MeetMemoError, reason=Reason.SOURCE_UNREACHABLE):
-    """A source URL or key could not be read."""
+    """A source URL or key could not be read; ``may_come``: what is not there, or not given out, may be later."""
+
+    def __init__(self, message: str, may_come: bool = False) -> None:
+        super().__init__(message, may_come)
+        self.may_come = may_come
 
 
 class OptionError(MeetMemoError, reason=Reason.INVALID_OPTION):

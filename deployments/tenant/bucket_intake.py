@@ -22,6 +22,7 @@ from pipelines.errors import (
     Reason,
     SourceUnreachable,
 )
+from pipelines.jobs.options import CALLBACK_PATIENCE_S
 from pipelines.jobs.sidecar import read_sidecar
 
 MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
@@ -141,7 +142,7 @@ class BucketIntake:
 
     async def _submission(self, url: str, etag: str, place: SourceCredential, page: Page | None) -> Submission:
         """Read the options of all, and over them the sidecar's; raises `OptionError`, `ModelUnknown`."""
-        values = dict(self.common)
+        values = {"source_patience_s": CALLBACK_PATIENCE_S, **self.common}
         wanted = place.sidecars and (page is None or page.may_have_sidecar(bucket_and_key(url)[1]))
         sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
         if sidecar is not None:
