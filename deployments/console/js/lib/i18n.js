@@ -100,8 +100,6 @@ export const MESSAGES = {
   resumeSending: ["Go on with {name}", "继续 {name}"],
   pausedAt: ["Paused at {share}", "已暂停于 {share}"],
   connectionLost: ["Connection lost; going on at {share} in {s} s", "连接中断，{s} 秒后从 {share} 继续"],
-  source_patience_s: ["Wait for the source (s)", "等待来源（秒）"],
-  source_patience_s_hint: ["How long to go on asking for a recording that is not there yet.", "录音尚不可用时继续尝试获取的时间。"],
   keep_audio: ["Keep audio to listen to", "保留音频以便回放"],
   keep_audio_hint: ["A compressed copy; the recording is deleted when the job ends.", "压缩副本；原始录音在任务结束时删除。"],
   send: ["Send {n} recording|Send {n} recordings", "提交 {n} 个录音"],
