@@ -4,18 +4,19 @@ A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objec
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
 from typing import Protocol
 
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
-from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
+from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
 
 
@@ -112,14 +113,14 @@ class CoordinatorPort(Protocol):
 class Outcome:
     """The outcome of one claimed item: its result is in the blob store, or ``error`` says why not.
 
-    For a language question ``languages`` holds the window's probabilities. ``retry`` says that the fault
+    ``passages`` has the languages of a row that votes. ``retry`` says that the fault
     was not the item's (a store that did not answer), so that another attempt makes sense.
     """
 
     item: WorkItem
     error: str = ""
     retry: bool = False
-    languages: Mapping[str, float] = field(default_factory=dict)
+    passages: tuple[LanguagePassage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,13 +245,15 @@ class MinutesRequest:
 class WrittenResults:
     """Names of the stored results, and what became of the minutes (None: the job wanted none).
 
-    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded.
+    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded;
+    ``notes`` say what is to be known of the documents.
     """
 
     names: tuple[str, ...]
     note: str = ""
     report: WritingReport | None = None
     minutes: MinutesRecord | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def usage(self) -> JobUsage:

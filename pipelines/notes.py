@@ -2,7 +2,8 @@
 
 One list of codes, for every door: the job, ``transcript.json``, documents, webhooks, e-mail, console, command line.
 Parts that look at a recording put notes into `pipelines.core.SourceSummary.notes`, parts that look at its text into
-`pipelines.core.Transcript.notes`; from there they reach the job by themselves. A new code takes a member of `NoteCode`
+`pipelines.core.Transcript.notes`; from there they reach the job by themselves. What documents lack is put beside them
+when they are written. A new code takes a member of `NoteCode`
 and its `WORDINGS` in English and Chinese.
 """
 
@@ -26,6 +27,7 @@ class NoteCode(StrEnum):
     TRACKS_LEFT_OUT = "tracks_left_out"
     TRACK_SILENT = "track_silent"
     TRACK_UNDECODABLE = "track_undecodable"
+    UNPRINTABLE_CHARACTERS = "unprintable_characters"
 
 
 class Wording(NamedTuple):
@@ -62,6 +64,12 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
         ),
         NoteCode.TRACK_UNDECODABLE: Wording(
             "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
+        NoteCode.UNPRINTABLE_CHARACTERS: Wording(
+            "minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; "
+            "the Word and Markdown files hold the complete text.",
+            "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；"
+            "完整文本见 Word 和 Markdown 文件。",
         ),
     }
 )

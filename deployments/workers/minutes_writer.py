@@ -25,7 +25,7 @@ from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import MinutesRecord
 from pipelines.minutes.finishing import unwritten
 from pipelines.minutes.protocol import MinutesOptions, PaidMinutes, PaidWriter, Resumable, Writer
-from pipelines.notes import NoteCode
+from pipelines.notes import Note, NoteCode
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
@@ -191,11 +191,12 @@ class MinutesWriter:
         Raises `JobUnknown` when the job was erased meanwhile: nothing is left of what was written then.
         """
         names, note = TRANSCRIPT_FORMATS, _NOTES[record.state].format(record.note) if record else ""
+        notes: tuple[Note, ...] = ()
         started_s = time.perf_counter()
         if paid is not None:
             minutes = paid.minutes
             stored = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
-            n_bytes, note = stored
+            n_bytes, note, notes = stored
             names = (*names, *MINUTES_FORMATS)
             if minutes.writer == "none":
                 note = " ".join(found.text for found in transcript.notes if found.code is NoteCode.NO_SPEECH)
@@ -220,7 +221,7 @@ class MinutesWriter:
             calls=writer.take_calls() if isinstance(writer, PaidWriter) else {},
             store_calls=self._store.take_calls(),
         )
-        return WrittenResults(names=names, note=note, minutes=record, report=report)
+        return WrittenResults(names=names, note=note, minutes=record, report=report, notes=notes)
 
     def _check_kept(self, request: MinutesRequest) -> None:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)

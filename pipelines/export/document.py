@@ -289,8 +289,16 @@ class Composer:
                 anchor=_anchor(n),
                 time=self.clock(turn.start_s),
                 speaker=labels.speaker(one_line(turn.speaker)),
-                text=self._turn_text(turn),
+                text=(*self._language_mark(n), *self._turn_text(turn)),
             )
+
+    def _language_mark(self, n: int) -> Line:
+        """Name the language of a turn where it changes; a recording in one language needs no names."""
+        before = next((turn.language for turn in reversed(self._turns[:n]) if turn.language), self._transcript.language)
+        language = self._turns[n].language
+        if not language or language == before:
+            return ()
+        return (Run(text=f"[{self._labels.language_name(one_line(language))}] ", look="faint"),)
 
     def _turn_text(self, turn: Turn) -> Line:
         if turn.health is CoverageStatus.FAILED:

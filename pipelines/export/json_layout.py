@@ -8,7 +8,8 @@
     metadata         {name: value} as its submitter gave them
     duration_s       seconds
     language         main language, ISO 639-1 ("" when unknown)
-    languages        [{channel, language, probability}]
+    languages        [{channel, language, probability, seconds}]: the languages of each channel, for how many seconds
+                     of speech, and how surely
     model            {name, sha256, compute_type, device}
     n_channels
     tracks           [{number, codec, n_channels, language, title, duration_s, is_default, state, channels}]: the sound
@@ -18,7 +19,7 @@
                      `pipelines.transcript.talk_time.ChannelTalk`
     silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
-                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
+                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}], language}]
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)

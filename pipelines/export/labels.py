@@ -19,6 +19,8 @@ _REASONS = {
     "too_much_text": ("more text than speech", "文本多于语音"),
     "truncated": ("text cut short", "文本被截断"),
     "prompt_echo": ("prompt read back", "复述了提示词"),
+    "unheard_speech": ("speech that was not understood", "有未听清的语音"),
+    "language_doubtful": ("uncertain language", "语言不确定"),
     "no result": ("no result", "无结果"),
     "damaged_audio": ("damaged recording", "录音损坏"),
     "not segmented": ("audio not processed", "音频未处理"),
@@ -115,10 +117,6 @@ class Labels:
     suspect_here: str = "uncertain"
     failed_here: str = "could not be transcribed"
     warning: str = "Of this recording, {} – see “{}”."
-    unshown: str = (
-        "Some characters of this document have no font in PDF and appear as �; "
-        "the Word and Markdown files hold the complete text."
-    )
     page: str = "Page {page} of {total}"
     quote: str = "“{}”"
     list_separator: str = ", "
@@ -200,7 +198,6 @@ CHINESE = Labels(
     suspect_here="存疑",
     failed_here="未能转写",
     warning="本录音中，{}，详见“{}”。",
-    unshown="本文档中的部分字符在 PDF 中没有可用字体，显示为 �；完整文本见 Word 和 Markdown 文件。",
     page="第 {page} 页，共 {total} 页",
     quote="“{}”",
     list_separator="、",

@@ -83,22 +83,30 @@ class TranscriptStored:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsStored:
-    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why."""
+    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why.
+
+    ``notes`` say what is to be known of the documents.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesFollowed:
-    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none."""
+    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none.
+
+    ``notes`` say what is to be known of the documents.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,9 +82,9 @@ class Job:
     there, and where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may
     get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
-    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's,
-    ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound tracks, empty until it
-    is cut.
+    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's
+    and its documents', ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound
+    tracks, empty until it is cut.
     """
 
     id: str

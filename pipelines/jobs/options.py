@@ -228,6 +228,7 @@ class JobOptions:
         kind=TrackChoice | None,
         later=True,
     )
+    languages: tuple[str, ...] = _option((), "x", later=True)
     source_patience_s: int | None = _option(
         None,
         "Seconds to go on asking for a `source` that is not there yet (403, 404, 425, 429, 5xx, no answer); when left "

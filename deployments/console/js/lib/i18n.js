@@ -180,7 +180,7 @@ export const MESSAGES = {
   suspectWhy: ["Suspect: {why}", "可疑：{why}"],
   suspectPlain: ["The model was unsure here; listen before you rely on it.", "模型对此处没有把握，引用前请先听录音。"],
   failedInterval: ["Not transcribed, {from} to {to}", "未转写：{from} 至 {to}"],
-  detectedAs: ["{language}, {share} sure", "{language}，置信度 {share}"],
+  detectedAs: ["{language}, {time}, {share} sure", "{language}，{time}，置信度 {share}"],
   deleteAudio: ["Delete the audio only", "仅删除音频"],
   deleteAudioSure: ["Delete the copy to listen to? Transcript and minutes stay.", "删除回放音频？转写和纪要会保留。"],
   audioDeleted: ["The audio is deleted.", "音频已删除。"],
@@ -235,10 +235,13 @@ export const MESSAGES = {
   note_shorter_than_declared: ["The file declares {declared_s} s; {found_s} s were found.", "文件声明时长为 {declared_s} 秒，实际只找到 {found_s} 秒。"],
   note_damaged_audio: ["At least {damaged_s} s of the recording are damaged or missing, first at {first_s} s.", "录音中至少有 {damaged_s} 秒损坏或缺失，首次在 {first_s} 秒处。"],
   coverage_damaged_audio: ["damaged recording", "录音损坏"],
+  coverage_unheard_speech: ["speech that was not understood", "有未听清的语音"],
+  coverage_language_doubtful: ["uncertain language", "语言不确定"],
   note_channels_remixed: ["A plain mix would have lost channels of this recording for {total_s} s, first at {first_s} s ({below_db} dB below the loudest one). They were mixed so that none is lost.", "若直接混音，此录音有 {total_s} 秒会丢失声道（首次在 {first_s} 秒处，比最响声道低 {below_db} dB）；已改用不丢失声道的方式混音。"],
   note_tracks_left_out: ["The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.", "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。"],
   note_track_silent: ["Sound track {track} holds no sound; another one was heard in its place.", "音轨 {track} 没有声音，已改用其他音轨。"],
   note_track_undecodable: ["Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"],
+  note_unprintable_characters: ["minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; the Word and Markdown files hold the complete text.", "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；完整文本见 Word 和 Markdown 文件。"],
 
   // Minutes
   noMinutes: ["This job has no minutes.", "该任务没有纪要。"],
