@@ -78,6 +78,7 @@ async def test_raw_body(any_api):
         "reuse": True,
         "deadline": None,
         "track": None,
+        "languages": [],
         "source_patience_s": None,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
