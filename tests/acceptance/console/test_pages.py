@@ -7,7 +7,7 @@ import urllib.request
 import wave
 from pathlib import Path
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Response, Route, expect
 
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState, Progress
@@ -302,12 +302,12 @@ def test_the_browser_fetches_what_it_plays(tmp_path: Path, serve: Serve, open_pa
     job = site.add_done("call.opus", transcript_of("call-stereo.opus"), audio=RECORDINGS / "call-stereo.opus")
     page = open_page(serve(site))
     answers: list[tuple[int, str]] = []
-    page.on(
-        "response",
-        lambda answer: (
-            answer.url.endswith("/audio") and answers.append((answer.status, answer.request.headers.get("range", "")))
-        ),
-    )
+
+    def note(answer: Response) -> None:
+        if answer.url.endswith("/audio"):
+            answers.append((answer.status, answer.request.headers.get("range", "")))
+
+    page.on("response", note)
     page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
     page.get_by_role("button", name="Play", exact=True).click()
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
