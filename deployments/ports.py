@@ -15,6 +15,7 @@ from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, S
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
@@ -201,7 +202,7 @@ class SegmenterPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRequest:
-    """The transcript to turn into minutes and documents, and how; see `pipelines.jobs.job.JobOptions`.
+    """The transcript to turn into minutes, translations and documents; see `pipelines.jobs.job.JobOptions`.
 
     ``title`` is the recording's. ``asked_at_s`` (Unix seconds) is when the minutes were first wanted; None: at once.
     """
@@ -215,6 +216,7 @@ class MinutesRequest:
     minutes_title: str = ""
     glossary: tuple[str, ...] = ()
     recording_date: date | None = None
+    translate: tuple[str, ...] = ()
     asked_at_s: float | None = None
     reference: Reference = field(default=NO_REFERENCE)
     request_id: str = ""
@@ -234,6 +236,7 @@ class MinutesRequest:
             minutes_title=options.minutes_title,
             glossary=(*options.glossary, *options.vocabulary),
             recording_date=options.recording_date,
+            translate=options.translate,
             asked_at_s=None if job.minutes_of else job.updated_at_s,  # who has minutes written anew waits for them
             reference=job.reference,
             request_id=job.request_id,
@@ -243,7 +246,7 @@ class MinutesRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenResults:
-    """Names of the stored results, and what became of the minutes (None: the job wanted none).
+    """Names of the stored results, and what became of the minutes (None: none were wanted) and translations.
 
     ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded;
     ``notes`` say what is to be known of the documents.
@@ -254,6 +257,7 @@ class WrittenResults:
     report: WritingReport | None = None
     minutes: MinutesRecord | None = None
     notes: tuple[Note, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
 
     @property
     def usage(self) -> JobUsage:

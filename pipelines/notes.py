@@ -28,6 +28,11 @@ class NoteCode(StrEnum):
     TRACK_SILENT = "track_silent"
     TRACK_UNDECODABLE = "track_undecodable"
     UNPRINTABLE_CHARACTERS = "unprintable_characters"
+    TRANSLATED = "translated"
+    TRANSLATION_INCOMPLETE = "translation_incomplete"
+    TRANSLATION_STALE = "translation_stale"
+    TRANSLATION_PARKED = "translation_parked"
+    TRANSLATION_FAILED = "translation_failed"
 
 
 class Wording(NamedTuple):
@@ -70,6 +75,27 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
             "the Word and Markdown files hold the complete text.",
             "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；"
             "完整文本见 Word 和 Markdown 文件。",
+        ),
+        NoteCode.TRANSLATED: Wording(
+            "Translated from {spoken} to {language} by {model}, a language model.",
+            "由语言模型 {model} 从 {spoken} 译为 {language}。",
+        ),
+        NoteCode.TRANSLATION_INCOMPLETE: Wording(
+            "In the translation to {language}, {n_untranslated} of {n_segments} segments keep their original words: "
+            "no translation of them passed the checks.",
+            "译文（{language}）中有 {n_untranslated} 段（共 {n_segments} 段）保留原文：其译文未通过检查。",
+        ),
+        NoteCode.TRANSLATION_STALE: Wording(
+            "This is a translation of version {version} of the transcript, which was corrected since: it is at version "
+            "{newest}.",
+            "本译文译自转写稿第 {version} 版；该稿此后已更正，现为第 {newest} 版。",
+        ),
+        NoteCode.TRANSLATION_PARKED: Wording(
+            "The translation to {language} is parked and will follow: {why}",
+            "译文（{language}）已暂缓，稍后提供：{why}",
+        ),
+        NoteCode.TRANSLATION_FAILED: Wording(
+            "There is no translation to {language}: {why}", "没有译文（{language}）：{why}"
         ),
     }
 )

@@ -232,9 +232,9 @@ def is_written_later(job: Job) -> bool:
     """Return whether a job's new state is written with its progress, if it lasts so long: that of one without minutes.
 
     Its documents are rendered in a moment. A Coordinator that is killed meanwhile stitches the same results again.
-    Where minutes are wanted, what may cost money begins from a state that the ledger has.
+    Where minutes or translations are wanted, what may cost money begins from a state that the ledger has.
     """
-    return job.state is JobState.SUMMARIZING and job.options.minutes == "none"
+    return job.state is JobState.SUMMARIZING and job.options.minutes == "none" and not job.options.translate
 
 
 _SHOWN = ("index", "failed", "reason", "audio_s", "n_chunks", "origin", "model", "canary_model")

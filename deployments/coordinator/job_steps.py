@@ -157,6 +157,7 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
             minutes=written.minutes,
             usage=written.usage,
             notes=written.notes,
+            translations=written.translations,
         )
     )
 

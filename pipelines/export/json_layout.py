@@ -25,7 +25,8 @@
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
 
 ``minutes.json``: version, title, language, writer (``extractive`` or ``llm``), model, summary,
-participants, topics, decisions, action_items, open_questions. Each entry's ``evidence`` holds the
+participants, topics, decisions, action_items, open_questions, decisions_recognised (false where no rule knows the
+language: decisions and action items were not looked for). Each entry's ``evidence`` holds the
 ``segment_ids`` of ``transcript.json``, the literal ``quote``, and ``start_s``/``end_s`` of those segments
 (null when it names none).
 
@@ -41,6 +42,7 @@ from typing import Any
 
 from pipelines.core import Minutes, Segment, Transcript
 from pipelines.jobs.reference import Reference
+from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.transcript.talk_time import silence_s, talk_of
 
 VERSION = 1
@@ -76,6 +78,7 @@ def minutes_json(transcript: Transcript, minutes: Minutes) -> bytes:
     for kind in ("topics", "decisions", "action_items", "open_questions"):
         for entry in layout[kind]:
             entry["evidence"] |= _evidence_times(entry["evidence"]["segment_ids"], segments)
+    layout["decisions_recognised"] = decisions_recognised(minutes)
     return _dump(layout)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pipelines.core import BlobRef, Chunk, SoundTrack
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
+from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
 
@@ -93,6 +94,7 @@ class ResultsStored:
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
     notes: tuple[Note, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ class MinutesFollowed:
     """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none.
 
     ``notes`` say what is to be known of the documents.
+    The same for ``translations``; without ``minutes`` only those followed.
     """
 
     names: tuple[str, ...]
@@ -107,6 +110,7 @@ class MinutesFollowed:
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
     notes: tuple[Note, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,9 @@ from pipelines.whisper.passages import (
     LanguageWindow,
     find_language,
     find_passages,
-    join_windows,
+    is_unanimous,
     language_prior,
+    passage_of,
 )
 
 Encode = Callable[[Sequence[DecodeRequest]], Sequence[Encoding | RowFailure]]
@@ -138,11 +139,12 @@ class LanguageDetector:
     def _passages(self, row: _Row, windows: Sequence[LanguageWindow]) -> tuple[LanguagePassage, ...]:
         """Return the passages of a row: those of its windows, looked at twice where they are unsure or several."""
         passages = find_passages(windows, row.prior)
-        if len(windows) == 1 or (len(passages) == 1 and passages[0].probability >= SURE):
+        sure = len(passages) == 1 and passages[0].probability >= SURE
+        if len(windows) == 1 or (sure and is_unanimous(windows, passages[0].language)):
             return passages
         row = self._after_whole(row)
         passages = find_passages(windows, row.prior)
-        return passages if len(passages) == 1 else self._confirmed(row, self._at_pauses(row, passages))
+        return passages if len(passages) == 1 else self._confirmed(row, windows, self._at_pauses(row, passages))
 
     def _after_whole(self, row: _Row) -> _Row:
         """Return a row whose prior counts what it says as a whole."""
@@ -151,17 +153,21 @@ class LanguageDetector:
         total = sum(weights.values())
         return replace(row, prior={code: weight / total for code, weight in weights.items()})
 
-    def _confirmed(self, row: _Row, passages: Sequence[LanguagePassage]) -> tuple[LanguagePassage, ...]:
-        """Ask each passage by itself; those that turn out to be in one language become one."""
+    def _confirmed(
+        self, row: _Row, windows: Sequence[LanguageWindow], passages: Sequence[LanguagePassage]
+    ) -> tuple[LanguagePassage, ...]:
+        """Ask each passage by itself as well; those that turn out to be in one language become one."""
         rows = [replace(row.request, pcm=part_of(row.request.pcm, passage)) for passage in passages]
         encodings = [each for each in self._encode(rows) if not isinstance(each, RowFailure)]
         if len(encodings) < len(rows):
             return tuple(passages)
-        windows = [
+        alone = [
             _alone(passage.start_s, passage.end_s, answer)
             for passage, answer in zip(passages, self._ask(encodings), strict=True)
         ]
-        return join_windows(windows, [find_language(window, row.prior) for window in windows], row.prior)
+        heard = [[each, *_inside(windows, each)] for each in alone]
+        runs = groupby(heard, key=lambda each: find_language(each, row.prior))
+        return tuple(_passage(language, list(run), row.prior) for language, run in runs)
 
     def _at_pauses(self, row: _Row, passages: Sequence[LanguagePassage]) -> list[LanguagePassage]:
         """Move each change of language to the pause that parts the languages best."""
@@ -198,6 +204,17 @@ def _tiled(starts: Sequence[float], answers: Sequence[dict[str, float]], duratio
         LanguageWindow(start_s=start_s, end_s=end_s, probabilities=answer, weight=(end_s - start_s) / WINDOW_S)
         for start_s, end_s, answer in zip(ends, ends[1:], answers, strict=False)
     ]
+
+
+def _passage(language: str, parts: Sequence[Sequence[LanguageWindow]], prior: Mapping[str, float]) -> LanguagePassage:
+    """Make one passage of neighbours, each asked by itself first, then in windows."""
+    passage = passage_of(language, [window for part in parts for window in part], prior)
+    return replace(passage, start_s=parts[0][0].start_s, end_s=parts[-1][0].end_s)
+
+
+def _inside(windows: Sequence[LanguageWindow], passage: LanguageWindow) -> list[LanguageWindow]:
+    """Return the windows that lie mostly in a passage."""
+    return [each for each in windows if passage.start_s <= (each.start_s + each.end_s) / 2 <= passage.end_s]
 
 
 def _alone(start_s: float, end_s: float, answer: dict[str, float]) -> LanguageWindow:

@@ -18,8 +18,8 @@ from pipelines.whisper.unheard import shift
 
 WINDOW_S = 5.0
 """Length of a window: shorter ones are guessed badly, longer ones hide what changes within them."""
-CHANGE = 0.1
-"""Probability of a change of language from one window to the next."""
+CHANGE = 0.25
+"""How likely a change of language from one window to the next is; what seems one is looked at again."""
 EXPECTED = 0.6
 """Share of the prior that what is known of a channel has; the rest is that of any recording."""
 SELDOM = 0.1
@@ -31,6 +31,8 @@ LANGUAGE_DOUBTFUL = "language_doubtful"
 """What is suspect of a result whose language is unsure."""
 _FLOOR = 0.02
 _NOTED = 0.1
+ODD = 0.4
+"""Probability from which a window's language is worth a second look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,23 +64,22 @@ def language_prior(languages: Iterable[str], expected: Mapping[str, float]) -> d
 
 def find_passages(windows: Sequence[LanguageWindow], prior: Mapping[str, float]) -> tuple[LanguagePassage, ...]:
     """Return passages that tile the windows, neighbours in different languages: the likeliest."""
-    return join_windows(windows, _likeliest(windows, prior, _candidates(windows, prior)), prior)
+    path = _likeliest(windows, prior, _candidates(windows, prior))
+    runs = groupby(zip(path, windows, strict=True), key=lambda step: step[0])
+    return tuple(passage_of(language, [window for _, window in run], prior) for language, run in runs)
 
 
-def find_language(window: LanguageWindow, prior: Mapping[str, float]) -> str:
-    """Return the likeliest language of a window that nothing is known of but the prior."""
-    return max(_candidates([window], prior), key=lambda code: log(prior[code]) + _evidence(window, code))
+def find_language(windows: Sequence[LanguageWindow], prior: Mapping[str, float]) -> str:
+    """Return the likeliest language of windows that are in one."""
+    scores = _scores(windows, prior, _candidates(windows, prior))
+    return max(scores, key=lambda code: scores[code])
 
 
-def join_windows(
-    windows: Sequence[LanguageWindow], languages: Sequence[str], prior: Mapping[str, float]
-) -> tuple[LanguagePassage, ...]:
-    """Make passages of windows in given languages.
-
-    A passage's probability is that of its language given its windows and the prior.
-    """
-    runs = groupby(zip(languages, windows, strict=True), key=lambda step: step[0])
-    return tuple(_passage(language, [window for _, window in run], prior) for language, run in runs)
+def is_unanimous(windows: Sequence[LanguageWindow], language: str) -> bool:
+    """Say whether no window speaks for another language more than for this one, beyond noise."""
+    return all(
+        max(window.probabilities.values()) < ODD or window.probabilities.get(language, 0.0) >= ODD for window in windows
+    )
 
 
 def _candidates(windows: Sequence[LanguageWindow], prior: Mapping[str, float]) -> list[str]:
@@ -112,9 +113,16 @@ def _likeliest(
     return paths[max(candidates, key=lambda code: likely[code])]
 
 
-def _passage(language: str, windows: Sequence[LanguageWindow], prior: Mapping[str, float]) -> LanguagePassage:
+def _scores(
+    windows: Sequence[LanguageWindow], prior: Mapping[str, float], candidates: Iterable[str]
+) -> dict[str, float]:
+    return {code: log(prior[code]) + sum(_evidence(window, code) for window in windows) for code in candidates}
+
+
+def passage_of(language: str, windows: Sequence[LanguageWindow], prior: Mapping[str, float]) -> LanguagePassage:
+    """Make a passage in a language, as probable as its windows and the prior make it, from the first to the last."""
     candidates = {language, *_candidates(windows, prior)}
-    scores = {code: log(prior[code]) + sum(_evidence(window, code) for window in windows) for code in candidates}
+    scores = _scores(windows, prior, candidates)
     most = max(scores.values())
     weights = {code: exp(score - most) for code, score in scores.items()}
     total = sum(weights.values())

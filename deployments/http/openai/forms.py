@@ -14,7 +14,7 @@ from deployments.intake.spool import Spool, body_of
 from deployments.intake.submission import Submission, clean_filename, content_length, query_values
 from deployments.limits import IngestionLimits
 from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
-from deployments.schemas.options import ApiModel, Options, W, parsed, with_options
+from deployments.schemas.options import ApiModel, LanguageFields, Options, W, parsed, with_options
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, options_of
 
@@ -30,7 +30,6 @@ _NOT_SUPPORTED = {
     "include": "is not supported; verbose_json has avg_logprob of each segment",
     "known_speaker_names": "is not supported; speakers names the channels",
     "known_speaker_references": "is not supported; diarized_json tells speakers apart by channel",
-    "languages": "is not supported; language takes one",
 }
 """Fields of OpenAI's that are refused, also as lists (``name[]``) and objects (``name[key]``)."""
 
@@ -49,9 +48,12 @@ class TranslationForm(ApiModel):
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
 
 
-@_with("language", "prompt", "temperature", "vocabulary", "speakers", "track")
-class TranscriptionForm(ApiModel):
-    """The fields of ``POST /v1/audio/transcriptions`` beside the file; the last three are MeetMemo's own."""
+@_with("language", "languages", "prompt", "temperature", "vocabulary", "speakers", "track", "zh_script")
+class TranscriptionForm(LanguageFields):
+    """The fields of ``POST /v1/audio/transcriptions`` beside the file.
+
+    ``vocabulary``, ``speakers``, ``track`` and ``zh_script`` are MeetMemo's own.
+    """
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Format = Field("json", description="`diarized_json` tells speakers apart by channel.")

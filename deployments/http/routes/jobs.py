@@ -36,6 +36,10 @@ VERSION_DESCRIPTION = (
     "Rendered from this version of the transcript, 0 for the machine's; minutes keep their words. "
     "Left out: as the job stored it."
 )
+TRANSLATION_DESCRIPTION = (
+    "Rendered from the transcript in this language, one of the job's `translations`; minutes keep their words. "
+    "Left out: the original."
+)
 _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "string"}}}
 
 
@@ -145,16 +149,22 @@ def job_routes(backend: Backend) -> APIRouter:
         jobs: Reader,
         wanted: Part,
         version: Annotated[int | None, Query(ge=0, description=VERSION_DESCRIPTION)] = None,
+        translation: Annotated[str | None, Query(max_length=35, description=TRANSLATION_DESCRIPTION)] = None,
     ) -> Response:
         job = await jobs.get(job_id)
-        if version is None:
+        if translation is not None:
+            result = await TranscriptVersions(jobs=jobs).open_translation(job, name, translation, version)
+        elif version is None:
             result = await jobs.open_result(job, name)
         else:
             result = await TranscriptVersions(jobs=jobs).open_result(job, name, version)
+        # Players choose subtitles by the language before the last suffix.
+        stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
+        shown = f"{stem}.{translation}{suffix}" if translation else name
         headers = {
             "cache-control": "private, no-cache",
-            "content-disposition": attachment(PurePosixPath(job.filename).stem, f".{name}"),
+            "content-disposition": attachment(PurePosixPath(job.filename).stem, f".{shown}"),
         }
-        return entity_answer(result, wanted, CONTENT_TYPES[PurePosixPath(name).suffix], headers)
+        return entity_answer(result, wanted, CONTENT_TYPES[suffix], headers)
 
     return router

@@ -79,6 +79,7 @@ async def test_raw_body(any_api):
         "deadline": None,
         "track": None,
         "languages": [],
+        "translate": [],
         "source_patience_s": None,
     }
     assert stored_source(any_api, body["id"]) == AUDIO

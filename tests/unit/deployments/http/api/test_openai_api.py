@@ -216,7 +216,6 @@ async def test_failed_job_is_an_error(desk):
         ({"include": ["logprobs"]}, "include"),
         ({"chunking_strategy": {"type": "server_vad"}}, "chunking_strategy"),
         ({"extra_body": {"chunking_strategy": '{"type": "server_vad"}'}}, "chunking_strategy"),
-        ({"extra_body": {"languages": ["en", "de"]}}, "languages"),
         ({"extra_body": {"model": ""}}, "model"),
         ({"response_format": "aaf"}, "response_format"),
         ({"temperature": 2}, "temperature"),
