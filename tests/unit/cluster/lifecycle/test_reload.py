@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from cluster.lifecycle import reload
 from cluster.lifecycle.running_cluster import RunningCluster
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
+    from cluster import app
 
 RUNNING = RunningCluster(pid=7, url="http://127.0.0.1:8000", log="", started="then")
 
@@ -88,8 +93,8 @@ def test_a_damaged_secret_is_told(settings: Settings, tmp_path: Path, monkeypatc
     (folder / "acme").write_text("whsec_short")
     monkeypatch.setenv("WEBHOOK_SECRETS_DIR", str(folder))
     (settings.run_dir / "reload-request").write_text("7")
-    monkeypatch.setattr("cluster.app.deploy", lambda _: pytest.fail("it was deployed"))
-    monkeypatch.setattr("cluster.app.plan_now", lambda _: pytest.fail("it was planned"))
+    monkeypatch.setattr(app, "deploy", lambda _: pytest.fail("it was deployed"))
+    monkeypatch.setattr(app, "plan_now", lambda _: pytest.fail("it was planned"))
     assert reload.answer_request(settings, lambda: settings) == settings
     answer = (settings.run_dir / "reload-answer.json").read_text()
     assert '"failed": true' in answer
