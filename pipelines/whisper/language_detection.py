@@ -2,7 +2,7 @@
 
 The encoder's output of a row is asked again in short windows, with a second of silence after each: without it Whisper
 takes the end of the window for a word that breaks off. Where a row seems to change its language, the change is moved to
-the pause that parts the languages best, and each part is encoded by itself and asked again, which is far surer.
+the pause that parts the languages best, and each part is encoded by itself and asked again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,10 +33,10 @@ SURE = 0.9
 """Probability of a row's language from which it needs no second look."""
 BESIDE_S = 4.0
 """Speech on both sides of a possible change that is asked for its language."""
-_WHOLE_FLOOR = 0.05  # what a row as a whole leaves to languages that it says nothing for
+_WHOLE_FLOOR = 0.2  # what a row as a whole leaves to languages that it says nothing for
 _MAX_PAUSES = 8
 _LEAST_PART_S = 1.0
-_MOST_WEIGHT = 3.0
+_MOST_WEIGHT = 1.5
 _LOUDNESS = SAMPLE_RATE // 50  # samples per value
 _QUIET_VALUES = 10  # that a pause lasts
 _APART_S = 0.5
@@ -142,16 +142,15 @@ class LanguageDetector:
         sure = len(passages) == 1 and passages[0].probability >= SURE
         if len(windows) == 1 or (sure and is_unanimous(windows, passages[0].language)):
             return passages
-        row = self._after_whole(row)
-        passages = find_passages(windows, row.prior)
+        passages = find_passages(windows, self._prior_after_whole(row))
         return passages if len(passages) == 1 else self._confirmed(row, windows, self._at_pauses(row, passages))
 
-    def _after_whole(self, row: _Row) -> _Row:
-        """Return a row whose prior counts what it says as a whole."""
+    def _prior_after_whole(self, row: _Row) -> dict[str, float]:
+        """Return the prior of a row's languages once it was asked as a whole."""
         whole = self._ask([row.encoding])[0]
         weights = {code: p * (whole.get(code, 0.0) + _WHOLE_FLOOR) for code, p in row.prior.items()}
         total = sum(weights.values())
-        return replace(row, prior={code: weight / total for code, weight in weights.items()})
+        return {code: weight / total for code, weight in weights.items()}
 
     def _confirmed(
         self, row: _Row, windows: Sequence[LanguageWindow], passages: Sequence[LanguagePassage]
