@@ -96,7 +96,7 @@ def test_what_may_cost_money_begins_from_a_written_state() -> None:
     """A job without minutes is entered late, unless its transcript is to be translated."""
     cluster = InProcessCluster(MemoryLedger(), MemoryStore())
 
-    def summarizing(**options: object) -> Job:
+    def summarizing(**options: Any) -> Job:
         job = cluster.submit(f"j{len(options)}", (), minutes="none", **options)
         return replace(job, state=JobState.SUMMARIZING)
 

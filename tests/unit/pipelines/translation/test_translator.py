@@ -84,7 +84,7 @@ async def test_a_bad_day(mistake: FaultKind) -> None:
 
 def answering(monkeypatch: pytest.MonkeyPatch, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
     """Have the server change the lines of each translation."""
-    usual = deepseek_server.answer_to
+    usual = answer_to
 
     def answer(messages: Any) -> dict[str, Any]:
         return {"segments": change(usual(messages)["segments"])}
