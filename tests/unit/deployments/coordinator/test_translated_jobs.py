@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from deployments.coordinator.job_runner import is_written_later
 from deployments.notifications.messages import JobNotifications
