@@ -32,9 +32,10 @@ Floats = npt.NDArray[np.float32]
 Sound = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 
 STEP_FRAMES = frames_of(2.5)  # between windows: every frame is heard four times
-ONSET, OFFSET = 0.5, 0.4  # of a voice's mean activity
+ONSET, OFFSET = 0.5, 0.45  # of a voice's mean activity
 PIECE_FRAMES = frames_of(CONTEXT_FRAMES / 100)
 MIN_PIECE_FRAMES = frames_of(0.5)  # one voice alone for less gives no embedding of its own
+DOUBT = 0.5  # cosine distance of two pieces that touch, above which their voices may be two
 BATCH = 8
 INT16_SCALE = 32768.0
 
@@ -54,7 +55,11 @@ def analyse(sound: Sound, start: int, models: VoiceModels) -> SpanVoices:
     runs.sort(key=lambda run: (run.start, run.track))
     n_voices = np.sum(masks, axis=0) if masks else np.zeros(len(activity))
     pieces = [piece for number, run in enumerate(runs) for piece in _pieces(number, run, n_voices == 1)]
-    vectors = _embeddings(samples, pieces, models)
+    features = log_mel(samples)
+    vectors = _embeddings(features, pieces, models)
+    between = list(_between(pieces, vectors))
+    vectors = np.concatenate([vectors, _embeddings(features, between, models)])
+    pieces += between
     return SpanVoices(
         start=start,
         n_samples=len(samples),
@@ -108,11 +113,19 @@ def cut(run: Run) -> list[Run]:
     return list(pairwise(edges))
 
 
-def _embeddings(samples: Floats, pieces: list[VoicePiece], models: VoiceModels) -> Floats:
+def _between(pieces: list[VoicePiece], vectors: Floats) -> Iterator[VoicePiece]:
+    """Yield pieces over the middles of two that touch and may be two voices."""
+    for i, (first, second) in enumerate(pairwise(pieces)):
+        touching = first.run == second.run and first.end == second.start and first.alone
+        if touching and 1.0 - float(vectors[i] @ vectors[i + 1]) > DOUBT:
+            middle, end = (first.start + first.end) // 2, (second.start + second.end) // 2
+            yield VoicePiece(run=first.run, start=middle, end=end, alone=True, between=True)
+
+
+def _embeddings(features: Floats, pieces: list[VoicePiece], models: VoiceModels) -> Floats:
     """Return embeddings ``[n_pieces, EMBEDDING_SIZE]`` of length 1."""
     if not pieces:
         return np.zeros((0, EMBEDDING_SIZE), np.float32)
-    features = log_mel(samples)
     vectors = [
         models.embed(np.stack([_context(features, piece) for piece in pieces[at : at + BATCH]]))
         for at in range(0, len(pieces), BATCH)

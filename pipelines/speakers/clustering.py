@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-SHARED = 0.55
+SHARED = 0.6
 """Similarity that two clusters of one voice have, as a share of that of neighbouring pieces of one voice."""
 USUAL_SPREAD = 0.3  # cosine distance of neighbouring pieces of one voice, before any was heard
 USUAL_WEIGHT = 5  # pairs that the usual spread counts as

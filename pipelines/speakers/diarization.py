@@ -19,6 +19,7 @@ from pipelines.speakers.frames import (
     without_gaps,
 )
 from pipelines.speakers.options import SpeakerOptions
+from pipelines.speakers.protocol import EMBEDDING_SIZE
 from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece
 
 Floats = npt.NDArray[np.float32]
@@ -52,7 +53,7 @@ def cluster(spans: Iterable[SpanVoices], options: SpeakerOptions | None = None) 
             labelled.append(labels)
             for run, pieces in _pieces_by_run(span).items():
                 for label, (number, piece) in zip(labels[run], pieces, strict=True):
-                    if piece.alone:
+                    if piece.alone and not piece.between:
                         sums[label] += embedded[number] * (piece.end - piece.start)
         heard = np.linalg.norm(sums, axis=1) > 0
         centroids = np.where(heard[:, None], _unit(sums), centroids)
@@ -91,14 +92,14 @@ def _points(spans: Sequence[SpanVoices], vectors: Sequence[Floats]) -> tuple[Poi
     rows = []
     for number, (span, embedded) in enumerate(zip(spans, vectors, strict=True)):
         for piece, vector in zip(span.pieces, embedded, strict=True):
-            if piece.alone:
+            if piece.alone and not piece.between:
                 middle = span.start + sample_of((piece.start + piece.end) // 2)
                 rows.append((middle / SAMPLE_RATE, (number, span.runs[piece.run].track), piece, vector))
     rows.sort(key=lambda row: row[0])
     names = {name: i for i, name in enumerate(dict.fromkeys(row[1] for row in rows))}
     n_frames = np.array([row[2].end - row[2].start for row in rows], np.int_)
     points = Points(
-        vectors=np.array([row[3] for row in rows], np.float32).reshape(len(rows), -1),
+        vectors=np.array([row[3] for row in rows], np.float32).reshape(len(rows), EMBEDDING_SIZE),
         weights=(n_frames * (FRAME_SAMPLES / SAMPLE_RATE)).astype(np.float32),
         tracks=np.array([names[row[1]] for row in rows], np.int_),
         times_s=np.array([row[0] for row in rows], np.float32),
@@ -111,6 +112,8 @@ def _pieces_by_run(span: SpanVoices) -> dict[int, list[tuple[int, VoicePiece]]]:
     by_run: dict[int, list[tuple[int, VoicePiece]]] = defaultdict(list)
     for number, piece in enumerate(span.pieces):
         by_run[piece.run].append((number, piece))
+    for pieces in by_run.values():
+        pieces.sort(key=lambda item: item[1].start + item[1].end)
     return by_run
 
 

@@ -5,6 +5,7 @@ Weights are stored as float16 and computed with in float32, or in bfloat16 where
 
 import contextlib
 import io
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,13 +32,14 @@ class BundledVoiceModels:
 
     def __init__(self, *, n_threads: int = 1, openvino: bool = True) -> None:
         """Load and compile, about 3 s with OpenVINO. Raises `ModelUnavailable` for missing or damaged weights."""
+        torch.set_num_threads(n_threads)  # as the voice activity does: torch's threads spin against the rest
         segmentation = SegmentationNetwork(read_weights(WEIGHTS / SEGMENTATION_FILE)).eval()
         embedding = EmbeddingNetwork(read_weights(WEIGHTS / EMBEDDING_FILE)).eval()
         self.runtime = "torch"
         self._segment = _on_torch(segmentation)
         self._embed = _on_torch(embedding)
         if openvino:
-            with contextlib.suppress(ImportError):
+            with contextlib.suppress(ImportError, RuntimeError):  # absent, or it cannot: torch computes the same
                 self._segment = _on_openvino(segmentation, (1, WINDOW_SAMPLES), n_threads)
                 self._embed = _on_openvino(embedding, (CONTEXT_FRAMES, N_MELS), n_threads)
                 self.runtime = "openvino"
@@ -70,7 +72,8 @@ def _on_torch(network: torch.nn.Module) -> Callable[[Floats], Floats]:
 def _on_openvino(network: torch.nn.Module, shape: tuple[int, ...], n_threads: int) -> Callable[[Floats], Floats]:
     from openvino import Core, convert_model
 
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # OpenVINO traces by a function that torch deprecates
         graph = convert_model(network, example_input=torch.randn(2, *shape), input=[-1, *shape])
     options = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": n_threads, "ENABLE_CPU_PINNING": False}
     request = Core().compile_model(graph, "CPU", options).create_infer_request()

@@ -22,12 +22,16 @@ class VoiceRun:
 
 @dataclass(frozen=True, kw_only=True)
 class VoicePiece:
-    """Frames ``[start, end)`` of run number ``run`` that an embedding was taken from; ``alone``: nobody else spoke."""
+    """Frames ``[start, end)`` of run number ``run`` that an embedding was taken from.
+
+    ``alone``: nobody else spoke. ``between``: it straddles two pieces that differ, to tell where the voice changes.
+    """
 
     run: int
     start: int
     end: int
     alone: bool
+    between: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

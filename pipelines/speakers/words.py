@@ -10,7 +10,7 @@ from pipelines.speakers.voices import SpeakerTurn
 
 MAX_DISTANCE_S = 1.0
 """A word that no turn covers belongs to the nearest turn up to so far away."""
-OVERLAP_SHARE = 0.5  # of a word that a second voice must cover to mark it
+OVERLAP_SHARE = 0.5  # of a word during which two voices must speak at once to mark it
 EDGE_S = 0.3  # of a turn: a single word that only touches so much of it stays with its neighbours
 MIN_WORD_S = 0.02  # a word without length is asked for at its middle
 
@@ -110,7 +110,7 @@ def _spoken(word: Word, turns: "_TurnIndex") -> SpokenWord:
         return SpokenWord(word=word, speaker=turns.nearest(middle, half + MAX_DISTANCE_S))
     most = max(covered, key=lambda speaker: (covered[speaker], -speaker))
     second = max((seconds for speaker, seconds in covered.items() if speaker != most), default=0.0)
-    overlap = second >= OVERLAP_SHARE * 2 * half and covered[most] + second > 2 * half
+    overlap = covered[most] + second - 2 * half >= OVERLAP_SHARE * 2 * half
     return SpokenWord(word=word, speaker=most, overlap=overlap)
 
 
