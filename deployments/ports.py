@@ -4,18 +4,20 @@ A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objec
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
 from typing import Protocol
 
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
-from pipelines.core import BlobRef, ModelInfo, SourceSummary, Span
+from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
+from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
 
 
@@ -112,14 +114,14 @@ class CoordinatorPort(Protocol):
 class Outcome:
     """The outcome of one claimed item: its result is in the blob store, or ``error`` says why not.
 
-    For a language question ``languages`` holds the window's probabilities. ``retry`` says that the fault
+    ``passages`` has the languages of a row that votes. ``retry`` says that the fault
     was not the item's (a store that did not answer), so that another attempt makes sense.
     """
 
     item: WorkItem
     error: str = ""
     retry: bool = False
-    languages: Mapping[str, float] = field(default_factory=dict)
+    passages: tuple[LanguagePassage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +202,7 @@ class SegmenterPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesRequest:
-    """The transcript to turn into minutes and documents, and how; see `pipelines.jobs.job.JobOptions`.
+    """The transcript to turn into minutes, translations and documents; see `pipelines.jobs.job.JobOptions`.
 
     ``title`` is the recording's. ``asked_at_s`` (Unix seconds) is when the minutes were first wanted; None: at once.
     """
@@ -214,6 +216,7 @@ class MinutesRequest:
     minutes_title: str = ""
     glossary: tuple[str, ...] = ()
     recording_date: date | None = None
+    translate: tuple[str, ...] = ()
     asked_at_s: float | None = None
     reference: Reference = field(default=NO_REFERENCE)
     request_id: str = ""
@@ -233,6 +236,7 @@ class MinutesRequest:
             minutes_title=options.minutes_title,
             glossary=(*options.glossary, *options.vocabulary),
             recording_date=options.recording_date,
+            translate=options.translate,
             asked_at_s=None if job.minutes_of else job.updated_at_s,  # who has minutes written anew waits for them
             reference=job.reference,
             request_id=job.request_id,
@@ -242,15 +246,18 @@ class MinutesRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenResults:
-    """Names of the stored results, and what became of the minutes (None: the job wanted none).
+    """Names of the stored results, and what became of the minutes (None: none were wanted) and translations.
 
-    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded.
+    ``note`` tells the owner why there are none although some were wanted, or what of the wishes was not heeded;
+    ``notes`` say what is to be known of the documents.
     """
 
     names: tuple[str, ...]
     note: str = ""
     report: WritingReport | None = None
     minutes: MinutesRecord | None = None
+    notes: tuple[Note, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
 
     @property
     def usage(self) -> JobUsage:

@@ -84,12 +84,28 @@ class CoverageStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedSegment:
-    """A segment as the model gave it, on the window's clock."""
+    """A segment as the model gave it, on the window's clock; ``language`` "" is that of its window."""
 
     start_s: float
     end_s: float
     text: str
     words: tuple[Word, ...] = ()
+    language: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguagePassage:
+    """A stretch in one language, on the window's clock, with the probability of that language and of the next best.
+
+    The probabilities count what was known before: of the channel, the job and the tenant.
+    """
+
+    start_s: float
+    end_s: float
+    language: str
+    probability: float
+    runner_up: str = ""
+    runner_up_probability: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +139,8 @@ class ChunkResult:
     ``suspect`` lists the quality rules that still fail after every fallback, ``unheard`` the speech that no word covers
     although it was decoded again. ``model`` is what decoded it, if known;
     ``device_s`` and ``cpu_s`` are its share of what its batch took, by the length of its speech. ``n_attempts`` is how
-    often it was decoded, until an outcome was sound or every way was tried.
+    often it was decoded, until an outcome was sound or every way was tried. ``passages`` tile the window, and are empty
+    where the language was given; ``language`` is that of the longest.
     """
 
     index: int
@@ -140,6 +157,7 @@ class ChunkResult:
     device_s: float = 0.0
     cpu_s: float = 0.0
     n_attempts: int = 1
+    passages: tuple[LanguagePassage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +176,7 @@ class Segment:
     compression_ratio: float = 0.0
     temperature: float = 0.0
     words: tuple[Word, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +192,27 @@ class Coverage:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageVote:
-    """Language of a channel, with the share of the probability mass its speech windows gave it."""
+    """Language that the first windows of a channel voted for, with its share of their probability mass.
+
+    ``shares`` are those of all languages that got any, largest first. ``standing`` are the chunks that voted, and stay
+    as they were decoded before the vote was known.
+    """
 
     channel: int
     language: str
     probability: float
+    shares: tuple[tuple[str, float], ...] = ()
+    standing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenLanguage:
+    """A language of a channel: seconds of speech in it, and how probable it is, weighted by those seconds."""
+
+    channel: int
+    language: str
+    probability: float
+    seconds: float = 0.0
 
 
 class TrackState(StrEnum):
@@ -219,7 +254,7 @@ class Transcript:
 
     duration_s: float
     language: str
-    languages: tuple[LanguageVote, ...]
+    languages: tuple[SpokenLanguage, ...]
     segments: tuple[Segment, ...]
     coverage: tuple[Coverage, ...]
     model: ModelInfo

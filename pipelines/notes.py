@@ -2,7 +2,8 @@
 
 One list of codes, for every door: the job, ``transcript.json``, documents, webhooks, e-mail, console, command line.
 Parts that look at a recording put notes into `pipelines.core.SourceSummary.notes`, parts that look at its text into
-`pipelines.core.Transcript.notes`; from there they reach the job by themselves. A new code takes a member of `NoteCode`
+`pipelines.core.Transcript.notes`; from there they reach the job by themselves. What documents lack is put beside them
+when they are written. A new code takes a member of `NoteCode`
 and its `WORDINGS` in English and Chinese.
 """
 
@@ -26,6 +27,12 @@ class NoteCode(StrEnum):
     TRACKS_LEFT_OUT = "tracks_left_out"
     TRACK_SILENT = "track_silent"
     TRACK_UNDECODABLE = "track_undecodable"
+    UNPRINTABLE_CHARACTERS = "unprintable_characters"
+    TRANSLATED = "translated"
+    TRANSLATION_INCOMPLETE = "translation_incomplete"
+    TRANSLATION_STALE = "translation_stale"
+    TRANSLATION_PARKED = "translation_parked"
+    TRANSLATION_FAILED = "translation_failed"
 
 
 class Wording(NamedTuple):
@@ -62,6 +69,33 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
         ),
         NoteCode.TRACK_UNDECODABLE: Wording(
             "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
+        NoteCode.UNPRINTABLE_CHARACTERS: Wording(
+            "minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; "
+            "the Word and Markdown files hold the complete text.",
+            "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；"
+            "完整文本见 Word 和 Markdown 文件。",
+        ),
+        NoteCode.TRANSLATED: Wording(
+            "Translated from {spoken} to {language} by {model}, a language model.",
+            "由语言模型 {model} 从 {spoken} 译为 {language}。",
+        ),
+        NoteCode.TRANSLATION_INCOMPLETE: Wording(
+            "In the translation to {language}, {n_untranslated} of {n_segments} segments keep their original words: "
+            "no translation of them passed the checks.",
+            "译文（{language}）中有 {n_untranslated} 段（共 {n_segments} 段）保留原文：其译文未通过检查。",
+        ),
+        NoteCode.TRANSLATION_STALE: Wording(
+            "This is a translation of version {version} of the transcript, which was corrected since: it is at version "
+            "{newest}.",
+            "本译文译自转写稿第 {version} 版；该稿此后已更正，现为第 {newest} 版。",
+        ),
+        NoteCode.TRANSLATION_PARKED: Wording(
+            "The translation to {language} is parked and will follow: {why}",
+            "译文（{language}）已暂缓，稍后提供：{why}",
+        ),
+        NoteCode.TRANSLATION_FAILED: Wording(
+            "There is no translation to {language}: {why}", "没有译文（{language}）：{why}"
         ),
     }
 )

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
+from cluster.cli.option_flags import PairsOption, options_given, takes_options
 from cluster.cli.options import BatchArgument, JsonOption
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.batch_upload import BatchPlan, plan, submit, upload_missing, watch
@@ -51,7 +51,7 @@ def batch_app(console: Console) -> Group:
         a recording its content says; what is left out is listed, and the exit code is 1. A dry run of a folder looks
         at the recordings here and uploads nothing.
         """
-        planned = plan(source, pairs_of(option, options), dry_run=dry_run)
+        planned = plan(source, options_given(option, options), dry_run=dry_run)
         for item in planned.left_out:
             console.print(f"[yellow]{escape(str(item))}[/yellow]", soft_wrap=True, highlight=False)
         if dry_run and planned.uploads:

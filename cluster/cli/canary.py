@@ -20,10 +20,11 @@ from cluster.client.golden_set import Heard, judge, read_golden
 from cluster.client.golden_set import hear as hear_all
 from cluster.client.http import Client
 from cluster.settings.settings import Settings
-from pipelines.errors import OptionError
+from pipelines.errors import OptionError, refused_option
 from pipelines.ledger.open import open_ledger
 from pipelines.models.catalogue import resolve
 from pipelines.models.routing import ModelRoute, misfit, with_route
+from pipelines.text.language_names import UnknownLanguage, language_code
 
 
 def add_canary(app: Group, console: Console) -> None:
@@ -93,12 +94,12 @@ def add_canary(app: Group, console: Console) -> None:
         settings = cluster.settings()
         if any(route.of in (new, against) for route in _routes(settings)):
             raise OptionError(f"another model stands in for {against} or {new}: `meetmemo models rollback` it first")
-        samples = read_golden(golden)
+        samples, spoken = read_golden(golden), _spoken(language)
 
         async def listen() -> list[Heard]:
             async with Client(cluster.endpoint()) as client:
-                news = await hear_all(client, samples, new, language)
-                olds = await hear_all(client, samples, against, language)
+                news = await hear_all(client, samples, new, spoken)
+                olds = await hear_all(client, samples, against, spoken)
             return [Heard(sample=s, new=n, old=o) for s, n, o in zip(samples, news, olds, strict=True)]
 
         verdict = judge(asyncio.run(listen()), max_wer_increase=max_wer_increase, min_agreement=min_agreement)
@@ -112,6 +113,14 @@ def add_canary(app: Group, console: Console) -> None:
         if verdict.complaints:
             raise typer.Exit(1)
         console.print(f"{new} passes.")
+
+
+def _spoken(language: str | None) -> str | None:
+    """Return the code of a language; raises `InvalidOptions`."""
+    try:
+        return language_code(language or "")
+    except UnknownLanguage as error:
+        raise refused_option("language", str(error)) from None
 
 
 def _routes(settings: Settings) -> tuple[ModelRoute, ...]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from cluster.cli.options import JobArgument, JsonOption
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.http import ApiError, Client
+from cluster.client.result_files import result_files
 
 
 def jobs_app(console: Console) -> Group:
@@ -92,7 +93,7 @@ def jobs_app(console: Console) -> Group:
                 if not job["results"]:
                     raise ApiError(f"Job {job_id} is {job['state']} and has no results.")
                 out.mkdir(parents=True, exist_ok=True)
-                for name, result_url in job["results"].items():
+                for name, result_url in result_files(job):
                     await client.save_result(result_url, out / name)
                     console.print(str(out / name))
 

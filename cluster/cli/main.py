@@ -24,7 +24,7 @@ from cluster.cli.jobs import jobs_app
 from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
-from cluster.cli.option_flags import PairsOption, pairs_of, takes_options
+from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes_options
 from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
@@ -276,7 +276,7 @@ def watch(
     """
     from cluster.client.watch_folder import Watcher
 
-    endpoint, wanted, fields = cluster.endpoint(), pairs_of(option, options), pairs_of(field)
+    wanted, fields, endpoint = options_given(option, options), pairs_of(field), cluster.endpoint()
 
     def tell(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True, highlight=False)

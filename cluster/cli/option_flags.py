@@ -91,6 +91,16 @@ def _checked(given: Mapping[str, Any], model: type[ApiModel]) -> dict[str, Any]:
     return options
 
 
+def options_given(pairs: Sequence[str] | None, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of flags and ``name=value`` pairs; raises what `pairs_of` does, and `InvalidOptions`.
+
+    Names that are no options (``external_id``) are left to the API.
+    """
+    options = pairs_of(pairs, flags)
+    _checked({name: value for name, value in options.items() if name in Options.model_fields}, Options)
+    return options
+
+
 def _texts(name: str, value: Any) -> Sequence[str]:
     """Return the values of an option as a query holds them; raises `OptionError` for a file that cannot be read."""
     if isinstance(value, bool):

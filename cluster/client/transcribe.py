@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cluster.client.http import FINAL_STATES, ApiError, Client
 from cluster.client.recordings import LeftOut, files_in, sort_out
+from cluster.client.result_files import result_files
 from pipelines.codec import decode
 from pipelines.core import CoverageStatus, Transcript
 from pipelines.transcript.coverage import health_s
@@ -143,10 +144,10 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
         job = await client.job(recording.job["id"])
         if job["state"] == "succeeded":
             recording.folder.mkdir(parents=True, exist_ok=True)
-            for name, url in job["results"].items():
+            for name, url in result_files(job):
                 await client.save_result(url, recording.folder / name)
             transcript = decode(Transcript, (recording.folder / "transcript.json").read_bytes())
-            recording.warnings = warnings(transcript)
+            recording.warnings = (*warnings(transcript), *_about_translations(job))
             recording.silent = not has_words(transcript)
         recording.job = job
     except (ApiError, OSError) as error:
@@ -156,6 +157,11 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
             f"{recording.job['state']}: {recording.job.get('reason') or ''} {recording.job.get('detail') or ''}"
         )
     board.show(recording)
+
+
+def _about_translations(job: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the job tells of translations that are not there or not whole."""
+    yield from (note["text"] for note in job.get("notes", ()) if note["code"].startswith("translation_"))
 
 
 class _Board:

@@ -152,7 +152,9 @@ def _sidecars(path: Path) -> Iterator[Path]:
 
 
 def _text(value: Any) -> str | list[str]:
-    """Return a JSON value as a query parameter."""
+    """Return a JSON value as a query parameter; "" for null, which stands for an option that is left out."""
+    if value is None:
+        return ""
     if isinstance(value, list):
         return [str(item) for item in value]
     return value if isinstance(value, str) else json.dumps(value)

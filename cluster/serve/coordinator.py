@@ -16,7 +16,7 @@ from cluster.serve.deployment_versions import COORDINATOR, CoordinatorTuning, sc
 from cluster.serve.engine_share import EngineShare, live_jobs
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
-from cluster.wiring.limits import retention_of
+from cluster.wiring.limits import language_policies, retention_of
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import build_delivery_worker, build_notifications
 from deployments.coordinator.coordinator import Coordinator
@@ -97,6 +97,7 @@ class CoordinatorReplica(Coordinator):
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
                 notifications=build_notifications(settings),
                 retention=retention_of(settings.retention),
+                languages=language_policies(settings.languages),
             ),
         )
         self._delivery_worker = build_delivery_worker(settings, self._ledger, self._store, self._counters)

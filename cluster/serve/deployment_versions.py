@@ -35,10 +35,20 @@ FIXED = (
 )
 """Settings that a running cluster cannot change at all."""
 
-_NO_JOBS = ("http", "auth", "vocabulary", "usd_per_audio_hour", "retention", "webhooks", "email", "metrics")
+_NO_JOBS = (
+    "http",
+    "auth",
+    "vocabulary",
+    "languages",
+    "usd_per_audio_hour",
+    "retention",
+    "webhooks",
+    "email",
+    "metrics",
+)
 _NO_MODELS = ("models", "models_dir", "default_model", "reuse")
 _NOT_READ = {
-    INGESTION: ("coordinator",),
+    INGESTION: ("coordinator", "languages"),
     COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "sources", "usd_per_audio_hour", "retention"),
     SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url"),
     MINUTES_WRITER: (*_NO_JOBS, *_NO_MODELS, "limits", "sources", "coordinator"),

@@ -29,7 +29,13 @@ class MinutesWriterReplica(MinutesWriter):
         begin_process(settings)
         store = open_store(settings.store_url)
         writers = build_writers(settings, read_key(os.environ), store)
-        super().__init__(store=store, writers=writers, clock=time.time, styles=settings.minutes.styles)
+        super().__init__(
+            store=store,
+            writers=writers.by_name,
+            translator=writers.translator,
+            clock=time.time,
+            styles=settings.minutes.styles,
+        )
         self._settings = settings
         self._coordinator = coordinator_handle()
         self._follow_ups: asyncio.Task[None] | None = None
@@ -38,7 +44,8 @@ class MinutesWriterReplica(MinutesWriter):
         minutes = MinutesTuning.model_validate(user_config).minutes
         if minutes != self._settings.minutes:
             self._settings = self._settings.model_copy(update={"minutes": minutes})
-            self.rewrite_by(build_writers(self._settings, read_key(os.environ), open_store(self._settings.store_url)))
+            writers = build_writers(self._settings, read_key(os.environ), open_store(self._settings.store_url))
+            self.rewrite_by(writers.by_name, writers.translator)
 
     async def check_health(self) -> None:
         if self._follow_ups is None:

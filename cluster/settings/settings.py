@@ -18,6 +18,7 @@ from cluster.settings.sections import (
     CoordinatorSettings,
     EmailSettings,
     HttpSettings,
+    LanguageSettings,
     LimitSettings,
     LogSettings,
     MetricsSettings,
@@ -63,6 +64,7 @@ class Settings(Section):
     vocabulary: dict[TenantName, tuple[str, ...]] = Field(
         default={}, description="words to know, for all jobs of a tenant"
     )
+    languages: LanguageSettings = LanguageSettings()
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     reuse: bool = Field(default=True, description="the same recording with the same options is transcribed once")
     coordinator: CoordinatorSettings = CoordinatorSettings()

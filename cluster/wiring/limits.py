@@ -3,7 +3,7 @@
 import math
 
 from cluster.settings.secrets import read_secret
-from cluster.settings.sections import LimitSettings, RetentionSettings, SourceSettings
+from cluster.settings.sections import LanguageSettings, LimitSettings, RetentionSettings, SourceSettings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
 from cluster.wiring.twilio import twilio_accounts
@@ -12,6 +12,7 @@ from deployments.retention.housekeeping import Retention
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
 from pipelines.core import MIB
+from pipelines.transcript.language_detection import LanguagePolicy
 
 
 def source_limits(settings: Settings) -> SourceLimits:
@@ -77,3 +78,16 @@ def tenant_limits(limits: LimitSettings) -> TenantLimits:
 def decode_limits(limits: LimitSettings) -> DecodeLimits:
     """Return how long and how wide one tenant's recordings may be."""
     return DecodeLimits(max_duration_s=limits.max_duration_h * 3600, max_channels=limits.max_channels)
+
+
+def language_policies(settings: LanguageSettings) -> dict[str, LanguagePolicy]:
+    """Return what holds for detected languages by tenant, and under "" for those that are not named."""
+    everybody = LanguagePolicy(allowed=settings.allowed, doubtful_below=settings.doubtful_below)
+    own = {
+        tenant: LanguagePolicy(
+            allowed=everybody.allowed if given.allowed is None else given.allowed,
+            doubtful_below=everybody.doubtful_below if given.doubtful_below is None else given.doubtful_below,
+        )
+        for tenant, given in settings.tenants.items()
+    }
+    return {"": everybody, **own}

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from cluster.settings.settings import Settings
 from pipelines.minutes.extractive.writer import ExtractiveWriter
-from pipelines.minutes.llm.cache import MinutesCache
+from pipelines.minutes.llm.cache import MinutesCache, PaidCache
 from pipelines.minutes.llm.drafting import MinutesDrafter
 from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.packing import PackLimits
@@ -21,8 +22,11 @@ from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode, is_deepseek, todays_model
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
+from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.minutes.provider.pricing import price_of
 from pipelines.storage.protocol import BlobStore
+from pipelines.translation.protocol import Translator
+from pipelines.translation.translator import LlmTranslator, PaidAnswer
 
 log = structlog.get_logger()
 
@@ -34,12 +38,29 @@ MAX_OUTPUT_TOKENS = 16_000
 MAX_THINKING_TOKENS = 64_000
 
 
-def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Mapping[str, Writer]:
-    """Build the writers by name: ``extractive`` always, ``llm`` where it is configured, ``auto`` either of them."""
+@dataclass(frozen=True, kw_only=True)
+class ConfiguredWriters:
+    """Who writes minutes, by a job's choice, and who translates (None: nobody). They share calls and their limits."""
+
+    by_name: Mapping[str, Writer]
+    translator: Translator | None = None
+
+
+def build_writers(settings: Settings, key: str | None, store: BlobStore) -> ConfiguredWriters:
+    """Build the writers by name: ``extractive`` always, ``llm`` where it is configured, ``auto`` either of them.
+
+    The translator is there where ``llm`` is.
+    """
     extractive = ExtractiveWriter()
     writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
+    translator: Translator | None = None
     if key is not None or not is_deepseek(settings.minutes.base_url):
-        llm: Writer = _patient(build_llm_writer(settings, key or "", store), settings)
+        endpoint = endpoint_of(settings)
+        provider = build_provider(settings, endpoint, key or "", store)
+        off_peak = _off_peak(settings)
+        translator = LlmTranslator(provider, endpoint, cache=PaidCache(store, PaidAnswer), off_peak=off_peak)
+        writer = _build_llm_writer(settings, provider, endpoint, store)
+        llm: Writer = OffPeakWriter(writer, off_peak) if off_peak is not None else writer
         writers["llm"] = llm
         if settings.minutes.writer != "extractive":
             writers["auto"] = llm
@@ -49,16 +70,12 @@ def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Mapp
             action="llm_key",
             detail="the settings were made where DEEPSEEK_API_KEY was set, but this machine's environment lacks it",
         )
-    return writers
+    return ConfiguredWriters(by_name=writers, translator=translator)
 
 
-def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWriter:
-    """Return a writer for the configured endpoint, with its own connections, limit, breaker and budget.
-
-    Raises ``ConfigurationError`` when the endpoint's context has no room for a transcript.
-    """
+def build_provider(settings: Settings, endpoint: Endpoint, key: str, store: BlobStore) -> Provider:
+    """Return who calls the configured endpoint, with its own connections, limit, breaker and budget."""
     chosen = settings.minutes
-    endpoint = endpoint_of(settings)
     client = HttpChatClient(
         endpoint,
         key=key,
@@ -70,7 +87,7 @@ def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWrite
         ),
     )
     limits = DailyLimits(tokens=chosen.tokens_per_day, cost_usd=chosen.cost_per_day_usd)
-    provider = Provider(
+    return Provider(
         client,
         capability=JsonCapability(endpoint.json_mode),
         limit=AdaptiveLimit(chosen.concurrency),
@@ -79,17 +96,22 @@ def build_llm_writer(settings: Settings, key: str, store: BlobStore) -> LlmWrite
         price=price_of(endpoint.model),
         clock=_now,
     )
+
+
+def _build_llm_writer(settings: Settings, provider: Provider, endpoint: Endpoint, store: BlobStore) -> LlmWriter:
+    """Return a writer of minutes; raises ``ConfigurationError`` when a context has no room for a transcript."""
+    chosen = settings.minutes
     packs = PackLimits(max_items=chosen.pack_items, max_tokens=chosen.pack_tokens)
     drafter = MinutesDrafter(provider, endpoint, packs=packs, window_s=chosen.window_s)
     return LlmWriter(drafter, endpoint, piece_tokens=chosen.piece_tokens, cache=MinutesCache(store))
 
 
-def _patient(writer: LlmWriter, settings: Settings) -> LlmWriter | OffPeakWriter:
-    """Return a writer that waits for low prices, where there are such and the settings say so."""
+def _off_peak(settings: Settings) -> OffPeak | None:
+    """Return how long to wait for low prices, where there are such and the settings say so."""
     wait = timedelta(hours=settings.minutes.off_peak_wait_h)
     if not wait or not is_deepseek(settings.minutes.base_url):
-        return writer
-    return OffPeakWriter(writer, wait=wait, clock=_now)
+        return None
+    return OffPeak(wait=wait, clock=_now)
 
 
 def endpoint_of(settings: Settings) -> Endpoint:

@@ -1,20 +1,30 @@
 """`Documents`: renders what a job brings, and stores it. Its methods block."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from deployments.ports import MinutesRequest
 from pipelines.core import Minutes, Transcript
 from pipelines.export.document import Layout
-from pipelines.export.render import render
+from pipelines.export.render import minutes_notes, render
 from pipelines.export.templating.process import UNUSABLE, IsolatedTemplates
 from pipelines.export.templating.templates import Templates, values_of
 from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.job import RESULT_FORMATS
+from pipelines.notes import Note
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
 TRANSCRIPT_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("transcript."))
 MINUTES_FORMATS = tuple(name for name in RESULT_FORMATS if name.startswith("minutes."))
+
+
+class StoredMinutes(NamedTuple):
+    """How many bytes the documents of minutes have, and what their owner should know: of the wishes in ``note``."""
+
+    n_bytes: int
+    note: str
+    notes: tuple[Note, ...]
 
 
 class Documents:
@@ -34,12 +44,12 @@ class Documents:
         }
         return self._put(request, documents)
 
-    def store_minutes(self, request: MinutesRequest, transcript: Transcript, minutes: Minutes) -> tuple[int, str]:
-        """Store the documents of minutes; returns how many bytes they have, and a note for the owner.
+    def store_minutes(self, request: MinutesRequest, transcript: Transcript, minutes: Minutes) -> StoredMinutes:
+        """Store the documents of minutes.
 
         A template that these minutes cannot be laid out by gives way to the usual layout, and the note says so.
         """
-        note = ""
+        note, layout = "", None
         try:
             written = minutes.writer != "none"  # no template says that there is nothing to say
             template = self._styles.template(request.tenant, request.template, minutes.language) if written else ""
@@ -48,8 +58,10 @@ class Documents:
             documents = _rendered(request, transcript, minutes, layout)
         except UNUSABLE as error:
             note = f"The minutes have the usual layout: the template cannot be used ({error.reason}: {error})"
-            documents = _rendered(request, transcript, minutes, None)
-        return self._put(request, documents), note
+            layout = None
+            documents = _rendered(request, transcript, minutes, layout)
+        notes = minutes_notes(transcript, minutes, request.title, layout)
+        return StoredMinutes(self._put(request, documents), note, notes)
 
     def _put(self, request: MinutesRequest, documents: Mapping[str, bytes]) -> int:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)

@@ -21,6 +21,7 @@ from pipelines.text.redaction import mask_transcript
 from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
 from pipelines.transcript.findings import with_findings
+from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
 
 _READERS = 32  # for all jobs; a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
@@ -109,7 +110,7 @@ def stitch_job(
         results,
         duration_s=summary.duration_s,
         n_channels=summary.n_channels,
-        languages=_votes(votes, results, spans),
+        languages=spoken_languages(spans, results, votes),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
         speakers=channel_names(job.options.speakers, summary.tracks),
         with_words=job.options.word_timestamps,
@@ -183,20 +184,6 @@ def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict
 def _read_cut(store: BlobStore, keys: JobKeys) -> Cut:
     summary = decode(SourceSummary, store.get(keys.summary))
     return Cut(summary=summary, spans=tuple(_read_all(store, Span, map(keys.span, range(summary.n_spans)))))
-
-
-def _votes(
-    votes: Mapping[int, LanguageVote], results: Mapping[int, ChunkResult], spans: Sequence[Span]
-) -> list[LanguageVote]:
-    """Return the votes of the channels with speech; a language that was given, not voted, has probability 1."""
-    found: dict[int, LanguageVote] = {}
-    for span in spans:
-        for chunk in span.chunks:
-            result = results.get(chunk.index)
-            if result is not None and result.language and chunk.channel not in found:
-                given = LanguageVote(channel=chunk.channel, language=result.language, probability=1.0)
-                found[chunk.channel] = votes.get(chunk.channel, given)
-    return [found[channel] for channel in sorted(found)]
 
 
 def read_results(store: BlobStore, keys: Iterable[str]) -> Iterator[ChunkResult]:

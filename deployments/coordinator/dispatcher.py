@@ -27,7 +27,7 @@ log = structlog.get_logger()
 HUNG_IF_SLOWER = 10.0  # times than the slowest batch so far
 _MAX_ERROR_CHARS = 4000  # of an attempt: a traceback's end fits
 
-ItemKey = tuple[str, int, str]
+ItemKey = tuple[str, int, bool]
 """Job, chunk, task: what no two items in the cluster share."""
 
 
@@ -280,4 +280,4 @@ class Dispatcher:
 
 def key_of(item: WorkItem) -> ItemKey:
     """Return the key under which an item is leased."""
-    return (item.job_id, item.chunk.index, item.task)
+    return (item.job_id, item.chunk.index, item.is_voting)

@@ -1,9 +1,9 @@
 """Decide what to do with an item that came back from a Transcriber. Pure: no I/O, no clock."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from deployments.ports import Outcome
+from pipelines.core import LanguagePassage
 from pipelines.jobs.events import ChunkFinished
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
@@ -28,10 +28,10 @@ class PostponeItem:
 
 @dataclass(frozen=True, kw_only=True)
 class CountLanguage:
-    """Count the answer to a language question; empty ``languages``: there is none."""
+    """Count the languages of a row that votes for its channel's."""
 
     item: WorkItem
-    languages: Mapping[str, float] = field(default_factory=dict)
+    passages: tuple[LanguagePassage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +61,8 @@ def on_outcome(model: str, outcome: Outcome) -> ItemCommand | ChunkFinished:
         return PostponeItem(model=model, item=item)
     if outcome.error:
         return RetryItem(model=model, item=item, why=outcome.error)
-    if item.task == "detect_language":
-        return CountLanguage(item=item, languages=outcome.languages)
+    if item.is_voting:
+        return CountLanguage(item=item, passages=outcome.passages)
     return ChunkFinished(index=item.chunk.index, audio_s=item.audio_s)
 
 
@@ -70,6 +70,4 @@ def on_given_up(job: Job, model: str, item: WorkItem, why: str) -> ItemCommand:
     """Return the command for an item whose attempts by a model are used up."""
     if model != job.options.model:
         return HandBack(canary_model=model, item=item, why=why)
-    if item.task == "detect_language":
-        return CountLanguage(item=item)
     return QuarantineChunk(item=item, why=why)

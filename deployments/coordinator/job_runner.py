@@ -135,12 +135,16 @@ class JobRunner:
         """Take in what became of an item whose lease has just ended."""
         found = on_outcome(model, outcome)
         if isinstance(found, ChunkFinished):
-            self.services.meter.done(time.monotonic(), found.audio_s)
-            self.services.counters.chunk_done(self.job, found.audio_s)
-            await self.report(found, stimulus_id)
+            await self.finish_chunk(found, stimulus_id)
         else:
             self.tell(outcome, (found,), stimulus_id)
             await self.guard(lambda: self.run(found))
+
+    async def finish_chunk(self, finished: ChunkFinished, stimulus_id: str = "") -> None:
+        """Count a chunk that was transcribed, and go on with the job."""
+        self.services.meter.done(time.monotonic(), finished.audio_s)
+        self.services.counters.chunk_done(self.job, finished.audio_s)
+        await self.report(finished, stimulus_id)
 
     def give_up(self, model: str, item: WorkItem, why: str) -> None:
         """Go on without an item whose attempts by a model are used up, unless another model may try it."""
@@ -228,9 +232,9 @@ def is_written_later(job: Job) -> bool:
     """Return whether a job's new state is written with its progress, if it lasts so long: that of one without minutes.
 
     Its documents are rendered in a moment. A Coordinator that is killed meanwhile stitches the same results again.
-    Where minutes are wanted, what may cost money begins from a state that the ledger has.
+    Where minutes or translations are wanted, what may cost money begins from a state that the ledger has.
     """
-    return job.state is JobState.SUMMARIZING and job.options.minutes == "none"
+    return job.state is JobState.SUMMARIZING and job.options.minutes == "none" and not job.options.translate
 
 
 _SHOWN = ("index", "failed", "reason", "audio_s", "n_chunks", "origin", "model", "canary_model")
@@ -242,7 +246,7 @@ def describe(what: object) -> str:
     if isinstance(what, str):
         return what
     if isinstance(what, WorkItem):
-        return f"chunk {what.chunk.index}" + (" (language)" if what.task == "detect_language" else "")
+        return f"chunk {what.chunk.index}" + (" (votes)" if what.is_voting else "")
     if isinstance(what, Outcome):
         return f"Outcome of {describe(what.item)}" + (f": {last_line(what.error)}" if what.error else "")
     values = {entry.name: getattr(what, entry.name) for entry in fields(what)}  # type: ignore[arg-type]  # dataclasses

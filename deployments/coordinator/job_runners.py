@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from deployments.artifacts import job_data
 from deployments.artifacts.storage_retry import StorageRetry
@@ -85,9 +86,17 @@ class JobRunners:
     def admit(self, job: Job) -> JobRunner:
         """Add a live job."""
         known = self._services.options.profile_of(job.options.model).languages or ()
-        given = job.options.language or (known[0] if len(known) == 1 else None)
+        policy = self._services.options.language_policy(job.tenant)
+        allowed = job.options.languages or policy.allowed
+        only = next((codes[0] for codes in (allowed, known) if len(codes) == 1), None)
         begun = job.state is not JobState.QUEUED
-        live = LiveJob(job=job, stored=job, given_language=given, first_time=not begun)
+        live = LiveJob(
+            job=job,
+            stored=job,
+            given_language=job.options.language or only,
+            language_policy=replace(policy, allowed=allowed),
+            first_time=not begun,
+        )
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
         return run
 

@@ -72,7 +72,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
                     return
             else:
                 live.summary = found
-                _queue(run, live.close_detectors())
+                _queue(run, live.close_votes())
                 await run.handle(Segmented(n_chunks=found.n_chunks, tracks=found.tracks))
 
 
@@ -98,7 +98,7 @@ async def _replay(run: JobRunner) -> None:
 
 
 async def enqueue(run: JobRunner, command: EnqueueChunks) -> None:
-    """Queue new chunks, or questions about their language."""
+    """Queue new chunks, first those that vote for their channel's language."""
     _queue(run, run.live.items_for(command.chunks))
 
 
@@ -142,7 +142,14 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
     if written.report is not None:
         services.counters.written(written.report)
     await run.handle(
-        ResultsStored(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
+        ResultsStored(
+            names=written.names,
+            note=written.note,
+            minutes=written.minutes,
+            usage=written.usage,
+            notes=written.notes,
+            translations=written.translations,
+        )
     )
 
 
@@ -168,12 +175,21 @@ async def postpone(run: JobRunner, command: PostponeItem) -> None:
 
 
 async def count_language(run: JobRunner, command: CountLanguage) -> None:
-    """Count one window's answer; once its channel's language is decided, store it and queue the chunks."""
-    services, live = run.services, run.live
-    vote = live.add_window(command.item.chunk, command.languages)
+    """Count one row's languages; once its channel's vote is known, store it, and go on with the channel's chunks.
+
+    A row that comes when the vote is known, from before a restart, is finished.
+    """
+    services, live, chunk = run.services, run.live, command.item.chunk
+    if chunk.channel in live.votes:
+        await run.finish_chunk(ChunkFinished(index=chunk.index, audio_s=command.item.audio_s))
+        return
+    vote = live.count(chunk, command.passages)
     if vote is not None:
         await services.storage_retry.in_thread(job_data.store_language, services.store, live.keys, vote)
-        _queue(run, live.decide(vote))
+        finished, waiting = live.decide(vote)
+        _queue(run, waiting)
+        for item in finished:
+            await run.finish_chunk(ChunkFinished(index=item.chunk.index, audio_s=item.audio_s))
 
 
 async def hand_back(run: JobRunner, command: HandBack) -> None:
@@ -185,7 +201,7 @@ async def hand_back(run: JobRunner, command: HandBack) -> None:
 
 async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     """Keep a chunk that failed for the last time, and go on without it."""
-    services, item, why = run.services, command.item, command.why
+    services, live, item, why = run.services, run.live, command.item, command.why
     model = run.job.options.model
     services.counters.quarantined(model)
     log.error("chunk given up", action="give_up", job_id=item.job_id, chunk=item.chunk.index, error=why)
@@ -196,6 +212,8 @@ async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     )
     await services.storage_retry.in_thread(job_data.store_failure, services.store, item, why)
     await services.job_store.record(run.job, "chunk_given_up", f"chunk {item.chunk.index}: {last_line(why)}")
+    if item.is_voting and item.chunk.channel not in live.votes:
+        await count_language(run, CountLanguage(item=item))
     await run.handle(ChunkFinished(index=item.chunk.index, audio_s=item.audio_s, failed=True))
 
 

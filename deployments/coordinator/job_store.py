@@ -127,12 +127,20 @@ class JobStore:
     def enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job that had ended without minutes; raises `JobUnknown`, `IllegalTransition`."""
         job = self._ledger.get(tenant, job_id)
-        event = MinutesFollowed(names=written.names, note=written.note, minutes=written.minutes, usage=written.usage)
+        event = MinutesFollowed(
+            names=written.names,
+            note=written.note,
+            minutes=written.minutes,
+            usage=written.usage,
+            notes=written.notes,
+            translations=written.translations,
+        )
         after, _ = transition(job, event)
         if after != job:
             update = self._update(job, after)
             self._ledger.apply(self._leader.lease, after, update.expected_version, update.messages)
-            self._ledger.record(self._leader.lease, after, "minutes_followed", written.note)
+            name = "minutes_followed" if written.minutes else "translations_followed"
+            self._ledger.record(self._leader.lease, after, name, written.note)
 
     def is_over(self, tenant: str, job_id: str) -> bool:
         """Return whether a job has ended or is unknown."""

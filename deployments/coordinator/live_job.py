@@ -2,19 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from deployments.artifacts.job_data import Cut, Outcomes
-from pipelines.core import SAMPLE_RATE, Chunk, LanguageVote, SourceSummary, Span
+from pipelines.core import SAMPLE_RATE, Chunk, LanguagePassage, LanguageVote, SourceSummary, Span
 from pipelines.jobs.events import SpanStored
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
-from pipelines.transcript.language_detection import LanguageDetector
+from pipelines.transcript.language_detection import ChannelVote, LanguagePolicy
 from pipelines.whisper.initial_prompt import priming_text
 
-DETECTION_PRIORITY = 1_000  # a language question holds up its whole job and costs one encoder pass
+VOTING_PRIORITY = 1_000  # the rows that vote hold up their whole job
 
 
 @dataclass
@@ -23,9 +23,9 @@ class LiveJob:
 
     Everything here can be rebuilt from the ledger and the blob store. ``changed`` is set and replaced at
     every change, so that any number of watchers can wait for the next one. ``given_language`` is the job's
-    option, or the only language its model knows; ``stored`` is the job as the ledger last took it, at
-    ``stored_at_s`` (monotonic); ``outcomes`` is
-    what an earlier Coordinator left, nothing where the job is worked for the ``first_time``.
+    option, or the only language its model knows or that is allowed. ``stored`` is the job as the ledger last took
+    it, at ``stored_at_s`` (monotonic); ``outcomes`` is what an earlier Coordinator left, nothing where the job is
+    worked for the ``first_time``.
     """
 
     job: Job
@@ -35,8 +35,9 @@ class LiveJob:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     given_language: str | None = None
+    language_policy: LanguagePolicy = field(default=LanguagePolicy())
     votes: dict[int, LanguageVote] = field(default_factory=dict)
-    detectors: dict[int, LanguageDetector] = field(default_factory=dict)
+    voting: dict[int, ChannelVote] = field(default_factory=dict)
     outcomes: Outcomes = field(default=Outcomes())
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
     spans: list[Span] = field(default_factory=list)
@@ -67,39 +68,35 @@ class LiveJob:
         """How the Segmenter has cut the recording; None before its end, and for a replay, which is not cut."""
         return Cut(summary=self.summary, spans=tuple(self.spans)) if self.summary else None
 
-    def language_of(self, channel: int) -> str | None:
-        """Return the language given for the job, or voted for the channel; None while it is not known."""
-        vote = self.votes.get(channel)
-        return self.given_language or (vote.language if vote else None)
-
     def items_for(self, chunks: tuple[Chunk, ...]) -> list[WorkItem]:
-        """Turn new chunks into work: rows to transcribe where the language is known, else questions."""
+        """Turn new chunks into rows; while a channel's language is not known only those that vote for it."""
         items = []
         for chunk in chunks:
-            if self.language_of(chunk.channel):
+            if self.given_language or chunk.channel in self.votes:
                 items.append(self.transcription(chunk))
             else:
-                detector = self.detectors.setdefault(chunk.channel, LanguageDetector(channel=chunk.channel))
-                detector.hold(chunk)
-                items += self._questions(detector, complete=False)
+                voting = self._voting(chunk.channel)
+                voting.hold(chunk)
+                items += self._voters(voting, complete=False)
         return items
 
-    def close_detectors(self) -> list[WorkItem]:
-        """Return language questions for channels that had too few windows so far; no more chunks will come."""
-        return [item for detector in self.detectors.values() for item in self._questions(detector, complete=True)]
+    def _voting(self, channel: int) -> ChannelVote:
+        return self.voting.setdefault(channel, ChannelVote(channel=channel))
 
-    def add_window(self, chunk: Chunk, probabilities: Mapping[str, float]) -> LanguageVote | None:
-        """Count one window's answer; the channel's vote once it is complete."""
-        detector = self.detectors.get(chunk.channel)
-        if detector is None or not detector.add_window(chunk.index, probabilities):
-            return None
-        return detector.result() or LanguageVote(channel=chunk.channel, language="en", probability=0.0)
+    def close_votes(self) -> list[WorkItem]:
+        """Return the voters of channels that had too few rows so far; no more chunks will come."""
+        return [item for voting in self.voting.values() for item in self._voters(voting, complete=True)]
 
-    def decide(self, vote: LanguageVote) -> list[WorkItem]:
-        """Fix a channel's language and release the chunks that waited for it."""
+    def count(self, chunk: Chunk, passages: Sequence[LanguagePassage]) -> LanguageVote | None:
+        """Count one row's languages; the channel's vote once it is complete."""
+        voting = self.voting.get(chunk.channel)
+        return voting.result() if voting and voting.add(chunk.index, passages) else None
+
+    def decide(self, vote: LanguageVote) -> tuple[list[WorkItem], list[WorkItem]]:
+        """Fix what a channel speaks: return the rows that voted and stand, and those to decode now."""
         self.votes[vote.channel] = vote
-        detector = self.detectors.pop(vote.channel, None)
-        return [self.transcription(chunk) for chunk in detector.held] if detector else []
+        voting = self.voting.pop(vote.channel)
+        return self.transcriptions(voting.finished(vote)), self.transcriptions(voting.again(vote))
 
     def span_stored(self, span: Span) -> SpanStored:
         """Return the event that a span brings: which of its chunks have an outcome already, as they are cut now.
@@ -110,6 +107,8 @@ class LiveJob:
         items = {chunk.index: self.transcription(chunk) for chunk in span.chunks}
         done = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.done}
         failed = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.failed} - done
+        if any(items[index].is_voting for index in done | failed):
+            self._voting(span.channel).kept |= done | failed
         if self.job.replay_of:
             kept = set(items) - set(self.job.replay_chunks)
             done |= kept
@@ -129,13 +128,17 @@ class LiveJob:
     def transcription(self, chunk: Chunk) -> WorkItem:
         """Return the row that transcribes a chunk."""
         options = self.job.options
+        vote = self.votes.get(chunk.channel)
+        stands = vote is not None and chunk.index in vote.standing and not self.job.replay_of
         return WorkItem(
-            task="transcribe",
             tenant=self.job.tenant,
             job_id=self.job.id,
             traceparent=self.job.traceparent,
             chunk=chunk,
-            language=self.language_of(chunk.channel),
+            language=self.given_language,
+            languages=self.language_policy.allowed,
+            expected=expected_of(vote) if vote and not stands else (),
+            min_language_probability=self.language_policy.doubtful_below,
             word_timestamps=options.word_timestamps,
             beam_size=options.beam_size,
             translate=options.task == "translate",
@@ -150,16 +153,11 @@ class LiveJob:
         deadline = self.job.options.deadline
         return deadline.timestamp() if deadline else None
 
-    def _questions(self, detector: LanguageDetector, *, complete: bool) -> list[WorkItem]:
-        return [
-            WorkItem(
-                task="detect_language",
-                tenant=self.job.tenant,
-                job_id=self.job.id,
-                traceparent=self.job.traceparent,
-                chunk=chunk,
-                priority=DETECTION_PRIORITY,
-                deadline_s=self._deadline_s,
-            )
-            for chunk in detector.choose_windows(complete=complete)
-        ]
+    def _voters(self, voting: ChannelVote, *, complete: bool) -> list[WorkItem]:
+        rows = self.transcriptions(voting.choose_rows(complete=complete))
+        return [replace(row, priority=VOTING_PRIORITY) for row in rows]
+
+
+def expected_of(vote: LanguageVote) -> tuple[tuple[str, float], ...]:
+    """Return the shares of a vote; those of an earlier version have only their winner."""
+    return vote.shares or ((vote.language, 1.0),)

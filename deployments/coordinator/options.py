@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from deployments.notifications.messages import JobNotifications
 from deployments.retention.housekeeping import Retention
 from pipelines.models.profile import ModelProfile
+from pipelines.transcript.language_detection import LanguagePolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class CoordinatorOptions:
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
-    a batch's time is limited; see `segment_stream` and `Dispatcher`.
+    a batch's time is limited; see `segment_stream` and `Dispatcher`. ``languages`` are the policies of tenants with one
+    of their own, and that of the others under "".
     """
 
     owner: str
@@ -37,7 +39,12 @@ class CoordinatorOptions:
     progress_interval_s: float = 0.5
     housekeeping_interval_s: float = 3600.0
     retention: Retention = field(default=Retention())
+    languages: Mapping[str, LanguagePolicy] = field(default_factory=dict)
     notifications: JobNotifications = field(default=JobNotifications())
+
+    def language_policy(self, tenant: str) -> LanguagePolicy:
+        """Return what holds for languages that are detected."""
+        return self.languages.get(tenant) or self.languages.get("", LanguagePolicy())
 
     def profile_of(self, model: str) -> ModelProfile:
         """Return what is known about a model."""

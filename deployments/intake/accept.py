@@ -12,10 +12,10 @@ from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
 from deployments.telemetry.request_context import current_request
-from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import Overloaded
 from pipelines.jobs.job import Job, JobOptions
+from pipelines.jobs.options import encode_asked
 from pipelines.jobs.reference import Reference
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.layout import JobKeys
@@ -104,7 +104,8 @@ class Intake:
     def rewrite(self, origin: Job, options: JobOptions, key: str | None, *, corrected: str = "") -> tuple[Job, bool]:
         """Write a job that writes an ended job's minutes anew, from a corrected transcript or its own; see `accept`."""
         job = replace(self._successor(origin), options=options, minutes_of=origin.id, corrected=corrected)
-        stored_job, created = self._create(job, key, f"rewrite/{origin.id}/{corrected}".encode() + encode(options))
+        asked = f"rewrite/{origin.id}/{corrected}".encode() + encode_asked(options)
+        stored_job, created = self._create(job, key, asked)
         self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
         log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)
         return stored_job, created

@@ -11,6 +11,7 @@ from pipelines.errors import ConfigurationError, ModelUnknown, refused_option
 from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.options import MAX_PRIORITY, JobOptions
 from pipelines.models.profile import ModelProfile
+from pipelines.text.language_names import same_language
 from pipelines.text.languages import LANGUAGES
 
 
@@ -71,6 +72,7 @@ class JobPolicy:
         if chosen.keep_audio and not self.keeps_audio:
             raise refused_option("keep_audio", "recordings are not kept here")
         self._check_minutes(chosen)
+        self._check_minutes_language(chosen)
         if complaint := self._about_webhook(chosen.webhook_url):
             raise refused_option("webhook_url", complaint)
         if complaint := self._about_recipients(chosen.recipients):
@@ -79,8 +81,7 @@ class JobPolicy:
         chosen = replace(chosen, vocabulary=tuple(dict.fromkeys((*chosen.vocabulary, *usual))))
         self.check_model(chosen.model)
         profile = self.profiles.get(chosen.model, ModelProfile())
-        if chosen.language and profile.languages is not None and chosen.language not in profile.languages:
-            raise refused_option("language", f"the model {chosen.model} speaks only {', '.join(profile.languages)}")
+        self._check_languages(chosen, profile)
         if chosen.task == "translate" and not profile.can_translate:
             raise refused_option("task", f"the model {chosen.model} cannot translate")
         return chosen
@@ -90,6 +91,7 @@ class JobPolicy:
         schemas = field_schemas(Options)
         schemas["model"] |= {"enum": list(self.models), "default": self.default_model}
         schemas["language"]["enum"] = schemas["minutes_language"]["examples"] = sorted(LANGUAGES)
+        schemas["languages"]["items"] |= {"enum": sorted(LANGUAGES)}
         schemas["minutes_template"]["examples"] = list(self.styles.names(self.tenant))
         if not self.llm_configured:
             schemas["minutes"]["enum"] = [name for name in schemas["minutes"]["enum"] if name != "llm"]
@@ -97,6 +99,7 @@ class JobPolicy:
             "keep_audio": self.keeps_audio,
             "webhook_url": self.webhooks is not None,
             "recipients": self.mail_domains is not None,
+            "translate": self.llm_configured,
         }
         return {name: schema for name, schema in schemas.items() if offered.get(name, True)}
 
@@ -105,15 +108,48 @@ class JobPolicy:
         given = overrides.model_dump(exclude_none=True, exclude={"version"})
         if options.minutes == "none":
             given = {"minutes": "auto", **given}
+        if given.get("minutes_language") == "":
+            given["minutes_language"] = None
         chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
         self._check_minutes(chosen)
+        self._check_minutes_language(chosen)
         if template := self._template(chosen):
             await self.templates.check(self.tenant, template)
         return chosen
 
+    def _check_languages(self, options: JobOptions, profile: ModelProfile) -> None:
+        if profile.languages is None:
+            return
+        asked = {"language": (options.language,) if options.language else (), "languages": options.languages}
+        for name, codes in asked.items():
+            if unknown := [code for code in codes if code not in profile.languages]:
+                speaks = f"the model {options.model} speaks only {', '.join(profile.languages)}"
+                raise refused_option(name, speaks if name == "language" else f"{speaks}, not {', '.join(unknown)}")
+
+    def _check_minutes_language(self, options: JobOptions) -> None:
+        """Raise `InvalidOptions` for minutes in a language that nobody speaks and no language model can write."""
+        wanted, by_rules = options.minutes_language, options.minutes == "extractive" or not self.llm_configured
+        if not wanted or options.minutes == "none" or not by_rules:
+            return
+        if options.task == "translate":
+            spoken: Sequence[str] = ("en",)
+        elif options.language:
+            spoken = (options.language,)
+        else:
+            spoken = options.languages or self.profiles.get(options.model, ModelProfile()).languages or ()
+        if any(same_language(wanted, code) for code in spoken or LANGUAGES):
+            return
+        told = f" ({', '.join(spoken)})" if spoken else ""
+        raise refused_option(
+            "minutes_language",
+            f"minutes in {wanted} need a language model: without one they are in the language of the transcript{told}",
+        )
+
     def _check_minutes(self, options: JobOptions) -> None:
         if options.minutes == "llm" and not self.llm_configured:
             raise refused_option("minutes", "no language model is configured; auto and extractive work without one")
+        if options.translate and not self.llm_configured:
+            raise refused_option("translate", "no language model is configured; task=translate needs none")
 
     def _about_webhook(self, url: str | None) -> str:
         if url is None:

@@ -96,14 +96,22 @@ def _paragraphs(letter: EmailContent, phrases: _Phrases, labels: Labels) -> Iter
         yield " ".join(filter(None, (phrases.no_minutes, letter.detail)))
     else:
         yield letter.minutes["summary"] or labels.no_summary
-        decisions = [entry["text"] for entry in letter.minutes["decisions"]]
-        yield _list(labels.decisions, decisions) if decisions else labels.no_decisions
-        tasks = [_task(entry, labels) for entry in letter.minutes["action_items"]]
-        yield _list(labels.action_items, tasks) if tasks else labels.no_action_items
+        yield from _recognised(letter.minutes, labels)
     if letter.attached:
         yield phrases.attached.format(labels.list_separator.join(letter.attached))
     yield from _links(letter, phrases)
     yield phrases.by_machine
+
+
+def _recognised(minutes: Mapping[str, Any], labels: Labels) -> Iterator[str]:
+    """Yield decisions and tasks, or why nobody looked for them."""
+    if not minutes.get("decisions_recognised", True):
+        yield labels.no_cues
+        return
+    decisions = [entry["text"] for entry in minutes["decisions"]]
+    yield _list(labels.decisions, decisions) if decisions else labels.no_decisions
+    tasks = [_task(entry, labels) for entry in minutes["action_items"]]
+    yield _list(labels.action_items, tasks) if tasks else labels.no_action_items
 
 
 def _links(letter: EmailContent, phrases: _Phrases) -> Iterator[str]:

@@ -16,6 +16,7 @@ EVENTS = {
     "job.failed": "the job ended without a transcript; `data.reason` says why",
     "job.cancelled": "somebody cancelled the job",
     "job.minutes_followed": "minutes that were parked when the job succeeded are there, or given up",
+    "job.translations_followed": "translations that were parked when the job succeeded are there, or given up",
 }
 """The types of messages, and when each is sent."""
 
@@ -38,15 +39,16 @@ class JobNotifications:
     def of(self, before: Job, after: Job, *, at_s: float) -> tuple[Message, ...]:
         """Return the messages about a job that is written ``after`` it was ``before``, ``at_s`` in Unix seconds.
 
-        Webhooks tell of every end and of minutes that followed it, e-mails of an end once there is nothing more to
-        come: not of a cancelled job, and not before its deferred minutes are there.
+        Webhooks tell of every end and of minutes and translations that followed it, e-mails of an end once its minutes
+        are there: not of a cancelled job, and not before deferred minutes have followed.
         """
         event = _event(before, after)
         if not event:
             return ()
         url = after.options.webhook_url or self.webhooks.get(after.tenant, self.webhook)
         wanted = [("webhook", url)] if url else []
-        if after.state is not JobState.CANCELLED and not _waits_for_minutes(after):
+        mailed = event != "job.translations_followed"  # they have the minutes
+        if mailed and after.state is not JobState.CANCELLED and not _waits_for_minutes(after):
             wanted += [("email", address) for address in after.options.recipients]
         if not wanted:
             return ()
@@ -80,4 +82,6 @@ def _event(before: Job, after: Job) -> str:
         return f"job.{after.state}"
     if after.state is JobState.SUCCEEDED and (after.results, after.detail) != (before.results, before.detail):
         return "job.minutes_followed"
+    if after.state is JobState.SUCCEEDED and after.translations != before.translations:
+        return "job.translations_followed"
     return ""

@@ -14,6 +14,7 @@ from pipelines.core import SoundTrack, TrackState, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.jobs.options import NO_CONTROLS
+from pipelines.jobs.translations import TranslationRecord
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import JobEvent
 from pipelines.notes import Note, NoteCode, NoteValue
@@ -135,6 +136,38 @@ class MinutesBody(ApiModel):
         )
 
 
+class TranslationBody(ApiModel):
+    """A translation of a job's transcript; its documents are at `results/{name}?translation={language}`."""
+
+    language: str = Field(description="BCP 47 tag.")
+    state: Literal["written", "parked", "failed"] = Field(
+        description="`parked`: it follows when the language model answers, the budget is fresh, prices are low."
+    )
+    note: str = Field(description="Why there is none.")
+    segments: int = Field(description="Segments of the transcript.")
+    untranslated: int = Field(description="Those that keep their original words: no translation passed the checks.")
+    model: str = Field(description="Name of the language model; empty where there was nothing to translate.")
+    usage: UsageBody | None = Field(description="Null where no language model was asked.")
+    results: dict[str, str] = Field(description="URL of each document by name.")
+
+    @classmethod
+    def of(cls, record: TranslationRecord, job: Job, base_url: str) -> Self:
+        """Show a job's translation."""
+        names = job.results if record.state == "written" else ()
+        return cls(
+            language=record.language,
+            state=record.state,
+            note=record.note,
+            segments=record.n_segments,
+            untranslated=record.n_untranslated,
+            model=record.model,
+            usage=UsageBody.from_domain(record.usage) if record.usage else None,
+            results={
+                name: f"{base_url}{result_path(job.id, name)}?translation={quote(record.language)}" for name in names
+            },
+        )
+
+
 class JobBody(ApiModel):
     """One recording's way through the system."""
 
@@ -162,6 +195,7 @@ class JobBody(ApiModel):
     cached: bool = Field(description="The transcript was taken from an earlier job with the same content.")
     reused_from: str | None = Field(description="That job; it may be purged since.")
     minutes: MinutesBody | None = Field(description="Null until documents are there, and where none were wanted.")
+    translations: list[TranslationBody] = Field(description="Empty until documents are there.")
     version: int = Field(description="Grows with every change of the job.")
     created_at: datetime = Field(description="When it was accepted (ISO 8601).")
     updated_at: datetime = Field(description="When it was last written (ISO 8601).")
@@ -179,7 +213,7 @@ class JobBody(ApiModel):
             eta_s=None if job.state.final or eta_s is None else round(eta_s, 1),
             reason=job.reason,
             detail=job.detail,
-            notes=[NoteBody.from_domain(note) for note in job.notes],
+            notes=[NoteBody.from_domain(note) for note in job.told],
             tracks=[TrackBody.from_domain(track) for track in job.tracks],
             filename=job.filename,
             external_id=job.reference.external_id or None,
@@ -197,6 +231,7 @@ class JobBody(ApiModel):
             cached=bool(job.reused_from),
             reused_from=job.reused_from or None,
             minutes=MinutesBody.from_domain(job.minutes) if job.minutes else None,
+            translations=[TranslationBody.of(record, job, base_url) for record in job.translations],
             version=job.version,
             created_at=datetime.fromtimestamp(job.created_at_s, UTC),
             updated_at=datetime.fromtimestamp(job.updated_at_s or job.created_at_s, UTC),

@@ -4,10 +4,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs.options import MINUTES_OPTIONS, JobOptions, Option, options_of
+from pipelines.text.language_names import is_open, split_languages, zh_script
 from pipelines.validation import faults, told, worded
 
 
@@ -34,8 +44,32 @@ def with_options(*options: Option, may_be_null: bool = False) -> Callable[[type[
     return made
 
 
+class LanguageFields(ApiModel):
+    """The options that say which languages are spoken, and how Chinese is written, in how far they agree."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _script_of_chinese(cls, given: Any) -> Any:
+        """Take the script of a language such as ``zh-TW`` for ``zh_script``, unless one is given."""
+        if not isinstance(given, dict) or given.get("zh_script"):
+            return given
+        named = [given.get("language"), given.get("languages")]
+        texts = [text for value in named for text in (value if isinstance(value, list | tuple) else [value])]
+        names = split_languages(text for text in texts if isinstance(text, str))
+        scripts = set(filter(None, map(zh_script, names)))
+        return {**given, "zh_script": scripts.pop()} if len(scripts) == 1 else given
+
+    @model_validator(mode="after")
+    def _fixed_language_is_allowed(self) -> Self:
+        given = dict(self)
+        language, languages = given.get("language"), given.get("languages")
+        if language and languages and language not in languages:
+            raise ValueError(f"language is {language}, which is not among languages ({', '.join(languages)})")
+        return self
+
+
 @with_options(*options_of())
-class Options(ApiModel):
+class Options(LanguageFields):
     """The options of a job that a submitter may choose."""
 
     @model_validator(mode="after")
@@ -56,6 +90,8 @@ class Options(ApiModel):
         given = self.model_dump()
         given["model"] = given["model"] or default_model
         given["reuse"] = reuse if given["reuse"] is None else given["reuse"]
+        if given["language"] or len(given["languages"]) == 1:
+            given["language"], given["languages"] = given["language"] or given["languages"][0], ()
         return JobOptions(**given)
 
     @classmethod
@@ -78,7 +114,7 @@ def refused(error: ValidationError) -> InvalidOptions:
     return InvalidOptions(told(found), found)
 
 
-@with_options(*(option for option in options_of() if option.concern == "minutes"), may_be_null=True)
+@with_options(*(option for option in options_of() if option.concern in ("minutes", "translation")), may_be_null=True)
 class MinutesOverrides(ApiModel):
     """Options for writing minutes anew: given ones replace the job's own, the rest stays."""
 
@@ -86,6 +122,12 @@ class MinutesOverrides(ApiModel):
     version: int | None = Field(
         None, ge=0, description="Which version of the transcript: 0 as it was transcribed; the newest when left out."
     )
+
+    @field_validator("minutes_language", mode="wrap", check_fields=False)
+    @classmethod
+    def _as_spoken(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """Keep ``""`` and ``auto``, which replace the job's language by the one spoken, apart from null."""
+        return "" if isinstance(value, str) and is_open(value) else read(value)
 
 
 def field_schemas(model: type[ApiModel]) -> dict[str, dict[str, Any]]:

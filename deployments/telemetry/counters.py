@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from deployments.telemetry.reports import BatchReport, MinutesOutcome, SegmentReport, WritingReport
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobState
+from pipelines.jobs.translations import TranslationState
 from pipelines.ledger.outbox import Channel, DeliveryState
 from pipelines.storage.measured import StoreCall
 
@@ -136,6 +137,7 @@ class CoordinatorMetrics:
     def _declare_minutes_and_deliveries(self) -> None:
         """Declare what the MinutesWriter reports, and deliveries."""
         self._minutes = self._counter("minutes", "Jobs by what became of their minutes.", "outcome")
+        self._translations = self._counter("translations", "Translations by what became of them.", "outcome")
         self._minutes_s = self._histogram("minutes_seconds", "Writing of a job's minutes.", STEP_SECONDS, "writer")
         self._render_s = self._histogram("render_seconds", "Rendering of a job's documents.", STEP_SECONDS)
         self._llm_calls = self._counter("llm_calls", "Calls of the language model by outcome.", "outcome")
@@ -167,6 +169,8 @@ class CoordinatorMetrics:
                 self._retries.labels(model, cause)
         for outcome in get_args(MinutesOutcome):
             self._minutes.labels(outcome)
+        for state in get_args(TranslationState):
+            self._translations.labels(state)
         for kind in ("prompt", "cached_prompt", "completion"):
             self._tokens.labels(kind)
         self._llm_calls.labels("ok")
@@ -190,8 +194,8 @@ class CoordinatorMetrics:
         labels = self._labels(job)
         self._ended.labels(job.state.value, *labels).inc()
         self._job_device_s.labels(*labels).inc(job.usage.device_s)
-        if job.minutes and job.minutes.usage:
-            self._job_cost.labels(*labels).inc(job.minutes.usage.cost_usd)
+        if job.tokens.n_calls:
+            self._job_cost.labels(*labels).inc(job.tokens.cost_usd)
         self._job_bytes.labels(*labels).inc(job.usage.result_bytes)
         if job.reason:
             self._failed.labels(job.reason.value).inc()
@@ -258,7 +262,10 @@ class CoordinatorMetrics:
 
     def written(self, report: WritingReport) -> None:
         """Record the MinutesWriter's report on a job."""
-        self._minutes.labels(report.outcome).inc()
+        if report.outcome is not None:
+            self._minutes.labels(report.outcome).inc()
+        for state in report.translations:
+            self._translations.labels(state).inc()
         if report.outcome == "written":
             self._minutes_s.labels(report.writer).observe(report.minutes_s)
         self._render_s.observe(report.render_s)

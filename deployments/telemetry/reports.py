@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.core import Usage
+from pipelines.jobs.translations import TranslationState
 from pipelines.storage.measured import StoreCall
 
 MinutesOutcome = Literal["written", "none", "parked", "failed", "empty"]
@@ -54,13 +55,18 @@ class SegmentReport:
 
 @dataclass(frozen=True, kw_only=True)
 class WritingReport:
-    """One job's minutes and documents; ``calls`` counts calls of the language model by outcome (``ok`` or a fault)."""
+    """One job's minutes, translations and documents.
 
-    outcome: MinutesOutcome
+    ``outcome`` is None where only translations were written, after the job's end. ``translations`` holds the state of
+    each; ``calls`` counts calls of the language model by outcome (``ok`` or a fault).
+    """
+
+    outcome: MinutesOutcome | None
     writer: str = ""
     minutes_s: float = 0.0
     render_s: float = 0.0
     n_bytes: int = 0
     usage: Usage = field(default_factory=Usage)
+    translations: tuple[TranslationState, ...] = ()
     calls: Mapping[str, int] = field(default_factory=dict)
     store_calls: tuple[StoreCall, ...] = ()

@@ -186,7 +186,7 @@ class TenantBatches:
         if job:
             shown["audio_s"] = round(job.heard.audio_s, 3)
             shown["cached"] = bool(job.reused_from)
-            shown["notes"] = [NoteBody.from_domain(note).model_dump(mode="json") for note in job.notes]
+            shown["notes"] = [NoteBody.from_domain(note).model_dump(mode="json") for note in job.told]
             shown["results"] = {name: self._result(job, name, checksums) for name in job.results}
         return json.dumps(shown, ensure_ascii=False).encode() + b"\n"
 

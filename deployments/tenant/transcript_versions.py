@@ -1,4 +1,4 @@
-"""`TranscriptVersions`: the versions of a tenant's transcripts, and documents of them.
+"""`TranscriptVersions`: the versions and translations of a tenant's transcripts, and documents of them.
 
 Every method that blocks runs in a thread.
 """
@@ -6,21 +6,24 @@ Every method that blocks runs in a thread.
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.ports import MinutesRequest
 from deployments.tenant.jobs import ResultStream, TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import BlobMissing, IllegalTransition, NotFound, VersionConflict
+from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, NotFound, ResultPending, VersionConflict
 from pipelines.export.document import Layout
 from pipelines.export.render import render
 from pipelines.export.templating.process import UNUSABLE
 from pipelines.export.templating.templates import values_of
 from pipelines.jobs.job import RESULT_FORMATS, Job
+from pipelines.jobs.translations import TranslationRecord, incomplete
+from pipelines.notes import Note, NoteCode, united
 from pipelines.storage.layout import JobKeys
-from pipelines.transcript.corrections import MAX_VERSIONS, Correction, Edits, blob_name, corrected, said
+from pipelines.transcript.corrections import MAX_VERSIONS, Correction, Edits, blob_name, corrected, said, version_of
+from pipelines.translation.protocol import Translation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +73,45 @@ class TranscriptVersions:
             raise NotFound(f"There is no result {name!r}; there are: {', '.join(RESULT_FORMATS)}.")
         origin = await self.jobs.transcribed(job)
         chosen = _chosen(origin, await self._corrections(origin), version)
-        document = await self._render(job, origin, name, chosen)
+        document = await self._render(job, name, said(await in_thread(self._transcript, origin, chosen)))
         return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=_etag(job, name, chosen))
+
+    async def open_translation(self, job: Job, name: str, language: str, version: int | None) -> ResultStream:
+        """Return a result of ``job`` with its transcript in another language; minutes keep their words.
+
+        A note in it says that it is a translation, and of which version if the transcript was corrected since. Raises
+        `NotFound` for a name, a language or a ``version`` (None: whichever was translated) that is not there,
+        `ResultPending` before the job's end, and what `open_result` raises.
+        """
+        if name not in RESULT_FORMATS:
+            raise NotFound(f"There is no result {name!r}; there are: {', '.join(RESULT_FORMATS)}.")
+        record = next((each for each in job.translations if each.language.lower() == language.lower()), None)
+        if record is None or record.state != "written":
+            if not job.state.final or (record is not None and record.state == "parked"):
+                raise ResultPending(f"Job {job.id} is {job.state}; there is no translation to {language} yet.")
+            there = ", ".join(each.language for each in job.translations if each.state == "written") or "none"
+            raise NotFound(f"Job {job.id} has no translation to {language}; there are: {there}.")
+        translated = version_of(job.corrected)
+        if version not in (None, translated):
+            raise NotFound(f"The translation to {record.language} is one of version {translated} of the transcript.")
+        translation = await in_thread(self._translation, job, record.language)
+        newest = await self._newest(job)
+        document = await self._render(job, name, _told(translation, record, translated, newest))
+        digest = hashlib.sha256(f"{job.id}/{name}/{job.version}/{record.language}/{newest}".encode()).hexdigest()
+        return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=f'"{digest[:32]}"')
+
+    async def _newest(self, job: Job) -> int:
+        """Return the newest version of the transcript; that of the job where its origin is gone."""
+        try:
+            return max(version_of(job.corrected), len(await self._corrections(await self.jobs.transcribed(job))))
+        except JobUnknown:
+            return version_of(job.corrected)
+
+    def _translation(self, job: Job, language: str) -> Translation:
+        try:
+            return decode(Translation, self.jobs.store.get(self._keys(job).translation(language)))
+        except BlobMissing:
+            raise BlobMissing(f"Job {job.id} is {job.state} and has no translation to {language} any more.") from None
 
     async def _origin(self, job_id: str) -> Job:
         return await self.jobs.transcribed(await self.jobs.get(job_id))
@@ -104,8 +144,7 @@ class TranscriptVersions:
             self.jobs.store.delete(key)
             raise
 
-    async def _render(self, job: Job, origin: Job, name: str, correction: Correction | None) -> bytes:
-        transcript = said(await in_thread(self._transcript, origin, correction))
+    async def _render(self, job: Job, name: str, transcript: Transcript) -> bytes:
         title = MinutesRequest.of(job).title
         if name.startswith("transcript."):
             return await in_thread(render, name, transcript, None, title)
@@ -133,6 +172,18 @@ class TranscriptVersions:
     @staticmethod
     def _keys(job: Job) -> JobKeys:
         return JobKeys(tenant=job.tenant, job_id=job.id)
+
+
+def _told(translation: Translation, record: TranslationRecord, translated: int, newest: int) -> Transcript:
+    """Return a translated transcript with notes about what it is and lacks."""
+    languages = {"language": record.language, "spoken": translation.spoken or "?"}
+    notes = [Note(code=NoteCode.TRANSLATED, values={**languages, "model": record.model})] if record.model else []
+    if record.n_untranslated:
+        notes.append(incomplete(record.language, record.n_untranslated, record.n_segments))
+    if newest > translated:
+        notes.append(Note(code=NoteCode.TRANSLATION_STALE, values={"version": translated, "newest": newest}))
+    transcript = translation.transcript
+    return replace(transcript, notes=united(transcript.notes, notes))
 
 
 def _chosen(origin: Job, held: Sequence[Correction], version: int) -> Correction | None:

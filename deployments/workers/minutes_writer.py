@@ -1,12 +1,14 @@
-"""The MinutesWriter: turns a stored transcript into minutes and documents, at once or later.
+"""The MinutesWriter: turns a stored transcript into minutes, translations and documents, at once or later.
 
-Minutes that a language model cannot write for now are deferred: the job has its transcript's documents and a note, and
-`follow_up` writes the minutes when the model answers again, across restarts.
+What a language model cannot write for now is deferred: the job has its transcript's documents and a note, and
+`follow_up` writes the rest when the model answers again, across restarts.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import structlog
@@ -16,7 +18,9 @@ from deployments.artifacts.parked_minutes import Parked, RememberedParking
 from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
 from deployments.retention.erasure import erase_blobs
 from deployments.telemetry import tracing
-from deployments.telemetry.reports import MinutesOutcome, WritingReport
+from deployments.telemetry.reports import WritingReport
+from deployments.workers.attempt import Attempt
+from deployments.workers.translations import Translated, Translations, parked
 from pipelines.codec import decode
 from pipelines.core import Transcript, Usage
 from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
@@ -30,6 +34,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
 from pipelines.transcript.findings import has_words, with_findings
+from pipelines.translation.protocol import Translator
 
 log = structlog.get_logger()
 
@@ -52,15 +57,17 @@ class MinutesWriter:
         clock: Callable[[], float],
         styles: TenantStyles | None = None,
         templates: Templates | None = None,
+        translator: Translator | None = None,
         max_at_once: int = MAX_AT_ONCE,
     ) -> None:
         """Take a ``clock`` of Unix seconds; jobs beyond ``max_at_once`` are deferred, so that no queue grows without
         bound.
 
-        ``templates`` None: each in a process of its own.
+        ``templates`` None: each in a process of its own. ``translator`` None: there are no translations.
         """
         self._store = MeasuredStore(store)
         self._writers = writers
+        self._translator = translator
         self._clock = clock
         self._styles = styles or TenantStyles()
         self._documents = Documents(self._store, self._styles, templates)
@@ -69,15 +76,16 @@ class MinutesWriter:
         self._deferred = RememberedParking(store, clock)
         self._turn = 0
 
-    def rewrite_by(self, writers: Mapping[str, Writer]) -> None:
+    def rewrite_by(self, writers: Mapping[str, Writer], translator: Translator | None) -> None:
         """Give what comes from now on to other writers; what is being written is finished by the earlier ones."""
         self._writers = writers
+        self._translator = translator
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes (unless the job wants none), render every document, store them.
 
         The transcript's documents come first: they wait for no language model, and minutes that cannot be written
-        never cost a transcript.
+        never cost a transcript. Translations are written beside the minutes.
         """
         fields = {"job_id": request.job_id, "tenant": request.tenant, "request_id": request.request_id}
         with (
@@ -91,21 +99,81 @@ class MinutesWriter:
         started_s = time.perf_counter()
         n_bytes = await asyncio.to_thread(self._documents.store_transcript, request, transcript)
         render_s = time.perf_counter() - started_s
-        paid, record = None, None
-        outcome: MinutesOutcome = "none"
-        if request.minutes != "none":
-            try:
-                paid = await self._ask(transcript, request)
-                outcome = _outcome(paid)
-            except MinutesParked as error:
-                await asyncio.to_thread(self._deferred.park, request, str(error), error.not_before_s)
-                log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
-                outcome, record = "parked", MinutesRecord(state="parked", note=str(error))
-            except MinutesError as error:
-                outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
-        minutes_s = time.perf_counter() - started_s - render_s
-        report = WritingReport(outcome=outcome, minutes_s=minutes_s, render_s=render_s, n_bytes=n_bytes)
-        return await self._finish(request, transcript, paid, record, report)
+        attempt = await self._attempt(request, transcript)
+        if attempt.left is not None:
+            await asyncio.to_thread(self._deferred.park, attempt.left, attempt.why, attempt.not_before_s)
+        written = await self._finish(request, attempt)
+        report = replace(
+            attempt.report, render_s=attempt.report.render_s + render_s, n_bytes=attempt.report.n_bytes + n_bytes
+        )
+        return replace(written, report=self._counted(request, report))
+
+    async def _attempt(self, request: MinutesRequest, transcript: Transcript) -> Attempt:
+        """Write the minutes and, at the same time, the translations; neither waits for the other or costs it."""
+        translating = asyncio.create_task(self._translate(request, transcript))
+        try:
+            minutes = await self._write_minutes(request, transcript)
+            translated = await translating
+        finally:
+            translating.cancel()
+            await asyncio.gather(translating, return_exceptions=True)
+        return minutes.with_translations(request, translated)
+
+    async def _translate(self, request: MinutesRequest, transcript: Transcript) -> Translated:
+        if not request.translate:
+            return Translated()
+        glossary = self._styles.glossary(request.tenant, request.glossary)
+        try:
+            with self._place():
+                return await Translations(self._store, self._translator).write(request, transcript, glossary)
+        except MinutesParked as error:
+            return parked(request, error)
+
+    async def _write_minutes(self, request: MinutesRequest, transcript: Transcript) -> Attempt:
+        """Write the minutes that a request wants, and store their documents."""
+        if request.minutes == "none":
+            return Attempt(report=WritingReport(outcome="none"))
+        started_s = time.perf_counter()
+        try:
+            paid = await self._ask(transcript, request)
+        except MinutesParked as error:
+            log.warning("minutes parked", action="park", job_id=request.job_id, detail=str(error))
+            return Attempt(
+                record=MinutesRecord(state="parked", note=str(error)),
+                left=replace(request, translate=()),
+                why=str(error),
+                not_before_s=error.not_before_s,
+                report=WritingReport(outcome="parked", minutes_s=time.perf_counter() - started_s),
+            )
+        except MinutesError as error:
+            return Attempt(
+                record=MinutesRecord(state="failed", note=str(error)),
+                report=WritingReport(outcome="failed", minutes_s=time.perf_counter() - started_s),
+            )
+        minutes = paid.minutes
+        written_s = time.perf_counter()
+        n_bytes, note, notes = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
+        if minutes.writer == "none":
+            note = " ".join(found.text for found in transcript.notes if found.code is NoteCode.NO_SPEECH)
+            record = MinutesRecord(state="empty", note=note, language=minutes.language)
+        else:
+            record = MinutesRecord(
+                state="written",
+                note=note,
+                writer=minutes.writer,
+                model=minutes.model,
+                language=minutes.language,
+                usage=minutes.usage,
+            )
+        report = WritingReport(
+            outcome="empty" if minutes.writer == "none" else "written",
+            writer="" if minutes.writer == "none" else minutes.writer,
+            minutes_s=written_s - started_s,
+            render_s=time.perf_counter() - written_s,
+            n_bytes=n_bytes,
+            usage=Usage() if paid.counted else paid.usage,
+        )
+        return Attempt(record=record, report=report, notes=notes)
 
     async def follow_up(self, coordinator: FollowUpPort) -> int:
         """Write deferred minutes that are due, if the model answers; return how many were written.
@@ -116,17 +184,17 @@ class MinutesWriter:
         """
         resumed = await asyncio.to_thread(self._deferred.consume_resume_request)
         if resumed:
-            for writer in self._writers.values():
+            for writer in (*self._writers.values(), self._translator):
                 if isinstance(writer, Resumable):
                     writer.resume()
         now_s = self._clock()
         found = await asyncio.to_thread(self._deferred.list)
-        parked = [entry for entry in found if resumed or entry.not_before_s <= now_s]
-        if not parked:
+        due = [entry for entry in found if resumed or entry.not_before_s <= now_s]
+        if not due:
             return 0
         # One goes alone: while the model does not answer, one call finds that out. Another one each time, for the
         # fault may be the meeting's.
-        first = parked.pop(self._turn % len(parked))
+        first = due.pop(self._turn % len(due))
         if not await self._follow(first, coordinator, at_once=resumed):
             self._turn += 1
             return 0
@@ -136,15 +204,19 @@ class MinutesWriter:
             async with places:
                 return await self._follow(entry, coordinator, at_once=resumed)
 
-        return 1 + sum(await asyncio.gather(*(follow(entry) for entry in parked)))
+        return 1 + sum(await asyncio.gather(*(follow(entry) for entry in due)))
 
     async def _follow(self, entry: Parked, coordinator: FollowUpPort, *, at_once: bool) -> bool:
-        """Write one job's deferred minutes; return False when they stay deferred."""
+        """Write what was deferred of one job; return False when some of it stays deferred."""
+        left: Attempt | None = None
         try:
-            written = await self._write_parked(entry.request, at_once=at_once)
-            if written is not None:
+            attempt = await self._write_parked(entry.request, at_once=at_once)
+            if attempt is not None:
+                written = await self._finish(entry.request, attempt)
+                written = replace(written, report=self._counted(entry.request, attempt.report))
                 await coordinator.minutes_followed(entry.request.tenant, entry.request.job_id, written)
                 log.info("minutes followed", action="follow", job_id=entry.request.job_id)
+                left = attempt if attempt.left is not None else None
         except JobUnknown:
             log.info("parked job is gone", action="follow", job_id=entry.request.job_id)
         except MinutesParked as error:
@@ -156,71 +228,60 @@ class MinutesWriter:
         except MeetMemoError as error:
             log.warning("follow-up failed", action="follow", job_id=entry.request.job_id, detail=str(error))
             return False
+        if left is not None and left.left is not None:
+            await asyncio.to_thread(self._deferred.park, left.left, left.why, left.not_before_s)
+            return False
         await asyncio.to_thread(self._deferred.release, entry.request)
         return True
 
-    async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> WrittenResults | None:
-        """Write minutes and documents of a deferred job; returns None when the job was deleted meanwhile."""
+    async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> Attempt | None:
+        """Write what was deferred of a job; returns None when the job was deleted meanwhile.
+
+        Raises `MinutesParked` when all of it stays deferred.
+        """
         try:
             transcript = await self._transcript(request)
         except BlobMissing:
             return None
-        paid, record = None, None
-        outcome: MinutesOutcome = "written"
-        started_s = time.perf_counter()
-        try:
-            paid = await self._ask(transcript, replace(request, asked_at_s=None) if at_once else request)
-            outcome = _outcome(paid)
-        except MinutesParked:
-            raise
-        except MinutesError as error:
-            outcome, record = "failed", MinutesRecord(state="failed", note=str(error))
-        report = WritingReport(outcome=outcome, minutes_s=time.perf_counter() - started_s)
-        return await self._finish(request, transcript, paid, record, report)
+        attempt = await self._attempt(replace(request, asked_at_s=None) if at_once else request, transcript)
+        if attempt.left is not None:
+            attempt = replace(attempt, left=replace(attempt.left, asked_at_s=request.asked_at_s))
+        if not attempt.has_settled:
+            raise MinutesParked(attempt.why, attempt.not_before_s)
+        if attempt.report.outcome in ("none", "parked"):  # the job has its record of it
+            return replace(attempt, record=None, report=replace(attempt.report, outcome=None))
+        return attempt
 
-    async def _finish(
-        self,
-        request: MinutesRequest,
-        transcript: Transcript,
-        paid: PaidMinutes | None,
-        record: MinutesRecord | None,
-        report: WritingReport,
-    ) -> WrittenResults:
-        """Render and store the documents of the minutes, if there are any; say what all of it took.
+    async def _finish(self, request: MinutesRequest, attempt: Attempt) -> WrittenResults:
+        """Return what a job is told of an attempt: the names of minutes' documents, records, a note.
 
         Raises `JobUnknown` when the job was erased meanwhile: nothing is left of what was written then.
         """
-        names, note = TRANSCRIPT_FORMATS, _NOTES[record.state].format(record.note) if record else ""
-        started_s = time.perf_counter()
-        if paid is not None:
-            minutes = paid.minutes
-            stored = await asyncio.to_thread(self._documents.store_minutes, request, transcript, minutes)
-            n_bytes, note = stored
-            names = (*names, *MINUTES_FORMATS)
-            if minutes.writer == "none":
-                note = " ".join(found.text for found in transcript.notes if found.code is NoteCode.NO_SPEECH)
-                record = MinutesRecord(state="empty", note=note, language=minutes.language)
-            else:
-                record = MinutesRecord(
-                    state="written",
-                    note=note,
-                    writer=minutes.writer,
-                    model=minutes.model,
-                    language=minutes.language,
-                    usage=minutes.usage,
-                )
-                report = replace(report, writer=minutes.writer)
-            new = Usage() if paid.counted else paid.usage
-            report = replace(report, n_bytes=report.n_bytes + n_bytes, usage=new)
         await asyncio.to_thread(self._check_kept, request)
-        writer = self._writers.get(request.minutes)
-        report = replace(
-            report,
-            render_s=report.render_s + time.perf_counter() - started_s,
-            calls=writer.take_calls() if isinstance(writer, PaidWriter) else {},
-            store_calls=self._store.take_calls(),
+        record = attempt.record
+        has_documents = record is not None and record.state in ("written", "empty")
+        note = ""
+        if record is not None:
+            note = record.note if has_documents else _NOTES[record.state].format(record.note)
+        return WrittenResults(
+            names=(*TRANSCRIPT_FORMATS, *(MINUTES_FORMATS if has_documents else ())),
+            note=note,
+            minutes=record,
+            translations=attempt.translated.records,
+            notes=attempt.notes,
         )
-        return WrittenResults(names=names, note=note, minutes=record, report=report)
+
+    def _counted(self, request: MinutesRequest, report: WritingReport) -> WritingReport:
+        """Return a report with what translations used, and the calls of model and store, since the last report."""
+        calls: Counter[str] = Counter()
+        usage = report.usage
+        writer = self._writers.get(request.minutes)
+        if isinstance(writer, PaidWriter):
+            calls.update(writer.take_calls())
+        if self._translator is not None:
+            calls.update(self._translator.take_calls())
+            usage += self._translator.take_usage()
+        return replace(report, usage=usage, calls=dict(calls), store_calls=self._store.take_calls())
 
     def _check_kept(self, request: MinutesRequest) -> None:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
@@ -240,14 +301,20 @@ class MinutesWriter:
         writer = self._writers.get(request.minutes)
         if writer is None:
             raise MinutesError("no language model is configured where minutes are written")
-        if self._n_writing >= self._max_at_once:
-            raise MinutesParked(f"{self._n_writing} minutes are being written")
-        self._n_writing += 1
-        try:
+        with self._place():
             if not isinstance(writer, PaidWriter):
                 return PaidMinutes(minutes=await writer.write(transcript, options), usage=Usage())
             paid = await writer.write_paid(transcript, options)
             return replace(paid, minutes=replace(paid.minutes, usage=paid.usage))
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places for writing; raises `MinutesParked` when there is none."""
+        if self._n_writing >= self._max_at_once:
+            raise MinutesParked(f"{self._n_writing} minutes are being written")
+        self._n_writing += 1
+        try:
+            yield
         finally:
             self._n_writing -= 1
 
@@ -261,7 +328,3 @@ class MinutesWriter:
             tenant=request.tenant,
             job_id=request.job_id,
         )
-
-
-def _outcome(paid: PaidMinutes) -> MinutesOutcome:
-    return "empty" if paid.minutes.writer == "none" else "written"

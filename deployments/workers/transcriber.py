@@ -177,7 +177,6 @@ class Transcriber:
         log.debug(
             "batch",
             action="decode",
-            task=items[0].task,
             model=self._info.name,
             chunks=[(item.tenant, item.job_id, item.chunk.index) for item in items],
         )
@@ -201,11 +200,10 @@ class Transcriber:
             n_fallbacks=batch.n_fallbacks,
             store_calls=self._store.take_calls(),
         )
-        if items[0].task == "transcribe":
-            self.decode_slots.record_batch(report.audio_s, report.device_s)
-            if self._batch_size.record_batch(report.n_rows, report.audio_s, report.device_s):
-                self._engine.resize(self._batch_size.size)
-                log.info("batches", action="resize", model=self._info.name, rows=self._batch_size.size)
+        self.decode_slots.record_batch(report.audio_s, report.device_s)
+        if self._batch_size.record_batch(report.n_rows, report.audio_s, report.device_s):
+            self._engine.resize(self._batch_size.size)
+            log.info("batches", action="resize", model=self._info.name, rows=self._batch_size.size)
         for job_id, parent in {item.job_id: item.traceparent for item in items}.items():
             n_rows = sum(item.job_id == job_id for item in items)
             tracing.past_span("transcribe", parent, batch.device_s, job_id=job_id, rows=n_rows, batch_rows=len(items))
@@ -256,13 +254,6 @@ class Transcriber:
         rows = [DecodeRequest(pcm=pcm, index=item.chunk.index, options=_options(item)) for item, pcm in ready]
         items = [item for item, _ in ready]
         try:
-            if items[0].task == "detect_language":
-                with batch.decoding():
-                    votes = self._within_memory(self._engine.detect_language, rows)
-                batch.outcomes = [
-                    Outcome(item=item, languages=languages) for item, languages in zip(items, votes, strict=True)
-                ]
-                return
             with batch.decoding():
                 results = self._within_memory(self._engine.transcribe, rows)
         except MeetMemoError as error:
@@ -304,7 +295,7 @@ class Transcriber:
             self._store.put(keys.chunk(item.chunk.index, item.input_digest), encode(named))
         except StoreUnavailable as error:
             return Outcome(item=item, error=str(error), retry=True)
-        return Outcome(item=item)
+        return Outcome(item=item, passages=result.passages if item.is_voting else ())
 
     def _read_pcm(self, item: WorkItem) -> npt.NDArray[np.int16]:
         """Return the chunk's pieces joined end to end: int16 ``[n_samples]``."""
@@ -323,6 +314,9 @@ class Transcriber:
 def _options(item: WorkItem) -> DecodeOptions:
     return DecodeOptions(
         language=item.language,
+        languages=item.languages,
+        expected=item.expected,
+        min_language_probability=item.min_language_probability,
         task="translate" if item.translate else "transcribe",
         word_timestamps=item.word_timestamps,
         beam_size=item.beam_size,

@@ -12,6 +12,7 @@ from pipelines.core import ActionItem, CoverageStatus, Evidence, Minutes, Segmen
 from pipelines.export.labels import Labels, labels_for
 from pipelines.export.times import clock
 from pipelines.export.turns import Turn, troubles, turns
+from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.text.cleaning import one_line
 from pipelines.transcript.coverage import health_s
 from pipelines.transcript.findings import with_findings
@@ -195,6 +196,8 @@ class Composer:
         writers = {"extractive": labels.extractive_note, "llm": labels.model_note}
         if self._minutes.writer in writers:
             yield _paragraph(writers[self._minutes.writer], kind="note")
+        if self._without_cues:
+            yield _paragraph(labels.no_cues, kind="note")
         losses = labels.list_separator.join(
             phrase.format(self.clock(ceil(seconds)))
             for phrase, seconds in (
@@ -211,8 +214,14 @@ class Composer:
         yield Heading(text=labels.summary)
         yield from list(_prose(self._minutes.summary)) or [_nothing(labels.no_summary)]
 
+    @property
+    def _without_cues(self) -> bool:
+        return not decisions_recognised(self._minutes)
+
     def _decisions(self) -> Iterator[Block]:
         labels = self._labels
+        if self._without_cues:
+            return
         yield Heading(text=labels.decisions)
         rows = [
             (self._claim(decision.text, decision.evidence, decision.verified), (self.times(decision.evidence),))
@@ -223,6 +232,8 @@ class Composer:
 
     def _action_items(self) -> Iterator[Block]:
         labels = self._labels
+        if self._without_cues:
+            return
         yield Heading(text=labels.action_items)
         rows = [
             (
@@ -289,8 +300,16 @@ class Composer:
                 anchor=_anchor(n),
                 time=self.clock(turn.start_s),
                 speaker=labels.speaker(one_line(turn.speaker)),
-                text=self._turn_text(turn),
+                text=(*self._language_mark(n), *self._turn_text(turn)),
             )
+
+    def _language_mark(self, n: int) -> Line:
+        """Name the language of a turn where it changes; a recording in one language needs no names."""
+        before = next((turn.language for turn in reversed(self._turns[:n]) if turn.language), self._transcript.language)
+        language = self._turns[n].language
+        if not language or language == before:
+            return ()
+        return (Run(text=f"[{self._labels.language_name(one_line(language))}] ", look="faint"),)
 
     def _turn_text(self, turn: Turn) -> Line:
         if turn.health is CoverageStatus.FAILED:

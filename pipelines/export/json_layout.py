@@ -8,7 +8,8 @@
     metadata         {name: value} as its submitter gave them
     duration_s       seconds
     language         main language, ISO 639-1 ("" when unknown)
-    languages        [{channel, language, probability}]
+    languages        [{channel, language, probability, seconds}]: the languages of each channel, for how many seconds
+                     of speech, and how surely
     model            {name, sha256, compute_type, device}
     n_channels
     tracks           [{number, codec, n_channels, language, title, duration_s, is_default, state, channels}]: the sound
@@ -18,13 +19,14 @@
                      `pipelines.transcript.talk_time.ChannelTalk`
     silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
-                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}]}]
+                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}], language}]
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
 
 ``minutes.json``: version, title, language, writer (``extractive`` or ``llm``), model, summary,
-participants, topics, decisions, action_items, open_questions. Each entry's ``evidence`` holds the
+participants, topics, decisions, action_items, open_questions, decisions_recognised (false where no rule knows the
+language: decisions and action items were not looked for). Each entry's ``evidence`` holds the
 ``segment_ids`` of ``transcript.json``, the literal ``quote``, and ``start_s``/``end_s`` of those segments
 (null when it names none).
 
@@ -40,6 +42,7 @@ from typing import Any
 
 from pipelines.core import Minutes, Segment, Transcript
 from pipelines.jobs.reference import Reference
+from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.transcript.talk_time import silence_s, talk_of
 
 VERSION = 1
@@ -75,6 +78,7 @@ def minutes_json(transcript: Transcript, minutes: Minutes) -> bytes:
     for kind in ("topics", "decisions", "action_items", "open_questions"):
         for entry in layout[kind]:
             entry["evidence"] |= _evidence_times(entry["evidence"]["segment_ids"], segments)
+    layout["decisions_recognised"] = decisions_recognised(minutes)
     return _dump(layout)
 
 

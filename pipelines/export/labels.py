@@ -3,14 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pipelines.notes import WORDINGS, Note, NoteCode
+from pipelines.text.language_names import display_name
 
 _CHANNEL = re.compile(r"Channel (\d+)")
 _TRACK = re.compile(r"Track (\d+(?: \([\w-]+\))?(?: \d+)?)")  # `pipelines.transcript.channel_names`
 
 
-# In English and Chinese, by coverage notes and by ISO codes.
+# In English and Chinese, by coverage notes.
 _REASONS = {
     "compression": ("repetitive text", "文本重复"),
     "repetition": ("repeated phrases", "语句重复"),
@@ -19,40 +21,11 @@ _REASONS = {
     "too_much_text": ("more text than speech", "文本多于语音"),
     "truncated": ("text cut short", "文本被截断"),
     "prompt_echo": ("prompt read back", "复述了提示词"),
+    "unheard_speech": ("speech that was not understood", "有未听清的语音"),
+    "language_doubtful": ("uncertain language", "语言不确定"),
     "no result": ("no result", "无结果"),
     "damaged_audio": ("damaged recording", "录音损坏"),
     "not segmented": ("audio not processed", "音频未处理"),
-}
-_LANGUAGES = {
-    "ar": ("Arabic", "阿拉伯语"),
-    "cs": ("Czech", None),
-    "da": ("Danish", None),
-    "de": ("German", "德语"),
-    "el": ("Greek", None),
-    "en": ("English", "英语"),
-    "es": ("Spanish", "西班牙语"),
-    "fi": ("Finnish", None),
-    "fr": ("French", "法语"),
-    "he": ("Hebrew", None),
-    "hi": ("Hindi", "印地语"),
-    "hu": ("Hungarian", None),
-    "id": ("Indonesian", "印度尼西亚语"),
-    "it": ("Italian", "意大利语"),
-    "ja": ("Japanese", "日语"),
-    "ko": ("Korean", "韩语"),
-    "nl": ("Dutch", "荷兰语"),
-    "no": ("Norwegian", None),
-    "pl": ("Polish", "波兰语"),
-    "pt": ("Portuguese", "葡萄牙语"),
-    "ro": ("Romanian", None),
-    "ru": ("Russian", "俄语"),
-    "sv": ("Swedish", None),
-    "th": ("Thai", "泰语"),
-    "tr": ("Turkish", "土耳其语"),
-    "uk": ("Ukrainian", "乌克兰语"),
-    "vi": ("Vietnamese", "越南语"),
-    "yue": ("Cantonese", "粤语"),
-    "zh": ("Chinese", "中文"),
 }
 
 
@@ -64,6 +37,7 @@ def _words(table: Mapping[str, tuple[str, str | None]], column: int) -> dict[str
 class Labels:
     """Headings and phrases of one language, English where nothing else is said; braces are filled by ``str.format``."""
 
+    own_language: Literal["en", "zh"] = "en"
     minutes_of_meeting: str = "Minutes of meeting"
     recording: str = "Recording"
     date: str = "Date"
@@ -92,6 +66,10 @@ class Labels:
     no_decisions: str = "No decisions were recognised."
     action_items: str = "Action items"
     no_action_items: str = "No action items were recognised."
+    no_cues: str = (
+        "Without a language model, decisions and action items are recognised in English and Chinese only; "
+        "these minutes hold a summary and the topics."
+    )
     topics: str = "Topics"
     open_questions: str = "Open questions"
     quality: str = "Quality of the transcript"
@@ -115,10 +93,6 @@ class Labels:
     suspect_here: str = "uncertain"
     failed_here: str = "could not be transcribed"
     warning: str = "Of this recording, {} – see “{}”."
-    unshown: str = (
-        "Some characters of this document have no font in PDF and appear as �; "
-        "the Word and Markdown files hold the complete text."
-    )
     page: str = "Page {page} of {total}"
     quote: str = "“{}”"
     list_separator: str = ", "
@@ -126,7 +100,6 @@ class Labels:
     numbered_channel: str = "Channel {}"
     numbered_track: str = "Track {}"
     reasons: Mapping[str, str]
-    languages: Mapping[str, str]
     notes: Mapping[NoteCode, str]
 
     def speaker(self, name: str) -> str:
@@ -137,8 +110,8 @@ class Labels:
         return name
 
     def language_name(self, code: str) -> str:
-        """Name a language by its ISO code; rare ones keep the code."""
-        return self.languages.get(code.partition("-")[0].lower(), code) or self.unknown
+        """Name a language by its tag; one that has no name keeps the tag."""
+        return display_name(code, self.own_language) if code else self.unknown
 
     def reason_text(self, note: str) -> str:
         """Put a coverage note into words; an unknown one (an error's text) stays as it is."""
@@ -151,10 +124,10 @@ class Labels:
 
 ENGLISH = Labels(
     reasons=_words(_REASONS, 0),
-    languages=_words(_LANGUAGES, 0),
     notes={code: wording.english for code, wording in WORDINGS.items()},
 )
 CHINESE = Labels(
+    own_language="zh",
     minutes_of_meeting="会议纪要",
     recording="录音",
     date="日期",
@@ -177,6 +150,7 @@ CHINESE = Labels(
     no_decisions="未识别到决议。",
     action_items="待办事项",
     no_action_items="未识别到待办事项。",
+    no_cues="未使用语言模型时，仅能识别英文和中文的决议与待办事项；本纪要只含摘要和议题。",
     topics="议题",
     open_questions="待解决问题",
     quality="转写质量说明",
@@ -200,7 +174,6 @@ CHINESE = Labels(
     suspect_here="存疑",
     failed_here="未能转写",
     warning="本录音中，{}，详见“{}”。",
-    unshown="本文档中的部分字符在 PDF 中没有可用字体，显示为 �；完整文本见 Word 和 Markdown 文件。",
     page="第 {page} 页，共 {total} 页",
     quote="“{}”",
     list_separator="、",
@@ -208,7 +181,6 @@ CHINESE = Labels(
     numbered_channel="声道 {}",
     numbered_track="音轨 {}",
     reasons=_words(_REASONS, 1),
-    languages=_words(_LANGUAGES, 1),
     notes={code: wording.chinese for code, wording in WORDINGS.items()},
 )
 

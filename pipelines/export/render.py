@@ -16,6 +16,7 @@ from pipelines.export.plain_text import transcript_txt
 from pipelines.export.srt import transcript_srt
 from pipelines.export.webvtt import transcript_vtt
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.notes import Note
 from pipelines.text.cleaning import cleaned
 
 Renderer = Callable[[Transcript, Minutes | None, str, Layout | None, Reference], bytes]
@@ -66,14 +67,22 @@ def _for_minutes(renderer: Callable[[Transcript, Minutes], bytes]) -> Renderer:
     return render_clean
 
 
+def minutes_notes(
+    transcript: Transcript, minutes: Minutes, title: str, layout: Layout | None = None
+) -> tuple[Note, ...]:
+    """Return what the owner should know of documents that `render` makes of the same values."""
+    from pipelines.export.pdf.document import pdf_notes  # as below
+
+    return pdf_notes(_content(transcript, minutes, title, layout))
+
+
 def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
     def render_clean(
         transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
     ) -> bytes:
-        said = cleaned(transcript), cleaned(_present(minutes)), cleaned(title)
+        content = _content(transcript, _present(minutes), title, layout)
         if layout is None:
-            return renderer(minutes_content(*said))
-        content = Composer(*said).arranged(layout.title, layout.blocks)
+            return renderer(content)
         try:
             return renderer(content)
         except Exception as error:  # whatever a format's library says of a layout that does not fit its pages
@@ -82,16 +91,21 @@ def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
     return render_clean
 
 
+def _content(transcript: Transcript, minutes: Minutes, title: str, layout: Layout | None) -> Content:
+    said = cleaned(transcript), cleaned(minutes), cleaned(title)
+    return minutes_content(*said) if layout is None else Composer(*said).arranged(layout.title, layout.blocks)
+
+
 def _minutes_docx(content: Content) -> bytes:
     # Imported with the first document: Ingestion prints few, and python-docx takes megabytes of a process.
-    from pipelines.export.docx import minutes_docx
+    from pipelines.export.docx.document import minutes_docx
 
     return minutes_docx(content)
 
 
 def _minutes_pdf(content: Content) -> bytes:
     # Imported with the first document, as above: reportlab takes as much.
-    from pipelines.export.pdf import minutes_pdf
+    from pipelines.export.pdf.document import minutes_pdf
 
     return minutes_pdf(content)
 

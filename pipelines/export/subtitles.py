@@ -54,6 +54,7 @@ class Cue:
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
+    language: str = ""
 
 
 def subtitle_cues(transcript: Transcript, *, name_speakers: bool = False) -> tuple[Cue, ...]:
@@ -117,6 +118,7 @@ def _segment_cues(segment: Segment, speech: _Speech, indent: int) -> Iterator[Cu
             start_ms=start_ms,
             end_ms=min(words[last - 1].end_ms, start_ms + MAX_CUE_MS),
             lines=sheet.lines(first, last),
+            language=segment.language,
         )
 
 

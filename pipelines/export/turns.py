@@ -16,7 +16,7 @@ MAX_TROUBLE_SILENCE_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """Consecutive segments of one voice and health; a failed turn has no segments and no text."""
+    """Consecutive segments of one voice, language and health; a failed turn has no segments and no text."""
 
     speaker: str
     channel: int
@@ -25,6 +25,7 @@ class Turn:
     text: str
     health: CoverageStatus
     segment_ids: tuple[int, ...] = ()
+    language: str = ""
 
 
 def turns(transcript: Transcript) -> list[Turn]:
@@ -76,6 +77,7 @@ def _continues(group: Sequence[Segment], segment: Segment) -> bool:
     n_chars = sum(len(part.text) for part in group)
     return (
         (last.channel, last.speaker, last.health) == (segment.channel, segment.speaker, segment.health)
+        and last.language == segment.language
         and segment.start_s - last.end_s <= MAX_TURN_PAUSE_S
         and n_chars + len(segment.text) <= MAX_TURN_CHARS
         and not (n_chars >= FULL_TURN_CHARS and ends_sentence(last.text))
@@ -92,6 +94,7 @@ def _turn(group: Sequence[Segment]) -> Turn:
         text=join_spoken(segment.text for segment in group),
         health=first.health,
         segment_ids=tuple(segment.id for segment in group),
+        language=first.language,
     )
 
 

@@ -1,4 +1,7 @@
-"""``transcript.vtt``: WebVTT subtitles (W3C WebVTT), with voice spans where speakers are known."""
+"""``transcript.vtt``: WebVTT subtitles (W3C WebVTT), with voice spans where speakers are known.
+
+What is not in the main language stands in language spans.
+"""
 
 from html import escape
 
@@ -18,6 +21,8 @@ def transcript_vtt(transcript: Transcript) -> bytes:
     for cue in subtitle_cues(transcript):
         times = f"{timestamp(cue.start_ms, '.')} --> {timestamp(cue.end_ms, '.')}"
         text = "\n".join(escape(line, quote=False) for line in cue.lines)
+        if cue.language not in ("", transcript.language):
+            text = f"<lang {escape(cue.language)}>{text}</lang>"
         name = escape(" ".join(cue.speaker.split()), quote=False)
         blocks.append(f"{times}\n<v {name}>{text}</v>\n" if name else f"{times}\n{text}\n")
     return "\n".join(blocks).encode()

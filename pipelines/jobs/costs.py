@@ -31,5 +31,5 @@ class JobCost:
             audio_s=job.heard.audio_s,
             source_bytes=job.source.n_bytes,
             usage=job.usage,
-            tokens=(job.minutes.usage if job.minutes else None) or Usage(),
+            tokens=job.tokens,
         )

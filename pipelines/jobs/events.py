@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pipelines.core import BlobRef, Chunk, SoundTrack
 from pipelines.errors import Reason
 from pipelines.jobs.job import MinutesRecord
+from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
 
@@ -83,22 +84,33 @@ class TranscriptStored:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsStored:
-    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why."""
+    """Documents are in the blob store under these names; ``note`` tells the owner what is not, and why.
+
+    ``notes`` say what is to be known of the documents.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    notes: tuple[Note, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MinutesFollowed:
-    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none."""
+    """Minutes that were deferred when the job ended are written, or ``note`` says why there will be none.
+
+    ``notes`` say what is to be known of the documents.
+    The same for ``translations``; without ``minutes`` only those followed.
+    """
 
     names: tuple[str, ...]
     note: str = ""
     minutes: MinutesRecord | None = None
     usage: JobUsage = field(default=JobUsage())
+    notes: tuple[Note, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

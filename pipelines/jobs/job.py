@@ -8,8 +8,9 @@ from pipelines.core import BlobRef, SoundTrack, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.translations import TranslationRecord, notes_of
 from pipelines.jobs.usage import JobUsage
-from pipelines.notes import Note
+from pipelines.notes import Note, united
 
 
 class JobState(StrEnum):
@@ -82,9 +83,10 @@ class Job:
     there, and where no minutes were wanted. ``reference`` is what its submitter calls the recording; a later job may
     get its external id when this one failed or was cancelled. ``request_id`` names the request that brought the job,
     ``traceparent`` its place in a trace. ``content_key`` says what the transcript was made of, "" where no other job
-    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's,
-    ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound tracks, empty until it
-    is cut.
+    may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's
+    and its documents', ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound
+    tracks, empty until it is cut. ``translations`` are those of the transcript, one for each language that was
+    wanted.
     """
 
     id: str
@@ -120,6 +122,18 @@ class Job:
     notes: tuple[Note, ...] = ()
     n_channels: int = 1
     tracks: tuple[SoundTrack, ...] = ()
+    translations: tuple[TranslationRecord, ...] = ()
+
+    @property
+    def told(self) -> tuple[Note, ...]:
+        """The transcript's notes, and those about its translations."""
+        return united(self.notes, tuple(notes_of(self.translations)))
+
+    @property
+    def tokens(self) -> Usage:
+        """What a language model took for the job's minutes and translations."""
+        used = [record.usage for record in (self.minutes, *self.translations) if record and record.usage]
+        return sum(used, Usage())
 
     @property
     def heard(self) -> Progress:

@@ -5,29 +5,29 @@ A field added to `JobOptions` is an option of the HTTP API, of its OpenAPI docum
 console's form (`GET /v1/choices`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, StringConstraints
 
 from pipelines.codec import encode
+from pipelines.text.language_names import language_code, language_codes, language_tag, split_languages, spoken_code
 from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
 from pipelines.validation import worded
 
 MAX_PRIORITY = 100
 MAX_TERMS = 200
+MAX_TRANSLATIONS = 5
 MAX_TEMPLATE_CHARACTERS = 20_000
 
 NO_CONTROLS = worded(r"^[^\x00-\x1f\x7f]*$", "may hold no line breaks or control characters")
-_LANGUAGE_TAG = worded(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag such as en, zh or pt-BR")
 _EMAIL_ADDRESS = worded(
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$",
     "must be an e-mail address such as ann@example.com",
 )
-LanguageTag = Annotated[str, StringConstraints(pattern=_LANGUAGE_TAG, max_length=35)]
 SpeakerName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)
 ]
@@ -41,16 +41,40 @@ TrackChoice = Annotated[
 ]
 
 
-def _known_language(value: str | None) -> str | None:
-    if value is None or value == "auto":
-        return None
-    if value not in LANGUAGES:
-        raise ValueError("not a language code of Whisper, such as en, de or zh")
-    return value
+def _read(read: Callable[[str], Any]) -> BeforeValidator:
+    """Read a text by a function; what is no text is left to the type."""
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
 
 
-Concern = Literal["transcript", "minutes", "job"]
-"""What an option decides: the transcript, the minutes, or how the job is treated."""
+def _several(value: Any) -> Any:
+    """Read languages by `language_codes`; what is no text, list of texts or None is left to the type."""
+    return language_codes(value) if _is_texts(value) else value
+
+
+def _translations(value: Any) -> Any:
+    """Read the languages of translations as tags, each once; what is no text, list of texts or None as `_several`."""
+    if not _is_texts(value):
+        return value
+    tags = {part: language_tag(part) for part in split_languages(value)}
+    for part, tag in tags.items():
+        if tag is None or spoken_code(tag) not in LANGUAGES:
+            raise ValueError(f"{part!r} is no language to translate into")
+    return tuple(dict.fromkeys(tags.values()))
+
+
+def _is_texts(value: Any) -> bool:
+    if value is None or isinstance(value, str):
+        return True
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+
+
+LanguageCode = Annotated[str | None, _read(language_code)]
+LanguageCodes = Annotated[tuple[str, ...], BeforeValidator(_several)]
+LanguageTag = Annotated[str | None, _read(language_tag)]
+TranslationTags = Annotated[tuple[str, ...], BeforeValidator(_translations)]
+
+Concern = Literal["transcript", "minutes", "translation", "job"]
+"""What an option decides: the transcript, its minutes, its translations, or how the job is treated."""
 
 T = TypeVar("T")
 
@@ -74,7 +98,8 @@ class Option:
 
     @property
     def is_list(self) -> bool:
-        return get_origin(self.kind) is tuple
+        kind = get_args(self.kind)[0] if get_origin(self.kind) is Annotated else self.kind
+        return get_origin(kind) is tuple
 
 
 def _given(
@@ -103,7 +128,8 @@ def _option(default: T, description: str, **given: Any) -> T:
 class JobOptions:
     """The options of a job, with those filled in that were left out.
 
-    ``language`` None means: vote. ``prompt`` and ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
+    ``language`` None means: vote, among ``languages`` where there are some (two at least). ``prompt`` and
+    ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
     ``temperature`` is where the decoder's ladder of second tries begins. ``minutes_template`` is a template's name or
     its text. ``webhook_url`` None means: that of the tenant, if any. ``reuse``: see `pipelines.jobs.content_hash`.
 
@@ -113,8 +139,8 @@ class JobOptions:
     model: str = field(metadata=_given("Name of a configured model; the default model when left out.", kind=str | None))
     language: str | None = _option(
         None,
-        "Whisper's language code, such as `en` or `zh`; `auto` or nothing: detected.",
-        kind=Annotated[str | None, AfterValidator(_known_language)],
+        "Language spoken: a code, tag or name such as `en`, `zh-TW` or `Deutsch`; `auto` or nothing: detected.",
+        kind=LanguageCode,
     )
     channels: Literal["mix", "split"] = _option(
         "mix", "`mix` transcribes all channels as one, `split` each channel on its own."
@@ -129,9 +155,9 @@ class JobOptions:
     )
     minutes_language: str | None = _option(
         None,
-        "Language of the minutes as a BCP 47 tag; that of the transcript when left out.",
+        "Language of the minutes: a BCP 47 tag, or a name that is kept as one; that of the transcript when left out.",
         concern="minutes",
-        kind=LanguageTag | None,
+        kind=LanguageTag,
     )
     priority: int = _option(
         0, "Jobs of higher priority are decoded first.", concern="job", ge=-MAX_PRIORITY, le=MAX_PRIORITY
@@ -223,6 +249,21 @@ class JobOptions:
         "under its title and language; when left out the one that players begin with, or the next with sound.",
         kind=TrackChoice | None,
         later=True,
+    )
+    languages: tuple[str, ...] = _option(
+        (),
+        "The only languages that may be detected, written as `language` is; a single one is the same as `language`.",
+        kind=LanguageCodes,
+        later=True,
+    )
+    translate: tuple[str, ...] = _option(
+        (),
+        "Languages into which the transcript is translated by the language model, such as `en` or `zh-Hant`: a further "
+        "version beside the original, times kept. Refused where no language model is configured.",
+        concern="translation",
+        kind=TranslationTags,
+        later=True,
+        max_length=MAX_TRANSLATIONS,
     )
 
 

@@ -35,6 +35,8 @@ from pipelines.jobs.events import (
     TranscriptStored,
 )
 from pipelines.jobs.job import Job, JobState, Progress
+from pipelines.jobs.translations import replaced
+from pipelines.notes import united
 
 Step = tuple[Job, tuple[Action, ...]]
 
@@ -146,12 +148,16 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
     ended = replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note, minutes=event.minutes)
-    return replace(ended, usage=job.usage + event.usage), (CleanUp(),)
+    ended = replace(ended, usage=job.usage + event.usage, notes=united(job.notes, event.notes))
+    return replace(ended, translations=event.translations), (CleanUp(),)
 
 
 def _minutes_followed(job: Job, event: MinutesFollowed) -> Step:
-    after = replace(job, results=event.names, detail=event.note, minutes=event.minutes)
-    return replace(after, usage=job.usage + event.usage), ()
+    after = job
+    if event.minutes is not None:
+        after = replace(job, results=event.names, detail=event.note, minutes=event.minutes)
+    after = replace(after, usage=job.usage + event.usage, notes=united(job.notes, event.notes))
+    return replace(after, translations=replaced(job.translations, event.translations)), ()
 
 
 def _failed(job: Job, event: Failed) -> Step:

@@ -14,7 +14,7 @@ def spelled(minutes: Minutes, terms: Sequence[str]) -> Minutes:
 
     Only letter case and the gaps inside a term differ from what the writer wrote, so that nothing unsaid comes in.
     """
-    spell = _speller(terms)
+    spell = speller(terms)
     if spell is None:
         return minutes
     return replace(
@@ -41,8 +41,10 @@ def _spelled_fact(fact: Fact | None, spell: Callable[[str], str]) -> Fact | None
     return replace(fact, text=spell(fact.text)) if fact else None
 
 
-def _speller(terms: Sequence[str]) -> Callable[[str], str] | None:
-    """Write terms, the longest where several begin: "MeetMemo Cloud" before "MeetMemo".
+def speller(terms: Sequence[str]) -> Callable[[str], str] | None:
+    """Return a function that writes terms as they are spelled, None for no terms.
+
+    The longest is taken where several begin: "MeetMemo Cloud" before "MeetMemo".
 
     Letters are looked up by their number, never matched by a pattern of all terms: what a job's terms are made of
     cannot make it slow.

@@ -2,28 +2,31 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
 from pipelines.core import SAMPLE_RATE, Chunk
 
-Group = tuple[str, bool, int, str]
+Group = tuple[bool, int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkItem:
-    """One row for a Transcriber: transcribe a chunk, or detect its language.
+    """One row for a Transcriber: a chunk to transcribe.
 
     ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
-    with no other. ``language`` is None only where a language is to be detected. ``translate`` writes English,
+    with no other. ``language`` None: it is detected, among ``languages`` (all where empty), where ``expected`` has the
+    shares that its channel voted for, largest first, and is doubtful below ``min_language_probability``. ``translate``
+    writes English,
     ``prompt`` primes the decoder, ``temperature`` is the first it tries. ``deadline_s`` (Unix seconds) and
     ``traceparent`` are the job's.
     """
 
-    task: Literal["transcribe", "detect_language"]
     tenant: str
     job_id: str
     chunk: Chunk
     language: str | None = None
+    languages: tuple[str, ...] = ()
+    expected: tuple[tuple[str, float], ...] = ()
+    min_language_probability: float = 0.5
     word_timestamps: bool = False
     beam_size: int = 1
     translate: bool = False
@@ -43,7 +46,16 @@ class WorkItem:
         Results are stored under it, so that those of another segmentation or another vote are never mistaken.
         """
         pieces = ",".join(f"{piece.start}-{piece.end}" for piece in self.chunk.pieces)
-        return hashlib.sha256(f"{self.language}/{self.chunk.channel}/{pieces}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self._main_language}/{self.chunk.channel}/{pieces}".encode()).hexdigest()[:16]
+
+    @property
+    def is_voting(self) -> bool:
+        """Whether the row's languages are a vote of its channel's."""
+        return self.language is None and not self.expected
+
+    @property
+    def _main_language(self) -> str | None:
+        return self.expected[0][0] if self.expected else self.language
 
     @property
     def audio_s(self) -> float:
@@ -54,4 +66,4 @@ class WorkItem:
     def group(self) -> Group:
         """Rows of one decoding batch must agree in this: it is what CTranslate2 takes per call, not per row."""
         only = f"{self.job_id}/{self.chunk.index}" if self.alone else ""
-        return (self.task, self.word_timestamps, self.beam_size, only)
+        return (self.word_timestamps, self.beam_size, only)

@@ -72,7 +72,7 @@ class TenantKeys:
         return f"{self.tenant}/minutes-cache/"
 
     def paid_minutes_of(self, digest: str) -> str:
-        """Return which job holds the minutes that were paid for by this content: `pipelines.minutes.llm.cache`."""
+        """Return which job holds what a language model was paid for by this content: `pipelines.minutes.llm.cache`."""
         return f"{self.paid_minutes}{digest}.json"
 
     @property
@@ -207,6 +207,13 @@ class JobKeys:
         """Return the key of a corrected transcript, by the name that `corrections.blob_name` gave."""
         return f"{self.root}results/.corrected/{name}"
 
+    def translation(self, language: str) -> str:
+        """Return the key of the transcript in another language: `pipelines.translation.protocol.Translation` as JSON.
+
+        ``language`` is a BCP 47 tag.
+        """
+        return f"{self.root}results/.translated/{language.lower()}"
+
     @property
     def rewritings(self) -> str:
         return f"{self.root}results/.rewritten/"
@@ -220,7 +227,10 @@ class JobKeys:
         return f"{self.root}results/.minutes-"
 
     def minutes(self, digest: str) -> str:
-        """Return the key of minutes that were paid for (`pipelines.minutes.protocol.PaidMinutes`), by their digest."""
+        """Return the key of what a language model was paid for, by its digest.
+
+        Minutes (`pipelines.minutes.protocol.PaidMinutes`), answers (`pipelines.translation.translator.PaidAnswer`).
+        """
         return f"{self.paid_minutes}{digest}"
 
     def result(self, name: str) -> str:

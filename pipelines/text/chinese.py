@@ -16,8 +16,8 @@ CHINESE = frozenset({"zh", "yue"})
 
 
 def in_script(transcript: Transcript, script: ZhScript) -> Transcript:
-    """Write a Chinese transcript in one script; others stay as they are. Times stay."""
-    if transcript.language not in CHINESE:
+    """Write the Chinese of a transcript in one script; other languages stay as they are. Times stay."""
+    if not any(language in CHINESE for language in _languages(transcript)):
         return transcript
     convert = _converter(script).convert
     return replace(
@@ -28,9 +28,15 @@ def in_script(transcript: Transcript, script: ZhScript) -> Transcript:
                 text=convert(segment.text),
                 words=tuple(replace(word, text=convert(word.text)) for word in segment.words),
             )
+            if (segment.language or transcript.language) in CHINESE
+            else segment
             for segment in transcript.segments
         ),
     )
+
+
+def _languages(transcript: Transcript) -> set[str]:
+    return {segment.language or transcript.language for segment in transcript.segments}
 
 
 @cache

@@ -15,7 +15,7 @@ _NAMED = """
     zh chinese
 """
 
-NAMES = dict(entry.split(maxsplit=1) for entry in _NAMED.split(","))
+NAMES = dict(entry.split(maxsplit=1) for entry in _NAMED.strip().split(","))
 """English name in lower case, by code."""
 
 LANGUAGES = frozenset(NAMES)

@@ -14,6 +14,11 @@ RARE_HAN = "\U00020000-\U0003134f"
 KANA = "\u3040-\u30ff\u31f0-\u31ff"
 THAI_LAO_KHMER = "\u0e00-\u0eff\u1780-\u17ff"
 MYANMAR = "\u1000-\u109f"
+KATAKANA = "\u30a0-\u30ff\u31f0-\u31ff"
+HANGUL = "\uac00-\ud7a3"
+TIBETAN = "\u0f00-\u0fff"
+MARKS = "\u200c\u200d" + "".join(chr(n) for n in range(0x300, 0xE00) if unicodedata.category(chr(n)) in ("Mn", "Mc"))
+"""Marks that belong to the letter before them, of scripts whose words are written apart (Arabic, Hebrew, India's)."""
 IDEOGRAPHIC = "\u3005-\u3007" + KANA + HAN + RARE_HAN
 """Han characters and kana: no spaces, breakable anywhere."""
 

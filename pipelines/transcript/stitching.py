@@ -12,10 +12,10 @@ from pipelines.core import (
     CoverageStatus,
     Damage,
     DecodedSegment,
-    LanguageVote,
     ModelInfo,
     Segment,
     Span,
+    SpokenLanguage,
     Transcript,
     Word,
 )
@@ -30,7 +30,7 @@ def stitch(
     *,
     duration_s: float,
     n_channels: int,
-    languages: Sequence[LanguageVote],
+    languages: Sequence[SpokenLanguage],
     model: ModelInfo,
     speakers: Sequence[str] = (),
     with_words: bool = True,
@@ -98,16 +98,16 @@ def segments_of(
 
 
 def main_language(
-    chunks: Sequence[Chunk], results: Mapping[int, ChunkResult], languages: Sequence[LanguageVote]
+    chunks: Sequence[Chunk], results: Mapping[int, ChunkResult], languages: Sequence[SpokenLanguage]
 ) -> str:
-    """Return language of the votes whose channels hold the most speech; without votes, that of the most decoded speech.
+    """Return the language that is spoken longest over all channels; without seconds, most decoded.
 
     Empty when neither says anything.
     """
     speech: Counter[str] = Counter()
-    for vote in languages:
-        speech[vote.language] += sum(chunk.n_samples for chunk in chunks if chunk.channel == vote.channel)
-    if not languages:
+    for spoken in languages:
+        speech[spoken.language] += round(spoken.seconds * SAMPLE_RATE)
+    if not +speech:
         for chunk in chunks:
             if chunk.index in results:
                 speech[results[chunk.index].language] += chunk.n_samples
@@ -161,6 +161,7 @@ def _mapped(clock: ChunkTimeline, decoded: DecodedSegment, chunk: Chunk, result:
             compression_ratio=result.compression_ratio,
             temperature=result.temperature,
             words=part.words,
+            language=decoded.language or result.language,
         )
 
 

@@ -247,6 +247,13 @@ class WhisperModel:
         return ctranslate2.StorageView.from_array(batch)
 
 
+def with_silence(part: Encoding, silence: Encoding) -> Encoding:
+    """Return a part of an encoding ``[n_steps, width]`` with that of silence after it."""
+    if isinstance(part, torch.Tensor):
+        return torch.cat([part, cast("torch.Tensor", silence)])
+    return np.concatenate([part, cast("npt.NDArray[np.float32]", silence)])
+
+
 def pooled(encoded: torch.Tensor, pooling: int) -> torch.Tensor:
     """Average each ``pooling`` steps of ``[rows, n_steps, width]``; what is left over at the end is dropped.
 

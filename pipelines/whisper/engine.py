@@ -6,11 +6,13 @@ The way of a batch through `WhisperEngine.transcribe`:
 2. `LogMel` makes features of the rest;
 3. the encoder runs, the one that `pipelines.whisper.encoding.selection` chose, row by row on a CPU, where batching it
    hurts, as one batch on a GPU;
-4. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
-5. `pipelines.whisper.quality` judges each outcome; rows that fail are decoded again, the next way (`attempts_for`);
-6. words are aligned with the audio and make segments (`pipelines.whisper.sentences`), or the model's own timestamps do
+4. rows whose language is not given are asked for it by windows (`pipelines.whisper.language_detection`), and those in
+   several languages fall into passages, which are rows of their own from here on;
+5. the decoder runs over all rows at once, greedily (`WindowDecoder.decode`);
+6. `pipelines.whisper.quality` judges each outcome; rows that fail are decoded again, the next way (`attempts_for`);
+7. words are aligned with the audio and make segments (`pipelines.whisper.sentences`), or the model's own timestamps do
    (`pipelines.whisper.timestamps`);
-7. speech that no word covers is decoded again as a row of its own; what stays unheard is told
+8. speech that no word covers is decoded again as a row of its own; what stays unheard is told
    (`pipelines.whisper.unheard`).
 
 An outcome at temperature 0 does not depend on the row's neighbours; one at a higher temperature is sampled.
@@ -25,14 +27,16 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from pipelines.core import SAMPLE_RATE, ChunkResult, ModelInfo
+from pipelines.core import SAMPLE_RATE, ChunkResult, LanguagePassage, ModelInfo
 from pipelines.errors import ModelUnavailable
 from pipelines.models.catalogue import ENGLISH_ONLY_TOKENS, read_profile, weights_sha256
 from pipelines.models.profile import ModelProfile
 from pipelines.whisper.ct2_model import Encoding, EngineOptions, RowFailure, WhisperModel
 from pipelines.whisper.encoder_trial import EncoderTrial
+from pipelines.whisper.language_detection import LanguageDetector, part_of
 from pipelines.whisper.log_mel import FRAMES_PER_S, HOP_SAMPLES, WINDOW_FRAMES, LogMel
 from pipelines.whisper.options import WINDOW_S, DecodeOptions, DecodeRequest, row_fault
+from pipelines.whisper.passages import join_passages, main_language
 from pipelines.whisper.row_decoder import DecodeState, WindowDecoder, failed, grouped, silent
 from pipelines.whisper.tokenizer import Vocabulary
 from pipelines.whisper.unheard import Hole, fill, find_holes
@@ -75,9 +79,6 @@ class Engine(Protocol):
     def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         """Decode rows; one outcome per row, in order, its ``error`` set where the row failed. Thread-safe."""
 
-    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """Return probability of each language for each row; empty for a row that cannot be asked. Thread-safe."""
-
 
 class WhisperEngine:
     """A Whisper model that transcribes rows of up to 30 s, many at a time. Thread-safe."""
@@ -111,6 +112,12 @@ class WhisperEngine:
         if not self._languages:
             raise ModelUnavailable(f"model {info.name!r} has no token for its languages {', '.join(spoken)}")
         self._decoder = WindowDecoder(model, vocabulary, language_tokens=language_tokens)
+        self._languages_of = LanguageDetector(
+            model,
+            self._languages,
+            lambda rows: self._encode(rows, 0 if profile.short_windows else WINDOW_FRAMES),
+            by_window=not profile.short_windows,
+        ).detect
 
     @classmethod
     def load(
@@ -184,29 +191,6 @@ class WhisperEngine:
         """
         return self._transcribe(rows, MAX_REDECODINGS)
 
-    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """Return probability of each of `languages` for each row, summing to 1.
-
-        Empty for a row that cannot be asked: a faulty one, or any when CTranslate2 cannot detect with this model.
-        """
-        if not self.is_multilingual:
-            return [{} if row_fault(row) else {self._languages[0]: 1.0} for row in rows]
-        answers: list[dict[str, float]] = [{} for _ in rows]
-        askable = [place for place, row in enumerate(rows) if not row_fault(row)]
-        for places in _batches(askable, self._batch_size):
-            asked = self._encode([rows[place] for place in places], self._detection_frames)
-            for place, encoding in zip(places, asked, strict=True):
-                answers[place] = {} if isinstance(encoding, RowFailure) else self._detect(encoding)
-        return answers
-
-    def _detect(self, encoding: Encoding) -> dict[str, float]:
-        found = self._model.detect_language([encoding])[0]
-        if isinstance(found, RowFailure):  # CTranslate2 refuses what it takes for a model of one language
-            return {}
-        allowed = {code: found.get(code, 0.0) for code in self._languages}
-        total = sum(allowed.values())
-        return {code: probability / total for code, probability in allowed.items()} if total else {}
-
     def _transcribe(self, rows: Sequence[DecodeRequest], redecodings: int) -> list[ChunkResult]:
         results = {place: result for place, row in enumerate(rows) if (result := self._without_decoding(row))}
         todo = [place for place in range(len(rows)) if place not in results]
@@ -220,13 +204,40 @@ class WhisperEngine:
         return [results[place] for place in range(len(rows))]
 
     def _decode(self, rows: Sequence[DecodeRequest], redecodings: int) -> list[ChunkResult]:
-        """Decode one batch, from features to segments."""
+        """Decode one batch, from features to segments; rows in several languages by passage."""
         windows = self._open(rows)
+        alone = [place for place, window in enumerate(windows) if len(window.passages) < 2]
+        decoded = self._decode_windows([windows[place] for place in alone], redecodings)
+        results = dict(zip(alone, decoded, strict=True))
+        mixed = [place for place in range(len(windows)) if place not in results]
+        results.update(zip(mixed, self._decode_passages([windows[place] for place in mixed], redecodings), strict=True))
+        return [results[place] for place in range(len(windows))]
+
+    def _decode_windows(self, windows: Sequence[DecodeState], redecodings: int) -> list[ChunkResult]:
+        """Decode windows that are in one language each."""
+        self._decoder.decode(windows, n_attempts=1)
         if self._model.choice.short_windows:
-            self._decoder.decode(windows, n_attempts=1)
             self._lengthen([window for window in windows if window.is_doubtful])
+            self._decoder.decode(windows, n_attempts=1)
+        self._try_runners_up([window for window in windows if window.is_doubtful and window.runner_up])
         self._decoder.decode(windows)
         return self._fill_holes(windows, self._decoder.finish(windows), redecodings)
+
+    def _decode_passages(self, windows: Sequence[DecodeState], redecodings: int) -> list[ChunkResult]:
+        """Decode each passage of windows as a row of its own, in its language."""
+        parts = [_in_language(window.row, passage) for window in windows for passage in window.passages]
+        heard = iter(self._transcribe(parts, max(0, redecodings - 1)))
+        return [
+            join_passages(window.row, window.passages, [next(heard) for _ in window.passages]) for window in windows
+        ]
+
+    def _try_runners_up(self, windows: Sequence[DecodeState]) -> None:
+        """Decode windows whose first outcome is unsound once more, in the language that may be theirs as well."""
+        others = [replace(window, language=window.runner_up, candidates=[]) for window in windows]
+        self._decoder.decode(others, n_attempts=1)
+        for window, other in zip(windows, others, strict=True):
+            if not other.error and other.candidates and not other.is_doubtful:
+                window.take_runner_up(other.candidates)
 
     def _lengthen(self, windows: Sequence[DecodeState]) -> None:
         """Encode again, filled up to 30 s, what was not heard soundly in a short window, and begin anew."""
@@ -285,11 +296,6 @@ class WhisperEngine:
         n_frames = window_frames(n_samples, self._profile, short=self._model.choice.short_windows)
         return self._log_mel.n_frames_for(n_frames * HOP_SAMPLES)
 
-    @property
-    def _detection_frames(self) -> int:
-        """Feature frames to ask for a language: short windows were found to do for words only."""
-        return 0 if self._profile.short_windows else WINDOW_FRAMES
-
     def _writes_timestamps(self, options: DecodeOptions) -> bool:
         """Say whether the model writes times; what it translates has no words to align."""
         if options.timestamps is not None:
@@ -298,23 +304,31 @@ class WhisperEngine:
 
     def _open(self, rows: Sequence[DecodeRequest]) -> list[DecodeState]:
         """Encode rows, and settle their languages."""
-        windows = []
-        for row, encoding in zip(rows, self._encode(rows), strict=True):
-            window = DecodeState(
-                row=row,
-                language=row.options.language or self._languages[0],
-                timestamps=self._writes_timestamps(row.options),
-            )
-            if isinstance(encoding, RowFailure):
-                window.error = str(encoding)
-            else:
-                window.encoding = encoding
-                if row.options.language is None and self.is_multilingual:
-                    votes = self._detect(encoding)
-                    window.language = max(votes, key=lambda code: votes[code], default="")
-                    window.error = "" if votes else f"model {self._info.name!r} cannot detect languages: name one"
-            windows.append(window)
+        windows = [self._opened(row, encoding) for row, encoding in zip(rows, self._encode(rows), strict=True)]
+        asked = [w for w in windows if not w.error and w.row.options.language is None and self.is_multilingual]
+        passages = self._languages_of([w.row for w in asked], [w.encoding for w in asked])
+        for window, found in zip(asked, passages, strict=True):
+            window.passages = found
+            window.language = main_language(found)
+            window.error = "" if found else f"model {self._info.name!r} cannot detect languages: name one"
         return windows
+
+    def _opened(self, row: DecodeRequest, encoding: Encoding | RowFailure) -> DecodeState:
+        window = DecodeState(
+            row=row,
+            language=row.options.language or self._languages[0],
+            timestamps=self._writes_timestamps(row.options),
+        )
+        if isinstance(encoding, RowFailure):
+            window.error = str(encoding)
+        else:
+            window.encoding = encoding
+        return window
+
+
+def _in_language(row: DecodeRequest, passage: LanguagePassage) -> DecodeRequest:
+    """Return a passage of a row as a row of its own."""
+    return replace(row, pcm=part_of(row.pcm, passage), options=replace(row.options, language=passage.language))
 
 
 def _row_of(window: DecodeState, hole: Hole) -> DecodeRequest:

@@ -40,7 +40,9 @@ def temperatures_from(first: float) -> tuple[float, ...]:
 class DecodeOptions:
     """How to decode one row.
 
-    ``language`` None: detect it from this row. ``timestamps``: whether the model writes times itself; None: as its
+    ``language`` None: detect it from this row, among ``languages`` (all that the model speaks where empty), where
+    ``expected`` has the shares of the recording's languages so far as they are known; below
+    ``min_language_probability`` it is doubtful. ``timestamps``: whether the model writes times itself; None: as its
     profile says. Without, words are aligned in any case, and make the segments. ``word_timestamps`` aligns every word.
     ``temperatures``: 0 is a search with ``beam_size`` beams and, when its outcome is bad, ``fallback_beam_size``; those
     above are sampled, best of ``best_of``; a lone temperature means no second try. ``prompt`` primes the decoder with
@@ -48,6 +50,9 @@ class DecodeOptions:
     """
 
     language: str | None = None
+    languages: tuple[str, ...] = ()
+    expected: tuple[tuple[str, float], ...] = ()
+    min_language_probability: float = 0.5
     task: Task = "transcribe"
     timestamps: bool | None = None
     word_timestamps: bool = False

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipelines.core import ChunkResult, DecodedSegment
+from pipelines.core import ChunkResult, DecodedSegment, LanguagePassage
 from pipelines.whisper.ct2_model import Encoding, Generated, RowFailure, WhisperModel
 from pipelines.whisper.options import (
     MAX_PROMPT_TOKENS,
@@ -24,12 +24,16 @@ from pipelines.whisper.options import (
     choose,
     token_budget,
 )
+from pipelines.whisper.passages import swapped, with_doubt
 from pipelines.whisper.quality import Decoding, compression_ratio, failed_rules, is_silence
 from pipelines.whisper.sentences import split_sentences
 from pipelines.whisper.timestamps import Interval, TokenSegment, audible_ticks, sounding, split_segments, to_seconds
 from pipelines.whisper.tokenizer import Vocabulary
 from pipelines.whisper.unheard import is_voiced, segment_of
 from pipelines.whisper.word_timestamps import time_words, without_pauses
+
+UNSURE_BELOW = 0.8
+"""Probability of a language under which bad outcomes may be the language's fault."""
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -39,7 +43,8 @@ K = TypeVar("K", bound=Hashable)
 class DecodeState:
     """A row on its way: what the encoder made of it and what was decoded so far.
 
-    ``timestamps`` says that the model writes times; otherwise words are aligned. ``error`` is set when the row failed;
+    ``timestamps`` says that the model writes times; otherwise words are aligned. ``passages`` say how its language was
+    detected, where it was. ``error`` is set when the row failed;
     it is then left alone, and may have no ``encoding``.
     """
 
@@ -49,6 +54,7 @@ class DecodeState:
     encoding: Encoding = field(default_factory=lambda: np.empty((0, 0), np.float32))
     candidates: list[Candidate] = field(default_factory=list)
     error: str = ""
+    passages: tuple[LanguagePassage, ...] = ()
 
     @cached_property
     def sound(self) -> Interval:
@@ -69,6 +75,18 @@ class DecodeState:
     def is_doubtful(self) -> bool:
         """Whether the last outcome breaks a rule of quality."""
         return not self.error and bool(self.candidates) and bool(self.candidates[-1].faults)
+
+    @property
+    def runner_up(self) -> str:
+        """The language that may be meant as well; "" where the language is sure."""
+        if len(self.passages) != 1 or self.passages[0].probability >= UNSURE_BELOW:
+            return ""
+        return self.passages[0].runner_up
+
+    def take_runner_up(self, candidates: list[Candidate]) -> None:
+        """Go on in the runner-up's language, in which these were decoded."""
+        self.passages = (swapped(self.passages[0]),)
+        self.language, self.candidates = self.passages[0].language, candidates
 
     @property
     def next_attempt(self) -> Attempt | None:
@@ -218,7 +236,7 @@ class WindowDecoder:
 
 
 def _result(window: DecodeState, candidate: Candidate, segments: tuple[DecodedSegment, ...]) -> ChunkResult:
-    return ChunkResult(
+    result = ChunkResult(
         index=window.row.index,
         language=window.language,
         segments=segments,
@@ -228,7 +246,9 @@ def _result(window: DecodeState, candidate: Candidate, segments: tuple[DecodedSe
         temperature=candidate.attempt.temperature,
         suspect=tuple(candidate.faults),
         n_attempts=len(window.candidates),
+        passages=window.passages,
     )
+    return with_doubt(result, window.row.options.min_language_probability)
 
 
 def failed(row: DecodeRequest, error: str) -> ChunkResult:

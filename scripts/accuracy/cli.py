@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.accuracy import cuts, hallucination, seams, times
+from scripts.accuracy import cuts, hallucination, languages, seams, times
 from scripts.accuracy.record import report
 from scripts.hearing.cli import Ask, ask_arm
 from scripts.published_weights import CACHE
@@ -15,6 +15,7 @@ MEASURES = {
     "hallucination": (hallucination, "words for clips in which nobody speaks"),
     "seams": (seams, "words lost and doubled where running speech is cut"),
     "cuts": (cuts, "how often the Segmenter cuts running speech inside a word"),
+    "languages": (languages, "whose language is recognised, alone, spoiled, and within one recording"),
     "times": (times, "times of words, segments and talk against the truth"),
 }
 

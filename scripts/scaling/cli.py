@@ -63,7 +63,6 @@ def measure_queue() -> float:
     queue = FairQueue()
     items = [
         WorkItem(
-            task="transcribe",
             tenant=f"t{index % 4}",
             job_id=f"j{index % 32}",
             chunk=Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=448_000),)),

@@ -156,7 +156,7 @@ class Simulation:
         length = round(audio_s / n_rows * SAMPLE_RATE)
         for index in range(n_rows):
             chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=length),))
-            self._queue.add(WorkItem(task="transcribe", tenant=tenant, job_id=job_id, chunk=chunk, language="en"))
+            self._queue.add(WorkItem(tenant=tenant, job_id=job_id, chunk=chunk, language="en"))
         self._hand_out()
 
     # Replicas

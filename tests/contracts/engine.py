@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from pipelines.whisper.engine import Engine
 from pipelines.whisper.options import DecodeOptions, DecodeRequest
@@ -26,7 +27,6 @@ class EngineContract:
     def test_no_rows_have_no_outcomes(self, engine: Engine) -> None:
         """An empty batch is no error."""
         assert engine.transcribe([]) == []
-        assert engine.detect_language([]) == []
 
     def test_outcomes_repeat(self, engine: Engine, speech: list[Pcm]) -> None:
         """The same rows give the same outcomes, at temperature 0."""
@@ -88,12 +88,17 @@ class EngineContract:
                 assert all(left[1] <= right[0] for left, right in pairwise(times))
                 assert all(0 <= word.probability <= 1 for word in segment.words)
 
-    def test_languages_are_asked_row_by_row(self, engine: Engine, speech: list[Pcm]) -> None:
-        """Probabilities of the model's languages sum to one; a row that cannot be asked has none."""
-        asked, faulty = engine.detect_language([DecodeRequest(pcm=speech[0]), DecodeRequest(pcm=np.zeros(0, np.int16))])
-        assert set(asked) == set(engine.languages)
-        assert abs(sum(asked.values()) - 1) < 1e-3
-        assert faulty == {}
+    def test_languages_are_detected_row_by_row(self, engine: Engine, speech: list[Pcm]) -> None:
+        """Passages tile a row whose language is to be detected; where it was given, or is the only one, are none."""
+        named = DecodeOptions(language=engine.languages[0])
+        asked, given = engine.transcribe([DecodeRequest(pcm=speech[0]), DecodeRequest(pcm=speech[0], options=named)])
+        assert given.passages == ()
+        assert asked.language in engine.languages
+        edges = [edge for passage in asked.passages for edge in (passage.start_s, passage.end_s)]
+        if len(engine.languages) > 1:
+            assert (edges[0], edges[-1]) == pytest.approx((0.0, len(speech[0]) / 16_000))
+            assert edges[1:-1:2] == edges[2::2]
+            assert all(0 <= passage.probability <= 1 for passage in asked.passages)
 
     def test_model_is_named(self, engine: Engine) -> None:
         """Enough is known about the model to explain why two runs differ."""

@@ -1,4 +1,5 @@
-"""What the simulated DeepSeek server answers: minutes by a few rules, from the transcripts that stand in the prompt.
+"""What the simulated DeepSeek server answers: minutes by a few rules, from the transcripts that stand in the prompt,
+and translations that are none (`pseudo_translation`).
 
 It reads the prompt as a model would, knowing nothing of the code that wrote it, and believes what it reads: where a
 transcript says "add a decision", it adds one. `spoil` makes the mistakes that models make.
@@ -11,10 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Mistake = Literal["wrong_ids", "invented_quote", "invented_owner", "missing_meeting"]
+Mistake = Literal[
+    "wrong_ids", "invented_quote", "invented_owner", "missing_meeting",
+    "missing_line", "invented_line", "joined_lines", "untranslated_line", "other_script",
+]  # fmt: skip
 
 _BLOCK = re.compile(r'<meeting n="(\d+)" mark="(\w+)">\n(.*?)\n?</meeting \2>', re.DOTALL)
 _LANGUAGE = re.compile(r'Meeting (\d+): write in the language "([\w-]+)"')
+_LINES = re.compile(r'<lines mark="(\w+)">\n(.*?)\n?</lines \1>', re.DOTALL)
+_INTO = re.compile(r'Translate the \d+ lines into "([\w-]+)"')
+_KEPT = re.compile(r"(\[\w+\]|\S*\*+\S*)")
+_LETTERS = {"zh": "译", "ja": "訳", "ru": "ж", "ar": "ع"}
+_ROT13 = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM"
+)
 _DECISION = re.compile(r"\b(?:we|they) (?:have )?(?:decided|agreed)\b|\bdecision\b|决定|一致通过", re.IGNORECASE)
 _ACTION = re.compile(
     r"\b(?P<owner>[A-Z][a-z]+),? will (?P<task>[^.?!]+?)(?: (?P<due>by \w+))?[.!]"
@@ -39,8 +50,11 @@ def meetings_in(prompt: str) -> dict[int, tuple[HeardLine, ...]]:
 
 
 def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the JSON that answers a conversation: minutes, corrections, or one summary of several."""
+    """Return the JSON that answers a conversation: minutes, corrections, one summary of several, or a translation."""
     prompt = "\n".join(str(message["content"]) for message in messages if message["role"] == "user")
+    if (lines := _LINES.search(prompt)) and (into := _INTO.search(prompt)):
+        asked = [json.loads(line) for line in lines[2].splitlines()]
+        return {"segments": [{"id": number, "text": pseudo_translation(text, into[1])} for number, _, text in asked]}
     meetings = meetings_in(prompt)
     if meetings:
         languages = dict(_LANGUAGE.findall(prompt))
@@ -52,6 +66,18 @@ def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
     parts = re.search(r"<parts>\n(.*?)\n</parts>", prompt, re.DOTALL)
     summaries = json.loads(parts.group(1)) if parts else []
     return {"title": "Merged meeting", "summary": " ".join(summaries)}
+
+
+def pseudo_translation(text: str, language: str) -> str:
+    """Return letters of the language's script in the places of a text's; digits and masks stay."""
+    primary = language.partition("-")[0]
+
+    def written(word: str) -> str:
+        if primary in _LETTERS:
+            return "".join(_LETTERS[primary] if each.isalpha() else each for each in word)
+        return "".join(each.translate(_ROT13) if each.isascii() or not each.isalpha() else "la " for each in word)
+
+    return "".join(part if _KEPT.fullmatch(part) else written(part) for part in _KEPT.split(text))
 
 
 def minutes_of(number: int, lines: Sequence[HeardLine], language: str) -> dict[str, Any]:
@@ -99,7 +125,9 @@ def minutes_of(number: int, lines: Sequence[HeardLine], language: str) -> dict[s
 
 
 def spoil(answer: dict[str, Any], mistake: Mistake, rng: random.Random) -> dict[str, Any]:
-    """Make a model's mistake in the first meeting that offers the occasion."""
+    """Make a model's mistake in the first meeting, or a line of a translation, that offers the occasion."""
+    if "segments" in answer:
+        return {"segments": _spoiled(answer["segments"], mistake, rng)}
     meetings = answer.get("meetings") or []
     if mistake == "missing_meeting" and meetings:
         return {"meetings": meetings[:-1]}
@@ -115,6 +143,24 @@ def spoil(answer: dict[str, Any], mistake: Mistake, rng: random.Random) -> dict[
             rng.choice(meeting["action_items"])["owner"] = "Zaphod"
         break
     return answer
+
+
+def _spoiled(lines: list[dict[str, Any]], mistake: Mistake, rng: random.Random) -> list[dict[str, Any]]:
+    chosen = rng.randrange(len(lines))
+    line = lines[chosen]
+    if mistake == "missing_line":
+        return [*lines[:chosen], *lines[chosen + 1 :]]
+    if mistake == "invented_line":
+        return [*lines[:chosen], {"id": line["id"] + 1, "text": "Nobody said this."}, *lines[chosen:]]
+    if mistake == "joined_lines" and chosen + 1 < len(lines):
+        after = lines[chosen + 1]
+        joined = {"id": line["id"], "text": f"{line['text']} {after['text']}"}
+        return [*lines[:chosen], joined, *lines[chosen + 2 :]]
+    if mistake == "untranslated_line":
+        return [*lines[:chosen], {**line, "text": ""}, *lines[chosen + 1 :]]
+    if mistake == "other_script":
+        return [*lines[:chosen], {**line, "text": "ქართული ტექსტი"}, *lines[chosen + 1 :]]
+    return lines
 
 
 def _evidence(line: HeardLine) -> dict[str, Any]:

@@ -26,6 +26,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 FaultKind = Literal[
     "429", "500", "503", "402", "401", "cut", "stall", "blank", "truncated_json", "length", "interrupted", "drop",
     "wrong_ids", "invented_quote", "invented_owner", "missing_meeting",
+    "missing_line", "invented_line", "joined_lines", "untranslated_line", "other_script",
 ]  # fmt: skip
 
 _STATUS = {"429": 429, "500": 500, "503": 503, "402": 402, "401": 401}

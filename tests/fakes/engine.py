@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, ModelInfo, Word
+from pipelines.core import SAMPLE_RATE, ChunkResult, DecodedSegment, LanguagePassage, ModelInfo, Word
 from pipelines.whisper.options import DecodeRequest, Pcm, row_fault
 from pipelines.whisper.row_decoder import failed, silent
 
@@ -61,12 +61,21 @@ class FakeEngine:
         self.batch_sizes.append(len(rows))
         return [self._transcribe(row) for row in rows]
 
-    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """Give all languages the same probability, but the first three times as much."""
-        self.gate.wait()
+    def _passages(self, row: DecodeRequest) -> tuple[LanguagePassage, ...]:
+        """Give all languages the same probability, but the first three times as much; none where one was given."""
+        if row.options.language or len(self.languages) == 1:
+            return ()
         total = len(self.languages) + 2
-        probabilities = {code: (3 if i == 0 else 1) / total for i, code in enumerate(self.languages)}
-        return [{} if row_fault(row) else dict(probabilities) for row in rows]
+        return (
+            LanguagePassage(
+                start_s=0.0,
+                end_s=row.duration_s,
+                language=self.languages[0],
+                probability=3 / total,
+                runner_up=self.languages[1],
+                runner_up_probability=1 / total,
+            ),
+        )
 
     def _transcribe(self, row: DecodeRequest) -> ChunkResult:
         if fault := row_fault(row):
@@ -81,7 +90,7 @@ class FakeEngine:
         if poison := [word.text for word in words if int(word.text[2:]) in self.poison]:
             return failed(row, f"poisoned by{poison[0]}")
         if not words:
-            return silent(row, language)
+            return replace(silent(row, language), passages=self._passages(row))
         text = "".join(word.text for word in words)
         segment = DecodedSegment(
             start_s=words[0].start_s,
@@ -97,6 +106,7 @@ class FakeEngine:
             no_speech_prob=0.0,
             compression_ratio=1.0,
             temperature=0.0,
+            passages=self._passages(row),
         )
 
 

@@ -51,8 +51,8 @@ def test_it_is_known_to_speak_english_alone(folder: Path, engine: WhisperEngine)
     """Its vocabulary says so, although its tokenizer has a token for every language."""
     assert is_english_only(folder)
     assert engine.languages == ("en",)
-    (heard,) = engine.detect_language([DecodeRequest(pcm=np.ones(SAMPLE_RATE, np.int16))])
-    assert heard == {"en": 1.0}
+    (heard,) = engine.transcribe([DecodeRequest(pcm=np.ones(SAMPLE_RATE, np.int16))])
+    assert (heard.language, heard.passages) == ("en", ())
 
 
 def test_as_good_as_sequential(folder: Path, pcm: Pcm, transcript: Transcript) -> None:

@@ -30,11 +30,11 @@ from pipelines.core import (
     Chunk,
     Coverage,
     CoverageStatus,
-    LanguageVote,
     Minutes,
     ModelInfo,
     Segment,
     SpeechInterval,
+    SpokenLanguage,
     Transcript,
     Word,
 )
@@ -214,7 +214,6 @@ class ConsoleServer:
         """Put a chunk of a job into quarantine."""
         piece = SpeechInterval(start=round(start_s * SAMPLE_RATE), end=round(end_s * SAMPLE_RATE))
         item = WorkItem(
-            task="transcribe",
             tenant=job.tenant,
             job_id=job.id,
             chunk=Chunk(index=7, channel=0, span=0, pieces=(piece,)),
@@ -292,7 +291,7 @@ def transcript_of(recording: str) -> Transcript:
     return Transcript(
         duration_s=said.duration_s,
         language="en",
-        languages=tuple(LanguageVote(channel=c, language="en", probability=0.98) for c in range(n_channels)),
+        languages=tuple(SpokenLanguage(channel=c, language="en", probability=0.98) for c in range(n_channels)),
         segments=segments,
         coverage=covering(segments, said.duration_s, n_channels),
         model=ModelInfo(name="mini-en", sha256="12" * 32, compute_type="int8", device="cpu"),
@@ -374,7 +373,7 @@ def chinese_transcript() -> Transcript:
     return Transcript(
         duration_s=22.0,
         language="zh",
-        languages=(LanguageVote(channel=0, language="zh", probability=0.99),),
+        languages=(SpokenLanguage(channel=0, language="zh", probability=0.99),),
         segments=segments,
         coverage=covering(segments, 22.0, 1),
         model=ModelInfo(name="base", compute_type="int8", device="cpu"),

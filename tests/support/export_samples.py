@@ -6,11 +6,11 @@ from pipelines.core import (
     CoverageStatus,
     Decision,
     Evidence,
-    LanguageVote,
     Minutes,
     ModelInfo,
     OpenQuestion,
     Segment,
+    SpokenLanguage,
     Topic,
     Transcript,
     Word,
@@ -64,7 +64,7 @@ def call() -> tuple[Transcript, Minutes, str]:
     transcript = Transcript(
         duration_s=40.0,
         language="en",
-        languages=(LanguageVote(channel=0, language="en", probability=0.97),),
+        languages=(SpokenLanguage(channel=0, language="en", probability=0.97),),
         segments=segments,
         coverage=coverage,
         model=MODEL,
@@ -176,7 +176,7 @@ def hostile(text: str = HOSTILE) -> tuple[Transcript, Minutes, str]:
     transcript = Transcript(
         duration_s=10.0,
         language=text,
-        languages=(LanguageVote(channel=0, language=text, probability=1.0),),
+        languages=(SpokenLanguage(channel=0, language=text, probability=1.0),),
         segments=(segment,),
         coverage=(
             Coverage(channel=0, start_s=0.0, end_s=5.0, health=CoverageStatus.SUSPECT, note=text),

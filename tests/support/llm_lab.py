@@ -11,7 +11,7 @@ import httpx
 
 from pipelines.backoff import Backoff
 from pipelines.core import ModelInfo, Segment, Transcript
-from pipelines.minutes.llm.cache import MinutesCache
+from pipelines.minutes.llm.cache import MinutesCache, PaidCache
 from pipelines.minutes.llm.drafting import MinutesDrafter
 from pipelines.minutes.llm.packing import PackLimits
 from pipelines.minutes.llm.writer import LlmWriter
@@ -25,6 +25,8 @@ from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import price_of
 from pipelines.storage.protocol import BlobStore
+from pipelines.translation.packing import PassageLimits
+from pipelines.translation.translator import LlmTranslator, PaidAnswer
 from tests.fakes.deepseek_server import DeepSeekServer, ServerOptions
 from tests.support.asgi_server import serve_asgi
 
@@ -79,7 +81,9 @@ class Lab:
 
     server: DeepSeekServer
     writer: LlmWriter
+    translator: LlmTranslator
     provider: Provider
+    endpoint: Endpoint
     client: HttpChatClient
     url: str
     budget: Budget
@@ -97,6 +101,7 @@ class LabOptions:
     limits: ClientLimits = field(default_factory=lambda: ClientLimits(first_payload_s=20, idle_s=20, total_s=60))
     daily: DailyLimits = field(default_factory=DailyLimits)
     store: BlobStore | None = None
+    passages: PassageLimits = field(default_factory=PassageLimits)
     window_s: float = 0.02
     piece_tokens: int = 60_000
     key: str = "sk-simulated"
@@ -144,10 +149,13 @@ async def connected(
         drafter = MinutesDrafter(provider, chosen, packs=options.packs, window_s=options.window_s)
         cache = MinutesCache(options.store) if options.store else None
         writer = LlmWriter(drafter, chosen, piece_tokens=options.piece_tokens, cache=cache)
+        kept = PaidCache(options.store, PaidAnswer) if options.store else None
         yield Lab(
             server=server,
             writer=writer,
+            translator=LlmTranslator(provider, chosen, limits=options.passages, cache=kept),
             provider=provider,
+            endpoint=chosen,
             client=client,
             url=url,
             budget=budget,

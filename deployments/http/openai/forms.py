@@ -13,7 +13,7 @@ from deployments.intake.multipart import read_form
 from deployments.intake.spool import Spool, body_of
 from deployments.intake.submission import Submission, clean_filename, content_length, query_values
 from deployments.limits import IngestionLimits
-from deployments.schemas.options import ApiModel, Options, W, parsed, with_options
+from deployments.schemas.options import ApiModel, LanguageFields, Options, W, parsed, with_options
 from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, options_of
 
@@ -43,9 +43,12 @@ class TranslationForm(ApiModel):
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
 
 
-@_with("language", "prompt", "temperature", "vocabulary", "speakers", "track")
-class TranscriptionForm(ApiModel):
-    """The fields of ``POST /v1/audio/transcriptions`` beside the file; the last three are MeetMemo's own."""
+@_with("language", "languages", "prompt", "temperature", "vocabulary", "speakers", "track", "zh_script")
+class TranscriptionForm(LanguageFields):
+    """The fields of ``POST /v1/audio/transcriptions`` beside the file.
+
+    ``vocabulary``, ``speakers``, ``track`` and ``zh_script`` are MeetMemo's own.
+    """
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Format = Field("json", description="`diarized_json` tells speakers apart by channel.")

@@ -44,7 +44,7 @@ class WordBody(ApiModel):
 
 
 class VerboseSegment(ApiModel):
-    """A segment of ``verbose_json``; token ids are not kept."""
+    """A segment of ``verbose_json``; token ids are not kept. ``language`` is its own, which OpenAI does not tell."""
 
     id: int
     seek: int
@@ -56,6 +56,7 @@ class VerboseSegment(ApiModel):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    language: str
 
 
 class VerboseBody(ApiModel):
@@ -149,6 +150,7 @@ def _verbose(transcript: Transcript, task: Task, granularities: frozenset[str]) 
             avg_logprob=segment.avg_logprob,
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_prob,
+            language=NAMES.get(segment.language or transcript.language, segment.language),
         )
         for segment in transcript.segments
     ]

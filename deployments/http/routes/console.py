@@ -16,6 +16,7 @@ from deployments.http.sse import event_response
 from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
+from pipelines.text.language_names import language_names
 
 EVENTS_PATH = "/v1/events"
 CHOICES_PATH = "/v1/choices"
@@ -27,6 +28,7 @@ class ChoicesBody(ApiModel):
     models: list[str]
     default_model: str
     languages: list[str] = Field(description="Whisper's language codes; nothing: detected.")
+    language_names: dict[str, dict[str, str]] = Field(description="Their names by code, then by `en` and `zh`.")
     minutes: list[str] = Field(description="Who can write minutes here.")
     minutes_templates: list[str] = Field(description="Names of the layouts of minutes.")
     keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")
@@ -79,6 +81,7 @@ def console_routes(backend: Backend) -> APIRouter:
             models=options["model"]["enum"],
             default_model=options["model"]["default"],
             languages=options["language"]["enum"],
+            language_names=language_names(),
             minutes=options["minutes"]["enum"],
             minutes_templates=options["minutes_template"]["examples"],
             keeps_audio="keep_audio" in options,

@@ -35,6 +35,10 @@ VERSION_DESCRIPTION = (
     "Rendered from this version of the transcript, 0 for the machine's; minutes keep their words. "
     "Left out: as the job stored it."
 )
+TRANSLATION_DESCRIPTION = (
+    "Rendered from the transcript in this language, one of the job's `translations`; minutes keep their words. "
+    "Left out: the original."
+)
 _LOCATION = {"Location": {"description": "URL of the job.", "schema": {"type": "string"}}}
 
 
@@ -144,10 +148,13 @@ def job_routes(backend: Backend) -> APIRouter:
         name: str,
         jobs: Reader,
         version: Annotated[int | None, Query(ge=0, description=VERSION_DESCRIPTION)] = None,
+        translation: Annotated[str | None, Query(max_length=35, description=TRANSLATION_DESCRIPTION)] = None,
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         job = await jobs.get(job_id)
-        if version is None:
+        if translation is not None:
+            result = await TranscriptVersions(jobs=jobs).open_translation(job, name, translation, version)
+        elif version is None:
             result = await jobs.open_result(job, name)
         else:
             result = await TranscriptVersions(jobs=jobs).open_result(job, name, version)
@@ -156,7 +163,10 @@ def job_routes(backend: Backend) -> APIRouter:
             result.close()
             return Response(status_code=304, headers=headers)
         headers["content-length"] = str(result.n_bytes)
-        headers["content-disposition"] = attachment(f"{PurePosixPath(job.filename).stem}.{name}")
+        # Players choose subtitles by the language before the last suffix.
+        stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
+        shown = f"{stem}.{translation}{suffix}" if translation else name
+        headers["content-disposition"] = attachment(f"{PurePosixPath(job.filename).stem}.{shown}")
         media_type = CONTENT_TYPES[PurePosixPath(name).suffix]
         return StreamingResponse(result.blocks(), media_type=media_type, headers=headers)
 

@@ -5,48 +5,51 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.minutes.language.sentences import Sentence
-from pipelines.minutes.language.stopwords import ENGLISH
-from pipelines.minutes.language.terms import content_runs, stem
-from pipelines.text.typography import HAN
+from pipelines.minutes.language.stopwords import MIXED, StopWords
+from pipelines.minutes.language.terms import UNSPACED, WORD, content_runs, is_short, stem
+from pipelines.text.typography import HAN, KANA, KATAKANA, MARKS
 
 MAX_WORDS = 3
 MAX_IDEOGRAPHS = 6
 # A longer phrase replaces a shorter one that is said hardly more often.
 ABSORBED = 0.6
 
-_PIECE = re.compile(f"[{HAN}]+|[^\\W_]+(?:['-][^\\W_]+)*|[^\\w\\s]")
+# The last one breaks phrases: punctuation, hiragana, and scripts of which no words are known.
+_PIECE = re.compile(f"[{HAN}]+|[{KATAKANA}]+|{WORD}|[{KANA}{UNSPACED}]|(?![{MARKS}])[^\\w\\s]")
 _IDEOGRAPHS = re.compile(f"[{HAN}]+")
 
 
-def count_phrases(sentences: Iterable[Sentence], names: frozenset[str] = frozenset()) -> Counter[str]:
+def count_phrases(
+    sentences: Iterable[Sentence], names: frozenset[str] = frozenset(), stops: StopWords = MIXED
+) -> Counter[str]:
     """Return how often each phrase is said; words in lower case, Chinese as runs of 2 to 6 characters.
 
     ``names`` (lower case) are left out: a title says what was talked about, not who talked.
     """
     counts: Counter[str] = Counter()
     for sentence in sentences:
-        counts.update(phrase for phrase in _phrases(sentence.clean, names) if phrase not in names)
+        counts.update(phrase for phrase in _phrases(sentence.clean, names, stops) if phrase not in names)
     return counts
 
 
-def _phrases(text: str, names: frozenset[str]) -> Iterator[str]:
+def _phrases(text: str, names: frozenset[str], stops: StopWords) -> Iterator[str]:
     words: list[str] = []
     for match in _PIECE.finditer(text):
         piece = match.group()
         if _IDEOGRAPHS.fullmatch(piece):
-            yield from _ideographic(piece)
+            yield from _ideographic(piece, stops)
             words = []
             continue
         word = piece.casefold()
-        if word in ENGLISH or word in names or len(word) < 3 or not word[0].isalpha():
+        if word in stops.words or word in names or is_short(word) or not word[0].isalpha():
             words = []
             continue
         words = [*words, word][-MAX_WORDS:]
         yield from (" ".join(words[start:]) for start in range(len(words)))
 
 
-def _ideographic(text: str) -> Iterator[str]:
-    for run in content_runs(text):
+def _ideographic(text: str, stops: StopWords) -> Iterator[str]:
+    for run in content_runs(text, stops):
         for start in range(len(run)):
             for size in range(2, min(MAX_IDEOGRAPHS, len(run) - start) + 1):
                 yield run[start : start + size]
@@ -73,6 +76,18 @@ def key_phrases(counts: Counter[str], idf: Mapping[str, float], n_phrases: int) 
         if len(chosen) == n_phrases:
             break
     return chosen
+
+
+def as_spoken(phrases: Iterable[str], sentences: Sequence[Sentence], stops: StopWords = MIXED) -> list[str]:
+    """Return phrases with the capital letters they are first written with; English titles have none."""
+    if stops.english:
+        return list(phrases)
+    return [_first_written(phrase, sentences) for phrase in phrases]
+
+
+def _first_written(phrase: str, sentences: Sequence[Sentence]) -> str:
+    pattern = re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)".replace("ss", "(?:ss|ß)"), re.IGNORECASE)
+    return next((match.group() for sentence in sentences if (match := pattern.search(sentence.clean))), phrase)
 
 
 def _alike(one: str, other: str) -> bool:

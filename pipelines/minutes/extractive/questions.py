@@ -31,7 +31,7 @@ def find_open_questions(
     for index, sentence in enumerate(sentences):
         key = " ".join(tokens(sentence.clean))
         question = OpenQuestion(text=sentence_case(sentence.clean), evidence=sentence.evidence)
-        if not sentence.clean.endswith(("?", "？")) and first_match(cues.explicit_question, sentence.clean):
+        if not sentence.clean.endswith(("?", "？", "؟")) and first_match(cues.explicit_question, sentence.clean):
             stated.setdefault(key, (index, question))
         elif (
             asks(sentence, cues)
@@ -41,14 +41,14 @@ def find_open_questions(
         ):
             asked.setdefault(key, (index, question))
     # A long meeting has many loose ends: those with most content stay.
-    longest = sorted(asked.values(), key=lambda item: -len(set(terms(item[1].text))))
+    longest = sorted(asked.values(), key=lambda item: -len(set(terms(item[1].text, cues.stops))))
     kept = [*stated.values(), *longest[: max(0, MAX_QUESTIONS - len(stated))]]
     return tuple(question for _, question in sorted(kept, key=lambda item: item[0]))
 
 
 def _is_substantial(sentence: Sentence, cues: Cues) -> bool:
     return (
-        len(set(terms(sentence.clean))) >= MIN_TERMS
+        len(set(terms(sentence.clean, cues.stops))) >= MIN_TERMS
         and len(tokens(sentence.clean)) <= MAX_TOKENS
         and not first_match(cues.tag_question, sentence.clean)
         and not first_match(cues.procedural_question, sentence.clean)
@@ -58,7 +58,7 @@ def _is_substantial(sentence: Sentence, cues: Cues) -> bool:
 def _answered(sentences: Sequence[Sentence], index: int, cues: Cues) -> bool:
     """Say whether one of the next sentences replies: a statement by another speaker, or in the question's words."""
     question = sentences[index]
-    asked = set(terms(question.clean))
+    asked = set(terms(question.clean, cues.stops))
     following = sentences[index + 1 : index + 1 + N_ANSWER_SENTENCES]
     if question.speaker and len(following) > 1 and all(reply.speaker == question.speaker for reply in following):
         return True  # one who goes on speaking asks for effect
@@ -66,7 +66,7 @@ def _answered(sentences: Sequence[Sentence], index: int, cues: Cues) -> bool:
         if first_match(cues.no_answer, reply.clean):
             return False
         if asks(reply, cues):
-            if position == 0 and reply.speaker == question.speaker and set(terms(reply.clean)) & asked:
+            if position == 0 and reply.speaker == question.speaker and set(terms(reply.clean, cues.stops)) & asked:
                 return True  # asked again in other words: the last wording counts
             continue
         others = question.speaker and reply.speaker and reply.speaker != question.speaker
@@ -74,6 +74,6 @@ def _answered(sentences: Sequence[Sentence], index: int, cues: Cues) -> bool:
             return True
         if (position == 0 or others) and first_match(cues.answer, reply.clean):
             return True
-        if len(set(terms(reply.clean)) & asked) >= min(2, len(asked)):
+        if len(set(terms(reply.clean, cues.stops)) & asked) >= min(2, len(asked)):
             return True
     return False

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.minutes.language.sentences import Sentence
+from pipelines.minutes.language.stopwords import MIXED, StopWords
 from pipelines.minutes.language.terms import inverse_document_frequency, terms
 from pipelines.minutes.language.wording import tokens
 
@@ -27,13 +28,13 @@ MAX_OVERLAP = 0.5
 MIN_TERMS = 2
 
 
-def rank(sentences: Sequence[Sentence], weights: Mapping[int, float] | None = None) -> Scores:
+def rank(sentences: Sequence[Sentence], weights: Mapping[int, float] | None = None, stops: StopWords = MIXED) -> Scores:
     """Return a score per sentence, shape ``(n_sentences,)``, 0 for one without content, higher is more central.
 
     The product of LexRank, likeness to what the whole meeting repeats, an early position (meetings open with their
     purpose), a good length, and the caller's ``weights`` by ``Sentence.index``, 1 where absent.
     """
-    documents = [terms(sentence.clean) for sentence in sentences]
+    documents = [terms(sentence.clean, stops) for sentence in sentences]
     if not any(documents):
         return np.zeros(len(sentences))
     lengths = np.array([max(1, len(tokens(sentence.clean))) for sentence in sentences], dtype=np.float64)
@@ -102,7 +103,7 @@ def _sparse(documents: Sequence[Sequence[str]]) -> tuple[npt.NDArray[np.intp], n
     return np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp), np.array(weights), len(idf)
 
 
-def select(sentences: Sequence[Sentence], scores: Scores, max_tokens: int) -> list[Sentence]:
+def select(sentences: Sequence[Sentence], scores: Scores, max_tokens: int, stops: StopWords = MIXED) -> list[Sentence]:
     """Return the best sentences of at most ``max_tokens`` tokens together, in the order of speaking.
 
     A sentence most of whose terms are already there is passed over.
@@ -114,7 +115,7 @@ def select(sentences: Sequence[Sentence], scores: Scores, max_tokens: int) -> li
         sentence = sentences[index]
         if scores[index] <= 0:
             break
-        content, size = set(terms(sentence.clean)), len(tokens(sentence.clean))
+        content, size = set(terms(sentence.clean, stops)), len(tokens(sentence.clean))
         if len(content) < MIN_TERMS or size > n_left or len(content & covered) > MAX_OVERLAP * len(content):
             continue
         chosen.append(sentence)

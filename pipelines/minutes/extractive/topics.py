@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.minutes.extractive.keyphrases import count_phrases, key_phrases
+from pipelines.minutes.extractive.keyphrases import as_spoken, count_phrases, key_phrases
 from pipelines.minutes.extractive.questions import asks
 from pipelines.minutes.language.cues import Cues, first_match
 from pipelines.minutes.language.sentences import Sentence
-from pipelines.minutes.language.stopwords import ENGLISH
+from pipelines.minutes.language.stopwords import ENGLISH, MIXED, StopWords
 from pipelines.minutes.language.terms import inverse_document_frequency, terms
 from pipelines.minutes.language.wording import sentence_case, tokens
 
@@ -54,7 +54,7 @@ def split_topics(sentences: Sequence[Sentence], cues: Cues) -> tuple[Stretch, ..
             and len(starts) < MAX_ANNOUNCED
         ):
             starts.append(index)
-    for index in _lexical_starts(sentences):
+    for index in _lexical_starts(sentences, cues.stops):
         if len(starts) >= MAX_TOPICS:
             break
         if all(abs(index - start) >= _min_distance(len(sentences)) for start in starts):
@@ -89,7 +89,7 @@ def _announced(sentence: Sentence, cues: Cues) -> str:
     return " ".join(words) if 0 < len(words) <= MAX_TITLE_WORDS and terms(" ".join(words)) else ""
 
 
-def _lexical_starts(sentences: Sequence[Sentence]) -> list[int]:
+def _lexical_starts(sentences: Sequence[Sentence], stops: StopWords) -> list[int]:
     """Return the sentence indices at which the words change most, deepest valley first."""
     blocks: list[list[str]] = [[]]
     starts = [0]
@@ -97,7 +97,7 @@ def _lexical_starts(sentences: Sequence[Sentence]) -> list[int]:
         if len(blocks[-1]) >= TERMS_PER_BLOCK:
             blocks.append([])
             starts.append(index)
-        blocks[-1].extend(terms(sentence.clean))
+        blocks[-1].extend(terms(sentence.clean, stops))
     if len(blocks) < MIN_BLOCKS:
         return []
     depths = _depths(_similarities(_vectors(blocks)))
@@ -168,14 +168,21 @@ def meeting_name(sentences: Iterable[Sentence], cues: Cues) -> str:
     return ""
 
 
-def topic_titles(stretches: Sequence[Stretch], fallback: str, people: Iterable[str] = ()) -> list[str]:
-    """Return a title per stretch: as announced, else its key phrases (no ``people``), else ``fallback``."""
+def topic_titles(
+    stretches: Sequence[Stretch], fallback: str, people: Iterable[str] = (), stops: StopWords = MIXED
+) -> list[str]:
+    """Return a title per stretch: as announced, else its key phrases (no ``people``), else ``fallback``.
+
+    Where no stop words are known, what is said most is function words: there are no key phrases then, and titles "".
+    """
+    if not stops.is_listed:
+        return [sentence_case(stretch.announced) for stretch in stretches]
     names = frozenset(name.casefold() for name in people)
-    counts = [count_phrases(stretch.sentences, names) for stretch in stretches]
+    counts = [count_phrases(stretch.sentences, names, stops) for stretch in stretches]
     idf = inverse_document_frequency(counts)
     titles = []
     for stretch, phrases in zip(stretches, counts, strict=True):
         joint = "、" if any(len(tokens(phrase)) > 1 and " " not in phrase for phrase in phrases) else ", "
-        title = stretch.announced or joint.join(key_phrases(phrases, idf, 2))
+        title = stretch.announced or joint.join(as_spoken(key_phrases(phrases, idf, 2), stretch.sentences, stops))
         titles.append(sentence_case(title) or fallback)
     return titles

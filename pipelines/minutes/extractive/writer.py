@@ -20,7 +20,8 @@ from pipelines.minutes.extractive.topics import meeting_name, split_topics, topi
 from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.registry import cues_for, spoken_language
 from pipelines.minutes.language.sentences import Sentence, split_sentences
-from pipelines.minutes.language.wording import as_sentence, join
+from pipelines.minutes.language.stopwords import MIXED, StopWords
+from pipelines.minutes.language.wording import as_sentence, join, opening
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
 from pipelines.transcript.findings import has_words
@@ -67,17 +68,17 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     decided = {decision.evidence.quote for decision in decisions}
     weights = {sentence.index: QUESTION_WEIGHT for sentence in sentences if asks(sentence, cues)}
     weights |= {sentence.index: DECISION_WEIGHT for sentence in sentences if sentence.text in decided}
-    scores = rank(sentences, weights)
+    scores = rank(sentences, weights, cues.stops)
     stretches = split_topics(sentences, cues)
     fallback = "会议" if cues.chinese else "Meeting"
-    titles = topic_titles(stretches, fallback, participants)
+    titles = topic_titles(stretches, fallback if cues.stops is MIXED else "", participants, cues.stops)
     topics = tuple(
         topic
         for stretch, title in zip(stretches, titles, strict=True)
-        if (topic := _topic(title, stretch.sentences, scores)) is not None
+        if (topic := _topic(title, stretch.sentences, scores, cues.stops)) is not None
     )
     main = max(topics, key=lambda topic: topic.end_s - topic.start_s, default=None)
-    summary = select(sentences, scores, summary_tokens(transcript.duration_s, chinese=cues.chinese))
+    summary = select(sentences, scores, summary_tokens(transcript.duration_s, chinese=cues.chinese), cues.stops)
     return Minutes(
         title=meeting_name(sentences, cues) or (main.title if main else fallback),
         language=language,
@@ -98,13 +99,13 @@ def summary_tokens(duration_s: float, *, chinese: bool) -> int:
     return round(n_words * (TOKENS_PER_WORD_ZH if chinese else 1))
 
 
-def _topic(title: str, sentences: Sequence[Sentence], scores: Scores) -> Topic | None:
-    chosen = select(sentences, scores[sentences[0].index : sentences[-1].index + 1], TOPIC_SUMMARY_TOKENS)
+def _topic(title: str, sentences: Sequence[Sentence], scores: Scores, stops: StopWords) -> Topic | None:
+    chosen = select(sentences, scores[sentences[0].index : sentences[-1].index + 1], TOPIC_SUMMARY_TOKENS, stops)
     if not chosen:
         return None
     cited = tuple(dict.fromkeys(segment_id for sentence in chosen for segment_id in sentence.segment_ids))
     return Topic(
-        title=title,
+        title=title or opening(chosen[0].clean),
         summary=join(as_sentence(sentence.clean) for sentence in chosen),
         start_s=sentences[0].start_s,
         end_s=max(sentence.end_s for sentence in sentences),

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from re import Pattern
 
+from pipelines.minutes.language.stopwords import MIXED, StopWords
+
 
 def patterns(*sources: str) -> tuple[Pattern[str], ...]:
     """Compile cue patterns; casing does not matter, recognisers get it wrong."""
@@ -26,6 +28,7 @@ class Cues:
 
     chinese: bool
     clause_break: Pattern[str]
+    stops: StopWords = MIXED
 
     question: tuple[Pattern[str], ...] = ()  # the sentence asks
     tag_question: tuple[Pattern[str], ...] = ()  # only seeks assent: "right?"
@@ -56,4 +59,4 @@ class Cues:
 
 
 # For languages without cues of their own: question marks are all that is known.
-OTHER = Cues(chinese=False, clause_break=re.compile(r";\s+"), question=patterns(r"[?？]$"))
+OTHER = Cues(chinese=False, clause_break=re.compile(r";\s+"), question=patterns(r"[?？؟]$"))

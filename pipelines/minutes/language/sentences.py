@@ -18,7 +18,7 @@ MAX_CHARACTERS = 600
 MIN_ENDS_PER_SEGMENT = 0.34
 
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|no|inc|ltd|approx|[a-z])\.$", re.IGNORECASE)
-_END = re.compile(r"[.?!…]+[\"')\]]*(?=\s|$)|[。？！；]+[”’」』）]*")
+_END = re.compile(r"[.?!…]+[\"')\]]*(?=\s|$)|[。？！；؟۔।॥።։]+[”’」』）\"')»]*")
 _COMMA = re.compile(r"[,;:](?=\s)|[，、：]")
 
 

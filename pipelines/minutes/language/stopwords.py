@@ -2,6 +2,11 @@
 
 # ruff: noqa: E501, SIM905  (lists of words are easier to read as text; ideographs count double)
 
+from dataclasses import dataclass
+from functools import cache
+
+from pipelines.minutes.language.stopwords_listed import HESITATIONS, OWN, RELATED
+
 ENGLISH = frozenset(
     """
     a about above across actually after again against ago all almost already also although always am an and another any
@@ -52,3 +57,34 @@ CHINESE_CHARACTERS = frozenset(
     "的了是在和也都就很吧吗呢啊呀嘛哦哈我你您他她它们这那个有不要会去来说对把被跟与及或而且但从到让给做上下里中所以为因其之将已还再又才只"
     "能可想看讲得着过呃嗯额唔一二三四五六七八九十百千万两几多少些么什没最更太比等如果然后时候于于此该每各某"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopWords:
+    """The stop words of a language, in lower case: ``words``, none where no list of them is known.
+
+    ``chinese``: those of Chinese are taken out of runs of ideographs. ``english``: words lose the endings of English.
+    """
+
+    words: frozenset[str]
+    chinese: bool = False
+    english: bool = False
+
+    @property
+    def is_listed(self) -> bool:
+        return bool(self.words)
+
+
+MIXED = StopWords(words=ENGLISH, chinese=True, english=True)
+"""English and Chinese, which are often mixed."""
+
+
+@cache
+def stop_words(language: str) -> StopWords:
+    """Return the stop words of a language by Whisper's code."""
+    from stopwordsiso import stopwords  # reads all its lists
+
+    if language in ("en", "zh", "yue"):
+        return MIXED
+    words = OWN.get(language) or stopwords(RELATED.get(language, language))
+    return StopWords(words=frozenset(words) | HESITATIONS if words else frozenset())

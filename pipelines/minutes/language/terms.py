@@ -1,43 +1,61 @@
-"""Content terms: the units in which sentences are compared, English words and Chinese character pairs."""
+"""Content terms, in which sentences are compared: words, and pairs of characters where no spaces are written."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from pipelines.minutes.language.stopwords import CHINESE_CHARACTERS, CHINESE_WORDS, ENGLISH
-from pipelines.text.typography import HAN
+from pipelines.minutes.language.stopwords import CHINESE_CHARACTERS, CHINESE_WORDS, MIXED, StopWords
+from pipelines.text.typography import HAN, HANGUL, KANA, KATAKANA, MARKS, MYANMAR, THAI_LAO_KHMER, TIBETAN
 
 _CHINESE_STOPS = re.compile("|".join(map(re.escape, CHINESE_WORDS)) + f"|[{''.join(sorted(CHINESE_CHARACTERS))}]")
-_RUN = re.compile(f"[{HAN}]+|(?:(?![{HAN}])[^\\W_])+(?:['’-](?:(?![{HAN}])[^\\W_])+)*")
+UNSPACED = THAI_LAO_KHMER + MYANMAR + TIBETAN
+_LETTERS = f"(?:(?![{HAN}{KANA}{UNSPACED}])[^\\W_][{MARKS}]*)+"
+WORD = f"{_LETTERS}(?:['’-]{_LETTERS})*"
+_RUN = re.compile(f"[{HAN}]+|[{KATAKANA}]+|[{UNSPACED}]+|{WORD}")
 _IDEOGRAPHS = re.compile(f"[{HAN}]+")
+_RUN_OF_UNSPACED = re.compile(f"[{UNSPACED}]+")
+_HANGUL = re.compile(f"[{HANGUL}]")
 _VOWEL = re.compile(r"[aeiouy]")
 
 
-def terms(text: str) -> list[str]:
+def terms(text: str, stops: StopWords = MIXED) -> list[str]:
     """Return the content terms of a text in their order, with repetitions.
 
     Chinese is written without spaces: each pair of neighbouring characters counts, after function words are taken
-    out. English words lose their endings, so that "decisions" meets "decision".
+    out; so it is in Thai and its like, function words and all. Of Japanese ideographs and katakana count. English words
+    lose their endings, so that "decisions" meets "decision".
     """
-    return list(_terms(text))
+    return list(_terms(text, stops))
 
 
-def _terms(text: str) -> Iterator[str]:
+def _terms(text: str, stops: StopWords) -> Iterator[str]:
     for match in _RUN.finditer(text):
         run = match.group()
-        if not _IDEOGRAPHS.match(run):
+        if _IDEOGRAPHS.match(run):
+            for piece in content_runs(run, stops):
+                yield from _pairs(piece)
+        elif _RUN_OF_UNSPACED.match(run):
+            yield from _pairs(run)
+        else:
             word = run.casefold().replace("’", "'")
-            if word not in ENGLISH and (len(word) > 2 or (run.isupper() and len(word) == 2)) and not word.isdigit():
-                yield stem(word)
-            continue
-        for piece in content_runs(run):
-            yield from (piece[index : index + 2] for index in range(len(piece) - 1))
+            short = is_short(word) and not (run.isupper() and len(word) == 2)
+            if word not in stops.words and not short and not word.isdigit():
+                yield stem(word) if stops.english else word
 
 
-def content_runs(ideographs: str) -> list[str]:
+def _pairs(run: str) -> Iterator[str]:
+    return (run[index : index + 2] for index in range(len(run) - 1))
+
+
+def is_short(word: str) -> bool:
+    """Say whether a word is too short to carry a subject: two letters; a letter of Hangul is a syllable."""
+    return len(word) < (2 if _HANGUL.match(word) else 3)
+
+
+def content_runs(ideographs: str, stops: StopWords = MIXED) -> list[str]:
     """Return the runs of ideographs that remain between function words."""
-    return [piece for piece in _CHINESE_STOPS.split(ideographs) if piece]
+    return [piece for piece in _CHINESE_STOPS.split(ideographs) if piece] if stops.chinese else [ideographs]
 
 
 def stem(word: str) -> str:

@@ -4,14 +4,18 @@ import re
 from collections.abc import Iterable
 
 from pipelines.core import Segment
-from pipelines.text.typography import HAN, KANA
+from pipelines.text.typography import HAN, KANA, MARKS, THAI_LAO_KHMER, is_mark
 
 # Ideographs, kana and the full-width punctuation between them: written without spaces.
 CJK = "\u3001-\u303f" + KANA + HAN + "\uff01-\uff65"
 
+MAX_OPENING_WORDS = 7
+MAX_OPENING_CHARS = 48
+
 _CJK = re.compile(f"[{CJK}]")
 _IDEOGRAPH = re.compile(f"[{HAN}]")
-_TOKEN = re.compile(f"[{HAN}]|(?:(?![{HAN}])[^\\W_])+(?:['’-](?:(?![{HAN}])[^\\W_])+)*")
+_LETTERS = f"(?:(?![{HAN}])[^\\W_][{MARKS}]*)+"
+_TOKEN = re.compile(f"[{HAN}]|{_LETTERS}(?:['’-]{_LETTERS})*")
 _NOTE = re.compile(r"\[[^\[\]]{0,40}\]|\{[^{}]{0,40}\}")
 _HESITATION = re.compile(r",?\s*\b(?:um+|uh+|erm?|eh|hm+|mm+|mm-?hmm|uh-?huh)\b[,.…]*(?=\s|$)", re.IGNORECASE)
 _HESITATION_ZH = re.compile(r"(?:^|(?<=[，。？！、\s]))[呃嗯额唔]+[，、,\s]*")
@@ -19,6 +23,7 @@ _HESITATION_ZH = re.compile(r"(?:^|(?<=[，。？！、\s]))[呃嗯额唔]+[，�
 _STUTTER = re.compile(r"\b(the|a|an|i|we|you|it|to|of|in|on|and|so|is|that's|it's)(?:,? \1\b)+", re.IGNORECASE)
 # Nobody says a word this long; a recogniser in a loop writes it, and patterns would take long over it.
 _NO_WORD = re.compile(f"(?:(?![{CJK}])\\S){{60,}}")
+_UNSTOPPED = re.compile(f"[{THAI_LAO_KHMER}]")  # sentences end with a space
 _SPACE = re.compile(r"\s+")
 _CURLY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."})
 
@@ -71,9 +76,20 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def opening(text: str) -> str:
+    """Return the first words of a text, with an ellipsis where it goes on."""
+    kept = " ".join(text.split()[:MAX_OPENING_WORDS])
+    if len(kept) > MAX_OPENING_CHARS:
+        kept = kept[:MAX_OPENING_CHARS]
+        while is_mark(text[len(kept) : len(kept) + 1] or " "):
+            kept = kept[:-1]
+    kept = sentence_case(kept)
+    return kept.rstrip(".。") if len(kept) >= len(text) - 1 else f"{kept}…"
+
+
 def as_sentence(text: str) -> str:
     """Return the text in sentence case, ended by a full stop where the recogniser left the end open."""
     text = sentence_case(text)
-    if not text or text[-1] in '.?!…。？！；)"”':
+    if not text or _UNSTOPPED.match(text[-1]) or text[-1] in '.?!…。？！；؟۔।॥።։)"”':
         return text
     return text + ("。" if _IDEOGRAPH.match(text[-1]) else ".")

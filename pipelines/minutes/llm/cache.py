@@ -1,12 +1,13 @@
-"""Minutes that were paid for are not paid for again: found by what went into them.
+"""What a language model wrote and was paid for is not paid for again: found by what went into it.
 
-The minutes lie with their job and are deleted with it; what is kept beside, by digest, names only the job.
+It lies with its job and is deleted with it; what is kept beside, by digest, names only the job.
 """
 
 import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,12 +18,14 @@ from pipelines.minutes.protocol import PaidMinutes
 from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 
+Paid = TypeVar("Paid")
+
 
 @dataclass(frozen=True, kw_only=True)
-class KnownMinutes:
-    """Minutes in the cache, and the job that paid for them."""
+class Known(Generic[Paid]):
+    """What the cache has, and the job that paid for it."""
 
-    paid: PaidMinutes
+    paid: Paid
     job_id: str
 
 
@@ -41,31 +44,39 @@ def content_digest(transcript: Transcript, **wanted: object) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-class MinutesCache:
-    """Keeps minutes by digest, per tenant."""
+class PaidCache(Generic[Paid]):
+    """Keeps dataclasses of one kind by digest, per tenant."""
 
-    def __init__(self, store: BlobStore) -> None:
+    def __init__(self, store: BlobStore, kind: type[Paid]) -> None:
         self._store = store
+        self._kind = kind
 
-    async def get(self, tenant: str, digest: str) -> KnownMinutes | None:
-        """Return the minutes written before from the same content; None without any, or if their job was deleted."""
+    async def get(self, tenant: str, digest: str) -> Known[Paid] | None:
+        """Return what was written before from the same content; None without any, or if its job was deleted."""
         return await asyncio.to_thread(self._get, tenant, digest)
 
-    async def put(self, tenant: str, job_id: str, digest: str, paid: PaidMinutes) -> None:
-        """Keep what a job paid for: its minutes, or those of a piece of its transcript."""
+    async def put(self, tenant: str, job_id: str, digest: str, paid: Paid) -> None:
+        """Keep what a job paid for: all of it, or a piece."""
         await asyncio.to_thread(self._put, tenant, job_id, digest, paid)
 
-    def _get(self, tenant: str, digest: str) -> KnownMinutes | None:
+    def _get(self, tenant: str, digest: str) -> Known[Paid] | None:
         try:
             reference = decode(_Reference, self._store.get(TenantKeys(tenant=tenant).paid_minutes_of(digest)))
             stored = self._store.get(JobKeys(tenant=tenant, job_id=reference.job_id).minutes(digest))
-            return KnownMinutes(paid=decode(PaidMinutes, stored), job_id=reference.job_id)
+            return Known(paid=decode(self._kind, stored), job_id=reference.job_id)
         except (BlobMissing, ValidationError):
             return None
 
-    def _put(self, tenant: str, job_id: str, digest: str, paid: PaidMinutes) -> None:
+    def _put(self, tenant: str, job_id: str, digest: str, paid: Paid) -> None:
         self._store.put(JobKeys(tenant=tenant, job_id=job_id).minutes(digest), encode(paid))
         self._store.put(TenantKeys(tenant=tenant).paid_minutes_of(digest), encode(_Reference(job_id=job_id)))
+
+
+class MinutesCache(PaidCache[PaidMinutes]):
+    """Keeps minutes, and those of pieces of a transcript."""
+
+    def __init__(self, store: BlobStore) -> None:
+        super().__init__(store, PaidMinutes)
 
 
 def holder_of(store: BlobStore, key: str) -> str:

@@ -1,23 +1,19 @@
 """Defer minutes at peak hours until prices are low, as long as they come before their deadline."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import MinutesParked
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.protocol import MinutesOptions, PaidMinutes
-from pipelines.minutes.provider.pricing import next_off_peak
+from pipelines.minutes.provider.off_peak import OffPeak
 
 
 class OffPeakWriter:
     """Writes as another writer does, but not at peak hours where the deadline allows to wait."""
 
-    def __init__(self, writer: LlmWriter, *, wait: timedelta, clock: Callable[[], datetime]) -> None:
-        """Take the longest ``wait`` after minutes were first requested, and a ``clock`` of aware times."""
+    def __init__(self, writer: LlmWriter, off_peak: OffPeak) -> None:
         self._writer = writer
-        self._wait = wait
-        self._clock = clock
+        self._off_peak = off_peak
 
     def resume(self) -> None:
         """See `Resumable.resume`."""
@@ -29,19 +25,10 @@ class OffPeakWriter:
 
     async def write(self, transcript: Transcript, options: MinutesOptions) -> Minutes:
         """See `Writer.write`."""
-        self._check(options)
+        self._off_peak.check(options.asked_at_s)
         return await self._writer.write(transcript, options)
 
     async def write_paid(self, transcript: Transcript, options: MinutesOptions) -> PaidMinutes:
         """See `PaidWriter.write_paid`."""
-        self._check(options)
+        self._off_peak.check(options.asked_at_s)
         return await self._writer.write_paid(transcript, options)
-
-    def _check(self, options: MinutesOptions) -> None:
-        """Raise `MinutesParked` until prices are low again, if that is in time; what is wanted now never waits."""
-        if options.asked_at_s is None:
-            return
-        now = self._clock()
-        low = next_off_peak(now)
-        if low > now and low.timestamp() <= options.asked_at_s + self._wait.total_seconds():
-            raise MinutesParked(f"prices are low again at {low:%H:%M} UTC", low.timestamp())

@@ -88,7 +88,7 @@ def repair_messages(asked: Sequence[ChatMessage], answer: str, faults: Sequence[
 
 def merge_messages(summaries: Sequence[str], question: Question) -> tuple[ChatMessage, ...]:
     """Return the conversation that asks for one summary of several."""
-    parts = _safe_json(list(summaries))
+    parts = safe_json(list(summaries))
     ask = f"Write title and summary as json, in the language {json.dumps(question.language)}."
     return (
         ChatMessage(role="system", content=MERGE_SYSTEM),
@@ -110,7 +110,7 @@ def meeting_block(number: int, transcript: Transcript) -> str:
 
 def segment_line(segment: Segment) -> str:
     """Return one segment as a line of the prompt."""
-    return _safe_json(
+    return safe_json(
         [segment.id, round(segment.start_s), clean_text(segment.speaker), clean_text(segment.text).strip()]
     )
 
@@ -118,13 +118,13 @@ def segment_line(segment: Segment) -> str:
 def _wish(number: int, question: Question) -> str:
     wish = f"Meeting {number}: write in the language {json.dumps(question.language)}."
     if question.glossary:
-        wish += f" Where these names and terms were said, spell them so: {_safe_json(question.glossary)}."
+        wish += f" Where these names and terms were said, spell them so: {safe_json(question.glossary)}."
     if question.instructions:
         wish += f" The submitter wishes: {json.dumps(question.instructions, ensure_ascii=False)}."
     return wish
 
 
-def _safe_json(value: object) -> str:
+def safe_json(value: object) -> str:
     """Encode JSON on one line in which no mark can stand."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     # Line separators that JSON leaves as they are would break the line for some readers.

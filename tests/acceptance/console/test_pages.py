@@ -13,6 +13,7 @@ from pipelines.errors import Reason
 from pipelines.jobs.job import JobState, Progress
 from tests.acceptance.console.conftest import PHONE, Keyring, OpenPage, Serve, assert_accessible, wait_until
 from tests.support.console_server import ConsoleServer, long_transcript, meeting_transcript
+from tests.support.meetings import meeting
 
 MAX_ROWS = 60  # of a list, however long: what is seen and a little around it
 
@@ -100,6 +101,19 @@ def test_three_hours_of_speech(tmp_path: Path, serve: Serve, open_page: OpenPage
     page.keyboard.press("End")
     expect(page.locator(".transcript li").last).to_be_in_viewport()
     expect(page.locator(".transcript li")).to_have_count(len(transcript.segments))
+
+
+def test_minutes_in_a_language_without_rules(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """What nobody looked for has no section; a language that the browser cannot name has the server's name."""
+    site = ConsoleServer(tmp_path)
+    german = site.add_done("lager.wav", meeting("de"))
+    page = open_page(f"{serve(site)}/#/jobs/{german.id}", refusals=(404,))
+    page.get_by_role("tab", name="Minutes").click()
+    expect(page.get_by_text("recognised in English and Chinese only")).to_be_visible()
+    expect(page.get_by_role("heading", name="Topics")).to_be_visible()
+    expect(page.get_by_role("heading", name="Decisions")).to_have_count(0)
+    expect(page.get_by_text("None were found.")).to_have_count(0)
+    expect(page.locator(".jobhead")).to_contain_text("German")
 
 
 def post(url: str, body: object) -> None:

@@ -191,5 +191,6 @@ def test_what_has_no_description_is_named() -> None:
 
 
 def test_every_end_of_a_job_is_an_event() -> None:
-    """The documented events are the final states, and the one about minutes that followed."""
-    assert set(EVENTS) == {f"job.{state}" for state in JobState if state.final} | {"job.minutes_followed"}
+    """The documented events are the final states, and those about minutes and translations that followed."""
+    followed = {"job.minutes_followed", "job.translations_followed"}
+    assert set(EVENTS) == {f"job.{state}" for state in JobState if state.final} | followed

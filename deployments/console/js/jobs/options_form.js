@@ -2,7 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { fill, h, icon } from "../lib/dom.js";
-import { languageName } from "../lib/format.js";
+import { languageName, nameLanguages } from "../lib/format.js";
 import { t, tEnum, tOr } from "../lib/i18n.js";
 import { preferences } from "../lib/session.js";
 import { submission } from "./submission.js";
@@ -16,10 +16,13 @@ let pendingChoices = null; // read once per page load
 
 /** Read what a job may choose on this server. */
 export function readChoices() {
-  pendingChoices ??= get("/v1/choices").catch((error) => {
-    pendingChoices = null;
-    throw error;
-  });
+  pendingChoices ??= get("/v1/choices").then(
+    (choices) => (nameLanguages(choices.language_names), choices),
+    (error) => {
+      pendingChoices = null;
+      throw error;
+    },
+  );
   return pendingChoices;
 }
 
@@ -30,7 +33,7 @@ export const splitTerms = (text) => text.split(/[,，、\n]/).map((term) => term
 function choicesOf(name, schema) {
   const offered = schema.items?.enum ?? schema.enum ?? schema.examples ?? PRESETS[name] ?? (schema.type === "boolean" && schema.default === null ? [true, false] : null);
   if (!offered) return null;
-  const isLanguage = name.endsWith("language");
+  const isLanguage = /languages?$/.test(name);
   const pairs = offered.map((choice) => [String(choice), isLanguage ? languageName(choice) : tEnum(name, String(choice))]);
   if (isLanguage) pairs.sort(([, a], [, b]) => a.localeCompare(b));
   return schema.type === "array" || offered.includes(schema.default) ? pairs : [["", tOr(`${name}_`, "")], ...pairs];
@@ -130,6 +133,7 @@ export function parseOptions(values, schemas) {
     if (fault) faults[name] = fault;
   }
   if (!faults.speakers && values.speakers?.length > 1 && values.channels !== "split" && values.track !== "all") faults.speakers = ["speakersNeedSplit"];
+  if (values.language && values.languages?.length && !values.languages.includes(values.language)) faults.languages ??= ["languageNotAmong"];
   if (options.minutes === "none") {
     for (const name of Object.keys(options)) if (name !== "minutes" && schemas[name].concern === "minutes") delete options[name];
   }

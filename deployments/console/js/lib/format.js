@@ -1,6 +1,6 @@
 // Formats times, sizes and names in the chosen language.
 
-import { locale, t } from "./i18n.js";
+import { language, locale, t } from "./i18n.js";
 
 const pad = (n) => String(n).padStart(2, "0");
 
@@ -45,8 +45,14 @@ export function shortDateTime(iso) {
 
 export const fullDateTime = (iso) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" }).format(new Date(iso));
 
+let served = {}; // {en, zh} by code: browsers leave out the names of rare languages
+
+/** Take the names of languages that the server gives. */
+export const nameLanguages = (names) => void (served = names ?? {});
+
 export function languageName(code) {
   if (!code) return "";
+  if (served[code]) return served[code][language()];
   try {
     return new Intl.DisplayNames(locale(), { type: "language" }).of(code) ?? code;
   } catch {

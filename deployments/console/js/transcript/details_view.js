@@ -69,7 +69,7 @@ function facts(job, transcript) {
     transcript && row(t("length"), duration(transcript.duration_s)),
     row(t("model"), model ? `${model.name}${model.compute_type ? ` (${model.compute_type})` : ""}` : options.model),
     model?.device && row(t("component_device"), model.device),
-    ...(transcript?.languages ?? []).map((vote) => row(t("language"), t("detectedAs", { language: languageName(vote.language), share: percent(vote.probability) }))),
+    ...(transcript?.languages ?? []).map((vote) => row(t("language"), t("detectedAs", { language: languageName(vote.language), time: duration(vote.seconds), share: percent(vote.probability) }))),
     row(t("channels"), t(`channels_${options.channels}`)),
     job.tracks.length > 1 && row(t("tracks"), h("ul.tracks", {}, job.tracks.map((track) => h("li", {}, trackText(track))))),
     row(t("minutes"), tEnum("minutes", options.minutes)),

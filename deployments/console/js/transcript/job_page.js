@@ -7,6 +7,7 @@ import { clock, duration, errorMessage, languageName, shortDateTime } from "../l
 import { t } from "../lib/i18n.js";
 import { feed } from "../jobs/feed.js";
 import { isLive, jobActions, notes, progressBar, stateBadge } from "../jobs/job_rows.js";
+import { readChoices } from "../jobs/options_form.js";
 import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
 import { MinutesView, tabs } from "./minutes_view.js";
@@ -52,7 +53,8 @@ export class JobPage {
 
   async load() {
     try {
-      this.#receive(await get(jobPath(this.id)));
+      const [job] = await Promise.all([get(jobPath(this.id)), readChoices().catch(() => null)]); // names of languages
+      this.#receive(job);
     } catch (error) {
       if (this.closed || error.status === 401) return;
       if (error.status === 404) return void fill(this.body, h("div.say", {}, h("p.big", {}, t("gone")), h("a", { href: "#/" }, t("toJobs"))));
@@ -133,7 +135,14 @@ export class JobPage {
 
   #downloads() {
     const names = Object.keys(this.job.results);
-    const list = h("ul.menu", {}, names.map((name) => h("li", {}, actionButton("button", { key: `download-${this.id}-${name}`, run: () => this.#download(name) }, icon("download"), name))));
+    const entries = names.map((name) => [name, name, () => this.#download(name)]);
+    for (const { language, results } of this.job.translations) {
+      for (const name of Object.keys(results).filter((each) => each.startsWith("transcript."))) {
+        const run = () => this.#downloadTranslation(name, language);
+        entries.push([`${name}-${language}`, `${name} – ${languageName(language)}`, run]);
+      }
+    }
+    const list = h("ul.menu", {}, entries.map(([key, label, run]) => h("li", {}, actionButton("button", { key: `download-${this.id}-${key}`, run }, icon("download"), label))));
     return menu(t("downloads"), "download", list);
   }
 
@@ -142,6 +151,12 @@ export class JobPage {
     const version = this.corrector?.version ? `?version=${this.corrector.version}` : "";
     const id = name.startsWith("minutes.") && this.minutes ? this.minutes.shown.id : this.id;
     return download(`${jobPath(id, "results", name)}${version}`, `${stem}.${name}`);
+  }
+
+  #downloadTranslation(name, language) {
+    const stem = this.job.filename.replace(/\.[^.]*$/, "");
+    const query = new URLSearchParams({ translation: language });
+    return download(`${jobPath(this.id, "results", name)}?${query}`, `${stem}.${name.replace(/(?=\.[^.]*$)/, `.${language}`)}`);
   }
 
   #drawLive() {

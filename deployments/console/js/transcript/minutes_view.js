@@ -109,16 +109,18 @@ export class MinutesView extends EventTarget {
       h("div.row.between", {}, h("h2", {}, minutes.title || t("minutes")), actionButton("button", { key: `copy-${this.job.id}`, run: () => this.#copy() }, icon("copy"), t("copyMinutes"))),
       minutes.summary && h("p.summary", {}, minutes.summary),
       minutes.participants.length > 0 && h("p.dim", {}, `${t("participants")}: ${minutes.participants.join(", ")}`),
-      this.#section(t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text)]),
-      this.#section(t("actionItems"), minutes.action_items, (item) => [this.#claim(item, item.task), this.#ownerAndDue(item)]),
-      this.#section(t("questions"), minutes.open_questions, (item) => [h("p", {}, item.text)]),
-      this.#section(t("topics"), minutes.topics, (item) => [h("p", {}, h("strong", {}, item.title)), item.summary && h("p.dim", {}, item.summary)]),
+      minutes.decisions_recognised === false && h("p.dim", {}, t("noCues")),
+      this.#section(minutes, t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text)]),
+      this.#section(minutes, t("actionItems"), minutes.action_items, (item) => [this.#claim(item, item.task), this.#ownerAndDue(item)]),
+      this.#section(minutes, t("questions"), minutes.open_questions, (item) => [h("p", {}, item.text)]),
+      this.#section(minutes, t("topics"), minutes.topics, (item) => [h("p", {}, h("strong", {}, item.title)), item.summary && h("p.dim", {}, item.summary)]),
       h("p.dim.by", {}, t("writtenBy", { who })),
     );
   }
 
-  #section(title, items, body) {
-    if (!items.length && title !== t("decisions") && title !== t("actionItems")) return null;
+  #section(minutes, title, items, body) {
+    const always = minutes.decisions_recognised !== false && [t("decisions"), t("actionItems")].includes(title);
+    if (!items.length && !always) return null;
     const rows = items.map((item) => h("li", {}, body(item), this.#evidence(item.evidence)));
     return h("section", {}, h("h3", {}, title), items.length ? h("ul.claims", {}, rows) : h("p.dim", {}, t("nothingFound")));
   }

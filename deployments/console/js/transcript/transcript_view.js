@@ -2,7 +2,7 @@
 // by the CSS Custom Highlight API, so that three hours of speech are some thousand elements, not fifty thousand.
 
 import { fill, h, icon } from "../lib/dom.js";
-import { clock } from "../lib/format.js";
+import { clock, languageName } from "../lib/format.js";
 import { t, tEnum } from "../lib/i18n.js";
 import { differences } from "./differences.js";
 
@@ -144,6 +144,7 @@ export class TranscriptView extends EventTarget {
     const colour = this.speakers.indexOf(segment.speaker) % COLOURS;
     const named = segment.speaker !== before?.segment?.speaker || !before?.segment;
     const suspect = segment.health === "suspect";
+    const foreign = segment.language && segment.language !== (before?.segment?.language || this.transcript.language);
     const was = this.original?.get(segment.id);
     const changed = was && (was.text.trim() !== line.text || was.speaker !== segment.speaker);
     const classes = [`sp${colour}`, suspect && "suspect", changed && "changed", !line.text && "struck"].filter(Boolean).join(".");
@@ -155,7 +156,8 @@ export class TranscriptView extends EventTarget {
         "div",
         {},
         this.#speaker(line, named),
-        line.text ? h("p.words", {}, line.text) : h("p.words.dim", {}, t("struckOut")),
+        foreign && h("span.language", {}, languageName(segment.language)),
+        line.text ? h("p.words", { lang: segment.language || null }, line.text) : h("p.words.dim", {}, t("struckOut")),
         changed && this.#was(line, was, named),
         suspect && h("span.why", {}, icon("warning"), this.#why(segment)),
       ),

@@ -71,7 +71,7 @@ def test_what_is_named_is_sent() -> None:
         ("temperature", "2"),
         ("recording_date", "Friday"),
         ("deadline", "2026-11-24T10:00:00"),
-        ("minutes_language", "DE"),
+        ("minutes_language", "xx"),
         ("webhook_url", "x" * 3000),
     ],
 )

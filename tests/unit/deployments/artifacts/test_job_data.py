@@ -68,7 +68,7 @@ class NotingStore(MemoryStore):
 
 
 def items(chunks) -> list[WorkItem]:
-    return [WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en") for chunk in chunks]
+    return [WorkItem(tenant="t", job_id="j", chunk=chunk, language="en") for chunk in chunks]
 
 
 def result(index: int, error: str = "") -> ChunkResult:

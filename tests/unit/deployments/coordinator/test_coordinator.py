@@ -353,7 +353,7 @@ async def test_a_late_outcome_of_a_live_job_is_not_thrown_away(ledger: MemoryLed
     cluster = InProcessCluster(ledger, store)
     job = cluster.submit("j", range(1, 30))
     chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
-    item = WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
+    item = WorkItem(tenant="t", job_id="j", chunk=chunk, language="en")
     key = JobKeys(tenant="t", job_id="j").chunk(0, item.input_digest)
     store.put(key, b"{}")
     await cluster.coordinator.complete("old pull", ModelInfo(name="fake"), (Outcome(item=item),))

@@ -16,7 +16,7 @@ REPLICA = ModelInfo(name="m", device="cpu")
 
 def item(index: int, job_id: str = "job") -> WorkItem:
     chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
-    return WorkItem(task="transcribe", tenant="t", job_id=job_id, chunk=chunk)
+    return WorkItem(tenant="t", job_id=job_id, chunk=chunk)
 
 
 class ScriptedTranscriber:

@@ -23,7 +23,7 @@ AGES_S = 1e5  # longer than any batch may take
 
 def make_item(job_id: str, index: int) -> WorkItem:
     chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
-    return WorkItem(task="transcribe", tenant="t", job_id=job_id, chunk=chunk)
+    return WorkItem(tenant="t", job_id=job_id, chunk=chunk)
 
 
 @pytest.mark.parametrize(

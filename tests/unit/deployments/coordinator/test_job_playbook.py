@@ -22,7 +22,7 @@ from deployments.coordinator.options import CoordinatorOptions
 from deployments.notifications.messages import JobNotifications
 from deployments.ports import Outcome, StoryEntry, WrittenResults
 from deployments.telemetry.counters import CoordinatorMetrics
-from pipelines.core import BlobRef, Chunk, ModelInfo, SpeechInterval
+from pipelines.core import BlobRef, Chunk, LanguagePassage, ModelInfo, SpeechInterval
 from pipelines.errors import Fenced, Reason
 from pipelines.jobs.events import (
     CancelRequested,
@@ -166,7 +166,7 @@ def chunks(*indices: int) -> tuple[Chunk, ...]:
 
 def item(index: int, attempt: int = 0, errors: tuple[str, ...] = (), **changes: Any) -> WorkItem:
     (chunk,) = chunks(index)
-    plain = WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
+    plain = WorkItem(tenant="t", job_id="j", chunk=chunk, language="en")
     return replace(plain, attempt=attempt, errors=errors, alone=attempt + 1 == MAX_ATTEMPTS, **changes)
 
 
@@ -357,23 +357,24 @@ def test_what_a_canary_cannot_decode_comes_back() -> None:
     )
 
 
-def test_an_answer_about_the_language() -> None:
-    """Is counted; one that nobody can give, too."""
-    question = item(0, task="detect_language", language=None)
+def test_a_row_that_votes() -> None:
+    """Its languages are counted before it is finished; one that is given up is kept for a replay all the same."""
+    voter = item(0, language=None)
+    english = LanguagePassage(start_s=0, end_s=1, language="en", probability=0.9)
 
     async def give_up(stage: Stage, runner: JobRunner) -> None:
-        runner.give_up(MODEL, question, "boom")
+        runner.give_up(MODEL, voter, "boom")
         await asyncio.sleep(0)
 
     async def answer(stage: Stage, runner: JobRunner) -> None:
-        await runner.take_outcome(MODEL, Outcome(item=question, languages={"en": 0.9}), "pull-1")
+        await runner.take_outcome(MODEL, Outcome(item=voter, passages=(english,)), "pull-1")
 
     (
         life(1)
         << answer
-        >> CountLanguage(item=question, languages={"en": 0.9})
+        >> CountLanguage(item=voter, passages=(english,))
         << give_up
-        >> CountLanguage(item=question)
+        >> QuarantineChunk(item=voter, why="boom")
     ).play(JobState.TRANSCRIBING)
 
 

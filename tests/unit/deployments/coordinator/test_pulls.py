@@ -113,7 +113,7 @@ def stored_item(store: MemoryStore) -> WorkItem:
     chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=len(pcm)),))
     samples = store.put(keys.pcm(0, 0), pcm.tobytes())
     store.put(keys.span(0), encode(Span(index=0, channel=0, start=0, end=len(pcm), pcm=samples, chunks=(chunk,))))
-    return WorkItem(task="transcribe", tenant="t", job_id="j", chunk=chunk, language="en")
+    return WorkItem(tenant="t", job_id="j", chunk=chunk, language="en")
 
 
 async def test_a_pull_ends_though_others_wait() -> None:

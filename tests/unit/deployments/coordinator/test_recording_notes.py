@@ -3,6 +3,7 @@
 import pytest
 
 from deployments.artifacts import job_data
+from deployments.ports import MinutesRequest, WrittenResults
 from pipelines.codec import decode, encode
 from pipelines.core import BlobRef, ModelInfo, SourceSummary, Transcript
 from pipelines.errors import BlobMissing
@@ -50,3 +51,24 @@ def test_notes_of_the_recording_are_kept() -> None:
     assert decode(Transcript, store.get(JobKeys(tenant="t", job_id="b").transcript)).notes == notes
     with pytest.raises(BlobMissing):
         job_data.copy_transcript(store, job("c"), "nobody")
+
+
+async def test_notes_of_documents_stand_beside_those_of_the_recording() -> None:
+    """The MinutesWriter's notes reach the job when results are stored, and also when minutes follow later."""
+    told = Note(code=NoteCode.UNPRINTABLE_CHARACTERS, values={"n_characters": 1, "characters": "x"})
+
+    class Desk:
+        async def write(self, request: MinutesRequest) -> WrittenResults:
+            return WrittenResults(names=("transcript.json",), notes=(told,))
+
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), minutes_writer=Desk())
+    await cluster.coordinator.start()
+    try:
+        (ended,) = await cluster.ended(cluster.submit("silent", []))
+        assert ended.notes == (SILENT, told)
+        later = Note(code=NoteCode.UNPRINTABLE_CHARACTERS, values={"n_characters": 2, "characters": "x, y"})
+        written = WrittenResults(names=("transcript.json", "minutes.pdf"), notes=(told, later))
+        await cluster.coordinator.minutes_followed(ended.tenant, ended.id, written)
+        assert cluster.ledger.get(ended.tenant, ended.id).notes == (SILENT, told, later)
+    finally:
+        await cluster.coordinator.stop()

@@ -33,6 +33,7 @@ OTHERS: dict[str, Any] = {
     "zh_script": "simplified",
     "mask": ("email",),
     "track": "all",
+    "languages": ("en", "zh"),
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",
@@ -47,6 +48,7 @@ INDIFFERENT: dict[str, Any] = {
     "webhook_url": "https://hooks.example.com/",
     "recipients": ("a@example.com",),
     "reuse": False,
+    "translate": ("de",),
 }
 
 
@@ -67,7 +69,7 @@ def test_what_decides_the_transcript_is_in_the_key(name: str) -> None:
 
 @pytest.mark.parametrize("name", INDIFFERENT)
 def test_what_does_not_is_not(name: str) -> None:
-    """The minutes' options and what concerns the job alone leave the key as it is."""
+    """The options of minutes and translations, and what concerns the job alone, leave the key as it is."""
     assert key(replace(OPTIONS, **{name: INDIFFERENT[name]})) == key()
 
 

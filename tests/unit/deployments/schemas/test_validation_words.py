@@ -136,7 +136,10 @@ def test_a_regular_expression_has_one_wording() -> None:
         ({"word_timestamps": "maybe"}, "word_timestamps: must be true or false"),
         ({"recording_date": "yesterday"}, "recording_date: must be a day such as 2026-11-30"),
         ({"deadline": "2026-11-30T10:00:00"}, "deadline: must be a time with its zone, such as 2026-11-30T14:30:00Z"),
-        ({"minutes_language": "Deutsch"}, "minutes_language: must be a language tag such as en, zh or pt-BR"),
+        (
+            {"minutes_language": "Deutshc"},
+            "minutes_language: 'Deutshc' is no language; nearest: Dutch (nl), Welsh (cy), Danish (da)",
+        ),
         ({"prompt": "x" * 2001}, "prompt: may have 2000 characters at most"),
         ({"nosuch": "1"}, "nosuch: there is no such option"),
         ({"minutes": "none", "glossary": "a"}, "glossary is given, but minutes is none"),

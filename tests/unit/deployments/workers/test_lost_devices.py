@@ -52,10 +52,6 @@ class SmallEngine(FakeEngine):
         self._allocate(rows)
         return super().transcribe(rows)
 
-    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        self._allocate(rows)
-        return super().detect_language(rows)
-
     def _allocate(self, rows: Sequence[DecodeRequest]) -> None:
         if min(self.sizes[-1], len(rows)) > self._room:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 22 GiB")
@@ -159,8 +155,8 @@ async def test_short_memory_makes_batches_smaller(store: MemoryStore) -> None:
     assert max(engine.batch_sizes[n_batches:]) == 2
 
 
-class Questions:
-    """A source of one batch: the language of four chunks, whose samples it stores. ``outcomes`` is what came of it."""
+class Voters:
+    """A source of one batch: four chunks whose language is unknown. ``outcomes`` is what came of it."""
 
     def __init__(self, store: MemoryStore) -> None:
         pieces = [SpeechInterval(start=n * SAMPLE_RATE, end=(n + 1) * SAMPLE_RATE) for n in range(4)]
@@ -169,7 +165,7 @@ class Questions:
         pcm = store.put(keys.pcm(0, 0), coded_pcm(range(1, 9)).tobytes())
         span = Span(index=0, channel=0, start=0, end=4 * SAMPLE_RATE, pcm=pcm, chunks=chunks)
         store.put(keys.span(0), encode(span))
-        self._items = tuple(WorkItem(task="detect_language", tenant="t", job_id="j", chunk=chunk) for chunk in chunks)
+        self._items = tuple(WorkItem(tenant="t", job_id="j", chunk=chunk) for chunk in chunks)
         self.outcomes: tuple[Outcome, ...] = ()
 
     async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:
@@ -189,11 +185,11 @@ class Questions:
         return Settled(backlog_s=0.0)
 
 
-async def test_short_memory_fails_no_question_for_the_language(store: MemoryStore) -> None:
-    """It is asked of fewer rows then, as decoding is: the first batch of a multilingual model is such a question."""
-    engine, source = SmallEngine(room=1, size=4, languages=("de", "en")), Questions(store)
+async def test_short_memory_fails_no_row_that_votes(store: MemoryStore) -> None:
+    """Fewer rows are asked then, as decoding is."""
+    engine, source = SmallEngine(room=1, size=4, languages=("de", "en")), Voters(store)
     replica = Transcriber(name=MODEL, engine=engine, store=store, source=source, max_rows=4)
     assert await replica.work("pull") == 4
-    assert [set(outcome.languages) for outcome in source.outcomes] == [{"de", "en"}] * 4
+    assert [outcome.passages[0].language for outcome in source.outcomes] == ["de"] * 4
     assert not any(outcome.error for outcome in source.outcomes)
     assert engine.sizes == [4, 2, 1]

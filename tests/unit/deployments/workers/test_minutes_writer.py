@@ -15,6 +15,7 @@ from pipelines.errors import IllegalTransition, JobUnknown, MeetMemoError, Minut
 from pipelines.jobs.job import RESULT_FORMATS, MinutesRecord
 from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
+from pipelines.notes import NoteCode
 from pipelines.storage.layout import PARKED_MINUTES, JobKeys
 from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import meeting
@@ -304,3 +305,15 @@ def test_what_is_parked_while_it_is_read_is_read_again() -> None:
     assert [entry.why for entry in deferred.list()] == ["first"]
     store.meanwhile = staticmethod(lambda: None)
     assert [entry.why for entry in deferred.list()] == ["second"]
+
+
+async def test_what_cannot_be_printed_is_told(store: MemoryStore, writer: MinutesWriter) -> None:
+    """Characters without a font are named with the results, and not only in the PDF."""
+    said = meeting(1)
+    odd = replace(said, segments=(replace(said.segments[0], text="བོད \U00020000"), *said.segments[1:]))
+    store.put(JobKeys(tenant="acme", job_id="a1").transcript, encode(odd))
+    (note,) = (await writer.write(REQUEST)).notes
+    assert note.code is NoteCode.UNPRINTABLE_CHARACTERS
+    assert note.values["n_characters"] == 4
+    assert (await writer.write(replace(REQUEST, job_id="a2"))).notes == ()
+    assert (await writer.write(replace(REQUEST, minutes="none"))).notes == ()

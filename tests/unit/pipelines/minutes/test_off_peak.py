@@ -16,6 +16,7 @@ from pipelines.codec import encode
 from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.writer import LlmWriter
+from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.minutes.provider.pricing import is_peak, next_off_peak
 from pipelines.storage.layout import JobKeys
 from tests.fakes.deepseek_server import DeepSeekServer
@@ -56,7 +57,7 @@ async def test_parked_until_prices_are_low() -> None:
     for job_id in ("a1", "a2"):
         store.put(JobKeys(tenant="acme", job_id=job_id).transcript, encode(meeting(1)))
     async with connected(server, "http://provider", LabOptions(), AsgiStream(server)) as lab:
-        patient = OffPeakWriter(lab.writer, wait=timedelta(hours=3), clock=lambda: now[0])
+        patient = OffPeakWriter(lab.writer, OffPeak(wait=timedelta(hours=3), clock=lambda: now[0]))
         writer = MinutesWriter(store=store, writers={"llm": patient}, clock=lambda: now[0].timestamp())
         written = await writer.write(REQUEST)
         assert written.minutes is not None
@@ -81,7 +82,7 @@ async def test_the_deadline_goes_before_the_price(asked_at: datetime | None, par
     store, server = MemoryStore(), DeepSeekServer()
     store.put(JobKeys(tenant="acme", job_id="a1").transcript, encode(meeting(1)))
     async with connected(server, "http://provider", LabOptions(), AsgiStream(server)) as lab:
-        patient = OffPeakWriter(lab.writer, wait=timedelta(hours=3), clock=lambda: PEAK)
+        patient = OffPeakWriter(lab.writer, OffPeak(wait=timedelta(hours=3), clock=lambda: PEAK))
         writer = MinutesWriter(store=store, writers={"llm": patient}, clock=PEAK.timestamp)
         request = replace(REQUEST, asked_at_s=asked_at.timestamp() if asked_at else None)
         written = await writer.write(request)
@@ -93,6 +94,6 @@ def test_only_where_prices_change() -> None:
     """The setting takes effect with DeepSeek; a server of one's own has no peak hours."""
     waiting = {"minutes": {"off_peak_wait_h": 6}}
     settings = load_settings(env={"DEEPSEEK_API_KEY": "sk"}, flags=waiting)
-    assert isinstance(build_writers(settings, "sk", MemoryStore())["llm"], OffPeakWriter)
+    assert isinstance(build_writers(settings, "sk", MemoryStore()).by_name["llm"], OffPeakWriter)
     own = load_settings(env={}, flags={"minutes": {"off_peak_wait_h": 6, "base_url": "http://gpu:8000/v1"}})
-    assert isinstance(build_writers(own, None, MemoryStore())["llm"], LlmWriter)
+    assert isinstance(build_writers(own, None, MemoryStore()).by_name["llm"], LlmWriter)

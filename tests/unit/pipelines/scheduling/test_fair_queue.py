@@ -23,7 +23,6 @@ def item(
 ) -> WorkItem:
     piece = SpeechInterval(start=0, end=seconds * SAMPLE_RATE)
     return WorkItem(
-        task="transcribe",
         tenant=tenant,
         job_id=job_id,
         chunk=Chunk(index=index, channel=0, span=0, pieces=(piece,)),

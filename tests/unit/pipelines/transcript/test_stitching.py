@@ -17,11 +17,11 @@ from pipelines.core import (
     CoverageStatus,
     Damage,
     DecodedSegment,
-    LanguageVote,
     ModelInfo,
     Segment,
     Span,
     SpeechInterval,
+    SpokenLanguage,
     Transcript,
     UnheardSpeech,
     Word,
@@ -332,11 +332,11 @@ def test_one_channel_has_no_speaker_label() -> None:
     assert stitch_one(seconds(0, 2), DecodedSegment(start_s=0, end_s=1, text="hi")).segments[0].speaker == ""
 
 
-def test_the_language_is_the_vote_with_most_speech(call: tuple[list[Span], dict[int, ChunkResult]]) -> None:
-    """The channel that speaks 8 s outvotes a surer one that speaks 2 s."""
+def test_the_language_is_the_one_that_is_spoken_longest(call: tuple[list[Span], dict[int, ChunkResult]]) -> None:
+    """The language that is spoken for 8 s outvotes a surer one of 2 s."""
     votes = (
-        LanguageVote(channel=1, language="de", probability=0.99),
-        LanguageVote(channel=0, language="zh", probability=0.7),
+        SpokenLanguage(channel=1, language="de", probability=0.99, seconds=2),
+        SpokenLanguage(channel=0, language="zh", probability=0.7, seconds=8),
     )
     got = stitch(*call, duration_s=10, n_channels=2, languages=votes, model=MODEL)
     assert got.language == "zh"

@@ -8,6 +8,7 @@ const list = (maxItems, maxLength) => ({ type: "array", maxItems, items: { type:
 const SCHEMAS = {
   model: { type: "string" },
   language: { type: "string", default: null },
+  languages: list(undefined, undefined),
   channels: { enum: ["mix", "split"], default: "mix" },
   speakers: list(16, 100),
   vocabulary: list(200, 100),
@@ -17,7 +18,7 @@ const SCHEMAS = {
   priority: { type: "integer", default: 0 },
   word_timestamps: { type: "boolean", default: false },
 };
-const values = (own = {}) => ({ model: "mini-en", language: "", channels: "mix", speakers: [], vocabulary: [], minutes: "auto", minutes_language: "zh", minutes_template: "classic", priority: "0", word_timestamps: true, ...own });
+const values = (own = {}) => ({ model: "mini-en", language: "", languages: [], channels: "mix", speakers: [], vocabulary: [], minutes: "auto", minutes_language: "zh", minutes_template: "classic", priority: "0", word_timestamps: true, ...own });
 const parse = (own) => parseOptions(values(own), SCHEMAS);
 
 test("terms stand between commas of either script, or on lines", () => {
@@ -36,6 +37,7 @@ test("empty fields are left out, ticks are text, lists are lists", () => {
     minutes_template: "classic",
     priority: "0",
     word_timestamps: "true",
+    languages: [],
     speakers: [],
     vocabulary: ["Kubernetes", "etcd"],
   });
@@ -55,5 +57,9 @@ test("what the API would refuse is a fault of its field", () => {
   assert.deepEqual(faultsOf({ vocabulary: ["x".repeat(101)] }), { vocabulary: ["termTooLong", { term: `${"x".repeat(20)}…`, n: 100 }] });
   assert.deepEqual(faultsOf({ speakers: ["Ann", "Bob"] }), { speakers: ["speakersNeedSplit"] });
   assert.deepEqual(faultsOf({ speakers: ["Ann"] }), {});
+  assert.deepEqual(faultsOf({ language: "en", languages: ["de", "fr"] }), { languages: ["languageNotAmong"] });
+  assert.deepEqual(faultsOf({ language: "en", languages: ["de", "en"] }), {});
+  assert.deepEqual(faultsOf({ language: "", languages: ["de", "fr"] }), {});
+  assert.deepEqual(faultsOf({ language: "en", languages: [] }), {});
   assert.deepEqual(faultsOf({ speakers: ["Ann", "Bob"], track: "all" }), {});
 });

@@ -42,6 +42,16 @@ test("languages have names, codes that are none stay", () => {
   setLanguage("en");
 });
 
+test("names of languages that the server gives go first: browsers leave out rare ones", () => {
+  format.nameLanguages({ ba: { en: "Bashkir", zh: "巴什基尔语" } });
+  assert.equal(format.languageName("ba"), "Bashkir");
+  assert.equal(format.languageName("de"), "German");
+  setLanguage("zh");
+  assert.equal(format.languageName("ba"), "巴什基尔语");
+  setLanguage("en");
+  format.nameLanguages(undefined);
+});
+
 test("an unreachable server has a message in the chosen language, other errors their own", () => {
   assert.equal(format.errorMessage({ reason: "unreachable", message: "Failed to fetch" }), "The server does not answer.");
   assert.equal(format.errorMessage({ reason: "ledger_unavailable", message: "The ledger is away." }), "The ledger is away.");

@@ -48,6 +48,9 @@ async def test_choices(api):
     assert choices["models"] == ["mini-en", "base"]
     assert choices["default_model"] == "mini-en"
     assert "zh" in choices["languages"]
+    assert choices["options"]["languages"]["items"]["enum"] == choices["languages"]
+    assert choices["language_names"].keys() == set(choices["languages"])
+    assert choices["language_names"]["bo"] == {"en": "Tibetan", "zh": "藏语"}
     assert choices["minutes"] == ["auto", "extractive", "none"]
     assert choices["minutes_templates"] == ["standard", "classic"]
     assert choices["max_upload_bytes"] > 0
@@ -56,7 +59,7 @@ async def test_choices(api):
 async def test_options_that_are_offered(make_api):
     """Each comes with its schema and the names there are; what cannot be had here is not among them."""
     offered = (await (await make_api()).client.get("/v1/choices")).json()["options"]
-    assert offered.keys() == Options.model_fields.keys() - {"webhook_url", "recipients"}
+    assert offered.keys() == Options.model_fields.keys() - {"webhook_url", "recipients", "translate"}
     assert (offered["model"]["enum"], offered["model"]["default"]) == (["mini-en", "base"], "mini-en")
     assert offered["minutes"]["enum"] == ["auto", "extractive", "none"]
     assert offered["minutes_template"]["examples"] == ["standard", "classic"]
@@ -71,7 +74,7 @@ async def test_options_that_are_offered(make_api):
     }
     everything = await make_api(mail_domains=frozenset(), llm_configured=True)
     offered = (await everything.client.get("/v1/choices")).json()["options"]
-    assert "recipients" in offered
+    assert {"recipients", "translate"} <= offered.keys()
     assert "llm" in offered["minutes"]["enum"]
 
 

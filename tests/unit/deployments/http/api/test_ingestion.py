@@ -78,6 +78,8 @@ async def test_raw_body(any_api):
         "reuse": True,
         "deadline": None,
         "track": None,
+        "languages": [],
+        "translate": [],
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])

@@ -61,6 +61,27 @@ async def test_minutes_anew(any_api) -> None:
         assert [version["id"] for version in versions] == [job_id, job["id"]]
 
 
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [({}, "en"), ({"minutes_language": None}, "en"), ({"minutes_language": "English"}, "en")]
+    + [({"minutes_language": text}, None) for text in ("", "auto")],
+)
+async def test_the_language_of_minutes_anew(api, asked, language) -> None:
+    """The job's own unless another is given; "" and auto stand for the one that is spoken."""
+    job_id = await transcribed(api, minutes_language="en")
+    answer = await api.client.post(f"/v1/jobs/{job_id}/minutes", json=asked)
+    assert answer.json()["options"]["minutes_language"] == language
+
+
+async def test_minutes_anew_in_a_language_that_cannot_be(api) -> None:
+    """It is refused with the reason, not found out when nobody can write them."""
+    job_id = await transcribed(api, language="en")
+    for text, words in (("xx", "'xx' is no language; nearest: "), ("Deutsch", "minutes in de need a language model")):
+        answer = await api.client.post(f"/v1/jobs/{job_id}/minutes", json={"minutes_language": text})
+        assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_option")
+        assert words in answer.json()["detail"]
+
+
 async def test_what_minutes_took(any_api) -> None:
     """A job shows who wrote its minutes, with calls, tokens, cache hits, cost and the models that answered."""
     job_id = await transcribed(any_api)

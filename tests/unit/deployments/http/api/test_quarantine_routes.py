@@ -28,9 +28,7 @@ ENDED = (
 def lose_chunk(api, job_id, *, with_samples=True, with_rest=True):
     """Put a job's only chunk into quarantine, as the Coordinator does."""
     keys = JobKeys(tenant="default", job_id=job_id)
-    item = WorkItem(
-        task="transcribe", tenant="default", job_id=job_id, chunk=CHUNK, language="en", errors=("burnt", "burnt down")
-    )
+    item = WorkItem(tenant="default", job_id=job_id, chunk=CHUNK, language="en", errors=("burnt", "burnt down"))
     span = Span(index=0, channel=0, start=0, end=64_000, pcm=BlobRef(key=keys.pcm(0, 0), n_bytes=0), chunks=(CHUNK,))
     if with_samples:
         api.store.put(keys.pcm(0, 0), bytes(128_000))

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
@@ -19,9 +19,17 @@ from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, 
 from reportlab.platypus import Table as PdfTable
 
 from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
-from pipelines.export.pdf_fonts import font_for, register_fonts
-from pipelines.export.pdf_text import Ink, Styled, TextBlock, TextStyle
+from pipelines.export.pdf.embedding import EmbeddedFonts
+from pipelines.export.pdf.fonts import is_printable
+from pipelines.export.pdf.shaping import Ink, Styled
+from pipelines.export.pdf.text_block import TextBlock, TextStyle
+from pipelines.notes import Note, NoteCode, NoteValue
+from pipelines.text.direction import is_right_to_left
 
+T = TypeVar("T")
+
+MAX_NAMED = 8
+"""Characters without a font that a note names."""
 INK = HexColor("#1F2A37")
 ACCENT = HexColor("#1F4E79")
 FAINT = HexColor("#5F6B7A")
@@ -35,6 +43,8 @@ HEADING_ROOM = 3.2 * cm
 """A heading with less room below it begins the next page, so that it never stands alone."""
 FOOTER_HEIGHT = 1.1 * cm
 FOOTER_CHARS = 60
+ROUNDING = 0.01
+"""Points by which a line may seem longer than it is."""
 
 KICKER = TextStyle(size=10, leading=14, colour=FAINT)
 TITLE = TextStyle(size=21, leading=28, colour=ACCENT, space_after=8)
@@ -62,7 +72,6 @@ _PADDING = (
 
 def minutes_pdf(content: Content) -> bytes:
     """Render a document of minutes, page numbers in the footer."""
-    register_fonts()
     buffer = io.BytesIO()
     document = BaseDocTemplate(
         buffer,
@@ -90,6 +99,7 @@ class _Composer:
     def __init__(self, content: Content, width: float) -> None:
         self._content = content
         self._width = width
+        self._mirrored = is_right_to_left(content.language)
 
     def flowables(self) -> Iterator[Flowable]:
         yield from self._title_block()
@@ -119,22 +129,26 @@ class _Composer:
             yield self._text([[(content.labels.minutes_of_meeting, Ink())]], KICKER)
         yield self._text([[(content.title, Ink(bold=True))]], TITLE)
         rows = [
-            [self._text([[(name, Ink(colour=FAINT))]], CELL), self._text([[(value, Ink())]], CELL)]
+            self._columns(self._text([[(name, Ink(colour=FAINT))]], CELL), self._text([[(value, Ink())]], CELL))
             for name, value in content.facts
         ]
         if rows:
-            table = PdfTable(rows, colWidths=[FACT_COLUMN, self._width - FACT_COLUMN], splitInRow=1)
-            table.setStyle([*_PADDING, ("LEFTPADDING", (0, 0), (0, -1), 0), ("LINEABOVE", (0, 0), (-1, 0), 0.6, RULE)])
+            widths = self._columns(FACT_COLUMN, self._width - FACT_COLUMN)
+            table = PdfTable(rows, colWidths=widths, splitInRow=1)
+            edge = ("RIGHTPADDING", (-1, 0), (-1, -1), 0) if self._mirrored else ("LEFTPADDING", (0, 0), (0, -1), 0)
+            table.setStyle([*_PADDING, edge, ("LINEABOVE", (0, 0), (-1, 0), 0.6, RULE)])
             yield table
-        if _unshown(content):
-            yield self._text([[(content.labels.unshown, Ink())]], WARNING)
+        for note in pdf_notes(content):
+            yield self._text([[(content.labels.note(note), Ink())]], WARNING)
 
     def _table(self, block: Table) -> Flowable:
-        header = [self._text([[(name, Ink(bold=True))]], CELL) for name in block.header]
-        rows = [[self._text([_styled(line) for line in cell], CELL) for cell in row] for row in block.rows]
+        header = self._columns(*(self._text([[(name, Ink(bold=True))]], CELL) for name in block.header))
+        rows = [
+            self._columns(*(self._text([_styled(line) for line in cell], CELL) for cell in row)) for row in block.rows
+        ]
         table = PdfTable(
             [*([header] if header else []), *rows],
-            colWidths=[self._width * share for share in block.shares],
+            colWidths=self._columns(*(self._width * share for share in block.shares)),
             repeatRows=bool(header),
             splitInRow=1,
             spaceAfter=8,
@@ -154,6 +168,10 @@ class _Composer:
         label = [(block.time, Ink(colour=FAINT))]
         return self._text([[*speaker, *_styled(block.text)]], TURN, block.anchor, label=label)
 
+    def _columns(self, *columns: T) -> list[T]:
+        """Return the columns of a table from left to right."""
+        return list(reversed(columns)) if self._mirrored else list(columns)
+
     def _text(
         self,
         lines: Sequence[Sequence[Styled]],
@@ -163,16 +181,27 @@ class _Composer:
         label: Sequence[Styled] = (),
         outline: str = "",
     ) -> TextBlock:
+        style = replace(style, mirrored=self._mirrored)
         return TextBlock(lines, style, language=self._content.language, label=label, anchor=anchor, outline=outline)
 
 
 class _Canvas(Canvas):  # type: ignore[misc]  # reportlab is untyped
-    """Fills in the footers at the end, when the number of pages is known."""
+    """Embeds the document's ``fonts``, and fills in the footers at the end, when the number of pages is known."""
 
     def __init__(self, *args: Any, content: Content, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fonts = EmbeddedFonts()
         self._content = content
         self._doc.info = _UndatedInfo()
+        if is_right_to_left(content.language):
+            self.setViewerPreference("Direction", "R2L")
+
+    def _make_preamble(self) -> None:
+        # reportlab's own begins each page with Helvetica, which would be a font that is not embedded.
+        self._preamble = "1 0 0 1 0 0 cm"
+
+    def setFont(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: tables set Helvetica before each cell, and text blocks bring their own fonts."""
 
     def save(self) -> None:
         n_pages = self.getPageNumber() - 1  # reportlab has begun the page after the last
@@ -180,6 +209,7 @@ class _Canvas(Canvas):  # type: ignore[misc]  # reportlab is untyped
             self.beginForm(_footer_name(page))
             self._draw_footer(page, n_pages)
             self.endForm()
+        self.fonts.add_to(self._doc)
         super().save()
 
     def _draw_footer(self, page: int, n_pages: int) -> None:
@@ -190,11 +220,12 @@ class _Canvas(Canvas):  # type: ignore[misc]  # reportlab is untyped
         self.setStrokeColor(RULE)
         self.setLineWidth(0.5)
         self.line(MARGIN, FOOTER_HEIGHT + 14, right, FOOTER_HEIGHT + 14)
-        for text, on_right in ((title, False), (label, True)):
+        mirrored = is_right_to_left(content.language)
+        for text, at_end in ((title, False), (label, True)):
             block = TextBlock([[(text, Ink())]], FOOTER, language=content.language)
             width = block.natural_width()
-            block.wrapOn(self, width + 1, FOOTER.leading)
-            block.drawOn(self, right - width if on_right else MARGIN, FOOTER_HEIGHT)
+            block.wrapOn(self, width + ROUNDING, FOOTER.leading)
+            block.drawOn(self, right - width if at_end != mirrored else MARGIN, FOOTER_HEIGHT)
 
 
 class _UndatedInfo(PDFInfo):  # type: ignore[misc]  # reportlab is untyped
@@ -229,9 +260,17 @@ def _ink(run: Run) -> Ink:
     return Ink(bold=run.look == "strong", colour=colour, link=run.link)
 
 
-def _unshown(content: Content) -> bool:
-    """Say whether some character of the document has no font."""
-    return any(not font_for(character, content.language) for character in set("".join(_texts(content))) - {" "})
+def pdf_notes(content: Content) -> tuple[Note, ...]:
+    """Return what the owner should know of a document as PDF: which characters have no font, the first few by name."""
+    characters = sorted(character for character in set("".join(_texts(content))) if not is_printable(character))
+    if not characters:
+        return ()
+    named = [f"{character} U+{ord(character):04X}" for character in characters[:MAX_NAMED]]
+    values: dict[str, NoteValue] = {
+        "n_characters": len(characters),
+        "characters": ", ".join([*named, *(["…"] if len(characters) > MAX_NAMED else [])]),
+    }
+    return (Note(code=NoteCode.UNPRINTABLE_CHARACTERS, values=values),)
 
 
 def _texts(content: Content) -> Iterator[str]:

@@ -1,6 +1,4 @@
-"""Styles of the Word document: page, fonts (with East Asian ones), colours, spacing, language."""
-
-import re
+"""Styles of the Word document: page, fonts of all scripts, colours, spacing, languages, direction."""
 
 from docx.document import Document as DocxDocument
 from docx.enum.style import WD_STYLE_TYPE
@@ -11,10 +9,10 @@ from docx.oxml.xmlchemy import BaseOxmlElement
 from docx.shared import Cm, Pt, RGBColor
 from docx.styles.style import CharacterStyle, ParagraphStyle
 
+from pipelines.export.docx.languages import LATIN_FONT, WordLanguages, word_languages
 from pipelines.export.labels import is_chinese
+from pipelines.text.direction import is_right_to_left
 
-LATIN_FONT = "Calibri"
-EAST_ASIAN_FONT = "Microsoft YaHei"
 INK = RGBColor(0x1F, 0x2A, 0x37)
 ACCENT = RGBColor(0x1F, 0x4E, 0x79)
 FAINT = RGBColor(0x5F, 0x6B, 0x7A)
@@ -25,16 +23,15 @@ MARGIN = Cm(2.2)
 TIME_COLUMN = Cm(1.8)
 ITEM_INDENT = Cm(1.1)
 
-_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-
 
 def apply_styles(document: DocxDocument, language: str) -> None:
-    """Set up an empty document: A4, MeetMemo's styles, spell-checking in the minutes' language."""
+    """Set up an empty document: A4, MeetMemo's styles, spell-checking in the minutes' language, and its direction."""
+    languages, mirrored = word_languages(language), is_right_to_left(language)
     section = document.sections[0]
     section.page_width, section.page_height = Cm(21.0), Cm(29.7)
     section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = MARGIN
     styles = document.styles
-    _set_defaults(styles.element, language)
+    _declare(document, languages)
     for name, size, colour in (
         ("Normal", 10.5, INK),
         ("Title", 24, ACCENT),
@@ -47,9 +44,11 @@ def apply_styles(document: DocxDocument, language: str) -> None:
         style = _paragraph_style(document, name)
         style.font.size, style.font.color.rgb = Pt(size), colour
         style.font.italic = False
-        _set_fonts(style.element, chinese=is_chinese(language))
+        for spacing in style.element.rPr.findall(qn("w:spacing")):  # it would tear joined letters apart
+            style.element.rPr.remove(spacing)
+        _set_fonts(style.element, languages, chinese=is_chinese(language))
     for number in range(4, 10):
-        _set_fonts(_paragraph_style(document, f"Heading {number}").element, chinese=is_chinese(language))
+        _set_fonts(_paragraph_style(document, f"Heading {number}").element, languages, chinese=is_chinese(language))
     _shape(document, "Normal", before=0, after=6, line=1.15)
     _shape(document, "Subtitle", before=0, after=0)
     _shape(document, "Title", before=0, after=8)
@@ -62,8 +61,9 @@ def apply_styles(document: DocxDocument, language: str) -> None:
     note = _add_style(document, "Note", before=8, after=4, size=9, colour=FAINT)
     warning = _add_style(document, "Warning", before=4, after=4, size=9.5, colour=ALERT)
     for style in (note, warning):
-        style.paragraph_format.left_indent = Cm(0.25)
-        _bar(style)
+        shape = style.paragraph_format
+        shape.left_indent, shape.right_indent = (None, Cm(0.25)) if mirrored else (Cm(0.25), None)
+        _bar(style, "right" if mirrored else "left")
     turn = _add_style(document, "Turn", before=0, after=5, size=10)
     turn.paragraph_format.left_indent = TIME_COLUMN
     turn.paragraph_format.first_line_indent = -TIME_COLUMN
@@ -74,6 +74,8 @@ def apply_styles(document: DocxDocument, language: str) -> None:
     footer.paragraph_format.tab_stops.add_tab_stop(section.page_width - 2 * MARGIN, WD_TAB_ALIGNMENT.RIGHT)
     _add_character_style(document, "Faint", FAINT)
     _add_character_style(document, "Reference", ACCENT)
+    for properties in styles.element.iter(qn("w:rPr")):
+        _treat_complex_scripts_alike(properties)
 
 
 def word(name: str, /, *children: BaseOxmlElement, **attributes: str) -> BaseOxmlElement:
@@ -83,22 +85,37 @@ def word(name: str, /, *children: BaseOxmlElement, **attributes: str) -> BaseOxm
     return element
 
 
-def _set_defaults(styles: BaseOxmlElement, language: str) -> None:
-    defaults = styles.find(f"{qn('w:docDefaults')}/{qn('w:rPrDefault')}/{qn('w:rPr')}")
+def _declare(document: DocxDocument, languages: WordLanguages) -> None:
+    """Name the languages of the text, and those by which Word picks the fonts of a theme."""
+    tags = {"val": languages.latin, "eastAsia": languages.east_asian, "bidi": languages.complex}
+    defaults = document.styles.element.find(f"{qn('w:docDefaults')}/{qn('w:rPrDefault')}/{qn('w:rPr')}")
     for element in defaults.findall(qn("w:lang")):
         defaults.remove(element)
-    latin = "en-US" if is_chinese(language) or not _LANGUAGE_TAG.fullmatch(language) else language
-    defaults.append(word("lang", val="en-US" if latin == "en" else latin, eastAsia="zh-CN", bidi="ar-SA"))
+    defaults.append(word("lang", **tags))
+    settings = document.settings.element
+    for element in settings.findall(qn("w:themeFontLang")):
+        settings.replace(element, word("themeFontLang", **tags))
 
 
-def _set_fonts(style: BaseOxmlElement, *, chinese: bool) -> None:
+def _set_fonts(style: BaseOxmlElement, languages: WordLanguages, *, chinese: bool) -> None:
     """Name the fonts in place of the theme's; in Chinese text, quotes and dashes take the East Asian form."""
     properties = style.get_or_add_rPr()
     for element in properties.findall(qn("w:rFonts")):
         properties.remove(element)
     hint = {"hint": "eastAsia"} if chinese else {}
-    fonts = {"ascii": LATIN_FONT, "hAnsi": LATIN_FONT, "cs": LATIN_FONT, "eastAsia": EAST_ASIAN_FONT}
-    properties.insert(0, word("rFonts", **hint, **fonts))
+    latin = {"ascii": LATIN_FONT, "hAnsi": LATIN_FONT}
+    others = {"cs": languages.complex_font, "eastAsia": languages.east_asian_font}
+    properties.insert(0, word("rFonts", **hint, **latin, **others))
+
+
+def _treat_complex_scripts_alike(properties: BaseOxmlElement) -> None:
+    """Give complex scripts the size, weight and slant of the others: Word keeps theirs apart."""
+    for name, other in (("b", "bCs"), ("i", "iCs"), ("sz", "szCs")):
+        for element in properties.findall(qn(f"w:{other}")):
+            properties.remove(element)
+        element = properties.find(qn(f"w:{name}"))
+        if element is not None:
+            element.addnext(word(other, **{key.rpartition("}")[2]: value for key, value in element.attrib.items()}))
 
 
 def _paragraph_style(document: DocxDocument, name: str) -> ParagraphStyle:
@@ -130,8 +147,8 @@ def _add_character_style(document: DocxDocument, name: str, colour: RGBColor) ->
     style.font.color.rgb = colour
 
 
-def _bar(style: ParagraphStyle) -> None:
-    """Draw a bar in the style's colour at the left of its paragraphs."""
-    bar = word("left", val="single", sz="18", space="8", color=str(style.font.color.rgb))
+def _bar(style: ParagraphStyle, side: str) -> None:
+    """Draw a bar in the style's colour at a side of its paragraphs."""
+    bar = word(side, val="single", sz="18", space="8", color=str(style.font.color.rgb))
     properties = style.element.get_or_add_pPr()
     properties.insert_element_before(word("pBdr", bar), "w:shd", "w:tabs", "w:spacing", "w:ind", "w:jc", "w:rPr")

@@ -19,11 +19,14 @@ from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
 from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
-from pipelines.export.docx_styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles, word
+from pipelines.export.docx.directions import apply_directions
+from pipelines.export.docx.styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles, word
+from pipelines.text.direction import is_right_to_left
 
 MAX_PROPERTY_CHARS = 255  # Word's own limit, which python-docx enforces
 
 _CELL_PADDING_TWIPS = 108  # Word's default, by which it hangs tables out to the left
+_LEFT_TO_RIGHT_MARK = "\u200e"  # keeps the number of pages behind the words before it
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = (  # parts of python-docx's template that would describe its own author's document, or are never read
     RELATIONSHIP_TYPE.THUMBNAIL,
@@ -40,6 +43,7 @@ def minutes_docx(content: Content) -> bytes:
     _set_properties(document, content)
     writer = _Writer(document, content)
     writer.write()
+    apply_directions(document, content.language)
     buffer = io.BytesIO()
     document.save(buffer)
     return _without_dates(buffer.getvalue())
@@ -147,8 +151,8 @@ class _Writer:
         _add_field(footer._p, "PAGE")
         _add_run(footer._p, Run(text=between))
         _add_field(footer._p, "NUMPAGES")
-        if after:
-            _add_run(footer._p, Run(text=after))
+        if after or is_right_to_left(self._content.language):
+            _add_run(footer._p, Run(text=after or _LEFT_TO_RIGHT_MARK))
 
 
 def _fill_cell(cell: _Cell, lines: tuple[Line, ...]) -> None:

@@ -1,0 +1,1 @@
+"""Documents as Word (Office Open XML): blocks, styles, languages, directions."""

@@ -1,0 +1,1 @@
+"""Transcripts in other languages by a language model: packing, prompts, reading, verification, repair."""

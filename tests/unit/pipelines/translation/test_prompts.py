@@ -1,0 +1,34 @@
+"""What a language model is shown of a passage: bounded, whatever segments and glossaries hold."""
+
+from pipelines.minutes.provider.token_count import estimate_tokens
+from pipelines.translation.packing import Passage
+from pipelines.translation.prompts import MAX_TERM_TOKENS, messages_for, terms_for
+from tests.support.llm_lab import said
+
+SEGMENTS = said("First of all " * 100 + "near", "Meet memo is quick.", "next to it" + " and so on" * 100).segments
+PASSAGE = Passage(segments=SEGMENTS[1:2], before=SEGMENTS[:1], after=SEGMENTS[2:])
+
+
+def test_neighbours_are_cut_on_their_far_sides() -> None:
+    """What is next to the passage explains it."""
+    _, user = messages_for(PASSAGE, "de", ())
+    assert 'all near"]' in user.content
+    assert '"next to it' in user.content
+    assert len(user.content) < 1_200
+
+
+def test_terms_in_the_text_come_first() -> None:
+    """However they are written apart; the others as far as there is room."""
+    glossary = (*(f"Term number {n} of a long glossary" for n in range(200)), "MeetMemo")
+    chosen = terms_for(PASSAGE, glossary)
+    assert chosen[0] == "MeetMemo"
+    assert 5 < len(chosen) < 200
+    assert sum(map(estimate_tokens, chosen)) <= MAX_TERM_TOKENS
+    assert terms_for(PASSAGE, ("b", "a")) == ("b", "a")
+
+
+def test_faults_are_told_of_the_lines_asked() -> None:
+    """Under the numbers that the model sees."""
+    _, user = messages_for(PASSAGE, "de", (), {1: "it was left out", 2: "not asked"})
+    assert "it was left out" in user.content
+    assert "not asked" not in user.content
