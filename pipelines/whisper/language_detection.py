@@ -7,7 +7,7 @@ the pause that parts the languages best, and each part is encoded by itself and 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from pipelines.whisper.passages import (
 Encode = Callable[[Sequence[DecodeRequest]], Sequence[Encoding | RowFailure]]
 """Encodes rows in windows of the model's full length."""
 
+SHORTEST_S, LONGEST_S = 3.5, 6.5
+"""Lengths of windows, which end where it is quietest."""
 SILENCE_S = 1.2
 """Silence after a window; more of it changes nothing."""
 SURE = 0.9
@@ -86,38 +88,42 @@ class LanguageDetector:
 
     def _in_windows(self, rows: Sequence[_Row]) -> list[list[LanguageWindow]]:
         """Ask rows in windows; one that has only one is asked as it is."""
-        starts = [self._starts(row) for row in rows]
-        parts = [part for row, at in zip(rows, starts, strict=True) for part in self._parts(row, at)]
+        edges = [self._edges(row) for row in rows]
+        parts = [part for row, at in zip(rows, edges, strict=True) for part in self._parts(row, at)]
         answers = iter(self._ask(parts))
-        return [_tiled(at, [next(answers) for _ in at], row.duration_s) for row, at in zip(rows, starts, strict=True)]
+        return [_windows(at, [next(answers) for _ in at[1:]]) for at in edges]
 
-    def _starts(self, row: _Row) -> list[float]:
-        """Return where windows start, in seconds: all of one length, the last one ends with the row."""
-        if not self._by_window or row.duration_s < 1.5 * WINDOW_S:
-            return [0.0]
-        last_s = row.duration_s - WINDOW_S
-        return [*np.arange(0.0, last_s, WINDOW_S).tolist(), last_s]
+    def _edges(self, row: _Row) -> list[float]:
+        """Return the edges of a row's windows, in seconds: a change of language is seldom within a sentence."""
+        edges = [0.0]
+        while self._by_window and row.duration_s - edges[-1] > LONGEST_S:
+            low_s, high_s = edges[-1] + SHORTEST_S, min(edges[-1] + LONGEST_S, row.duration_s - SHORTEST_S)
+            quietest = pauses_in(row.request.pcm, low_s, high_s, 1)
+            edges.append(quietest[0] if quietest else high_s)
+        return [*edges, row.duration_s]
 
-    def _parts(self, row: _Row, starts: Sequence[float]) -> Iterator[Encoding]:
-        if len(starts) == 1:
+    def _parts(self, row: _Row, edges: Sequence[float]) -> Iterator[Encoding]:
+        if len(edges) == 2:
             yield row.encoding
             return
-        yield from (self._part(row, start_s, WINDOW_S) for start_s in starts)
+        yield from (self._part(row, start_s, end_s, LONGEST_S) for start_s, end_s in pairwise(edges))
 
-    def _part(self, row: _Row, start_s: float, seconds: float) -> Encoding:
-        """Return the encoder's output of a part of a row, silence after it."""
-        length = self._n_steps(seconds)
-        start = min(self._n_steps(start_s), row.n_steps - length) if start_s > 0 else 0
-        return with_silence(row.encoding[start : start + length], self._silent())
+    def _part(self, row: _Row, start_s: float, end_s: float, longest_s: float) -> Encoding:
+        """Return the encoder's output of a part of a row, with silence after it up to what the longest has."""
+        length = self._n_steps(longest_s + SILENCE_S)
+        start = self._n_steps(start_s) if start_s > 0 else 0
+        part = row.encoding[start : min(row.n_steps, self._n_steps(end_s), start + length - 1)]
+        return with_silence(part, self._silent(length - len(part)))
 
-    def _silent(self) -> Encoding:
+    def _silent(self, n_steps: int) -> Encoding:
+        """Return the last steps of the encoder's output of silence."""
         if self._silence is None or self._silence[0] != self._model.choice:
             quiet = DecodeRequest(pcm=np.zeros(SAMPLE_RATE // 10, np.int16))
             encoding = self._encode([quiet])[0]
             if isinstance(encoding, RowFailure):
                 raise RuntimeError(str(encoding))
-            self._silence = self._model.choice, encoding[-self._n_steps(SILENCE_S) :]
-        return self._silence[1]
+            self._silence = self._model.choice, encoding
+        return self._silence[1][-n_steps:]
 
     def _ask(self, parts: Sequence[Encoding]) -> list[dict[str, float]]:
         """Return the probabilities of the model's languages for each part, summing to 1; empty where it cannot say."""
@@ -182,8 +188,11 @@ class LanguageDetector:
         low_s = max(before.start_s + _LEAST_PART_S, after.start_s - WINDOW_S)
         high_s = min(after.end_s - _LEAST_PART_S, after.start_s + WINDOW_S)
         pauses = pauses_in(row.request.pcm, low_s, high_s, _MAX_PAUSES)
-        seconds = min(BESIDE_S, row.duration_s / 2)
-        sides = [self._part(row, max(0.0, at_s + side), seconds) for at_s in pauses for side in (-seconds, 0.0)]
+        sides = [
+            self._part(row, start_s, end_s, BESIDE_S)
+            for at_s in pauses
+            for start_s, end_s in ((max(0.0, at_s - BESIDE_S), at_s), (at_s, min(row.duration_s, at_s + BESIDE_S)))
+        ]
         answers = self._ask(sides)
         merit = {
             at_s: answers[2 * i].get(before.language, 0.0) * answers[2 * i + 1].get(after.language, 0.0)
@@ -192,16 +201,15 @@ class LanguageDetector:
         return max(pauses, key=lambda at_s: merit[at_s], default=after.start_s)
 
 
-def _tiled(starts: Sequence[float], answers: Sequence[dict[str, float]], duration_s: float) -> list[LanguageWindow]:
-    """Return the windows of a row, each from the end of the one before; none where one has no answer."""
+def _windows(edges: Sequence[float], answers: Sequence[dict[str, float]]) -> list[LanguageWindow]:
+    """Return the windows between edges; none where one has no answer."""
     if not all(answers):
         return []
-    if len(starts) == 1:
-        return [_alone(0.0, duration_s, answers[0])]
-    ends = [0.0, *(start_s + WINDOW_S for start_s in starts)]
+    if len(answers) == 1:
+        return [_alone(edges[0], edges[1], answers[0])]
     return [
         LanguageWindow(start_s=start_s, end_s=end_s, probabilities=answer, weight=(end_s - start_s) / WINDOW_S)
-        for start_s, end_s, answer in zip(ends, ends[1:], answers, strict=False)
+        for (start_s, end_s), answer in zip(pairwise(edges), answers, strict=True)
     ]
 
 

@@ -99,13 +99,14 @@ def _likeliest(
     windows: Sequence[LanguageWindow], prior: Mapping[str, float], candidates: Sequence[str]
 ) -> tuple[str, ...]:
     """Return the likeliest language of each window."""
-    likely = {code: log(prior[code]) / 2 + _evidence(windows[0], code) for code in candidates}
+    foremost = max(prior.values())
+    likely = {code: log(prior[code] / foremost) / 2 + _evidence(windows[0], code) for code in candidates}
     paths: dict[str, tuple[str, ...]] = {code: (code,) for code in candidates}
     for window in windows[1:]:
         best = max(candidates, key=lambda code: likely[code])
         scores, longer = {}, {}
         for code in candidates:
-            change = likely[best] + log(CHANGE) + log(prior[code]) / 4
+            change = likely[best] + log(CHANGE) + log(prior[code] / foremost) / 4
             stays = likely[code] >= change
             scores[code] = (likely[code] if stays else change) + _evidence(window, code)
             longer[code] = (*paths[code if stays else best], code)
