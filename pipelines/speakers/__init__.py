@@ -8,7 +8,8 @@ The life of a recording, each step a pure function:
    spans may be heard by different workers, in any order, and again.
 2. `diarization.cluster` takes the `SpanVoices` of all spans of a channel, clusters their embeddings over the whole
    recording, finds the number of speakers or keeps within bounds, and returns `SpeakerTurn`s.
-3. `words.assign_words` gives each word a speaker by time; `words.split_segments` parts segments where voices change.
+3. `attribution.assign_words` gives each word a speaker by time; `attribution.split_segments` parts segments where the
+   voice changes.
 
 `stream.SpeakerStream` does 1 and 2 for a recording that arrives in blocks. docs/speakers.md has figures and limits.
 """

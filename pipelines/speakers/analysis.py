@@ -43,8 +43,8 @@ INT16_SCALE = 32768.0
 def analyse(sound: Sound, start: int, models: VoiceModels) -> SpanVoices:
     """Hear ``sound``, mono ``[n_samples]`` at 16 kHz, int16 or float32 in ±1, which begins at sample ``start``.
 
-    Takes about 20 bytes of memory for a sample, 80 MB for a span of 5 minutes. The result is the same whoever computes it and whenever, but for
-    the last bits of the processor's arithmetic.
+    Takes about 20 bytes of memory for a sample, 80 MB for a span of 5 minutes. The result is the same whoever computes
+    it and whenever, but for the last bits of the processor's arithmetic.
     """
     if sound.dtype == np.int16:
         sound = sound.astype(np.float32) / INT16_SCALE
