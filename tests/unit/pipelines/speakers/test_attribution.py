@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core import Segment, Word
-from pipelines.speakers.voices import SpeakerTurn
 from pipelines.speakers.attribution import MAX_DISTANCE_S, assign_words, split_segments
+from pipelines.speakers.voices import SpeakerTurn
 
 
 def turn(speaker, start_s, end_s):
