@@ -24,6 +24,7 @@
     │   ├── TusVersion            tus_version
     │   ├── NotFound              not_found
     │   ├── MethodNotAllowed      method_not_allowed
+    │   ├── RangeNotSatisfiable   range_not_satisfiable
     │   └── ResultPending         result_pending
     ├── SourceUnreachable         source_unreachable
     ├── OptionError               invalid_option
@@ -112,6 +113,7 @@ class Reason(StrEnum):
     TUS_VERSION = "tus_version"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     RESULT_PENDING = "result_pending"
     INTERNAL = "internal"
 
@@ -225,12 +227,24 @@ class MethodNotAllowed(RequestError, reason=Reason.METHOD_NOT_ALLOWED):
     """The address exists but does not take this method."""
 
 
+class RangeNotSatisfiable(RequestError, reason=Reason.RANGE_NOT_SATISFIABLE):
+    """None of the bytes asked for exist: the entity has ``n_bytes``."""
+
+    def __init__(self, message: str, n_bytes: int = 0) -> None:
+        super().__init__(message, n_bytes)
+        self.n_bytes = n_bytes
+
+
 class ResultPending(RequestError, reason=Reason.RESULT_PENDING):
     """The job has not produced this result yet."""
 
 
 class SourceUnreachable(MeetMemoError, reason=Reason.SOURCE_UNREACHABLE):
-    """A source URL or key could not be read."""
+    """A source URL or key could not be read; ``may_come``: what is not there, or not given out, may be later."""
+
+    def __init__(self, message: str, may_come: bool = False) -> None:
+        super().__init__(message, may_come)
+        self.may_come = may_come
 
 
 class OptionError(MeetMemoError, reason=Reason.INVALID_OPTION):

@@ -17,6 +17,7 @@ from cluster.client.recordings import LeftOut, files_in, sort_out
 from cluster.client.result_files import result_files
 from pipelines.codec import decode
 from pipelines.core import CoverageStatus, Transcript
+from pipelines.text.file_names import bounded_name
 from pipelines.transcript.coverage import health_s
 from pipelines.transcript.findings import has_words
 
@@ -78,7 +79,7 @@ def plan(paths: Iterable[Path] | Mapping[Path, Path], out: Path | None) -> list[
         for number in itertools.count(2):
             if folder not in taken:
                 break
-            folder = folder.with_name(f"{path.stem}-{number}")
+            folder = folder.with_name(bounded_name(path.stem, f"-{number}"))
         taken.add(folder)
         recordings.append(Recording(path=path, folder=folder))
     return recordings

@@ -19,6 +19,8 @@ ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Set to 0 it makes Ray bind its ports to the loopback interface; on Linux as on the systems it is named after."""
 
 USE_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
+PROXY_CALLBACK = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
+PROXY_MIDDLEWARES = "cluster.lifecycle.proxy_middleware:middlewares"  # a path: the command line need not load it
 FALLBACK_PORT = "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"
 REPLICA_PORTS = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
 N_REPLICA_PORTS = 100
@@ -67,8 +69,7 @@ def prepare_environment(settings: Settings) -> None:
         if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):
             os.environ[name] = secret
     pass_on_secrets()
-    check_outgoing(settings, os.environ)
-    twilio_accounts(settings)
+    check_secrets(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -77,11 +78,19 @@ def prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
     os.environ.setdefault(PROXY_READY_TIMEOUT, str(PROXY_READY_TIMEOUT_S))
     os.environ.setdefault(USE_HAPROXY, "1" if settings.http.haproxy else "0")
+    if os.environ[USE_HAPROXY] != "1":
+        os.environ.setdefault(PROXY_CALLBACK, PROXY_MIDDLEWARES)
     # At Ray's fixed port a second cluster on the same machine would get requests of the first: what stands in while no
     # replica is known shares its port with that of every other cluster.
     os.environ.setdefault(FALLBACK_PORT, str(_free_port()))
     if not settings.ray.address:
         _prepare_own_ray(settings)
+
+
+def check_secrets(settings: Settings) -> None:
+    """Raise `ConfigurationError` for a secret of this process' environment that is damaged or missing."""
+    check_outgoing(settings, os.environ)
+    twilio_accounts(settings)
 
 
 def _prepare_own_ray(settings: Settings) -> None:

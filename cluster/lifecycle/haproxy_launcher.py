@@ -31,6 +31,11 @@ ANSWERS = {
 It has pages of HTML, and Ray has it say 500 in plain text whenever no replica answers. A head that HAProxy cannot parse
 at all still gets its page: that answer has no directive.
 """
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Methods that some address takes. Others are refused here: Ray's metrics keep a series for every word they see."""
+
+UNKNOWN_METHOD = ("method_not_allowed", "No address takes this method.")
+NOT_IMPLEMENTED = 501
 RETRIED = (502, 503, 504)
 RETRY_AFTER_S = 5
 
@@ -49,6 +54,8 @@ def restricted(config: str, host: str = "") -> str:
     """Return Ray's configuration with no listener but the endpoint's, and a control socket for this user alone.
 
     HAProxy's own answers become those of the API: problem+json (RFC 9457) with ``Retry-After`` where that helps.
+    Methods that no address takes are refused before anything counts them, and of the two ids that an answer has, ours
+    and Ray's, ours is left.
 
     With ``host`` the endpoint listens on that address, whatever Ray wrote: Ray's own servers behind HAProxy then need
     not listen on it. Raises ``ValueError`` for a configuration without an endpoint.
@@ -62,11 +69,15 @@ def restricted(config: str, host: str = "") -> str:
             continue
         if kind == "defaults" and words[:1] in (["errorfile"], ["http-error"]):
             continue
+        if line in _FRONT:
+            continue
         if words[:2] == ["stats", "socket"]:
             line = re.sub(r"\bmode \d+\b", "mode 600", line)
         elif host and name == ENDPOINTS[0] and words[:1] == ["bind"]:
             line = f"    bind {_address(host)}:{words[1].rpartition(':')[2]}"
         kept.append(line)
+        if name == ENDPOINTS[0] and words[:1] == ["bind"]:
+            kept += _FRONT
         if words[:1] == ["defaults"]:
             kept += [f"    {_answer(status)}" for status in ANSWERS]
     if not any(line.split()[:2] == ["frontend", ENDPOINTS[0]] for line in kept):
@@ -95,7 +106,12 @@ def main() -> None:
 
 def _answer(status: int) -> str:
     """Return the directive for one of HAProxy's own answers."""
-    reason, detail = ANSWERS[status]
+    retry = f" hdr Retry-After {RETRY_AFTER_S}" if status in RETRIED else ""
+    return f"http-error {_told(status, *ANSWERS[status])}{retry}"
+
+
+def _told(status: int, reason: str, detail: str) -> str:
+    """Return the part of a directive that holds an answer: problem+json, as the API makes it."""
     problem = {
         "type": f"urn:meetmemo:problem:{reason}",
         "title": reason.replace("_", " ").capitalize(),
@@ -105,8 +121,13 @@ def _answer(status: int) -> str:
         "errors": [],
         "instance": "urn:meetmemo:proxy",
     }
-    retry = f" hdr Retry-After {RETRY_AFTER_S}" if status in RETRIED else ""
-    return f"http-error status {status} content-type application/problem+json string '{json.dumps(problem)}'{retry}"
+    return f"status {status} content-type application/problem+json string '{json.dumps(problem)}'"
+
+
+_FRONT = (
+    f"    http-request return {_told(NOT_IMPLEMENTED, *UNKNOWN_METHOD)} unless {{ method {' '.join(METHODS)} }}",
+    "    http-response set-header x-request-id %[res.fhdr(x-request-id,1)] if { res.fhdr_cnt(x-request-id) gt 1 }",
+)
 
 
 def _address(host: str) -> str:

@@ -8,6 +8,7 @@ from ray.serve.handle import DeploymentHandle
 from cluster import __version__
 from cluster.serve.deployment_versions import LimitTuning
 from cluster.serve.replica_process import begin_process
+from cluster.serve.stopping import call_when_stopped
 from cluster.settings.settings import Settings
 from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.limits import ingestion_limits
@@ -28,6 +29,7 @@ class IngestionReplica(Ingestion):
 
     def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
         begin_process(settings)
+        call_when_stopped(self.shut_down)
         self._settings = settings
         keys = connect_keys(settings.ledger_url)
         super().__init__(

@@ -30,6 +30,6 @@ def read_secret(name: str, env: Mapping[str, str]) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).read_text(encoding="utf-8").strip() or None
+        return Path(path).read_text(encoding="utf-8-sig").strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The file {path} that {name}_FILE names cannot be read: {error}") from None

@@ -92,8 +92,17 @@ def webhook_secrets(env: Mapping[str, str], tenant: str) -> tuple[bytes, ...]:
     if env.get(FOLDER):
         own = Path(env[FOLDER]) / tenant
         if own.name == tenant and own.is_file():
-            return parse_secrets(read_secret(SIGNING, {f"{SIGNING}_FILE": str(own)}) or "")
-    return parse_secrets(read_secret(SIGNING, env) or "")
+            return _secrets_in({f"{SIGNING}_FILE": str(own)}, f"{own}, the file of the tenant {tenant}")
+    return _secrets_in(env, SIGNING if env.get(SIGNING) else env.get(f"{SIGNING}_FILE", ""))
+
+
+def _secrets_in(env: Mapping[str, str], place: str) -> tuple[bytes, ...]:
+    """Read secrets; raises `ConfigurationError`, which names the place and not what stands there."""
+    text = read_secret(SIGNING, env) or ""
+    try:
+        return parse_secrets(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"In {place}: {error}.") from None
 
 
 def pass_on_secrets() -> None:
@@ -105,7 +114,10 @@ def pass_on_secrets() -> None:
 
 
 def check_outgoing(settings: Settings, env: Mapping[str, str]) -> None:
-    """Raise `ConfigurationError` for targets that no message can reach, or that nothing could be signed for."""
+    """Raise `ConfigurationError` for targets that no message can reach, or that nothing could be signed for.
+
+    Every secret is read, also those of tenants whose jobs name their targets themselves.
+    """
     by_tenant = {"": settings.webhooks.url, **settings.webhooks.tenants}
     for tenant, url in by_tenant.items():
         name = f"webhooks.tenants.{tenant}" if tenant else "webhooks.url"
@@ -116,3 +128,9 @@ def check_outgoing(settings: Settings, env: Mapping[str, str]) -> None:
         if (tenant and not webhook_secrets(env, tenant)) or not can_sign(env):
             raise ConfigurationError(f"{name} is set, but there is no secret to sign with: set {SIGNING} or {FOLDER}.")
     webhook_secrets(env, "")
+    folder = Path(env[FOLDER]) if env.get(FOLDER) else None
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError(f"{FOLDER} names {folder}, which is no folder.")
+    for file in sorted(folder.iterdir()) if folder is not None else ():
+        if not file.name.startswith("."):  # such as Kubernetes' ..data
+            webhook_secrets(env, file.name)

@@ -16,6 +16,7 @@ from deployments.coordinator.segment_stream import spans_of
 from deployments.ports import MinutesRequest, SegmentRequest
 from deployments.telemetry.reports import SegmentReport
 from pipelines.core import BlobRef, Span
+from pipelines.errors import SourceUnreachable
 from pipelines.jobs.events import (
     ChunkFinished,
     CleanUp,
@@ -28,6 +29,7 @@ from pipelines.jobs.events import (
     StartStitching,
     TranscriptStored,
 )
+from pipelines.jobs.options import SOURCE_PATIENCE_S
 from pipelines.scheduling.work_item import WorkItem
 
 log = structlog.get_logger()
@@ -53,12 +55,19 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         traceparent=live.job.traceparent,
         keep_audio=live.job.options.keep_audio,
     )
+    patience_s = live.job.options.source_patience_s
+
+    async def waits(error: SourceUnreachable) -> None:
+        await services.job_store.record(live.job, "source_awaited", str(error))
+
     stream = spans_of(
         services.segmenter,
         request,
         services.storage_retry,
         max_attempts=services.options.max_attempts,
         pause_s=services.options.pause_s,
+        patience_s=SOURCE_PATIENCE_S if patience_s is None else patience_s,
+        waits=waits,
     )
     async with contextlib.aclosing(stream):
         async for found in stream:

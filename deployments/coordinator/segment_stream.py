@@ -1,7 +1,7 @@
 """`spans_of`: the Segmenter's stream, resumed after failed replicas, hung calls and storage outages."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -9,10 +9,18 @@ import structlog
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.telemetry.reports import SegmentReport
+from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, SourceSummary, Span
-from pipelines.errors import LedgerUnavailable, ReplicaLost, StoreUnavailable, TimedOut
+from pipelines.errors import LedgerUnavailable, ReplicaLost, SourceUnreachable, StoreUnavailable, TimedOut
+
+SOURCE_PAUSES = Backoff(first_s=5.0, longest_s=60.0)
+"""Between attempts to fetch a source that is not there yet: a recorder needs seconds, sometimes minutes."""
 
 log = structlog.get_logger()
+
+
+async def _untold(_: SourceUnreachable) -> None:
+    """Tell nobody."""
 
 
 async def spans_of(
@@ -22,13 +30,18 @@ async def spans_of(
     *,
     max_attempts: int,
     pause_s: float = 1.0,
+    patience_s: float = 0.0,
+    waits: Callable[[SourceUnreachable], Awaitable[None]] = _untold,
 ) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
     """Yield what the Segmenter yields, each once: spans are cut and named the same every time.
 
-    Waits for as long as the store is unavailable. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row
-    without a new span, and what the Segmenter says about the recording.
+    Waits for as long as the store is unavailable, and ``patience_s`` for a source that may come, of which ``waits`` is
+    told once; the Segmenter does other work meanwhile. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a
+    row without a new span, and what the Segmenter says about the recording.
     """
-    n_seen = n_outages = n_attempts = 0
+    n_seen = n_outages = n_attempts = n_missed = 0
+    clock = asyncio.get_running_loop().time
+    until_s = clock() + patience_s
     while True:
         position = 0
         try:
@@ -42,6 +55,15 @@ async def spans_of(
         except (StoreUnavailable, LedgerUnavailable) as error:
             await storage_retry.pause(error, n_outages)
             n_outages += 1
+        except SourceUnreachable as error:
+            left_s = until_s - clock()
+            if not error.may_come or left_s <= 0:
+                raise
+            n_missed += 1
+            log.info("source awaited", action="segment", job_id=request.job_id, attempt=n_missed)
+            if n_missed == 1:
+                await waits(error)
+            await asyncio.sleep(min(left_s, SOURCE_PAUSES.delay_s(n_missed)))
         except (TimedOut, ReplicaLost) as error:
             n_attempts += 1
             log.warning("segmentation broke off", action="segment", job_id=request.job_id, error=str(error))

@@ -1,6 +1,8 @@
 """Ingestion: the HTTP endpoint. `build_api` wires the routes, `Ingestion` builds it inside a Serve replica."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from deployments.http.console_page import serve_console
 from deployments.http.correlation import Correlation
 from deployments.http.dependencies import BACKEND, DOORKEEPER, METER
 from deployments.http.errors.problems import install
+from deployments.http.head_requests import HeadRequests
 from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
 from deployments.http.openai.routes import speech_routes
 from deployments.http.openapi import DESCRIPTION, TAGS, DocumentedApi
@@ -38,7 +41,9 @@ from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.security_headers import AnswerHeaders
+from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
+from deployments.http.trailing_slash import serve_trailing_slashes
 from deployments.intake.accept import Intake
 from deployments.intake.resumable_leftovers import sweep_leftovers
 from deployments.intake.spool import UploadGates
@@ -48,13 +53,36 @@ from deployments.retention.scrubber import Scrubber
 from deployments.tenant.backend import Backend
 from deployments.tenant.coordinator_client import CoordinatorClient
 
-TUS_SENT = ("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum")
-TUS_TOLD = ("tus-resumable", "upload-offset", "upload-length", "upload-expires", "x-meetmemo-job")
-SENT = ("authorization", "x-api-key", "content-type", "idempotency-key", "x-filename", "last-event-id")
-TOLD = ("location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "etag", "x-meetmemo-warning")
+TOLD = (
+    "accept-ranges",
+    "content-disposition",
+    "content-location",
+    "content-range",
+    "etag",
+    "idempotent-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-meetmemo-job",
+    "x-meetmemo-warning",
+    "x-request-id",
+)
+TUS_TOLD = (
+    "tus-checksum-algorithm",
+    "tus-extension",
+    "tus-max-size",
+    "tus-resumable",
+    "tus-version",
+    "upload-expires",
+    "upload-length",
+    "upload-offset",
+)
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    "allow_headers": [*SENT, *TUS_SENT],
+    # Whatever a client library adds (x-stainless-*, traceparent, range): a header gives a page no rights, the key does.
+    "allow_headers": ["*"],
     "expose_headers": [*TOLD, *TUS_TOLD],
     "max_age": 600,
 }
@@ -82,12 +110,19 @@ _ROUTES = (
 """The routers that every API has, in the order of the OpenAPI document."""
 
 
-def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
-    """Build the application; call it where its event loop runs."""
+def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | None = None) -> FastAPI:
+    """Build the application; call it where its event loop runs. ``shutdown`` None: it runs until it is killed."""
+    shutdown = shutdown or Shutdown()
     spool_dir, clock = config.limits.spool_dir, services.clock
     sweep(spool_dir)
     backend = _backend(services, config)
     sweeper = SpoolSweeper(sweeps=(lambda: sweep(spool_dir), lambda: sweep_leftovers(spool_dir, clock())))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with sweeper.running(), shutdown.running():
+            yield
+
     app = DocumentedApi(
         title="MeetMemo",
         version=config.version,
@@ -95,7 +130,7 @@ def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
-        lifespan=sweeper.running,
+        lifespan=lifespan,
     )
     BACKEND.put(app, backend)
     LIMITS.put(app, backend.live)
@@ -110,8 +145,9 @@ def build_api(services: ApiServices, config: ApiConfig) -> FastAPI:
         app.include_router(batch_routes(backend))
     if services.keys is not None:
         app.include_router(key_routes(services.keys, clock))
+    serve_trailing_slashes(app.router)
     install(app)
-    _add_middleware(app, config)
+    _add_middleware(app, config, shutdown)
     return app
 
 
@@ -134,8 +170,10 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
     )
 
 
-def _add_middleware(app: FastAPI, config: ApiConfig) -> None:
+def _add_middleware(app: FastAPI, config: ApiConfig, shutdown: Shutdown) -> None:
     """Add what every request passes; the last one added is the outermost."""
+    app.add_middleware(HeadRequests)
+    app.add_middleware(AnswerAtShutdown, shutdown=shutdown)
     if config.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.cors_origins), **CORS)
     own_pages = [origin_of(config.public_url)] if config.public_url else []
@@ -158,6 +196,7 @@ class Ingestion:
         self._services = services
         self._config = config
         self._live: LiveLimits | None = None
+        self._shutdown = Shutdown()
 
     def limit(self, limits: IngestionLimits) -> None:
         """Take as much as this from now on; bounds of all uploads and streams together stay as they were."""
@@ -165,8 +204,12 @@ class Ingestion:
         if self._live is not None:
             self._live.now = limits
 
+    def shut_down(self, left_s: float) -> None:
+        """Answer before the process is killed, in ``left_s`` seconds, whoever is not answered by then. Any thread."""
+        self._shutdown.begin(left_s)
+
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the application; Ray Serve calls this once in the replica, where ``serve.ingress()`` got no app."""
-        app = build_api(self._services, self._config)
+        app = build_api(self._services, self._config, self._shutdown)
         self._live = LIMITS.of(app)
         return app

@@ -122,9 +122,6 @@ def binary_answer(description: str, *media_types: str) -> dict[str, Any]:
     return {"content": {media_type: {"schema": BINARY} for media_type in media_types}, "description": description}
 
 
-CLIP_ANSWER = binary_answer("16 kHz mono, its peak raised to full scale.", "audio/wav")
-
-
 def event_stream(*names: str) -> dict[str, Any]:
     """Return the 200 of a stream of server-sent events; the schema is that of one event, whose data is JSON."""
     fields = {"event": {"enum": list(names)}, "id": {"type": "string"}, "data": {"type": "string"}}

@@ -20,8 +20,9 @@ from pipelines.codec import encode
 from pipelines.errors import InvalidOptions, InvalidRequest
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.text.file_names import MAX_NAME_BYTES, bounded_name, n_bytes
 
-MAX_FILENAME_CHARS = 255
+_MAX_SUFFIX_CHARS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +102,9 @@ def clean_filename(name: str) -> str:
     """Return the last part of a name, without control characters and short enough to keep; it is only for display."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     printable = "".join(char for char in last if char.isprintable()).strip()
-    if len(printable) > MAX_FILENAME_CHARS:
-        path = PurePosixPath(printable)
-        suffix = path.suffix[:16]
-        printable = printable[: MAX_FILENAME_CHARS - len(suffix)] + suffix
+    if n_bytes(printable) > MAX_NAME_BYTES:
+        suffix = PurePosixPath(printable).suffix[:_MAX_SUFFIX_CHARS]
+        printable = bounded_name(printable, suffix)
     return printable if printable.strip(".") else NAMELESS
 
 

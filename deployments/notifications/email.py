@@ -23,6 +23,7 @@ from pipelines.ledger.outbox import Message
 from pipelines.notes import Note, NoteCode
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
+from pipelines.text.file_names import DOWNLOAD_NAME_BYTES, bounded_name
 
 Security = Literal["starttls", "tls", "none"]
 DOCUMENT_TYPES = {
@@ -105,7 +106,7 @@ class EmailSender:
         letter.set_content(text)
         for name, data in documents:
             main, sub = DOCUMENT_TYPES.get(PurePath(name).suffix, ("text", "plain"))
-            letter.add_attachment(data, maintype=main, subtype=sub, filename=f"{title}.{name}")
+            letter.add_attachment(data, maintype=main, subtype=sub, filename=_attached(title, name))
         return letter
 
     def _minutes(self, keys: JobKeys) -> dict[str, Any] | None:
@@ -153,6 +154,11 @@ class EmailSender:
         if options.security == "tls":
             return smtplib.SMTP_SSL(options.host, options.port, timeout=options.timeout_s, context=context)
         return smtplib.SMTP(options.host, options.port, timeout=options.timeout_s)
+
+
+def _attached(title: str, name: str) -> str:
+    """Return the name of an attachment: short enough to be saved under."""
+    return bounded_name(title, f".{name}", max_bytes=DOWNLOAD_NAME_BYTES)
 
 
 def _text(said: bytes | str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 
 from deployments.notifications.delivery_loop import DeliveryOutcome, DeliveryResult
 from deployments.notifications.signing import signature_headers
@@ -19,9 +20,12 @@ from deployments.sources.pinned_http import (
     trusted_certificates,
 )
 from pipelines.backoff import retry_after_s
+from pipelines.errors import ConfigurationError
 from pipelines.ledger.outbox import Message
 
 MAX_URL_CHARS = 2048
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,11 @@ class WebhookSender:
         """Post once. Only 2xx is success; redirects are not followed; 410 means that the target wants no more."""
         if complaint := target_complaint(message.target, self.limits):
             return DeliveryResult(outcome=DeliveryOutcome.REFUSED, detail=f"the URL {complaint}")
-        secrets = await asyncio.to_thread(self.secrets, message.tenant)
+        try:
+            secrets = await asyncio.to_thread(self.secrets, message.tenant)
+        except ConfigurationError as error:
+            log.warning("webhook not signed", action="deliver", delivery=message.id, error=str(error))
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail="the secret to sign with is damaged")
         if not secrets:
             return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail="there is no secret to sign with")
         try:

@@ -41,6 +41,7 @@ RETRIES = Backoff(first_s=3.0, longest_s=6.0)  # a server's restart or a lost co
 NAMELESS = "recording"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_THERE_YET = frozenset({403, 404})
 
 
 ContentOf = Callable[[str, str], Content]
@@ -157,7 +158,7 @@ async def _fetch_with_retries(
         except (_Passing, httpx.TransportError) as error:
             if attempt == MAX_ATTEMPTS:
                 cause = str(error) or type(error).__name__
-                raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}") from error
+                raise SourceUnreachable(f"{public_part(url)} cannot be read: {cause}", may_come=True) from error
             await asyncio.sleep(RETRIES.delay_s(attempt))
     raise AssertionError("the last attempt returns or raises")
 
@@ -211,7 +212,10 @@ async def _save(response: httpx.Response, url: str, target: _Target, limits: Sou
     if response.status_code in _PASSING:
         raise _Passing(f"the server answered {response.status_code}")
     if response.status_code != httpx.codes.OK:
-        raise SourceUnreachable(f"{public_part(url)} cannot be read: the server answered {response.status_code}.")
+        raise SourceUnreachable(
+            f"{public_part(url)} cannot be read: the server answered {response.status_code}.",
+            may_come=response.status_code in _NOT_THERE_YET,
+        )
     if response.headers.get("content-encoding", "identity") != "identity":
         raise SourceUnreachable(f"{public_part(url)} is sent compressed although that was not asked for.")
     announced = response.headers.get("content-length", "")

@@ -32,8 +32,10 @@ def complaint_about(url: str) -> str:
         _ = parts.hostname, parts.port
     except ValueError:
         return "is not a URL"
+    if " " in url:
+        return "holds a space, which in a URL is written %20"
     if any(char.isspace() or not char.isprintable() for char in url):
-        return "holds spaces or control characters"
+        return "holds line ends or control characters"
     return ""
 
 

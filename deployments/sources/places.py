@@ -6,7 +6,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from deployments.sources.urls import SourceUrl, is_ambiguous
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, refused_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +67,15 @@ def credential_for(url: str, places: Sequence[SourceCredential], tenant: str | N
     """Return the most specific credential for a tenant's URL, or None. Tenant None: any tenant's."""
     open_to = [place for place in places if tenant is None or not place.tenants or tenant in place.tenants]
     return max((place for place in open_to if place.covers(url)), key=lambda place: len(place.url), default=None)
+
+
+def place_of_prefix(prefix: str, places: Sequence[SourceCredential], tenant: str) -> SourceCredential:
+    """Return the credential for listing a tenant's prefix ``s3://bucket/…``; raises `InvalidOptions` for any other."""
+    try:
+        SourceUrl.of(prefix)
+    except ValueError as error:
+        raise refused_option("prefix", str(error)) from None
+    place = credential_for(prefix, places, tenant)
+    if place is None or not prefix.startswith("s3://"):
+        raise refused_option("prefix", "is in no bucket that this server has credentials for")
+    return place

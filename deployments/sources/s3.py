@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _BLOCK_BYTES = 1 << 16
+_NOT_THERE_YET = frozenset({403, 404, 408, 425, 429})
+_SERVER_FAULT = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,4 +199,13 @@ def _mapped(url: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError, Boto3Error, HTTPError, OSError) as error:
-        raise SourceUnreachable(f"{url} cannot be read: {error}") from error
+        raise SourceUnreachable(f"{url} cannot be read: {error}", may_come=_may_pass(error)) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether another attempt may find the object: it comes later, or the store does."""
+    answer = getattr(error, "response", None)
+    if answer is None:
+        return True  # no answer
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status in _NOT_THERE_YET or status >= _SERVER_FAULT

@@ -13,7 +13,7 @@ from deployments.schemas.batches import BatchBody, BatchRequest, EntryBody, Mani
 from deployments.schemas.jobs import NoteBody, result_path
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import credential_for
+from deployments.sources.places import place_of_prefix
 from deployments.sources.s3 import list_objects
 from deployments.telemetry.request_context import current_request
 from deployments.tenant.jobs import TenantJobs
@@ -91,9 +91,7 @@ class TenantBatches:
         return made, created
 
     def _listed(self, prefix: str) -> Lines:
-        place = credential_for(prefix, self.sources.places, self.tenant)
-        if place is None or not prefix.startswith("s3://"):
-            raise refused_option("prefix", "is in no bucket that this server has credentials for")
+        place = place_of_prefix(prefix, self.sources.places, self.tenant)
         found = enumerate(list_objects(prefix, place))
         return ((number, ManifestEntry.model_validate({"source": item.url})) for number, item in found)
 

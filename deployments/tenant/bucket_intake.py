@@ -10,7 +10,7 @@ from deployments.intake.bucket_events import ObjectCreated
 from deployments.intake.submission import Submission, clean_filename, listed, read_overrides
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import name_in
-from deployments.sources.places import SourceCredential, credential_for
+from deployments.sources.places import SourceCredential, credential_for, place_of_prefix
 from deployments.sources.s3 import Found, Page, bucket_and_key, kind_of_object, list_pages, read_sidecar_of, s3_url
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
@@ -21,8 +21,8 @@ from pipelines.errors import (
     OptionError,
     Reason,
     SourceUnreachable,
-    refused_option,
 )
+from pipelines.jobs.options import CALLBACK_PATIENCE_S
 from pipelines.jobs.sidecar import read_sidecar
 
 MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
@@ -78,9 +78,7 @@ class BucketIntake:
 
         Raises `InvalidOptions` where the prefix is in no place, `Overloaded`, `Draining`, `SourceUnreachable`.
         """
-        place = credential_for(prefix, self.places, self.jobs.tenant)
-        if place is None:
-            raise refused_option("prefix", "is in no bucket that this server has credentials for")
+        place = place_of_prefix(prefix, self.places, self.jobs.tenant)
         noted: list[NotedObject] = []
         n: Counter[str] = Counter()
         async for item, page in self._unseen(prefix, place):
@@ -144,7 +142,7 @@ class BucketIntake:
 
     async def _submission(self, url: str, etag: str, place: SourceCredential, page: Page | None) -> Submission:
         """Read the options of all, and over them the sidecar's; raises `OptionError`, `ModelUnknown`."""
-        values = dict(self.common)
+        values = {"source_patience_s": CALLBACK_PATIENCE_S, **self.common}
         wanted = place.sidecars and (page is None or page.may_have_sidecar(bucket_and_key(url)[1]))
         sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
         if sidecar is not None:

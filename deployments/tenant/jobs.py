@@ -43,9 +43,13 @@ class ResultStream:
     n_bytes: int
     etag: str
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self, start: int = 0, n_bytes: int | None = None) -> AsyncIterator[bytes]:
+        """Yield ``n_bytes`` from ``start``, all that follow where it is left out; closes the stream."""
+        left = self.n_bytes - start if n_bytes is None else n_bytes
         try:
-            while block := await in_thread(self.stream.read, READ_BYTES):
+            await in_thread(self.stream.seek, start)
+            while left and (block := await in_thread(self.stream.read, min(READ_BYTES, left))):
+                left -= len(block)
                 yield block
         finally:
             self.stream.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 MAX_CHANNELS = 16
 PLAYBACK_MEDIA_TYPE = "audio/webm"
+PLAYBACK_SUFFIX = ".webm"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ from pipelines.text.redaction import MaskKind
 from pipelines.validation import worded
 
 MAX_PRIORITY = 100
+SOURCE_PATIENCE_S = 60
+CALLBACK_PATIENCE_S = 600
+"""Who announces a recording may do so before it can be fetched, and does so once."""
+
 MAX_TERMS = 200
 MAX_TRANSLATIONS = 5
 MAX_TEMPLATE_CHARACTERS = 20_000
@@ -264,6 +268,15 @@ class JobOptions:
         kind=TranslationTags,
         later=True,
         max_length=MAX_TRANSLATIONS,
+    )
+    source_patience_s: int | None = _option(
+        None,
+        "Seconds to go on asking for a `source` that is not there yet (403, 404, 425, 429, 5xx, no answer); when left "
+        f"out {SOURCE_PATIENCE_S}, and {CALLBACK_PATIENCE_S} where a callback or a bucket's event told of it.",
+        concern="job",
+        ge=0,
+        le=86_400,
+        later=True,
     )
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -156,6 +157,26 @@ class Api:
         return job
 
 
+def scope_of(
+    method: str, path: str, headers: Mapping[str, str] = MappingProxyType({}), query: str = ""
+) -> dict[str, Any]:
+    """The scope of a request as a server makes it."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+
+
 @dataclass
 class Connection:
     """One request driven by hand: the body comes when the test sends it, the answer is seen as it comes."""
@@ -169,20 +190,7 @@ class Connection:
     def __post_init__(self) -> None:
         self._incoming: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self._outgoing: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": self.method,
-            "scheme": "http",
-            "path": self.path,
-            "raw_path": self.path.encode(),
-            "query_string": self.query.encode(),
-            "root_path": "",
-            "headers": [(name.lower().encode(), value.encode()) for name, value in self.headers.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 80),
-        }
+        scope = scope_of(self.method, self.path, self.headers, self.query)
         self.task = asyncio.create_task(self.app(scope, self._incoming.get, self._outgoing.put))
 
     def send(self, data: bytes = b"", *, more: bool = True) -> None:

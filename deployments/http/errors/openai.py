@@ -15,7 +15,7 @@ _KINDS: dict[int, Kind] = {
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
 }
 
-OPENAI_PATHS = ("/v1/audio/", "/v1/models/")
+OPENAI_PATHS = ("/v1/audio/", "/v1/models/")  # and /v1/models itself
 
 
 class SpeechErrorBody(ApiModel):
@@ -35,7 +35,7 @@ class SpeechError(ApiModel):
 
 def speaks_openai(path: str) -> bool:
     """Say whether who asks at this address expects OpenAI's errors."""
-    return path.startswith(OPENAI_PATHS)
+    return f"{path.rstrip('/')}/".startswith(OPENAI_PATHS)
 
 
 def openai_status(reason: Reason, status: int) -> int:

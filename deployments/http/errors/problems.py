@@ -26,6 +26,7 @@ from pipelines.errors import (
     ModelUnknown,
     NotFound,
     Overloaded,
+    RangeNotSatisfiable,
     Reason,
     RequestInFlight,
     TemplateInvalid,
@@ -88,6 +89,7 @@ STATUS: dict[Reason, int] = {
     Reason.TUS_VERSION: 412,
     Reason.NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.RANGE_NOT_SATISFIABLE: 416,
     Reason.RESULT_PENDING: 409,
     Reason.INTERNAL: 500,
 }
@@ -120,6 +122,8 @@ def answer(error: MeetMemoError, path: str = "") -> Response:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     elif isinstance(error, RequestInFlight):
         headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
+    elif isinstance(error, RangeNotSatisfiable):
+        headers["content-range"] = f"bytes */{error.n_bytes}"
     elif isinstance(error, TusVersion):
         headers["tus-version"] = "1.0.0"
     elif isinstance(error, Unauthenticated):

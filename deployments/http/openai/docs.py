@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from deployments.http.openai.forms import Task, TranscriptionForm, TranslationForm
+from deployments.http.openai.forms import STREAMED, Task, TranscriptionForm, TranslationForm
+from deployments.http.openai.responses import MEDIA_TYPES
+from deployments.http.openapi import event_stream
 
 SPEECH_DESCRIPTION = """
 Transcribes a recording while the client waits, as OpenAI's API does; its official clients work as they are. The
@@ -11,6 +13,23 @@ its address in `Location`. When the client goes away the job goes on, and its re
 with an `Idempotency-Key` the same request sent again waits for the same job. What is to be known of the recording, such
 as that it is damaged, is in `X-MeetMemo-Warning`, and with `stream=true` in the job's `notes`.
 """
+
+
+def speech_answers(task: Task) -> dict[int | str, dict[str, Any]]:
+    """Return the 200 of ``/v1/audio/…`` beside JSON: text by ``response_format``, and events with ``stream``."""
+    content: dict[str, Any] = {
+        media_type.partition(";")[0]: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()
+    }
+    if task == "transcribe":
+        names = ("transcript.text.delta", "transcript.text.segment", "transcript.text.done", "error")
+        content |= event_stream(*names)["content"]
+    return {
+        200: {
+            "description": "The text, in the form asked for; a stream with `stream` and "
+            f"`response_format` {', '.join(STREAMED)}.",
+            "content": content,
+        }
+    }
 
 
 def speech_openapi(task: Task) -> dict[str, Any]:

@@ -9,24 +9,29 @@ from starlette.requests import Request
 
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
-from deployments.intake.multipart import read_form
+from deployments.intake.multipart import FILE_FIELD, read_form
 from deployments.intake.spool import Spool, body_of
 from deployments.intake.submission import Submission, clean_filename, content_length, query_values
 from deployments.limits import IngestionLimits
+from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
 from deployments.schemas.options import ApiModel, LanguageFields, Options, W, parsed, with_options
-from pipelines.errors import EmptyAudio, InvalidRequest, UnsupportedMediaType, refused_option
+from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, options_of
 
 SYNC_PRIORITY = 50
 """Somebody waits at the other end: before all jobs that did not ask for more."""
-DEFAULT_MODEL_NAMES = frozenset({"whisper-1"})
-"""What clients call the model when they leave the choice to the server."""
-
 Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_LISTS = LIST_OPTIONS | {"timestamp_granularities", "include"}
+_LISTS = LIST_OPTIONS | {"timestamp_granularities"}
+_NOT_SUPPORTED = {
+    "chunking_strategy": "only auto is supported: recordings are always cut in silence",
+    "include": "is not supported; verbose_json has avg_logprob of each segment",
+    "known_speaker_names": "is not supported; speakers names the channels",
+    "known_speaker_references": "is not supported; diarized_json tells speakers apart by channel",
+}
+"""Fields of OpenAI's that are refused, also as lists (``name[]``) and objects (``name[key]``)."""
 
 
 def _with(*names: str) -> Callable[[type[W]], type[W]]:
@@ -53,7 +58,10 @@ class TranscriptionForm(LanguageFields):
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Format = Field("json", description="`diarized_json` tells speakers apart by channel.")
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field((), description="With `verbose_json`.")
-    stream: bool = Field(False, description="Server-sent events; with `json`, `text` and `diarized_json`.")
+    stream: bool = Field(
+        False, description="Server-sent events; ignored, as OpenAI does, but with `json`, `text` and `diarized_json`."
+    )
+    user: str | None = Field(None, description="Taken for compatibility; nothing depends on it.")
     chunking_strategy: Literal["auto"] | None = Field(None, description="Recordings are always cut in silence.")
 
     def options(self, task: Task) -> Options:
@@ -75,8 +83,6 @@ class TranscriptionForm(LanguageFields):
         """Raise `InvalidOptions` for a field that the others leave without a meaning."""
         if self.timestamp_granularities and self.response_format != "verbose_json":
             raise refused_option("timestamp_granularities", "needs response_format verbose_json")
-        if self.stream and self.response_format not in STREAMED:
-            raise refused_option("stream", f"works with response_format {', '.join(STREAMED)}")
         if dict(self)["speakers"] and self.response_format != "diarized_json":
             raise refused_option("speakers", "needs response_format diarized_json")
 
@@ -107,7 +113,7 @@ async def read_speech_request(
     values = _values({**query_values(request), **sent.fields})
     form = parsed(TranscriptionForm, values) if task == "transcribe" else _translation(values)
     if not sent.has_file:
-        raise InvalidRequest("The form has no field 'file'.")
+        raise refused_option(FILE_FIELD, "is missing: the recording belongs there")
     if spool.n_bytes == 0:
         raise EmptyAudio("The recording has no bytes.")
     form.refuse_combinations()
@@ -121,7 +127,7 @@ async def read_speech_request(
         task=task,
         format=form.response_format,
         granularities=frozenset(form.timestamp_granularities),
-        stream=form.stream,
+        stream=form.stream and form.response_format in STREAMED,
     )
 
 
@@ -134,6 +140,9 @@ def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field, texts in fields.items():
         name = field.removesuffix("[]")
+        known, key, _ = name.partition("[")
+        if known in _NOT_SUPPORTED and (known != "chunking_strategy" or key or texts[-1].lstrip().startswith("{")):
+            raise refused_option(known, _NOT_SUPPORTED[known])
         filled = [text for text in texts if text != "" or name == "file"]
         if name in _LISTS:
             values[name] = [*values.get(name, []), *filled]

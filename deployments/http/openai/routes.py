@@ -15,10 +15,11 @@ from deployments.http.dependencies import Writer, writer_slot
 from deployments.http.errors.documentation import SPEECH, documented_speech
 from deployments.http.errors.openai import SpeechError, openai_status, speech_error
 from deployments.http.errors.problems import problem_for
-from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_openapi
+from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import has_transcript, text_events
+from deployments.http.security_headers import set_response_headers
 from deployments.http.sse import event_response, kept_alive
 from deployments.schemas.jobs import job_path
 from deployments.tenant.backend import Backend
@@ -47,6 +48,7 @@ def speech_routes(backend: Backend) -> APIRouter:
             speech = await read_speech_request(request, task, spool, jobs.policy, backend.limits)
             job, _ = await jobs.accept(speech.submission)
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
+        set_response_headers(request, headers)  # whatever the answer comes to be
         if speech.stream:
             return event_response(_streamed(speech, job), headers)
         return await _whole(request, speech, job, headers)
@@ -94,7 +96,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         summary="Transcribe while the client waits",
         description=SPEECH_DESCRIPTION,
         openapi_extra=speech_openapi("transcribe"),
-        responses=documented_speech(*SPEECH),
+        responses={**speech_answers("transcribe"), **documented_speech(*SPEECH)},
     )
     async def transcriptions(request: Request, jobs: Writer) -> Response:
         return await answer(request, jobs, "transcribe")
@@ -106,7 +108,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         summary="Translate into English while the client waits",
         description="As `transcriptions`, with a model that can translate; others refuse with 400.",
         openapi_extra=speech_openapi("translate"),
-        responses=documented_speech(*SPEECH),
+        responses={**speech_answers("translate"), **documented_speech(*SPEECH)},
     )
     async def translations(request: Request, jobs: Writer) -> Response:
         return await answer(request, jobs, "translate")

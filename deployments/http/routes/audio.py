@@ -1,16 +1,20 @@
 """The routes of the playback copy: its audio, its waveform, and its end before that of the results."""
 
+import hashlib
+from pathlib import PurePosixPath
+
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
+from deployments.http.content_disposition import inline
 from deployments.http.dependencies import Reader, Writer
+from deployments.http.entity_answer import Part, documented_entity, entity_answer
 from deployments.http.errors.documentation import CHANGE_JOB, PLAYBACK, documented
-from deployments.http.openapi import binary_answer
 from deployments.schemas.jobs import JOBS_PATH
 from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import ResultStream
 from deployments.tenant.threads import in_thread
-from pipelines.audio.formats import PLAYBACK_MEDIA_TYPE
+from pipelines.audio.formats import PLAYBACK_MEDIA_TYPE, PLAYBACK_SUFFIX
 from pipelines.errors import BlobMissing, IllegalTransition, ResultPending
 from pipelines.jobs.job import Job
 from pipelines.storage.layout import JobKeys
@@ -18,6 +22,7 @@ from pipelines.storage.protocol import BlobStore
 
 AUDIO_PATH = JOBS_PATH + "/{job_id}/audio"
 
+_HEAD_BYTES = 4096
 _PRIVATE = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
 
 
@@ -30,13 +35,13 @@ def audio_routes(_: Backend) -> APIRouter:
         response_class=StreamingResponse,
         summary="Listen to a recording",
         description="The copy that the option `keep_audio` asked for: Opus in WebM, on the transcript's clock.",
-        responses={200: binary_answer("The copy.", PLAYBACK_MEDIA_TYPE), **documented(*PLAYBACK)},
+        responses={**documented_entity("The copy.", PLAYBACK_MEDIA_TYPE), **documented(*PLAYBACK)},
     )
-    async def audio(job_id: str, jobs: Reader) -> Response:
+    async def audio(job_id: str, jobs: Reader, wanted: Part) -> Response:
         job = await jobs.get(job_id)
         found = await in_thread(_open_audio, jobs.store, job)
-        headers = {**_PRIVATE, "content-length": str(found.n_bytes)}
-        return StreamingResponse(found.blocks(), media_type=PLAYBACK_MEDIA_TYPE, headers=headers)
+        headers = {**_PRIVATE, "content-disposition": inline(PurePosixPath(job.filename).stem, PLAYBACK_SUFFIX)}
+        return entity_answer(found, wanted, PLAYBACK_MEDIA_TYPE, headers)
 
     @router.get(
         AUDIO_PATH + "/peaks",
@@ -81,9 +86,18 @@ def _open_audio(store: BlobStore, job: Job) -> ResultStream:
         except BlobMissing:
             continue
         n_bytes = stream.seek(0, 2)
-        stream.seek(0)
-        return ResultStream(stream=stream, n_bytes=n_bytes, etag="")
+        return ResultStream(stream=stream, n_bytes=n_bytes, etag=_etag(store, keys.playback, n_bytes))
     raise _missing(job)
+
+
+def _etag(store: BlobStore, key: str, n_bytes: int) -> str:
+    """Return a tag of a copy that is written once, by its place, its length and its first bytes.
+
+    A digest of all of it would read hours of audio at every request for a part.
+    """
+    head = store.get_range(key, 0, min(n_bytes, _HEAD_BYTES))
+    digest = hashlib.sha256(f"{key}/{n_bytes}/".encode() + head).hexdigest()
+    return f'"{digest[:32]}"'
 
 
 def _read_peaks(store: BlobStore, job: Job) -> bytes:

@@ -11,8 +11,9 @@ import structlog
 from fastapi import APIRouter, Depends, Response
 
 from deployments.http.dependencies import Reader, inspects
-from deployments.http.errors.documentation import documented, documented_speech
+from deployments.http.errors.documentation import documented_speech
 from deployments.ports import ClusterStatus
+from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
 from deployments.schemas.service import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
 from deployments.tenant.backend import Backend
 from pipelines.errors import MeetMemoError, Reason
@@ -142,7 +143,8 @@ def service_routes(backend: Backend) -> APIRouter:
         response.status_code = 503 if body.status == "down" else 200
         return body if detailed else _without_details(body)
 
-    @router.get("/v1/models", summary="List the models a job may name", responses=documented())
+    @router.get("/v1/models/", include_in_schema=False)  # no model has an empty name
+    @router.get("/v1/models", summary="List the models a job may name", responses=documented_speech())
     async def models(reader: Reader) -> ModelList:
         status = await backend.coordinator_client.status()
         known = {model.name: model for model in status.models} if status else {}
@@ -156,12 +158,14 @@ def service_routes(backend: Backend) -> APIRouter:
                 )
                 for name in backend.policy.models
             ],
-            data=[ModelCard(id=name) for name in backend.policy.models],
+            data=[ModelCard(id=name) for name in dict.fromkeys((*backend.policy.models, *DEFAULT_MODEL_NAMES))],
         )
 
     @router.get("/v1/models/{name:path}", summary="Show a model", responses=documented_speech(Reason.MODEL_UNKNOWN))
     async def model(name: str, reader: Reader) -> ModelCard:
-        backend.policy.check_model(name)
+        name = name.rstrip("/")
+        if name not in DEFAULT_MODEL_NAMES:
+            backend.policy.check_model(name)
         return ModelCard(id=name)
 
     return router

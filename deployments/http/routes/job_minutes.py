@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Response
 
 from deployments.http.dependencies import Reader, Writer
+from deployments.http.entity_answer import CLIP_ANSWERS, CLIP_MEDIA_TYPE, Part, bytes_answer
 from deployments.http.errors.documentation import PLAYBACK, REWRITE, STORED_JOB, documented
 from deployments.http.job_answer import EARLIER_JOB, DocumentedKey, job_answer
 from deployments.http.json_bodies import documented_json, optional_json_body
-from deployments.http.openapi import CLIP_ANSWER
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody
 from deployments.schemas.options import ApiModel, MinutesOverrides
@@ -62,11 +62,15 @@ def job_minutes_routes(backend: Backend) -> APIRouter:
             "The recording where it was said, levelled; `number` counts as in the documents, from 1. Only of jobs that "
             "were submitted with `keep_audio`, as long as recordings are kept."
         ),
-        responses={200: CLIP_ANSWER, **documented(Reason.NOT_FOUND, *PLAYBACK)},
+        responses={**CLIP_ANSWERS, **documented(Reason.NOT_FOUND, *PLAYBACK)},
     )
     async def clip(
-        job_id: str, kind: Literal["decisions", "action_items", "open_questions"], number: int, jobs: Reader
+        job_id: str,
+        kind: Literal["decisions", "action_items", "open_questions"],
+        number: int,
+        jobs: Reader,
+        wanted: Part,
     ) -> Response:
-        return Response(await jobs.excerpt(job_id, kind, number), media_type="audio/wav")
+        return bytes_answer(await jobs.excerpt(job_id, kind, number), wanted, CLIP_MEDIA_TYPE, {})
 
     return router

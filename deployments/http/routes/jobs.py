@@ -2,17 +2,18 @@
 
 from pathlib import PurePosixPath
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from deployments.http.conditional import matches
+from deployments.http.content_disposition import attachment
 from deployments.http.dependencies import Reader, Writer, reader_slot
+from deployments.http.entity_answer import Part, documented_entity, entity_answer
 from deployments.http.errors.documentation import FOLLOW, ONE_JOB, PAGE, RESULT, STORE, SUBMIT, documented
 from deployments.http.job_answer import job_answer
 from deployments.http.job_events import job_events, seen_version
-from deployments.http.openapi import SUBMIT_DESCRIPTION, binary_answer, event_stream, submit_openapi
+from deployments.http.openapi import SUBMIT_DESCRIPTION, event_stream, submit_openapi
 from deployments.http.sse import event_response
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.submission_readers import read_submission
@@ -138,8 +139,7 @@ def job_routes(backend: Backend) -> APIRouter:
         tags=["results"],
         summary="Fetch a result",
         responses={
-            200: binary_answer("The document.", *(media.partition(";")[0] for media in CONTENT_TYPES.values())),
-            304: {"description": "The document is the one named in `If-None-Match`."},
+            **documented_entity("The document.", *(media.partition(";")[0] for media in CONTENT_TYPES.values())),
             **documented(*RESULT),
         },
     )
@@ -147,9 +147,9 @@ def job_routes(backend: Backend) -> APIRouter:
         job_id: str,
         name: str,
         jobs: Reader,
+        wanted: Part,
         version: Annotated[int | None, Query(ge=0, description=VERSION_DESCRIPTION)] = None,
         translation: Annotated[str | None, Query(max_length=35, description=TRANSLATION_DESCRIPTION)] = None,
-        if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         job = await jobs.get(job_id)
         if translation is not None:
@@ -158,22 +158,13 @@ def job_routes(backend: Backend) -> APIRouter:
             result = await jobs.open_result(job, name)
         else:
             result = await TranscriptVersions(jobs=jobs).open_result(job, name, version)
-        headers = {"etag": result.etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-        if if_none_match and matches(if_none_match, result.etag):
-            result.close()
-            return Response(status_code=304, headers=headers)
-        headers["content-length"] = str(result.n_bytes)
         # Players choose subtitles by the language before the last suffix.
         stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
         shown = f"{stem}.{translation}{suffix}" if translation else name
-        headers["content-disposition"] = attachment(f"{PurePosixPath(job.filename).stem}.{shown}")
-        media_type = CONTENT_TYPES[PurePosixPath(name).suffix]
-        return StreamingResponse(result.blocks(), media_type=media_type, headers=headers)
+        headers = {
+            "cache-control": "private, no-cache",
+            "content-disposition": attachment(PurePosixPath(job.filename).stem, f".{shown}"),
+        }
+        return entity_answer(result, wanted, CONTENT_TYPES[suffix], headers)
 
     return router
-
-
-def attachment(filename: str) -> str:
-    """Return a content disposition for any name: plain ASCII for old clients, and RFC 5987 for the others."""
-    plain = "".join(char if 32 <= ord(char) < 127 and char not in '"\\%' else "_" for char in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

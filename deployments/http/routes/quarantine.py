@@ -9,10 +9,10 @@ from pydantic import Field
 
 from deployments.artifacts.quarantine import Quarantined
 from deployments.http.dependencies import Reader, Writer
+from deployments.http.entity_answer import CLIP_ANSWERS, CLIP_MEDIA_TYPE, Part, bytes_answer
 from deployments.http.errors.documentation import AGAIN, QUERY, STORE, STORED_JOB, documented
 from deployments.http.job_answer import EARLIER_JOB, DocumentedKey, job_answer
 from deployments.http.json_bodies import documented_json, optional_json_body
-from deployments.http.openapi import CLIP_ANSWER
 from deployments.intake.idempotency import idempotency_key
 from deployments.schemas.jobs import JOBS_PATH, JobBody, job_path
 from deployments.schemas.options import ApiModel
@@ -89,10 +89,10 @@ def quarantine_routes(backend: Backend) -> APIRouter:
         JOBS_PATH + "/{job_id}/quarantine/{index}/clip",
         response_class=Response,
         summary="Listen to a chunk in quarantine",
-        responses={200: CLIP_ANSWER, **documented(Reason.BLOB_MISSING, *STORED_JOB)},
+        responses={**CLIP_ANSWERS, **documented(Reason.BLOB_MISSING, *STORED_JOB)},
     )
-    async def clip(job_id: str, index: int, jobs: Reader) -> Response:
-        return Response(await jobs.clip(job_id, index), media_type="audio/wav")
+    async def clip(job_id: str, index: int, jobs: Reader, wanted: Part) -> Response:
+        return bytes_answer(await jobs.clip(job_id, index), wanted, CLIP_MEDIA_TYPE, {})
 
     @router.post(
         JOBS_PATH + "/{job_id}/replay",

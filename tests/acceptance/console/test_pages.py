@@ -7,13 +7,14 @@ import urllib.request
 import wave
 from pathlib import Path
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Response, Route, expect
 
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState, Progress
 from tests.acceptance.console.conftest import PHONE, Keyring, OpenPage, Serve, assert_accessible, wait_until
-from tests.support.console_server import ConsoleServer, long_transcript, meeting_transcript
+from tests.support.console_server import ConsoleServer, long_transcript, meeting_transcript, transcript_of
 from tests.support.meetings import meeting
+from tests.support.recordings import RECORDINGS
 
 MAX_ROWS = 60  # of a list, however long: what is seen and a little around it
 
@@ -307,3 +308,23 @@ def test_a_failed_job_is_tried_again(tmp_path: Path, serve: Serve, open_page: Op
     page.get_by_role("button", name="Try pulled.wav again").click()
     expect(page.get_by_role("link", name="pulled.wav")).to_have_count(2)
     expect(page.locator(".rows .job").first).to_contain_text("Waiting")
+
+
+def test_the_browser_fetches_what_it_plays(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """Where no key is needed the player asks for the audio itself, in ranges, and goes to any place of it."""
+    site = ConsoleServer(tmp_path)
+    job = site.add_done("call.opus", transcript_of("call-stereo.opus"), audio=RECORDINGS / "call-stereo.opus")
+    page = open_page(serve(site))
+    answers: list[tuple[int, str]] = []
+
+    def note(answer: Response) -> None:
+        if answer.url.endswith("/audio"):
+            answers.append((answer.status, answer.request.headers.get("range", "")))
+
+    page.on("response", note)
+    page.goto(f"{page.url.split('#')[0]}#/jobs/{job.id}")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    assert answers
+    assert {status for status, _ in answers} == {206}
+    assert all(wanted.startswith("bytes=") for _, wanted in answers)

@@ -9,6 +9,7 @@ import { submission } from "./submission.js";
 
 const FIRST = ["model", "language", "channels", "speakers", "vocabulary", "priority", "minutes", "minutes_language", "minutes_template", "word_timestamps", "keep_audio"]; // the others are folded away
 const DEFAULTS = { word_timestamps: true, keep_audio: true }; // the console's own, where they differ from the API's
+const OF_SOURCES = ["source_patience_s"]; // options of recordings that are fetched: the console sends files
 const PRESETS = { priority: [-10, 0, 10], track: ["all", 1, 2, 3, 4, 5, 6] };
 const MAX_TEXT_LENGTH = 4000;
 
@@ -75,7 +76,8 @@ export function optionValue(input, schema) {
 }
 
 /** Build the form: `{ element, read }`; `read()` returns the API's options, or null after showing what is wrong. */
-export function optionsForm({ options: schemas }) {
+export function optionsForm({ options }) {
+  const schemas = Object.fromEntries(Object.entries(options).filter(([name]) => !OF_SOURCES.includes(name)));
   const remembered = submission.values ?? JSON.parse(preferences.get("options", "{}"));
   const names = Object.keys(schemas);
   const folded = names.filter((name) => !FIRST.includes(name));

@@ -8,9 +8,9 @@ export const signedOut = new EventTarget();
 /** An error response: `reason` is the API's, "unreachable" where there was no response (status 0). */
 export class ApiError extends Error {
   constructor(status, body, retryAfterS = 0) {
-    super(body.detail || body.title || `HTTP ${status}`);
+    super(body.detail || body.title || body.error?.message || `HTTP ${status}`);
     this.status = status;
-    this.reason = body.reason ?? "unreachable";
+    this.reason = body.reason ?? body.error?.code ?? "unreachable"; // /v1/models speaks OpenAI's dialect
     this.retryAfterS = retryAfterS;
   }
 }

@@ -4,7 +4,7 @@ import { get, jobPath, request } from "../lib/api.js";
 import { add, fill, h, icon } from "../lib/dom.js";
 import { clock, errorMessage } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
-import { preferences } from "../lib/session.js";
+import { preferences, session } from "../lib/session.js";
 import { toast } from "../lib/toasts.js";
 import { Waveform } from "./waveform.js";
 
@@ -117,9 +117,9 @@ export class Player extends EventTarget {
     if (this.loading) return null;
     this.#setLoading(true);
     try {
-      // All of it, because an <audio> element cannot send the key; an hour is some 10 MB.
-      const response = await request(jobPath(this.job.id, "audio"));
-      const audio = new Audio(URL.createObjectURL(await response.blob()));
+      // An <audio> element fetches the parts that it plays, but cannot send a key: with one all is fetched, some 10 MB an hour.
+      const path = jobPath(this.job.id, "audio");
+      const audio = new Audio(session.key ? URL.createObjectURL(await (await request(path)).blob()) : path);
       await new Promise((ready, failed) => {
         audio.addEventListener("loadedmetadata", ready, { once: true });
         audio.addEventListener("error", () => failed(new Error(audio.error?.message || "?")), { once: true });

@@ -2,16 +2,21 @@
 
 import subprocess
 import sys
+import threading
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from cluster.lifecycle import haproxy_launcher
 from cluster.lifecycle.haproxy import BINARY, SOCKET, proxy_environment
-from cluster.lifecycle.haproxy_launcher import ANSWERS, find_haproxy, restricted
+from cluster.lifecycle.haproxy_launcher import ANSWERS, METHODS, UNKNOWN_METHOD, find_haproxy, restricted
 from cluster.settings.settings import Settings
 from deployments.http.errors.problems import problem_for
 from pipelines.errors import ConfigurationError, Reason
@@ -107,10 +112,14 @@ def test_haproxy_takes_what_is_left(config: Path, folder: Path) -> None:
     assert config.stat().st_mode & 0o777 == 0o600
 
 
-def test_its_own_answers_are_those_of_the_api(config: Path) -> None:
-    """Where no replica answers, HAProxy does as the API would: problem+json with an enumerated reason."""
+@contextmanager
+def running(config: Path, behind: int | None = None) -> Iterator[httpx.Client]:
+    """Run HAProxy with what is left of a configuration; ``behind`` is the port of a replica, None where there is none.
+
+    Yields a client of the endpoint.
+    """
     text = restricted(config.read_text())
-    ports = {port: free_port() for port in (ENDPOINT, BEHIND, BEHIND + 1)}
+    ports = {ENDPOINT: free_port(), BEHIND: behind or free_port(), BEHIND + 1: free_port()}
     for port, free in ports.items():
         text = text.replace(f":{port}", f":{free}")
     config.write_text(text)
@@ -120,18 +129,59 @@ def test_its_own_answers_are_those_of_the_api(config: Path) -> None:
             deadline_s = time.monotonic() + 30
             while True:
                 try:
-                    answer = client.get("/v1/jobs")
+                    client.get("/-/healthz")
                     break
                 except httpx.ConnectError:
                     assert time.monotonic() < deadline_s
+            yield client
     finally:
         haproxy.terminate()
         haproxy.wait(30)
+
+
+def test_its_own_answers_are_those_of_the_api(config: Path) -> None:
+    """Where no replica answers, HAProxy does as the API would: problem+json with an enumerated reason."""
+    with running(config) as client:
+        answer = client.get("/v1/jobs")
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.headers["retry-after"] == "5"
     expected = problem_for(Reason.REPLICA_LOST, ANSWERS[503][1]).model_dump(mode="json")
     assert answer.json() == {**expected, "instance": "urn:meetmemo:proxy"}
-    assert {reason for reason, _ in ANSWERS.values()} <= set(Reason)
+    assert {reason for reason, _ in ANSWERS.values()} | {UNKNOWN_METHOD[0]} <= set(Reason)
+
+
+class _Twice(BaseHTTPRequestHandler):
+    """A replica as Ray's: it answers every method, with an id of the application's and one of its own."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
+    def _answer(self) -> None:
+        self.send_response(200)
+        for request_id in (self.headers.get("X-Request-ID", "ours"), "rays"):
+            self.send_header("X-Request-ID", request_id)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+
+def test_words_that_are_no_methods_do_not_pass(config: Path) -> None:
+    """They are refused before anything counts them by name; methods pass, and their answers have one id."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Twice) as replica:
+        threading.Thread(target=replica.serve_forever, daemon=True).start()
+        with running(config, behind=replica.server_port) as client:
+            for method in ("FOO", "M1", "TRACE", "PROPFIND"):
+                refused = client.request(method, "/v1/jobs")
+                assert (refused.status_code, refused.json()["reason"]) == (501, "method_not_allowed"), method
+                assert refused.headers["content-type"] == "application/problem+json"
+            for method in METHODS:
+                answer = client.request(method, "/v1/jobs")
+                assert (answer.status_code, answer.headers.get_list("x-request-id")) == (200, ["ours"]), method
+        replica.shutdown()
 
 
 def test_a_configuration_of_another_form_does_not_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from cluster.lifecycle import reload
 from cluster.lifecycle.running_cluster import RunningCluster
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
+    from cluster import app
 
 RUNNING = RunningCluster(pid=7, url="http://127.0.0.1:8000", log="", started="then")
 
@@ -79,3 +84,19 @@ def test_a_process_that_took_over_the_id_is_not_signalled(settings: Settings) ->
     """The cluster ended after it was found: the command says so, and the request does not wait for an answer."""
     with pytest.raises(ConfigurationError, match="ended meanwhile"):
         reload.request(settings, RUNNING, restart=False, timeout_s=30)
+
+
+def test_a_damaged_secret_is_told(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong webhook secret in a file that was changed meanwhile: nothing is deployed, the file is named."""
+    folder = tmp_path / "webhooks"
+    folder.mkdir()
+    (folder / "acme").write_text("whsec_short")
+    monkeypatch.setenv("WEBHOOK_SECRETS_DIR", str(folder))
+    (settings.run_dir / "reload-request").write_text("7")
+    monkeypatch.setattr(app, "deploy", lambda _: pytest.fail("it was deployed"))
+    monkeypatch.setattr(app, "plan_now", lambda _: pytest.fail("it was planned"))
+    assert reload.answer_request(settings, lambda: settings) == settings
+    answer = (settings.run_dir / "reload-answer.json").read_text()
+    assert '"failed": true' in answer
+    assert f"In {folder}/acme, the file of the tenant acme: webhook secret 1 is not whsec_" in answer
+    assert "short" not in answer

@@ -52,6 +52,22 @@ def test_what_is_refused_at_the_start(tmp_path, settings, env, complaint):
         check_outgoing(settings_of(tmp_path, **settings), env)
 
 
+def test_every_file_of_secrets_is_read(tmp_path):
+    """Also that of a tenant for whom no target is set; editors' marks of the byte order do no harm."""
+    folder = tmp_path / "tenants"
+    folder.mkdir()
+    (folder / "acme").write_bytes(b"\xef\xbb\xbf" + f"{ONE}\r\n{TWO}\r\n".encode())
+    (folder / "..data").mkdir()
+    env = {"WEBHOOK_SECRETS_DIR": str(folder)}
+    check_outgoing(settings_of(tmp_path), env)
+    assert webhook_secrets(env, "acme") == parse_secrets(f"{ONE} {TWO}")
+    (folder / "other").write_text(f"{ONE} {TWO[6:]}")
+    with pytest.raises(ConfigurationError, match=r"tenants/other, the file of the tenant other: webhook secret 2 "):
+        check_outgoing(settings_of(tmp_path), env)
+    with pytest.raises(ConfigurationError, match="no folder"):
+        check_outgoing(settings_of(tmp_path), {"WEBHOOK_SECRETS_DIR": str(tmp_path / "none")})
+
+
 def test_settings_of_webhooks_and_mail(tmp_path):
     """Targets by tenant, the public URL in messages, and mail only to some domains."""
     settings = settings_of(

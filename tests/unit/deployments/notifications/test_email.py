@@ -42,13 +42,15 @@ class Office:
             if minutes is not None or not name.startswith("minutes"):
                 self.store.put(keys.result(name), render(name, transcript, minutes, "Weekly"))
 
-    def message(self, *, to=TO, state=JobState.SUCCEEDED, names=NAMES, detail="", notes=()) -> Message:
+    def message(
+        self, *, to=TO, state=JobState.SUCCEEDED, names=NAMES, detail="", notes=(), filename="Weekly.wav"
+    ) -> Message:
         job = Job(
             id="j",
             tenant="t",
             options=JobOptions(model="m", recipients=(to,)),
             source=BlobRef(key="s", n_bytes=1),
-            filename="Weekly.wav",
+            filename=filename,
             created_at_s=1.0,
             state=JobState.SUMMARIZING,
         )
@@ -101,6 +103,17 @@ async def test_minutes_arrive(office):
     assert attached == {
         f"Weekly.{name}": office.store.get(keys.result(name)) for name in ("minutes.docx", "minutes.pdf")
     }
+
+
+async def test_attachments_have_names_of_files(office, tmp_path):
+    """Documents of a recording whose name is as long as names may be can be saved under the names they come with."""
+    office.keep()
+    await office.send(office.message(filename=f"{'会' * 83}.wav"))
+    ((_, letter),) = office.mailbox.letters
+    names = [part.get_filename() for part in letter.iter_attachments()]
+    assert [name.strip("会") for name in names] == [".minutes.docx", ".minutes.pdf"]
+    for name in names:
+        (tmp_path / name).touch()
 
 
 async def test_chinese(office):

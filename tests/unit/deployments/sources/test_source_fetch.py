@@ -203,6 +203,7 @@ async def test_statuses(url, destination, recordings, code, n_requests):
     with pytest.raises(SourceUnreachable, match=str(code)) as error:
         await fetch(f"{url}/status/{code}?token=secret", destination, OPEN)
     assert "secret" not in str(error.value)
+    assert error.value.may_come == (code in (403, 404, 429, 503))
     assert recordings.n_requests == n_requests
     assert not destination.exists()
 

@@ -1,6 +1,7 @@
 """Sources with credentials: which place covers which URL, for whom; a real bucket and a server that asks who comes."""
 
 from dataclasses import replace
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from deployments.sources import s3
 from deployments.sources.fetch import check_url, fetch, fetch_recording
 from deployments.sources.limits import SourceLimits
-from deployments.sources.places import SourceCredential, credential_for
+from deployments.sources.places import SourceCredential, credential_for, place_of_prefix
 from deployments.sources.raw_audio import header_for
 from deployments.sources.s3 import list_objects
 from pipelines.errors import (
@@ -114,6 +115,34 @@ async def test_objects_are_fetched(bucket, tmp_path):
     closed = replace(limits, places=(replace(bucket, tenants=("a",)),))
     with pytest.raises(InvalidOptions, match="no bucket"):
         await fetch("s3://calls/eu/a%20b.wav", path, closed, "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("a b.wav", "a space, which in a URL is written %20"),
+        ("x#y.mp3", "in a name are written %3F and %23"),
+        ("what?.mp3", "in a name are written %3F and %23"),
+        ("x.mp3?versionId=7", "in a name are written %3F and %23"),
+    ],
+)
+def test_raw_keys_are_told_how_they_are_written(name, complaint):
+    """A key as the bucket shows it is refused with the escape to use, never read as another key."""
+    places = (SourceCredential(name="calls", url="s3://calls/eu", secret="id:secret"),)
+    with pytest.raises(InvalidOptions, match=complaint):
+        check_url(f"s3://calls/eu/{name}", SourceLimits(places=places))
+    check_url(f"s3://calls/eu/{quote(name)}", SourceLimits(places=places))
+
+
+def test_prefixes_are_told_the_same():
+    """A listing below a folder with such a character says how it is written, not that there are no credentials."""
+    place = SourceCredential(name="calls", url="s3://calls/eu", secret="id:secret")
+    assert place_of_prefix("s3://calls/eu/a b/", (place,), "t") == place
+    with pytest.raises(InvalidOptions, match="written %3F and %23"):
+        place_of_prefix("s3://calls/eu/no #1/", (place,), "t")
+    for other in ("s3://calls/us/", "https://calls/eu/"):
+        with pytest.raises(InvalidOptions, match="in no bucket"):
+            place_of_prefix(other, (place,), "t")
 
 
 async def test_objects_are_looked_at_before_they_are_fetched(bucket, tmp_path):

@@ -29,7 +29,7 @@ async def make_api(tmp_path):
     """Build applications; keywords of ``make`` are fields of services, settings and limits."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(*, tenants=None, ledger=None, store=None, batches=None, sources=None, **given):
+        async def make(*, tenants=None, ledger=None, store=None, batches=None, sources=None, shutdown=None, **given):
             ledger = MemoryLedger() if ledger is None else ledger
             store = MemoryStore() if store is None else store
             coordinator = SteeredCoordinator(ledger)
@@ -50,7 +50,7 @@ async def make_api(tmp_path):
                 tenants=tenants or {},
                 **given,
             )
-            app = build_api(services, api_config(limits, **switches))
+            app = build_api(services, api_config(limits, **switches), shutdown)
             stack.callback(BACKEND.of(app).policy.templates.close)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://meetmemo.test")
             await stack.enter_async_context(client)

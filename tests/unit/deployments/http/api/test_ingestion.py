@@ -80,6 +80,7 @@ async def test_raw_body(any_api):
         "track": None,
         "languages": [],
         "translate": [],
+        "source_patience_s": None,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])
@@ -281,7 +282,7 @@ async def test_bad_forms(api, body, status, reason, words):
         ("file:///etc/passwd", "not allowed"),
         ("https://user:pass@files.example/a.wav", "user or password"),
         ("https:///a.wav", "no host"),
-        ("https://files.example/a b.wav", "spaces"),
+        ("https://files.example/a b.wav", "written %20"),
         ("https://[::1/a.wav", "not a URL"),
         ("https://files.example:99999/a.wav", "not a URL"),
         ("http://169.254.169.254/latest/meta-data", "not public"),

@@ -88,6 +88,7 @@ async def test_an_object_becomes_a_job_once(api):
     assert first[0]["job_id"] == again[0]["job_id"]
     job = api.ledger.get("default", first[0]["job_id"])
     assert (job.source_url, job.filename, job.options.minutes) == ("s3://calls/eu/a%20b.wav", "a b.wav", "none")
+    assert job.options.source_patience_s == 600  # an event may be earlier than its object
 
 
 async def test_what_is_not_to_be_pulled_is_ignored(api):

@@ -214,17 +214,19 @@ async def test_failed_job_is_an_error(desk):
     ("options", "param"),
     [
         ({"include": ["logprobs"]}, "include"),
-        ({"chunking_strategy": {"type": "server_vad"}}, "chunking_strategy[type]"),
+        ({"chunking_strategy": {"type": "server_vad"}}, "chunking_strategy"),
+        ({"extra_body": {"chunking_strategy": '{"type": "server_vad"}'}}, "chunking_strategy"),
+        ({"extra_body": {"model": ""}}, "model"),
         ({"response_format": "aaf"}, "response_format"),
         ({"temperature": 2}, "temperature"),
         ({"language": "klingon"}, "language"),
         ({"language": "de"}, "language"),
         ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
-        ({"stream": True, "response_format": "srt"}, "stream"),
         ({"extra_body": {"best_of": 3}}, "best_of"),
         ({"extra_body": {"speakers": ["A"]}}, "speakers"),
         ({"extra_body": {"track": "first"}}, "track"),
-        ({"extra_body": {"known_speaker_names": ["A"]}}, "known_speaker_names[]"),
+        ({"extra_body": {"known_speaker_names": ["A"]}}, "known_speaker_names"),
+        ({"extra_body": {"known_speaker_references": ["data:audio/wav;base64,AA"]}}, "known_speaker_references"),
     ],
 )
 async def test_what_is_not_supported_is_refused(desk, options, param):
@@ -234,6 +236,54 @@ async def test_what_is_not_supported_is_refused(desk, options, param):
     assert caught.value.param == param
     assert caught.value.code == "invalid_option"
     assert not desk.cluster.ledger.list(None).jobs
+
+
+async def test_what_is_not_supported_is_told_in_words(desk):
+    """The message says what is supported instead."""
+    for options, words in (({"include": ["logprobs"]}, "avg_logprob"), ({"known_speaker_names": ["A"]}, "speakers")):
+        with pytest.raises(openai.BadRequestError, match=words):
+            await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, extra_body=options)
+
+
+@pytest.mark.parametrize("format", ["verbose_json", "srt", "vtt"])
+async def test_a_stream_of_what_is_not_streamed_is_whole(desk, format):
+    """As OpenAI does: LiteLLM always asks for verbose_json, also where its user wants a stream."""
+    form = {"model": MODEL, "response_format": format, "stream": "true", "user": "7", "temperature": ""}
+    async with httpx.AsyncClient(timeout=60) as client:
+        answer = await client.post(f"{desk.url}/v1/audio/transcriptions", files={"file": RECORDING}, data=form)
+    assert answer.status_code == 200, answer.text
+    assert "event-stream" not in answer.headers["content-type"]
+    assert "w1" in answer.text
+
+
+async def test_models_in_openais_form(desk):
+    """The name that clients use for the default model is listed and can be retrieved; errors are OpenAI's."""
+    assert (await desk.client.models.retrieve("whisper-1")).id == "whisper-1"
+    with pytest.raises(openai.NotFoundError) as caught:
+        await desk.client.models.retrieve("gpt-4")
+    assert caught.value.code == "model_not_found"
+    async with httpx.AsyncClient() as client:
+        refused = await client.post(f"{desk.url}/v1/models")
+    assert set(refused.json()["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_a_form_without_a_file_names_it(desk):
+    """The parameter that is missing is told."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{desk.url}/v1/audio/transcriptions", files={"model": (None, MODEL)})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "file")
+
+
+async def test_the_document_tells_every_form_of_answer(desk):
+    """Text, subtitles and events stand beside JSON."""
+    async with httpx.AsyncClient() as client:
+        paths = (await client.get(f"{desk.url}/openapi.json")).json()["paths"]
+    spoken = {"application/json", "text/plain", "application/x-subrip", "text/vtt"}
+    assert paths["/v1/audio/transcriptions"]["post"]["responses"]["200"]["content"].keys() == {
+        *spoken,
+        "text/event-stream",
+    }
+    assert paths["/v1/audio/translations"]["post"]["responses"]["200"]["content"].keys() == spoken
 
 
 async def test_unknown_model_is_not_found(desk):
@@ -306,7 +356,7 @@ async def test_job_survives_its_client(desk):
 
 async def test_models(desk):
     """The client lists models and retrieves one; MeetMemo's own fields stand beside OpenAI's."""
-    assert [model.id async for model in desk.client.models.list()] == [MODEL]
+    assert [model.id async for model in desk.client.models.list()] == [MODEL, "whisper-1"]
     assert (await desk.client.models.retrieve(MODEL)).owned_by == "meetmemo"
     with pytest.raises(openai.NotFoundError):
         await desk.client.models.retrieve("other/model")

@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import functools
 import os
+import random
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -64,6 +67,85 @@ async def test_cancelled_again_and_again(api, n_steps):
     # All threads that open or delete have ended when one more upload has gone its way and nothing is there.
     assert (await api.client.post("/v1/jobs", content=b"RIFF")).status_code == 202
     await until(lambda: not api.spooled)
+
+
+DOORS = (("POST", "/v1/jobs", RAW), ("POST", "/v1/jobs", MULTIPART), ("PUT", "/v1/recordings/call.ogg", RAW))
+SPEECH = ("POST", "/v1/audio/transcriptions", MULTIPART)
+
+
+async def _torn(api, draw: random.Random) -> None:
+    """Begin an upload at some door and tear it at some moment: by its client, by the server, or by both."""
+    method, path, headers = draw.choice([*DOORS, SPEECH])
+    connection = Connection(api.app, method, path, headers)
+    if headers is MULTIPART:
+        connection.send(HEAD)
+    for number in range(draw.randrange(3)):
+        connection.send(b"OggS".ljust(256 << 10) if not number else bytes(256 << 10))
+    for _ in range(draw.randrange(40)):
+        await asyncio.sleep(0)
+    ways = draw.choice(("client", "server", "client then server", "server then client"))
+    for way in ways.split(" then "):
+        if way == "client":
+            connection.disconnect()
+        else:
+            connection.task.cancel()
+        for _ in range(draw.randrange(5)):
+            await asyncio.sleep(0)
+    with contextlib.suppress(asyncio.CancelledError):
+        await connection.done()
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_thousand_torn_uploads_leave_nothing(make_api, seed):
+    """Five times two hundred, five at a time: no file, no job, and no slot is lost."""
+    api = await make_api(max_concurrent_uploads=6)  # a tenant gets five of them while others might come
+    draw = random.Random(seed)
+    for _ in range(40):
+        await asyncio.gather(*(_torn(api, draw) for _ in range(5)))
+    await until(lambda: not api.spooled)
+    assert api.ledger.list(None).jobs == ()
+    assert api.blobs == []
+    uploads = [api.client.post("/v1/jobs", content=b"RIFF" + bytes([number])) for number in range(5)]
+    assert [answer.status_code for answer in await asyncio.gather(*uploads)] == [202] * 5
+
+
+async def test_connections_that_are_reset_leave_nothing(make_api, real_server):
+    """Over a real server: a hundred clients that vanish in the middle of their body."""
+    api = await make_api(max_concurrent_uploads=8)
+
+    async def torn(url: str, number: int) -> None:
+        reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+        path = "/v1/jobs" if number % 2 else "/v1/recordings/call.ogg"
+        writer.write(f"{'POST' if number % 2 else 'PUT'} {path} HTTP/1.1\r\nHost: localhost\r\n".encode())
+        writer.write(b"Content-Type: audio/ogg\r\nContent-Length: 60000000\r\n\r\n" + b"OggS".ljust(200_000))
+        await writer.drain()
+        if number % 3:
+            await asyncio.sleep(0.002 * (number % 7))
+        linger = struct.pack("ii", 1, 0)  # a reset, not a polite end
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+        del reader
+
+    async with real_server(api.app) as url:
+        for start in range(0, 100, 8):
+            await asyncio.gather(*(torn(url, number) for number in range(start, min(start + 8, 100))))
+        await until(lambda: not api.spooled)
+        assert (await api.client.post("/v1/jobs", content=b"RIFF")).status_code == 202
+
+
+def test_the_sweep_spares_what_lives(tmp_path):
+    """Files of requests under way stay, however old they are; once their process was killed they go at once."""
+    program = LEFT_BY_THE_DEAD.replace("os._exit(9)", "print(flush=True); sys.stdin.read()")
+    writer = subprocess.Popen([sys.executable, "-c", program, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    (claimed,) = tmp_path.iterdir()
+    os.utime(claimed, (0, 0))
+    assert sweep(tmp_path) == 0
+    writer.kill()
+    writer.communicate()
+    assert sweep(tmp_path) == 1
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_sweep_takes_what_was_never_named(tmp_path):

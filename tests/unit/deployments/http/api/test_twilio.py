@@ -50,6 +50,7 @@ async def test_a_completed_recording_becomes_a_job(api):
     assert (first.status_code, first.json()["outcome"]) == (200, "accepted"), first.text
     job = api.ledger.get("support", first.json()["job_id"])
     assert (job.source_url, job.filename, job.options.channels) == (FORM["RecordingUrl"], "RE1.wav", "mix")
+    assert job.options.source_patience_s == 600  # Twilio does not call twice
     assert job.reference.external_id == "RE1"
     assert dict(job.reference.metadata) == {"CallSid": "CA1", "RecordingDuration": "17"}
     again = (await tell(api)).json()
