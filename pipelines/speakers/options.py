@@ -1,0 +1,23 @@
+"""How many speakers a recording may have."""
+
+from dataclasses import dataclass
+
+from pipelines.errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerOptions:
+    """Bounds of the number of speakers, both inclusive; raises `OptionError` where they contradict each other.
+
+    ``max_speakers`` None: as many as are heard. Equal bounds ask for exactly so many. A recording in which fewer
+    voices can be told apart than were asked for gets those that can.
+    """
+
+    min_speakers: int = 1
+    max_speakers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_speakers < 1:
+            raise OptionError("min_speakers must be at least 1")
+        if self.max_speakers is not None and self.max_speakers < self.min_speakers:
+            raise OptionError("max_speakers must be at least min_speakers")

@@ -1,0 +1,1 @@
+"""Score who spoke when against the truth: scripts/eval-speakers."""
