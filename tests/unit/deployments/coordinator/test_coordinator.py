@@ -441,6 +441,7 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
         store=store,
         segmenter=segmenter,
         transcribers={MODEL: Unanswered()},
+        diarizer=Unanswered(),
         minutes_writer=Unanswered(),
         leader=leader,
         storage_retry=StorageRetry(),

@@ -34,6 +34,7 @@ OTHERS: dict[str, Any] = {
     "mask": ("email",),
     "track": "all",
     "languages": ("en", "zh"),
+    "diarize": "auto",
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",
@@ -49,6 +50,7 @@ INDIFFERENT: dict[str, Any] = {
     "recipients": ("a@example.com",),
     "reuse": False,
     "translate": ("de",),
+    "source_patience_s": 5,
 }
 
 
