@@ -44,7 +44,7 @@ class SpeakerTurns:
         max_attempts: int,
         pause_s: float,
     ) -> None:
-        """Take the time of a call, after which it hangs; one whose replica died is made again, first after ``pause_s``."""
+        """Take the time of a call, after which it hangs, and how long to wait first where a replica died."""
         self._diarizer = diarizer
         self._storage_retry = storage_retry
         self._counters = counters
