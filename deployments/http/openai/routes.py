@@ -15,11 +15,11 @@ from deployments.http.dependencies import Writer, writer_slot
 from deployments.http.errors.documentation import SPEECH, documented_speech
 from deployments.http.errors.openai import SpeechError, openai_status, speech_error
 from deployments.http.errors.problems import problem_for
+from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import has_transcript, text_events
-from deployments.http.security_headers import set_response_headers
 from deployments.http.sse import event_response, kept_alive
 from deployments.schemas.jobs import job_path
 from deployments.tenant.backend import Backend
