@@ -75,9 +75,11 @@ def _is_texts(value: Any) -> bool:
 
 
 def _speakers(value: Any) -> Any:
-    """Read how many speakers there may be; ``off`` and nothing are kept apart. Other types are left to the type."""
+    """Read how many speakers there may be; ``off`` and nothing are kept apart. What is no text is left to the type."""
     text = str(value) if type(value) is int else value
-    if not isinstance(text, str) or text in ("", "off"):
+    if not isinstance(text, str):
+        return value
+    if text in ("", "off"):
         return text or None
     try:
         SpeakerOptions.parse(text)
