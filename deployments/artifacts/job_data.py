@@ -110,6 +110,7 @@ def stitch_job(
         kept = quarantine.read_kept(store, JobKeys(tenant=job.tenant, job_id=job.replay_of))
         results = {**quarantine.results_of(kept, job), **results}
         diarization = kept.diarization
+    names = channel_names(job.options.speakers, summary.tracks)
     transcript = stitch(
         spans,
         results,
@@ -117,13 +118,13 @@ def stitch_job(
         n_channels=summary.n_channels,
         languages=spoken_languages(spans, results, votes),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
-        speakers=channel_names(job.options.speakers, summary.tracks),
+        speakers=names,
         with_words=job.options.word_timestamps or diarization is not None,
         damaged=summary.damaged,
     )
     notes = list(summary.notes)
     if diarization is not None:
-        transcript = with_speakers(transcript, diarization, with_words=job.options.word_timestamps)
+        transcript = with_speakers(transcript, diarization, names=names, with_words=job.options.word_timestamps)
         if diarization.missing:
             notes.append(Note(code=NoteCode.SPEAKERS_MISSING, values={"why": diarization.missing}))
     if job.options.task == "translate":

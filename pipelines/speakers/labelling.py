@@ -1,30 +1,40 @@
 """Name the speakers of a transcript by the voices that were told apart: ``Speaker 1``, ``Speaker 2``. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.core import Segment, Transcript
 from pipelines.speakers.attribution import SpokenSegment, split_segments
 from pipelines.speakers.voices import Diarization, SpeakerTurn
 
+Voice = tuple[int, int | None]
+"""A channel, and the number that one of its speakers has there."""
+
 _NUMBERED = re.compile(r"Speaker ([1-9]\d*)")
 
 
-def with_speakers(transcript: Transcript, diarization: Diarization, *, with_words: bool) -> Transcript:
+def with_speakers(
+    transcript: Transcript, diarization: Diarization, *, names: Sequence[str] = (), with_words: bool
+) -> Transcript:
     """Part segments where the voice changes, and name them by their speakers; ``with_words``: they keep their words.
 
     Speakers count from 1 over all channels that were told apart, in the order in which they are first heard. A part
     in which nobody was heard goes with the one before it. Where the recording has several channels, and each of them
-    one voice at most, the channels are the speakers and keep their names. Segments should have words: one without
-    stays whole.
+    one voice at most, the channels are the speakers and keep their names; a channel of one voice keeps the one that it
+    has in ``names`` in any case. Segments should have words: one without stays whole.
     """
     turns = {channel.channel: channel.turns for channel in diarization.channels}
     parts = [part for channel in range(transcript.n_channels) for part in _parts(transcript, channel, turns)]
     parts.sort(key=lambda part: (part.segment.start_s, part.segment.channel))
-    voices = list(dict.fromkeys((p.segment.channel, p.speaker) for p in parts if p.speaker is not None))
-    several = len(voices) > len({channel for channel, _ in voices})
-    numbers = {voice: i for i, voice in enumerate(voices, start=1)} if several or transcript.n_channels == 1 else {}
+    heard = [(part.segment.channel, part.speaker) for part in parts if part.speaker is not None]
+    voices: list[Voice] = list(dict.fromkeys(heard))
+    n_voices = Counter(channel for channel, _ in voices)
+    anew = transcript.n_channels == 1 or len(voices) > len(n_voices)
+    named = {channel for channel, name in enumerate(names) if name.strip() and n_voices[channel] == 1}
+    numbered = [voice for voice in voices if anew and voice[0] not in named]
+    numbers = {voice: i for i, voice in enumerate(numbered, start=1)}
     return replace(
         transcript, segments=tuple(_named(part, i, numbers, with_words=with_words) for i, part in enumerate(parts))
     )
@@ -55,9 +65,7 @@ def _parts(
         yield replace(part, speaker=speaker)
 
 
-def _named(
-    part: SpokenSegment, number: int, numbers: Mapping[tuple[int, int | None], int], *, with_words: bool
-) -> Segment:
+def _named(part: SpokenSegment, number: int, numbers: Mapping[Voice, int], *, with_words: bool) -> Segment:
     segment = part.segment
     voice = numbers.get((segment.channel, part.speaker))
     return replace(

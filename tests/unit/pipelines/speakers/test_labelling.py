@@ -99,6 +99,18 @@ def test_a_channel_that_was_not_heard_keeps_its_name() -> None:
     ]
 
 
+def test_a_track_of_one_voice_keeps_its_name() -> None:
+    """Sound tracks have names of their own; one with several voices is numbered."""
+    names = ("Desktop", "Microphone")
+    call = transcript(said("Hello you there", 0.0, 0, "Desktop"), said("Hi you", 2.0, 1, "Microphone"), n_channels=2)
+    heard = Diarization(channels=(turns(0, (0, 0.0, 1.0), (1, 1.0, 1.5)), turns(1, (0, 2.0, 3.0))))
+    assert named(with_speakers(call, heard, names=names, with_words=False)) == [
+        (0, "Speaker 1", "Hello you"),
+        (1, "Speaker 2", "there"),
+        (2, "Microphone", "Hi you"),
+    ]
+
+
 def test_overlap_is_marked() -> None:
     """A segment is marked where another voice speaks during most of its words."""
     heard = Diarization(channels=(turns(0, (0, 0.0, 4.0), (1, 2.0, 3.0)),))
