@@ -35,8 +35,6 @@ SILENCE_S = 1.2
 SURE = 0.5
 """Probability of a row's language from which a window needs no second look; in speech of one language hardly any has
 less."""
-SURE_OF_ANOTHER = 0.8
-"""Probability of another language from which a window needs none either."""
 BESIDE_S = 4.0
 """Speech on both sides of a possible change that is asked for its language."""
 _WHOLE_FLOOR = 0.2  # what a row as a whole leaves to languages that it says nothing for
@@ -150,25 +148,11 @@ class LanguageDetector:
         """Return the passages of a row: those of its windows, looked at twice where they are unsure or several."""
         passages = find_passages(windows, row.prior)
         main = main_language(passages)
-        others = [window for window in windows if window.probabilities.get(main, 0.0) < SURE]
-        if len(windows) == 1 or (len(passages) == 1 and not others):
+        sure = all(window.probabilities.get(main, 0.0) >= SURE for window in windows)
+        if len(windows) == 1 or (len(passages) == 1 and sure):
             return passages
-        unsure = [window for window in others if max(window.probabilities.values()) < SURE_OF_ANOTHER]
-        windows = self._by_themselves(row, windows, unsure)
         passages = find_passages(windows, self._prior_after_whole(row))
         return passages if len(passages) == 1 else self._confirmed(row, windows, self._at_pauses(row, passages))
-
-    def _by_themselves(
-        self, row: _Row, windows: Sequence[LanguageWindow], unsure: Sequence[LanguageWindow]
-    ) -> list[LanguageWindow]:
-        """Return the windows, those that are unsure encoded by themselves: their surroundings are heard in them."""
-        answers = self._ask_alone(row, [(window.start_s, window.end_s) for window in unsure])
-        alone = {
-            window.start_s: replace(window, probabilities=answer)
-            for window, answer in zip(unsure, answers, strict=True)
-            if answer
-        }
-        return [alone.get(window.start_s, window) for window in windows]
 
     def _ask_alone(self, row: _Row, parts: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
         """Encode parts of a row by themselves and ask them; empty for one that cannot be."""
