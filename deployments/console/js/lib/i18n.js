@@ -251,6 +251,7 @@ export const MESSAGES = {
   note_tracks_left_out: ["The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.", "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。"],
   note_track_silent: ["Sound track {track} holds no sound; another one was heard in its place.", "音轨 {track} 没有声音，已改用其他音轨。"],
   note_track_undecodable: ["Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"],
+  note_speakers_missing: ["The speakers of this recording could not be told apart: {why}", "未能区分此录音的说话人：{why}"],
   note_unprintable_characters: ["minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; the Word and Markdown files hold the complete text.", "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；完整文本见 Word 和 Markdown 文件。"],
   note_translated: ["Translated from {spoken} to {language} by {model}, a language model.", "由语言模型 {model} 从 {spoken} 译为 {language}。"],
   note_translation_incomplete: ["In the translation to {language}, {n_untranslated} of {n_segments} segments keep their original words: no translation of them passed the checks.", "译文（{language}）中有 {n_untranslated} 段（共 {n_segments} 段）保留原文：其译文未通过检查。"],

@@ -21,7 +21,7 @@ from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 
 NUMBERS = range(1, 75)  # three spans
-N_SPANS = 3
+N_SPANS, N_CHUNKS = 3, 8
 
 
 @pytest.fixture
@@ -247,25 +247,21 @@ async def test_silence_has_no_speakers(ledger: MemoryLedger, store: MemoryStore)
     assert cluster.diarizer.n_calls == 0
 
 
-class Counting(CodedDiarizer):
-    """Counts calls that are open at once."""
-
-    n_open = most = 0
-
-    async def hear(self, request: VoicesRequest) -> float:
-        self.n_open += 1
-        self.most = max(self.most, self.n_open)
-        await asyncio.sleep(0.001)
-        self.n_open -= 1
-        return await super().hear(request)
-
-
 async def test_open_calls_are_bounded(
     ledger: MemoryLedger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits, waits in the Coordinator, where waiting counts towards no timeout."""
     monkeypatch.setattr(speaker_turns, "OPEN_CALLS", 2)
-    diarizer = Counting(store)
-    job = await run(InProcessCluster(ledger, store, diarizer=diarizer), diarize="auto")
-    assert succeeded([job])
-    assert diarizer.most == 2
+    cluster = InProcessCluster(ledger, store)
+    cluster.diarizer.gate.clear()
+    await cluster.coordinator.start()
+    try:
+        job = cluster.submit("j", NUMBERS, diarize="auto")
+        await until(lambda: sum(cluster.engine.batch_sizes) == N_CHUNKS)  # so that all spans are there
+        assert cluster.diarizer.n_calls == 2
+        cluster.diarizer.gate.set()
+        assert succeeded(await cluster.ended(job))
+    finally:
+        await cluster.coordinator.stop()
+        cluster.let_go()
+    assert cluster.diarizer.n_calls == N_SPANS

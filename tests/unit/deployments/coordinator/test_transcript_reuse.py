@@ -51,7 +51,6 @@ INDIFFERENT: dict[str, Any] = {
     "reuse": False,
     "source_patience_s": 5,
     "translate": ("de",),
-    "source_patience_s": 5,
 }
 
 
