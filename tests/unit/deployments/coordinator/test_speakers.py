@@ -3,6 +3,7 @@
 import asyncio
 import json
 from itertools import groupby
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def in_turns(numbers: range = NUMBERS) -> list[tuple[str, list[int]]]:
     return [(f"Speaker {who + 1}", list(own)) for who, own in groupby(numbers, key=speaker_of)]
 
 
-async def run(cluster: InProcessCluster, **options: object) -> Job:
+async def run(cluster: InProcessCluster, **options: Any) -> Job:
     await cluster.coordinator.start()
     try:
         (ended,) = await cluster.ended(cluster.submit("j", NUMBERS, **options))
