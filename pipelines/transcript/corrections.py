@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pipelines.codec import encode
-from pipelines.core import CoverageStatus, Segment, Transcript
+from pipelines.core import CoverageStatus, NameSource, Segment, Speaker, Transcript
 from pipelines.errors import OptionError, VersionConflict
 from pipelines.transcript.findings import with_findings
 from pipelines.transcript.retiming import retime
@@ -90,7 +90,8 @@ def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
     n_changed = sum(new != old for new, old in zip(segments, transcript.segments, strict=True))
     if not n_changed:
         raise OptionError("segments: nothing would change")
-    return replace(transcript, segments=segments), n_changed
+    speakers = _renamed(transcript.speakers, segments, edits)
+    return replace(transcript, segments=segments, speakers=speakers), n_changed
 
 
 def blob_name(version: int, transcript: Transcript) -> str:
@@ -121,6 +122,24 @@ def judge_correction(held: Sequence[Correction], new: Correction, job_id: str) -
     if same is None:
         raise VersionConflict(f"the transcript of job {job_id} is at version {newest}, not {new.base}")
     return same
+
+
+def _renamed(speakers: Sequence[Speaker], segments: Sequence[Segment], edits: Edits) -> tuple[Speaker, ...]:
+    """Return the speakers under their new names, and those whom single segments were given to; the rest as they were.
+
+    A speaker who has no segments left is none any more.
+    """
+    if not speakers:
+        return ()
+    names = dict.fromkeys(segment.speaker for segment in segments if segment.speaker)
+    kept = [_corrected(each, edits.speakers[each.name]) if each.name in edits.speakers else each for each in speakers]
+    known = {each.name for each in kept}
+    new = [Speaker(label=name, name=name, source=NameSource.CORRECTED) for name in names]
+    return tuple(each for each in kept if each.name in names) + tuple(each for each in new if each.name not in known)
+
+
+def _corrected(speaker: Speaker, name: str) -> Speaker:
+    return Speaker(label=speaker.label, name=name, source=NameSource.CORRECTED)
 
 
 def _edited(segment: Segment, edit: SegmentEdit | None, renamed: Mapping[str, str]) -> Segment:

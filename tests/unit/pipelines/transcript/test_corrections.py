@@ -1,8 +1,19 @@
 """From edits to the next version of a transcript."""
 
+from dataclasses import replace
+
 import pytest
 
-from pipelines.core import CoverageStatus, ModelInfo, Segment, Transcript, Word
+from pipelines.core import (
+    CoverageStatus,
+    Evidence,
+    ModelInfo,
+    NameSource,
+    Segment,
+    Speaker,
+    Transcript,
+    Word,
+)
 from pipelines.errors import OptionError
 from pipelines.transcript.corrections import Edits, SegmentEdit, blob_name, corrected, said, version_of
 
@@ -107,3 +118,22 @@ def test_names_of_blobs() -> None:
     assert blob_name(3, HEARD) == blob_name(3, HEARD)
     assert len({blob_name(3, HEARD), blob_name(4, HEARD), blob_name(3, other)}) == 3
     assert (version_of(blob_name(12, HEARD)), version_of("")) == (12, 0)
+
+
+def test_corrected_names_are_known_from_a_person() -> None:
+    """Renamed, merged and new speakers are marked so; the quote of a name that was taken away goes with it."""
+    inferred = Speaker(
+        label="Channel 1",
+        name="Channel 1",
+        source=NameSource.INFERRED,
+        evidence=(Evidence(segment_ids=(0,), quote="good morning"),),
+    )
+    unnamed = Speaker(label="Channel 2", name="Channel 2", source=NameSource.UNNAMED)
+    told_apart = replace(HEARD, speakers=(inferred, unnamed))
+    renamed, _ = corrected(told_apart, Edits(speakers={"Channel 1": "Ann"}))
+    assert renamed.speakers == (Speaker(label="Channel 1", name="Ann", source=NameSource.CORRECTED), unnamed)
+    merged, _ = corrected(renamed, Edits(speakers={"Channel 2": "Ann"}))
+    assert [(each.label, each.name) for each in merged.speakers] == [("Channel 1", "Ann"), ("Channel 2", "Ann")]
+    given_away, _ = corrected(told_apart, Edits(segments=(SegmentEdit(id=1, speaker="Cy"),)))
+    assert given_away.speakers == (inferred, Speaker(label="Cy", name="Cy", source=NameSource.CORRECTED))
+    assert corrected(HEARD, Edits(speakers={"Channel 1": "Ann"}))[0].speakers == ()
