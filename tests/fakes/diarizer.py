@@ -7,7 +7,7 @@ import numpy as np
 
 from deployments.ports import DiarizationRequest, VoicesRequest
 from pipelines.core import SAMPLE_RATE
-from pipelines.speakers.voices import ChannelTurns, Diarization, SpeakerTurn
+from pipelines.speakers.voices import ChannelTurns, Diarization, RecognisedVoice, SpeakerTurn
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import PAUSE_S, WORD_S
@@ -25,14 +25,15 @@ def speaker_of(number: int) -> int:
 class CodedDiarizer:
     """A `deployments.ports.DiarizerPort`. ``heard`` counts, by job and span, what was not stored before.
 
-    ``fail`` is raised for every span, ``fail_last`` when voices are to be told apart. While ``gate`` is not set, calls
-    wait.
+    ``known`` are recognised. ``fail`` is raised for every span, ``fail_last`` when voices are to be told apart. While
+    ``gate`` is not set, calls wait.
     """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.heard: Counter[tuple[str, int]] = Counter()
         self.n_calls = 0
+        self.known: tuple[RecognisedVoice, ...] = ()
         self.fail: Exception | None = None
         self.fail_last: Exception | None = None
         self.gate = asyncio.Event()
@@ -65,5 +66,7 @@ class CodedDiarizer:
                 )
                 channels.setdefault(span.channel, []).append(turn)
         return Diarization(
-            channels=tuple(ChannelTurns(channel=channel, turns=tuple(turns)) for channel, turns in channels.items())
+            channels=tuple(ChannelTurns(channel=channel, turns=tuple(turns)) for channel, turns in channels.items()),
+            recognised=self.known,
+            n_known=len(self.known),
         )

@@ -13,13 +13,13 @@ from pipelines.speakers.labelling import number_of
 from pipelines.text.language_names import spoken_code
 
 
-def with_names(transcript: Transcript, known: Mapping[str, Speaker] | None = None) -> Transcript:
+def with_names(transcript: Transcript) -> Transcript:
     """Name the numbered speakers of a transcript by what is said, and list all its speakers.
 
-    ``known`` are those who were recognised, by label: they keep that name, which nobody else gets by what is said.
-    Speakers who are called otherwise have the name of their channel.
+    Who is listed already was recognised, and gets that name, which nobody else gets by what is said. Speakers who are
+    called otherwise have the name of their channel.
     """
-    recognised = dict(known or {})
+    recognised = {speaker.label: speaker for speaker in transcript.speakers}
     labels = dict.fromkeys(segment.speaker for segment in transcript.segments if segment.speaker)
     taken = [label for label in labels if not number_of(label)] + [each.name for each in recognised.values()]
     sentences = split_sentences(transcript)
@@ -28,10 +28,10 @@ def with_names(transcript: Transcript, known: Mapping[str, Speaker] | None = Non
     found = vote(find_evidence(turns_of(sentences), phrases, told), taken)
     speakers = []
     for label in labels:
-        if not number_of(label):
-            speaker = Speaker(label=label, name=label, source=NameSource.CHANNEL)
-        elif label in recognised:
+        if label in recognised:
             speaker = recognised[label]
+        elif not number_of(label):
+            speaker = Speaker(label=label, name=label, source=NameSource.CHANNEL)
         elif label in found:
             name = found[label]
             speaker = Speaker(label=label, name=name.name, source=NameSource.INFERRED, evidence=name.evidence)

@@ -1,5 +1,7 @@
 """Voices named by what is said, in short meetings written by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.core import ModelInfo, NameSource, Segment, Speaker, Transcript
@@ -120,7 +122,7 @@ def test_who_was_recognised_keeps_that_name() -> None:
     """What is said gives it to nobody else, and the recognised voice no other one."""
     known = Speaker(label="Speaker 1", name="Karen Smith", source=NameSource.PROFILE, profile="p", similarity=0.8)
     said = meeting("en", (1, "My name is Anna."), (2, "My name is Karen."), (2, "Fine."))
-    found = with_names(said, {"Speaker 1": known})
+    found = with_names(replace(said, speakers=(known,)))
     assert found.speakers == (
         known,
         Speaker(label="Speaker 2", name="Speaker 2", source=NameSource.UNNAMED),
