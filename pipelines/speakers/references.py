@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 MAX_REFERENCES = 4
 MIN_CLIP_S, MAX_CLIP_S = 2.0, 10.0
-MAX_CLIP_BYTES = 4 << 20
+MAX_CLIP_BYTES = 2 << 20  # 10 seconds in stereo at 48 kHz
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,9 @@ from collections import Counter
 import numpy as np
 
 from deployments.ports import DiarizationRequest, VoicesRequest
+from pipelines.codec import decode
 from pipelines.core import SAMPLE_RATE
+from pipelines.speakers.references import References
 from pipelines.speakers.voices import ChannelTurns, Diarization, RecognisedVoice, SpeakerTurn
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
@@ -25,8 +27,8 @@ def speaker_of(number: int) -> int:
 class CodedDiarizer:
     """A `deployments.ports.DiarizerPort`. ``heard`` counts, by job and span, what was not stored before.
 
-    ``known`` are recognised. ``fail`` is raised for every span, ``fail_last`` when voices are to be told apart. While
-    ``gate`` is not set, calls wait.
+    ``known`` are recognised, or the references of a request, in the order of speaking. ``fail`` is raised for every
+    span, ``fail_last`` when voices are to be told apart. While ``gate`` is not set, calls wait.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -65,6 +67,13 @@ class CodedDiarizer:
                     end_s=(span.start + at + _WORD) / SAMPLE_RATE,
                 )
                 channels.setdefault(span.channel, []).append(turn)
+        if self._store.exists(keys.known_voices):
+            references = decode(References, self._store.get(keys.known_voices)).voices
+            self.known = tuple(
+                RecognisedVoice(channel=channel, speaker=n, name=each.name, similarity=0.8)
+                for channel in channels
+                for n, each in enumerate(references)
+            )
         return Diarization(
             channels=tuple(ChannelTurns(channel=channel, turns=tuple(turns)) for channel, turns in channels.items()),
             recognised=self.known,

@@ -18,7 +18,13 @@ from deployments.http.errors.problems import problem_for
 from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
-from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
+from deployments.http.openai.responses import (
+    DiarizedBody,
+    TranscriptionBody,
+    VerboseBody,
+    speech_body,
+    without_inferred_names,
+)
 from deployments.http.openai.stream import has_transcript, text_events
 from deployments.http.sse import event_response, kept_alive
 from deployments.schemas.jobs import job_path
@@ -87,7 +93,7 @@ def speech_routes(backend: Backend) -> APIRouter:
             yield view.job if view else None
 
     def _result(job: Job) -> Transcript:
-        return job_data.read_transcript(backend.store, job)
+        return without_inferred_names(job_data.read_transcript(backend.store, job))
 
     @router.post(
         f"{AUDIO_PATH}/transcriptions",
