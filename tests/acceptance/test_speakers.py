@@ -1,14 +1,18 @@
 """Four people on one microphone, end to end: the Diarizer starts with the first job that wants it."""
 
+import base64
 import json
 from collections import Counter
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from pipelines.audio.clips import wav_clip
+from pipelines.core import SAMPLE_RATE
 from tests.acceptance.conftest import RunningMeetMemo
-from tests.support.recordings import RECORDINGS, truth
+from tests.support.recordings import RECORDINGS, samples_of, truth
 
 # 4.7 % of the time was attributed wrongly or missed when this was written; much worse fails.
 RIGHT_SHARE = 0.9
@@ -87,3 +91,54 @@ def test_letters_for_openais_clients(meetmemo: RunningMeetMemo) -> None:
         )
     assert answer.status_code == 200, answer.text
     assert {segment["speaker"] for segment in answer.json()["segments"]} == {"A"}
+
+
+def clip_of(person: str, name: str) -> bytes:
+    """What somebody says in a sample, as a WAV file of at most 9 seconds."""
+    samples = samples_of(name)
+    spoken = [
+        samples[round(said.start_s * SAMPLE_RATE) : round(said.end_s * SAMPLE_RATE)]
+        for said in truth(name).segments
+        if said.speaker == person
+    ]
+    return wav_clip(np.concatenate(spoken)[: 9 * SAMPLE_RATE].astype("<i2").tobytes())
+
+
+def test_an_enrolled_voice_is_known_in_another_recording(meetmemo: RunningMeetMemo) -> None:
+    """Karen of the call has Alice's voice: where Alice is enrolled under another name, the call has that name."""
+    form = {"name": "Ann Lee", "consent_by": "Ann Lee, in writing"}
+    clip = {"file": ("ann.wav", clip_of("Alice", "meeting-3min.flac"))}
+    answer = httpx.post(f"{meetmemo.url}/v1/voices", files=clip, data=form, timeout=120)
+    assert answer.status_code == 201, answer.text
+    try:
+        job = meetmemo.finished(meetmemo.submit("call-stereo.opus", diarize="auto")["id"])
+        speakers = json.loads(meetmemo.result(job, "transcript.json"))["speakers"]
+        assert [each["name"] for each in speakers if each["source"] == "profile"] == ["Ann Lee"], speakers
+        assert len(speakers) == len({each["name"] for each in speakers}) == 2
+    finally:
+        receipt = httpx.delete(f"{meetmemo.url}/v1/voices/{answer.json()['id']}", timeout=30)
+    assert receipt.json()["gone"] is True
+    job = meetmemo.finished(meetmemo.submit("call-stereo.opus", diarize="auto")["id"])
+    speakers = json.loads(meetmemo.result(job, "transcript.json"))["speakers"]
+    assert not any(each["source"] == "profile" for each in speakers)
+
+
+def test_openais_client_brings_a_voice_along(meetmemo: RunningMeetMemo) -> None:
+    """The reference names the voice in the answer; the other has a letter."""
+    clip = base64.b64encode(clip_of("Alice", "meeting-3min.flac")).decode()
+    with (RECORDINGS / "call-stereo.opus").open("rb") as file:
+        answer = httpx.post(
+            f"{meetmemo.url}/v1/audio/transcriptions",
+            files={"file": ("call.opus", file)},
+            data={
+                "model": "whisper-1",
+                "response_format": "diarized_json",
+                "known_speaker_names[]": "Ann",
+                "known_speaker_references[]": f"data:audio/wav;base64,{clip}",
+            },
+            timeout=180,
+        )
+    assert answer.status_code == 200, answer.text
+    speakers = {segment["speaker"] for segment in answer.json()["segments"]}
+    assert "Ann" in speakers
+    assert len(speakers) == 2
