@@ -456,3 +456,33 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     await leader.release()
     async with running(InProcessCluster(ledger, store, owner="third")) as third:
         assert succeeded(await third.ended(job))
+
+
+async def test_a_job_that_nobody_wants_is_not_taken_up(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """Its owner asked to cancel before the restart: it ends so, however little is left of it to do."""
+    first = InProcessCluster(ledger, store, transcriber=Unanswered())
+    async with running(first) as cluster:
+        cluster.submit("j", range(1, 20))
+        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+    ledger.request_cancel("t", "j")
+    leader = LeaderLease(ledger, "second", 15.0)
+    await leader.acquire()
+    job_store = JobStore(ledger, leader, JobNotifications())
+    runners = JobRunners(
+        job_store=job_store,
+        store=store,
+        segmenter=CodedSegmenter(store),
+        transcribers={MODEL: Unanswered()},
+        minutes_writer=Unanswered(),
+        leader=leader,
+        storage_retry=StorageRetry(),
+        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
+        counters=CoordinatorMetrics([MODEL]),
+        ended=lambda: None,
+    )
+    (wanted_no_more,) = job_store.live()
+    await runners.recover(wanted_no_more)
+    await job_store.settle()
+    assert ledger.get("t", "j").state is JobState.CANCELLED
+    await runners.close()
+    await leader.release()
