@@ -423,6 +423,24 @@ async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: Memor
     assert second.transcript(job).model.sha256 == engine.info.sha256
 
 
+def second_runners(
+    job_store: JobStore, store: MemoryStore, segmenter: CodedSegmenter, leader: LeaderLease
+) -> JobRunners:
+    """Return the runners of a second Coordinator, whose Transcribers and writer never answer."""
+    return JobRunners(
+        job_store=job_store,
+        store=store,
+        segmenter=segmenter,
+        transcribers={MODEL: Unanswered()},
+        minutes_writer=Unanswered(),
+        leader=leader,
+        storage_retry=StorageRetry(),
+        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
+        counters=CoordinatorMetrics([MODEL]),
+        ended=lambda: None,
+    )
+
+
 async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A step whose task is cancelled before its first turn was never called: nothing is left unawaited."""
     first = InProcessCluster(ledger, store, owner="first")
@@ -436,18 +454,7 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     await leader.acquire()
     job_store = JobStore(ledger, leader, JobNotifications())
     segmenter = CodedSegmenter(store)
-    runners = JobRunners(
-        job_store=job_store,
-        store=store,
-        segmenter=segmenter,
-        transcribers={MODEL: Unanswered()},
-        minutes_writer=Unanswered(),
-        leader=leader,
-        storage_retry=StorageRetry(),
-        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
-        counters=CoordinatorMetrics([MODEL]),
-        ended=lambda: None,
-    )
+    runners = second_runners(job_store, store, segmenter, leader)
     (taken_up,) = job_store.live()
     await runners.recover(taken_up)
     await runners.close()  # in the turn of the loop in which the job was taken up
@@ -468,18 +475,7 @@ async def test_a_job_that_nobody_wants_is_not_taken_up(ledger: MemoryLedger, sto
     leader = LeaderLease(ledger, "second", 15.0)
     await leader.acquire()
     job_store = JobStore(ledger, leader, JobNotifications())
-    runners = JobRunners(
-        job_store=job_store,
-        store=store,
-        segmenter=CodedSegmenter(store),
-        transcribers={MODEL: Unanswered()},
-        minutes_writer=Unanswered(),
-        leader=leader,
-        storage_retry=StorageRetry(),
-        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
-        counters=CoordinatorMetrics([MODEL]),
-        ended=lambda: None,
-    )
+    runners = second_runners(job_store, store, CodedSegmenter(store), leader)
     (wanted_no_more,) = job_store.live()
     await runners.recover(wanted_no_more)
     await job_store.settle()
