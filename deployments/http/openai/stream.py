@@ -73,8 +73,9 @@ async def text_events(
             for last in stream.end(await in_thread(result, job)):
                 yield last
             return
-        for news in stream.events(await in_thread(partial.read)):
-            yield news
+        if not job.options.diarize:  # voices are told apart, and segments parted by them, once all is heard
+            for news in stream.events(await in_thread(partial.read)):
+                yield news
 
 
 def has_transcript(job: Job) -> bool:
