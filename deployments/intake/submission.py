@@ -18,6 +18,7 @@ from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
 from pipelines.errors import InvalidOptions, InvalidRequest
+from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.text.file_names import MAX_NAME_BYTES, bounded_name, n_bytes
@@ -36,6 +37,7 @@ class Submission:
     idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
+    dialect: Dialect = field(default=OWN_DIALECT)
 
     @property
     def fingerprint(self) -> str:
