@@ -49,12 +49,22 @@ class SpokenWord:
     @property
     def unpunctuated(self) -> str:
         """The word without the punctuation at its edges."""
-        return self.text.strip(_EDGES) or self.text
+        return unpunctuated(self.text)
 
     @property
     def bare(self) -> str:
         """The same in small letters."""
-        return self.unpunctuated.lower()
+        return bare(self.text)
+
+
+def unpunctuated(text: str) -> str:
+    """Return a word without the punctuation at its edges; what is nothing else stays."""
+    return text.strip(_EDGES) or text
+
+
+def bare(text: str) -> str:
+    """Return a word likewise, in small letters."""
+    return unpunctuated(text).lower()
 
 
 def spoken_words(transcript: Transcript) -> list[SpokenWord]:

@@ -23,6 +23,7 @@ from deployments.http.assemblyai.responses import (
     transcript_body,
 )
 from deployments.http.assemblyai.uploads import UPLOAD_PATH, upload_in, upload_url
+from deployments.http.assemblyai.word_search import WordMatches, phrases_in, word_matches
 from deployments.http.errors.dialects import ASSEMBLYAI as ERRORS
 from deployments.http.errors.documentation import LISTEN, ONE_TRANSCRIPT, documented_in
 from deployments.http.json_bodies import documented_json, json_body
@@ -185,6 +186,18 @@ def transcript_routes(backend: Backend) -> APIRouter:
     async def show_paragraphs(job_id: str, jobs: VendorReader) -> TranscriptParagraphs:
         job, transcript = await _completed(jobs, job_id)
         return await in_thread(paragraphs_body, job, transcript)
+
+    @router.get(
+        TRANSCRIPT_PATH + "/{job_id}/word-search",
+        summary="Find words in a transcript",
+        responses=documented_in(ERRORS, *ONE_TRANSCRIPT),
+    )
+    async def search_words(
+        job_id: str, jobs: VendorReader, words: Annotated[str, Query(description="With commas between.")] = ""
+    ) -> WordMatches:
+        phrases = phrases_in(words)
+        job, transcript = await _completed(jobs, job_id)
+        return await in_thread(word_matches, job.id, transcript, phrases)
 
     @router.get(
         TRANSCRIPT_PATH + "/{job_id}/srt",

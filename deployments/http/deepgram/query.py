@@ -84,7 +84,7 @@ class ListenQuery(ApiModel):
     keyterm: tuple[str, ...] = Field((), max_length=200, description="Words and names the decoder should know.")
     keywords: tuple[str, ...] = Field((), max_length=200, description="As `keyterm`; a weight after `:` is not heeded.")
     tag: tuple[str, ...] = Field((), max_length=20, description="Told in `metadata.tags`.")
-    extra: tuple[str, ...] = Field((), max_length=16, description="`name:value`, told in `metadata.extra`.")
+    extra: tuple[str, ...] = Field((), max_length=15, description="`name:value`, told in `metadata.extra`.")
     callback: str = Field("", max_length=2048, description="URL that gets the answer; this request has the id only.")
     callback_method: Literal["post", "POST"] | None = Field(None, description="Callbacks are posted.")
     encoding: Literal["linear16", "mulaw", "alaw", "flac", "opus"] | None = Field(

@@ -112,6 +112,17 @@ async def test_sentences_paragraphs_and_subtitles(desk):
         await asyncio.to_thread(heard.export_subtitles_srt, 32)
 
 
+async def test_words_are_found(desk):
+    """Words and phrases, with their places; what is nowhere is left out."""
+    heard = await desk.transcribe()
+    one, two = await asyncio.to_thread(heard.word_search, ["W3", "w5 w6", "w6 w5"])
+    assert (one.text, one.count, one.timestamps, one.indexes) == ("W3", 1, [(1000, 1400)], [2])
+    assert (two.text, two.timestamps, two.indexes) == ("w5 w6", [(2000, 2900)], [4])
+    for words in ("", ",".join(f"w{n}" for n in range(101)), "a b c d e f"):
+        answer = await desk.ask("GET", f"/v2/transcript/{heard.id}/word-search", params={"words": words})
+        assert (answer.status_code, answer.json()["error"].startswith("words: ")) == (400, True)
+
+
 async def test_a_webhook_has_its_form(desk):
     """``transcript_id`` and status, of success and of failure."""
     for fault, status in ((None, "completed"), (CorruptAudio("nothing decodes"), "error")):
