@@ -41,11 +41,13 @@ class Submission:
 
     @property
     def fingerprint(self) -> str:
-        """Digest by which a repeated request is recognised: bytes or URL, options, reference (SHA-256, hex)."""
+        """Digest by which a repeated request is recognised: bytes or URL, options, reference, dialect (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
         parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
+        if self.dialect != OWN_DIALECT:
+            parts.append(encode(self.dialect))
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 

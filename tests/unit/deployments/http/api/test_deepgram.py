@@ -191,11 +191,14 @@ async def test_keys_are_those_of_tenants(tmp_path):
 
 
 async def test_the_same_request_again_waits_for_the_same_job(media, served):
-    """Under an Idempotency-Key."""
+    """Under an Idempotency-Key; another request under it is refused."""
     again = {"request_options": {"additional_headers": {"idempotency-key": "k"}}}
     first = await media.transcribe_file(request=RECORDING, **again)
     second = await media.transcribe_file(request=RECORDING, **again)
     assert first.metadata.request_id == second.metadata.request_id
+    with pytest.raises(ApiError) as caught:
+        await media.transcribe_file(request=RECORDING, utterances=True, **again)
+    assert (caught.value.status_code, caught.value.body["reason"]) == (400, "idempotency_conflict")
     assert served.n_jobs == 1
 
 
