@@ -41,7 +41,7 @@ class Submission:
 
     @property
     def fingerprint(self) -> str:
-        """Digest by which a repeated request is recognised: bytes or URL, options, reference, dialect (SHA-256, hex)."""
+        """Digest by which a repeated request is known: bytes or URL, options, reference, dialect (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
         parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
