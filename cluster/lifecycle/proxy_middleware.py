@@ -8,8 +8,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from cluster.lifecycle.haproxy_launcher import METHODS, NOT_IMPLEMENTED, UNKNOWN_METHOD
 from deployments.http.asgi import HttpMiddleware, at_start
-from deployments.http.correlation import HEADER
 from deployments.http.errors.problems import answer
+from deployments.http.middleware.correlation import HEADER
 from pipelines.errors import MethodNotAllowed
 
 

@@ -15,7 +15,7 @@ from deployments.auth.authenticators import (
     NoAuthentication,
 )
 from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
-from deployments.http.hosts import LOOPBACK_NAMES, own_names
+from deployments.http.middleware.hosts import LOOPBACK_NAMES, own_names
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
 

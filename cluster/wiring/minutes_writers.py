@@ -59,7 +59,7 @@ def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Conf
         provider = build_provider(settings, endpoint, key or "", store)
         off_peak = _off_peak(settings)
         translator = LlmTranslator(provider, endpoint, cache=PaidCache(store, PaidAnswer), off_peak=off_peak)
-        writer = _build_llm_writer(settings, provider, endpoint, store)
+        writer = build_llm_writer(settings, provider, endpoint, store)
         llm: Writer = OffPeakWriter(writer, off_peak) if off_peak is not None else writer
         writers["llm"] = llm
         if settings.minutes.writer != "extractive":
@@ -98,7 +98,7 @@ def build_provider(settings: Settings, endpoint: Endpoint, key: str, store: Blob
     )
 
 
-def _build_llm_writer(settings: Settings, provider: Provider, endpoint: Endpoint, store: BlobStore) -> LlmWriter:
+def build_llm_writer(settings: Settings, provider: Provider, endpoint: Endpoint, store: BlobStore) -> LlmWriter:
     """Return a writer of minutes; raises ``ConfigurationError`` when a context has no room for a transcript."""
     chosen = settings.minutes
     packs = PackLimits(max_items=chosen.pack_items, max_tokens=chosen.pack_tokens)

@@ -12,18 +12,20 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.assemblyai.routes import transcript_routes
-from deployments.http.browser_guard import BrowserGuard, BrowserRules
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.http.console_page import serve_console
-from deployments.http.correlation import Correlation
 from deployments.http.deepgram.routes import listen_routes
 from deployments.http.dependencies import BACKEND, DOORKEEPER, METER
 from deployments.http.errors.problems import install
-from deployments.http.head_requests import HeadRequests
 from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
+from deployments.http.middleware.browser_guard import BrowserGuard, BrowserRules
+from deployments.http.middleware.correlation import Correlation
+from deployments.http.middleware.head_requests import HeadRequests
+from deployments.http.middleware.origins import origin_of
+from deployments.http.middleware.security_headers import AnswerHeaders
+from deployments.http.middleware.trailing_slash import serve_trailing_slashes
 from deployments.http.openai.routes import speech_routes
 from deployments.http.openapi import DESCRIPTION, TAGS, DocumentedApi
-from deployments.http.origins import origin_of
 from deployments.http.routes.admin import admin_routes
 from deployments.http.routes.api_keys import key_routes
 from deployments.http.routes.audio import audio_routes
@@ -42,10 +44,8 @@ from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
-from deployments.http.security_headers import AnswerHeaders
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
-from deployments.http.trailing_slash import serve_trailing_slashes
 from deployments.intake.accept import Intake
 from deployments.intake.resumable_leftovers import sweep_leftovers
 from deployments.intake.spool import UploadGates

@@ -15,8 +15,8 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from deployments.auth.authenticators import Authenticator, Principal, Scope
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.app_key import AppKey
-from deployments.http.browser_guard import is_misdirected
-from deployments.http.security_headers import set_response_headers
+from deployments.http.middleware.browser_guard import is_misdirected
+from deployments.http.middleware.security_headers import set_response_headers
 from deployments.intake.gates import Gate
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import TenantBatches

@@ -5,7 +5,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from deployments.http.security_headers import PAGE_POLICY
+from deployments.http.middleware.security_headers import PAGE_POLICY
 
 _FILES = "/docs-files"
 

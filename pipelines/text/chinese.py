@@ -36,7 +36,7 @@ def in_script(transcript: Transcript, script: ZhScript) -> Transcript:
 
 
 def _languages(transcript: Transcript) -> set[str]:
-    return {segment.language or transcript.language for segment in transcript.segments}
+    return {transcript.language, *(segment.language for segment in transcript.segments)}
 
 
 @cache

@@ -115,7 +115,7 @@ class WhisperEngine:
         self._languages_of = LanguageDetector(
             model,
             self._languages,
-            lambda rows: self._encode(rows, 0 if profile.short_windows else WINDOW_FRAMES),
+            self._encode_briefly,
             by_window=not profile.short_windows,
         ).detect
 
@@ -291,6 +291,11 @@ class WhisperEngine:
                 encodings.update(zip(places, self._model.encode(features), strict=True))
         return [encodings[place] for place in range(len(rows))]
 
+    def _encode_briefly(self, rows: Sequence[DecodeRequest]) -> list[Encoding | RowFailure]:
+        """Encode rows filled up to no more than their languages need, all to one length."""
+        lengths = (window_frames(len(row.pcm), self._profile, short=True) * HOP_SAMPLES for row in rows)
+        return self._encode(rows, max((self._log_mel.n_frames_for(length) for length in lengths), default=0))
+
     def _n_frames(self, n_samples: int) -> int:
         """Feature frames that a row of this length is given."""
         n_frames = window_frames(n_samples, self._profile, short=self._model.choice.short_windows)
@@ -328,7 +333,8 @@ class WhisperEngine:
 
 def _in_language(row: DecodeRequest, passage: LanguagePassage) -> DecodeRequest:
     """Return a passage of a row as a row of its own."""
-    return replace(row, pcm=part_of(row.pcm, passage), options=replace(row.options, language=passage.language))
+    pcm = part_of(row.pcm, passage.start_s, passage.end_s)
+    return replace(row, pcm=pcm, options=replace(row.options, language=passage.language))
 
 
 def _row_of(window: DecodeState, hole: Hole) -> DecodeRequest:

@@ -8,31 +8,33 @@ the pause that parts the languages best, and each part is encoded by itself and 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from math import ceil
 
 import numpy as np
 
 from pipelines.core import SAMPLE_RATE, LanguagePassage
 from pipelines.whisper.ct2_model import FRAMES_PER_SAMPLE, Encoding, RowFailure, WhisperModel, with_silence
-from pipelines.whisper.options import DecodeRequest, Pcm
+from pipelines.whisper.options import WINDOW_SAMPLES, DecodeRequest, Pcm
 from pipelines.whisper.passages import (
     WINDOW_S,
     LanguageWindow,
     find_language,
     find_passages,
-    is_unanimous,
     language_prior,
+    main_language,
     passage_of,
 )
 
 Encode = Callable[[Sequence[DecodeRequest]], Sequence[Encoding | RowFailure]]
-"""Encodes rows in windows of the model's full length."""
+"""Encodes rows, all to one length, with silence after each."""
 
 SHORTEST_S, LONGEST_S = 3.5, 6.5
 """Lengths of windows, which end where it is quietest."""
 SILENCE_S = 1.2
 """Silence after a window; more of it changes nothing."""
-SURE = 0.9
-"""Probability of a row's language from which it needs no second look."""
+SURE = 0.5
+"""Probability of a row's language from which a window needs no second look; in speech of one language hardly any has
+less."""
 BESIDE_S = 4.0
 """Speech on both sides of a possible change that is asked for its language."""
 _WHOLE_FLOOR = 0.2  # what a row as a whole leaves to languages that it says nothing for
@@ -106,19 +108,19 @@ class LanguageDetector:
         if len(edges) == 2:
             yield row.encoding
             return
-        yield from (self._part(row, start_s, end_s, LONGEST_S) for start_s, end_s in pairwise(edges))
+        yield from (self._part(row, start_s, end_s) for start_s, end_s in pairwise(edges))
 
-    def _part(self, row: _Row, start_s: float, end_s: float, longest_s: float) -> Encoding:
-        """Return the encoder's output of a part of a row, with silence after it up to what the longest has."""
-        length = self._n_steps(longest_s + SILENCE_S)
+    def _part(self, row: _Row, start_s: float, end_s: float) -> Encoding:
+        """Return the encoder's output of a part of a row with silence after it, a whole number of seconds in all."""
+        length = self._n_steps(ceil(end_s - start_s + SILENCE_S))
         start = self._n_steps(start_s) if start_s > 0 else 0
         part = row.encoding[start : min(row.n_steps, self._n_steps(end_s), start + length - 1)]
         return with_silence(part, self._silent(length - len(part)))
 
     def _silent(self, n_steps: int) -> Encoding:
-        """Return the last steps of the encoder's output of silence."""
+        """Return the last steps of the encoder's output of silence in a window of full length: others do not do."""
         if self._silence is None or self._silence[0] != self._model.choice:
-            quiet = DecodeRequest(pcm=np.zeros(SAMPLE_RATE // 10, np.int16))
+            quiet = DecodeRequest(pcm=np.zeros(WINDOW_SAMPLES, np.int16))
             encoding = self._encode([quiet])[0]
             if isinstance(encoding, RowFailure):
                 raise RuntimeError(str(encoding))
@@ -145,11 +147,19 @@ class LanguageDetector:
     def _passages(self, row: _Row, windows: Sequence[LanguageWindow]) -> tuple[LanguagePassage, ...]:
         """Return the passages of a row: those of its windows, looked at twice where they are unsure or several."""
         passages = find_passages(windows, row.prior)
-        sure = len(passages) == 1 and passages[0].probability >= SURE
-        if len(windows) == 1 or (sure and is_unanimous(windows, passages[0].language)):
+        main = main_language(passages)
+        sure = all(window.probabilities.get(main, 0.0) >= SURE for window in windows)
+        if len(windows) == 1 or (len(passages) == 1 and sure):
             return passages
         passages = find_passages(windows, self._prior_after_whole(row))
         return passages if len(passages) == 1 else self._confirmed(row, windows, self._at_pauses(row, passages))
+
+    def _ask_alone(self, row: _Row, parts: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
+        """Encode parts of a row by themselves and ask them; empty for one that cannot be."""
+        rows = [replace(row.request, pcm=part_of(row.request.pcm, start_s, end_s)) for start_s, end_s in parts]
+        encodings = self._encode(rows)
+        answers = iter(self._ask([each for each in encodings if not isinstance(each, RowFailure)]))
+        return [{} if isinstance(each, RowFailure) else next(answers) for each in encodings]
 
     def _prior_after_whole(self, row: _Row) -> dict[str, float]:
         """Return the prior of a row's languages once it was asked as a whole."""
@@ -162,14 +172,10 @@ class LanguageDetector:
         self, row: _Row, windows: Sequence[LanguageWindow], passages: Sequence[LanguagePassage]
     ) -> tuple[LanguagePassage, ...]:
         """Ask each passage by itself as well; those that turn out to be in one language become one."""
-        rows = [replace(row.request, pcm=part_of(row.request.pcm, passage)) for passage in passages]
-        encodings = [each for each in self._encode(rows) if not isinstance(each, RowFailure)]
-        if len(encodings) < len(rows):
+        answers = self._ask_alone(row, [(passage.start_s, passage.end_s) for passage in passages])
+        if not all(answers):
             return tuple(passages)
-        alone = [
-            _alone(passage.start_s, passage.end_s, answer)
-            for passage, answer in zip(passages, self._ask(encodings), strict=True)
-        ]
+        alone = [_alone(each.start_s, each.end_s, answer) for each, answer in zip(passages, answers, strict=True)]
         heard = [[each, *_inside(windows, each)] for each in alone]
         runs = groupby(heard, key=lambda each: find_language(each, row.prior))
         return tuple(_passage(language, list(run), row.prior) for language, run in runs)
@@ -189,7 +195,7 @@ class LanguageDetector:
         high_s = min(after.end_s - _LEAST_PART_S, after.start_s + WINDOW_S)
         pauses = pauses_in(row.request.pcm, low_s, high_s, _MAX_PAUSES)
         sides = [
-            self._part(row, start_s, end_s, BESIDE_S)
+            self._part(row, start_s, end_s)
             for at_s in pauses
             for start_s, end_s in ((max(0.0, at_s - BESIDE_S), at_s), (at_s, min(row.duration_s, at_s + BESIDE_S)))
         ]
@@ -230,9 +236,9 @@ def _alone(start_s: float, end_s: float, answer: dict[str, float]) -> LanguageWi
     return LanguageWindow(start_s=start_s, end_s=end_s, probabilities=answer, weight=weight)
 
 
-def part_of(pcm: Pcm, passage: LanguagePassage) -> Pcm:
-    """Return the samples of a passage of a row."""
-    return pcm[round(passage.start_s * SAMPLE_RATE) : round(passage.end_s * SAMPLE_RATE)]
+def part_of(pcm: Pcm, start_s: float, end_s: float) -> Pcm:
+    """Return the samples between two times of a row."""
+    return pcm[round(start_s * SAMPLE_RATE) : round(end_s * SAMPLE_RATE)]
 
 
 def pauses_in(pcm: Pcm, low_s: float, high_s: float, n_most: int) -> list[float]:

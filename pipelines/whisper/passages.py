@@ -31,8 +31,6 @@ LANGUAGE_DOUBTFUL = "language_doubtful"
 """What is suspect of a result whose language is unsure."""
 _FLOOR = 0.02
 _NOTED = 0.1
-ODD = 0.4
-"""Probability from which a window's language is worth a second look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +71,6 @@ def find_language(windows: Sequence[LanguageWindow], prior: Mapping[str, float])
     """Return the likeliest language of windows that are in one."""
     scores = _scores(windows, prior, _candidates(windows, prior))
     return max(scores, key=lambda code: scores[code])
-
-
-def is_unanimous(windows: Sequence[LanguageWindow], language: str) -> bool:
-    """Say whether no window speaks for another language more than for this one, beyond noise."""
-    return all(
-        max(window.probabilities.values()) < ODD or window.probabilities.get(language, 0.0) >= ODD for window in windows
-    )
 
 
 def _candidates(windows: Sequence[LanguageWindow], prior: Mapping[str, float]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, required=True, help="folder of recordings with truth.json, as for scripts/hear")
     add("--spoiled", type=int, default=300, help="recordings made of them: noise, telephone, … (%(default)s)")
     add("--mixed", type=int, default=30, help="recordings made of them in two languages (%(default)s)")
+    add("--cost-rounds", type=int, default=3, help="of what detection costs (%(default)s)")
     add("--seed", type=int, default=1, help="of what is drawn (%(default)s)")
 
 
@@ -60,7 +62,10 @@ def measure(options: argparse.Namespace, model: Path, ask_for: Ask) -> Iterator[
     text, details = _one_language(product, model, options.cores, clips, options.spoiled, rng)
     yield Measurement(text=text, details=details)
     mixed, more = _two_languages(product, clips, options.mixed, rng)
-    yield Measurement(text=f"{text}\n\n{mixed}", details=details | more)
+    text = f"{text}\n\n{mixed}"
+    yield Measurement(text=text, details=details | more)
+    cost = _cost(product, clips, options.cost_rounds)
+    yield Measurement(text=f"{text}\n\n{cost}", details=details | more)
 
 
 def _clip(recording: Recording) -> Clip:
@@ -181,6 +186,30 @@ def _two_languages(product: Product, clips: list[Clip], n_mixed: int, rng: rando
         ],
     )
     return text, {"mixed": cases, "changes_s": [round(change, 2) for change in changes]}
+
+
+def _cost(product: Product, clips: list[Clip], n_rounds: int) -> str:
+    """Compare processor time with the language given and detected, in turns, for all speech in the commonest one."""
+    language, _ = Counter(clip.language for clip in clips).most_common(1)[0]
+    _, pcm = _joined([clip for clip in clips if clip.language == language] * 2)
+    took: dict[str, list[float]] = {"given": [], "detected": []}
+    for _ in range(n_rounds):
+        for way, options in (("given", DecodeOptions(language=language)), ("detected", DecodeOptions())):
+            began_s = time.process_time()
+            product.transcript(pcm[None, :], options)
+            took[way].append(time.process_time() - began_s)
+    ratios = [detected / given for given, detected in zip(took["given"], took["detected"], strict=True)]
+    return table(
+        ("seconds of speech", "processor s, language given", "detected", "ratio"),
+        [
+            (
+                f"{len(pcm) / SAMPLE_RATE:.0f}",
+                f"{min(took['given']):.1f}",
+                f"{min(took['detected']):.1f}",
+                f"{float(np.median(ratios)):.3f}",
+            )
+        ],
+    )
 
 
 def _joined(parts: list[Clip]) -> tuple[list[float], Sound]:

@@ -14,7 +14,7 @@ from deployments.http.deepgram.responses import ListenAccepted, ListenBody, List
 from deployments.http.errors.deepgram import REQUEST_ID, deepgram_error
 from deployments.http.errors.dialects import DEEPGRAM
 from deployments.http.errors.documentation import LISTEN, documented_in
-from deployments.http.security_headers import set_response_headers
+from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.vendor_keys import VendorWriter
 from deployments.http.waiting import GONE, failure_of, transcribed
 from deployments.intake.idempotency import idempotency_key

@@ -13,11 +13,11 @@ from deployments.artifacts.partial_transcript import PartialTranscript
 from deployments.http.dependencies import Writer, writer_slot
 from deployments.http.errors.documentation import SPEECH, documented_speech
 from deployments.http.errors.openai import SpeechError, openai_status, speech_error
+from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
 from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
 from deployments.http.openai.stream import text_events
-from deployments.http.security_headers import set_response_headers
 from deployments.http.sse import event_response, kept_alive
 from deployments.http.waiting import GONE, failure_of, follow, transcribed
 from deployments.schemas.jobs import job_path

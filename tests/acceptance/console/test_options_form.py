@@ -11,7 +11,8 @@ from pipelines.jobs.options import MINUTES_OPTIONS
 from tests.acceptance.console.conftest import OpenPage, Serve, assert_accessible
 from tests.support.console_server import ConsoleServer, meeting_transcript
 
-NOT_HERE = {"webhook_url", "recipients", "source_patience_s"}  # nothing is signed, mailed or fetched here
+NOT_HERE = {"webhook_url", "recipients", "source_patience_s", "translate"}
+"""Nothing is signed, mailed, fetched or translated here."""
 
 
 def test_every_option_has_an_input(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:

@@ -18,12 +18,29 @@ PRIVATE = {
     ): "Ray writes its proxy's file there",
     (f"{UNIT}/cluster/lifecycle/test_haproxy.py", "_private"): "Ray has no public name for its proxy",
     (f"{UNIT}/cluster/serve/test_loopback.py", "_private"): "whether Ray still opens its port there is the question",
+    (f"{UNIT}/cluster/serve/test_stopping.py", "_private"): "whether Ray still ends replicas there is the question",
+    (
+        f"{UNIT}/cluster/serve/test_stopping.py",
+        "_perform_graceful_shutdown",
+    ): "it is what a replica's end is hooked into",
+    (
+        f"{UNIT}/cluster/lifecycle/test_proxy_middleware.py",
+        "_private",
+    ): "whether Ray still takes middleware there is asked",
+    (
+        f"{UNIT}/cluster/lifecycle/test_proxy_middleware.py",
+        "_apply_middlewares",
+    ): "Ray applies what the setting names by it",
     (f"{UNIT}/cluster/lifecycle/test_environment.py", "_private"): "Ray's own default is compared with",
     ("tests/fakes/cuda.py", "_obj"): "what ctypes.byref points to has no public name",
     (f"{UNIT}/pipelines/whisper/test_engine.py", "_encode"): "how long a row's encoding is shows in no transcript",
 }
 SLEEPS = {
     (f"{UNIT}/pipelines/isolation/test_seccomp.py", "time.sleep(0.001)"): "that a confined process may sleep is tested",
+    (
+        f"{UNIT}/deployments/http/api/test_torn_uploads.py",
+        "asyncio.sleep(0.002 * (number % 7))",
+    ): "a real server's sockets are reset after some of their bytes have arrived",
 }
 
 

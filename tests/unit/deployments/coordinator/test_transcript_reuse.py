@@ -48,6 +48,7 @@ INDIFFERENT: dict[str, Any] = {
     "webhook_url": "https://hooks.example.com/",
     "recipients": ("a@example.com",),
     "reuse": False,
+    "source_patience_s": 5,
     "translate": ("de",),
 }
 

@@ -6,8 +6,8 @@ import pytest
 
 from cluster.settings.settings import load_settings
 from cluster.wiring.authentication import known_hosts
-from deployments.http.hosts import host_of, is_known_host
-from deployments.http.origins import is_cross_origin, origin_of
+from deployments.http.middleware.hosts import host_of, is_known_host
+from deployments.http.middleware.origins import is_cross_origin, origin_of
 from pipelines.errors import ConfigurationError
 
 NAMES = frozenset({"localhost", "memo.example"})

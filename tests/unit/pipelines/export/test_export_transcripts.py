@@ -49,6 +49,7 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "compression_ratio": 0.0,
         "temperature": 0.0,
         "words": [],
+        "language": "",
     }
     assert layout["segments"][0]["words"][0]["probability"] == 0.5
     assert layout["coverage"][-1] == {

@@ -15,7 +15,6 @@ from pipelines.whisper.passages import (
     LanguageWindow,
     find_language,
     find_passages,
-    is_unanimous,
     join_passages,
     language_prior,
     main_language,
@@ -76,12 +75,6 @@ def test_what_a_channel_is_expected_to_speak_decides_in_doubt() -> None:
     window = windows({"en": 0.4, "de": 0.5})
     assert find_language(window, language_prior(CODES, {})) == "de"
     assert find_language(window, language_prior(CODES, {"en": 0.95})) == "en"
-
-
-def test_a_window_that_differs_is_worth_a_second_look() -> None:
-    """Where it is no more than noise, it is not."""
-    assert is_unanimous(windows({"en": 0.9}, {"cy": 0.3, "en": 0.2}), "en")
-    assert not is_unanimous(windows({"en": 0.9}, {"zh": 0.5, "en": 0.2}), "en")
 
 
 @given(

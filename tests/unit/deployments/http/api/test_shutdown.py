@@ -12,6 +12,7 @@ from tests.support.api_harness import Connection, scope_of
 from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_ingestion_uploads import MULTIPART, RAW
 
+SETTLED_IN_STEPS = 1000  # of the loop, in which a request reaches what it waits for
 SPEECH = b"""--b\r
 Content-Disposition: form-data; name="model"\r
 \r
@@ -74,7 +75,8 @@ async def test_who_waits_for_a_text_gets_the_id_of_the_job(api, shutdown):
     )
     connection.send(SPEECH % (b"language", b"en"), more=False)
     await until(lambda: api.ledger.list(None).jobs)
-    await asyncio.sleep(0.1)
+    for _ in range(SETTLED_IN_STEPS):
+        await asyncio.sleep(0)
     shutdown.begin(0.0)
     status, told = await head_of(connection)
     (job,) = api.ledger.list(None).jobs
@@ -155,6 +157,7 @@ async def test_there_is_time_until_then(make_api, monkeypatch):
     async with shutdown.running():
         shutdown.begin(70.0)
         shutdown.begin(0.0)
-        await asyncio.sleep(0.05)
+        for _ in range(SETTLED_IN_STEPS):
+            await asyncio.sleep(0)
         assert (await api.client.get("/healthz")).status_code == 200
         assert not shutdown.over

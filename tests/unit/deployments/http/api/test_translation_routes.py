@@ -61,6 +61,7 @@ async def fetch(api, job_id, name, **params):
         ("en", ["en"]),
         ("en,fr", ["en", "fr"]),
         ("zh-hant-tw,pt-br,zh-Hant-TW", ["zh-Hant-TW", "pt-BR"]),
+        ("EN, Deutsch", ["en", "de"]),
         ("", []),
     ],
 )
@@ -72,7 +73,7 @@ async def test_languages_are_taken(make_api, given, taken):
     assert answer.json()["options"]["translate"] == taken
 
 
-@pytest.mark.parametrize("given", ["xx", "english!", "en,fr,de,it,es,pt", "EN"])
+@pytest.mark.parametrize("given", ["xx", "english!", "en,fr,de,it,es,pt", "klingon", "auto"])
 async def test_what_is_no_language_is_refused(make_api, given):
     """Before anything is stored."""
     api = await make_api(llm_configured=True)

@@ -9,7 +9,7 @@ resource isolation policy of the Fetch Metadata specification's authors.
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
-from deployments.http.hosts import host_of
+from deployments.http.middleware.hosts import host_of
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 

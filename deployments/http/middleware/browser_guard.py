@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.http.asgi import HttpMiddleware
 from deployments.http.errors.problems import answer
-from deployments.http.hosts import is_known_host
-from deployments.http.origins import is_cross_origin
+from deployments.http.middleware.hosts import is_known_host
+from deployments.http.middleware.origins import is_cross_origin
 from pipelines.errors import CrossSite, MeetMemoError, Misdirected
 
 PROBES = frozenset({"/healthz", "/readyz"})

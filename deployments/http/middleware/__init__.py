@@ -1,0 +1,1 @@
+"""ASGI middleware: what is done for every request before its route is known."""
