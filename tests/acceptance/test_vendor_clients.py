@@ -10,6 +10,11 @@ from deepgram.environment import DeepgramClientEnvironment
 from tests.acceptance.conftest import RunningMeetMemo
 from tests.support.recordings import RECORDINGS, truth, word_error_rate
 
+pytestmark = [  # the clients' own
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20"),
+    pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
+]
+
 MEETING = RECORDINGS / "short.mp3"
 CALL = RECORDINGS / "call-stereo.opus"
 

@@ -101,7 +101,7 @@ class ListenQuery(ApiModel):
         values: dict[str, Any] = {}
         for name, texts in without_unsupported(query, NOT_SUPPORTED).items():
             if name in _LISTS:
-                values[name] = [text for text in texts if text]
+                values[name] = [text for text in texts if not is_off(text)]
             elif len(texts) > 1:
                 raise refused_option(name, "given more than once")
             elif texts[0] != "":
@@ -111,7 +111,7 @@ class ListenQuery(ApiModel):
     @property
     def detects(self) -> bool:
         """Whether the answer tells which language was detected."""
-        return not is_off(self.detect_language)
+        return bool(self.detect_language)
 
     @property
     def is_multilingual(self) -> bool:
@@ -137,7 +137,7 @@ class ListenQuery(ApiModel):
 
     def options(self, models: Collection[str]) -> Options:
         """Return the options of the job; ``models`` are the configured ones. Raises `InvalidOptions`."""
-        languages = [code for code in self.detect_language if code.lower() != "true"] if self.detects else []
+        languages = [code for code in self.detect_language if code.lower() != "true"]
         if languages and self.language:
             raise refused_option("detect_language", "leaves language no meaning; give one of them")
         with named(NAMES):
@@ -158,7 +158,7 @@ class ListenQuery(ApiModel):
 
     def _masks(self) -> list[str]:
         kinds: dict[str, None] = {}
-        for asked in (name for name in self.redact if not is_off(name)):
+        for asked in self.redact:
             if asked not in MASKS:
                 raise refused_option("redact", f"{asked[:40]} is not supported; {', '.join(MASKS)} are")
             kinds[MASKS[asked]] = None

@@ -23,6 +23,8 @@ from pipelines.jobs.job import JobState
 from tests.support.in_process_cluster import MODEL
 from tests.support.served_cluster import ServedCluster, coded, served_cluster
 
+pytestmark = pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning")  # the client's own
+
 NUMBERS = list(range(1, 41))
 SPOKEN = " ".join(f"w{number}" for number in NUMBERS)
 RECORDING = coded(NUMBERS)
@@ -204,8 +206,12 @@ async def test_the_same_request_again_waits_for_the_same_job(media, served):
 
 async def test_samples_without_a_container_get_one(media, served):
     """What the query says of them is what the file says then."""
+    beside = {"additional_query_parameters": {"sample_rate": 8000, "channels": 1}}  # which the client does not name
     answer = await media.transcribe_file(
-        request=b"\x01\x00" * 100, callback="https://hooks.example/x", encoding="linear16", sample_rate=8000, channels=1
+        request=b"\x01\x00" * 100,
+        callback="https://hooks.example/x",
+        encoding="linear16",
+        request_options=beside,
     )
     source = served.cluster.store.get(f"default/{answer.request_id}/source")
     assert (source[:4], int.from_bytes(source[24:28], "little")) == (b"RIFF", 8000)
