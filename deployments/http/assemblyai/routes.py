@@ -195,9 +195,8 @@ def transcript_routes(backend: Backend) -> APIRouter:
     async def search_words(
         job_id: str, jobs: VendorReader, words: Annotated[str, Query(description="With commas between.")] = ""
     ) -> WordMatches:
-        phrases = phrases_in(words)
         job, transcript = await _completed(jobs, job_id)
-        return await in_thread(word_matches, job.id, transcript, phrases)
+        return await in_thread(word_matches, job.id, transcript, phrases_in(words))
 
     @router.get(
         TRANSCRIPT_PATH + "/{job_id}/srt",
