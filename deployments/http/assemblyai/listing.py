@@ -22,9 +22,9 @@ class TranscriptQuery(ApiModel):
 
     limit: int = Field(10, ge=1, le=MAX_PAGE)
     status: Status | None = None
-    created_on: date | None = Field(None, le=date(9000, 1, 1), description="A day (UTC).")
-    before_id: str | None = Field(None, min_length=1, max_length=64, description="Only older ones than this.")
-    after_id: str | None = Field(None, min_length=1, max_length=64, description="Only newer ones than this.")
+    created_on: date | None = Field(default=None, le=date(9000, 1, 1), description="A day (UTC).")
+    before_id: str | None = Field(default=None, min_length=1, max_length=64, description="Only older ones than this.")
+    after_id: str | None = Field(default=None, min_length=1, max_length=64, description="Only newer ones than this.")
     throttled_only: bool = Field(False, description="There are none: `true` lists nothing.")
 
     def wanted(self, after: Job | None) -> JobFilter:
@@ -57,7 +57,7 @@ class TranscriptPage(ApiModel):
     result_count: int
     current_url: str
     prev_url: str | None = Field(description="URL of the page of older ones; null on the last.")
-    next_url: None = Field(None, description="Newer ones are at the list's own URL.")
+    next_url: None = Field(default=None, description="Newer ones are at the list's own URL.")
 
 
 class TranscriptList(ApiModel):

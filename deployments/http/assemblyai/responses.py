@@ -80,13 +80,15 @@ class TranscriptBody(ApiModel):
 
     id: str = Field(description="The job's id.")
     status: Status
-    error: str | None = Field(None, description="Why there is no transcript.")
+    error: str | None = Field(default=None, description="Why there is no transcript.")
     audio_url: str
     text: str | None = None
     words: list[TranscriptWord] | None = None
-    utterances: list[TranscriptPart] | None = Field(None, description="With `speaker_labels` or `multichannel`.")
+    utterances: list[TranscriptPart] | None = Field(
+        default=None, description="With `speaker_labels` or `multichannel`."
+    )
     confidence: float | None = None
-    audio_duration: int | None = Field(None, description="Seconds.")
+    audio_duration: int | None = Field(default=None, description="Seconds.")
     audio_channels: int | None = None
     language_code: str | None = None
     language_confidence: float | None = None
@@ -102,9 +104,9 @@ class TranscriptBody(ApiModel):
     filter_profanity: bool = False
     redact_pii: bool = False
     redact_pii_policies: list[str] | None = None
-    speech_model: str | None = Field(None, description="As it was asked for.")
+    speech_model: str | None = Field(default=None, description="As it was asked for.")
     speech_model_used: str | None = None
-    webhook_url: str | None = Field(None, description="Shown without its query.")
+    webhook_url: str | None = Field(default=None, description="Shown without its query.")
     webhook_auth: bool = False
 
 

@@ -65,35 +65,43 @@ NOT_SUPPORTED: Mapping[str, str] = {
 class ListenQuery(ApiModel):
     """The query of ``POST /v1/listen``, which says what is transcribed and what the answer holds."""
 
-    model: str = Field("", max_length=200, description="A configured model; Deepgram's names are the default model.")
-    version: Literal["latest"] | None = Field(None, description="There is one version of a model.")
-    language: str = Field("", max_length=80, description="A tag or name; `multi` or nothing: detected.")
+    model: str = Field(
+        default="", max_length=200, description="A configured model; Deepgram's names are the default model."
+    )
+    version: Literal["latest"] | None = Field(default=None, description="There is one version of a model.")
+    language: str = Field(default="", max_length=80, description="A tag or name; `multi` or nothing: detected.")
     detect_language: tuple[str, ...] = Field(
-        (), max_length=100, description="`true`, or once for each language that can be spoken."
+        default=(), max_length=100, description="`true`, or once for each language that can be spoken."
     )
-    punctuate: bool = Field(False, description="With punctuation and capitals.")
-    smart_format: bool = Field(False, description="As `punctuate` with `paragraphs`.")
-    paragraphs: bool = Field(False, description="With paragraphs and their sentences; punctuated.")
-    utterances: bool = Field(False, description="With `results.utterances`.")
-    utt_split: float = Field(0.8, gt=0, le=3600, description="Seconds of a pause that ends an utterance.")
-    diarize: bool = Field(False, description="With the speaker of each word: they are told apart by channel.")
-    diarize_model: Literal["latest"] | None = Field(None, description="As `diarize`.")
-    multichannel: bool = Field(False, description="Each channel on its own.")
-    redact: tuple[str, ...] = Field((), max_length=20, description=f"Any of {', '.join(f'`{m}`' for m in MASKS)}.")
-    profanity_filter: bool = Field(False, description="Masks swear words.")
-    keyterm: tuple[str, ...] = Field((), max_length=200, description="Words and names the decoder should know.")
-    keywords: tuple[str, ...] = Field((), max_length=200, description="As `keyterm`; a weight after `:` is not heeded.")
-    tag: tuple[str, ...] = Field((), max_length=20, description="Told in `metadata.tags`.")
-    extra: tuple[str, ...] = Field((), max_length=15, description="`name:value`, told in `metadata.extra`.")
-    callback: str = Field("", max_length=2048, description="URL that gets the answer; this request has the id only.")
-    callback_method: Literal["post", "POST"] | None = Field(None, description="Callbacks are posted.")
+    punctuate: bool = Field(default=False, description="With punctuation and capitals.")
+    smart_format: bool = Field(default=False, description="As `punctuate` with `paragraphs`.")
+    paragraphs: bool = Field(default=False, description="With paragraphs and their sentences; punctuated.")
+    utterances: bool = Field(default=False, description="With `results.utterances`.")
+    utt_split: float = Field(default=0.8, gt=0, le=3600, description="Seconds of a pause that ends an utterance.")
+    diarize: bool = Field(default=False, description="With the speaker of each word: they are told apart by channel.")
+    diarize_model: Literal["latest"] | None = Field(default=None, description="As `diarize`.")
+    multichannel: bool = Field(default=False, description="Each channel on its own.")
+    redact: tuple[str, ...] = Field(
+        default=(), max_length=20, description=f"Any of {', '.join(f'`{m}`' for m in MASKS)}."
+    )
+    profanity_filter: bool = Field(default=False, description="Masks swear words.")
+    keyterm: tuple[str, ...] = Field(default=(), max_length=200, description="Words and names the decoder should know.")
+    keywords: tuple[str, ...] = Field(
+        default=(), max_length=200, description="As `keyterm`; a weight after `:` is not heeded."
+    )
+    tag: tuple[str, ...] = Field(default=(), max_length=20, description="Told in `metadata.tags`.")
+    extra: tuple[str, ...] = Field(default=(), max_length=15, description="`name:value`, told in `metadata.extra`.")
+    callback: str = Field(
+        default="", max_length=2048, description="URL that gets the answer; this request has the id only."
+    )
+    callback_method: Literal["post", "POST"] | None = Field(default=None, description="Callbacks are posted.")
     encoding: Literal["linear16", "mulaw", "alaw", "flac", "opus"] | None = Field(
-        None, description="Of samples without a container, with `sample_rate` and `channels`."
+        default=None, description="Of samples without a container, with `sample_rate` and `channels`."
     )
-    sample_rate: int = Field(0, ge=0, le=192_000, description="Hz of samples without a container.")
-    channels: int = Field(1, ge=1, le=64, description="Channels of samples without a container.")
-    alternatives: Literal["1"] | None = Field(None, description="There is one.")
-    mip_opt_out: bool = Field(False, description="Nothing leaves this server, whatever it says.")
+    sample_rate: int = Field(default=0, ge=0, le=192_000, description="Hz of samples without a container.")
+    channels: int = Field(default=1, ge=1, le=64, description="Channels of samples without a container.")
+    alternatives: Literal["1"] | None = Field(default=None, description="There is one.")
+    mip_opt_out: bool = Field(default=False, description="Nothing leaves this server, whatever it says.")
 
     @classmethod
     def of(cls, query: Mapping[str, Sequence[str]]) -> Self:

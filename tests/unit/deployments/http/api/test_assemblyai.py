@@ -288,7 +288,8 @@ async def test_jobs_that_came_in_another_way_are_told_too(desk):
 
 def spoken(*said):
     """A transcript of (channel, text) pairs, a second a word."""
-    at_s, segments = 0.0, []
+    at_s = 0.0
+    segments: list[Segment] = []
     for channel, text in said:
         words = []
         for word in text.split():
