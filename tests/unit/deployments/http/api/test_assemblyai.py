@@ -261,8 +261,8 @@ async def test_a_deleted_transcript_is_gone(desk, monkeypatch):
     """One that has ended is erased; one under way is cancelled, and refused until it has ended."""
     heard = await desk.transcribe()
     monkeypatch.setattr(aai, "settings", desk.settings)
-    monkeypatch.setattr(aai.Client, "_default", desk.client)
-    gone = await asyncio.to_thread(aai.Transcript.delete_by_id, heard.id)
+    gone = await asyncio.to_thread(aai.Transcript.delete_by_id, heard.id)  # by the client of these settings
+    aai.Client.get_default().http_client.close()
     assert (gone.id, gone.text, gone.audio_url) == (heard.id, "Deleted by user.", "http://deleted_by_user")
     assert (await desk.ask("GET", f"/v2/transcript/{heard.id}")).status_code == 404
     assert not [key for key in desk.served.cluster.store.list("") if heard.id in key]
