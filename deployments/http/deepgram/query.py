@@ -63,7 +63,7 @@ NOT_SUPPORTED: Mapping[str, str] = {
 
 
 class ListenQuery(ApiModel):
-    """The query of ``POST /v1/listen``, which says what is transcribed and what the answer holds."""
+    """The query of ``POST /deepgram/v1/listen``, which says what is transcribed and what the answer holds."""
 
     model: str = Field(
         default="", max_length=200, description="A configured model; Deepgram's names are the default model."
