@@ -18,6 +18,7 @@ from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
 from pipelines.errors import InvalidOptions, InvalidRequest
+from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.speakers.references import References
@@ -41,16 +42,19 @@ class Submission:
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
     known_voices: References | None = None
+    dialect: Dialect = field(default=OWN_DIALECT)
 
     @property
     def fingerprint(self) -> str:
-        """Digest by which a repeated request is recognised: bytes or URL, options, reference (SHA-256, hex)."""
+        """Digest by which a repeated request is known: bytes or URL, options, reference, dialect (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
         parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
         if self.known_voices is not None:
             parts.append(encode(self.known_voices))
+        if self.dialect != OWN_DIALECT:
+            parts.append(encode(self.dialect))
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 

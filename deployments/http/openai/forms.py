@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from deployments.http.openai.known_speakers import MAX_FIELD_BYTES as MAX_REFERENCE_BYTES
 from deployments.http.openai.known_speakers import NAMES, REFERENCES, known_speakers
+from deployments.http.waiting import SYNC_PRIORITY
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import FILE_FIELD, MAX_FIELD_BYTES, read_form
@@ -21,8 +22,6 @@ from deployments.schemas.options import ApiModel, LanguageFields, Options, W, pa
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, SpeakerName, options_of
 
-SYNC_PRIORITY = 50
-"""Somebody waits at the other end: before all jobs that did not ask for more."""
 Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
