@@ -14,7 +14,7 @@ class FakeEnrolment:
     """
 
     def __init__(self, store: BlobStore) -> None:
-        self._store = store
+        self.store = store
         self.asked: list[EnrolmentRequest] = []
         self.clips: list[bytes] = []
         self.fail: Exception | None = None
@@ -22,7 +22,7 @@ class FakeEnrolment:
     async def enrol(self, request: EnrolmentRequest) -> SealedVoice:
         self.asked.append(request)
         if not request.job_id:
-            self.clips.append(self._store.get(TenantKeys(tenant=request.tenant).voice_clip(request.voice_id)))
+            self.clips.append(self.store.get(TenantKeys(tenant=request.tenant).voice_clip(request.voice_id)))
         if self.fail:
             raise self.fail
         return SealedVoice(sealed=SEALED, network="n", speech_s=4.04)

@@ -47,7 +47,7 @@ def enrolment():
 
 @pytest.fixture
 async def api(make_api, enrolment):
-    return await make_api(store=enrolment._store, enrolment=enrolment, authenticator=Tenants())
+    return await make_api(store=enrolment.store, enrolment=enrolment, authenticator=Tenants())
 
 
 async def enrol(api, tenant="mine", files=CLIP, **fields):
@@ -157,7 +157,7 @@ async def test_without_a_key_of_the_installation_nobody_is_enrolled(make_api):
 
 async def test_a_corrected_speaker_is_enrolled(make_api, enrolment):
     """From where they are alone in the recording that their job keeps, by their newest name."""
-    api = await make_api(store=enrolment._store, enrolment=enrolment)
+    api = await make_api(store=enrolment.store, enrolment=enrolment)
     job_id = await api.submit(filename="call.wav")
     api.advance(job_id, Claimed(), Segmented(n_chunks=0), TranscriptStored(), ResultsStored(names=RESULT_FORMATS))
     keys = JobKeys(tenant="default", job_id=job_id)
