@@ -57,7 +57,7 @@ EN = NamePhrases(
     ),
     asked=_named(
         _OPENERS_EN
-        + r"{name},? (?:please|can you|could you|would you|will you|do you|did you|are you|have you|were you|what|how|why|when|where|which|who|is there|you will|you should|you are|over to you|go ahead|your turn|the floor is yours|any)\b",
+        + r"{name},? (?:can you|could you|would you|will you|do you|did you|are you|have you|were you|what|how|why|when|where|which|who|is there|over to you|go ahead|your turn|the floor is yours|any)\b",
         r"(?<!thank )\b(?:you|yours|yourself|opinion|thoughts|view|think|on),? {name}\?$",
         r"\b(?:what about you|how about you|and you|over to you|go ahead),? {name}\b[?.]?",
         r"\?.{0,3} {name}\?$",
@@ -105,7 +105,7 @@ DE = NamePhrases(
     ),
     asked=_named(
         _OPENERS_DE
-        + r"{name},? (?:was|wie|warum|wann|wo|wer|kannst|können|könntest|könnten|würdest|würden|magst|möchtest|möchten|willst|wollen|hast|haben|bist|sind|bitte|du bist|sie sind|dein|ihr|leg los)\b",
+        + r"{name},? (?:was|wie|warum|wann|wo|wer|kannst|können|könntest|könnten|würdest|würden|magst|möchtest|möchten|willst|wollen|hast|haben|bist|sind|leg los)\b",
         r"\b(?:du|dir|sie|ihnen|dran|das|dazu|wort),? {name}\?$",
         r"\b(?:und du|und sie|du bist dran|bitte),? {name}\b[?.!]?$",
         r", {name}\?$",
