@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
 from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
+from pipelines.jobs.events import MinutesFollowed, ResultsStored
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.translations import TranslationRecord
@@ -21,6 +22,8 @@ from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.options import SpeakerOptions
 from pipelines.speakers.voices import Diarization
+
+WrittenEvent = TypeVar("WrittenEvent", ResultsStored, MinutesFollowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +303,17 @@ class WrittenResults:
     def usage(self) -> JobUsage:
         """Storage used by the results."""
         return JobUsage(result_bytes=self.report.n_bytes if self.report else 0)
+
+    def event(self, kind: type[WrittenEvent]) -> WrittenEvent:
+        """Return the event that tells a job of the results: when they are its first, or followed its end."""
+        return kind(
+            names=self.names,
+            note=self.note,
+            minutes=self.minutes,
+            usage=self.usage,
+            notes=self.notes,
+            translations=self.translations,
+        )
 
 
 class FollowUpPort(Protocol):

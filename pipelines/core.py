@@ -93,6 +93,10 @@ class DecodedSegment:
     language: str = ""
 
 
+DOUBTFUL_BELOW = 0.5
+"""Probability of a language under which what is written in it is suspect, where nothing else is set."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LanguagePassage:
     """A stretch in one language, on the window's clock, with the probability of that language and of the next best.
@@ -106,6 +110,10 @@ class LanguagePassage:
     probability: float
     runner_up: str = ""
     runner_up_probability: float = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, kw_only=True)

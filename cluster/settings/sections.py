@@ -14,14 +14,14 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.core import DOUBTFUL_BELOW
 from pipelines.errors import OptionError
 from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles, is_text
 from pipelines.jobs.job import RESULT_FORMATS
-from pipelines.jobs.options import MAX_TERMS
+from pipelines.jobs.options import MAX_TERMS, LanguageCodes
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
 from pipelines.models.devices import EncoderName, WindowLength
-from pipelines.text.languages import LANGUAGES
 from pipelines.validation import worded
 
 _ORIGIN = worded(
@@ -60,14 +60,6 @@ def _plain(text: object) -> object:
 
 TenantName = Annotated[str, AfterValidator(_tenant)]
 
-
-def _language(value: str) -> str:
-    if value not in LANGUAGES:
-        raise ValueError("not a language code of Whisper, such as en, de or zh")
-    return value
-
-
-LanguageCode = Annotated[str, AfterValidator(_language)]
 _Origin = Annotated[str, BeforeValidator(_plain), Field(pattern=_ORIGIN)]
 _HostName = Annotated[str, BeforeValidator(_plain), Field(pattern=_HOST_NAME)]
 
@@ -292,15 +284,17 @@ class LimitSettings(Section):
 class TenantLanguageSettings(Section):
     """Languages of one tenant; None takes the common setting."""
 
-    allowed: tuple[LanguageCode, ...] | None = None
+    allowed: LanguageCodes | None = None
     doubtful_below: Annotated[float | None, Field(ge=0, le=1)] = None
 
 
 class LanguageSettings(Section):
     """What recordings may be in where their language is detected, and when it is told as doubtful."""
 
-    allowed: tuple[LanguageCode, ...] = Field(default=(), description="what detection chooses among; empty: anything")
-    doubtful_below: float = Field(default=0.5, ge=0, le=1, description="probability below which text is suspect")
+    allowed: LanguageCodes = Field(default=(), description="what detection chooses among; empty: anything")
+    doubtful_below: float = Field(
+        default=DOUBTFUL_BELOW, ge=0, le=1, description="probability below which text is suspect"
+    )
     tenants: dict[TenantName, TenantLanguageSettings] = {}
 
 

@@ -28,10 +28,10 @@ class PostponeItem:
 
 @dataclass(frozen=True, kw_only=True)
 class CountLanguage:
-    """Count the languages of a row that votes for its channel's."""
+    """Count the languages of a row that votes for its channel's; None: it was given up."""
 
     item: WorkItem
-    passages: tuple[LanguagePassage, ...] = ()
+    passages: tuple[LanguagePassage, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from deployments.ports import DiarizerPort, MinutesPort, Outcome, SegmenterPort,
 from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.reports import BatchReport
 from pipelines.errors import Reason
-from pipelines.jobs.events import Event, Failed, Recovered
+from pipelines.jobs.events import CancelRequested, Event, Failed, Recovered
 from pipelines.jobs.job import Job, JobState
 from pipelines.scheduling.eta import SpeedMeter, eta_s
 from pipelines.scheduling.work_item import WorkItem
@@ -111,8 +111,11 @@ class JobRunners:
         return run
 
     async def recover(self, job: Job) -> None:
-        """Go on with a job that an earlier Coordinator had begun."""
+        """Go on with a job that an earlier Coordinator had begun, or end one whose owner asked for that."""
         run, store = self.admit(job), self._services.store
+        if job.cancel_requested:
+            await run.report(CancelRequested())
+            return
         run.live.outcomes = await asyncio.to_thread(job_data.stored_outcomes, store, run.live.keys)
         for vote in await asyncio.to_thread(job_data.stored_languages, store, run.live.keys):
             run.live.votes[vote.channel] = vote

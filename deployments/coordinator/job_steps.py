@@ -158,16 +158,7 @@ async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
     written = await services.storage_retry.repeat(lambda: services.minutes_writer.write(request))
     if written.report is not None:
         services.counters.written(written.report)
-    await run.handle(
-        ResultsStored(
-            names=written.names,
-            note=written.note,
-            minutes=written.minutes,
-            usage=written.usage,
-            notes=written.notes,
-            translations=written.translations,
-        )
-    )
+    await run.handle(written.event(ResultsStored))
 
 
 async def end(run: JobRunner, command: CleanUp) -> None:

@@ -127,15 +127,7 @@ class JobStore:
     def enter_minutes(self, tenant: str, job_id: str, written: WrittenResults) -> None:
         """Enter what was written for a job that had ended without minutes; raises `JobUnknown`, `IllegalTransition`."""
         job = self._ledger.get(tenant, job_id)
-        event = MinutesFollowed(
-            names=written.names,
-            note=written.note,
-            minutes=written.minutes,
-            usage=written.usage,
-            notes=written.notes,
-            translations=written.translations,
-        )
-        after, _ = transition(job, event)
+        after, _ = transition(job, written.event(MinutesFollowed))
         if after != job:
             update = self._update(job, after)
             self._ledger.apply(self._leader.lease, after, update.expected_version, update.messages)

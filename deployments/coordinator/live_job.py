@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from deployments.artifacts.job_data import Cut, Outcomes
 from pipelines.core import SAMPLE_RATE, Chunk, LanguagePassage, LanguageVote, SourceSummary, Span
@@ -13,8 +13,6 @@ from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.transcript.language_detection import ChannelVote, LanguagePolicy
 from pipelines.whisper.initial_prompt import priming_text
-
-VOTING_PRIORITY = 1_000  # the rows that vote hold up their whole job
 
 
 @dataclass
@@ -90,8 +88,8 @@ class LiveJob:
         """Return the voters of channels that had too few rows so far; no more chunks will come."""
         return [item for voting in self.voting.values() for item in self._voters(voting, complete=True)]
 
-    def count(self, chunk: Chunk, passages: Sequence[LanguagePassage]) -> LanguageVote | None:
-        """Count one row's languages; the channel's vote once it is complete."""
+    def count(self, chunk: Chunk, passages: Sequence[LanguagePassage] | None) -> LanguageVote | None:
+        """Count one row's languages, None for one that was given up; the channel's vote once it is complete."""
         voting = self.voting.get(chunk.channel)
         return voting.result() if voting and voting.add(chunk.index, passages) else None
 
@@ -157,8 +155,7 @@ class LiveJob:
         return deadline.timestamp() if deadline else None
 
     def _voters(self, voting: ChannelVote, *, complete: bool) -> list[WorkItem]:
-        rows = self.transcriptions(voting.choose_rows(complete=complete))
-        return [replace(row, priority=VOTING_PRIORITY) for row in rows]
+        return self.transcriptions(voting.choose_rows(complete=complete))
 
 
 def expected_of(vote: LanguageVote) -> tuple[tuple[str, float], ...]:

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from pipelines.core import SAMPLE_RATE, Chunk
+from pipelines.core import DOUBTFUL_BELOW, SAMPLE_RATE, Chunk
 
 Group = tuple[bool, int, str]
 
@@ -26,7 +26,7 @@ class WorkItem:
     language: str | None = None
     languages: tuple[str, ...] = ()
     expected: tuple[tuple[str, float], ...] = ()
-    min_language_probability: float = 0.5
+    min_language_probability: float = DOUBTFUL_BELOW
     word_timestamps: bool = False
     beam_size: int = 1
     translate: bool = False

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipelines.core import Chunk, LanguagePassage, LanguageVote
+from pipelines.core import DOUBTFUL_BELOW, Chunk, LanguagePassage, LanguageVote
 
 VOTING_ROWS = 4
 """A vote of more rows hardly changes, and the others of the channel wait for it."""
@@ -22,7 +22,7 @@ class LanguagePolicy:
     """What a tenant's recordings may be in (empty: anything), and the probability below which text is doubtful."""
 
     allowed: tuple[str, ...] = ()
-    doubtful_below: float = 0.5
+    doubtful_below: float = DOUBTFUL_BELOW
 
 
 @dataclass
@@ -37,7 +37,7 @@ class ChannelVote:
     held: list[Chunk] = field(default_factory=list)
     asked: tuple[Chunk, ...] = ()
     kept: set[int] = field(default_factory=set)
-    _votes: dict[int, Sequence[LanguagePassage]] = field(default_factory=dict)
+    _votes: dict[int, Sequence[LanguagePassage] | None] = field(default_factory=dict)
 
     def hold(self, chunk: Chunk) -> None:
         """Keep a chunk until the vote is known."""
@@ -51,19 +51,17 @@ class ChannelVote:
         self.asked = tuple(self.held[::step][:VOTING_ROWS])
         return self.asked
 
-    def add(self, index: int, passages: Sequence[LanguagePassage]) -> bool:
-        """Take in a row's passages (empty: it was given up); True when all are in."""
+    def add(self, index: int, passages: Sequence[LanguagePassage] | None) -> bool:
+        """Take in a row's passages, none where nobody speaks, None where it was given up; True when all are in."""
         self._votes[index] = passages
         return len(self._votes) >= len(self.asked)
 
     def result(self) -> LanguageVote:
         """Return the languages by their seconds and probability; the vote of no passages is English, with 0."""
         mass: defaultdict[str, float] = defaultdict(float)
-        for passages in self._votes.values():
-            for passage in passages:
-                seconds = passage.end_s - passage.start_s
-                mass[passage.language] += passage.probability * seconds
-                mass[passage.runner_up] += passage.runner_up_probability * seconds
+        for passage in (passage for passages in self._votes.values() for passage in passages or ()):
+            mass[passage.language] += passage.probability * passage.duration_s
+            mass[passage.runner_up] += passage.runner_up_probability * passage.duration_s
         mass.pop("", None)
         total = sum(mass.values()) or 1.0
         ranked = sorted(mass.items(), key=lambda each: (-each[1], each[0]))
@@ -82,8 +80,8 @@ class ChannelVote:
         return [chunk for chunk in self.held if chunk.index not in vote.standing]
 
     def finished(self, vote: LanguageVote) -> list[Chunk]:
-        """Return the chunks that voted and stand."""
-        return [chunk for chunk in self.asked if chunk.index in vote.standing and self._votes[chunk.index]]
+        """Return the chunks that voted and stand; those that were given up are finished already."""
+        return [chunk for chunk in self.asked if chunk.index in vote.standing and self._votes[chunk.index] is not None]
 
     def _agrees(self, index: int, language: str) -> bool:
-        return all(each.language == language or each.probability >= SURE for each in self._votes[index])
+        return all(each.language == language or each.probability >= SURE for each in self._votes[index] or ())

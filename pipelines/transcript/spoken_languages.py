@@ -36,8 +36,8 @@ def _whole(chunk: Chunk, result: ChunkResult, vote: LanguageVote | None) -> Lang
 
 
 def _spoken(channel: int, language: str, parts: Sequence[LanguagePassage]) -> SpokenLanguage:
-    seconds = sum(part.end_s - part.start_s for part in parts)
-    weighted = sum(part.probability * (part.end_s - part.start_s) for part in parts)
+    seconds = sum(part.duration_s for part in parts)
+    weighted = sum(part.probability * part.duration_s for part in parts)
     return SpokenLanguage(
         channel=channel,
         language=language,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core import SAMPLE_RATE
+from pipelines.core import DOUBTFUL_BELOW, SAMPLE_RATE
 from pipelines.errors import OptionError
 from pipelines.whisper.quality import DEFAULT_THRESHOLDS, LOOP_RULES, Rule, Thresholds
 from pipelines.whisper.tokenizer import Task
@@ -52,7 +52,7 @@ class DecodeOptions:
     language: str | None = None
     languages: tuple[str, ...] = ()
     expected: tuple[tuple[str, float], ...] = ()
-    min_language_probability: float = 0.5
+    min_language_probability: float = DOUBTFUL_BELOW
     task: Task = "transcribe"
     timestamps: bool | None = None
     word_timestamps: bool = False

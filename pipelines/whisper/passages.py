@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from math import exp, log
 
-from pipelines.core import ChunkResult, LanguagePassage, UnheardSpeech
+from pipelines.core import ChunkResult, LanguagePassage
 from pipelines.whisper.options import DecodeRequest
 from pipelines.whisper.quality import compression_ratio
-from pipelines.whisper.unheard import shift
+from pipelines.whisper.unheard import shift, shift_unheard
 
 WINDOW_S = 5.0
 """Length of a window: shorter ones are guessed badly, longer ones hide what changes within them."""
@@ -133,7 +133,7 @@ def main_language(passages: Sequence[LanguagePassage]) -> str:
     """Return the language of most seconds; "" without passages."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for passage in passages:
-        seconds[passage.language] += passage.end_s - passage.start_s
+        seconds[passage.language] += passage.duration_s
     return max(seconds, key=lambda language: seconds[language], default="")
 
 
@@ -170,7 +170,7 @@ def join_passages(row: DecodeRequest, passages: Sequence[LanguagePassage], heard
         for passage, result in parts
         for segment in result.segments
     )
-    shares = [(passage.end_s - passage.start_s) / row.duration_s for passage in passages]
+    shares = [passage.duration_s / row.duration_s for passage in passages]
     return with_doubt(
         ChunkResult(
             index=row.index,
@@ -181,11 +181,7 @@ def join_passages(row: DecodeRequest, passages: Sequence[LanguagePassage], heard
             compression_ratio=compression_ratio("".join(segment.text for segment in segments)),
             temperature=max(result.temperature for result in heard),
             suspect=tuple(dict.fromkeys(rule for result in heard for rule in result.suspect)),
-            unheard=tuple(
-                UnheardSpeech(start_s=each.start_s + passage.start_s, end_s=each.end_s + passage.start_s)
-                for passage, result in parts
-                for each in result.unheard
-            ),
+            unheard=tuple(shift_unheard(each, passage.start_s) for passage, result in parts for each in result.unheard),
             n_attempts=max(result.n_attempts for result in heard),
             passages=tuple(passages),
         ),

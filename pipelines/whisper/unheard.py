@@ -126,7 +126,7 @@ def fill(result: ChunkResult, hole: Hole, heard: ChunkResult, n_samples: int) ->
         compression_ratio=compression_ratio("".join(segment.text for segment in joined)),
         temperature=max(result.temperature, heard.temperature),
         n_attempts=max(result.n_attempts, heard.n_attempts),
-        unheard=(*result.unheard, *(_shifted(each, offset_s) for each in heard.unheard)),
+        unheard=(*result.unheard, *(shift_unheard(each, offset_s) for each in heard.unheard)),
     )
 
 
@@ -192,5 +192,6 @@ def shift(segment: DecodedSegment, offset_s: float) -> DecodedSegment:
     )
 
 
-def _shifted(unheard: UnheardSpeech, offset_s: float) -> UnheardSpeech:
+def shift_unheard(unheard: UnheardSpeech, offset_s: float) -> UnheardSpeech:
+    """Move unheard speech later by ``offset_s``."""
     return UnheardSpeech(start_s=round(unheard.start_s + offset_s, 2), end_s=round(unheard.end_s + offset_s, 2))

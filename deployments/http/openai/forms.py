@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
 
+from deployments.http.waiting import SYNC_PRIORITY
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import FILE_FIELD, read_form
@@ -18,8 +19,6 @@ from deployments.schemas.options import ApiModel, LanguageFields, Options, W, pa
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, options_of
 
-SYNC_PRIORITY = 50
-"""Somebody waits at the other end: before all jobs that did not ask for more."""
 Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")

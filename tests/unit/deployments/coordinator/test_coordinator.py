@@ -423,6 +423,25 @@ async def test_a_successor_knows_what_decoded(ledger: MemoryLedger, store: Memor
     assert second.transcript(job).model.sha256 == engine.info.sha256
 
 
+def second_runners(
+    job_store: JobStore, store: MemoryStore, segmenter: CodedSegmenter, leader: LeaderLease
+) -> JobRunners:
+    """Return the runners of a second Coordinator, whose Transcribers and writer never answer."""
+    return JobRunners(
+        job_store=job_store,
+        store=store,
+        segmenter=segmenter,
+        transcribers={MODEL: Unanswered()},
+        diarizer=Unanswered(),
+        minutes_writer=Unanswered(),
+        leader=leader,
+        storage_retry=StorageRetry(),
+        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
+        counters=CoordinatorMetrics([MODEL]),
+        ended=lambda: None,
+    )
+
+
 async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryStore) -> None:
     """A step whose task is cancelled before its first turn was never called: nothing is left unawaited."""
     first = InProcessCluster(ledger, store, owner="first")
@@ -436,19 +455,7 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     await leader.acquire()
     job_store = JobStore(ledger, leader, JobNotifications())
     segmenter = CodedSegmenter(store)
-    runners = JobRunners(
-        job_store=job_store,
-        store=store,
-        segmenter=segmenter,
-        transcribers={MODEL: Unanswered()},
-        diarizer=Unanswered(),
-        minutes_writer=Unanswered(),
-        leader=leader,
-        storage_retry=StorageRetry(),
-        options=CoordinatorOptions(owner="second", profiles={MODEL: ModelProfile(languages=("en",))}),
-        counters=CoordinatorMetrics([MODEL]),
-        ended=lambda: None,
-    )
+    runners = second_runners(job_store, store, segmenter, leader)
     (taken_up,) = job_store.live()
     await runners.recover(taken_up)
     await runners.close()  # in the turn of the loop in which the job was taken up
@@ -457,3 +464,22 @@ async def test_stopped_before_a_step_begins(ledger: MemoryLedger, store: MemoryS
     await leader.release()
     async with running(InProcessCluster(ledger, store, owner="third")) as third:
         assert succeeded(await third.ended(job))
+
+
+async def test_a_job_that_nobody_wants_is_not_taken_up(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """Its owner asked to cancel before the restart: it ends so, however little is left of it to do."""
+    first = InProcessCluster(ledger, store, transcriber=Unanswered())
+    async with running(first) as cluster:
+        cluster.submit("j", range(1, 20))
+        await until(lambda: ledger.get("t", "j").state is JobState.TRANSCRIBING)
+    ledger.request_cancel("t", "j")
+    leader = LeaderLease(ledger, "second", 15.0)
+    await leader.acquire()
+    job_store = JobStore(ledger, leader, JobNotifications())
+    runners = second_runners(job_store, store, CodedSegmenter(store), leader)
+    (wanted_no_more,) = job_store.live()
+    await runners.recover(wanted_no_more)
+    await job_store.settle()
+    assert ledger.get("t", "j").state is JobState.CANCELLED
+    await runners.close()
+    await leader.release()

@@ -19,7 +19,7 @@ def passage(language: str, probability: float, seconds: float = 30, runner_up: s
     )
 
 
-def voted(*rows: tuple[LanguagePassage, ...]) -> ChannelVote:
+def voted(*rows: tuple[LanguagePassage, ...] | None) -> ChannelVote:
     """Return a vote that has all its answers."""
     vote = ChannelVote(channel=0)
     for index in range(len(rows)):
@@ -83,11 +83,17 @@ def test_rows_beyond_the_voters_wait() -> None:
 
 def test_rows_that_were_given_up_say_nothing() -> None:
     """They stay failed; where nobody could say anything, the vote has no weight."""
-    vote = voted(())
+    vote = voted(None)
     result = vote.result()
     assert (result.probability, result.shares, result.standing) == (0.0, (), (0,))
     assert vote.finished(result) == []
     assert vote.again(result) == []
+
+
+def test_rows_in_which_nobody_speaks_are_finished() -> None:
+    """They say nothing, and nothing is left to do for them."""
+    vote = voted((), (passage("en", 1.0),), None)
+    assert [each.index for each in vote.finished(vote.result())] == [0, 1]
 
 
 def test_what_an_earlier_coordinator_decoded_stands() -> None:
