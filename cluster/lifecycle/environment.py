@@ -8,10 +8,9 @@ from pathlib import Path
 
 from cluster.lifecycle.haproxy import proxy_environment
 from cluster.settings.private_files import private_folder, private_umask
-from cluster.settings.secrets import KEY, SERVER_SECRETS, read_secret
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment
-from cluster.wiring.notifications import check_outgoing, pass_on_secrets
+from cluster.settings.sources import DOTENV, process_environment
+from cluster.wiring.notifications import check_outgoing
 from cluster.wiring.twilio import twilio_accounts
 from pipelines.errors import ConfigurationError
 
@@ -61,14 +60,11 @@ def prepare_home(settings: Settings) -> None:
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Set Ray's environment variables and hand secrets on to its workers; a variable that is already set wins."""
-    if settings.deepseek_api_key is not None:
-        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.secrets.read_key`.
-        os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
-    for name in SERVER_SECRETS:
-        if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):
-            os.environ[name] = secret
-    pass_on_secrets()
+    """Set Ray's environment variables, and tell its workers where ``.env`` is; a variable that is already set wins.
+
+    What ``.env`` holds stays there: the environment of a process is that of its start, and secrets change.
+    """
+    os.environ.setdefault(DOTENV, str(Path(".env").absolute()))
     check_secrets(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
@@ -88,8 +84,8 @@ def prepare_environment(settings: Settings) -> None:
 
 
 def check_secrets(settings: Settings) -> None:
-    """Raise `ConfigurationError` for a secret of this process' environment that is damaged or missing."""
-    check_outgoing(settings, os.environ)
+    """Raise `ConfigurationError` for a secret of the environment that is damaged or missing."""
+    check_outgoing(settings, process_environment())
     twilio_accounts(settings)
 
 

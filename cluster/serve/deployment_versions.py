@@ -47,10 +47,11 @@ _NO_JOBS = (
     "metrics",
 )
 _NO_MODELS = ("models", "models_dir", "default_model", "reuse")
+_KEY = "deepseek_api_key"  # whether there is one; its value is read at each call
 _NOT_READ = {
     INGESTION: ("coordinator", "languages"),
-    COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "sources", "usd_per_audio_hour", "retention"),
-    SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url"),
+    COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "sources", "usd_per_audio_hour", "retention", _KEY),
+    SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url", _KEY),
     MINUTES_WRITER: (*_NO_JOBS, *_NO_MODELS, "limits", "sources", "coordinator"),
 }
 _NOT_READ_BY_TRANSCRIBERS = (
@@ -63,6 +64,7 @@ _NOT_READ_BY_TRANSCRIBERS = (
     "sources",
     "minutes",
     "ledger_url",
+    _KEY,
 )
 
 

@@ -1,6 +1,5 @@
 """The HTTP endpoint as a deployment."""
 
-import os
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -10,6 +9,7 @@ from cluster.serve.deployment_versions import LimitTuning
 from cluster.serve.replica_process import begin_process
 from cluster.serve.stopping import call_when_stopped
 from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment
 from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.limits import ingestion_limits
 from cluster.wiring.models import model_files, profile_of
@@ -51,7 +51,8 @@ class IngestionReplica(Ingestion):
                     styles=settings.minutes.styles,
                     vocabularies=settings.vocabulary,
                     reuse=settings.reuse,
-                    webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
+                    webhooks=webhook_limits(settings),
+                    can_sign=lambda: can_sign(process_environment()),
                     mail_domains=mail_domains(settings),
                 ),
                 limits=ingestion_limits(settings),
