@@ -1,7 +1,6 @@
 """``meetmemo batch``: submit thousands of recordings as one, watch them in one progress bar, steer them."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from rich.markup import escape
 
 from cluster.cli.option_flags import PairsOption, options_given, takes_options
 from cluster.cli.options import BatchArgument, JsonOption
+from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.batch_upload import BatchPlan, plan, submit, upload_missing, watch
 from cluster.client.dry_run import look_at
@@ -25,7 +25,7 @@ def batch_app(console: Console) -> Group:
 
     def report(batch: dict[str, Any]) -> None:
         counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items())
-        console.print(f"{batch['id']}: {batch['state']}, {counted(batch['n_entries'])}: {counts}", soft_wrap=True)
+        console.print(f"{batch['id']}: {state_of(batch)}, {counted(batch['n_entries'])}: {counts}", soft_wrap=True)
         if batch["estimate"]:
             console.print(estimate_text(batch["estimate"]), soft_wrap=True, highlight=False)
 
@@ -96,9 +96,34 @@ def batch_app(console: Console) -> Group:
 
         batch = asyncio.run(run())
         if as_json:
-            console.print_json(json.dumps(batch))
+            print_json(batch)
         else:
             report(batch)
+
+    @app.command("list")
+    def list_batches(
+        limit: Annotated[int, typer.Option(min=1, max=100, help="Batches to show at most.")] = 20,
+        cluster: ClusterTarget = USUAL_CLUSTER,
+        as_json: JsonOption = False,
+    ) -> None:
+        """List batches, newest first."""
+        found = cluster.ask("batches", limit)
+        if as_json:
+            print_json(found)
+            return
+        rows = [
+            (
+                batch["id"],
+                batch["name"],
+                state_of(batch),
+                str(batch["n_entries"]),
+                str(batch["counts"].get("failed", 0)),
+                minute(batch["created_at"]),
+            )
+            for batch in found["batches"]
+        ]
+        columns = (*ids("id"), *words("name", "state"), *numbers("recordings", "failed", "created (UTC)"))
+        show_table(console, columns, rows)
 
     def steer(move: str, help: str) -> None:
         @app.command(move, help=help)
@@ -146,6 +171,11 @@ def estimate_text(estimate: Mapping[str, Any]) -> str:
     if n_unreadable := estimate["n_unreadable"]:
         told.append(f"{counted(n_unreadable)} that cannot be read")
     return ", ".join(told)
+
+
+def state_of(batch: Mapping[str, Any]) -> str:
+    """Return the state of a batch for people: a running one whose recordings have all ended is finished."""
+    return "finished" if batch["finished"] and batch["state"] == "running" else str(batch["state"])
 
 
 def counted(n: int) -> str:

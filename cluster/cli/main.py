@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings, 3 no speech i
 
 import asyncio
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ import typer
 import yaml
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cluster import __version__
 from cluster.cli.batch import batch_app
@@ -28,6 +26,7 @@ from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes
 from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
+from cluster.cli.tables import print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
 from cluster.cli.webhooks import webhooks_app
@@ -193,13 +192,12 @@ def status(cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) 
 
     ready, counts = asyncio.run(ask())
     if as_json:
-        console.print_json(json.dumps({"url": endpoint, "ready": ready, "jobs": counts}))
+        print_json({"url": endpoint, "ready": ready, "jobs": counts})
         return
-    table = Table("component", "status", "detail", title=endpoint)
-    for name, component in ready.get("components", {}).items():
-        table.add_row(name, component["status"], component.get("detail") or "")
-    console.print(table)
-    console.print("Jobs: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+    components = ready.get("components", {}).items()
+    rows = [(name, component["status"], component.get("detail") or "") for name, component in components]
+    show_table(console, words("component", "status", "detail"), rows, endpoint)
+    console.print("Jobs: " + ", ".join(f"{n} {state}" for state, n in counts.items()), soft_wrap=True)
 
 
 def transcribe_command(
@@ -303,12 +301,9 @@ def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOptio
     """Examine this machine and the settings; beside each finding stands how to mend it."""
     from cluster.lifecycle.doctor import examine
 
-    table = Table("", "subject", "finding", "what to do")
-    marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red]"}
     findings = list(examine(read_settings(config, home, port)))
-    for finding in findings:
-        table.add_row(marks[finding.status], finding.subject, escape(finding.detail), escape(finding.mend))
-    console.print(table)
+    rows = [(finding.status, finding.subject, finding.detail, finding.mend) for finding in findings]
+    show_table(console, words("status", "subject", "finding", "what to do"), rows)
     if any(finding.status == "bad" for finding in findings):
         raise typer.Exit(1)
 

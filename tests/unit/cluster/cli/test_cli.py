@@ -1,5 +1,6 @@
 """The command line without a cluster: usage, settings, models, doctor."""
 
+import json
 import os
 import subprocess
 import sys
@@ -166,3 +167,16 @@ def test_silence_has_an_exit_code_of_its_own() -> None:
     silent.silent = True
     failed.error = "failed: corrupt_audio"
     assert [exit_code(some) for some in ([good], [good, silent], [good, silent, failed])] == [0, 3, 1]
+
+
+def test_keys_as_json_and_by_prefix(meetmemo):
+    """A list for programs without hashes; a key is revoked by how its id begins, unless several begin so."""
+    for name in ("one", "two"):
+        assert meetmemo("keys", "create", "--name", name).returncode == 0
+    listed = json.loads(meetmemo("keys", "list", "--json", "--limit", "5").stdout)["keys"]
+    assert {key["name"] for key in listed} == {"one", "two"}
+    assert {"digest"}.isdisjoint(listed[0])
+    assert meetmemo("keys", "list", COLUMNS="80").stdout.splitlines()[1].startswith(listed[0]["id"])
+    assert meetmemo("keys", "revoke", listed[0]["id"][:10]).stdout.strip() == f"{listed[0]['id']} is revoked."
+    both = json.loads(meetmemo("keys", "list", "--json").stdout)["keys"]
+    assert [key["state"] for key in both] == ["revoked", "valid"]
