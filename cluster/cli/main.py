@@ -30,10 +30,11 @@ from cluster.cli.tables import print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
 from cluster.cli.webhooks import webhooks_app
+from cluster.client.choices import check_choices
 from cluster.client.http import ApiError, Client
 from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
 from cluster.settings.settings import Settings
-from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
+from pipelines.errors import ConfigurationError, MeetMemoError, ModelUnknown, OptionError
 
 app = Group(pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk.")
 
@@ -50,7 +51,7 @@ def main() -> None:
     """Run the command line; MeetMemo's own errors become one line and an exit code."""
     try:
         app()
-    except (ConfigurationError, OptionError) as error:
+    except (ConfigurationError, OptionError, ModelUnknown) as error:
         errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
         sys.exit(2)
     except ApiError as error:
@@ -236,7 +237,7 @@ def transcribe_command(
 
         async def run() -> None:
             async with Client(endpoint) as client:
-                await transcribe(client, recordings, options, console)
+                await transcribe(client, recordings, options, errors)
 
         asyncio.run(run())
     for recording in recordings:
@@ -281,6 +282,7 @@ def watch(
 
     async def run() -> int:
         async with Client(endpoint) as client:
+            await check_choices(client, wanted)
             watcher = Watcher(client, folder, options=wanted, done=done, told=tell, fields=fields)
             await watcher.look()
             while True:
@@ -344,15 +346,15 @@ def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
     if running is not None:
         yield running.url
         return
-    with console.status("Starting a cluster …") as spinner, serving(settings, quiet=True):
-        spinner.stop()
+    errors.print("Starting a cluster (the first start takes about 30 s) …")
+    with serving(settings, quiet=True):
         yield settings.url
 
 
 app.add_typer(jobs_app(console), name="jobs")
 models = models_app(console)
 app.add_typer(models, name="models")
-app.add_typer(batch_app(console), name="batch")
+app.add_typer(batch_app(console, errors), name="batch")
 add_report(app, console)
 add_canary(models, console)
 add_tune(models, console)

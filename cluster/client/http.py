@@ -85,6 +85,10 @@ class Client:
             raise OptionError(f"several {kind} have an id that begins with {prefix}: give more of it")
         return found[0] if found else prefix
 
+    async def choices(self) -> dict[str, Any]:
+        """Return what a job may choose here."""
+        return await self._json("GET", "/v1/choices")
+
     async def batches(self, limit: int) -> dict[str, Any]:
         """Return the newest batches."""
         return await self._json("GET", "/v1/batches", params={"limit": limit})

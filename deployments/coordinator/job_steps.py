@@ -136,6 +136,7 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         live.transcriptions,
         cut=live.cut,
         first_time=live.first_time,
+        min_avg_logprob=services.options.profile_of(model).min_avg_logprob,
     )
     # A transcript is no other job's while a canary model decodes some of its chunks.
     content_key = "" if services.dispatchers.route_of(model) else services.reuse.key_of(live.job)

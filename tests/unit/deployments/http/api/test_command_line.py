@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from cluster.cli.batch import failure_text, state_of
 from cluster.cli.main import app
-from pipelines.errors import OptionError
+from cluster.client.batch_upload import failed_entries
+from pipelines.errors import ConfigurationError, OptionError
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from tests.support.asgi_server import serve_asgi
@@ -64,3 +67,50 @@ async def test_batches(api, meetmemo):
     assert "paused" in await meetmemo("batch", "pause", batch_id[:16])
     assert (await api.client.get("/v1/batches", params={"id": batch_id[:9]})).json()["batches"][0]["id"] == batch_id
     assert (await api.client.get("/v1/batches", params={"id": "x"})).json()["batches"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--model", "nosuch"), "this cluster has no model 'nosuch'; there are: mini-en"),
+        (("--template", "x"), "there is no template 'x'; there are: "),
+        (("--language", "klingon"), "language"),
+        (("--minutes", "llm"), "minutes"),
+        (("--webhook-url", "https://hooks.example"), "webhook_url: this cluster does not offer it"),
+    ],
+)
+@pytest.mark.parametrize("command", [("transcribe",), ("batch", "submit"), ("watch", "--once")], ids=" ".join)
+async def test_refused_before_the_upload(api, meetmemo, tmp_path, command, arguments, complaint):
+    """Wrong options are wrong usage, told before a byte is sent."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"RIFF    WAVEfmt ")
+    with pytest.raises((OptionError, ConfigurationError), match=re.escape(complaint)):
+        await meetmemo(*command, str(folder), *arguments)
+    assert api.ledger.list(None).jobs == ()
+
+
+async def test_a_batch_tells_what_failed(api, meetmemo):
+    """A batch that has ended says so, and names the recordings that failed, with the reason."""
+    batch = {"finished": True, "state": "running", "n_entries": 9, "counts": {"failed": 1, "succeeded": 8}}
+    assert state_of(batch) == "finished"
+    entry = {"custom_id": "a/b.mp3", "reason": "corrupt_audio", "detail": "nothing in it can be decoded"}
+    assert failure_text(entry) == "a/b.mp3: corrupt_audio: nothing in it can be decoded"
+    body = {"name": "calls", "entries": [{"filename": f"{n}.wav", "custom_id": str(n)} for n in range(30)]}
+    batch_id = (await api.client.post("/v1/batches", json=body)).json()["id"]
+    await meetmemo("batch", "cancel", batch_id)
+    assert "cancelled" in await meetmemo("batch", "status", batch_id[:20])
+
+
+async def test_failed_entries_are_found_across_pages():
+    """Those after the first page too, no more than wanted, and no page more than needed."""
+    asked: list[int] = []
+
+    class Pages:
+        async def batch_entries(self, batch_id: str, params: dict[str, int]) -> dict[str, Any]:
+            asked.append(params["after"])
+            entries = [{"seq": params["after"], "state": state} for state in ("succeeded", "failed")]
+            return {"entries": entries, "next_after": params["after"] + 1 if params["after"] < 9 else None}
+
+    found = await failed_entries(Pages(), "b", 3)  # type: ignore[arg-type]  # as much of a client as it needs
+    assert [entry["seq"] for entry in found] == asked == [-1, 0, 1]
