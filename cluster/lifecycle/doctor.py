@@ -1,5 +1,6 @@
 """``meetmemo doctor``: what this machine has, what is missing, and how to mend it."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from cluster.lifecycle.listeners import listeners
 from cluster.lifecycle.running_cluster import RunningCluster, find_running
 from cluster.settings.private_files import OTHERS, open_to_others
 from cluster.settings.settings import Settings
+from cluster.wiring.models import real_model_hint
 from pipelines.errors import MeetMemoError
 from pipelines.isolation.seccomp import is_supported
 from pipelines.ledger.open import open_ledger
@@ -120,6 +122,11 @@ def _models(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject=f"model {model.name}", status="bad", detail=error.reason, mend=str(error))
         else:
             yield Finding(subject=f"model {model.name}", status="ok", detail=str(files.path))
+    with contextlib.suppress(MeetMemoError):
+        if hint := real_model_hint(settings):
+            yield Finding(
+                subject="models", status="note", detail="for synthetic voices only, to try MeetMemo out", mend=hint
+            )
 
 
 def _language_model(settings: Settings) -> Finding:

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from cluster.lifecycle.haproxy import proxy_environment
+from cluster.lifecycle.ray_logs import quieten_components
 from cluster.settings.private_files import private_folder, private_umask
 from cluster.settings.settings import Settings
 from cluster.settings.sources import DOTENV, process_environment
@@ -16,6 +17,9 @@ from pipelines.errors import ConfigurationError
 
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Set to 0 it makes Ray bind its ports to the loopback interface; on Linux as on the systems it is named after."""
+
+NICENESS = "RAY_worker_niceness"
+"""Priority of Ray's workers among the machine's processes; Ray's own default is 15."""
 
 USE_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 PROXY_CALLBACK = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
@@ -69,6 +73,8 @@ def prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quieten_components()
+    os.environ.setdefault(NICENESS, str(settings.ray.niceness))
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
     # A replica that fails its health check hangs or is fenced: waiting for its grace period would only hold its place.
     os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")

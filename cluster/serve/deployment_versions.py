@@ -31,6 +31,7 @@ FIXED = (
     "http.haproxy",
     "ray.address",
     "ray.num_cpus",
+    "ray.niceness",
     "metrics.targets_dir",
 )
 """Settings that a running cluster cannot change at all."""
