@@ -7,23 +7,24 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
 from cluster import __version__
 from cluster.cli.batch import batch_app
 from cluster.cli.canary import add_canary
+from cluster.cli.config import add_init, config_app
 from cluster.cli.jobs import jobs_app
 from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
 from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes_options
-from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
+from cluster.cli.options import ConfigOption, HomeOption, JsonOption, PortOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
 from cluster.cli.tables import print_json, show_table, words
@@ -38,13 +39,8 @@ from pipelines.errors import ConfigurationError, MeetMemoError, ModelUnknown, Op
 
 app = Group(pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk.")
 
-config_app = Group(help="The resolved settings.")
-app.add_typer(config_app, name="config")
-
 console = Console()
 errors = Console(stderr=True)
-
-PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
 
 
 def main() -> None:
@@ -299,33 +295,39 @@ app.command()(takes_options(watch))
 
 
 @app.command()
-def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
-    """Examine this machine and the settings; beside each finding stands how to mend it."""
-    from cluster.lifecycle.doctor import examine
+def doctor(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    port: PortOption = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            help="Also write an archive (.tar.gz) for support: versions, settings, logs, metrics.",
+            dir_okay=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine this machine and the settings; beside each finding stands how to mend it.
 
-    findings = list(examine(read_settings(config, home, port)))
-    rows = [(finding.status, finding.subject, finding.detail, finding.mend) for finding in findings]
-    show_table(console, words("status", "subject", "finding", "what to do"), rows)
+    The archive holds no recordings, no transcripts and no secrets. Exit code 1 when something is bad.
+    """
+    from cluster.lifecycle.doctor import examine
+    from cluster.lifecycle.support_bundle import write_bundle
+
+    settings = read_settings(config, home, port)
+    findings = list(examine(settings))
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        rows = [(finding.status, finding.subject, finding.detail, finding.mend) for finding in findings]
+        show_table(console, words("status", "subject", "finding", "what to do"), rows)
+    if bundle is not None:
+        names = write_bundle(bundle, settings, findings)
+        errors.print(f"{bundle}: {', '.join(names)}", soft_wrap=True, highlight=False, markup=False)
     if any(finding.status == "bad" for finding in findings):
         raise typer.Exit(1)
-
-
-# Settings
-
-
-@config_app.command("show")
-def config_show(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
-    """Print the resolved settings as YAML, secrets masked."""
-    values = read_settings(config, home, port).model_dump(mode="json")
-    typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
-
-
-@config_app.command("serve")
-def config_serve(home: HomeTarget = USUAL_HOME) -> None:
-    """Print the settings as the file that `serve deploy` and KubeRay's `serveConfigV2` take, without secrets."""
-    from cluster.serve.config_file import serve_yaml
-
-    typer.echo(serve_yaml(home.settings()), nl=False)
 
 
 # Small parts
@@ -351,6 +353,8 @@ def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
         yield settings.url
 
 
+add_init(app, console)
+app.add_typer(config_app(), name="config")
 app.add_typer(jobs_app(console), name="jobs")
 models = models_app(console)
 app.add_typer(models, name="models")

@@ -13,6 +13,7 @@ ConfigOption = Annotated[
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the ledger, the store and models (MEETMEMO_HOME).")
 ]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
 JobArgument = Annotated[str, typer.Argument(help="The job's id, or how it begins.")]
 JobsArgument = Annotated[list[str], typer.Argument(help="Ids of jobs, or how they begin.")]
 OptionalJobArgument = Annotated[str | None, typer.Argument(help="The job's id, or how it begins.")]

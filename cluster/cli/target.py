@@ -28,9 +28,13 @@ from pipelines.errors import ConfigurationError
 
 def read_settings(config: Path | None, home: Path | None, port: int | None = None, **flags: Any) -> Settings:
     """Read the settings of a home, from its own file where none is named; raises `ConfigurationError`."""
-    default = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
-    path = config or (default if default.is_file() else None)
-    return load_settings(path, flags={"home": home, "http": {"port": port}, **flags})
+    return load_settings(config or config_file(home), flags={"home": home, "http": {"port": port}, **flags})
+
+
+def config_file(home: Path | None, *, there: bool = True) -> Path | None:
+    """Return the settings file of a home; None where it has none, unless it need not be ``there``."""
+    path = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
+    return path if path.is_file() or not there else None
 
 
 @dataclass(frozen=True, kw_only=True)

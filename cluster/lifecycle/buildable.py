@@ -6,33 +6,34 @@ In a replica each of these faults would be a traceback, and the start would wait
 
 from collections.abc import Callable, Iterator
 
-from cluster.lifecycle.environment import check_secrets
 from cluster.settings.secrets import KEY
 from cluster.settings.settings import Settings
-from cluster.settings.sources import secret_named
+from cluster.settings.sources import process_environment, secret_named
 from cluster.wiring.authentication import build_authenticator
 from cluster.wiring.limits import ingestion_limits, language_policies
 from cluster.wiring.logging import configure_tracing
 from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.models import model_files, profile_of
+from cluster.wiring.notifications import check_outgoing
+from cluster.wiring.twilio import twilio_accounts
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError, MeetMemoError
 from pipelines.ledger.open import connect_keys
 from pipelines.storage.open import open_store
 
 
-def complaints_about(settings: Settings) -> Iterator[str]:
-    """Yield what cannot be built, a sentence each. Reaches neither the ledger nor the store."""
-    for build in _PARTS:
+def complaints_about(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what cannot be built: the section of the settings and a sentence. Reaches neither ledger nor store."""
+    for section, build in _PARTS:
         try:
             build(settings)
         except MeetMemoError as error:
-            yield str(error)
+            yield section, str(error)
 
 
 def check_buildable(settings: Settings) -> None:
     """Raise `ConfigurationError` with all that cannot be built."""
-    if complaints := list(complaints_about(settings)):
+    if complaints := [f"{section}: {complaint}" for section, complaint in complaints_about(settings)]:
         raise ConfigurationError("\n".join(complaints))
 
 
@@ -42,12 +43,19 @@ def _build_models(settings: Settings) -> None:
 
 
 def _build_writers(settings: Settings) -> None:
+    try:
+        store = open_store(settings.store_url)
+    except ConfigurationError:
+        return  # told of the store
     key = secret_named(KEY)
-    build_writers(settings, key if key() else None, open_store(settings.store_url))
+    build_writers(settings, key if key() else None, store)
 
 
 def _build_door(settings: Settings) -> None:
-    keys = connect_keys(settings.ledger_url)
+    try:
+        keys = connect_keys(settings.ledger_url)
+    except ConfigurationError:
+        return  # told of the ledger
     build_authenticator(settings, keys)
 
 
@@ -58,12 +66,15 @@ def _build_tracing(settings: Settings) -> None:
         provider.shutdown()
 
 
-_PARTS: tuple[Callable[[Settings], object], ...] = (
-    _build_models,
-    check_secrets,
-    _build_door,
-    ingestion_limits,
-    lambda settings: language_policies(settings.languages),
-    _build_writers,
-    _build_tracing,
+_PARTS: tuple[tuple[str, Callable[[Settings], object]], ...] = (
+    ("ledger_url", lambda settings: connect_keys(settings.ledger_url)),
+    ("store_url", lambda settings: open_store(settings.store_url)),
+    ("models", _build_models),
+    ("webhooks", lambda settings: check_outgoing(settings, process_environment())),
+    ("twilio", twilio_accounts),
+    ("auth", _build_door),
+    ("sources", lambda settings: ingestion_limits(settings.model_copy(update={"twilio": ()}))),
+    ("languages", lambda settings: language_policies(settings.languages)),
+    ("minutes", _build_writers),
+    ("traces", _build_tracing),
 )

@@ -180,3 +180,27 @@ def test_keys_as_json_and_by_prefix(meetmemo):
     assert meetmemo("keys", "revoke", listed[0]["id"][:10]).stdout.strip() == f"{listed[0]['id']} is revoked."
     both = json.loads(meetmemo("keys", "list", "--json").stdout)["keys"]
     assert [key["state"] for key in both] == ["revoked", "valid"]
+
+
+def test_settings_from_the_first_file_on(meetmemo, tmp_path: Path) -> None:
+    """`init` writes the home's file and never over one; `config check` names faults with lines; others read it."""
+    written = meetmemo("init", "laptop")
+    path = tmp_path / "home" / "config.yaml"
+    assert written.returncode == 0, written.stderr
+    assert meetmemo("init", "server").returncode == 2
+    assert meetmemo("config", "check").stdout == f"{path}: no faults\n"
+    assert "niceness: 10" in meetmemo("config", "show").stdout
+    path.write_text("http:\n  port: many\n")
+    wrong = meetmemo("config", "check")
+    assert (wrong.returncode, wrong.stdout.startswith(f"{path}:2: http.port: ")) == (2, True)
+    found = json.loads(meetmemo("config", "check", "--json").stdout)["faults"]
+    assert [(fault["line"], fault["setting"]) for fault in found] == [(2, "http.port")]
+    schema = json.loads(meetmemo("config", "schema").stdout)
+    assert schema["properties"]["home"]["description"]
+
+
+def test_doctor_for_programs(meetmemo, tmp_path: Path) -> None:
+    """Findings as JSON, alone on stdout, with the archive beside."""
+    told = meetmemo("doctor", "--json", "--bundle", "support.tar.gz", MEETMEMO_HTTP__PORT=str(free_port()))
+    assert {finding["status"] for finding in json.loads(told.stdout)["findings"]} <= {"ok", "note"}
+    assert (tmp_path / "support.tar.gz").is_file()
