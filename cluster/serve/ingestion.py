@@ -51,6 +51,7 @@ class IngestionReplica(Ingestion):
                     styles=settings.minutes.styles,
                     vocabularies=settings.vocabulary,
                     reuse=settings.reuse,
+                    diarize=None if settings.speakers.mono == "off" else settings.speakers.mono,
                     webhooks=webhook_limits(settings),
                     can_sign=lambda: can_sign(process_environment()),
                     mail_domains=mail_domains(settings),
