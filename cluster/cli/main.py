@@ -100,7 +100,7 @@ def up(
         return
     run_until_stopped(
         settings,
-        lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it."),
+        lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it.", soft_wrap=True),
         lambda: read_settings(config, home, port, ray={"address": address}),
     )
 
