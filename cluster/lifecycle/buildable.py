@@ -16,6 +16,7 @@ from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import check_outgoing
 from cluster.wiring.twilio import twilio_accounts
+from cluster.wiring.voices import voice_cipher
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError, MeetMemoError
 from pipelines.ledger.open import connect_keys
@@ -76,5 +77,6 @@ _PARTS: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("sources", lambda settings: ingestion_limits(settings.model_copy(update={"twilio": ()}))),
     ("languages", lambda settings: language_policies(settings.languages)),
     ("minutes", _build_writers),
+    ("speakers", lambda settings: voice_cipher(process_environment())),
     ("traces", _build_tracing),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cluster.settings.secrets import CLIENT_KEY, JWT_SECRET, METRICS_TOKEN, SECRETS, read_secret
+from cluster.settings.secrets import CLIENT_KEY, SECRETS, SERVER_SECRETS, read_secret
 from pipelines.errors import ConfigurationError
 
 PREFIX = "MEETMEMO_"
@@ -20,7 +20,7 @@ DOTENV = "MEETMEMO_DOTENV"
 VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
 CONFIG, URL = "MEETMEMO_CONFIG", "MEETMEMO_URL"  # options of the command line
 _NO_SETTINGS = frozenset(
-    {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
+    {f"{name}{end}" for name in (*SERVER_SECRETS, CLIENT_KEY) for end in ("", "_FILE")}
     | {MARK, DOTENV, VENV, CONFIG, URL}
 )
 
