@@ -16,6 +16,10 @@ from pipelines.errors import InvalidSidecar, Reason
 from pipelines.jobs.sidecar import read_sidecar, sidecar_names
 
 BLOCK_BYTES = 1 << 20
+_OTHER_OPTIONS = (
+    "was submitted before with other options, and is not transcribed anew; "
+    "`meetmemo transcribe` or `batch submit` does so"
+)
 RETRY_REASONS = frozenset(
     {
         Reason.OVERLOADED,
@@ -114,7 +118,7 @@ class Watcher:
         except ApiError as error:
             if error.code in RETRY_REASONS:
                 return False  # the next look tries again
-            self._leave(path, seen, str(error))
+            self._leave(path, seen, _OTHER_OPTIONS if error.code == Reason.IDEMPOTENCY_CONFLICT else str(error))
             return False
         except (OSError, InvalidSidecar) as error:
             self._leave(path, seen, str(error))

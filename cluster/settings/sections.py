@@ -410,6 +410,9 @@ class RaySettings(Section):
 
     address: str = Field(default="", description="HOST:PORT of the head of a cluster that runs; empty: one is started")
     num_cpus: Annotated[int, Field(ge=0, description="CPUs of the cluster on this machine; 0: all")] = 0
+    niceness: Annotated[
+        int, Field(ge=0, le=19, description="of the replicas among the machine's processes; 0: like any other program")
+    ] = 0
     generation: str = Field(default="", description="change it, and all replicas are replaced, one after the other")
     cpu_labels: dict[str, str] = Field(
         default={}, description="label selectors of the nodes for all that needs no GPU: keeps it off GPU nodes"

@@ -24,6 +24,7 @@ from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.minutes.provider.pricing import price_of
+from pipelines.secret import Secret
 from pipelines.storage.protocol import BlobStore
 from pipelines.translation.protocol import Translator
 from pipelines.translation.translator import LlmTranslator, PaidAnswer
@@ -46,10 +47,10 @@ class ConfiguredWriters:
     translator: Translator | None = None
 
 
-def build_writers(settings: Settings, key: str | None, store: BlobStore) -> ConfiguredWriters:
+def build_writers(settings: Settings, key: Secret | None, store: BlobStore) -> ConfiguredWriters:
     """Build the writers by name: ``extractive`` always, ``llm`` where it is configured, ``auto`` either of them.
 
-    The translator is there where ``llm`` is.
+    The translator is there where ``llm`` is. ``key`` None: there is none.
     """
     extractive = ExtractiveWriter()
     writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
@@ -73,7 +74,7 @@ def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Conf
     return ConfiguredWriters(by_name=writers, translator=translator)
 
 
-def build_provider(settings: Settings, endpoint: Endpoint, key: str, store: BlobStore) -> Provider:
+def build_provider(settings: Settings, endpoint: Endpoint, key: Secret, store: BlobStore) -> Provider:
     """Return who calls the configured endpoint, with its own connections, limit, breaker and budget."""
     chosen = settings.minutes
     client = HttpChatClient(

@@ -142,6 +142,7 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         cut=live.cut,
         first_time=live.first_time,
         diarization=diarization,
+        min_avg_logprob=services.options.profile_of(model).min_avg_logprob,
     )
     usage += JobUsage(cpu_s=live.voices_cpu_s)
     # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers, nor once

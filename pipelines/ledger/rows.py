@@ -49,6 +49,11 @@ def filled(kind: type[D], row: Row[Any], **others: Any) -> D:
     return kind(**{name: value for name, value in row._mapping.items() if name in named} | others)
 
 
+def has_prefix(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    """Return whether a text begins with another, case and all, whatever the database's collation."""
+    return func.substr(column, 1, len(storable(prefix))) == storable(prefix)
+
+
 def insert_new(
     connection: Connection, requests: Sequence[NewJob], now_s: float
 ) -> list[tuple[Job, bool] | LedgerError]:

@@ -140,6 +140,7 @@ class MemoryLedger:
                 and (not wanted.states or job.state in wanted.states)
                 and fold(wanted.filename_contains) in fold(job.filename)
                 and (not wanted.external_id or job.reference.external_id == storable(wanted.external_id))
+                and job.id.startswith(storable(wanted.id_prefix))
                 and (wanted.created_from_s is None or job.created_at_s >= wanted.created_from_s)
                 and (wanted.created_before_s is None or job.created_at_s < wanted.created_before_s)
                 and (not wanted.with_failed_chunks or job.n_failed_chunks > 0)

@@ -17,6 +17,7 @@ from deployments.sources.fetch import check_url
 from deployments.tenant.backend import Backend
 from pipelines.errors import InvalidRequest, Unauthenticated
 from pipelines.jobs.options import CALLBACK_PATIENCE_S
+from pipelines.secret import revealed
 
 TWILIO_PATH = "/v1/recorders/twilio"
 MAX_FORM_BYTES = 64 << 10
@@ -71,7 +72,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
     async def take(request: Request, signature: Annotated[str | None, Depends(_SIGNATURE)]) -> RecordingNoted:
         form = await _form(request)
         account = by_sid.get(form.get("AccountSid", [""])[-1])
-        if account is None or not is_signed(signature or "", account.auth_token, _called(request), form):
+        if account is None or not is_signed(signature or "", revealed(account.auth_token), _called(request), form):
             raise Unauthenticated("The callback is not signed by an account that is known here.")
         charge(request, account.tenant)
         callback = RecordingCallback.of(form)

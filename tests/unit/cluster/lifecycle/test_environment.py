@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cluster.lifecycle.environment import PROXY_READY_TIMEOUT, prepare_environment, prepare_home
-from cluster.settings.settings import Settings
+from cluster.settings.secrets import KEY
+from cluster.settings.settings import Settings, load_settings
+from cluster.settings.sources import process_environment, secret_named
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
@@ -35,3 +37,21 @@ def test_the_operators_timeout_wins(settings: Settings) -> None:
     os.environ[PROXY_READY_TIMEOUT] = "7"
     prepare_environment(settings)
     assert os.environ[PROXY_READY_TIMEOUT] == "7"
+
+
+def test_what_dotenv_says_now(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is added to ``.env``, rotated or removed after the start reaches processes in whatever folder."""
+    os.environ.pop(KEY, None)
+    monkeypatch.chdir(tmp_path)
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"{KEY}=first\nWEBHOOK_SECRETS=\n")
+    prepare_environment(load_settings(env={**process_environment(), "MEETMEMO_HOME": str(settings.home)}))
+    assert KEY not in os.environ, "a process' environment cannot be changed once it runs"
+    monkeypatch.chdir("/")
+    key = secret_named(KEY)
+    assert key() == "first"
+    dotenv.write_text(f"{KEY}=second\n")
+    assert key() == "second"
+    dotenv.unlink()
+    assert key() == ""
+    assert not load_settings(flags={"home": settings.home}).llm_configured

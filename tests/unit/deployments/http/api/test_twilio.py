@@ -13,6 +13,7 @@ from deployments.sources.places import credential_for
 from pipelines.errors import ConfigurationError, Reason
 from pipelines.jobs.events import Claimed, Failed
 from pipelines.jobs.state_machine import transition
+from pipelines.secret import revealed
 
 SID, TOKEN = "AC" + "0" * 32, "the auth token"
 ACCOUNT = TwilioAccount(sid=SID, tenant="support", auth_token=TOKEN)
@@ -154,7 +155,7 @@ def test_recordings_are_fetched_with_the_account():
     assert credential_for(url.replace(SID, OTHER.sid), [ACCOUNT.place], "support") is None
     credential = credential_for(f"{url}.wav?RequestedChannels=2", [ACCOUNT.place], "support")
     assert credential is not None
-    assert credential.secret.startswith("Basic QUMw")
+    assert credential.authorization.startswith("Basic QUMw")
     assert TOKEN not in repr(ACCOUNT)
 
 
@@ -164,4 +165,16 @@ def test_settings(monkeypatch):
     with pytest.raises(ConfigurationError, match="MY_TOKEN"):
         twilio_accounts(settings)
     monkeypatch.setenv("MY_TOKEN", TOKEN)
-    assert twilio_accounts(settings) == (ACCOUNT,)
+    (account,) = twilio_accounts(settings)
+    assert (account.sid, account.tenant, account.place.authorization) == (SID, "support", ACCOUNT.place.authorization)
+
+
+def test_a_rotated_auth_token(monkeypatch):
+    """The new token verifies callbacks and fetches recordings, in replicas that run."""
+    settings = Settings.model_validate({"twilio": [{"account": SID, "tenant": "support", "auth_token": "MY_TOKEN"}]})
+    monkeypatch.setenv("MY_TOKEN", "old")
+    (account,) = twilio_accounts(settings)
+    before = account.place.authorization
+    monkeypatch.setenv("MY_TOKEN", "new")
+    assert revealed(account.auth_token) == "new"
+    assert account.place.authorization != before
