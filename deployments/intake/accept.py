@@ -54,6 +54,8 @@ class Intake:
     def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
         """Store the source, write the job; (job, False) when its key or its external id had brought one.
 
+        An equal request without a key joins the job under way that an earlier one brought: also (job, False).
+
         Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
         Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
         `NotFound` and `UploadIncomplete`.
@@ -63,7 +65,10 @@ class Intake:
         try:
             job = source.bring(job)
             stored, created = self.ledger.create(
-                job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
+                job,
+                idempotency_key=submission.idempotency_key,
+                fingerprint=submission.fingerprint,
+                joins=submission.joins,
             )
         except BaseException:
             source.rollback(job)
