@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deployments.intake.bucket_events import ObjectCreated
-from deployments.intake.submission import Submission, clean_filename, listed, read_overrides
+from deployments.intake.submission import Submission, clean_filename, read_overrides
+from deployments.schemas.option_values import given
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import name_in
 from deployments.sources.places import SourceCredential, credential_for, place_of_prefix
@@ -142,11 +143,11 @@ class BucketIntake:
 
     async def _submission(self, url: str, etag: str, place: SourceCredential, page: Page | None) -> Submission:
         """Read the options of all, and over them the sidecar's; raises `OptionError`, `ModelUnknown`."""
-        values = {"source_patience_s": CALLBACK_PATIENCE_S, **self.common}
+        values = {"source_patience_s": CALLBACK_PATIENCE_S, **given(self.common)}
         wanted = place.sidecars and (page is None or page.may_have_sidecar(bucket_and_key(url)[1]))
         sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
         if sidecar is not None:
-            values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
+            values |= given(read_sidecar(sidecar, dict(place.sidecar_fields)))
         options, reference = await read_overrides(values, self.jobs.policy)
         return Submission(
             options=options,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 from starlette.requests import Request
 
 from deployments.http.waiting import SYNC_PRIORITY
@@ -12,9 +12,10 @@ from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import FILE_FIELD, read_form
 from deployments.intake.spool import Spool, body_of
-from deployments.intake.submission import Submission, clean_filename, content_length, query_values
+from deployments.intake.submission import Submission, clean_filename, content_length, list_name, query_values
 from deployments.limits import IngestionLimits
 from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
+from deployments.schemas.option_values import is_left_out, listed
 from deployments.schemas.options import ApiModel, LanguageFields, Options, W, parsed, with_options
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, options_of
@@ -58,7 +59,9 @@ class TranscriptionForm(LanguageFields):
     response_format: Format = Field(
         "json", description="`diarized_json` tells speakers apart: channels, and voices of a channel without a name."
     )
-    timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field((), description="With `verbose_json`.")
+    timestamp_granularities: Annotated[tuple[Literal["word", "segment"], ...], BeforeValidator(listed)] = Field(
+        (), description="With `verbose_json`."
+    )
     stream: bool = Field(
         False, description="Server-sent events; ignored, as OpenAI does, but with `json`, `text` and `diarized_json`."
     )
@@ -147,15 +150,15 @@ def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return one value per name, lists for names that take several (and may end in ``[]``); leave out empty ones."""
     values: dict[str, Any] = {}
     for field, texts in fields.items():
-        name = field.removesuffix("[]")
-        known, key, _ = name.partition("[")
+        name = list_name(field)
+        known, key, _ = field.removesuffix("[]").partition("[")
         if known in _NOT_SUPPORTED and (known != "chunking_strategy" or key or texts[-1].lstrip().startswith("{")):
             raise refused_option(known, _NOT_SUPPORTED[known])
-        filled = [text for text in texts if text != "" or name == "file"]
+        filled = [text for text in texts if not is_left_out(text) or name == "file"]
         if name in _LISTS:
             values[name] = [*values.get(name, []), *filled]
         elif len(filled) > 1:
             raise refused_option(name, "given more than once")
         elif filled:
             values[field] = filled[0]
-    return values
+    return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in values.items()}
