@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.errors import OptionError
 
+MAX_SPEAKERS = 99
 _COUNTS = re.compile(r"([1-9]\d?)(?:-([1-9]\d?))?")
 
 
@@ -31,6 +32,8 @@ class SpeakerOptions:
         if wanted == "auto":
             return cls()
         if not (match := _COUNTS.fullmatch(wanted)):
-            raise OptionError(f"{wanted!r} is neither auto nor a number of speakers such as 4 or 2-5, 99 at most")
+            raise OptionError(
+                f"{wanted!r} is neither auto nor a number of speakers such as 4 or 2-5, {MAX_SPEAKERS} at most"
+            )
         fewest = int(match[1])
         return cls(min_speakers=fewest, max_speakers=int(match[2]) if match[2] else fewest)

@@ -17,6 +17,7 @@ pytestmark = [  # the clients' own
 
 MEETING = RECORDINGS / "short.mp3"
 CALL = RECORDINGS / "call-stereo.opus"
+PANEL = RECORDINGS / "meeting-3min.flac"  # four people on one microphone
 
 
 def said(name: str) -> str:
@@ -24,7 +25,7 @@ def said(name: str) -> str:
 
 
 def test_deepgram(meetmemo: RunningMeetMemo) -> None:
-    """The text, its words and times; a stereo call by channel; refusals by name."""
+    """The text, its words and times; a stereo call by channel, a meeting by voice; refusals by name."""
     base = f"{meetmemo.url}/deepgram"
     environment = DeepgramClientEnvironment(base=base, production=base, agent=base, agent_rest=base)
     with httpx.Client(timeout=300) as connections:
@@ -38,13 +39,15 @@ def test_deepgram(meetmemo: RunningMeetMemo) -> None:
         call = transcribe(request=CALL.read_bytes(), multichannel=True, punctuate=True)
         assert len(call.results.channels) == 2
         assert all(channel.alternatives[0].transcript for channel in call.results.channels)
+        panel = transcribe(request=PANEL.read_bytes(), diarize=True)
+        assert {word.speaker for word in panel.results.channels[0].alternatives[0].words} == set(range(4))
         with pytest.raises(ApiError) as caught:
             transcribe(request=MEETING.read_bytes(), sentiment=True)
         assert caught.value.body["err_msg"].startswith("sentiment: is not supported")
 
 
 def test_assemblyai(meetmemo: RunningMeetMemo) -> None:
-    """Upload, transcript, sentences, subtitles and list; speakers of a stereo call; refusals by name."""
+    """Upload, transcript, sentences, subtitles, list; speakers of a stereo call and a meeting; refusals by name."""
     settings = assemblyai.Settings(base_url=f"{meetmemo.url}/assemblyai", api_key="none", polling_interval=0.5)
     client = assemblyai.Client(settings=settings)
     try:
@@ -56,6 +59,9 @@ def test_assemblyai(meetmemo: RunningMeetMemo) -> None:
         assert heard.export_subtitles_vtt().startswith("WEBVTT")
         call = transcriber.transcribe(str(CALL), assemblyai.TranscriptionConfig(speaker_labels=True))
         assert {utterance.speaker for utterance in call.utterances or ()} == {"A", "B"}
+        counted = assemblyai.TranscriptionConfig(speaker_labels=True, speakers_expected=4)
+        panel = transcriber.transcribe(str(PANEL), counted)
+        assert {utterance.speaker for utterance in panel.utterances or ()} == set("ABCD")
         assert {call.id, heard.id} <= {item.id for item in transcriber.list_transcripts().transcripts}
         with pytest.raises(assemblyai.TranscriptError, match="auto_chapters: is not supported"):
             transcriber.submit(heard.audio_url, assemblyai.TranscriptionConfig(auto_chapters=True))

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 
@@ -20,6 +22,11 @@ _WORD, _STEP = round(WORD_S * SAMPLE_RATE), round((WORD_S + PAUSE_S) * SAMPLE_RA
 def speaker_of(number: int) -> int:
     """Return who says a number: they take turns."""
     return (number - 1) // NUMBERS_OF_A_TURN % N_SPEAKERS
+
+
+def in_turns(numbers: Sequence[int]) -> list[tuple[str, list[int]]]:
+    """Return who says which numbers, by name, in order."""
+    return [(f"Speaker {who + 1}", list(own)) for who, own in groupby(numbers, key=speaker_of)]
 
 
 class CodedDiarizer:

@@ -7,6 +7,7 @@ transcript, a chunk transcribed twice a doubled one.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from deployments.artifacts.storage_retry import StorageRetry
@@ -246,8 +247,14 @@ class InProcessCluster:
 
     def words(self, job: Job) -> list[int]:
         """The numbers that were heard, in order."""
-        words = " ".join(segment.text for segment in self.transcript(job).segments).split()
-        return [int(word.lstrip("w")) for word in words]
+        return [number for _, numbers in self.said(job) for number in numbers]
+
+    def said(self, job: Job) -> list[tuple[str, list[int]]]:
+        """Who said which numbers, in order."""
+        return [
+            (speaker, [int(word.lstrip("w")) for segment in own for word in segment.text.split()])
+            for speaker, own in groupby(self.transcript(job).segments, key=lambda segment: segment.speaker)
+        ]
 
 
 def succeeded(jobs: Sequence[Job]) -> bool:

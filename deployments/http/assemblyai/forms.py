@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from deployments.http.vendor_options import chosen_model, named, without_unsupported
 from deployments.schemas.options import ApiModel, Options, parsed
 from pipelines.errors import refused_option
+from pipelines.speakers.options import MAX_SPEAKERS
 from pipelines.text.redaction import MaskKind
 
 MODELS = re.compile(r"(best|nano|slam|universal|conformer|default)([-_]|$)")
@@ -21,6 +22,7 @@ NAMES: Mapping[str, str] = {
     "languages": "language_codes",
     "source": "audio_url",
     "model": "speech_model",
+    "diarize": "speakers_expected",
 }
 """The parameters that options of a job come from, where they have other names."""
 
@@ -63,7 +65,6 @@ NOT_SUPPORTED: Mapping[str, str] = {
     "disfluencies": "is not supported: words are written as the model hears them",
     "domain": "is not supported; speech_model names what transcribes",
     "remove_audio_tags": "is not supported: there are no tags",
-    "speaker_options": "is not supported: speakers are told apart by channel",
 }
 """Parameters of AssemblyAI's that are refused unless they are off."""
 
@@ -74,6 +75,19 @@ class LanguageDetectionOptions(ApiModel):
     """What may be detected."""
 
     expected_languages: tuple[Code, ...] = Field((), max_length=100, description="The only ones that may be detected.")
+
+
+class SpeakerCountOptions(ApiModel):
+    """How many speakers there may be."""
+
+    min_speakers_expected: int = Field(1, ge=1, le=MAX_SPEAKERS)
+    max_speakers_expected: int | None = Field(None, ge=1, le=MAX_SPEAKERS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_given(cls, given: Any) -> Any:
+        """Leave out what is null."""
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
 class TranscriptRequest(ApiModel):
@@ -90,8 +104,11 @@ class TranscriptRequest(ApiModel):
     format_text: bool = Field(True, description="Off: in small letters.")
     multichannel: bool = Field(False, description="Each channel on its own.")
     dual_channel: bool = Field(False, description="As `multichannel`.")
-    speaker_labels: bool = Field(False, description="With utterances and speakers, who are told apart by channel.")
-    speakers_expected: int | None = Field(None, ge=1, le=64, description="Nothing depends on it yet.")
+    speaker_labels: bool = Field(False, description="With utterances and speakers, by channel and voice.")
+    speakers_expected: int | None = Field(
+        None, ge=1, le=MAX_SPEAKERS, description="How many speakers there are; channels are mixed then."
+    )
+    speaker_options: SpeakerCountOptions | None = Field(None, description="How many there may be, likewise.")
     word_boost: tuple[str, ...] = Field((), max_length=200, description="As `keyterms_prompt`.")
     keyterms_prompt: tuple[str, ...] = Field((), max_length=200, description="Words the decoder should know.")
     prompt: str = Field("", max_length=2000, description="Text that might have come before.")
@@ -140,7 +157,8 @@ class TranscriptRequest(ApiModel):
                     "model": self._model(models),
                     "language": _tag(self.language_code or ""),
                     "languages": [_tag(code) for code in self.language_codes or expected],
-                    "channels": "split" if self.splits_channels or self.speaker_labels else "mix",
+                    "channels": "split" if self._splits else "mix",
+                    "diarize": self._count or "auto" if self.speaker_labels else "off",
                     "word_timestamps": True,
                     "vocabulary": [*self.keyterms_prompt, *self.word_boost],
                     "prompt": self.prompt,
@@ -150,6 +168,21 @@ class TranscriptRequest(ApiModel):
                     "webhook_url": self.webhook_url or None,
                 }
             )
+
+    @property
+    def _count(self) -> str:
+        """How many speakers there are, as `diarize` wants it; empty: nobody said."""
+        if self.speakers_expected:
+            return str(self.speakers_expected)
+        if self.speaker_options is None:
+            return ""
+        bounds = self.speaker_options
+        return f"{bounds.min_speakers_expected}-{bounds.max_speakers_expected or MAX_SPEAKERS}"
+
+    @property
+    def _splits(self) -> bool:
+        """Whether each channel is heard on its own: a channel is a speaker already, unless all are counted."""
+        return self.splits_channels or (self.speaker_labels and not self._count)
 
     def _model(self, models: Collection[str]) -> str | None:
         names = [name for name in (self.speech_model, *self.speech_models) if name]

@@ -63,7 +63,7 @@ NOT_SUPPORTED: Mapping[str, str] = {
 
 
 class ListenQuery(ApiModel):
-    """The query of ``POST /v1/listen``, which says what is transcribed and what the answer holds."""
+    """The query of ``POST /deepgram/v1/listen``, which says what is transcribed and what the answer holds."""
 
     model: str = Field(
         default="", max_length=200, description="A configured model; Deepgram's names are the default model."
@@ -78,7 +78,7 @@ class ListenQuery(ApiModel):
     paragraphs: bool = Field(default=False, description="With paragraphs and their sentences; punctuated.")
     utterances: bool = Field(default=False, description="With `results.utterances`.")
     utt_split: float = Field(default=0.8, gt=0, le=3600, description="Seconds of a pause that ends an utterance.")
-    diarize: bool = Field(default=False, description="With the speaker of each word: they are told apart by channel.")
+    diarize: bool = Field(default=False, description="With the speaker of each word, by channel and voice.")
     diarize_model: Literal["latest"] | None = Field(default=None, description="As `diarize`.")
     multichannel: bool = Field(default=False, description="Each channel on its own.")
     redact: tuple[str, ...] = Field(
@@ -155,6 +155,7 @@ class ListenQuery(ApiModel):
                     "language": None if self.is_multilingual or self.detects else self.language,
                     "languages": languages,
                     "channels": "split" if self.multichannel or self.tells_speakers else "mix",
+                    "diarize": "auto" if self.tells_speakers else "off",
                     "word_timestamps": True,
                     "vocabulary": [*self.keyterm, *map(_keyword, self.keywords)],
                     "mask": self._masks(),

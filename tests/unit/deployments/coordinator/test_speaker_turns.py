@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from itertools import groupby
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from pipelines.errors import ModelUnavailable, ReplicaLost
 from pipelines.jobs.job import Job, JobState
 from pipelines.notes import NoteCode
 from pipelines.storage.layout import JobKeys
-from tests.fakes.diarizer import NUMBERS_OF_A_TURN, CodedDiarizer, speaker_of
+from tests.fakes.diarizer import NUMBERS_OF_A_TURN, CodedDiarizer, in_turns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
@@ -35,20 +34,6 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def said(cluster: InProcessCluster, job: Job) -> list[tuple[str, list[int]]]:
-    """Who said which numbers, in order."""
-    segments = cluster.transcript(job).segments
-    return [
-        (speaker, [int(word.lstrip("w")) for segment in own for word in segment.text.split()])
-        for speaker, own in groupby(segments, key=lambda segment: segment.speaker)
-    ]
-
-
-def in_turns(numbers: range = NUMBERS) -> list[tuple[str, list[int]]]:
-    """What is to come out."""
-    return [(f"Speaker {who + 1}", list(own)) for who, own in groupby(numbers, key=speaker_of)]
-
-
 async def run(cluster: InProcessCluster, **options: Any) -> Job:
     await cluster.coordinator.start()
     try:
@@ -66,7 +51,7 @@ async def test_segments_part_where_the_voice_changes(ledger: MemoryLedger, store
     job = await run(cluster, diarize=diarize)
     assert succeeded([job])
     assert job.notes == ()
-    assert said(cluster, job) == in_turns()
+    assert cluster.said(job) == in_turns(NUMBERS)
     segments = cluster.transcript(job).segments
     assert [segment.id for segment in segments] == list(range(len(segments)))
     assert not any(segment.words for segment in segments)
@@ -149,7 +134,7 @@ async def test_a_transcript_without_its_speakers_is_no_other_jobs(ledger: Memory
         await cluster.coordinator.stop()
         cluster.let_go()
     assert [job.reused_from for job in (whole, third, plain)] == ["", "whole", ""]
-    assert said(cluster, third) == in_turns()
+    assert cluster.said(third) == in_turns(NUMBERS)
 
 
 class Dying(CodedDiarizer):
@@ -168,7 +153,7 @@ async def test_a_lost_call_is_made_again(ledger: MemoryLedger, store: MemoryStor
     cluster = InProcessCluster(ledger, store, diarizer=diarizer)
     job = await run(cluster, diarize="auto")
     assert job.notes == ()
-    assert said(cluster, job) == in_turns()
+    assert cluster.said(job) == in_turns(NUMBERS)
     assert set(diarizer.heard.values()) == {1}
 
 
@@ -205,7 +190,7 @@ async def test_a_restart_in_the_middle(ledger: MemoryLedger, store: MemoryStore)
     finally:
         await second.coordinator.stop()
         second.let_go()
-    assert said(second, ended) == in_turns()
+    assert second.said(ended) == in_turns(NUMBERS)
     assert second.diarizer.n_calls == N_SPANS
     assert not second.diarizer.heard
 
@@ -224,7 +209,7 @@ async def test_a_replay_keeps_the_speakers(ledger: MemoryLedger, store: MemorySt
         await again.coordinator.stop()
         again.let_go()
     assert succeeded([ended])
-    assert said(again, ended) == in_turns()
+    assert again.said(ended) == in_turns(NUMBERS)
     assert again.diarizer.n_calls == 0
 
 

@@ -92,13 +92,42 @@ async def test_all_that_recording_systems_ask_for(desk):
     )
     assert heard.status is TranscriptStatus.completed
     assert " ".join(utterance.text for utterance in heard.utterances) == SPOKEN
-    assert {(each.speaker, each.channel) for each in heard.utterances} == {("1A", "1")}
+    assert {(each.speaker, each.channel) for each in heard.utterances} == {("1A", "1"), ("1B", "1")}
     options = desk.served.job.options
     assert (options.channels, options.language, options.vocabulary) == ("split", "en", ("Kubernetes", "etcd"))
     assert set(options.mask) == {"email", "cards", "profanity"}
     asked = heard.config
     assert (asked.speaker_labels, asked.speakers_expected, asked.keyterms_prompt) == (True, 2, ["Kubernetes", "etcd"])
     assert asked.webhook_url == "https://hooks.example/x"  # its query may be a secret
+
+
+@pytest.mark.parametrize(
+    ("asked", "channels", "diarize"),
+    [
+        ({}, "mix", None),
+        ({"speaker_labels": True}, "split", "auto"),
+        ({"speaker_labels": True, "speakers_expected": 3}, "mix", "3"),
+        ({"speaker_labels": True, "speakers_expected": 2, "multichannel": True}, "split", "2"),
+        ({"speaker_labels": True, "speaker_options": {"min_speakers_expected": 2}}, "mix", "2-99"),
+        ({"speaker_labels": True, "speaker_options": {"max_speakers_expected": 5}}, "mix", "1-5"),
+        ({"speakers_expected": 3}, "mix", None),
+    ],
+)
+def test_voices_are_told_apart_where_speakers_are_wanted(asked, channels, diarize):
+    """By channel and voice, or, where their number is given, by voice alone."""
+    request = TranscriptRequest.of({"audio_url": "https://x.example/a.mp3", **asked})
+    options = request.options([MODEL]).to_domain(MODEL, diarize="auto")
+    assert (options.channels, options.diarize) == (channels, diarize)
+
+
+def test_bounds_that_contradict_each_other():
+    """Are refused by the name of the parameter."""
+    bounds = {"min_speakers_expected": 3, "max_speakers_expected": 2}
+    request = TranscriptRequest.of(
+        {"audio_url": "https://x.example/a.mp3", "speaker_labels": True, "speaker_options": bounds}
+    )
+    with pytest.raises(InvalidOptions, match="speakers_expected: max_speakers must be at least min_speakers"):
+        request.options([MODEL])
 
 
 async def test_sentences_paragraphs_and_subtitles(desk):
@@ -151,10 +180,6 @@ async def test_a_transcript_that_failed_says_why(desk):
     [
         ({"sentiment_analysis": True}, "sentiment_analysis: is not supported"),
         ({"audio_start_from": 1000}, "audio_start_from: is not supported"),
-        (
-            {"speaker_labels": True, "speaker_options": {"min_speakers_expected": 2}},
-            "speaker_options: is not supported",
-        ),
         ({"custom_spelling": {"Ann": ["an"]}}, "custom_spelling: is not supported"),
         ({"language_code": "xx"}, "language_code: "),
         ({"language_code": "de"}, "language_code: the model fake speaks only en"),
