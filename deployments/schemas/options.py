@@ -97,7 +97,8 @@ class Options(LanguageFields):
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
         """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
-        return parsed(cls, given(values))
+        known = {name: value for name, value in values.items() if name in cls.model_fields}
+        return parsed(cls, {name: value for name, value in values.items() if name not in known} | given(known))
 
     def to_domain(self, default_model: str, *, reuse: bool = True, diarize: str | None = None) -> JobOptions:
         """Fill in what was left open; ``diarize`` is for recordings of one channel whose speaker is not named."""
