@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import StoredUpload
-from deployments.schemas.option_values import is_left_out
+from deployments.schemas.option_values import is_left_out, listed
 from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
@@ -86,17 +86,17 @@ def merge_options(
     return merged
 
 
-def _gathered(place: Mapping[str, Sequence[str]]) -> dict[str, str | list[str]]:
+def _gathered(place: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return one value per name, of lists all that were given; raises `InvalidOptions`."""
     found: dict[str, list[str]] = {}
     for name, texts in place.items():
-        alone = list_name(name)
-        known = alone if alone in LIST_OPTIONS else name
+        known = list_name(name) if list_name(name) in LIST_OPTIONS else name
         found.setdefault(known, []).extend(text for text in texts if not is_left_out(text))
     for name, texts in found.items():
         if len(texts) > 1 and name not in LIST_OPTIONS:
             raise _twice(name)
-    return {name: texts if len(texts) > 1 else texts[0] for name, texts in found.items() if texts}
+    alone = {name: listed(texts[0]) if name in LIST_OPTIONS else texts[0] for name, texts in found.items() if texts}
+    return alone | {name: texts for name, texts in found.items() if len(texts) > 1}
 
 
 def list_name(name: str) -> str:

@@ -42,8 +42,8 @@ def with_options(*options: Option, may_be_null: bool = False) -> Callable[[type[
             if option.name not in model.model_fields:
                 field = Field(default, description=option.description, **option.constraints)
                 fields[option.name] = (_read_as(option, kind), field)
-        names = {"__base__": model, "__doc__": model.__doc__, "__module__": model.__module__}
-        return create_model(model.__name__, **names, **fields)
+        name, words = model.__name__, model.__doc__
+        return create_model(name, __base__=model, __doc__=words, __module__=model.__module__, **fields)
 
     return made
 
