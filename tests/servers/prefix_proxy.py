@@ -20,18 +20,24 @@ def prefix_proxy(behind: str, port: int) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def _pass_on(self) -> None:
+            with contextlib.suppress(OSError):  # the client has gone, or the server behind stops
+                self._answer()
+                return
+            self.close_connection = True
+
+        def _answer(self) -> None:
             if not self.path.startswith(PREFIX):
                 self.send_error(404)
                 return
-            connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=600)
+            made = http.client.HTTPConnection(str(target.hostname), target.port, timeout=600)
+            with contextlib.closing(made) as connection:
+                self._told(connection)
+
+        def _told(self, connection: http.client.HTTPConnection) -> None:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _OF_THIS_HOP}
             connection.request(self.command, self.path.removeprefix(PREFIX) or "/", self._body(), headers)
-            try:
-                answer = connection.getresponse()
-                body = answer.read()
-            except OSError:  # the server behind stops
-                self.close_connection = True
-                return
+            answer = connection.getresponse()
+            body = answer.read()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in _OF_THIS_HOP | {"content-length"}:
@@ -40,7 +46,6 @@ def prefix_proxy(behind: str, port: int) -> Iterator[str]:
             self.send_header("content-length", length or "0")
             self.end_headers()
             self.wfile.write(body)
-            connection.close()
 
         def _body(self) -> bytes:
             if self.headers.get("transfer-encoding", "").lower() != "chunked":
