@@ -4,12 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-<<<<<<< HEAD
-from pydantic import BeforeValidator, Field, StringConstraints
-=======
 from anyio import to_thread
-from pydantic import Field, StringConstraints
->>>>>>> main
+from pydantic import BeforeValidator, Field, StringConstraints
 from starlette.requests import Request
 
 from deployments.http.openai.known_speakers import MAX_FIELD_BYTES as MAX_REFERENCE_BYTES
@@ -31,7 +27,8 @@ Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_LISTS = LIST_OPTIONS | {"timestamp_granularities", NAMES, REFERENCES}
+_IN_ONE_TEXT = LIST_OPTIONS | {"timestamp_granularities"}
+_LISTS = _IN_ONE_TEXT | {NAMES, REFERENCES}
 _NOT_SUPPORTED = {
     "chunking_strategy": "only auto is supported: recordings are always cut in silence",
     "include": "is not supported; verbose_json has avg_logprob of each segment",
@@ -182,4 +179,6 @@ def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
             raise refused_option(name, "given more than once")
         elif filled:
             values[field] = filled[0]
-    return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in values.items()}
+    # One text may hold several values, but for the voices and names of speakers.
+    several = {name for name, value in values.items() if name in _IN_ONE_TEXT and len(value) == 1}
+    return {name: value[0] if name in several else value for name, value in values.items()}
