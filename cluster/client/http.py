@@ -98,8 +98,9 @@ class Client:
         return await self._json("GET", job["results"]["transcript.json"])
 
     async def cancel(self, job_id: str, *, purge: bool = False) -> dict[str, Any]:
-        """Cancel a job, or remove everything of it."""
-        return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params={"purge": "true"} if purge else {})
+        """Cancel a job, also for others whose equal requests share it, or remove everything of it."""
+        params = {"purge": "true"} if purge else {"everyone": "true"}
+        return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params=params)
 
     async def quarantine(self, max_jobs: int) -> dict[str, Any]:
         """Return the chunks in quarantine, of at most so many jobs."""

@@ -22,6 +22,7 @@ def source_limits(settings: Settings) -> SourceLimits:
         schemes=frozenset(schemes),
         file_roots=settings.limits.source_files_below,
         allow_private=settings.limits.private_sources,
+        callback_patience_s=settings.limits.callback_patience_s,
         places=(
             *(account.place for account in twilio_accounts(settings)),
             *(_place(source) for source in settings.sources),

@@ -9,6 +9,7 @@ from cluster.settings.settings import Settings
 from cluster.wiring.twilio import twilio_accounts
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import TenantLimits
+from deployments.sources.limits import SourceLimits
 from deployments.sources.places import credential_for
 from pipelines.errors import ConfigurationError, Reason
 from pipelines.jobs.events import Claimed, Failed
@@ -178,3 +179,12 @@ def test_a_rotated_auth_token(monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "new")
     assert revealed(account.auth_token) == "new"
     assert account.place.authorization != before
+
+
+@pytest.mark.parametrize(("asked", "patience_s"), [("", 7), ("&source_patience_s=9", 9)])
+async def test_the_server_says_how_long_a_recording_is_waited_for(make_api, asked, patience_s):
+    """Where the callback's URL does not."""
+    sources = SourceLimits(callback_patience_s=7)
+    api = await make_api(twilio=(ACCOUNT, OTHER), public_url=PUBLIC, sources=sources)
+    noted = (await tell(api, path=f"{PATH}?priority=1{asked}")).json()
+    assert api.ledger.get("support", noted["job_id"]).options.source_patience_s == patience_s
