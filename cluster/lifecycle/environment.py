@@ -11,6 +11,7 @@ from cluster.settings.private_files import private_folder, private_umask
 from cluster.settings.secrets import KEY, SERVER_SECRETS, read_secret
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
+from cluster.wiring.minutes_writers import check_language_model
 from cluster.wiring.notifications import check_outgoing, pass_on_secrets
 from cluster.wiring.twilio import twilio_accounts
 from pipelines.errors import ConfigurationError
@@ -70,6 +71,7 @@ def prepare_environment(settings: Settings) -> None:
             os.environ[name] = secret
     pass_on_secrets()
     check_secrets(settings)
+    check_language_model(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -15,6 +15,7 @@ from cluster.lifecycle.environment import check_secrets
 from cluster.lifecycle.running_cluster import RunningCluster
 from cluster.serve.deployment_versions import Changes, check_change
 from cluster.settings.settings import Settings
+from cluster.wiring.minutes_writers import check_language_model
 from pipelines.errors import ConfigurationError, MeetMemoError
 from pipelines.models.catalogue import resolve
 from pipelines.storage.atomic_write import write_atomic
@@ -97,6 +98,7 @@ def _deploy(before: Settings, after: Settings) -> Changes:
     from cluster.app import deploy, plan_now  # Ray is connected here, and nowhere else
 
     check_change(before, after)
+    check_language_model(after)
     check_secrets(after)  # replicas read their files anew: what is wrong there would show at the next delivery only
     for model in after.models:
         resolve(model.path or model.name, after.models_dir)

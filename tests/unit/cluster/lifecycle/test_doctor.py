@@ -14,7 +14,7 @@ from cluster.lifecycle.doctor import Finding, examine
 from cluster.lifecycle.haproxy import SOCKET
 from cluster.lifecycle.home_lock import owning
 from cluster.lifecycle.running_cluster import write_state
-from cluster.settings.sections import HttpSettings, RaySettings
+from cluster.settings.sections import HttpSettings, MinutesSettings, RaySettings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import MARK
 from pipelines.models.cuda_check import CudaPart
@@ -166,3 +166,12 @@ def test_without_a_driver_nothing_is_bad(settings: Settings, monkeypatch: pytest
     findings = found(settings)
     assert findings["GPU"].status == "note"
     assert not {part.subject for part in COMPLETE} & findings.keys()
+
+
+def test_a_context_without_room_is_bad(settings: Settings) -> None:
+    """A language model that no transcript fits into is named, with what to set."""
+    minutes = MinutesSettings(base_url="http://gpu:8000/v1", context_tokens=2048)
+    finding = found(settings.model_copy(update={"minutes": minutes}))["language model"]
+    assert finding.status == "bad"
+    assert "2048 tokens" in finding.detail
+    assert "minutes.context_tokens" in finding.mend

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cluster.lifecycle.environment import PROXY_READY_TIMEOUT, prepare_environment, prepare_home
+from cluster.settings.sections import MinutesSettings
 from cluster.settings.settings import Settings
+from pipelines.errors import ConfigurationError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
@@ -35,3 +37,10 @@ def test_the_operators_timeout_wins(settings: Settings) -> None:
     os.environ[PROXY_READY_TIMEOUT] = "7"
     prepare_environment(settings)
     assert os.environ[PROXY_READY_TIMEOUT] == "7"
+
+
+def test_a_context_without_room_is_refused_at_once(settings: Settings) -> None:
+    """A language model that no transcript fits into is told before anything starts, in one line."""
+    minutes = MinutesSettings(base_url="http://gpu:8000/v1", context_tokens=2048)
+    with pytest.raises(ConfigurationError, match=r"^minutes\.context_tokens: 2048 tokens .* no room for a transcript"):
+        prepare_environment(settings.model_copy(update={"minutes": minutes}))
