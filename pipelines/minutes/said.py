@@ -30,6 +30,7 @@ _NEGATIONS = frozenset(
     "not no never cannot without neither nor against nicht kein keine keinen nie ne pas jamais non nunca jamás não "
     "niet geen inte ikke не нет никогда нельзя".split()
 )
+_ANSWERS = frozenset({"no", "non", "não", "нет"})
 _NEGATIONS_ZH = re.compile("不(?![过断同错])|没|未(?![来])|别(?![的人])")
 _HAN = re.compile(f"[{HAN}]")
 
@@ -164,18 +165,15 @@ class Said:
 
     def denies(self, quote: str, text: str) -> bool:
         """Say whether the words around a quote deny it and the text does not, or the other way round."""
-        wanted = tokens(quote)
-        at = next((i for i in range(len(self.tokens)) if self.tokens[i : i + len(wanted)] == wanted), None)
+        wanted, written = tokens(quote), tokens(text)
+        at = _position(self.tokens, wanted)
         if at is None:
             return False
         said = self.tokens[max(0, at - N_BEFORE) : at + len(wanted)]
-        literal = contains(f" {' '.join(said)} ", tokens(text))
-        before = said[: -len(wanted)] if literal and len(wanted) else said
-        if literal and tokens(text) != wanted:
-            return False
-        return (_negated(before) and not _negated(tokens(text))) or (
-            not literal and _negated(tokens(text)) and not _negated(said)
-        )
+        literal = _position(said, written)
+        if literal is not None:
+            return _negated([word for word in said[max(0, literal - N_BEFORE) : literal] if word not in _ANSWERS])
+        return _negated(said) != _negated(written)
 
     def asks(self, quote: str) -> bool:
         """Say whether the sentence that a quote stands in is a question."""
@@ -184,6 +182,10 @@ class Said:
             return False
         end = re.search(r"[.?!。？！؟](?:\s|$)|[。？！]", self.text[at + len(quote.strip().rstrip(".?!。？！")) :])
         return end is not None and end.group()[0] in "?？؟"
+
+
+def _position(said: list[str], wanted: list[str]) -> int | None:
+    return next((i for i in range(len(said)) if said[i : i + len(wanted)] == wanted), None)
 
 
 def _negated(words: list[str]) -> bool:

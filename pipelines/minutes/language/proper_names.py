@@ -22,7 +22,7 @@ _ACTS = re.compile(
 _GROUPS = frozenset(
     "everyone everybody nobody someone somebody management participants speakers attendees members customers customer "
     "agent caller team staff sales marketing engineering finance legal support work discussion discussions parties "
-    "management's one both others people users clients client employees".split()
+    "company today yesterday tomorrow one both others people users clients client employees".split()
 )
 _TITLE_WORDS = frozenset(
     "meeting meetings minutes review planning plan plans update updates discussion status sync call weekly monthly daily "
@@ -61,12 +61,14 @@ def names_in(text: str, language: str = "en") -> frozenset[str]:
             beside = before is not None and _adjoins(text, before, match) and before.group().casefold() in GIVEN_NAMES
             named = given or beside
         elif _OPENS.search(text[: match.start()]):
-            acts = bool(_ACTS.match(text, match.end())) and word.casefold() not in _GROUPS
+            bare = word.casefold().replace("’", "'").removesuffix("'s")
+            acts = bare != word.casefold() or bool(_ACTS.match(text, match.end()))
+            acts = acts and bare not in _GROUPS and bare not in ENGLISH
             named = given or acts or (after is not None and _adjoins(text, match, after) and _is_name(after.group()))
         else:
             named = True
         if named:
-            found.update(token for token in tokens(word) if token not in ENGLISH)
+            found.update(token.removesuffix("'s") for token in tokens(word) if token not in ENGLISH)
     return frozenset(found)
 
 
@@ -76,7 +78,8 @@ def names_in_title(text: str) -> frozenset[str]:
     Its first word counts only as the first one of a sentence would.
     """
     later = {word.group().casefold() for word in list(_WORD.finditer(text))[1:] if word.group()[0].isupper()}
-    return frozenset(word for word in later | names_in(text) if word not in ENGLISH and word not in _TITLE_WORDS)
+    bare = {word.replace("’", "'").removesuffix("'s") for word in later}
+    return frozenset(word for word in bare | names_in(text) if word not in ENGLISH and word not in _TITLE_WORDS)
 
 
 def text_of_title(text: str) -> str:
