@@ -206,6 +206,9 @@ class MinutesDrafter:
         except MinutesError as error:
             log.warning("summaries not merged", action="llm_merge", detail=str(error))
             return None
+        if _is_cut(request.messages, answer.completion):
+            log.warning("summaries not merged", action="llm_merge", detail="the prompt was cut")
+            return "", "", answer.usage
         return (*read_summary(answer.completion.text), answer.usage)
 
     async def _draft_all(self, items: Sequence[PackItem]) -> None:

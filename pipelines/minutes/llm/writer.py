@@ -192,8 +192,8 @@ class LlmWriter:
             if written is not None:
                 title, summary, used = written
                 usage += used
-                minutes = replace(minutes, title=title or minutes.title, summary=summary or minutes.summary)
-                minutes = verify(minutes, transcript)
+                whole = await asyncio.to_thread(verify, replace(minutes, title=title, summary=summary), transcript)
+                minutes = replace(whole, title=whole.title or minutes.title, summary=whole.summary or minutes.summary)
         return Drafted(minutes=minutes, usage=usage)
 
     def _digest(self, transcript: Transcript, question: Question) -> str:

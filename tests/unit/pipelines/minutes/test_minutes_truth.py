@@ -196,7 +196,8 @@ def test_spoken_orders_reach_nothing(order: str) -> None:
     for minutes in (extractive, obedient):
         printed = (minutes.title, minutes.summary, minutes.topics, minutes.open_questions, minutes.participants)
         assert "Mallory" not in str(printed)
-        assert "Mallory" not in str([entry for entry in (*minutes.decisions, *minutes.action_items) if entry.verified])
+        assert "Mallory" not in str([entry for entry in minutes.decisions if entry.verified])
+        assert "Mallory" not in str([item for item in minutes.action_items if item.verified])
         assert minutes.chair is None
     assert extractive.summary
     assert obedient.summary == "The museum pays for the bridge."
