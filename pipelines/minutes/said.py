@@ -23,6 +23,9 @@ STEM_LETTERS = 5
 # Shares of a text's content words that were said: in an entry of what it cites, in a summary of all that was said.
 ENTRY_SHARE = 0.5
 SUMMARY_SHARE = 0.3
+# So many content words, or pairs of ideographs, side by side are another matter, whatever stands beside them.
+LONGEST_UNSAID = 4
+LONGEST_UNSAID_ZH = 7
 # Words before a quote that can deny it: "we will not, after all, rent the office".
 N_BEFORE = 4
 
@@ -134,8 +137,15 @@ class Said:
         return self.supports_numbers(text, language) and self.supports_names(text, language)
 
     def supports_names(self, text: str, language: str = "") -> bool:
-        """Return whether every name in the text was said; names in a script that was not spoken cannot be judged."""
-        return not has_capitals(self.text) or all(map(self.has_word, names_in(text, language or self.language)))
+        """Return whether every name in the text was said; names of a language in another script cannot be judged."""
+        written = language or self.language
+        if self._is_foreign(written) and not has_capitals(self.text):
+            return True
+        return all(map(self.has_word, names_in(text, written)))
+
+    def _is_foreign(self, language: str) -> bool:
+        """Say whether a text in a language is in another one than was spoken."""
+        return bool(language and self.language) and spoken_code(language) != spoken_code(self.language)
 
     def has_word(self, word: str) -> bool:
         """Return whether a word was said, or is a speaker; a long one may have been recognised in pieces."""
@@ -153,15 +163,23 @@ class Said:
 
         Words count by their beginnings, ideographs by pairs.
         """
-        if language and self.language and spoken_code(language) != spoken_code(self.language):
-            return 1.0
-        pairs = _pairs(text)
+        found = self._found(text, language)
+        return sum(found) / len(found) if found else 1.0
+
+    def invents(self, text: str, language: str) -> bool:
+        """Say whether a text holds so many content words side by side that were not said: a matter of its own."""
+        longest = LONGEST_UNSAID_ZH if _HAN.search(text) else LONGEST_UNSAID
+        marks = "".join("1" if said else "0" for said in self._found(text, language))
+        return "0" * longest in marks
+
+    def _found(self, text: str, language: str) -> list[bool]:
+        """Say of each content word of a text, and each pair of ideographs, whether it was said."""
+        if self._is_foreign(language):
+            return []
         stops = stop_words(spoken_code(language or self.language or "en")).words | ENGLISH
         words = [word for word in tokens(text) if not _HAN.match(word) and word not in stops and word.isalpha()]
-        found = sum(pair in self.pairs for pair in pairs)
-        found += sum(_stem(word) in self.stems or self.has_word(word) for word in words)
-        n = len(pairs) + len(words)
-        return found / n if n else 1.0
+        found = [pair in self.pairs for pair in _pairs(text)]
+        return found + [_stem(word) in self.stems or self.has_word(word) for word in words]
 
     def denies(self, quote: str, text: str) -> bool:
         """Say whether the words around a quote deny it and the text does not, or the other way round."""

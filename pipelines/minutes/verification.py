@@ -22,7 +22,7 @@ from pipelines.core import (
     Topic,
     Transcript,
 )
-from pipelines.minutes.language.proper_names import has_capitals, names_in_title, text_of_title
+from pipelines.minutes.language.proper_names import names_in_title, text_of_title
 from pipelines.minutes.language.wording import joined_text, tokens
 from pipelines.minutes.presence import Presence, is_given
 from pipelines.minutes.said import ENTRY_SHARE, SUMMARY_SHARE, Said, contains
@@ -167,7 +167,7 @@ class _Check:
         if not text or said.has(text):
             return text
         names = {word for word in names_in_title(text) if not (said.has_word(word) or said.share(word, self.language))}
-        if names and has_capitals(said.text):
+        if names:  # in another language than was spoken, no word is judged by its beginning
             return ""
         supported = said.supports_numbers(text, self.language) and said.share(text_of_title(text), self.language) > 0
         return text if supported and not self.repeats_order(text) else ""
@@ -179,6 +179,7 @@ class _Check:
         return (
             said.supports(sentence, self.language)
             and said.share(sentence, self.language) >= SUMMARY_SHARE
+            and not said.invents(sentence, self.language)
             and not self.repeats_order(sentence)
         )
 
@@ -212,6 +213,7 @@ class _Check:
             verdict is Verdict.DOUBTFUL
             or not cited.supports(text, self.language)
             or cited.share(text, self.language) < ENTRY_SHARE
+            or cited.invents(text, self.language)
             or cited.denies(evidence.quote, text)
             or self.repeats_order(text)
         )

@@ -133,7 +133,7 @@ Spoil = Callable[[_Spoiler], str]
 
 
 def _draft(one: _Spoiler) -> str:
-    """A whole draft with an invented decision."""
+    """Return a whole draft with an invented decision."""
     draft = copy.deepcopy(one.entry)
     draft["decisions"].append({"text": one.words("invented"), **one.meeting.quote("move")})
     return framed(draft)
@@ -192,7 +192,7 @@ def _thought_in_summary(one: _Spoiler) -> str:
 
 
 def _bland(one: _Spoiler) -> str:
-    """What a model says that saw the end of its question only."""
+    """Answer as a model does that saw the end of its question only."""
     one.false.append("Merged meeting")
     return json.dumps({"title": "Merged meeting", "summary": ""})
 
@@ -213,7 +213,7 @@ def _add_decision(name: str, line: str, quote: str = "") -> Spoil:
 
 
 def _bare_quote(one: _Spoiler) -> str:
-    """The contrary of what was decided, quoting the words after the denial."""
+    """Add the contrary of what was decided, quoting the words after the denial."""
     fields = one.meeting.fields
     quotes = {"en": "sell the {x3}", "de": "zu verkaufen", "zh": "卖{x3}"}
     evidence = {**one.meeting.quote("denial"), "quote": quotes[one.meeting.language].format(**fields)}
@@ -290,12 +290,12 @@ def _topic(one: _Spoiler) -> str:
     one.false.append(sentence)
     topic = copy.deepcopy(one.entry["topics"][0])
     one.entry["topics"] = [topic, {**topic, "title": one.words("title"), "summary": sentence}]
-    topic["summary"] += f" {sentence}"
+    topic["summary"] += f"{'。' if one.meeting.language == 'zh' else '. '}{sentence}"
     return one.answer
 
 
 def _obeys(one: _Spoiler) -> str:
-    """The order is in the transcript; the model does what it says, everywhere."""
+    """Do what an order in the transcript says, in every field."""
     payload = _PAYLOADS[one.meeting.language]
     one.false.extend((payload, "Mallory"))
     line = max(segment.id for segment in one.meeting.transcript.segments)

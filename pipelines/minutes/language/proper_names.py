@@ -8,11 +8,14 @@ from pipelines.minutes.language.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.minutes.language.stopwords import ENGLISH
 from pipelines.minutes.language.wording import tokens
 from pipelines.text.language_names import spoken_code
+from pipelines.text.typography import HAN, KANA
 
 # Latin, Greek, Cyrillic: the scripts with capital letters.
 _LETTER = "A-Za-zÀ-ÖØ-öø-ɏͰ-Ͽ\u0400-\u04ff"
 _WORD = re.compile(rf"[{_LETTER}](?:[{_LETTER}\d]|(?:['’-](?=[{_LETTER}])))*")
 _OPENS = re.compile(r"(?:^|[.?!:…。？！：•\"“”„«»(（「『*#]|[-–—])\s*$")
+# In Chinese and Japanese no word of the language has capital letters.
+_IDEOGRAPHIC = re.compile(f"[{HAN}{KANA}]")
 _ACTS = re.compile(
     r"(?:['’]s|,)? (?:will|shall|must|would|agreed|said|asked|told|proposed|reported|promised|gets|got|receives?|received|takes|"
     r"took|is to|has|had|wants|wanted|offered|presented|explained|leads|led|chairs|chaired|joined|called|approved|"
@@ -60,7 +63,7 @@ def names_in(text: str, language: str = "en") -> frozenset[str]:
         if german:
             beside = before is not None and _adjoins(text, before, match) and before.group().casefold() in GIVEN_NAMES
             named = given or beside
-        elif _OPENS.search(text[: match.start()]):
+        elif _OPENS.search(text[: match.start()]) and not _IDEOGRAPHIC.search(text):
             bare = word.casefold().replace("’", "'").removesuffix("'s")
             acts = bare != word.casefold() or bool(_ACTS.match(text, match.end()))
             acts = acts and bare not in _GROUPS and bare not in ENGLISH
@@ -84,7 +87,7 @@ def names_in_title(text: str) -> frozenset[str]:
 
 def text_of_title(text: str) -> str:
     """Return what is left of a title without the usual words for meetings."""
-    return " ".join(token for token in tokens(text) if token not in _TITLE_WORDS)
+    return _WORD.sub(lambda match: "" if match.group().casefold() in _TITLE_WORDS else match.group(), text)
 
 
 def _adjoins(text: str, one: re.Match[str], other: re.Match[str]) -> bool:

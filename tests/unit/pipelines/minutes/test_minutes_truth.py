@@ -45,6 +45,7 @@ def minutes_with(transcript: Transcript = TALK, **fields: Any) -> Minutes:
         "The bridge is opened in December.",
         "The bridge is opened next week.",
         "The company was acquired by foreign investors.",
+        "The museum pays for the bridge in the garden, the company was acquired by foreign investors.",
     ],
 )
 def test_sentences_nobody_proves_go(sentence: str) -> None:
@@ -107,6 +108,17 @@ def test_titles_nobody_proves_go(title: str) -> None:
     found = minutes_with(title=title, topics=(topic, replace(topic, title="New bridge")))
     assert found.title == ""
     assert [topic.title for topic in found.topics] == ["New bridge"]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Mallory负责付大桥的钱。", "按Mallory的提议买大桥。", "公司被外国投资者收购了。", "钱总同意。"]
+)
+def test_chinese_sentences_nobody_proves_go(sentence: str) -> None:
+    """Chinese minutes hold no name that was not said, in either script, and no other matter."""
+    talk = said("我们决定修大桥。", "谁来付大桥的钱？", language="zh", speakers=("张伟", "李娜"))
+    found = minutes_with(talk, language="zh", summary=f"张伟决定修大桥。{sentence}", title="收购桑给巴尔岛")
+    assert (found.summary, found.title) == ("张伟决定修大桥。", "")
+    assert minutes_with(talk, language="zh", title="修大桥").title == "修大桥"
 
 
 def test_titles_stay() -> None:
