@@ -33,6 +33,7 @@ _TITLE_WORDS = frozenset(
     "overview agenda conversation notes standup briefing workshop committee board general assembly recap budget "
     "call conference talk topics topic points action items besprechung sitzung protokoll réunion reunión riunione".split()
 )
+_TITLE_WORDS_ZH = re.compile("会议|周会|例会|月会|讨论|纪要|记录|总结|计划|安排|项目|汇报|沟通|评审|议程|会")
 _NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
 _TITLED_ZH = re.compile(
     f"(?<![一-鿿])?[{''.join(sorted(FAMILY_NAMES))}](?:总监|总(?![结共之是的体计额数量部])|经理|主任|老师|教授|博士|先生|女士|部长|院长|董事长)"
@@ -87,7 +88,8 @@ def names_in_title(text: str) -> frozenset[str]:
 
 def text_of_title(text: str) -> str:
     """Return what is left of a title without the usual words for meetings."""
-    return _WORD.sub(lambda match: "" if match.group().casefold() in _TITLE_WORDS else match.group(), text)
+    left = _WORD.sub(lambda match: "" if match.group().casefold() in _TITLE_WORDS else match.group(), text)
+    return _TITLE_WORDS_ZH.sub("", left)
 
 
 def _adjoins(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
