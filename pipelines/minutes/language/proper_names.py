@@ -36,7 +36,7 @@ _TITLE_WORDS = frozenset(
 _TITLE_WORDS_ZH = re.compile("会议|周会|例会|月会|讨论|纪要|记录|总结|计划|安排|项目|汇报|沟通|评审|议程|会")
 _NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
 _TITLED_ZH = re.compile(
-    f"(?<![一-鿿])?[{''.join(sorted(FAMILY_NAMES))}](?:总监|总(?![结共之是的体计额数量部])|经理|主任|老师|教授|博士|先生|女士|部长|院长|董事长)"
+    f"(?<![一-鿿])?[{''.join(sorted(FAMILY_NAMES))}钱金白石龙万史毛江向马温柳施](?:总监|总(?![结共之是的体计额数量部])|经理|主任|老师|教授|博士|先生|女士|部长|院长|董事长)"
 )
 
 

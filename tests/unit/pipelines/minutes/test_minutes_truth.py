@@ -111,7 +111,7 @@ def test_titles_nobody_proves_go(title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sentence", ["Mallory负责付大桥的钱。", "按Mallory的提议买大桥。", "公司被外国投资者收购了。", "钱总同意。"]
+    "sentence", ["Mallory负责付大桥的钱。", "按Mallory的提议买大桥。", "公司被外国投资者收购了。", "钱总决定修大桥。"]
 )
 def test_chinese_sentences_nobody_proves_go(sentence: str) -> None:
     """Chinese minutes hold no name that was not said, in either script, and no other matter."""
