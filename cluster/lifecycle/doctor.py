@@ -16,6 +16,7 @@ from cluster.lifecycle.listeners import listeners
 from cluster.lifecycle.running_cluster import RunningCluster, find_running
 from cluster.settings.private_files import OTHERS, open_to_others
 from cluster.settings.settings import Settings
+from cluster.wiring.minutes_writers import check_language_model
 from cluster.wiring.models import real_model_hint
 from pipelines.errors import MeetMemoError
 from pipelines.isolation.seccomp import is_supported
@@ -28,6 +29,7 @@ from pipelines.models.nvidia_driver import find_driver
 from pipelines.storage.open import open_store
 
 GIB = 1 << 30
+CONTEXT_MEND = "Give the server a longer context, and set minutes.context_tokens to it; 8192 do."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,10 @@ def _language_model(settings: Settings) -> Finding:
     if not settings.llm_configured:
         return Finding(subject="language model", status="note", detail="no key is set; minutes are extractive")
     model = f"{settings.minutes.model} at {settings.minutes.base_url}"
+    try:
+        check_language_model(settings)
+    except MeetMemoError as error:
+        return Finding(subject="language model", status="bad", detail=f"{model}: {error}", mend=CONTEXT_MEND)
     if settings.minutes.writer == "extractive":
         return Finding(subject="language model", status="note", detail=f"{model}, for jobs that ask for it")
     return Finding(subject="language model", status="ok", detail=f"{model} writes minutes; it was not asked")

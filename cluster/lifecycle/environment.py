@@ -11,6 +11,7 @@ from cluster.lifecycle.ray_logs import quieten_components
 from cluster.settings.private_files import private_folder, private_umask
 from cluster.settings.settings import Settings
 from cluster.settings.sources import DOTENV, process_environment
+from cluster.wiring.minutes_writers import check_language_model
 from cluster.wiring.notifications import check_outgoing
 from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
@@ -71,6 +72,7 @@ def prepare_environment(settings: Settings) -> None:
     """
     os.environ.setdefault(DOTENV, str(Path(".env").absolute()))
     check_secrets(settings)
+    check_language_model(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -15,6 +15,7 @@ from cluster.lifecycle.buildable import check_buildable
 from cluster.lifecycle.running_cluster import RunningCluster
 from cluster.serve.deployment_versions import Changes, check_change
 from cluster.settings.settings import Settings
+from cluster.wiring.minutes_writers import check_language_model
 from pipelines.errors import ConfigurationError, MeetMemoError
 from pipelines.storage.atomic_write import write_atomic
 
@@ -96,6 +97,7 @@ def _deploy(before: Settings, after: Settings) -> Changes:
     from cluster.app import deploy, plan_now  # Ray is connected here, and nowhere else
 
     check_change(before, after)
+    check_language_model(after)
     check_buildable(after)  # secrets too: what is wrong in their files would show at the next delivery only
     changes = Changes.between(plan_now(before), plan_now(after))
     try:

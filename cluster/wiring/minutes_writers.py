@@ -10,7 +10,7 @@ import structlog
 from cluster.settings.settings import Settings
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.minutes.llm.cache import MinutesCache, PaidCache
-from pipelines.minutes.llm.drafting import MinutesDrafter
+from pipelines.minutes.llm.drafting import MinutesDrafter, transcript_room
 from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.packing import PackLimits
 from pipelines.minutes.llm.writer import LlmWriter
@@ -134,6 +134,12 @@ def endpoint_of(settings: Settings) -> Endpoint:
         max_output_tokens=chosen.max_output_tokens or min(longest, context_tokens // 4),
         json_mode=json_mode if chosen.json_mode == "auto" else JsonMode(chosen.json_mode),
     )
+
+
+def check_language_model(settings: Settings) -> None:
+    """Raise `ConfigurationError` where the language model's context has no room for a transcript."""
+    if settings.llm_configured:
+        transcript_room(endpoint_of(settings))
 
 
 def _now() -> datetime:

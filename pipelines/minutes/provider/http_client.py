@@ -154,8 +154,13 @@ class HttpChatClient:
         if not finish_reason:
             raise CallFailed("the language model's answer was cut off", Fault.CUT_OFF)
         text = "".join(pieces)
+        n_read = (usage or {}).get("prompt_tokens")
         return Completion(
-            text=text, finish_reason=finish_reason, model=model, usage=_usage(usage or {}, request, text, model)
+            text=text,
+            finish_reason=finish_reason,
+            model=model,
+            usage=_usage(usage or {}, request, text, model),
+            n_read=n_read if isinstance(n_read, int) and n_read > 0 else None,
         )
 
     async def _refusal(self, response: httpx.Response, key: str) -> CallFailed:

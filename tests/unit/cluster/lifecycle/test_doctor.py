@@ -15,7 +15,7 @@ from cluster.lifecycle.doctor import Finding, examine
 from cluster.lifecycle.haproxy import SOCKET
 from cluster.lifecycle.home_lock import owning
 from cluster.lifecycle.running_cluster import write_state
-from cluster.settings.sections import HttpSettings, RaySettings
+from cluster.settings.sections import HttpSettings, MinutesSettings, RaySettings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import MARK
 from pipelines.ledger.open import ledger_revision, open_ledger
@@ -183,3 +183,12 @@ def test_a_ledger_of_another_version_is_told_and_left(tmp_path: Path) -> None:
         assert told in found.detail
         assert found.mend
         assert ledger_revision(url) == told
+
+
+def test_a_context_without_room_is_bad(settings: Settings) -> None:
+    """A language model that no transcript fits into is named, with what to set."""
+    minutes = MinutesSettings(base_url="http://gpu:8000/v1", context_tokens=2048)
+    finding = found(settings.model_copy(update={"minutes": minutes}))["language model"]
+    assert finding.status == "bad"
+    assert "2048 tokens" in finding.detail
+    assert "minutes.context_tokens" in finding.mend

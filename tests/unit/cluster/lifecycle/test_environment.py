@@ -8,8 +8,10 @@ import pytest
 
 from cluster.lifecycle.environment import PROXY_READY_TIMEOUT, prepare_environment, prepare_home
 from cluster.settings.secrets import KEY
+from cluster.settings.sections import MinutesSettings
 from cluster.settings.settings import Settings, load_settings
 from cluster.settings.sources import process_environment, secret_named
+from pipelines.errors import ConfigurationError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
@@ -55,3 +57,10 @@ def test_what_dotenv_says_now(settings: Settings, tmp_path: Path, monkeypatch: p
     dotenv.unlink()
     assert key() == ""
     assert not load_settings(flags={"home": settings.home}).llm_configured
+
+
+def test_a_context_without_room_is_refused_at_once(settings: Settings) -> None:
+    """A language model that no transcript fits into is told before anything starts, in one line."""
+    minutes = MinutesSettings(base_url="http://gpu:8000/v1", context_tokens=2048)
+    with pytest.raises(ConfigurationError, match=r"^minutes\.context_tokens: 2048 tokens .* no room for a transcript"):
+        prepare_environment(settings.model_copy(update={"minutes": minutes}))
