@@ -21,6 +21,7 @@ from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.registry import cues_for, spoken_language
 from pipelines.minutes.language.sentences import Sentence, split_sentences
 from pipelines.minutes.language.stopwords import MIXED, StopWords
+from pipelines.minutes.language.terms import TOKENS_PER_WORD_ZH
 from pipelines.minutes.language.wording import as_sentence, join, opening
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
@@ -31,8 +32,6 @@ TOPIC_SUMMARY_TOKENS = 45
 # In a summary: a question tells little, a decision much.
 QUESTION_WEIGHT = 0.7
 DECISION_WEIGHT = 1.5
-# Chinese tokens are characters, of which a sentence needs more than of words.
-TOKENS_PER_WORD_ZH = 1.6
 
 
 class ExtractiveWriter:

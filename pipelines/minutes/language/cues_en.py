@@ -172,6 +172,13 @@ EN = Cues(
         r"^(?:(?:so|okay|ok|right|now|and),? )*(?:next|next up|moving on to|on to|turning to)[ ,:]+(?P<what>(?:the|our) \w.+)",
         r"\b(?:item|point|topic) (?:number )?(?:one|two|three|four|five|six|seven|eight|nine|\d+)(?: is|:|,| on the agenda is)+ (?P<what>\w.+)",
     ),
+    topic_opening=patterns(
+        r"^(?:(?:okay|ok|all right|alright|right|so|well|now|um|uh|and|then|good|great)\W+)*"
+        r"(?:next\b|(?:we'll|we will|let's|we're going to|i'd like to|we|let us) (?:now |just )?"
+        r"(?:move|go|turn|proceed|start|begin|continue)\b|the next (?:questions?|item|point|thing|topic)|moving on|"
+        r"now\b.{0,20}\bturn to|first(?:ly)? of all|the (?:first|second|third|last|final) (?:thing|point|item|question))",
+    ),
+    topic_closing=patterns(r"\bthank(?:s| you)\b"),
     meeting_name=patterns(
         r"\bwelcome (?:everyone |everybody |all )?(?:back )?to (?:the|our|this|today's) "
         r"(?P<what>(?:[\w'-]+ ){1,5}?(?:meeting|call|sync|stand-?up|committee|workshop|board|review|seminar|conference))\b",
