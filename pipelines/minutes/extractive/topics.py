@@ -23,6 +23,8 @@ MAX_TOPICS = 15
 MAX_ANNOUNCED = 60
 MAX_TITLE_WORDS = 6
 MAX_TITLE_IDEOGRAPHS = 16
+# Speech that goes on after "next", not the name of a topic.
+_NO_TITLE_ZH = ("就是", "就说", "就", "再", "还", "把", "给", "有", "是", "所以", "因为", "那", "这", "可能", "应该")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,8 @@ def _announced(sentence: Sentence, cues: Cues) -> str:
         return ""
     what = re.split(r"[,.;:?!，。；：？！]| in the | because | so that | and then ", match.group("what"))[0].strip()
     if cues.chinese:
+        if what.startswith(_NO_TITLE_ZH):
+            return ""
         return what if terms(what) and len(what) <= MAX_TITLE_IDEOGRAPHS else ""
     words = what.split()
     while words and words[0].casefold() in ENGLISH:
@@ -100,6 +104,14 @@ def meeting_name(sentences: Iterable[Sentence], cues: Cues) -> str:
     return ""
 
 
+def _headline(phrases: Sequence[str], stops: StopWords) -> str:
+    """Return key phrases as a headline; a second phrase that the first holds, or holds the first, is left out."""
+    longest = [one for one in phrases if not any(one != other and one in other for other in phrases)]
+    if any(len(tokens(phrase)) > 1 and " " not in phrase for phrase in longest):
+        return "与".join(longest) if stops.chinese else "、".join(longest)
+    return (" and " if stops.english else ", ").join(longest)
+
+
 def topic_titles(
     stretches: Sequence[Stretch], fallback: str, people: Iterable[str] = (), stops: StopWords = MIXED
 ) -> list[str]:
@@ -114,7 +126,6 @@ def topic_titles(
     idf = inverse_document_frequency(counts)
     titles = []
     for stretch, phrases in zip(stretches, counts, strict=True):
-        joint = "、" if any(len(tokens(phrase)) > 1 and " " not in phrase for phrase in phrases) else ", "
-        title = stretch.announced or joint.join(as_spoken(key_phrases(phrases, idf, 2), stretch.sentences, stops))
+        title = stretch.announced or _headline(as_spoken(key_phrases(phrases, idf, 2), stretch.sentences), stops)
         titles.append(sentence_case(title) or fallback)
     return titles
