@@ -304,11 +304,17 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Something that was decided."""
+    """Something that was decided; who sees to it and by when stay ``None`` unless they were spoken with it.
+
+    ``due`` and ``due_date`` are as in `ActionItem`.
+    """
 
     text: str
     evidence: Evidence
     verified: bool = True
+    owner: str | None = None
+    due: str | None = None
+    due_date: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

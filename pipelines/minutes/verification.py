@@ -150,9 +150,13 @@ class _Check:
         verdict = self.evidence(decision.evidence)
         if verdict is Verdict.FAILS:
             return None
-        if verdict is Verdict.DOUBTFUL or not self.cited(decision.evidence).supports(decision.text):
-            return replace(decision, verified=False)
-        return decision
+        cited = self.cited(decision.evidence)
+        owner = decision.owner if decision.owner is None or cited.names(decision.owner) else None
+        due = decision.due if decision.due is None or cited.says(decision.due) else None
+        due_date = decision.due_date if due is not None else None
+        doubtful = verdict is Verdict.DOUBTFUL or not cited.supports(decision.text)
+        doubtful = doubtful or (owner, due) != (decision.owner, decision.due)
+        return replace(decision, owner=owner, due=due, due_date=due_date, verified=decision.verified and not doubtful)
 
     def action(self, item: ActionItem) -> ActionItem | None:
         verdict = self.evidence(item.evidence)

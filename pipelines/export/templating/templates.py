@@ -2,9 +2,9 @@
 
 A template knows: ``title, subject, summary, language, recording, duration, date, chair, place, participants,
 distribution, topics, decisions, action_items, open_questions, model, to_be_confirmed, unverified``. Topics have
-``title, summary, points, start, end, times``; decisions ``text, quote, verified, times``; action items ``task, owner,
-due, due_date, quote, verified, times``; open questions ``text, quote, times``. What was not said is empty or none;
-``times`` lead into the transcript, which follows as an appendix.
+``title, summary, points, start, end, times``; decisions ``text, owner, due, due_date, quote, verified, times``; action
+items ``task, owner, due, due_date, quote, verified, times``; open questions ``text, quote, times``. What was not said
+is empty or none; ``times`` lead into the transcript, which follows as an appendix.
 """
 
 from collections.abc import Mapping
@@ -70,6 +70,9 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "decisions": [
             {
                 "text": one_line(decision.text),
+                "owner": one_line(decision.owner or ""),
+                "due": one_line(decision.due or ""),
+                "due_date": decision.due_date or "",
                 "quote": one_line(decision.evidence.quote),
                 "verified": decision.verified,
                 "times": times(decision.evidence),

@@ -63,7 +63,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     names = name_finder(sentences, participants, cues)
     actions = find_actions(sentences, cues, names)
     requests = frozenset(action.sentence for action in actions)
-    decisions = find_decisions(sentences, cues)
+    decisions = find_decisions(sentences, cues, names)
     decided = {decision.evidence.quote for decision in decisions}
     weights = {sentence.index: QUESTION_WEIGHT for sentence in sentences if asks(sentence, cues)}
     weights |= {sentence.index: DECISION_WEIGHT for sentence in sentences if sentence.text in decided}

@@ -38,6 +38,7 @@ class Cues:
     no_answer: tuple[Pattern[str], ...] = ()  # "I don't know"
 
     decision: tuple[Pattern[str], ...] = ()
+    decision_opening: tuple[Pattern[str], ...] = ()  # says that something is decided, not what: "we decided to"
     decision_veto: tuple[Pattern[str], ...] = ()  # denied, conditional or reported
     decided_before: tuple[Pattern[str], ...] = ()  # "that's decided": the sentence before is the decision
 

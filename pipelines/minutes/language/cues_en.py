@@ -96,6 +96,14 @@ EN = Cues(
         r"formally )?(?:approved|adopted|carried|ratified|agreed|postponed until|cancel+ed|rejected))\b(?! by)",
         r"\b(?:so )?(?:we are|we're|everyone is|everybody is) (?:all )?agreed (?:that|on|to) (?P<what>.+)",
     ),
+    decision_opening=patterns(
+        rf"^(?:{_WE} {_ADVERB}(?:decided|agreed|resolved|concluded|settled|voted|opted|chosen|chose)"
+        r"|(?:the|our|my|a) (?:\w+ )?(?:decision|agreement|consensus|resolution|conclusion|verdict) "
+        r"(?:is|was|has been(?: made)?|then is|here is|we made is)"
+        r"|it(?:'s| is| was| has been) (?:hereby |now |then |therefore )?(?:decided|agreed|resolved|settled)"
+        r"|(?:so )?(?:we are|we're|everyone is|everybody is) (?:all )?agreed|decision ?:)"
+        r"(?:[ ,:]+(?:to|that)\b| (?=not to\b)|(?<=:)|(?=[,:]))",
+    ),
     decision_veto=patterns(
         r"\b(?:if|when|whenever|whether|unless|until|till|once|before|in case|suppose|supposing|thought|hoped|wish|wished|"
         r"pretend|as if|assuming|provided|not sure|don't think|do not think|doubt|don't remember|do not remember|"

@@ -1,17 +1,11 @@
 """One set of minutes from those of a meeting's parts."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from pipelines.core import Minutes, Topic
-from pipelines.minutes.language.numbers import numbers_in
-from pipelines.minutes.language.wording import join, tokens
-
-# Two texts say the same when they share this much of their words (Jaccard).
-SAME = 0.75
-
-T = TypeVar("T")
+from pipelines.minutes.language.wording import join
+from pipelines.minutes.repetition import distinct, says_the_same
 
 
 def merge(parts: Sequence[Minutes]) -> Minutes:
@@ -41,35 +35,6 @@ def merge(parts: Sequence[Minutes]) -> Minutes:
     )
 
 
-def distinct(
-    entries: Iterable[T], text: Callable[[T], str], kind: Callable[[T], Hashable] = lambda entry: None
-) -> tuple[T, ...]:
-    """Return the entries without those that say what an earlier one of the same kind says; a verified one wins."""
-    kept: list[T] = []
-    for entry in entries:
-        same = next(
-            (
-                index
-                for index, other in enumerate(kept)
-                if kind(other) == kind(entry) and alike(text(other), text(entry))
-            ),
-            None,
-        )
-        if same is None:
-            kept.append(entry)
-        elif getattr(entry, "verified", True) and not getattr(kept[same], "verified", True):
-            kept[same] = entry
-    return tuple(kept)
-
-
-def alike(one: str, other: str) -> bool:
-    """Return whether two texts say the same, judged by their words; other numbers make another matter."""
-    if numbers_in(one) != numbers_in(other):
-        return False
-    ours, theirs = set(tokens(one)), set(tokens(other))
-    return bool(ours or theirs) and len(ours & theirs) >= SAME * len(ours | theirs)
-
-
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for name in names:
@@ -80,7 +45,7 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
 def _topics(topics: Iterable[Topic]) -> tuple[Topic, ...]:
     merged: list[Topic] = []
     for topic in topics:
-        if merged and alike(merged[-1].title, topic.title):
+        if merged and says_the_same(merged[-1].title, topic.title):
             before = merged[-1]
             merged[-1] = replace(
                 before, summary=join((before.summary, topic.summary)), end_s=max(before.end_s, topic.end_s)
