@@ -1,5 +1,6 @@
 """Tasks that were given or taken, with owner and due date where those were spoken."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from re import Match, Pattern
@@ -64,7 +65,9 @@ def owner_and_due(text: str, sentence: Sentence, cues: Cues, names: NameFinder) 
     """Return who is to do what a clause of a sentence says, and by when, as far as it says so."""
     item = _in_clause(_Clause(text=text, sentence=sentence, cues=cues, names=names, asked=False))
     due = find_due(text, chinese=cues.chinese)
-    return (item.owner if item else None), (due.text if due else None)
+    # "the budget for the coming year" is for that time, not due by then.
+    lasting = due is not None and re.match(r"(?:for|during)\b", text[due.start :], re.IGNORECASE)
+    return (item.owner if item else None), (due.text if due and not lasting else None)
 
 
 def _adopt(
