@@ -36,7 +36,7 @@ def find_decisions(sentences: Sequence[Sentence], cues: Cues, names: NameFinder)
 
 
 def _joined(before: Decision, again: Decision) -> Decision:
-    kept, other = (again, before) if len(terms(again.text)) > len(terms(before.text)) else (before, again)
+    kept, other = (again, before) if len(tokens(again.text)) > len(tokens(before.text)) else (before, again)
     cited = tuple(dict.fromkeys(kept.evidence.segment_ids + other.evidence.segment_ids))
     return replace(
         kept,

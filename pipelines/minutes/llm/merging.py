@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pipelines.core import Minutes, Topic
+from pipelines.core import ActionItem, Minutes, Topic
 from pipelines.minutes.language.wording import join
 from pipelines.minutes.repetition import distinct, says_the_same
 
@@ -26,9 +26,7 @@ def merge(parts: Sequence[Minutes]) -> Minutes:
         distribution=distinct((fact for part in parts for fact in part.distribution), lambda fact: fact.text),
         topics=_topics(topic for part in parts for topic in part.topics),
         decisions=distinct((decision for part in parts for decision in part.decisions), lambda entry: entry.text),
-        action_items=distinct(
-            (item for part in parts for item in part.action_items), lambda entry: entry.task, lambda entry: entry.owner
-        ),
+        action_items=_tasks(item for part in parts for item in part.action_items),
         open_questions=distinct(
             (question for part in parts for question in part.open_questions), lambda entry: entry.text
         ),
@@ -40,6 +38,17 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         found.setdefault(name.casefold(), name)
     return tuple(found.values())
+
+
+def _tasks(items: Iterable[ActionItem]) -> tuple[ActionItem, ...]:
+    """Return the tasks, each once for each owner; a doubtful one of nobody yields to the same of somebody."""
+    kept = distinct(items, lambda item: item.task, lambda item: item.owner)
+    sure = [item for item in kept if item.verified]
+    return tuple(
+        item
+        for item in kept
+        if item.verified or item.owner or not any(says_the_same(item.task, other.task) for other in sure)
+    )
 
 
 def _topics(topics: Iterable[Topic]) -> tuple[Topic, ...]:

@@ -36,7 +36,9 @@ def combine(draft: Minutes, repaired: Minutes, transcript: Transcript) -> Minute
         checked,
         topics=tuple(sorted(topics, key=lambda topic: topic.start_s)),
         decisions=distinct((*_standing(checked.decisions, decisions), *decisions), lambda decision: decision.text),
-        action_items=distinct((*_standing(checked.action_items, items), *items), lambda item: item.task),
+        action_items=distinct(
+            (*_standing(checked.action_items, items), *items), lambda item: item.task, lambda item: item.owner
+        ),
         open_questions=distinct((*checked.open_questions, *fixed.open_questions), lambda question: question.text),
     )
 
