@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from pipelines.core import Decision, Evidence, Minutes, Transcript
+from pipelines.core import ActionItem, Decision, Evidence, Minutes, Transcript
 from pipelines.minutes.llm.merging import merge
 from pipelines.minutes.protocol import MinutesOptions
 from tests.fakes.deepseek_server import DeepSeekServer, FaultKind, ServerOptions
@@ -104,7 +104,7 @@ def test_sixty_planted_entries_are_found_and_none_is_invented(faults: dict[Fault
     assert transcript.duration_s == 3 * 3600
     minutes, n_calls = written(transcript, faults)
     assert n_calls > 5  # in pieces
-    entries = [*minutes.decisions, *minutes.action_items]
+    entries: list[Decision | ActionItem] = [*minutes.decisions, *minutes.action_items]
     quotes = Counter(entry.evidence.quote for entry in entries)
     assert sorted(quotes) == sorted(planted_lines)
     assert len(planted_lines) == 60
