@@ -1,6 +1,6 @@
 """`build_app`: the Serve graph. The only place that knows how many replicas there are and what each may use.
 
-Ingestion ──▶ Coordinator ──▶ Segmenter, MinutesWriter
+Ingestion ──▶ Coordinator ──▶ Segmenter, Diarizer, MinutesWriter
                   ▲   │
           claim,  │   │ pulls
          complete │   ▼
@@ -18,6 +18,7 @@ from cluster.serve.config_file import APP_NAME
 from cluster.serve.coordinator import CoordinatorReplica
 from cluster.serve.deployment_versions import (
     COORDINATOR,
+    DIARIZER,
     INGESTION,
     MINUTES_WRITER,
     SEGMENTER,
@@ -25,6 +26,7 @@ from cluster.serve.deployment_versions import (
     plan_of,
     transcriber_name,
 )
+from cluster.serve.diarizer import DiarizerReplica
 from cluster.serve.engine_share import EngineShare, share_of
 from cluster.serve.ingestion import IngestionReplica
 from cluster.serve.minutes_writer import MinutesWriterReplica
@@ -43,6 +45,9 @@ _DRAIN_S = 120.0
 _NEW_FIRST = 100
 # Recordings that a Segmenter cuts at a time; some more wait in it, so that it need not wait for the router.
 _CUT_AT_ONCE = 2
+# Diarizers reserve nothing, so that they find room where Transcribers and Segmenters took all: they have low priority.
+_NO_CORE = 0
+_IDLE_DIARIZER_S = 600.0
 # A router looks for room in full replicas after longer and longer pauses, by default up to half a second: two calls in
 # every half second were all that a Segmenter got, were they done in a tenth of it.
 _PROMPT = {"max_backoff_s": 0.1}
@@ -73,6 +78,27 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=5,
         graceful_shutdown_timeout_s=_DRAIN_S,
     ).bind(settings, _CUT_AT_ONCE)
+    diarizer = _deployment(
+        DiarizerReplica,
+        plan,
+        name=DIARIZER,
+        max_surge_percent=_NEW_FIRST,
+        max_ongoing_requests=2,  # one is heard, the other need not wait for the router
+        request_router_config=_PROMPT,
+        autoscaling_config={
+            "min_replicas": 0,
+            "max_replicas": max(1, int(n_cpus // 2)),
+            "target_ongoing_requests": 1,
+            "metrics_interval_s": 2,
+            "look_back_period_s": 4,
+            "upscale_delay_s": 4,
+            "downscale_delay_s": 60,
+            "downscale_to_zero_delay_s": _IDLE_DIARIZER_S,
+        },
+        ray_actor_options=_on_cpu(settings, _NO_CORE),
+        health_check_period_s=5,
+        graceful_shutdown_timeout_s=_DRAIN_S,
+    ).bind(settings)
     waiting: dict[str, Any] = {
         "max_surge_percent": _NEW_FIRST,
         "max_ongoing_requests": _MANY,
@@ -91,7 +117,7 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=2,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
-    ).bind(settings, segmenter, minutes_writer, transcribers, shares)
+    ).bind(settings, segmenter, diarizer, minutes_writer, transcribers, shares)
     ingestion = _deployment(serve.ingress()(IngestionReplica), plan, name=INGESTION, **waiting)
     return ingestion.bind(settings, coordinator)
 
@@ -165,7 +191,7 @@ def _deployment(replica: type, plan: DeploymentPlan, *, name: str, **options: An
     deployment: Deployment = serve.deployment(
         **options,
         name=name,
-        user_config=plan.tunings[name],
+        user_config=plan.tunings[name] or None,  # which only those may have that can be reconfigured
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )(replica)
     # Without a version of its own Serve replaces all replicas at every `serve.run`. Its own builder passes it so, too;

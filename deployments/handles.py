@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from deployments.ports import (
     ClusterStatus,
+    DiarizationRequest,
     DrainStatus,
     JobView,
     MinutesRequest,
@@ -19,6 +20,7 @@ from deployments.ports import (
     SegmentRequest,
     Settled,
     StoryEntry,
+    VoicesRequest,
     WrittenResults,
 )
 from deployments.telemetry.reports import BatchReport, SegmentReport
@@ -27,6 +29,7 @@ from pipelines.core import ModelInfo, SourceSummary, Span
 from pipelines.errors import InputError, MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
 from pipelines.scheduling.work_item import WorkItem
+from pipelines.speakers.voices import Diarization
 
 log = structlog.get_logger()
 
@@ -163,6 +166,19 @@ class SegmenterHandle:
                     raise _lost(error) from error
                 log.warning("lost before its turn", action="segment", job_id=request.job_id, error=str(_lost(error)))
                 await asyncio.sleep(self._retries.delay_s(n_lost))
+
+
+class DiarizerHandle:
+    """Calls the Diarizers; Serve picks the replica."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    async def hear(self, request: VoicesRequest) -> float:
+        return await _answer(self._handle.hear.remote(request))
+
+    async def tell_apart(self, request: DiarizationRequest) -> Diarization:
+        return await _answer(self._handle.tell_apart.remote(request))
 
 
 class MinutesHandle:

@@ -20,6 +20,8 @@ from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
 from pipelines.scheduling.work_item import WorkItem
+from pipelines.speakers.options import SpeakerOptions
+from pipelines.speakers.voices import Diarization
 
 WrittenEvent = TypeVar("WrittenEvent", ResultsStored, MinutesFollowed)
 
@@ -201,6 +203,41 @@ class SegmenterPort(Protocol):
 
     async def probe(self, tenant: str, url: str) -> Probe:
         """Look at a source's header; raises `InputError`, `SourceUnreachable`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoicesRequest:
+    """The stored span whose voices are to be heard."""
+
+    tenant: str
+    job_id: str
+    span: Span
+    request_id: str = ""
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiarizationRequest:
+    """The heard spans of a recording, of which each channel's voices are to be told apart."""
+
+    tenant: str
+    job_id: str
+    spans: tuple[Span, ...]
+    options: SpeakerOptions
+    traceparent: str = ""
+
+
+class DiarizerPort(Protocol):
+    """The Diarizers as the Coordinator calls them."""
+
+    async def hear(self, request: VoicesRequest) -> float:
+        """Store the voices of a span; return the processor seconds it took, 0 where they were stored before.
+
+        Raises `BlobMissing` without its samples, `ModelUnavailable`, `StoreUnavailable`, `ReplicaLost`.
+        """
+
+    async def tell_apart(self, request: DiarizationRequest) -> Diarization:
+        """Return who spoke when on each channel; raises `BlobMissing` for a span that was not heard, and as `hear`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,7 +170,10 @@ class ChunkResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A sentence-sized piece of a transcript on the recording's clock; ``id`` counts from 0."""
+    """A sentence-sized piece of a transcript on the recording's clock; ``id`` counts from 0.
+
+    ``overlap``: another voice speaks during most of it, where voices were told apart.
+    """
 
     id: int
     channel: int
@@ -185,6 +188,7 @@ class Segment:
     temperature: float = 0.0
     words: tuple[Word, ...] = ()
     language: str = ""
+    overlap: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

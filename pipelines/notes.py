@@ -27,6 +27,7 @@ class NoteCode(StrEnum):
     TRACKS_LEFT_OUT = "tracks_left_out"
     TRACK_SILENT = "track_silent"
     TRACK_UNDECODABLE = "track_undecodable"
+    SPEAKERS_MISSING = "speakers_missing"
     UNPRINTABLE_CHARACTERS = "unprintable_characters"
     TRANSLATED = "translated"
     TRANSLATION_INCOMPLETE = "translation_incomplete"
@@ -69,6 +70,9 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
         ),
         NoteCode.TRACK_UNDECODABLE: Wording(
             "Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"
+        ),
+        NoteCode.SPEAKERS_MISSING: Wording(
+            "The speakers of this recording could not be told apart: {why}", "未能区分此录音的说话人：{why}"
         ),
         NoteCode.UNPRINTABLE_CHARACTERS: Wording(
             "minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; "

@@ -21,7 +21,7 @@ from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import build_delivery_worker, build_notifications
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
-from deployments.handles import MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.handles import DiarizerHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
 from deployments.telemetry.counters import CoordinatorMetrics, MetricsOptions
 from pipelines.ledger.open import connect_ledger
 from pipelines.ledger.sql_batches import SqlBatches
@@ -69,6 +69,7 @@ class CoordinatorReplica(Coordinator):
         self,
         settings: Settings,
         segmenter: DeploymentHandle[Any],
+        diarizer: DeploymentHandle[Any],
         minutes_writer: DeploymentHandle[Any],
         transcribers: dict[str, DeploymentHandle[Any]],
         shares: dict[str, EngineShare],
@@ -80,6 +81,7 @@ class CoordinatorReplica(Coordinator):
             batches=SqlBatches(settings.ledger_url),
             segmenter=SegmenterHandle(segmenter),
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
+            diarizer=DiarizerHandle(diarizer),
             minutes_writer=MinutesHandle(minutes_writer),
             count_replicas=count_transcribers,
             counters=build_counters(settings),
@@ -93,6 +95,7 @@ class CoordinatorReplica(Coordinator):
                 max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
                 max_attempts=settings.coordinator.max_attempts,
                 lease_s=settings.coordinator.lease_s,
+                voices_timeout_s=settings.coordinator.span_timeout_s,
                 batch_patience_s=settings.coordinator.batch_timeout_s,
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
                 notifications=build_notifications(settings),

@@ -20,6 +20,7 @@ from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
 
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
+DIARIZER = "Diarizer"
 LIVE_OF_MINUTES = ("concurrency", "window_s", "pack_items", "pack_tokens", "tokens_per_day", "cost_per_day_usd")
 LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "scale_to_zero_after_s", "catch_up_s")
 FIXED = (
@@ -40,6 +41,7 @@ _NO_JOBS = (
     "auth",
     "vocabulary",
     "languages",
+    "speakers",
     "usd_per_audio_hour",
     "retention",
     "webhooks",
@@ -49,8 +51,9 @@ _NO_JOBS = (
 _NO_MODELS = ("models", "models_dir", "default_model", "reuse")
 _NOT_READ = {
     INGESTION: ("coordinator", "languages"),
-    COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "sources", "usd_per_audio_hour", "retention"),
+    COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "speakers", "sources", "usd_per_audio_hour", "retention"),
     SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url"),
+    DIARIZER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url", "sources", "twilio", "coordinator"),
     MINUTES_WRITER: (*_NO_JOBS, *_NO_MODELS, "limits", "sources", "coordinator"),
 }
 _NOT_READ_BY_TRANSCRIBERS = (
@@ -144,6 +147,7 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Deployment
     tunings: dict[str, _Tuning] = {
         INGESTION: limits,
         SEGMENTER: limits,
+        DIARIZER: _Tuning(),
         COORDINATOR: CoordinatorTuning(
             max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
             max_pulls={model: share.max_pulls for model, share in shares.items()},

@@ -51,6 +51,7 @@ class IngestionReplica(Ingestion):
                     styles=settings.minutes.styles,
                     vocabularies=settings.vocabulary,
                     reuse=settings.reuse,
+                    diarize=None if settings.speakers.mono == "off" else settings.speakers.mono,
                     webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
                     mail_domains=mail_domains(settings),
                 ),

@@ -298,6 +298,14 @@ class LanguageSettings(Section):
     tenants: dict[TenantName, TenantLanguageSettings] = {}
 
 
+class SpeakerSettings(Section):
+    """Whether voices are told apart in jobs that do not say so themselves."""
+
+    mono: Annotated[Literal["off", "auto"], BeforeValidator(lambda word: word or "off")] = Field(
+        default="off", description="auto: in recordings that are transcribed as one channel, unless it is given a name"
+    )
+
+
 class SourceSettings(Section):
     """A bucket or web server that recordings are pulled from with credentials of their own.
 
@@ -345,7 +353,9 @@ class CoordinatorSettings(Section):
         float, Field(gt=0, description="a Transcriber that answers no health check for three times as long is replaced")
     ] = 30.0
     hang_s: Annotated[float, Field(gt=0, description="a Transcriber whose batch decodes longer is replaced")] = 3600.0
-    span_timeout_s: Annotated[float, Field(gt=0, description="for cutting some minutes of a recording")] = 900.0
+    span_timeout_s: Annotated[
+        float, Field(gt=0, description="for cutting some minutes of a recording, and for hearing their voices")
+    ] = 900.0
     drain_s: Annotated[float, Field(ge=0, description="what is in hand may take so long to end at a stop")] = 5.0
     housekeeping_s: Annotated[float, Field(ge=1, description="between two looks for leftovers")] = 3600.0
 

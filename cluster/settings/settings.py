@@ -28,6 +28,7 @@ from cluster.settings.sections import (
     RetentionSettings,
     Section,
     SourceSettings,
+    SpeakerSettings,
     TenantName,
     TraceSettings,
     TwilioSettings,
@@ -65,6 +66,7 @@ class Settings(Section):
         default={}, description="words to know, for all jobs of a tenant"
     )
     languages: LanguageSettings = LanguageSettings()
+    speakers: SpeakerSettings = SpeakerSettings()
     usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
     reuse: bool = Field(default=True, description="the same recording with the same options is transcribed once")
     coordinator: CoordinatorSettings = CoordinatorSettings()

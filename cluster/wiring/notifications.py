@@ -16,6 +16,8 @@ from cluster import __version__
 from cluster.settings.secrets import read_secret
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
+from deployments.http.assemblyai.webhook import assemblyai_webhook
+from deployments.http.deepgram.callback import DeepgramCallback
 from deployments.notifications.delivery_loop import DeliveryOptions, DeliveryWorker, Sender
 from deployments.notifications.email import EmailSender, MailOptions
 from deployments.notifications.messages import JobNotifications
@@ -24,6 +26,7 @@ from deployments.notifications.webhooks import WebhookLimits, WebhookSender, tar
 from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.core import MIB
 from pipelines.errors import ConfigurationError
+from pipelines.jobs.dialect import ASSEMBLYAI, DEEPGRAM
 from pipelines.ledger.outbox import Channel
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
@@ -44,6 +47,7 @@ def build_delivery_worker(
             lambda tenant: webhook_secrets(os.environ, tenant),
             webhook_limits(settings),
             user_agent=f"MeetMemo/{__version__}",
+            bodies={DEEPGRAM: DeepgramCallback(store), ASSEMBLYAI: assemblyai_webhook},
         )
     }
     email = settings.email

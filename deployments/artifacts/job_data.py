@@ -12,8 +12,10 @@ from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSu
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.usage import JobUsage, transcription_usage
-from pipelines.notes import Note
+from pipelines.notes import Note, NoteCode
 from pipelines.scheduling.work_item import WorkItem
+from pipelines.speakers.labelling import with_speakers
+from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
 from pipelines.text.chinese import in_script
@@ -90,12 +92,14 @@ def stitch_job(
     *,
     cut: Cut | None = None,
     first_time: bool = False,
+    diarization: Diarization | None = None,
 ) -> tuple[JobUsage, tuple[Note, ...]]:
     """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
 
     ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
     result says what decoded it. ``cut`` None reads what the Segmenter stored. ``first_time`` says that nobody worked
-    for the job before its Coordinator: there is no earlier quarantine. Returns what the transcript took, and its notes.
+    for the job before its Coordinator: there is no earlier quarantine. ``diarization`` has the voices of channels that
+    are told apart; a replay takes its origin's. Returns what the transcript took, and its notes.
     """
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     cut = cut or _read_cut(store, keys)
@@ -105,6 +109,8 @@ def stitch_job(
     if job.replay_of:
         kept = quarantine.read_kept(store, JobKeys(tenant=job.tenant, job_id=job.replay_of))
         results = {**quarantine.results_of(kept, job), **results}
+        diarization = kept.diarization
+    names = channel_names(job.options.speakers, summary.tracks)
     transcript = stitch(
         spans,
         results,
@@ -112,20 +118,29 @@ def stitch_job(
         n_channels=summary.n_channels,
         languages=spoken_languages(spans, results, votes),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
-        speakers=channel_names(job.options.speakers, summary.tracks),
-        with_words=job.options.word_timestamps,
+        speakers=names,
+        with_words=job.options.word_timestamps or diarization is not None,
         damaged=summary.damaged,
     )
+    notes = list(summary.notes)
+    if diarization is not None:
+        transcript = with_speakers(transcript, diarization, names=names, with_words=job.options.word_timestamps)
+        if diarization.missing:
+            notes.append(Note(code=NoteCode.SPEAKERS_MISSING, values={"why": diarization.missing}))
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = mask_transcript(transcript, job.options.mask)
-    transcript = replace(with_findings(transcript, summary.notes), tracks=summary.tracks)
+    transcript = replace(with_findings(transcript, notes), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     if failed or not first_time:
         kept = quarantine.Kept(
-            summary=summary, spans=spans, results=tuple(results.values()), votes=tuple(votes.values())
+            summary=summary,
+            spans=spans,
+            results=tuple(results.values()),
+            votes=tuple(votes.values()),
+            diarization=diarization,
         )
         quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))

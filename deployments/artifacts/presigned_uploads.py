@@ -9,6 +9,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
@@ -90,6 +91,25 @@ class DirectUploads:
         )
         self.store.put(keys.upload_mark, encode(upload))
         return upload, url, token
+
+    def keep(
+        self,
+        tenant: str,
+        path: Path,
+        limits: TenantLimits,
+        free_bytes: Callable[[], int],
+        *,
+        n_bytes: int,
+        sha256: str,
+    ) -> DirectUpload:
+        """Make an upload of a recording that came to us as a file, which moves into the store; see `open`."""
+        upload, _, _ = self.open(tenant, n_bytes, "", limits, free_bytes)
+        try:
+            self.store.put_file(upload.keys.source, path, sha256=sha256)
+        except BaseException:
+            self.forget(tenant, upload.id, with_bytes=True)
+            raise
+        return upload
 
     def _check_share(self, tenant: str, n_bytes: int, limits: TenantLimits, free_bytes: Callable[[], int]) -> None:
         own = [upload.n_bytes for upload in self._open(tenant)]

@@ -18,6 +18,7 @@ from pipelines.core import SAMPLE_BYTES, SAMPLE_RATE, ChunkResult, LanguageVote,
 from pipelines.errors import StorageError, StoreUnavailable
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
+from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
@@ -40,12 +41,16 @@ class Quarantined:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """All of a job's stitching but the chunks that failed: its spans, the results of the others, its votes."""
+    """All of a job's stitching but the chunks that failed: its spans, the results of the others, its votes, its voices.
+
+    ``diarization`` None: nobody wanted voices told apart.
+    """
 
     summary: SourceSummary
     spans: tuple[Span, ...]
     results: tuple[ChunkResult, ...]
     votes: tuple[LanguageVote, ...]
+    diarization: Diarization | None = None
 
 
 def keep_chunk(store: BlobStore, item: WorkItem, why: str, *, model: ModelInfo, at_s: float) -> None:

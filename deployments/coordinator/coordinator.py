@@ -24,6 +24,7 @@ from deployments.coordinator.metrics_snapshot import MetricsSnapshot
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.ports import (
     ClusterStatus,
+    DiarizerPort,
     DrainStatus,
     JobView,
     MinutesPort,
@@ -68,6 +69,7 @@ class Coordinator:
         store: BlobStore,
         segmenter: SegmenterPort,
         transcribers: Mapping[str, TranscriberPort],
+        diarizer: DiarizerPort,
         minutes_writer: MinutesPort,
         count_replicas: Callable[[], Mapping[str, int]],
         options: CoordinatorOptions,
@@ -92,6 +94,7 @@ class Coordinator:
             store=store,
             segmenter=segmenter,
             transcribers=transcribers,
+            diarizer=diarizer,
             minutes_writer=minutes_writer,
             leader=self._leader,
             storage_retry=self._storage_retry,

@@ -22,6 +22,7 @@ from deployments.coordinator.job_store import JobStore
 from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.live_job import LiveJob
 from deployments.coordinator.options import CoordinatorOptions
+from deployments.coordinator.speaker_turns import SpeakerTurns
 from deployments.coordinator.story import JobStories
 from deployments.coordinator.transcript_reuse import TranscriptReuse
 from deployments.ports import MinutesPort, Outcome, SegmenterPort
@@ -56,6 +57,7 @@ class JobServices:
     job_store: JobStore
     store: BlobStore
     segmenter: SegmenterPort
+    speaker_turns: SpeakerTurns
     minutes_writer: MinutesPort
     leader: LeaderLease
     storage_retry: StorageRetry

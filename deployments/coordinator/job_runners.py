@@ -13,9 +13,10 @@ from deployments.coordinator.job_store import JobStore
 from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.live_job import LiveJob
 from deployments.coordinator.options import CoordinatorOptions
+from deployments.coordinator.speaker_turns import SpeakerTurns
 from deployments.coordinator.story import JobStories
 from deployments.coordinator.transcript_reuse import TranscriptReuse
-from deployments.ports import MinutesPort, Outcome, SegmenterPort, TranscriberPort
+from deployments.ports import DiarizerPort, MinutesPort, Outcome, SegmenterPort, TranscriberPort
 from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.reports import BatchReport
 from pipelines.errors import Reason
@@ -36,6 +37,7 @@ class JobRunners:
         store: BlobStore,
         segmenter: SegmenterPort,
         transcribers: Mapping[str, TranscriberPort],
+        diarizer: DiarizerPort,
         minutes_writer: MinutesPort,
         leader: LeaderLease,
         storage_retry: StorageRetry,
@@ -53,6 +55,14 @@ class JobRunners:
             job_store=job_store,
             store=store,
             segmenter=segmenter,
+            speaker_turns=SpeakerTurns(
+                diarizer,
+                storage_retry=storage_retry,
+                counters=counters,
+                timeout_s=options.voices_timeout_s,
+                max_attempts=options.max_attempts,
+                pause_s=options.pause_s,
+            ),
             minutes_writer=minutes_writer,
             leader=leader,
             storage_retry=storage_retry,

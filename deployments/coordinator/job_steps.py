@@ -30,6 +30,7 @@ from pipelines.jobs.events import (
     TranscriptStored,
 )
 from pipelines.jobs.options import SOURCE_PATIENCE_S
+from pipelines.jobs.usage import JobUsage
 from pipelines.scheduling.work_item import WorkItem
 
 log = structlog.get_logger()
@@ -72,6 +73,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
     async with contextlib.aclosing(stream):
         async for found in stream:
             if isinstance(found, Span):
+                services.speaker_turns.begin(live, found)
                 await run.handle(live.span_stored(found))
             elif isinstance(found, SegmentReport):
                 services.counters.segmented(found)
@@ -126,6 +128,9 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         )
         await run.handle(TranscriptStored(notes=notes))
         return
+    diarization = await services.speaker_turns.finish(live)
+    if diarization and diarization.missing:
+        await services.job_store.record(live.job, "speakers_missing", last_line(diarization.missing))
     model = live.job.options.model
     usage, notes = await services.storage_retry.in_thread(
         job_data.stitch_job,
@@ -136,9 +141,12 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         live.transcriptions,
         cut=live.cut,
         first_time=live.first_time,
+        diarization=diarization,
     )
-    # A transcript is no other job's while a canary model decodes some of its chunks.
-    content_key = "" if services.dispatchers.route_of(model) else services.reuse.key_of(live.job)
+    usage += JobUsage(cpu_s=live.voices_cpu_s)
+    # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers.
+    own = services.dispatchers.route_of(model) or (diarization and diarization.missing)
+    content_key = "" if own else services.reuse.key_of(live.job)
     await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
 
 

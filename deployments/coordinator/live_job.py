@@ -40,6 +40,9 @@ class LiveJob:
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
     spans: list[Span] = field(default_factory=list)
     summary: SourceSummary | None = None  # once all spans are there
+    voices: dict[int, asyncio.Task[None]] = field(default_factory=dict)  # the hearing of spans, by index
+    voices_cpu_s: float = 0.0
+    speakers_missing: str = ""  # why voices cannot be told apart
     first_time: bool = False
 
     @property
@@ -137,7 +140,7 @@ class LiveJob:
             languages=self.language_policy.allowed,
             expected=expected_of(vote) if vote and not stands else (),
             min_language_probability=self.language_policy.doubtful_below,
-            word_timestamps=options.word_timestamps,
+            word_timestamps=options.word_timestamps or options.speaker_options is not None,
             beam_size=options.beam_size,
             translate=options.task == "translate",
             prompt=priming_text(options.prompt, options.vocabulary),

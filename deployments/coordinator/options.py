@@ -19,8 +19,9 @@ class CoordinatorOptions:
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
-    a batch's time is limited; see `segment_stream` and `Dispatcher`. ``languages`` are the policies of tenants with one
-    of their own, and that of the others under "".
+    a batch's time is limited; see `segment_stream` and `Dispatcher`; so is a Diarizer's for a span, by
+    ``voices_timeout_s``. ``languages`` are the policies of tenants with one of their own, and that of the others
+    under "".
     """
 
     owner: str
@@ -34,6 +35,7 @@ class CoordinatorOptions:
     max_attempts: int = 5
     pause_s: float = 1.0
     batch_patience_s: float = 120.0
+    voices_timeout_s: float = 900.0
     lease_s: float = 15.0
     idle_poll_s: float = 5.0
     progress_interval_s: float = 0.5

@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from deployments.auth.rate_limit import RateMeter
+from deployments.http.assemblyai.routes import transcript_routes
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.http.console_page import serve_console
+from deployments.http.deepgram.routes import listen_routes
 from deployments.http.dependencies import BACKEND, DOORKEEPER, METER
 from deployments.http.errors.problems import install
 from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
@@ -50,7 +52,7 @@ from deployments.intake.spool import UploadGates
 from deployments.intake.spool_sweep import SpoolSweeper, sweep
 from deployments.limits import IngestionLimits, LiveLimits
 from deployments.retention.scrubber import Scrubber
-from deployments.tenant.backend import Backend
+from deployments.tenant.backend import Backend, stream_gate
 from deployments.tenant.coordinator_client import CoordinatorClient
 
 TOLD = (
@@ -58,6 +60,7 @@ TOLD = (
     "content-disposition",
     "content-location",
     "content-range",
+    "dg-request-id",
     "etag",
     "idempotent-replayed",
     "location",
@@ -94,6 +97,8 @@ _ROUTES = (
     minutes_routes,
     job_routes,
     speech_routes,
+    listen_routes,
+    transcript_routes,
     job_minutes_routes,
     correction_routes,
     audio_routes,
@@ -161,6 +166,7 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         policy=config.policy,
         live=live,
         uploads=UploadGates(live),
+        waiting=stream_gate(live, "requests that wait for their text"),
         scrubber=Scrubber(services.ledger),
         public_url=config.public_url.rstrip("/"),
         version=config.version,

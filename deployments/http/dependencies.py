@@ -45,7 +45,12 @@ async def authorized(
     token = bearer.credentials if bearer else None
     if api_key is not None and token is not None and api_key != token:
         raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
-    principal = await DOORKEEPER.get(request).authenticate(token if token is not None else api_key)
+    return await admitted(request, needed, token if token is not None else api_key)
+
+
+async def admitted(request: Request, needed: SecurityScopes, token: str | None) -> Principal:
+    """Return the principal of a request that brought this token; see `authorized`."""
+    principal = await DOORKEEPER.get(request).authenticate(token)
     charge(request, principal.tenant)
     for scope in needed.scopes:
         if scope not in principal.scopes:

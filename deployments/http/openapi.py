@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from deployments.http.errors.dialects import dialect_of
 from deployments.http.errors.documentation import documented
-from deployments.http.errors.openai import speaks_openai
 from deployments.http.errors.problems import MEDIA_TYPE
 from deployments.schemas.options import Options, Problem, SourceRequest
 from deployments.schemas.references import ReferenceFields
@@ -28,6 +28,8 @@ TAGS = [
     {"name": "results", "description": "What a job has brought."},
     {"name": "batches", "description": "Thousands of recordings as one."},
     {"name": "openai", "description": "The dialect of OpenAI's clients."},
+    {"name": "deepgram", "description": "The dialect of Deepgram's clients, for recordings."},
+    {"name": "assemblyai", "description": "The dialect of AssemblyAI's clients, for recordings."},
     {"name": "quarantine", "description": "Chunks that were given up, and decoding them again."},
     {"name": "deliveries", "description": "Webhooks and e-mails about jobs: their log, and telling it again."},
     {"name": "service", "description": "What this server offers and how it is."},
@@ -182,8 +184,8 @@ class DocumentedApi(FastAPI):
                 for method, operation in operations.items():
                     _document_full_store(method, operation)
                     _lift_definitions(operation, schemas)
-                    if speaks_openai(path):
-                        operation["responses"].pop("422", None)  # FastAPI's own; OpenAI has 400 for that
+                    if dialect_of(path) is not None:
+                        operation["responses"].pop("422", None)  # FastAPI's own; other vendors have 400 for that
                     elif "security" in operation:
                         _document_guard(operation)
             self.openapi_schema = document

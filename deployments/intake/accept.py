@@ -85,18 +85,20 @@ class Intake:
             submission.reference,
             job_id=submission.upload_id or self.new_id(),
         )
-        return replace(job, source_url=submission.source_url)
+        return replace(job, source_url=submission.source_url, dialect=submission.dialect)
 
     def replay(self, origin: Job, chunks: tuple[int, ...], key: str | None) -> tuple[Job, bool]:
         """Write a job that decodes an ended job's chunks again; see `accept`."""
-        job = replace(self._successor(origin), replay_of=origin.id, replay_chunks=chunks)
+        job = replace(self._successor(origin), replay_of=origin.id, replay_chunks=chunks, dialect=origin.dialect)
         stored_job, created = self._create(job, key, f"replay/{origin.id}/{chunks}".encode())
         log.info("replay accepted", action="replay_accepted", job_id=stored_job.id, replay_of=origin.id)
         return stored_job, created
 
     def pull_again(self, ended: Job, key: str | None) -> tuple[Job, bool]:
         """Write a job that fetches the recording of an ended one from its URL again; see `accept`."""
-        job = replace(self._successor(ended), source_url=ended.source_url, reference=ended.reference)
+        job = replace(
+            self._successor(ended), source_url=ended.source_url, reference=ended.reference, dialect=ended.dialect
+        )
         stored_job, created = self._create(job, key, f"retry/{ended.id}".encode())
         log.info("retry accepted", action="retry_accepted", job_id=stored_job.id, retry_of=ended.id)
         return stored_job, created

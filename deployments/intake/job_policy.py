@@ -20,7 +20,8 @@ class JobPolicy:
     """The options that a tenant's job may have: models and their features, minutes, templates, notifications.
 
     ``profiles`` tells by model what it can, ``styles`` how tenants' minutes look, ``vocabularies`` the words that each
-    tenant's decoder is given, ``reuse`` whether earlier transcripts are taken. ``webhooks`` None: no webhooks;
+    tenant's decoder is given, ``reuse`` whether earlier transcripts are taken, ``diarize`` what holds for recordings
+    of one channel (see `pipelines.jobs.options.JobOptions`). ``webhooks`` None: no webhooks;
     ``mail_domains`` None: no e-mails, empty: to every domain. Raises `ConfigurationError` when the default model is not
     among ``models``.
     """
@@ -34,6 +35,7 @@ class JobPolicy:
     tenant: str = "default"
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reuse: bool = True
+    diarize: str | None = None
     webhooks: WebhookLimits | None = None
     mail_domains: frozenset[str] | None = None
     templates: TemplateQueue = field(default_factory=TemplateQueue)
@@ -68,9 +70,11 @@ class JobPolicy:
         return self.styles.template(self.tenant, wanted, "en") if wanted else ""
 
     def _chosen(self, options: Options) -> JobOptions:
-        chosen = options.to_domain(self.default_model, reuse=self.reuse)
+        chosen = options.to_domain(self.default_model, reuse=self.reuse, diarize=self.diarize)
         if chosen.keep_audio and not self.keeps_audio:
             raise refused_option("keep_audio", "recordings are not kept here")
+        if chosen.diarize and chosen.channels == "mix" and chosen.track != "all" and chosen.is_named(0):
+            raise refused_option("diarize", "speakers names the only channel, so that its voices are one speaker's")
         self._check_minutes(chosen)
         self._check_minutes_language(chosen)
         if complaint := self._about_webhook(chosen.webhook_url):

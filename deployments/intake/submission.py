@@ -18,6 +18,7 @@ from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
 from pipelines.codec import encode
 from pipelines.errors import InvalidOptions, InvalidRequest
+from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.text.file_names import MAX_NAME_BYTES, bounded_name, n_bytes
@@ -36,14 +37,17 @@ class Submission:
     idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
+    dialect: Dialect = field(default=OWN_DIALECT)
 
     @property
     def fingerprint(self) -> str:
-        """Digest by which a repeated request is recognised: bytes or URL, options, reference (SHA-256, hex)."""
+        """Digest by which a repeated request is known: bytes or URL, options, reference, dialect (SHA-256, hex)."""
         source = self.spool.sha256 if self.spool else self.source_url or f"upload/{self.upload_id}"
         parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
+        if self.dialect != OWN_DIALECT:
+            parts.append(encode(self.dialect))
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 

@@ -69,8 +69,7 @@ async def read_submission(request: Request, spool: Spool, policy: JobPolicy, lim
     query = query_values(request)
     filename = query.pop("filename", [""])[-1]
     content_type = request.headers.get("content-type", "application/octet-stream")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not accepted; send the recording as it is.")
+    _refuse_compressed(request)
     length = content_length(request.headers)
     read = _reader_for(content_type.partition(";")[0].strip().lower())
     incoming = Incoming(
@@ -138,6 +137,27 @@ async def receive_recording(body: AsyncIterator[bytes], spool: Spool, content_ty
     async for block in body:
         await spool.write(recording.feed(block))
     await spool.write(recording.finish())
+
+
+async def receive_body(request: Request, spool: Spool, content_type: str, limits: IngestionLimits) -> None:
+    """Write a recording that is a request's body to a spool file, whole; ``content_type`` may be another than its own.
+
+    Raises `UnsupportedMediaType`, `UnsupportedFormat`, `InvalidRequest`, `UploadStalled`, `EmptyAudio`, `TooLarge`,
+    `StoreFull`.
+    """
+    _refuse_compressed(request)
+    length = content_length(request.headers)
+    if length is not None:
+        await spool.announce(length)
+    await receive_recording(body_of(request.stream(), length, limits.pace), spool, content_type, "")
+    if spool.n_bytes == 0:
+        raise EmptyAudio("The recording has no bytes.")
+    await spool.finish()
+
+
+def _refuse_compressed(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not accepted; send the recording as it is.")
 
 
 async def _spooled(incoming: Incoming, options: JobOptions, reference: Reference, name: str | None) -> Submission:

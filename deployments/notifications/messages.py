@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from deployments.schemas.jobs import JobBody
 from pipelines.jobs.job import Job, JobState
@@ -40,7 +41,8 @@ class JobNotifications:
         """Return the messages about a job that is written ``after`` it was ``before``, ``at_s`` in Unix seconds.
 
         Webhooks tell of every end and of minutes and translations that followed it, e-mails of an end once its minutes
-        are there: not of a cancelled job, and not before deferred minutes have followed.
+        are there: not of a cancelled job, and not before deferred minutes have followed. What goes to a job's own URL
+        names the other vendor's dialect in which the job came, if it did: its sender puts it into that form.
         """
         event = _event(before, after)
         if not event:
@@ -53,11 +55,13 @@ class JobNotifications:
         if not wanted:
             return ()
         shown = replace(after, version=before.version + 1, updated_at_s=at_s, detail=after.detail[:MAX_DETAIL_CHARS])
-        body = {
+        body: dict[str, Any] = {
             "type": event,
             "timestamp": datetime.fromtimestamp(at_s, UTC).isoformat(),
             "data": JobBody.from_domain(shown, None, self.public_url).model_dump(mode="json", exclude=set(NOT_TOLD)),
         }
+        if after.dialect.name and after.options.webhook_url:
+            body["dialect"] = {"name": after.dialect.name, "asked": after.dialect.asked}
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return tuple(
             Message(

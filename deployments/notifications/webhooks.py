@@ -1,9 +1,10 @@
 """Webhooks: a signed POST to a checked address, as Standard Webhooks 1.0.0 wants it."""
 
 import asyncio
+import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,7 +21,7 @@ from deployments.sources.pinned_http import (
     trusted_certificates,
 )
 from pipelines.backoff import retry_after_s
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, StorageError
 from pipelines.ledger.outbox import Message
 
 MAX_URL_CHARS = 2048
@@ -52,13 +53,15 @@ def target_complaint(url: str, limits: WebhookLimits) -> str:
 class WebhookSender:
     """Posts messages. ``secrets`` gives a tenant's, newest first, as they are now: replacing one needs no stop.
 
-    ``clock`` gives Unix seconds.
+    ``bodies`` make the bodies of messages that are told in another vendor's dialect, by its name; they block, and may
+    raise `StorageError`. ``clock`` gives Unix seconds.
     """
 
     secrets: Callable[[str], Sequence[bytes]]
     limits: WebhookLimits
     user_agent: str = "MeetMemo"
     clock: Callable[[], float] = time.time
+    bodies: Mapping[str, Callable[[Message], bytes]] = field(default_factory=dict)
 
     async def send(self, message: Message) -> DeliveryResult:
         """Post once. Only 2xx is success; redirects are not followed; 410 means that the target wants no more."""
@@ -72,8 +75,12 @@ class WebhookSender:
         if not secrets:
             return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail="there is no secret to sign with")
         try:
+            body = await asyncio.to_thread(self._body, message)
+        except StorageError as error:
+            return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=str(error))
+        try:
             async with asyncio.timeout(self.limits.timeout_s):
-                return await self._post(message, secrets)
+                return await self._post(message, body, secrets)
         except TimeoutError:
             return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=f"no answer within {self.limits.timeout_s:g} s")
         except NotPublic as error:
@@ -81,8 +88,13 @@ class WebhookSender:
         except (Unresolvable, httpx.HTTPError) as error:
             return DeliveryResult(outcome=DeliveryOutcome.AGAIN, detail=str(error) or type(error).__name__)
 
-    async def _post(self, message: Message, secrets: Sequence[bytes]) -> DeliveryResult:
-        body = message.body.encode()
+    def _body(self, message: Message) -> bytes:
+        """Return what is posted: the message, or what its dialect makes of it."""
+        dialect = json.loads(message.body).get("dialect") or {}
+        make = self.bodies.get(dialect.get("name", ""))
+        return make(message) if make else message.body.encode()
+
+    async def _post(self, message: Message, body: bytes, secrets: Sequence[bytes]) -> DeliveryResult:
         headers = {
             "content-type": "application/json",
             "user-agent": self.user_agent,

@@ -85,9 +85,12 @@ class Options(LanguageFields):
         """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
         return parsed(cls, values)
 
-    def to_domain(self, default_model: str, *, reuse: bool = True) -> JobOptions:
-        """Fill in what was left open."""
+    def to_domain(self, default_model: str, *, reuse: bool = True, diarize: str | None = None) -> JobOptions:
+        """Fill in what was left open; ``diarize`` is for recordings of one channel whose speaker is not named."""
         given = self.model_dump()
+        if given["diarize"] is None and given["channels"] == "mix" and given["track"] != "all":
+            given["diarize"] = None if given["speakers"] else diarize
+        given["diarize"] = None if given["diarize"] == "off" else given["diarize"]
         given["model"] = given["model"] or default_model
         given["reuse"] = reuse if given["reuse"] is None else given["reuse"]
         if given["language"] or len(given["languages"]) == 1:

@@ -128,6 +128,9 @@ class CoordinatorMetrics:
         self._vad_s = self._histogram("span_vad_seconds", "Voice activity and cuts of a span.", STEP_SECONDS)
         self._cut_s = self._counter("segmented_audio_seconds", "Recording cut into spans.")
         self._damaged_s = self._counter("damaged_audio_seconds", "Sound that recordings had lost when they came.")
+        self._voices_s = self._counter("diarized_audio_seconds", "Sound whose voices were heard, to tell them apart.")
+        self._voices_cpu_s = self._counter("diarizer_cpu_seconds", "Processor time of hearing voices.")
+        self._without_speakers = self._counter("jobs_without_speakers", "Jobs whose speakers could not be told apart.")
         self._damaged = self._counter("damaged_recordings", "Recordings that had lost sound when they came.")
         self._store_s = self._histogram(
             "store_call_seconds", "Calls of the blob store.", CALL_SECONDS, "actor", "operation"
@@ -259,6 +262,15 @@ class CoordinatorMetrics:
             self._damaged_s.inc(report.damaged_s)
             self._damaged.inc()
         self.store_calls("segmenter", report.store_calls)
+
+    def voices_heard(self, audio_s: float, cpu_s: float) -> None:
+        """Count a span whose voices a Diarizer heard."""
+        self._voices_s.inc(audio_s)
+        self._voices_cpu_s.inc(cpu_s)
+
+    def speakers_missing(self) -> None:
+        """Count a job whose speakers could not be told apart."""
+        self._without_speakers.inc()
 
     def written(self, report: WritingReport) -> None:
         """Record the MinutesWriter's report on a job."""

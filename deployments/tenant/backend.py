@@ -22,6 +22,7 @@ class Backend:
     """The ledger, the store and the Coordinator behind the API.
 
     What belongs to somebody is reached through `for_tenant` only; routes get it from `deployments.http.dependencies`.
+    ``waiting`` is the gate of requests that wait for their text.
     ``public_url`` ("" or scheme and host) goes before every URL in an answer. ``live`` may change: routes ask for
     `limits` at every request.
     """
@@ -33,6 +34,7 @@ class Backend:
     policy: JobPolicy
     live: LiveLimits
     uploads: UploadGates
+    waiting: Gate
     scrubber: Scrubber
     public_url: str
     version: str
@@ -47,7 +49,7 @@ class Backend:
 
     def stream_gate(self, what: str) -> Gate:
         """Return a gate for answers that last; each tenant has its share of them."""
-        return Gate(self.limits.max_event_streams, what, lambda tenant: self.limits.of(tenant).max_streams)
+        return stream_gate(self.live, what)
 
     def for_tenant(self, tenant: str) -> TenantJobs:
         """Return everything a tenant may see and do."""
@@ -77,3 +79,8 @@ class Backend:
             clock=self.intake.clock,
             usd_per_hour=self.usd_per_audio_hour,
         )
+
+
+def stream_gate(live: LiveLimits, what: str) -> Gate:
+    """Return a gate of as many places as streams of one kind may have, with each tenant's share."""
+    return Gate(live.now.max_event_streams, what, lambda tenant: live.of(tenant).max_streams)

@@ -27,6 +27,7 @@ from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
 from pipelines.ledger.protocol import JobEvent, Ledger, Page, all_jobs
+from pipelines.ledger.rules import cursor_after
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
@@ -119,6 +120,11 @@ class TenantJobs:
         """List jobs, newest first; raises `InvalidRequest` for a cursor that is none."""
         wanted = query.to_domain()
         return await in_thread(self.ledger.list, self.tenant, wanted, limit=query.limit, after=query.cursor)
+
+    async def older(self, wanted: JobFilter, limit: int, before: Job | None) -> Page:
+        """List jobs, newest first, only older ones than ``before`` where one is given."""
+        after = cursor_after(before) if before else None
+        return await in_thread(self.ledger.list, self.tenant, wanted, limit=limit, after=after)
 
     async def cancel(self, job_id: str) -> Job:
         """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""

@@ -1,1 +1,1 @@
-"""The worker actors: Segmenter, Transcriber, MinutesWriter, with their slots, scratch folders and stopwatches."""
+"""The worker actors: Segmenter, Diarizer, Transcriber, MinutesWriter, with slots, scratch folders and stopwatches."""

@@ -290,7 +290,7 @@ class Composer:
         rows = [
             (
                 self._claim(item.task, item.evidence, item.verified),
-                _cell(one_line(item.owner or "") or labels.unknown),
+                _cell(labels.speaker(one_line(item.owner or "")) or labels.unknown),
                 self._due(item),
                 (self.times(item.evidence),),
             )

@@ -16,10 +16,11 @@
                      tracks of the recording, see `pipelines.core.SoundTrack`
     text             all segments, one a line
     talk             [{channel, speaker, talk_s, share, silence_s, overlap_s, longest_s, interruptions}]: see
-                     `pipelines.transcript.talk_time.ChannelTalk`
+                     `pipelines.transcript.talk_time.SpeakerTalk`
     silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
-                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}], language}]
+                       compression_ratio, temperature, words: [{text, start_s, end_s, probability}], language,
+                       overlap}]: see `pipelines.core.Segment`
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
@@ -64,7 +65,7 @@ def transcript_json(transcript: Transcript, title: str, reference: Reference) ->
         "tracks": fields.pop("tracks"),
         "notes": [{"code": note.code, "text": note.text, "values": dict(note.values)} for note in transcript.notes],
         "text": transcript.text,
-        "talk": [asdict(channel) for channel in talk_of(transcript)],
+        "talk": [asdict(speaker) for speaker in talk_of(transcript)],
         "silence_s": silence_s(transcript),
         **{name: value for name, value in fields.items() if name != "notes"},
     }

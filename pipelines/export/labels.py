@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.notes import WORDINGS, Note, NoteCode
+from pipelines.speakers.labelling import number_of
 from pipelines.text.language_names import display_name
 
 _CHANNEL = re.compile(r"Channel (\d+)")
@@ -101,11 +102,14 @@ class Labels:
     colon: str = ": "
     numbered_channel: str = "Channel {}"
     numbered_track: str = "Track {}"
+    numbered_speaker: str = "Speaker {}"
     reasons: Mapping[str, str]
     notes: Mapping[NoteCode, str]
 
     def speaker(self, name: str) -> str:
-        """Translate the name of an unnamed channel or sound track; other names stay as they are."""
+        """Translate the name of an unnamed speaker, channel or sound track; other names stay as they are."""
+        if number := number_of(name):
+            return self.numbered_speaker.format(number)
         for pattern, numbered in ((_CHANNEL, self.numbered_channel), (_TRACK, self.numbered_track)):
             if match := pattern.fullmatch(name):
                 return numbered.format(match[1])
@@ -184,6 +188,7 @@ CHINESE = Labels(
     colon="：",
     numbered_channel="声道 {}",
     numbered_track="音轨 {}",
+    numbered_speaker="说话人 {}",
     reasons=_words(_REASONS, 1),
     notes={code: wording.chinese for code, wording in WORDINGS.items()},
 )

@@ -99,6 +99,8 @@ def _turn(group: Sequence[Segment]) -> Turn:
 
 
 def _speaker_of(transcript: Transcript, channel: int) -> str:
-    """Return the name of a channel as its segments have it; its number where it has none."""
-    named = next((segment.speaker for segment in transcript.segments if segment.channel == channel), None)
-    return named if named is not None else f"Channel {channel + 1}" if transcript.n_channels > 1 else ""
+    """Return the name of a channel as its segments have it; its number where it has none or several."""
+    names = {segment.speaker for segment in transcript.segments if segment.channel == channel}
+    if len(names) == 1:
+        return names.pop()
+    return f"Channel {channel + 1}" if transcript.n_channels > 1 else ""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipelines.core import BlobRef, SoundTrack, Usage
 from pipelines.errors import Reason
+from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.translations import TranslationRecord, notes_of
@@ -86,7 +87,7 @@ class Job:
     may take it; ``reused_from`` is the tenant's job whose transcript this one took. ``notes`` are its transcript's
     and its documents', ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound
     tracks, empty until it is cut. ``translations`` are those of the transcript, one for each language that was
-    wanted.
+    wanted. ``dialect`` is that of the request that brought the job.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Job:
     n_channels: int = 1
     tracks: tuple[SoundTrack, ...] = ()
     translations: tuple[TranslationRecord, ...] = ()
+    dialect: Dialect = field(default=OWN_DIALECT)
 
     @property
     def told(self) -> tuple[Note, ...]:

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from pydantic import AwareDatetime, BeforeValidator, StringConstraints
 
 from pipelines.codec import encode
+from pipelines.errors import OptionError
+from pipelines.speakers.options import SpeakerOptions
 from pipelines.text.language_names import language_code, language_codes, language_tag, split_languages, spoken_code
 from pipelines.text.languages import LANGUAGES
 from pipelines.text.redaction import MaskKind
@@ -72,10 +74,25 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
 
 
+def _speakers(value: Any) -> Any:
+    """Read how many speakers there may be; ``off`` and nothing are kept apart. What is no text is left to the type."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str):
+        return value
+    if text in ("", "off"):
+        return text or None
+    try:
+        SpeakerOptions.parse(text)
+    except OptionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 LanguageCode = Annotated[str | None, _read(language_code)]
 LanguageCodes = Annotated[tuple[str, ...], BeforeValidator(_several)]
 LanguageTag = Annotated[str | None, _read(language_tag)]
 TranslationTags = Annotated[tuple[str, ...], BeforeValidator(_translations)]
+SpeakerCount = Annotated[str | None, BeforeValidator(_speakers)]
 
 Concern = Literal["transcript", "minutes", "translation", "job"]
 """What an option decides: the transcript, its minutes, its translations, or how the job is treated."""
@@ -136,6 +153,7 @@ class JobOptions:
     ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
     ``temperature`` is where the decoder's ladder of second tries begins. ``minutes_template`` is a template's name or
     its text. ``webhook_url`` None means: that of the tenant, if any. ``reuse``: see `pipelines.jobs.content_hash`.
+    ``diarize`` None means: voices are not told apart; `speaker_options` reads it.
 
     Append new fields, as ``later``: their order is part of the fingerprints that are stored under idempotency keys.
     """
@@ -278,6 +296,23 @@ class JobOptions:
         le=86_400,
         later=True,
     )
+    diarize: str | None = _option(
+        None,
+        "Tell the voices of a channel apart: `auto` finds how many speakers there are, `4` or `2-5` says how many, "
+        "`off` leaves them together; the server's setting for recordings transcribed as one channel, when left "
+        "out. A channel with a name in `speakers` is one speaker.",
+        kind=SpeakerCount,
+        later=True,
+    )
+
+    @property
+    def speaker_options(self) -> SpeakerOptions | None:
+        """How many speakers are to be told apart on a channel; None: nobody."""
+        return SpeakerOptions.parse(self.diarize) if self.diarize else None
+
+    def is_named(self, channel: int) -> bool:
+        """Return whether a channel is given a name: it is one speaker, whose voices are not told apart."""
+        return channel < len(self.speakers) and bool(self.speakers[channel].strip())
 
 
 def options_of(kind: type[JobOptions] = JobOptions) -> tuple[Option, ...]:

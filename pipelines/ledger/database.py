@@ -56,6 +56,8 @@ class Database:
         else:
             raise ConfigurationError(f"a ledger lives in sqlite or postgresql+psycopg, not in {parsed.drivername}")
         self._where = parsed.render_as_string(hide_password=True)
+        self._closed = False
+        event.listen(self._engine, "checkin", self._close_late)
 
     @property
     def is_sqlite(self) -> bool:
@@ -134,8 +136,14 @@ class Database:
             return clean and not busy
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled connections, and those in use as soon as their transactions end."""
+        self._closed = True
         self._engine.dispose()
+
+    def _close_late(self, _connection: Any, record: Any) -> None:
+        """Close a connection that comes back after `close`, which a thread may still have had in use."""
+        if self._closed:
+            record.invalidate()
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

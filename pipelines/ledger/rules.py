@@ -131,10 +131,12 @@ def check_limit(limit: int) -> None:
 
 def next_cursor(found: Sequence[Job], limit: int) -> str | None:
     """Return the cursor after the first ``limit`` jobs; None when there are no more than these."""
-    if len(found) <= limit:
-        return None
-    last = found[limit - 1]
-    return base64.urlsafe_b64encode(f"{last.created_at_s!r} {last.id}".encode()).decode()
+    return cursor_after(found[limit - 1]) if len(found) > limit else None
+
+
+def cursor_after(job: Job) -> str:
+    """Return the cursor of the page that a job is the last of."""
+    return base64.urlsafe_b64encode(f"{job.created_at_s!r} {job.id}".encode()).decode()
 
 
 def parse_cursor(cursor: str) -> tuple[float, str]:

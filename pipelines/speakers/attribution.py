@@ -41,7 +41,10 @@ def assign_words(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> tuple[S
 
     A single word between words of one other speaker becomes theirs where it merely touches the edge of a turn.
     """
-    by_time = _TurnIndex(turns)
+    return _assigned(words, _TurnIndex(turns))
+
+
+def _assigned(words: Sequence[Word], by_time: "_TurnIndex") -> tuple[SpokenWord, ...]:
     spoken = [_spoken(word, by_time) for word in words]
     for i in range(1, len(spoken) - 1):
         before, word, after = spoken[i - 1], spoken[i], spoken[i + 1]
@@ -59,19 +62,20 @@ def split_segments(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) ->
     A segment without words stays whole and gets the speaker who talks for most of it. ``Segment.speaker`` is left as
     it is: who names speakers sets it.
     """
+    by_time = _TurnIndex(turns)
     parts: list[SpokenSegment] = []
     for segment in segments:
-        for part in _parts(segment, turns):
+        for part in _parts(segment, by_time):
             parts.append(replace(part, segment=replace(part.segment, id=len(parts))))
     return tuple(parts)
 
 
-def _parts(segment: Segment, turns: Sequence[SpeakerTurn]) -> list[SpokenSegment]:
+def _parts(segment: Segment, by_time: "_TurnIndex") -> list[SpokenSegment]:
     if not segment.words:
         whole = Word(text=segment.text, start_s=segment.start_s, end_s=segment.end_s, probability=1.0)
-        spoken = _spoken(whole, _TurnIndex(turns))
+        spoken = _spoken(whole, by_time)
         return [SpokenSegment(segment=segment, speaker=spoken.speaker, overlaps=(spoken.overlap,))]
-    words = _with_neighbours(assign_words(segment.words, turns))
+    words = _with_neighbours(_assigned(segment.words, by_time))
     groups = [(speaker, tuple(group)) for speaker, group in groupby(words, key=lambda word: word.speaker)]
     if len(groups) == 1:
         speaker, group = groups[0]

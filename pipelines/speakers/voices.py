@@ -64,3 +64,22 @@ class SpeakerTurn:
     speaker: int
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelTurns:
+    """Who spoke when on one channel of a recording, by start."""
+
+    channel: int
+    turns: tuple[SpeakerTurn, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diarization:
+    """Who spoke when on the channels of a recording whose voices were to be told apart.
+
+    ``missing`` says why that could not be done; then there are no ``channels``.
+    """
+
+    channels: tuple[ChannelTurns, ...] = ()
+    missing: str = ""

@@ -151,6 +151,10 @@ class JobKeys:
         """Return language of a channel: `pipelines.core.LanguageVote` as JSON."""
         return f"{self.languages}{channel}.json"
 
+    def voices(self, span: int, sha256: str) -> str:
+        """Return the key of the voices of a span, by its samples' SHA-256: `pipelines.speakers.voices.SpanVoices`."""
+        return f"{self.work}voices/{span:06d}-{sha256[:16]}.json"
+
     @property
     def quarantine(self) -> str:
         return f"{self.root}quarantine/"

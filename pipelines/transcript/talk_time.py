@@ -1,7 +1,8 @@
-"""Who spoke how long on a recording whose channels are speakers: talk time, silence, interruptions. Pure."""
+"""Who spoke how long, by channel and, where several are told apart on one, by speaker: talk, silence. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pipelines.core import CoverageStatus, Segment, Transcript
 
@@ -14,12 +15,13 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelTalk:
-    """What one channel did, in seconds.
+class SpeakerTalk:
+    """What one speaker did on a channel, in seconds.
 
-    ``share`` is its part of all talk. ``silence_s`` is the rest of what was heard of it, ``overlap_s`` the talk during
-    which another channel talked as well; ``longest_s`` the longest it talked without a pause. ``interruptions`` counts
-    how often it began while another was talking.
+    ``share`` is the part of all talk. ``silence_s`` is the rest of what was heard of the channel, ``overlap_s`` the
+    talk during which another one talked as well; ``longest_s`` the longest talk without a pause. ``interruptions``
+    counts how often the speaker began while another was talking. Speakers of one channel never overlap: their words
+    stand one after the other.
     """
 
     channel: int
@@ -32,25 +34,24 @@ class ChannelTalk:
     interruptions: int
 
 
-def talk_of(transcript: Transcript) -> tuple[ChannelTalk, ...]:
-    """Describe every channel, silent ones as well."""
-    spoken = [_spoken(transcript.segments, channel) for channel in range(transcript.n_channels)]
+def talk_of(transcript: Transcript) -> tuple[SpeakerTalk, ...]:
+    """Describe every speaker by channel, in the order in which they are heard; silent channels as well."""
+    voices = [(channel, speaker) for channel in range(transcript.n_channels) for speaker in _heard(transcript, channel)]
+    spoken = [_spoken(transcript.segments, channel, speaker) for channel, speaker in voices]
     totals = [sum(end - start for start, end in intervals) for intervals in spoken]
     whole_s = sum(totals)
     return tuple(
-        ChannelTalk(
+        SpeakerTalk(
             channel=channel,
-            speaker=next((s.speaker for s in transcript.segments if s.channel == channel), ""),
-            talk_s=totals[channel],
-            share=totals[channel] / whole_s if whole_s else 0.0,
-            silence_s=_rest_s(transcript, intervals, {channel}),
-            overlap_s=_overlap_s(intervals, _union(_others(spoken, channel))),
-            longest_s=max((end - start for start, end in intervals), default=0.0),
-            interruptions=sum(
-                any(_interrupts(start, other) for other in _others(spoken, channel)) for start, _ in intervals
-            ),
+            speaker=speaker,
+            talk_s=totals[i],
+            share=totals[i] / whole_s if whole_s else 0.0,
+            silence_s=_rest_s(transcript, spoken[i], {channel}),
+            overlap_s=_overlap_s(spoken[i], _union(_others(spoken, i))),
+            longest_s=max((end - start for start, end in spoken[i]), default=0.0),
+            interruptions=sum(any(_interrupts(start, other) for other in _others(spoken, i)) for start, _ in spoken[i]),
         )
-        for channel, intervals in enumerate(spoken)
+        for i, (channel, speaker) in enumerate(voices)
     )
 
 
@@ -71,14 +72,28 @@ def _rest_s(transcript: Transcript, talk: Iterable[Interval], channels: Collecti
     return max(0.0, transcript.duration_s - sum(end - start for start, end in _union([*talk, *failed])))
 
 
-def _spoken(segments: Sequence[Segment], channel: int) -> list[Interval]:
-    """Stretches of a channel's talk, ascending, without overlap; short pauses are part of them."""
-    own = sorted((s.start_s, s.end_s) for s in segments if s.channel == channel and s.end_s > s.start_s)
-    return _joined(own, MAX_BREATH_S)
+def _heard(transcript: Transcript, channel: int) -> Collection[str]:
+    """Return the speakers of a channel; a silent one has one without a name."""
+    return dict.fromkeys(s.speaker for s in transcript.segments if s.channel == channel) or ("",)
 
 
-def _others(spoken: Sequence[Sequence[Interval]], channel: int) -> list[Interval]:
-    return [interval for other, intervals in enumerate(spoken) if other != channel for interval in intervals]
+def _spoken(segments: Sequence[Segment], channel: int, speaker: str | None = None) -> list[Interval]:
+    """Stretches of a speaker's talk, ascending, without overlap; short pauses are part of them. None: of everybody's.
+
+    A pause in which another one of the channel speaks is no part.
+    """
+    own = [s for s in segments if s.channel == channel and s.end_s > s.start_s]
+    own.sort(key=lambda s: (s.start_s, s.end_s))
+    runs = [
+        _joined([(s.start_s, s.end_s) for s in run], MAX_BREATH_S)
+        for who, run in groupby(own, key=lambda s: s.speaker if speaker is not None else None)
+        if who == speaker
+    ]
+    return [interval for run in runs for interval in run]
+
+
+def _others(spoken: Sequence[Sequence[Interval]], voice: int) -> list[Interval]:
+    return [interval for other, intervals in enumerate(spoken) if other != voice for interval in intervals]
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:

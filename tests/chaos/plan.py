@@ -11,6 +11,7 @@ class Victim(StrEnum):
 
     TRANSCRIBER = "Transcriber"
     SEGMENTER = "Segmenter"
+    DIARIZER = "Diarizer"
     MINUTES_WRITER = "MinutesWriter"
     COORDINATOR = "Coordinator"
     INGESTION = "Ingestion"
@@ -25,6 +26,7 @@ TITLES = {
     Victim.HANG: "ray::ServeReplica:meetmemo:Transcriber-",
     Victim.TRANSCRIBER: "ray::ServeReplica:meetmemo:Transcriber-",
     Victim.SEGMENTER: "ray::ServeReplica:meetmemo:Segmenter",
+    Victim.DIARIZER: "ray::ServeReplica:meetmemo:Diarizer",
     Victim.MINUTES_WRITER: "ray::ServeReplica:meetmemo:MinutesWriter",
     Victim.COORDINATOR: "ray::ServeReplica:meetmemo:Coordinator",
     Victim.INGESTION: "ray::ServeReplica:meetmemo:Ingestion",
@@ -57,6 +59,7 @@ class Submission:
 MIX = (
     (Submission(recording="short.mp3", audio_s=11.3), 40),
     (Submission(recording="short.mp3", audio_s=11.3, options=(("word_timestamps", "true"),)), 4),
+    (Submission(recording="short.mp3", audio_s=11.3, options=(("diarize", "auto"),)), 8),
     (Submission(recording="call-8khz-ulaw.wav", audio_s=21.0), 6),
     (Submission(recording="call-stereo.opus", audio_s=168.0, options=(("channels", "split"),)), 0),
     (Submission(recording="meeting-3min.flac", audio_s=185.0), 0),

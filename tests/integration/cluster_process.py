@@ -42,7 +42,7 @@ class Program:
     ``die_after``: SIGKILL itself right after this many durable writes. ``freeze_after``: SIGSTOP itself after this
     many, but not inside a transaction of the ledger, whose lock would stop everybody; go on until fenced.
     ``batch_s``: time a batch takes.
-    ``afterlife_s``: how long it goes on after it found that it is fenced.
+    ``afterlife_s``: how long it goes on after it found that it is fenced. ``diarize`` is the option of its jobs.
     """
 
     ledger_url: str
@@ -53,6 +53,7 @@ class Program:
     freeze_after: int = 0
     batch_s: float = 0.0
     afterlife_s: float = 2.0
+    diarize: str | None = None
 
 
 def start(program: Program) -> tuple[ForkServerProcess, Connection]:
@@ -139,7 +140,7 @@ async def _live(program: Program, messages: Connection) -> None:
         try:
             cluster.ledger.get(TENANT, job_id)
         except JobUnknown:
-            cluster.submit(job_id, numbers, tenant=TENANT)
+            cluster.submit(job_id, numbers, tenant=TENANT, diarize=program.diarize)
     await cluster.coordinator.start()
     ended = asyncio.create_task(cluster.ended(*(cluster.ledger.get(TENANT, job_id) for job_id in program.jobs)))
     with contextlib.suppress(Fenced):

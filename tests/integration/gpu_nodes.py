@@ -62,8 +62,8 @@ def main() -> None:
         named[name] = nodes.add_node(num_cpus=4, num_gpus=n_gpus, labels={"meetmemo-node": "gpu"}).node_id
     nodes.wait_for_nodes()
     ray.init(address=nodes.address, namespace="meetmemo", log_to_driver=False)
-    for name in ("SegmenterReplica", "MinutesWriterReplica", "CoordinatorReplica", "IngestionReplica"):
-        setattr(graph, name, Placed)
+    for name in ("Segmenter", "Diarizer", "MinutesWriter", "Coordinator", "Ingestion"):
+        setattr(graph, f"{name}Replica", Placed)
     graph.TranscriberReplica = Transcriber  # type: ignore[misc, assignment]  # a stand-in without a model
     graph.serve.ingress = lambda: lambda replica: replica  # type: ignore[assignment]  # nobody calls over HTTP
     serve.start(proxy_location="Disabled")

@@ -11,12 +11,14 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
+from tests.fakes.diarizer import in_turns
 from tests.integration.cluster_process import NOTIFICATIONS, TENANT, Program, start
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until
 
 JOB = "j"
 NUMBERS = range(1, 46)  # five chunks in two spans
+DIARIZE = "auto"
 
 
 def test_a_kill_between_any_two_writes_converges(tmp_path: Path) -> None:
@@ -26,7 +28,14 @@ def test_a_kill_between_any_two_writes_converges(tmp_path: Path) -> None:
         home.mkdir()
         ledger_url, store_url = f"sqlite:///{home / 'ledger.sqlite3'}", f"file://{home / 'store'}"
         process, messages = start(
-            Program(ledger_url=ledger_url, store_url=store_url, owner="same", jobs={JOB: NUMBERS}, die_after=n)
+            Program(
+                ledger_url=ledger_url,
+                store_url=store_url,
+                owner="same",
+                jobs={JOB: NUMBERS},
+                die_after=n,
+                diarize=DIARIZE,
+            )
         )
         process.join(timeout=120)
         messages.close()
@@ -47,12 +56,14 @@ async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
     try:
         job = ledger.get(TENANT, JOB)
     except JobUnknown:
-        job = cluster.submit(JOB, NUMBERS, tenant=TENANT)
+        job = cluster.submit(JOB, NUMBERS, tenant=TENANT, diarize=DIARIZE)
     await cluster.coordinator.start()
     try:
         (ended,) = await cluster.ended(job)
         assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
         assert cluster.words(job) == list(NUMBERS), when
+        assert ended.notes == (), when
+        assert cluster.said(job) == in_turns(NUMBERS), when
         names = [event.name for event in ledger.events(TENANT, JOB)]
         assert [name for name in names if name in set(JobState)] == [
             *(["queued"] if "queued" in names else []),

@@ -211,3 +211,13 @@ def test_the_server_gives_up_connections_of_hosts_that_are_cut_off(url):
         "tcp_keepalives_idle": "10",
         "idle_in_transaction_session_timeout": "10s",
     }
+
+
+def test_a_connection_in_use_is_closed_when_it_comes_back(url):
+    """A thread that is within a transaction when the ledger is closed leaves no session at the server."""
+    opened = database.Database(url)
+    with opened.reading() as connection:
+        raw = connection.connection.dbapi_connection
+        opened.close()
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    assert raw.closed

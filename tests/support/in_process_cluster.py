@@ -7,6 +7,7 @@ transcript, a chunk transcribed twice a doubled one.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from deployments.artifacts.storage_retry import StorageRetry
@@ -14,11 +15,14 @@ from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.notifications.messages import JobNotifications
 from deployments.ports import (
+    DiarizationRequest,
+    DiarizerPort,
     MinutesPort,
     MinutesRequest,
     SegmenterPort,
     SegmentRequest,
     TranscriberPort,
+    VoicesRequest,
     WrittenResults,
 )
 from deployments.workers.minutes_writer import MinutesWriter
@@ -32,8 +36,10 @@ from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
 from pipelines.notes import Note
+from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
+from tests.fakes.diarizer import CodedDiarizer
 from tests.fakes.engine import PAUSE_S, WORD_S, FakeEngine, coded_pcm
 from tests.support.waiting import until
 
@@ -106,13 +112,20 @@ class CodedSegmenter:
 
 
 class Unanswered:
-    """A Transcriber or MinutesWriter nobody reaches: every call fails."""
+    """A Transcriber, Diarizer or MinutesWriter nobody reaches: every call fails."""
 
     def __init__(self) -> None:
         self.n_calls = 0
 
     async def work(self, pull_id: str) -> int:
         self.n_calls += 1
+        raise ConnectionError("no replica")
+
+    async def hear(self, request: VoicesRequest) -> float:
+        self.n_calls += 1
+        raise ConnectionError("no replica")
+
+    async def tell_apart(self, request: DiarizationRequest) -> Diarization:
         raise ConnectionError("no replica")
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
@@ -136,18 +149,21 @@ class InProcessCluster:
         max_live_jobs: int = 32,
         minutes_writer: MinutesPort | None = None,
         segmenter: SegmenterPort | None = None,
+        diarizer: DiarizerPort | None = None,
         storage_retry: StorageRetry | None = None,
         batches: BatchRepository | None = None,
         notifications: JobNotifications | None = None,
         weights: str = "",
         stand_in: FakeEngine | None = None,
         housekeeping_interval_s: float = 3600.0,
+        voices_timeout_s: float = 60.0,
     ) -> None:
         """``stand_in`` adds a second model, `STAND_IN`, with this engine."""
         self.ledger = ledger
         self.store = store
         self.engine = engine or FakeEngine(languages=languages)
         self.segmenter = CodedSegmenter(store)
+        self.diarizer = CodedDiarizer(store)
         extractive = ExtractiveWriter()
         self.replicas = [
             Transcriber(name=MODEL, engine=self.engine, store=store, source=self, max_rows=4)
@@ -164,6 +180,7 @@ class InProcessCluster:
             storage_retry=storage_retry,
             batches=batches,
             transcribers={MODEL: transcriber or self, **others},
+            diarizer=diarizer or self.diarizer,
             minutes_writer=minutes_writer
             or MinutesWriter(store=store, writers={"auto": extractive, "extractive": extractive}, clock=time.time),
             count_replicas=lambda: {MODEL: n_transcribers},
@@ -179,6 +196,7 @@ class InProcessCluster:
                 idle_poll_s=0.05,
                 progress_interval_s=0.02,
                 housekeeping_interval_s=housekeeping_interval_s,
+                voices_timeout_s=voices_timeout_s,
                 notifications=notifications or JobNotifications(),
             ),
         )
@@ -229,8 +247,14 @@ class InProcessCluster:
 
     def words(self, job: Job) -> list[int]:
         """The numbers that were heard, in order."""
-        words = " ".join(segment.text for segment in self.transcript(job).segments).split()
-        return [int(word.lstrip("w")) for word in words]
+        return [number for _, numbers in self.said(job) for number in numbers]
+
+    def said(self, job: Job) -> list[tuple[str, list[int]]]:
+        """Who said which numbers, in order."""
+        return [
+            (speaker, [int(word.lstrip("w")) for segment in own for word in segment.text.split()])
+            for speaker, own in groupby(self.transcript(job).segments, key=lambda segment: segment.speaker)
+        ]
 
 
 def succeeded(jobs: Sequence[Job]) -> bool:

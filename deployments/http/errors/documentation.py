@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from deployments.http.errors.openai import SpeechError, openai_status
+from deployments.http.errors.dialects import OPENAI, ErrorDialect
 from deployments.http.errors.problems import MEDIA_TYPE, STATUS, problem_for
 from pipelines.errors import Reason
 
@@ -88,6 +88,21 @@ SPEECH = (
     Reason.INSUFFICIENT_STORAGE,
 )
 """Submitting a recording by OpenAI's dialect."""
+
+LISTEN = (
+    Reason.SOURCE_UNREACHABLE,
+    Reason.EMPTY_AUDIO,
+    Reason.CORRUPT_AUDIO,
+    Reason.UNSUPPORTED_MEDIA_TYPE,
+    Reason.IDEMPOTENCY_CONFLICT,
+    Reason.REQUEST_IN_FLIGHT,
+    *LEDGER,
+    *SPEECH,
+)
+"""Submitting a recording by Deepgram's dialect, and waiting for its text."""
+
+ONE_TRANSCRIPT = (Reason.JOB_UNKNOWN, Reason.BLOB_MISSING, Reason.RESULT_PENDING, Reason.OVERLOADED, *STORAGE)
+"""Reading a transcript by AssemblyAI's dialect."""
 
 CALLBACK = (
     Reason.INVALID_REQUEST,
@@ -209,10 +224,15 @@ def _example(reason: Reason) -> dict[str, Any]:
 
 
 def documented_speech(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
-    """Describe the error answers of a route that speaks OpenAI's dialect, by status; 401, 403, 500 are among them."""
+    """Describe the error answers of a route that speaks OpenAI's dialect; see `documented_in`."""
+    return documented_in(OPENAI, *reasons)
+
+
+def documented_in(dialect: ErrorDialect, *reasons: Reason) -> dict[int | str, dict[str, Any]]:
+    """Describe the error answers of a route that speaks a dialect, by status; 401, 403, 500 are among them."""
     by_status: dict[int, list[str]] = {}
     for reason in (*reasons, Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.INTERNAL):
-        by_status.setdefault(openai_status(reason, STATUS[reason]), []).append(f"`{reason}`")
+        by_status.setdefault(dialect.status(reason, STATUS[reason]), []).append(f"`{reason}`")
     return {
-        status: {"model": SpeechError, "description": ", ".join(among)} for status, among in sorted(by_status.items())
+        status: {"model": dialect.form, "description": ", ".join(among)} for status, among in sorted(by_status.items())
     }

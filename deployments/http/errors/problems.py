@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from deployments.http.asgi import HttpMiddleware, at_start
-from deployments.http.errors.openai import openai_status, speaks_openai, speech_error
+from deployments.http.errors.dialects import dialect_of
 from deployments.schemas.options import FieldProblem, Problem
 from pipelines.errors import (
     Forbidden,
@@ -154,9 +154,13 @@ def _shown(text: str) -> str:
 
 
 def _response(problem: Problem, headers: dict[str, str] | None = None, *, path: str) -> Response:
-    if speaks_openai(path):
-        status = openai_status(problem.reason, problem.status)
-        return JSONResponse(speech_error(problem).model_dump(mode="json"), status_code=status, headers=headers)
+    dialect = dialect_of(path)
+    if dialect is not None:
+        return JSONResponse(
+            dialect.error(problem).model_dump(mode="json"),
+            status_code=dialect.status(problem.reason, problem.status),
+            headers={**(headers or {}), **dialect.headers()},
+        )
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         status_code=problem.status,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
 
+from deployments.http.waiting import SYNC_PRIORITY
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import FILE_FIELD, read_form
@@ -18,8 +19,6 @@ from deployments.schemas.options import ApiModel, LanguageFields, Options, W, pa
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, options_of
 
-SYNC_PRIORITY = 50
-"""Somebody waits at the other end: before all jobs that did not ask for more."""
 Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
@@ -29,7 +28,7 @@ _NOT_SUPPORTED = {
     "chunking_strategy": "only auto is supported: recordings are always cut in silence",
     "include": "is not supported; verbose_json has avg_logprob of each segment",
     "known_speaker_names": "is not supported; speakers names the channels",
-    "known_speaker_references": "is not supported; diarized_json tells speakers apart by channel",
+    "known_speaker_references": "is not supported; diarized_json tells voices apart, and knows none",
 }
 """Fields of OpenAI's that are refused, also as lists (``name[]``) and objects (``name[key]``)."""
 
@@ -48,15 +47,17 @@ class TranslationForm(ApiModel):
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
 
 
-@_with("language", "languages", "prompt", "temperature", "vocabulary", "speakers", "track", "zh_script")
+@_with("language", "languages", "prompt", "temperature", "vocabulary", "speakers", "diarize", "track", "zh_script")
 class TranscriptionForm(LanguageFields):
     """The fields of ``POST /v1/audio/transcriptions`` beside the file.
 
-    ``vocabulary``, ``speakers``, ``track`` and ``zh_script`` are MeetMemo's own.
+    ``vocabulary``, ``speakers``, ``diarize``, ``track`` and ``zh_script`` are MeetMemo's own.
     """
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
-    response_format: Format = Field("json", description="`diarized_json` tells speakers apart by channel.")
+    response_format: Format = Field(
+        "json", description="`diarized_json` tells speakers apart: channels, and voices of a channel without a name."
+    )
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field((), description="With `verbose_json`.")
     stream: bool = Field(
         False, description="Server-sent events; ignored, as OpenAI does, but with `json`, `text` and `diarized_json`."
@@ -72,6 +73,7 @@ class TranscriptionForm(LanguageFields):
                 **same,
                 "model": None if self.model in DEFAULT_MODEL_NAMES else self.model,
                 "channels": "split" if self.response_format == "diarized_json" else "mix",
+                "diarize": same["diarize"] or ("auto" if self._wants_voices(same) else "off"),
                 "word_timestamps": "word" in self.timestamp_granularities,
                 "minutes": "none",
                 "priority": SYNC_PRIORITY,
@@ -79,12 +81,18 @@ class TranscriptionForm(LanguageFields):
             }
         )
 
+    def _wants_voices(self, given: Mapping[str, Any]) -> bool:
+        """Return whether speakers are asked for who are neither named nor on sound tracks of their own."""
+        return self.response_format == "diarized_json" and not given["speakers"] and given["track"] != "all"
+
     def refuse_combinations(self) -> None:
         """Raise `InvalidOptions` for a field that the others leave without a meaning."""
         if self.timestamp_granularities and self.response_format != "verbose_json":
             raise refused_option("timestamp_granularities", "needs response_format verbose_json")
         if dict(self)["speakers"] and self.response_format != "diarized_json":
             raise refused_option("speakers", "needs response_format diarized_json")
+        if dict(self)["diarize"] not in (None, "off") and self.response_format in ("json", "text"):
+            raise refused_option("diarize", "needs response_format diarized_json, verbose_json, srt or vtt")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from string import ascii_uppercase
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from deployments.http.openai.forms import Format, Task
 from deployments.schemas.options import ApiModel
 from pipelines.core import Segment, Transcript
 from pipelines.export.render import render
+from pipelines.speakers.labelling import number_of
 from pipelines.text.languages import NAMES
 from pipelines.text.typography import join_spoken
 
@@ -44,7 +46,10 @@ class WordBody(ApiModel):
 
 
 class VerboseSegment(ApiModel):
-    """A segment of ``verbose_json``; token ids are not kept. ``language`` is its own, which OpenAI does not tell."""
+    """A segment of ``verbose_json``; token ids are not kept.
+
+    OpenAI does not tell ``language``, its own, nor ``speaker``, which is there where voices were told apart.
+    """
 
     id: int
     seek: int
@@ -57,6 +62,7 @@ class VerboseSegment(ApiModel):
     compression_ratio: float
     no_speech_prob: float
     language: str
+    speaker: str | None = None
 
 
 class VerboseBody(ApiModel):
@@ -123,7 +129,7 @@ def usage_of(transcript: Transcript) -> Usage:
 
 
 def diarized(segment: Segment, number: int) -> DiarizedSegment:
-    """Return a segment with its speaker: as named, else a letter for the channel."""
+    """Return a segment with its speaker: as named, else a letter for the voice or the channel."""
     return DiarizedSegment(
         id=f"seg_{number}",
         start=round(segment.start_s, 3),
@@ -134,8 +140,16 @@ def diarized(segment: Segment, number: int) -> DiarizedSegment:
 
 
 def _speaker(segment: Segment) -> str:
+    if number := number_of(segment.speaker):
+        return _letters(number - 1)
     unnamed = segment.speaker in ("", f"Channel {segment.channel + 1}")
-    return chr(ord("A") + segment.channel) if unnamed else segment.speaker
+    return _letters(segment.channel) if unnamed else segment.speaker
+
+
+def _letters(number: int) -> str:
+    """Count in letters as columns of a sheet are: A to Z, AA, AB."""
+    before, last = divmod(number, len(ascii_uppercase))
+    return (_letters(before - 1) if before else "") + ascii_uppercase[last]
 
 
 def _verbose(transcript: Transcript, task: Task, granularities: frozenset[str]) -> VerboseBody:
@@ -151,6 +165,7 @@ def _verbose(transcript: Transcript, task: Task, granularities: frozenset[str]) 
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_prob,
             language=NAMES.get(segment.language or transcript.language, segment.language),
+            speaker=segment.speaker or None,
         )
         for segment in transcript.segments
     ]

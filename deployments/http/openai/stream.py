@@ -8,6 +8,7 @@ from deployments.artifacts.partial_transcript import PartialTranscript
 from deployments.http.errors.openai import SpeechError
 from deployments.http.openai.responses import diarized, spoken, usage_of
 from deployments.http.sse import event
+from deployments.http.waiting import has_transcript
 from deployments.tenant.threads import in_thread
 from pipelines.core import Segment, Transcript
 from pipelines.jobs.job import Job
@@ -73,13 +74,9 @@ async def text_events(
             for last in stream.end(await in_thread(result, job)):
                 yield last
             return
-        for news in stream.events(await in_thread(partial.read)):
-            yield news
-
-
-def has_transcript(job: Job) -> bool:
-    """Say whether the stitched transcript is stored."""
-    return job.state in ("summarizing", "succeeded")
+        if not job.options.diarize:  # voices are told apart, and segments parted by them, once all is heard
+            for news in stream.events(await in_thread(partial.read)):
+                yield news
 
 
 def _event(body: dict[str, Any]) -> bytes:

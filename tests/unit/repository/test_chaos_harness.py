@@ -25,7 +25,7 @@ from tests.support.waiting import until
 SENT = MIX[0][0]
 
 
-@given(seed=st.integers(0, 10_000), n_jobs=st.integers(5, 200), rounds=st.integers(1, 4))
+@given(seed=st.integers(0, 10_000), n_jobs=st.integers(len(MIX), 200), rounds=st.integers(1, 4))
 def test_a_plan_kills_everything_within_the_run(seed: int, n_jobs: int, rounds: int) -> None:
     """Every victim dies `rounds` times while jobs are left, the whole cluster once and last; a seed is a plan."""
     victims = [victim for victim in Victim if victim is not Victim.CLUSTER]

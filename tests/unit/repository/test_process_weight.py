@@ -68,10 +68,17 @@ def test_what_a_replica_of_the_coordinator_opens() -> None:
 
 @pytest.mark.parametrize(
     "actor",
-    ["deployments.http.app", "deployments.workers.transcriber", "deployments.workers.minutes_writer"],
+    [
+        "deployments.http.app",
+        "deployments.workers.transcriber",
+        "deployments.workers.minutes_writer",
+        "deployments.workers.diarizer",
+    ],
 )
 def test_the_other_actors_that_decode_nothing(actor: str) -> None:
-    """They load what they print with, or cut excerpts with, when they do so; a Transcriber's engine comes later."""
+    """They load what they print with, or cut excerpts with, when they do so; the networks of Transcribers and Diarizers
+    come later.
+    """
     assert loaded_by(importing(actor)) == set()
 
 
@@ -87,6 +94,7 @@ def test_the_segmenter() -> None:
         ("segmenter", {"av"}),
         ("transcriber", set()),
         ("minutes_writer", set()),
+        ("diarizer", set()),
         ("ingestion", set()),
     ],
 )

@@ -7,10 +7,10 @@ import { t, tEnum, tOr } from "../lib/i18n.js";
 import { preferences } from "../lib/session.js";
 import { submission } from "./submission.js";
 
-const FIRST = ["model", "language", "channels", "speakers", "vocabulary", "priority", "minutes", "minutes_language", "minutes_template", "word_timestamps", "keep_audio"]; // the others are folded away
+const FIRST = ["model", "language", "channels", "speakers", "diarize", "vocabulary", "priority", "minutes", "minutes_language", "minutes_template", "word_timestamps", "keep_audio"]; // the others are folded away
 const DEFAULTS = { word_timestamps: true, keep_audio: true }; // the console's own, where they differ from the API's
 const OF_SOURCES = ["source_patience_s"]; // options of recordings that are fetched: the console sends files
-const PRESETS = { priority: [-10, 0, 10], track: ["all", 1, 2, 3, 4, 5, 6] };
+const PRESETS = { priority: [-10, 0, 10], track: ["all", 1, 2, 3, 4, 5, 6], diarize: ["off", "auto", 2, 3, 4, 5, 6, 7, 8] };
 const MAX_TEXT_LENGTH = 4000;
 
 let pendingChoices = null; // read once per page load
@@ -135,6 +135,8 @@ export function parseOptions(values, schemas) {
     if (fault) faults[name] = fault;
   }
   if (!faults.speakers && values.speakers?.length > 1 && values.channels !== "split" && values.track !== "all") faults.speakers = ["speakersNeedSplit"];
+  const onlyChannelIsNamed = values.speakers?.length && values.channels !== "split" && values.track !== "all";
+  if (onlyChannelIsNamed && values.diarize && values.diarize !== "off") faults.speakers ??= ["namesOrVoices"];
   if (values.language && values.languages?.length && !values.languages.includes(values.language)) faults.languages ??= ["languageNotAmong"];
   if (options.minutes === "none") {
     for (const name of Object.keys(options)) if (name !== "minutes" && schemas[name].concern === "minutes") delete options[name];

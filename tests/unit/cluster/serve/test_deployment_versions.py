@@ -86,7 +86,7 @@ def test_another_model_comes_and_goes() -> None:
 def test_a_generation_replaces_everything() -> None:
     """`meetmemo reload --restart` is a change of the generation."""
     found = changes(ray={"generation": "2"})
-    assert len(found.replaced) == 6
+    assert len(found.replaced) == 7
 
 
 def test_a_setting_nobody_thought_of_replaces() -> None:
@@ -100,6 +100,11 @@ def test_a_setting_nobody_thought_of_replaces() -> None:
         "Transcriber-base",
         "Transcriber-turbo",
     )
+
+
+def test_whether_voices_are_told_apart_is_ingestions_alone() -> None:
+    """Options are filled in where jobs come in; a job that is there keeps its own."""
+    assert changes(speakers={"mono": "auto"}).replaced == ("Ingestion",)
 
 
 def test_what_cannot_change_is_named() -> None:

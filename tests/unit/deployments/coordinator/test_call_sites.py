@@ -76,7 +76,7 @@ async def run(n_store: int, n_ledger: int, *, after: bool) -> tuple[int, int]:
         storage_retry=StorageRetry(Backoff(first_s=0.001, longest_s=15.0)),
     )
     cluster.ledger, cluster.store = ledger.inner, store.inner  # the test's own looks do not fail
-    job = cluster.submit("j", NUMBERS, minutes="none")
+    job = cluster.submit("j", NUMBERS, minutes="none", diarize="auto")
     ledger.n, store.n, ledger.after, store.after = n_ledger, n_store, after, after
     where = f"store call {n_store}, ledger call {n_ledger}"
     keys = JobKeys(tenant="t", job_id="j")

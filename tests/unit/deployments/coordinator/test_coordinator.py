@@ -432,6 +432,7 @@ def second_runners(
         store=store,
         segmenter=segmenter,
         transcribers={MODEL: Unanswered()},
+        diarizer=Unanswered(),
         minutes_writer=Unanswered(),
         leader=leader,
         storage_retry=StorageRetry(),

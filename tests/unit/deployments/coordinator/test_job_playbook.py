@@ -82,6 +82,7 @@ class Stage:
             store=MemoryStore(),
             segmenter=None,  # type: ignore[arg-type]  # no step gets there
             transcribers={MODEL: self.transcriber, CANARY: self.transcriber},
+            diarizer=None,  # type: ignore[arg-type]
             minutes_writer=None,  # type: ignore[arg-type]
             leader=self.leader,
             storage_retry=StorageRetry(),

@@ -34,6 +34,7 @@ OTHERS: dict[str, Any] = {
     "mask": ("email",),
     "track": "all",
     "languages": ("en", "zh"),
+    "diarize": "auto",
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -21,9 +22,10 @@ from deployments.notifications.messages import JobNotifications
 from deployments.notifications.signing import new_secret, parse_secrets
 from deployments.notifications.webhooks import WebhookLimits, WebhookSender, target_complaint
 from pipelines.core import BlobRef
-from pipelines.errors import ConfigurationError, LedgerUnavailable, Reason
+from pipelines.errors import ConfigurationError, LedgerUnavailable, Reason, StoreUnavailable
+from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.job import Job, JobOptions, JobState
-from pipelines.ledger.outbox import DELAYS_S, MAX_RETRY_AFTER_S, DeliveryState, next_delay_s
+from pipelines.ledger.outbox import DELAYS_S, MAX_RETRY_AFTER_S, DeliveryState, Message, next_delay_s
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.asgi_server import serve_asgi
@@ -73,9 +75,12 @@ class Post:
     ledger: MemoryLedger
     clock: Clock
     secrets: list[str] = field(default_factory=lambda: [SECRET])
+    bodies: dict[str, Callable[[Message], bytes]] = field(default_factory=dict)
 
     def delivery_worker(self, limits: WebhookLimits = OPEN) -> DeliveryWorker:
-        sender = WebhookSender(lambda tenant: parse_secrets(" ".join(self.secrets)), limits, clock=self.clock)
+        sender = WebhookSender(
+            lambda tenant: parse_secrets(" ".join(self.secrets)), limits, clock=self.clock, bodies=self.bodies
+        )
         options = DeliveryOptions(hold_s=60.0, poll_s=0.01)
         return DeliveryWorker(
             self.ledger.outbox, {"webhook": sender}, options=options, clock=self.clock, jitter=lambda: 0.5
@@ -90,7 +95,7 @@ class Post:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def end(self, job_id: str = "j", url: str = "") -> None:
+    def end(self, job_id: str = "j", url: str = "", dialect: Dialect = OWN_DIALECT) -> None:
         """A job that fails at once."""
         job = Job(
             id=job_id,
@@ -99,6 +104,7 @@ class Post:
             source=BlobRef(key="s", n_bytes=1),
             filename="call.wav",
             created_at_s=self.clock(),
+            dialect=dialect,
         )
         self.ledger.create(job)
         lease = self.ledger.acquire_lease("somebody", 10.0)
@@ -149,6 +155,35 @@ async def test_the_end_of_a_job_is_told(post):
         Webhook(OTHER).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(body.replace(b"succeeded", b"cancelled"), headers)
+
+
+async def test_a_job_of_another_dialect_is_told_in_its_form(post):
+    """Its body is made of the message, and signed as it is sent; other jobs are told as ever."""
+    post.bodies = {"vendor": lambda message: json.dumps({"vendors_id": message.job_id}).encode()}
+    post.end("one", dialect=Dialect(name="vendor", asked="{}"))
+    post.end("two", dialect=Dialect(name="a later version's"))
+    post.end("three")
+    async with post.delivering():
+        for job_id in ("one", "two", "three"):
+            assert (await post.settled(1, job_id)).state is DeliveryState.DELIVERED
+    bodies = {headers["webhook-id"].split("_")[1]: (headers, body) for headers, body in post.receiver.received}
+    headers, body = bodies["one"]
+    assert Webhook(SECRET).verify(body, headers) == {"vendors_id": "one"}
+    assert all(json.loads(bodies[job_id][1])["type"] == "job.failed" for job_id in ("two", "three"))
+
+
+async def test_a_body_whose_transcript_cannot_be_read_now(post):
+    """The store is away: the message waits for its next attempt."""
+
+    def unreadable(message: Message) -> bytes:
+        raise StoreUnavailable("the store is away")
+
+    post.bodies = {"vendor": unreadable}
+    post.end(dialect=Dialect(name="vendor"))
+    async with post.delivering():
+        delivery = await post.settled(1)
+    assert (delivery.state, delivery.attempts[0].detail) == (DeliveryState.PENDING, "the store is away")
+    assert not post.receiver.received
 
 
 async def test_a_failing_receiver_is_tried_again_by_the_schedule(post):

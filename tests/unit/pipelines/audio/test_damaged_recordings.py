@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -101,12 +102,13 @@ def test_a_whole_recording_has_lost_nothing(container: str) -> None:
     assert heard.length_s == pytest.approx(LENGTH_S, abs=0.2)
 
 
-@pytest.mark.parametrize("kind", ["zeroed", "random", "cut"])
-@pytest.mark.parametrize("container", SELF_TIMED)
+@pytest.mark.parametrize(
+    ("container", "kind"),
+    # Cut out of MP4, its table of contents is no longer where the file says: nothing is found there.
+    [pair for pair in product(SELF_TIMED, ["zeroed", "random", "cut"]) if pair != ("mp4", "cut")],
+)
 def test_a_hole_is_told_in_its_place(container: str, kind: str) -> None:
     """15 % in the middle are failed where they were, and what follows comes at its own time."""
-    if (container, kind) == ("mp4", "cut"):
-        pytest.skip("its table of contents is no longer where the file says")
     heard = hear(broken(recording(container), kind, 0.4, 0.15))
     ((start_s, end_s),) = heard.damaged_s
     assert start_s == pytest.approx(0.4 * LENGTH_S, abs=1.2)  # a second in a page of Ogg

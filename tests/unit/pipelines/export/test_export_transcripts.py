@@ -50,6 +50,7 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "temperature": 0.0,
         "words": [],
         "language": "",
+        "overlap": False,
     }
     assert layout["segments"][0]["words"][0]["probability"] == 0.5
     assert layout["coverage"][-1] == {

@@ -6,32 +6,8 @@ import pytest
 from pipelines.core import SAMPLE_RATE
 from pipelines.speakers.analysis import analyse
 from pipelines.speakers.diarization import cluster
-from pipelines.speakers.fbank import log_mel
-from pipelines.speakers.frames import FRAME_SAMPLES, WINDOW_FRAMES
 from pipelines.speakers.options import SpeakerOptions
-from pipelines.speakers.powerset import SETS
-from pipelines.speakers.protocol import EMBEDDING_SIZE
-
-LOUD = 0.04  # amplitude between a loud and a quiet voice
-
-
-class LoudnessModels:
-    """One voice wherever there is sound, however its loudness changes; embeddings tell loud from quiet."""
-
-    def segment(self, windows):
-        frames = windows[:, : WINDOW_FRAMES * FRAME_SAMPLES].reshape(len(windows), WINDOW_FRAMES, FRAME_SAMPLES)
-        classes = (np.abs(frames).max(axis=2) > 0).astype(int)
-        return np.log(np.eye(len(SETS), dtype=np.float32)[classes] + np.float32(1e-9))
-
-    def embed(self, features):
-        loud = (features.mean(axis=2) > log_mel(noise(1, LOUD, 0)).mean()).mean(axis=1)
-        vectors = np.zeros((len(features), EMBEDDING_SIZE), np.float32)
-        vectors[:, 0], vectors[:, 1] = loud, 1 - loud
-        return vectors
-
-
-def noise(seconds, amplitude, seed):
-    return np.random.default_rng(seed).uniform(-amplitude, amplitude, round(seconds * SAMPLE_RATE)).astype(np.float32)
+from tests.fakes.voices import LoudnessModels, noise
 
 
 def test_a_change_of_voice_without_a_pause():

@@ -59,6 +59,13 @@ def test_text_and_speakers() -> None:
     assert HEARD.segments[1].text == "we ship on friday"
 
 
+def test_speakers_are_merged() -> None:
+    """A speaker who gets the name of another is the same from then on."""
+    after, n_changed = corrected(HEARD, Edits(speakers={"Channel 2": "Channel 1"}))
+    assert n_changed == 1
+    assert {segment.speaker for segment in after.segments} == {"Channel 1"}
+
+
 def test_who_has_looked_is_sure() -> None:
     """A passage that was suspect is not any more once its text was corrected; a new name alone says nothing."""
     renamed, _ = corrected(HEARD, Edits(speakers={"Channel 2": "Bob"}))

@@ -47,6 +47,33 @@ def test_taking_turns_is_no_interruption():
     assert (first.interruptions, second.interruptions) == (0, 0)
 
 
+def test_voices_of_one_channel():
+    """Each has talk of its own; a channel on which nobody was told apart has one speaker, as a silent one has."""
+    both = transcript((0, 0, 4), (0, 4.1, 5), (0, 5.2, 9), (0, 20, 21), (1, 30, 34), n_channels=3)
+    names = ("Speaker 1", "Speaker 1", "Speaker 2", "Speaker 1", "Customer")
+    named = zip(both.segments, names, strict=True)
+    both = replace(both, segments=tuple(replace(segment, speaker=name) for segment, name in named))
+    first, second, customer, silent = talk_of(both)
+    assert [(who.channel, who.speaker) for who in (first, second, customer, silent)] == [
+        (0, "Speaker 1"),
+        (0, "Speaker 2"),
+        (1, "Customer"),
+        (2, ""),
+    ]
+    assert [who.talk_s for who in (first, second, customer)] == pytest.approx([6.0, 3.8, 4.0])
+    assert (first.longest_s, second.longest_s) == pytest.approx((5.0, 3.8))
+    assert first.overlap_s == second.overlap_s == first.interruptions == 0
+    assert sum(who.share for who in (first, second, customer, silent)) == pytest.approx(1)
+
+
+def test_a_pause_in_which_another_speaks_is_no_talk():
+    """However short what the other says is."""
+    three = transcript((0, 0, 2), (0, 2.1, 2.3), (0, 2.4, 4), n_channels=1)
+    named = zip(three.segments, ("Ann", "Bob", "Ann"), strict=True)
+    ann, bob = talk_of(replace(three, segments=tuple(replace(segment, speaker=who) for segment, who in named)))
+    assert (ann.talk_s, bob.talk_s, ann.overlap_s) == (pytest.approx(3.6), pytest.approx(0.2), 0)
+
+
 def test_nobody_talks():
     """Silence has no shares, and channels all the same."""
     (first, second) = talk_of(transcript())

@@ -12,6 +12,8 @@ OPEN = {"/healthz", "/readyz"}
 SIGNED = {"/v1/recorders/twilio": "twilio_signature"}  # who calls these holds no key, but signs
 GIVEN = {"/v1/uploads/presigned/{upload_id}": "upload_token"}  # or was given a URL that says it all
 
+VENDORS = ("/deepgram/", "/assemblyai/")  # their clients send a key in another form
+
 
 class Keyring:
     """Principals by token."""
@@ -61,6 +63,9 @@ async def test_every_operation_but_health_needs_a_key(api):
                 continue
             if path in SIGNED:
                 assert operation["security"] == [{SIGNED[path]: []}]
+            elif path.startswith(VENDORS):
+                assert [list(scheme) for scheme in operation["security"]] == [["vendor_key"]]
+                assert "403" in operation["responses"]
             else:
                 (scope,) = operation["security"][0]["bearer"]
                 assert operation["security"] == [{"bearer": [scope]}, {"api_key": [scope]}]
@@ -76,6 +81,14 @@ async def test_every_operation_but_health_needs_a_key(api):
 async def test_a_key_opens(api, headers):
     """As a bearer token or in X-API-Key."""
     assert (await api.client.get("/v1/jobs", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Token a", "token a", "Bearer a", "a"])
+async def test_a_key_opens_as_vendors_clients_send_it(api, header):
+    """Behind Deepgram's word, behind the usual one, or alone as AssemblyAI's clients send it."""
+    path = "/assemblyai/v2/transcript"
+    assert (await api.client.get(path, headers={"authorization": header})).status_code == 200
+    assert (await api.client.get(path, headers={"authorization": f"{header}x"})).status_code == 401
 
 
 async def test_two_different_keys_are_refused(api):

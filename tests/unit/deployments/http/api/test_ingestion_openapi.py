@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from deployments.http.errors.openai import speaks_openai
+from deployments.http.errors.dialects import dialect_of
 from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
 from pipelines.errors import Reason
@@ -41,8 +41,9 @@ async def test_every_operation_is_described(document):
     for method, path, operation in operations(document):
         assert operation["summary"], (method, path)
         assert set(operation["tags"]) <= tags
-        if speaks_openai(path):
-            assert "SpeechError" in json.dumps(operation["responses"]["500"]), path
+        if dialect := dialect_of(path):
+            assert dialect.form.__name__ in json.dumps(operation["responses"]["500"]), path
+            assert "422" not in operation["responses"], path
             continue
         if path.startswith("/v1"):
             assert "application/problem+json" in operation["responses"]["500"]["content"]

@@ -14,6 +14,7 @@ from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
 from pipelines.models.profile import ModelProfile
 from pipelines.notes import Note, NoteCode
+from tests.fakes.diarizer import speaker_of
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
@@ -129,16 +130,43 @@ async def test_verbose_json(desk):
     assert both.words[0].end <= both.words[1].start
 
 
-async def test_diarized_json_is_by_channel(desk):
-    """Speakers are the channels: named as asked, else by letter."""
+async def test_diarized_json_tells_speakers_apart(desk):
+    """By channel, named as asked; voices of a channel without a name are told apart, and called by letters."""
     create = desk.client.audio.transcriptions.create
     heard = await create(file=RECORDING, model=MODEL, response_format="diarized_json")
-    assert {segment.speaker for segment in heard.segments} == {"A"}
-    assert desk.job.options.channels == "split"
+    assert (desk.job.options.channels, desk.job.options.diarize) == ("split", "auto")
+    numbers = [(segment.speaker, int(word[1:])) for segment in heard.segments for word in segment.text.split()]
+    assert numbers == [("AB"[speaker_of(number)], number) for _, number in numbers]
+    assert {speaker for speaker, _ in numbers} == {"A", "B"}
+    together = await create(file=RECORDING, model=MODEL, response_format="diarized_json", extra_body={"diarize": "off"})
+    assert {segment.speaker for segment in together.segments} == {"A"}
     named = await create(
         file=RECORDING, model=MODEL, response_format="diarized_json", extra_body={"speakers": ["Agent", "Customer"]}
     )
     assert {segment.speaker for segment in named.segments} == {"Agent"}
+    assert desk.job.options.diarize is None
+
+
+async def test_voices_are_streamed_once_they_are_told_apart(desk):
+    """Segments of a stream are those of the whole, speakers and all."""
+    options = {"file": RECORDING, "model": MODEL, "response_format": "diarized_json"}
+    whole = await desk.client.audio.transcriptions.create(**options)
+    stream = await desk.client.audio.transcriptions.create(**options, stream=True)
+    events = [event async for event in stream]
+    told = [(event.speaker, event.text) for event in events if event.type == "transcript.text.segment"]
+    assert told == [(segment.speaker, segment.text) for segment in whole.segments]
+    assert events[-1].text == whole.text
+
+
+async def test_voices_in_other_formats(desk):
+    """Where voices are told apart on request, segments name them; plain text has no place for them."""
+    create = desk.client.audio.transcriptions.create
+    voices = {"file": RECORDING, "model": MODEL, "extra_body": {"diarize": "2"}}
+    verbose = await create(**voices, response_format="verbose_json")
+    assert {segment.speaker for segment in verbose.segments} == {"Speaker 1", "Speaker 2"}
+    assert "Speaker 2: w5" in await create(**voices, response_format="srt")
+    with pytest.raises(openai.BadRequestError, match="diarize"):
+        await create(**voices, response_format="json")
 
 
 TRACKS = tuple(

@@ -56,6 +56,18 @@ async def test_of_many_streams_at_once_each_is_whole_or_refused(make_api, all_jo
     await leave(again)
 
 
+async def test_requests_for_text_share_their_places_in_every_dialect(make_api):
+    """While one waits in OpenAI's dialect, one in Deepgram's is refused in its own form, and leaves no job."""
+    api = await make_api(max_event_streams=1)
+    waiting = speak(api)
+    await until(lambda: api.ledger.jobs)
+    refused = await api.client.post("/deepgram/v1/listen", content=b"RIFF")
+    assert (refused.status_code, refused.json()["err_code"]) == (429, "TOO_MANY_REQUESTS")
+    assert "retry-after" in refused.headers
+    assert len(api.ledger.jobs) == 1
+    await leave(waiting)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_refused_request_for_text_leaves_no_job(make_api, stream):
     """Of many at once those beyond the limit get 429 before anything is stored, and only the others have a job."""

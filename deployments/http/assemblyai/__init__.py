@@ -1,0 +1,1 @@
+"""AssemblyAI's dialect for recordings: requests, transcripts, webhooks."""

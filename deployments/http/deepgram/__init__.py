@@ -1,0 +1,1 @@
+"""Deepgram's dialect for recordings: query, answers, callbacks."""

@@ -1,0 +1,92 @@
+"""The Diarizer: hears the voices of spans, and tells the speakers of a recording apart once all of it was heard."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import structlog
+
+from deployments.ports import DiarizationRequest, VoicesRequest
+from deployments.telemetry import tracing
+from pipelines.codec import decode, encode
+from pipelines.core import Span
+from pipelines.speakers.analysis import analyse
+from pipelines.speakers.diarization import cluster
+from pipelines.speakers.protocol import VoiceModels
+from pipelines.speakers.voices import ChannelTurns, Diarization, SpanVoices
+from pipelines.storage.layout import JobKeys
+from pipelines.storage.protocol import BlobStore
+
+log = structlog.get_logger()
+
+R = TypeVar("R")
+
+
+class Diarizer:
+    """Hears one span at a time: the networks are one thread's. Memory holds one span, or a recording's voices."""
+
+    def __init__(self, *, store: BlobStore, load: Callable[[], VoiceModels]) -> None:
+        """Take what loads the networks; it is called when the first span comes, and again should it raise."""
+        self._store = store
+        self._load = load
+        self._models: VoiceModels | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="voices")
+
+    async def hear(self, request: VoicesRequest) -> float:
+        """Store the voices of a span, unless an earlier call did; see `deployments.ports.DiarizerPort.hear`."""
+        with tracing.span("hear voices", request.traceparent, job_id=request.job_id):
+            cpu_s = await self._in_thread(lambda: self._hear(request))
+        log.info(
+            "voices heard",
+            action="hear",
+            job_id=request.job_id,
+            tenant=request.tenant,
+            request_id=request.request_id,
+            span=request.span.index,
+            cpu_s=round(cpu_s, 3),
+        )
+        return cpu_s
+
+    async def tell_apart(self, request: DiarizationRequest) -> Diarization:
+        """Cluster the voices of each channel; see `deployments.ports.DiarizerPort.tell_apart`."""
+        with tracing.span("tell voices apart", request.traceparent, job_id=request.job_id):
+            return await self._in_thread(lambda: self._tell_apart(request))
+
+    def close(self) -> None:
+        """Wait for what is in hand. Blocks."""
+        self._thread.shutdown()
+
+    async def _in_thread(self, work: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _hear(self, request: VoicesRequest) -> float:
+        key = voices_key(request.tenant, request.job_id, request.span)
+        if self._store.exists(key):
+            return 0.0
+        samples = np.frombuffer(self._store.get(request.span.pcm.key), "<i2")
+        self._models = self._models or self._load()
+        began_s = time.process_time()
+        voices = analyse(samples, request.span.start, self._models)
+        cpu_s = time.process_time() - began_s
+        self._store.put(key, encode(voices))
+        return cpu_s
+
+    def _tell_apart(self, request: DiarizationRequest) -> Diarization:
+        by_channel: dict[int, list[SpanVoices]] = {}
+        for span in request.spans:
+            stored = self._store.get(voices_key(request.tenant, request.job_id, span))
+            by_channel.setdefault(span.channel, []).append(decode(SpanVoices, stored))
+        return Diarization(
+            channels=tuple(
+                ChannelTurns(channel=channel, turns=cluster(heard, request.options))
+                for channel, heard in sorted(by_channel.items())
+            )
+        )
+
+
+def voices_key(tenant: str, job_id: str, span: Span) -> str:
+    """Return where the voices of a span are stored."""
+    return JobKeys(tenant=tenant, job_id=job_id).voices(span.index, span.pcm.sha256)
