@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-FOLDER = Path(__file__).resolve().parents[1] / "data/cassettes"
+FOLDER = Path(__file__).resolve().parents[1] / "cassettes"
 
 
 @dataclass(kw_only=True)
