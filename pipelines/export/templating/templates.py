@@ -64,12 +64,13 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "date": minutes.held_on,
         "chair": minutes.chair.text if minutes.chair else "",
         "place": minutes.place.text if minutes.place else "",
-        "participants": [labels.speaker(one_line(name)) for name in minutes.participants],
+        "participants": [composer.person(name) for name in minutes.participants],
         "distribution": [one_line(fact.text) for fact in minutes.distribution],
         "topics": [_topic(topic, composer, times(topic.evidence)) for topic in minutes.topics],
         "decisions": [
             {
                 "text": one_line(decision.text),
+                "by": composer.person(decision.by),
                 "owner": one_line(decision.owner or ""),
                 "due": one_line(decision.due or ""),
                 "due_date": decision.due_date or "",
@@ -82,7 +83,7 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "action_items": [
             {
                 "task": one_line(item.task),
-                "owner": one_line(item.owner or ""),
+                "owner": composer.person(item.owner),
                 "due": one_line(item.due or ""),
                 "due_date": item.due_date or "",
                 "quote": one_line(item.evidence.quote),
