@@ -2,9 +2,9 @@
 
 A template knows: ``title, subject, summary, language, recording, duration, date, chair, place, participants,
 distribution, topics, decisions, action_items, open_questions, model, to_be_confirmed, unverified``. Topics have
-``title, summary, points, start, end, times``; decisions ``text, owner, due, due_date, quote, verified, times``; action
-items ``task, owner, due, due_date, quote, verified, times``; open questions ``text, quote, times``. What was not said
-is empty or none; ``times`` lead into the transcript, which follows as an appendix.
+``title, summary, points, start, end, times``; decisions ``text, by, owner, due, due_date, quote, verified, times``;
+action items ``task, owner, due, due_date, quote, verified, times``; open questions ``text, quote, times``. What was not
+said is empty or none; ``times`` lead into the transcript, which follows as an appendix.
 """
 
 from collections.abc import Mapping
