@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { load } from "../modules.mjs";
 
 const { createUpload, encodeMetadata, readOffset } = await load("jobs/tus.js");
+const { here } = await load("lib/api.js");
 
 const file = { name: "会议.mp3", type: "", size: 1234 };
 
@@ -19,7 +20,7 @@ test("creation sends length and version, and resolves to the path of the locatio
     return new Response(null, { status: 201, headers: { location: "http://console.test/v1/uploads/7" } });
   };
   assert.equal(await createUpload(file, {}), "/v1/uploads/7");
-  assert.deepEqual([sent.path, sent.method, sent.headers["upload-length"], sent.headers["tus-resumable"]], ["/v1/uploads", "POST", "1234", "1.0.0"]);
+  assert.deepEqual([sent.path, sent.method, sent.headers["upload-length"], sent.headers["tus-resumable"]], [here("/v1/uploads"), "POST", "1234", "1.0.0"]);
 });
 
 test("the offset comes with the job once all is there", async () => {
