@@ -43,10 +43,11 @@ def add_report(app: Group, console: Console) -> None:
             return
         title = f"Jobs since {begin:%Y-%m-%d %H:%M} UTC, by {by}"
         names = ("jobs", "failed", "audio h", "device h", "cpu h", "source MB", "results MB", "tokens", "US$")
-        show_table(console, (*words(by), *numbers(*names)), [_row(entry) for entry in accounts], title)
+        show_table(console, (*words(by), *numbers(*names)), [account_row(entry) for entry in accounts], title)
 
 
-def _row(entry: Account) -> tuple[str, ...]:
+def account_row(entry: Account) -> tuple[str, ...]:
+    """Return what a line of the report says of an account."""
     usage = entry.usage
     return (
         entry.name,

@@ -1,7 +1,7 @@
 """The Diarizer as a deployment."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
@@ -9,10 +9,12 @@ from cluster.settings.sources import process_environment
 from cluster.wiring.voices import voice_cipher
 from deployments.ports import EnrolmentRequest
 from deployments.workers.diarizer import Diarizer
-from pipelines.audio.sandbox import IsolatedDecoder
 from pipelines.errors import BlobMissing, InputError, OptionError
 from pipelines.speakers.protocol import VoiceModels
 from pipelines.storage.open import open_store
+
+if TYPE_CHECKING:
+    from pipelines.audio.sandbox import Decoder
 
 # Transcribers on the same cores go first: jobs that want no speakers are as fast as before.
 NICENESS = 10
@@ -28,7 +30,7 @@ class DiarizerReplica(Diarizer):
             store=open_store(settings.store_url),
             load=_bundled,
             cipher=voice_cipher(process_environment()),
-            decoder=IsolatedDecoder(),
+            decoder=_isolated,
         )
 
     async def enrol(self, request: EnrolmentRequest) -> Any:
@@ -43,3 +45,9 @@ def _bundled() -> VoiceModels:
     from pipelines.speakers.models import BundledVoiceModels  # with torch, which no other process loads for it
 
     return BundledVoiceModels()
+
+
+def _isolated() -> "Decoder":
+    from pipelines.audio.sandbox import IsolatedDecoder  # with FFmpeg
+
+    return IsolatedDecoder()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import structlog
@@ -12,7 +12,6 @@ import structlog
 from deployments.ports import DiarizationRequest, EnrolmentRequest, SealedVoice, VoicesRequest
 from deployments.telemetry import tracing
 from deployments.workers.known_voices import KnownVoices
-from pipelines.audio.sandbox import Decoder, DecodingHere
 from pipelines.codec import decode, encode
 from pipelines.core import Span
 from pipelines.speakers.analysis import analyse
@@ -24,6 +23,9 @@ from pipelines.speakers.sealing import VoiceCipher
 from pipelines.speakers.voices import ChannelTurns, Diarization, SpanVoices
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
+
+if TYPE_CHECKING:
+    from pipelines.audio.sandbox import Decoder
 
 log = structlog.get_logger()
 
@@ -39,14 +41,15 @@ class Diarizer:
         store: BlobStore,
         load: Callable[[], VoiceModels],
         cipher: VoiceCipher | None = None,
-        decoder: Decoder = DecodingHere,
+        decoder: Callable[[], "Decoder"] | None = None,
     ) -> None:
         """Take what loads the networks; it is called when the first span comes, and again should it raise.
 
-        ``cipher`` opens voice profiles; without it nobody has one. ``decoder`` is for clips that are not trusted.
+        ``cipher`` opens voice profiles; without it nobody has one. ``decoder`` makes what
+        decodes clips, when one comes; without it they are decoded in this process, which trusts them.
         """
         self._store = store
-        self._known = KnownVoices(store=store, cipher=cipher, decoder=decoder, models=self._loaded)
+        self._known = KnownVoices(store=store, cipher=cipher, decoder=decoder or _decoding_here, models=self._loaded)
         self._load = load
         self._models: VoiceModels | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="voices")
@@ -121,3 +124,9 @@ class Diarizer:
 def voices_key(tenant: str, job_id: str, span: Span) -> str:
     """Return where the voices of a span are stored."""
     return JobKeys(tenant=tenant, job_id=job_id).voices(span.index, span.pcm.sha256)
+
+
+def _decoding_here() -> "Decoder":
+    from pipelines.audio.sandbox import DecodingHere  # with FFmpeg, which telling voices apart does without
+
+    return DecodingHere

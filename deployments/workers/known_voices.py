@@ -4,14 +4,13 @@ import base64
 import binascii
 import io
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
 from deployments.ports import EnrolmentRequest, SealedVoice
-from pipelines.audio.playback import samples_between
-from pipelines.audio.sandbox import Decoder
 from pipelines.codec import decode
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import BlobMissing, ConfigurationError, InputError, OptionError
@@ -26,6 +25,9 @@ from pipelines.speakers.voices import SpeakerTurn
 from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 
+if TYPE_CHECKING:
+    from pipelines.audio.sandbox import Decoder
+
 MAX_ENROLLED_S = 120.0
 """So much of a clip is heard; more tells no more."""
 MIN_SHARE = 0.9
@@ -39,11 +41,16 @@ log = structlog.get_logger()
 class KnownVoices:
     """Reads and makes voices to compare with. Every method blocks. No voice leaves it but sealed, and none is logged.
 
-    Without a ``cipher`` there are no profiles, but references.
+    Without a ``cipher`` there are no profiles, but references. ``decoder`` makes what decodes clips, when one comes.
     """
 
     def __init__(
-        self, *, store: BlobStore, cipher: VoiceCipher | None, decoder: Decoder, models: Callable[[], VoiceModels]
+        self,
+        *,
+        store: BlobStore,
+        cipher: VoiceCipher | None,
+        decoder: Callable[[], "Decoder"],
+        models: Callable[[], VoiceModels],
     ) -> None:
         self._store = store
         self._cipher = cipher
@@ -124,7 +131,7 @@ class KnownVoices:
 
     def _decoded(self, clip: bytes, longest_s: float) -> Pcm:
         """Decode the beginning of an untrusted clip."""
-        decoding = self._decoder(
+        decoding = self._decoder()(
             io.BytesIO(clip), channels="mix", track=None, max_duration_s=10 * longest_s, max_channels=8
         )
         blocks: list[Pcm] = []
@@ -140,6 +147,8 @@ class KnownVoices:
 
     def _passages(self, request: EnrolmentRequest) -> Pcm:
         """Return what a speaker says alone, from the copy that a job keeps."""
+        from pipelines.audio.playback import samples_between  # only who enrols loads FFmpeg
+
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
         parts: list[Pcm] = []
         with self._store.open(keys.playback) as copy:

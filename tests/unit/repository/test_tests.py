@@ -31,6 +31,7 @@ PRIVATE = {
         f"{UNIT}/cluster/lifecycle/test_proxy_middleware.py",
         "_apply_middlewares",
     ): "Ray applies what the setting names by it",
+    (f"{UNIT}/cluster/serve/test_own_streams.py", "_private"): "what Serve puts in the place of stderr is asked",
     (f"{UNIT}/cluster/lifecycle/test_environment.py", "_private"): "Ray's own default is compared with",
     ("tests/fakes/cuda.py", "_obj"): "what ctypes.byref points to has no public name",
     (f"{UNIT}/pipelines/whisper/test_engine.py", "_encode"): "how long a row's encoding is shows in no transcript",

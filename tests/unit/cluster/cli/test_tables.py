@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cluster.cli.report import _row
+from cluster.cli.report import account_row
 from cluster.cli.tables import ids, numbers, show_table, words
 from cluster.cli.usage_report import Account
 from pipelines.core import Usage
@@ -63,4 +63,4 @@ def test_money_is_never_cut(width: int) -> None:
     """The report's last column is the money: at 80 columns it was gone."""
     account = Account(name="a-tenant", n_jobs=12345, audio_s=98765432.0, tokens=Usage(cost_usd=1234.5678))
     names = ("jobs", "failed", "audio h", "device h", "cpu h", "source MB", "results MB", "tokens", "US$")
-    assert "1234.5678" in shown((*words("tenant"), *numbers(*names)), [_row(account)], width)
+    assert "1234.5678" in shown((*words("tenant"), *numbers(*names)), [account_row(account)], width)

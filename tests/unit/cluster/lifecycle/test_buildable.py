@@ -22,7 +22,7 @@ def test_usual_settings_can_be_built(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"minutes": NARROW}, "a context of 2048 tokens"),
+        ({"minutes": NARROW}, "2048 tokens with answers"),
         ({"models": [{"name": "base"}]}, "meetmemo models pull base"),
         ({"sources": [{"name": "c", "url": "ftp://x"}]}, "source c"),
         ({"twilio": [{"account": "AC" + "0" * 32, "auth_token": "NO_SUCH_TOKEN"}]}, "NO_SUCH_TOKEN"),

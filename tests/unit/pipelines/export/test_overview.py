@@ -65,7 +65,7 @@ def test_the_first_page_in_markdown() -> None:
         "### Open questions",
     ]
     first = lines[lines.index("## Decisions") : lines.index("## Details")]
-    assert any(line.startswith(f"2. {ENGLISH[0]} 1 – **Ann, Friday** **\\[not verified") for line in first), first
+    assert any(line.startswith(f"2. {ENGLISH[0]} 1 – **Ann, Friday**  **\\[not verified") for line in first), first
     assert any(line.startswith("… and ") and "more under “Details”" in line for line in first)
     assert sum(line.startswith("1. ") for line in first) == 3
 

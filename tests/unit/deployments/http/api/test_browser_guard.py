@@ -100,7 +100,7 @@ async def test_honest_clients(api):
         {"origin": "http://meetmemo.test"},
         {"origin": PORTAL, "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"},
     ):
-        answer = await api.client.post("/v1/jobs", content=b"RIFF", headers=headers)
+        answer = await api.client.post("/v1/jobs?reuse=false", content=b"RIFF", headers=headers)
         assert answer.status_code == 202, (headers, answer.text)
         assert (await api.client.get("/v1/jobs", headers=headers)).status_code == 200
 
@@ -119,6 +119,6 @@ async def test_with_keys_nothing_comes_by_itself(make_api):
     api = await make_api(authenticator=Keyring(), refuse_cross_site=False, cors_origins=(PORTAL,))
     key = {"authorization": "Bearer key"}
     for page in ({"origin": PORTAL}, {"origin": "https://app.example"}, FOREIGN, {"host": "any.example"}):
-        answer = await api.client.post("/v1/jobs", content=b"RIFF", headers={**key, **page})
+        answer = await api.client.post("/v1/jobs?reuse=false", content=b"RIFF", headers={**key, **page})
         assert answer.status_code == 202, page
         assert (await api.client.post("/v1/jobs", content=b"RIFF", headers=page)).status_code == 401

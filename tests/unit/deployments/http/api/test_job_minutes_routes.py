@@ -120,7 +120,7 @@ async def test_repeated_request(api) -> None:
         ({"minutes": "llm"}, "invalid_option"),
         ({"minutes": "none"}, "invalid_option"),
         ({"recording_date": "Friday"}, "invalid_option"),
-        ({"glossary": [""]}, "invalid_option"),
+        ({"glossary": ["x" * 1000]}, "invalid_option"),
         ({"model": "large"}, "invalid_option"),
     ],
 )

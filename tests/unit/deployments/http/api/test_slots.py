@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from itertools import count
 
 import pytest
 
@@ -16,9 +17,10 @@ FORM = {"content-type": "multipart/form-data; boundary=x"}
 SPEECH = (
     b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
     b'--x\r\nContent-Disposition: form-data; name="stream"\r\n\r\n%s\r\n'
-    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n--x--\r\n'
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF%d\r\n--x--\r\n'
 )
 N_AT_ONCE = 12
+RECORDINGS = count()  # equal ones would share a job
 
 
 async def follow(api, path, headers=None):
@@ -27,7 +29,7 @@ async def follow(api, path, headers=None):
 
 def speak(api, *, stream=False, headers=None):
     connection = Connection(api.app, "POST", "/v1/audio/transcriptions", {**FORM, **(headers or {})})
-    connection.send(SPEECH % (b"true" if stream else b"false"), more=False)
+    connection.send(SPEECH % (b"true" if stream else b"false", next(RECORDINGS)), more=False)
     return connection
 
 
