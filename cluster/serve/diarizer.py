@@ -1,6 +1,7 @@
 """The Diarizer as a deployment."""
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cluster.serve.replica_process import begin_process
@@ -47,6 +48,7 @@ def _bundled() -> VoiceModels:
     return BundledVoiceModels()
 
 
+@cache
 def _isolated() -> "Decoder":
     from pipelines.audio.sandbox import IsolatedDecoder  # with FFmpeg
 
