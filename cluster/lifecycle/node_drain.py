@@ -1,12 +1,13 @@
 """``meetmemo-drain-node``: take the work off this Ray node before it ends, as a pod's ``preStop`` hook.
 
 Without it a kubelet's signal ends the node and every batch on it at once. Here Ray is told that the node will go: Serve
-starts its replicas elsewhere, stops those on the node, which finish what they have in hand, and places nothing new on it.
-The command returns when no replica is left on the node, or when the time is over; it never fails, since the pod ends
-anyway.
+starts its replicas elsewhere, stops those on the node, which finish what they have in hand, and places nothing new
+there. The command returns when no replica is left on the node, or when the time is over; it never fails, since the pod
+ends anyway.
 """
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -63,9 +64,11 @@ class ConnectedNode:
     def drain(self, timeout_s: float) -> str:
         """Announce the node's end; see `RayNode`."""
         import ray
-        from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+        from ray.core.generated.autoscaler_pb2 import DrainNodeReason  # type: ignore[attr-defined]  # made at run time
 
-        client = ray._raylet.GcsClient(address=ray.get_runtime_context().gcs_address)
+        client = ray._raylet.GcsClient(  # type: ignore[attr-defined]  # compiled
+            address=ray.get_runtime_context().gcs_address
+        )
         accepted, refusal = client.drain_node(
             self._id,
             DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
@@ -98,7 +101,7 @@ def main() -> None:
     try:
         import ray
 
-        ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         left = drain_node(ConnectedNode(), timeout_s)
     except Exception as error:
         print(f"The node was not drained: {error}", file=sys.stderr)

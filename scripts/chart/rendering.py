@@ -23,14 +23,11 @@ def render(helm: str, name: str) -> str:
     files = value_files()[name]
     metadata = yaml.safe_load((CHART / "Chart.yaml").read_text())
     checked = metadata["annotations"]
+    checked_on = checked.pop("meetmemo/checked-on")
     lines = [
         f"# `helm template meetmemo configs/helm/meetmemo{''.join(f' -f {path.relative_to(ROOT)}' for path in files)}`",
-        f"# for the namespace {NAMESPACE}, made by scripts/make-chart. Checked {checked['meetmemo/checked-on']} against:",
-        *(
-            f"# {key.removeprefix('meetmemo/')} {value}"
-            for key, value in checked.items()
-            if key != "meetmemo/checked-on"
-        ),
+        f"# for the namespace {NAMESPACE}, made by scripts/make-chart. Checked {checked_on} against:",
+        *(f"# {key.removeprefix('meetmemo/')} {value}" for key, value in checked.items()),
     ]
     return "\n".join([*lines, run(helm, "template", "meetmemo", str(CHART), *_values(files))])
 

@@ -41,9 +41,7 @@ def _schema(kind: str, api_version: str, version: str) -> dict[str, Any]:
 
 
 def _contents(name: str, version: str) -> dict[str, Any]:
-    contents: dict[str, Any] = schema_contents(
-        f"kubernetes-json-schema/v{version}.0-local-strict/{name}.json", version
-    )
+    contents: dict[str, Any] = schema_contents(f"kubernetes-json-schema/v{version}.0-local-strict/{name}.json", version)
     return contents
 
 

@@ -239,7 +239,7 @@ def test_a_disruption_budget_lets_one_pod_go(name: str) -> None:
 
 @pytest.mark.parametrize("name", RENDERS)
 def test_policies_and_monitors_select_what_is_there(name: str) -> None:
-    """The network policy holds for all pods, monitors find a port by its name, and KubeRay's own label is left alone."""
+    """The network policy holds for all pods, monitors find a port by its name, KubeRay's own label is left alone."""
     (policy,) = of_kind(name, "NetworkPolicy")
     for pod in pods(name):
         labels = pod["metadata"]["labels"]
