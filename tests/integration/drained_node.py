@@ -57,6 +57,8 @@ def main() -> None:
         "spare": spare.node_id,
         "answers": answers,
         "drained_s": drained_s,
+        "timeout_s": TIMEOUT_S,
+        "left": json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None,
         "code": done.returncode,
         "stderr": done.stderr,
         "after": sorted({handle.remote(0.0).result(timeout_s=60) for _ in range(20)}),
@@ -73,7 +75,7 @@ def drain(address: str, node_id: str) -> None:
 
     ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     node = ConnectedNode(node_id)
-    print(drain_node(node, TIMEOUT_S))
+    print(json.dumps(drain_node(node, TIMEOUT_S)))
 
 
 if __name__ == "__main__":
