@@ -14,9 +14,11 @@ from deployments.ports import (
     ClusterStatus,
     DiarizationRequest,
     DrainStatus,
+    EnrolmentRequest,
     JobView,
     MinutesRequest,
     Outcome,
+    SealedVoice,
     SegmentRequest,
     Settled,
     StoryEntry,
@@ -179,6 +181,13 @@ class DiarizerHandle:
 
     async def tell_apart(self, request: DiarizationRequest) -> Diarization:
         return await _answer(self._handle.tell_apart.remote(request))
+
+    async def enrol(self, request: EnrolmentRequest) -> SealedVoice:
+        """Enrol a voice; the error of a clip that is none arrives as the answer, and is raised here."""
+        answer: SealedVoice | MeetMemoError = await _answer(self._handle.enrol.remote(request))
+        if isinstance(answer, MeetMemoError):
+            raise answer
+        return answer
 
 
 class MinutesHandle:

@@ -30,6 +30,7 @@ from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
+from cluster.cli.voices import voices_app
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.http import ApiError, Client
 from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
@@ -365,3 +366,4 @@ app.add_typer(quarantine_app(console), name="quarantine")
 app.add_typer(keys_app(console), name="keys")
 app.add_typer(minutes_app(console), name="minutes")
 app.add_typer(webhooks_app(console), name="webhooks")
+app.add_typer(voices_app(console), name="voices")

@@ -85,6 +85,21 @@ class Client:
         body = {"chunks": list(chunks)} if chunks else {}
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/replay", json=body)
 
+    async def enrol_voice(self, fields: Mapping[str, str], clip: Path | None = None) -> dict[str, Any]:
+        """Enrol a voice from a clip, or from a job that ``fields`` name; return its profile."""
+        parts: dict[str, Any] = {name: (None, value) for name, value in fields.items()}
+        if clip is not None:
+            parts["file"] = (clip.name, await asyncio.to_thread(clip.read_bytes))
+        return await self._json("POST", "/v1/voices", files=parts)
+
+    async def voices(self) -> dict[str, Any]:
+        """Return all voice profiles."""
+        return await self._json("GET", "/v1/voices")
+
+    async def delete_voice(self, voice_id: str) -> dict[str, Any]:
+        """Delete a voice profile; return the receipt."""
+        return await self._json("DELETE", f"/v1/voices/{quote(voice_id, safe='')}")
+
     async def rewrite(self, job_id: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Have a job's minutes written anew with other options; return the new job."""
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/minutes", json=overrides)

@@ -13,6 +13,7 @@ from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
 from cluster.wiring.notifications import check_outgoing, pass_on_secrets
 from cluster.wiring.twilio import twilio_accounts
+from cluster.wiring.voices import voice_cipher
 from pipelines.errors import ConfigurationError
 
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -91,6 +92,7 @@ def check_secrets(settings: Settings) -> None:
     """Raise `ConfigurationError` for a secret of this process' environment that is damaged or missing."""
     check_outgoing(settings, os.environ)
     twilio_accounts(settings)
+    voice_cipher(os.environ)
 
 
 def _prepare_own_ray(settings: Settings) -> None:

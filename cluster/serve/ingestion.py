@@ -15,7 +15,8 @@ from cluster.wiring.limits import ingestion_limits
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import can_sign, mail_domains, webhook_limits
 from cluster.wiring.twilio import twilio_accounts
-from deployments.handles import CoordinatorHandle
+from cluster.wiring.voices import voice_cipher
+from deployments.handles import CoordinatorHandle, DiarizerHandle
 from deployments.http.app import Ingestion
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.intake.job_policy import JobPolicy
@@ -27,7 +28,7 @@ from pipelines.storage.open import open_store
 class IngestionReplica(Ingestion):
     """Serves the HTTP API over the configured ledger and store."""
 
-    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
+    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any], diarizer: DeploymentHandle[Any]) -> None:
         begin_process(settings)
         call_when_stopped(self.shut_down)
         self._settings = settings
@@ -40,6 +41,7 @@ class IngestionReplica(Ingestion):
                 authenticator=build_authenticator(settings, keys),
                 keys=keys,
                 batches=SqlBatches(settings.ledger_url),
+                enrolment=DiarizerHandle(diarizer) if voice_cipher(os.environ) else None,
             ),
             ApiConfig(
                 policy=JobPolicy(

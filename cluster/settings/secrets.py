@@ -10,7 +10,8 @@ SECRETS = {KEY: "deepseek_api_key"}
 JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
 METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
 CLIENT_KEY = "MEETMEMO_API_KEY"
-SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
+VOICES_KEY = "MEETMEMO_VOICES_KEY"
+SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN, VOICES_KEY)
 
 
 def read_key(env: Mapping[str, str]) -> str | None:

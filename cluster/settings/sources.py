@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cluster.settings.secrets import CLIENT_KEY, JWT_SECRET, METRICS_TOKEN, SECRETS
+from cluster.settings.secrets import CLIENT_KEY, SECRETS, SERVER_SECRETS
 from pipelines.errors import ConfigurationError
 
 PREFIX = "MEETMEMO_"
@@ -17,7 +17,7 @@ MARK = "MEETMEMO_CLUSTER_OF"
 VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
 CONFIG, URL = "MEETMEMO_CONFIG", "MEETMEMO_URL"  # options of the command line
 _NO_SETTINGS = frozenset(
-    {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
+    {f"{name}{end}" for name in (*SERVER_SECRETS, CLIENT_KEY) for end in ("", "_FILE")}
     | {MARK, VENV, CONFIG, URL}
 )
 

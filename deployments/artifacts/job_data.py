@@ -12,6 +12,7 @@ from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSu
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.usage import JobUsage, transcription_usage
+from pipelines.minutes.naming.naming import with_names
 from pipelines.notes import Note, NoteCode
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.labelling import with_speakers
@@ -132,6 +133,8 @@ def stitch_job(
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = mask_transcript(transcript, job.options.mask)
+    if diarization is not None and not diarization.missing:
+        transcript = with_names(transcript)
     transcript = replace(with_findings(transcript, notes), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     if failed or not first_time:

@@ -144,8 +144,9 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         diarization=diarization,
     )
     usage += JobUsage(cpu_s=live.voices_cpu_s)
-    # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers.
-    own = services.dispatchers.route_of(model) or (diarization and diarization.missing)
+    # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers, nor once
+    # these were compared with known voices, which change.
+    own = services.dispatchers.route_of(model) or (diarization and (diarization.missing or diarization.n_known))
     content_key = "" if own else services.reuse.key_of(live.job)
     await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
 

@@ -44,6 +44,7 @@ from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
+from deployments.http.routes.voices import voice_routes
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
@@ -101,6 +102,7 @@ _ROUTES = (
     transcript_routes,
     job_minutes_routes,
     correction_routes,
+    voice_routes,
     audio_routes,
     console_routes,
     quarantine_routes,
@@ -173,6 +175,7 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         batches=services.batches,
         usd_per_audio_hour=config.usd_per_audio_hour,
         twilio=config.twilio,
+        enrolment=services.enrolment,
     )
 
 

@@ -26,6 +26,7 @@ another origin sent 403 (`cross_site`).
 TAGS = [
     {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
     {"name": "results", "description": "What a job has brought."},
+    {"name": "voices", "description": "Voices that are known by name, with their owners' consent."},
     {"name": "batches", "description": "Thousands of recordings as one."},
     {"name": "openai", "description": "The dialect of OpenAI's clients."},
     {"name": "deepgram", "description": "The dialect of Deepgram's clients, for recordings."},

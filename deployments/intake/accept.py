@@ -12,6 +12,7 @@ from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
 from deployments.telemetry.request_context import current_request
+from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import Overloaded
 from pipelines.jobs.job import Job, JobOptions
@@ -60,8 +61,11 @@ class Intake:
         """
         source = self._source_of(submission)
         job = self._new_job(tenant, submission)
+        known = JobKeys(tenant=tenant, job_id=job.id).known_voices if submission.known_voices else ""
         try:
             job = source.bring(job)
+            if known:
+                self.store.put(known, encode(submission.known_voices))
             stored, created = self.ledger.create(
                 job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
             )
@@ -69,6 +73,8 @@ class Intake:
             source.rollback(job)
             raise
         source.commit(job, stored)
+        if known and not created:
+            self.store.delete(known)
         _log_accepted(job, stored, created=created)
         return stored, created
 

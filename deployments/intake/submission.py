@@ -21,6 +21,7 @@ from pipelines.errors import InvalidOptions, InvalidRequest
 from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.speakers.references import References
 from pipelines.text.file_names import MAX_NAME_BYTES, bounded_name, n_bytes
 
 _MAX_SUFFIX_CHARS = 16
@@ -28,7 +29,10 @@ _MAX_SUFFIX_CHARS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A request to transcribe one recording: spooled bytes, a URL to pull, or what was put to a URL of an upload."""
+    """A request to transcribe one recording: spooled bytes, a URL to pull, or what was put to a URL of an upload.
+
+    ``known_voices`` are those that its speakers are compared with, for this job only.
+    """
 
     options: JobOptions
     filename: str
@@ -37,6 +41,7 @@ class Submission:
     idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
+    known_voices: References | None = None
     dialect: Dialect = field(default=OWN_DIALECT)
 
     @property
@@ -46,6 +51,8 @@ class Submission:
         parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
+        if self.known_voices is not None:
+            parts.append(encode(self.known_voices))
         if self.dialect != OWN_DIALECT:
             parts.append(encode(self.dialect))
         return hashlib.sha256(b"\n".join(parts)).hexdigest()

@@ -3,12 +3,23 @@
 Markdown, docx and pdf print the same blocks in the same order, so they cannot come to disagree.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import Literal
 
-from pipelines.core import ActionItem, CoverageStatus, Evidence, Minutes, Segment, Topic, Transcript
+from pipelines.core import (
+    ActionItem,
+    CoverageStatus,
+    Evidence,
+    Minutes,
+    NameSource,
+    Segment,
+    Speaker,
+    Topic,
+    Transcript,
+)
 from pipelines.export.labels import Labels, labels_for
 from pipelines.export.times import clock
 from pipelines.export.turns import Turn, troubles, turns
@@ -157,7 +168,7 @@ class Composer:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         labels, minutes, transcript = self._labels, self._minutes, self._transcript
-        participants = [labels.speaker(one_line(name)) for name in minutes.participants]
+        participants = [self.person(name) for name in minutes.participants]
         facts = [
             (labels.recording, self._title),
             (labels.date, minutes.held_on),
@@ -171,6 +182,31 @@ class Composer:
             (labels.written_by, self._writer()),
         ]
         yield from (fact for fact in facts if fact[1])
+
+    def person(self, name: str | None) -> str:
+        """Write the name of a participant or owner, marked where it was inferred; "" for nobody."""
+        written = self._labels.speaker(one_line(name or ""))
+        return self._labels.inferred.format(written) if name in self._inferences else written
+
+    @cached_property
+    def _inferences(self) -> Mapping[str, Speaker]:
+        return {each.name: each for each in self._transcript.speakers if each.source is NameSource.INFERRED}
+
+    def _inferred(self, speaker: Speaker) -> Line:
+        """Return a name and the words it was inferred from."""
+        proof = speaker.evidence[0]
+        quote = self._labels.quote.format(one_line(proof.quote))
+        return (Run(text=f"{one_line(speaker.name)} – {quote} "), *self.times(proof))
+
+    def _listed(self, phrase: str, entries: Sequence[Line]) -> Iterator[Run]:
+        """Yield a phrase with the entries in its braces."""
+        before, _, after = phrase.partition("{}")
+        yield Run(text=before)
+        for n, entry in enumerate(entries):
+            if n:
+                yield Run(text=self._labels.list_separator)
+            yield from entry
+        yield Run(text=after)
 
     def _writer(self) -> str:
         """Name what wrote the minutes, "" where nobody did."""
@@ -193,6 +229,8 @@ class Composer:
         labels = self._labels
         for found in self._transcript.notes:
             yield _paragraph(one_line(labels.note(found)), kind="warning")
+        if names := [self._inferred(speaker) for speaker in self._inferences.values()]:
+            yield Paragraph(lines=(tuple(self._listed(labels.inferred_names, names)),), kind="note")
         writers = {"extractive": labels.extractive_note, "llm": labels.model_note}
         if self._minutes.writer in writers:
             yield _paragraph(writers[self._minutes.writer], kind="note")
@@ -223,11 +261,18 @@ class Composer:
         if self._without_cues:
             return
         yield Heading(text=labels.decisions)
+        decisions = self._minutes.decisions
+        told = any(decision.by for decision in decisions)
         rows = [
-            (self._claim(decision.text, decision.evidence, decision.verified), (self.times(decision.evidence),))
-            for decision in self._minutes.decisions
+            (
+                self._claim(decision.text, decision.evidence, decision.verified),
+                *([_cell(self.person(decision.by) or labels.unknown)] if told else []),
+                (self.times(decision.evidence),),
+            )
+            for decision in decisions
         ]
-        numbered = _numbered((labels.decision, labels.time), rows, (0.06, 0.78, 0.16))
+        header = (labels.decision, *([labels.decided_by] if told else []), labels.time)
+        numbered = _numbered(header, rows, (0.06, 0.62, 0.17, 0.15) if told else (0.06, 0.78, 0.16))
         yield numbered if rows else _nothing(labels.no_decisions)
 
     def _action_items(self) -> Iterator[Block]:
@@ -238,7 +283,7 @@ class Composer:
         rows = [
             (
                 self._claim(item.task, item.evidence, item.verified),
-                _cell(labels.speaker(one_line(item.owner or "")) or labels.unknown),
+                _cell(self.person(item.owner) or labels.unknown),
                 self._due(item),
                 (self.times(item.evidence),),
             )

@@ -101,6 +101,9 @@ class Labels:
     numbered_channel: str = "Channel {}"
     numbered_track: str = "Track {}"
     numbered_speaker: str = "Speaker {}"
+    inferred: str = "{} (inferred)"
+    inferred_names: str = "Names that were inferred from what is said: {}."
+    decided_by: str = "Said by"
     reasons: Mapping[str, str]
     notes: Mapping[NoteCode, str]
 
@@ -185,6 +188,9 @@ CHINESE = Labels(
     numbered_channel="声道 {}",
     numbered_track="音轨 {}",
     numbered_speaker="说话人 {}",
+    inferred="{}（推断）",
+    inferred_names="以下姓名由谈话内容推断：{}。",
+    decided_by="发言人",
     reasons=_words(_REASONS, 1),
     notes={code: wording.chinese for code, wording in WORDINGS.items()},
 )

@@ -16,7 +16,13 @@ from deployments.http.errors.openai import SpeechError, openai_status, speech_er
 from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
-from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
+from deployments.http.openai.responses import (
+    DiarizedBody,
+    TranscriptionBody,
+    VerboseBody,
+    speech_body,
+    without_inferred_names,
+)
 from deployments.http.openai.stream import text_events
 from deployments.http.sse import event_response, kept_alive
 from deployments.http.waiting import GONE, failure_of, follow, transcribed
@@ -70,7 +76,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         return kept_alive(events, keep_alive_s)
 
     def _result(job: Job) -> Transcript:
-        return job_data.read_transcript(backend.store, job)
+        return without_inferred_names(job_data.read_transcript(backend.store, job))
 
     @router.post(
         f"{AUDIO_PATH}/transcriptions",

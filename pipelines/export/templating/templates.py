@@ -64,12 +64,13 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "date": minutes.held_on,
         "chair": minutes.chair.text if minutes.chair else "",
         "place": minutes.place.text if minutes.place else "",
-        "participants": [labels.speaker(one_line(name)) for name in minutes.participants],
+        "participants": [composer.person(name) for name in minutes.participants],
         "distribution": [one_line(fact.text) for fact in minutes.distribution],
         "topics": [_topic(topic, composer, times(topic.evidence)) for topic in minutes.topics],
         "decisions": [
             {
                 "text": one_line(decision.text),
+                "by": composer.person(decision.by),
                 "quote": one_line(decision.evidence.quote),
                 "verified": decision.verified,
                 "times": times(decision.evidence),
@@ -79,7 +80,7 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "action_items": [
             {
                 "task": one_line(item.task),
-                "owner": one_line(item.owner or ""),
+                "owner": composer.person(item.owner),
                 "due": one_line(item.due or ""),
                 "due_date": item.due_date or "",
                 "quote": one_line(item.evidence.quote),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 
 from pipelines.core import Evidence, Minutes, Topic, Transcript
+from pipelines.minutes.by_voice import by_voice
 from pipelines.minutes.extractive.actions import find_actions
 from pipelines.minutes.extractive.decisions import find_decisions
 from pipelines.minutes.extractive.people import find_participants, name_finder, named_speakers
@@ -50,7 +51,7 @@ def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     """Write minutes as `ExtractiveWriter.write` does, without an event loop."""
     if not has_words(transcript):
         return unwritten(options)
-    return finish(verify(draft_minutes(transcript, options), transcript), options)
+    return finish(by_voice(verify(draft_minutes(transcript, options), transcript), transcript), options)
 
 
 def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:

@@ -46,6 +46,7 @@ class Cues:
     assigned_back: tuple[Pattern[str], ...] = ()  # rest: "write that down as an action item for Bob"
     commitment: tuple[Pattern[str], ...] = ()  # task: "I will send it"
     weak_commitment: tuple[Pattern[str], ...] = ()  # counts only with a due date
+    acceptance: tuple[Pattern[str], ...] = ()  # of what was asked just before: "sure, I'll do that"
     request: tuple[Pattern[str], ...] = ()  # task: "can you send it", "please send it"
     duty: tuple[Pattern[str], ...] = ()  # task: "we need to send it"; counts only with a due date
     deadline: tuple[Pattern[str], ...] = ()  # task: "the deadline for the contract is"

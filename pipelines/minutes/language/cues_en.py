@@ -139,6 +139,11 @@ EN = Cues(
     weak_commitment=patterns(
         rf"\bi(?:'ll| will| have to| need to| must) (?:also |then )?(?P<task>(?:{_WORK}|{_WEAK_WORK})\b .+)",
     ),
+    acceptance=patterns(
+        r"^(?:(?:yes|yeah|sure|okay|ok|of course|no problem|right|fine|all right|absolutely|certainly),? )*i(?:'ll| will| can|'m going to)"
+        r" (?:do (?:that|it|this|so)|take (?:that|it|this)(?: on| over)?|take care of (?:that|it|this)|handle (?:that|it|this)|see to it)\b",
+        r"^(?:(?:yes|yeah|sure|okay|ok),? )*(?:i'll|i will)[.!]?$",
+    ),
     request=patterns(
         r"\b(?:can|could|would|will) you (?:guys |all |also |maybe |just )?(?:please )?(?P<task>[a-z]+ .+)",
         r"(?:^|[,.:] )(?:(?:so|and|then|okay|ok),? )?please (?P<task>(?!write (?:that|this)\b|note\b)[a-z]+ .+)",

@@ -18,6 +18,7 @@ import structlog
 
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import MinutesError
+from pipelines.minutes.by_voice import by_voice
 from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.wording import is_chinese
 from pipelines.minutes.llm.cache import MinutesCache, content_digest
@@ -83,7 +84,7 @@ class LlmWriter:
             task.add_done_callback(lambda done: self._settle(options.tenant, digest, done))
         paid = await asyncio.shield(task)
         # Title, terms and dates are no part of what was paid for: equal meetings share a call whatever they are.
-        paid = replace(paid, minutes=await asyncio.to_thread(finish, paid.minutes, options))
+        paid = replace(paid, minutes=await asyncio.to_thread(_finished, paid.minutes, transcript, options))
         return paid if first else replace(paid, usage=Usage())
 
     def _settle(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
@@ -177,6 +178,10 @@ class LlmWriter:
             thinking=self._endpoint.thinking,
             prompt=PROMPT_VERSION,
         )
+
+
+def _finished(minutes: Minutes, transcript: Transcript, options: MinutesOptions) -> Minutes:
+    return finish(by_voice(minutes, transcript), options)
 
 
 def _spoken(transcript: Transcript) -> str:

@@ -54,6 +54,13 @@ def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in wrong.stderr
 
 
+def test_the_key_of_voices_is_no_setting(meetmemo) -> None:
+    """It is a secret of the environment, and not shown."""
+    shown = meetmemo("config", "show", MEETMEMO_VOICES_KEY="c2VjcmV0IHZvaWNlcw==")
+    assert shown.returncode == 0, shown.stderr
+    assert "c2VjcmV0" not in shown.stdout + shown.stderr
+
+
 def test_wrong_settings_exit_2(meetmemo) -> None:
     """A mistake in the environment is named, on one line, without a traceback."""
     wrong = meetmemo("config", "show", MEETMEMO_HTTP__PORT="many")

@@ -81,6 +81,7 @@ async def test_raw_body(any_api):
         "languages": [],
         "translate": [],
         "source_patience_s": None,
+        "diarize": None,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])
