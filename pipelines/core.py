@@ -332,6 +332,7 @@ class Topic:
     start_s: float
     end_s: float
     evidence: Evidence
+    verified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,6 +366,7 @@ class OpenQuestion:
 
     text: str
     evidence: Evidence
+    verified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,14 @@
 """``meetmemo voices``: voices that are known by name: enrol them with consent, list them, delete them."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cluster.cli.options import JsonOption
+from cluster.cli.tables import ids, minute, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from pipelines.errors import OptionError
 
@@ -38,7 +37,7 @@ def voices_app(console: Console) -> Group:
         fields = {field: value for field, value in given.items() if value is not None}
         voice = cluster.ask("enrol_voice", fields, clip)
         if as_json:
-            console.print_json(json.dumps(voice))
+            print_json(voice)
         else:
             console.print(f"{voice['id']}: the voice of {escape(voice['name'])} is known.")
 
@@ -47,18 +46,16 @@ def voices_app(console: Console) -> Group:
         """List the voices that are known, oldest first."""
         found = cluster.ask("voices")
         if as_json:
-            console.print_json(json.dumps(found))
+            print_json(found)
             return
-        table = Table("id", "name", "consent by", "consent at", "enrolled")
-        for voice in found["voices"]:
-            table.add_row(
-                voice["id"],
-                escape(voice["name"]),
-                escape(voice["consent_by"]),
-                voice["consent_at"][:16],
-                voice["created_at"][:16],
+        rows = [
+            (
+                *(voice[name] for name in ("id", "name", "consent_by")),
+                *(minute(voice[name]) for name in ("consent_at", "created_at")),
             )
-        console.print(table)
+            for voice in found["voices"]
+        ]
+        show_table(console, (*ids("id"), *words("name", "consent by", "consent at", "enrolled")), rows)
 
     @app.command("delete")
     def delete(
@@ -69,7 +66,7 @@ def voices_app(console: Console) -> Group:
         """Delete a voice for good, and print the receipt."""
         receipt = cluster.ask("delete_voice", voice_id)
         if as_json:
-            console.print_json(json.dumps(receipt))
+            print_json(receipt)
             return
         gone = "is gone" if receipt["gone"] else "is still there"
         console.print(f"{receipt['id']} {gone} since {receipt['deleted_at']}; SHA-256 {receipt['record_sha256']}")

@@ -5,6 +5,7 @@ from typing import Any
 
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment
 from cluster.wiring.voices import voice_cipher
 from deployments.ports import EnrolmentRequest
 from deployments.workers.diarizer import Diarizer
@@ -26,7 +27,7 @@ class DiarizerReplica(Diarizer):
         super().__init__(
             store=open_store(settings.store_url),
             load=_bundled,
-            cipher=voice_cipher(os.environ),
+            cipher=voice_cipher(process_environment()),
             decoder=IsolatedDecoder(),
         )
 

@@ -21,6 +21,7 @@ from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
 from deployments.http.middleware.browser_guard import BrowserGuard, BrowserRules
 from deployments.http.middleware.correlation import Correlation
 from deployments.http.middleware.head_requests import HeadRequests
+from deployments.http.middleware.method_override import MethodOverride
 from deployments.http.middleware.origins import origin_of
 from deployments.http.middleware.security_headers import AnswerHeaders
 from deployments.http.middleware.trailing_slash import serve_trailing_slashes
@@ -79,6 +80,7 @@ TUS_TOLD = (
     "tus-max-size",
     "tus-resumable",
     "tus-version",
+    "upload-concat",
     "upload-expires",
     "upload-length",
     "upload-offset",
@@ -182,6 +184,7 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
 def _add_middleware(app: FastAPI, config: ApiConfig, shutdown: Shutdown) -> None:
     """Add what every request passes; the last one added is the outermost."""
     app.add_middleware(HeadRequests)
+    app.add_middleware(MethodOverride)
     app.add_middleware(AnswerAtShutdown, shutdown=shutdown)
     if config.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.cors_origins), **CORS)

@@ -55,6 +55,8 @@ class Intake:
     def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
         """Store the source, write the job; (job, False) when its key or its external id had brought one.
 
+        An equal request without a key joins the job under way that an earlier one brought: also (job, False).
+
         Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
         Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
         `NotFound` and `UploadIncomplete`.
@@ -67,7 +69,10 @@ class Intake:
             if known:
                 self.store.put(known, encode(submission.known_voices))
             stored, created = self.ledger.create(
-                job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
+                job,
+                idempotency_key=submission.idempotency_key,
+                fingerprint=submission.fingerprint,
+                joins=submission.joins,
             )
         except BaseException:
             source.rollback(job)

@@ -304,6 +304,7 @@ class Composer:
             Run(text=one_line(topic.title) or self._labels.unknown, look="strong"),
             Run(text="  "),
             Run(text=interval, look="faint", link=self._link(topic.evidence)),
+            *self._doubt(topic.verified),
         )
         summary = one_line(topic.summary)
         return (heading, (Run(text=summary),)) if summary else (heading,)
@@ -313,7 +314,8 @@ class Composer:
             yield Heading(text=self._labels.open_questions)
         for question in self._minutes.open_questions:
             times = self.times(question.evidence)
-            yield Paragraph(lines=((Run(text=one_line(question.text)), Run(text="  "), *times),), kind="bullet")
+            line = (Run(text=one_line(question.text)), Run(text="  "), *times, *self._doubt(question.verified))
+            yield Paragraph(lines=(line,), kind="bullet")
 
     def _quality(self) -> Iterator[Block]:
         found = troubles(self._transcript)
@@ -379,8 +381,12 @@ class Composer:
         if quote and quote.casefold().rstrip(".。") != one_line(text).casefold().rstrip(".。"):
             lines.append((Run(text=self._labels.quote.format(quote), look="faint"),))
         if not verified:
-            lines.append((Run(text=f"[{self._labels.unverified}]", look="strong"),))
+            lines.append((Run(text=marked(self._labels), look="strong"),))
         return tuple(lines)
+
+    def _doubt(self, verified: bool) -> Line:
+        """Return the mark of an entry that nothing proves, after what stands before it in the line."""
+        return () if verified else (Run(text="  "), Run(text=marked(self._labels), look="strong"))
 
     def times(self, evidence: Evidence) -> Line:
         """Return the times of the turns that hold the evidence, each a link there; at most three."""
@@ -406,6 +412,11 @@ class Composer:
     def clock(self, seconds: float) -> str:
         """Return a time as this document writes it."""
         return clock(seconds, with_hours=self._with_hours)
+
+
+def marked(labels: Labels) -> str:
+    """Return the mark of what is not verified."""
+    return f"[{labels.unverified}]"
 
 
 def _anchor(turn_number: int) -> str:

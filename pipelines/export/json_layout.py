@@ -27,10 +27,12 @@
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
 
-``minutes.json``: version, title, language, writer (``extractive`` or ``llm``), model, summary, participants, topics,
-decisions (``by``: whose voice said so, null where nobody knows), action_items, open_questions, decisions_recognised
-(false where no rule knows the language: decisions and action items were not looked for). Each entry's ``evidence``
-holds the ``segment_ids`` of ``transcript.json``, the literal ``quote``, and ``start_s``/``end_s`` of those segments
+``minutes.json``: version, title, language, writer (``extractive``, ``llm``, ``none`` without words), model, summary,
+participants, topics, decisions (``by``: whose voice said so, null where nobody knows), action_items, open_questions,
+decisions_recognised (false where no rule knows the language: decisions and action items were not looked for). Topics,
+decisions, action items and open questions that are not ``verified`` are in doubt: see `pipelines.minutes.verification`.
+Each entry's ``evidence`` holds the ``segment_ids`` of ``transcript.json``, the literal ``quote``, and
+``start_s``/``end_s`` of those segments
 (null when it names none).
 
 Times are rounded to milliseconds. Numbers that are not finite, which JSON cannot hold, are written as 0.

@@ -6,12 +6,19 @@ from tests.contracts.ledger_corrections import CorrectionsContract
 from tests.contracts.ledger_external_ids import ExternalIdsContract
 from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
+from tests.contracts.ledger_joined import JoinedRequestsContract
 from tests.contracts.ledger_outbox import OutboxContract
 
 __all__ = ["LedgerContract", "after", "make_job"]
 
 
 class LedgerContract(
-    JobsContract, ExternalIdsContract, HoldsContract, CoordinationContract, OutboxContract, CorrectionsContract
+    JobsContract,
+    ExternalIdsContract,
+    JoinedRequestsContract,
+    HoldsContract,
+    CoordinationContract,
+    OutboxContract,
+    CorrectionsContract,
 ):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""

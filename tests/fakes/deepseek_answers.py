@@ -17,7 +17,7 @@ Mistake = Literal[
     "missing_line", "invented_line", "joined_lines", "untranslated_line", "other_script",
 ]  # fmt: skip
 
-_BLOCK = re.compile(r'<meeting n="(\d+)" mark="(\w+)">\n(.*?)\n?</meeting \2>', re.DOTALL)
+_BLOCK = re.compile(r'<meeting n="(\d+)" mark="(\w+)" code="(\w+)">\n(.*?)\n?</meeting \2 code="(\w+)">', re.DOTALL)
 _LANGUAGE = re.compile(r'Meeting (\d+): write in the language "([\w-]+)"')
 _LINES = re.compile(r'<lines mark="(\w+)">\n(.*?)\n?</lines \1>', re.DOTALL)
 _INTO = re.compile(r'Translate the \d+ lines into "([\w-]+)"')
@@ -46,7 +46,15 @@ class HeardLine:
 
 def meetings_in(prompt: str) -> dict[int, tuple[HeardLine, ...]]:
     """Return the transcripts in a prompt by their numbers."""
-    return {int(number): tuple(_lines(block)) for number, _, block in _BLOCK.findall(prompt)}
+    return {int(number): tuple(_lines(block)) for number, _, _, block, _ in _BLOCK.findall(prompt)}
+
+
+def checks_in(prompt: str) -> dict[int, str]:
+    """Return what proves, by the number of each transcript in a prompt, that its ends and its middle were read."""
+    return {
+        int(number): "-".join((first, *re.findall(r"^<code (\w+)>$", block, re.MULTILINE), last))
+        for number, _, first, block, last in _BLOCK.findall(prompt)
+    }
 
 
 def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -57,15 +65,17 @@ def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {"segments": [{"id": number, "text": pseudo_translation(text, into[1])} for number, _, text in asked]}
     meetings = meetings_in(prompt)
     if meetings:
-        languages = dict(_LANGUAGE.findall(prompt))
+        languages, checks = dict(_LANGUAGE.findall(prompt)), checks_in(prompt)
         return {
             "meetings": [
-                minutes_of(number, lines, languages.get(str(number), "en")) for number, lines in meetings.items()
+                {"check": checks[number], **minutes_of(number, lines, languages.get(str(number), "en"))}
+                for number, lines in meetings.items()
             ]
         }
     parts = re.search(r"<parts>\n(.*?)\n</parts>", prompt, re.DOTALL)
     summaries = json.loads(parts.group(1)) if parts else []
-    return {"title": "Merged meeting", "summary": " ".join(summaries)}
+    title = " ".join(summaries[0].split()[:3]) if summaries else "Meeting"
+    return {"title": title, "summary": " ".join(summaries)}
 
 
 def pseudo_translation(text: str, language: str) -> str:
@@ -171,6 +181,8 @@ def _evidence(line: HeardLine) -> dict[str, Any]:
 def _lines(block: str) -> list[HeardLine]:
     found = []
     for line in block.splitlines():
+        if line.startswith("<"):
+            continue
         number, _, speaker, text = json.loads(line)
         found.append(HeardLine(number=number, speaker=speaker, text=text))
     return found

@@ -145,8 +145,8 @@ class Api:
         return list(self.store.list(""))
 
     async def submit(self, content: bytes = b"RIFF", **params: str) -> str:
-        """Upload and return the job's id."""
-        answer = await self.client.post("/v1/jobs", content=content, params=params)
+        """Upload and return the job's id; equal recordings are jobs of their own."""
+        answer = await self.client.post("/v1/jobs", content=content, params={"reuse": "false", **params})
         assert answer.status_code == 202, answer.text
         job_id: str = answer.json()["id"]
         return job_id

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from anyio import to_thread
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 from starlette.requests import Request
 
 from deployments.http.openai.known_speakers import MAX_FIELD_BYTES as MAX_REFERENCE_BYTES
@@ -15,9 +15,10 @@ from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.multipart import FILE_FIELD, MAX_FIELD_BYTES, read_form
 from deployments.intake.spool import Spool, body_of
-from deployments.intake.submission import Submission, clean_filename, content_length, query_values
+from deployments.intake.submission import Submission, clean_filename, content_length, list_name, query_values
 from deployments.limits import IngestionLimits
 from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
+from deployments.schemas.option_values import is_left_out, listed
 from deployments.schemas.options import ApiModel, LanguageFields, Options, W, parsed, with_options
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import LIST_OPTIONS, SpeakerName, options_of
@@ -26,7 +27,8 @@ Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_LISTS = LIST_OPTIONS | {"timestamp_granularities", NAMES, REFERENCES}
+_IN_ONE_TEXT = LIST_OPTIONS | {"timestamp_granularities"}
+_LISTS = _IN_ONE_TEXT | {NAMES, REFERENCES}
 _NOT_SUPPORTED = {
     "chunking_strategy": "only auto is supported: recordings are always cut in silence",
     "include": "is not supported; verbose_json has avg_logprob of each segment",
@@ -59,7 +61,9 @@ class TranscriptionForm(LanguageFields):
     response_format: Format = Field(
         "json", description="`diarized_json` tells speakers apart: channels, and voices of a channel without a name."
     )
-    timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field((), description="With `verbose_json`.")
+    timestamp_granularities: Annotated[tuple[Literal["word", "segment"], ...], BeforeValidator(listed)] = Field(
+        (), description="With `verbose_json`."
+    )
     stream: bool = Field(
         False, description="Server-sent events; ignored, as OpenAI does, but with `json`, `text` and `diarized_json`."
     )
@@ -164,15 +168,17 @@ def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return one value per name, lists for names that take several (and may end in ``[]``); leave out empty ones."""
     values: dict[str, Any] = {}
     for field, texts in fields.items():
-        name = field.removesuffix("[]")
-        known, key, _ = name.partition("[")
+        name = list_name(field)
+        known, key, _ = field.removesuffix("[]").partition("[")
         if known in _NOT_SUPPORTED and (known != "chunking_strategy" or key or texts[-1].lstrip().startswith("{")):
             raise refused_option(known, _NOT_SUPPORTED[known])
-        filled = [text for text in texts if text != "" or name == "file"]
+        filled = [text for text in texts if not is_left_out(text) or name == "file"]
         if name in _LISTS:
             values[name] = [*values.get(name, []), *filled]
         elif len(filled) > 1:
             raise refused_option(name, "given more than once")
         elif filled:
             values[field] = filled[0]
-    return values
+    # One text may hold several values, but for the voices and names of speakers.
+    several = {name for name, value in values.items() if name in _IN_ONE_TEXT and len(value) == 1}
+    return {name: value[0] if name in several else value for name, value in values.items()}

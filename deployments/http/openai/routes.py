@@ -51,11 +51,14 @@ def speech_routes(backend: Backend) -> APIRouter:
         set_response_headers(request, headers)  # whatever the answer comes to be
         if speech.stream:
             return event_response(_streamed(speech, job), headers)
-        return await _whole(request, speech, job, headers)
+        return await _whole(request, jobs, speech, job, headers)
 
-    async def _whole(request: Request, speech: SpeechRequest, job: Job, headers: dict[str, str]) -> Response:
+    async def _whole(
+        request: Request, jobs: TenantJobs, speech: SpeechRequest, job: Job, headers: dict[str, str]
+    ) -> Response:
         ended = await transcribed(request, backend.coordinator_client, job)
         if ended is None:
+            await jobs.leave(job)
             return Response(status_code=GONE)
         if failure := failure_of(ended):
             status = openai_status(failure.reason, failure.status)

@@ -14,11 +14,11 @@ from pipelines.core import Evidence, Minutes, Topic, Transcript
 from pipelines.minutes.by_voice import by_voice
 from pipelines.minutes.extractive.actions import find_actions
 from pipelines.minutes.extractive.decisions import find_decisions
-from pipelines.minutes.extractive.people import find_participants, name_finder, named_speakers
 from pipelines.minutes.extractive.questions import asks, find_open_questions
 from pipelines.minutes.extractive.ranking import Scores, rank, select
 from pipelines.minutes.extractive.topics import meeting_name, split_topics, topic_titles
 from pipelines.minutes.finishing import finish, unwritten
+from pipelines.minutes.language.people import find_participants, name_finder, named_speakers
 from pipelines.minutes.language.registry import cues_for, spoken_language
 from pipelines.minutes.language.sentences import Sentence, split_sentences
 from pipelines.minutes.language.stopwords import MIXED, StopWords

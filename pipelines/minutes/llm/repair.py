@@ -30,6 +30,9 @@ def combine(draft: Minutes, repaired: Minutes, transcript: Transcript) -> Minute
     topics = distinct((*checked.topics, *fixed.topics), lambda topic: topic.title)
     return replace(
         checked,
+        title=checked.title or fixed.title,
+        summary=checked.summary or fixed.summary,
+        participants=checked.participants or fixed.participants,
         topics=tuple(sorted(topics, key=lambda topic: topic.start_s)),
         decisions=distinct((*_standing(checked.decisions, decisions), *decisions), lambda decision: decision.text),
         action_items=distinct((*_standing(checked.action_items, items), *items), lambda item: item.task),
