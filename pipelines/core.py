@@ -337,12 +337,19 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Something that was decided; ``by`` is the speaker who said so, None where nobody knows whose voice it was."""
+    """Something that was decided; who sees to it and by when stay ``None`` unless they were spoken with it.
+
+    ``by`` is the speaker who said so, None where nobody knows whose voice it was. ``due`` and ``due_date`` are as in
+    `ActionItem`.
+    """
 
     text: str
     evidence: Evidence
     verified: bool = True
     by: str | None = None
+    owner: str | None = None
+    due: str | None = None
+    due_date: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Literal
 from pipelines.core import (
     ActionItem,
     CoverageStatus,
+    Decision,
     Evidence,
     Minutes,
     NameSource,
@@ -21,10 +22,12 @@ from pipelines.core import (
     Transcript,
 )
 from pipelines.export.labels import Labels, labels_for
+from pipelines.export.overview import MAX_ENTRY_CHARS, fits_first_page, shorten, shown_first
 from pipelines.export.times import clock
 from pipelines.export.turns import Turn, troubles, turns
 from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.text.cleaning import one_line
+from pipelines.text.direction import is_right_to_left
 from pipelines.transcript.coverage import health_s
 from pipelines.transcript.findings import with_findings
 
@@ -50,8 +53,8 @@ Cell = tuple[Line, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """A section's heading, 1 the highest level; ``new_page`` starts the appendices: quality notes, if any, and the
-    transcript."""
+    """A section's heading, 1 the highest level; ``new_page`` starts the details of long minutes, and the appendices:
+    quality notes, if any, and the transcript."""
 
     text: str
     level: int = 1
@@ -147,10 +150,60 @@ class Composer:
             yield _nothing(self._labels.unwritten)
             return
         yield from self._summary()
-        yield from self._decisions()
-        yield from self._action_items()
-        yield from self._topics()
-        yield from self._open_questions()
+        details = [*self._decisions(), *self._action_items(), *self._topics(), *self._open_questions()]
+        if fits_first_page(self._minutes, len(tuple(self._facts()))):
+            yield from details
+            return
+        yield from self._overview()
+        yield Heading(text=self._labels.details, new_page=True)
+        yield from (replace(block, level=2) if isinstance(block, Heading) else block for block in details)
+
+    def _overview(self) -> Iterator[Block]:
+        """Yield the rest of the first page: the first decisions, tasks and topics of minutes that go on after it."""
+        labels, minutes = self._labels, self._minutes
+        shown = shown_first(minutes, len(tuple(self._facts())))
+        decisions = [self._entry(entry.text, entry) for entry in minutes.decisions]
+        tasks = [self._entry(entry.task, entry) for entry in minutes.action_items]
+        topics = [(Run(text=self._title_of(topic)), *self._interval(topic)) for topic in minutes.topics]
+        for heading, entries, n_shown in (
+            (labels.decisions, decisions, shown.decisions),
+            (labels.action_items, tasks, shown.action_items),
+            (labels.topics, topics, shown.topics),
+        ):
+            if not entries:
+                continue
+            yield Heading(text=heading)
+            for n, line in enumerate(entries[:n_shown], start=1):
+                yield Paragraph(lines=(line,), kind="item", mark=f"{n}.")
+            if len(entries) > n_shown:
+                yield _nothing(labels.more_below.format(len(entries) - n_shown))
+
+    def _entry(self, text: str, entry: Decision | ActionItem) -> Line:
+        """Return a decision or task in one line, with who and by when, its time, and a mark when nothing proves it."""
+        labels = self._labels
+        # Between letters of a script that runs to the left, a date in digits would be read backwards.
+        due = entry.due if is_right_to_left(self._minutes.language) else entry.due_date or entry.due
+        who = entry.owner or (entry.by if isinstance(entry, Decision) else None)
+        named = labels.list_separator.join(filter(None, (self.person(who), one_line(due or ""))))
+        return (
+            Run(text=shorten(one_line(text), MAX_ENTRY_CHARS)),
+            *((Run(text=" – "), Run(text=named, look="strong")) if named else ()),
+            *self._doubt(entry.verified),
+            Run(text="  "),
+            *self.times(entry.evidence),
+        )
+
+    def _title_of(self, topic: Topic) -> str:
+        return one_line(topic.title) or self._labels.unknown
+
+    def _interval(self, topic: Topic) -> Line:
+        """Return when a topic was talked about, and the mark of one that nothing proves."""
+        interval = Run(text=f"{self.clock(topic.start_s)}–{self.clock(topic.end_s)}", look="faint")
+        return (
+            Run(text="  "),
+            replace(interval, link=self._link(topic.evidence)),
+            *self._doubt(topic.verified),
+        )
 
     def arranged(self, title: str, blocks: Sequence[Block]) -> Content:
         """Return a document whose blocks somebody else arranged, with the notes and appendices that every one has."""
@@ -262,18 +315,30 @@ class Composer:
             return
         yield Heading(text=labels.decisions)
         decisions = self._minutes.decisions
+        named = any(decision.owner or decision.due for decision in decisions)
         told = any(decision.by for decision in decisions)
         rows = [
             (
                 self._claim(decision.text, decision.evidence, decision.verified),
                 *([_cell(self.person(decision.by) or labels.unknown)] if told else []),
+                *((_cell(self.person(decision.owner) or labels.unknown), self._due(decision)) if named else ()),
                 (self.times(decision.evidence),),
             )
             for decision in decisions
         ]
-        header = (labels.decision, *([labels.decided_by] if told else []), labels.time)
-        numbered = _numbered(header, rows, (0.06, 0.62, 0.17, 0.15) if told else (0.06, 0.78, 0.16))
-        yield numbered if rows else _nothing(labels.no_decisions)
+        header = (
+            labels.decision,
+            *((labels.decided_by,) if told else ()),
+            *((labels.owner, labels.due) if named else ()),
+            labels.time,
+        )
+        shares = {
+            (False, False): (0.06, 0.78, 0.16),
+            (True, False): (0.06, 0.62, 0.17, 0.15),
+            (False, True): (0.06, 0.48, 0.15, 0.17, 0.14),
+            (True, True): (0.06, 0.36, 0.15, 0.14, 0.16, 0.13),
+        }[told, named]
+        yield _numbered(header, rows, shares) if rows else _nothing(labels.no_decisions)
 
     def _action_items(self) -> Iterator[Block]:
         labels = self._labels
@@ -299,13 +364,7 @@ class Composer:
             yield Paragraph(lines=self._topic_lines(topic))
 
     def _topic_lines(self, topic: Topic) -> tuple[Line, ...]:
-        interval = f"{self.clock(topic.start_s)}–{self.clock(topic.end_s)}"
-        heading = (
-            Run(text=one_line(topic.title) or self._labels.unknown, look="strong"),
-            Run(text="  "),
-            Run(text=interval, look="faint", link=self._link(topic.evidence)),
-            *self._doubt(topic.verified),
-        )
+        heading = (Run(text=self._title_of(topic), look="strong"), *self._interval(topic))
         summary = one_line(topic.summary)
         return (heading, (Run(text=summary),)) if summary else (heading,)
 
@@ -367,7 +426,7 @@ class Composer:
             return text, Run(text=f" [{self._labels.suspect_here}]", look="faint")
         return (text,)
 
-    def _due(self, item: ActionItem) -> tuple[Line, ...]:
+    def _due(self, item: Decision | ActionItem) -> tuple[Line, ...]:
         """Return the day, where it is known, and the words that named it."""
         spoken = one_line(item.due or "")
         if not item.due_date:
@@ -424,7 +483,7 @@ def _anchor(turn_number: int) -> str:
 
 
 def _shortened(title: str) -> str:
-    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
+    return shorten(title, MAX_TITLE_CHARS)
 
 
 def _cell(text: str, look: Look = "plain") -> Cell:

@@ -77,6 +77,8 @@ class Labels:
     quality_intro: str = "The transcript is uncertain or incomplete in these passages:"
     transcript: str = "Transcript"
     unwritten: str = "There is nothing to take minutes of."
+    details: str = "Details"
+    more_below: str = "… and {} more under “Details”"
     decision: str = "Decision"
     task: str = "Task"
     owner: str = "Owner"
@@ -164,6 +166,8 @@ CHINESE = Labels(
     quality_intro="以下片段的转写存疑或缺失：",
     transcript="转写全文",
     unwritten="没有可供整理纪要的内容。",
+    details="详细内容",
+    more_below="……另有 {} 项，见“详细内容”",
     decision="决议",
     task="任务",
     owner="负责人",

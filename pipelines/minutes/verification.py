@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeVar
 
 from pipelines.core import (
     ActionItem,
@@ -33,6 +34,7 @@ from pipelines.text.typography import sentences
 FUZZY_RATIO = 0.8
 # A topic is talked about for minutes but quoted once: its summary may use all that was said in that time.
 TOPIC_SLACK_S = 1.0
+Promise = TypeVar("Promise", Decision, ActionItem)
 _AND = re.compile(r",? and |, | & |和|、")
 
 
@@ -224,24 +226,26 @@ class _Check:
             return None
         doubtful = self.is_doubtful(decision.text, decision.evidence, verdict)
         doubtful = doubtful or self.cited(decision.evidence).asks(decision.evidence.quote)
-        return replace(decision, verified=False) if doubtful else decision
+        return self.promised(decision, doubtful)
 
     def action(self, item: ActionItem) -> ActionItem | None:
         verdict = self.evidence(item.evidence)
         if verdict is Verdict.FAILS or gives_order(item.task):
             return None
-        cited = self.cited(item.evidence)
-        owner, due = item.owner, item.due
-        doubtful = self.is_doubtful(item.task, item.evidence, verdict)
-        if owner is not None and not self.owns(owner, item.evidence):
+        return self.promised(item, self.is_doubtful(item.task, item.evidence, verdict))
+
+    def promised(self, entry: Promise, doubtful: bool) -> Promise:
+        """Return a decision or task with the owner and the due date that were spoken with it."""
+        owner, due = entry.owner, entry.due
+        if owner is not None and not self.owns(owner, entry.evidence):
             doubtful = True
             owner = owner if self.is_participant(owner) else None
-        if due is not None and (not cited.says(due) or gives_order(due)):
+        if due is not None and (not self.cited(entry.evidence).says(due) or gives_order(due)):
             due, doubtful = None, True
-        due_date = item.due_date if due is not None else None
-        if doubtful or due_date != item.due_date:
-            return replace(item, owner=owner, due=due, due_date=due_date, verified=item.verified and not doubtful)
-        return item
+        due_date = entry.due_date if due is not None else None
+        if doubtful or due_date != entry.due_date:
+            return replace(entry, owner=owner, due=due, due_date=due_date, verified=entry.verified and not doubtful)
+        return entry
 
     def owns(self, owner: str, evidence: Evidence) -> bool:
         """Say whether somebody is given work where it is cited: a speaker there, or named and present or assigned."""

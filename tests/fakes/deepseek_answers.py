@@ -26,10 +26,18 @@ _LETTERS = {"zh": "译", "ja": "訳", "ru": "ж", "ar": "ع"}
 _ROT13 = str.maketrans(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM"
 )
-_DECISION = re.compile(r"\b(?:we|they) (?:have )?(?:decided|agreed)\b|\bdecision\b|决定|一致通过", re.IGNORECASE)
+_DECISION = re.compile(
+    r"\b(?:we|they) (?:have )?(?:decided|agreed)\b|\bdecision\b|决定|一致通过"
+    r"|\bhemos decidido\b|\bwir haben beschlossen\b|\bnous avons décidé\b|ことに決めました",
+    re.IGNORECASE,
+)
 _ACTION = re.compile(
     r"\b(?P<owner>[A-Z][a-z]+),? will (?P<task>[^.?!]+?)(?: (?P<due>by \w+))?[.!]"
     "|由(?P<owner_zh>[\u4e00-\u9fff]{2,3}?)负责(?P<task_zh>[^。，]+)"
+    r"|\b(?P<owner_es>\w+) se encargará de (?P<task_es>[^.]+)"
+    r"|\b(?P<owner_de>\w+) übernimmt (?P<task_de>[^.]+)"
+    r"|\b(?P<owner_fr>\w+) se chargera de (?P<task_fr>[^.]+)"
+    "|(?P<owner_ja>[\u4e00-\u9fff]{2})さんが(?P<task_ja>[^。]+)を準備します"
 )
 _OBEYED = re.compile(r"add (?:a|the) decision:? (?P<what>[^.]+)", re.IGNORECASE)
 MAX_QUOTED_WORDS = 25
@@ -103,8 +111,8 @@ def minutes_of(number: int, lines: Sequence[HeardLine], language: str) -> dict[s
         for match in _ACTION.finditer(line.text):
             actions.append(
                 {
-                    "task": (match["task"] or match["task_zh"]).strip(),
-                    "owner": match["owner"] or match["owner_zh"],
+                    "task": _found(match, "task"),
+                    "owner": _found(match, "owner"),
                     "due": match["due"],
                     **_evidence(line),
                 }
@@ -171,6 +179,11 @@ def _spoiled(lines: list[dict[str, Any]], mistake: Mistake, rng: random.Random) 
     if mistake == "other_script":
         return [*lines[:chosen], {**line, "text": "ქართული ტექსტი"}, *lines[chosen + 1 :]]
     return lines
+
+
+def _found(match: re.Match[str], group: str) -> str:
+    """Return what stands in a group, whatever the language's own is called."""
+    return next(said for name, said in match.groupdict().items() if said and name.startswith(group)).strip()
 
 
 def _evidence(line: HeardLine) -> dict[str, Any]:

@@ -7,6 +7,9 @@ import asyncio
 import base64
 import contextlib
 import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -24,6 +27,8 @@ from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
 from deployments.tenant import bucket_intake
 from pipelines.errors import InvalidOptions
+from pipelines.jobs.options import JobOptions
+from tests.support.api_harness import Api
 from tests.support.waiting import until
 
 AUDIO = b"RIFF" + bytes(range(256)) * 4
@@ -32,11 +37,14 @@ SID = "AC" + "0" * 32
 PUBLIC = "https://memo.example"
 
 
+Given = Mapping[str, Any]
+
+
 class Refused(Exception):
     """A door has refused the options, in these words."""
 
 
-async def opened(make_api):
+async def opened(make_api: Callable[..., Awaitable[Api]]) -> Api:
     """Return an API all of whose doors are open."""
     return await make_api(
         sources=SourceLimits(places=(CALLS,)),
@@ -45,34 +53,40 @@ async def opened(make_api):
     )
 
 
-def taken(api, answer):
+def the_job(api: Api) -> JobOptions:
+    """Return the options of the only job."""
+    options: JobOptions = api.ledger.list(None).jobs[0].options
+    return options
+
+
+def taken(api: Api, answer: httpx.Response) -> JobOptions:
     """Return the options of the only job, or raise `Refused`."""
     if answer.status_code in (400, 422):
         body = answer.json()
         raise Refused(body.get("detail") or body["error"]["message"])
     assert answer.status_code < 300, answer.text
-    return api.ledger.list(None).jobs[0].options
+    return the_job(api)
 
 
-async def query(api, given, **_):
+async def query(api: Api, given: Given, **_: Any) -> JobOptions:
     return taken(api, await api.client.post("/v1/jobs", content=AUDIO, params=texts(given)))
 
 
-async def form(api, given, **_):
+async def form(api: Api, given: Given, **_: Any) -> JobOptions:
     return taken(api, await api.client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data=texts(given)))
 
 
-async def json_in_a_form(api, given, **_):
+async def json_in_a_form(api: Api, given: Given, **_: Any) -> JobOptions:
     data = {"options": json.dumps(given)}
     return taken(api, await api.client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data=data))
 
 
-async def json_body(api, given, **_):
+async def json_body(api: Api, given: Given, **_: Any) -> JobOptions:
     body = {"source": "https://files.example/a.wav", "options": given}
     return taken(api, await api.client.post("/v1/jobs", json=body))
 
 
-async def openai(api, given, **_):
+async def openai(api: Api, given: Given, **_: Any) -> JobOptions:
     """The request waits for its transcript: it is cut off when its job is there."""
     given = {"languages[]" if name == "languages" else name: value for name, value in texts(given).items()}
     data = {"model": "whisper-1", **given}
@@ -83,11 +97,11 @@ async def openai(api, given, **_):
         request.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await request
-        return api.ledger.list(None).jobs[0].options
+        return the_job(api)
     return taken(api, request.result())
 
 
-async def tus(api, given, **_):
+async def tus(api: Api, given: Given, **_: Any) -> JobOptions:
     told = {"filename": "a.wav", **texts(given, joined=True)}
     values = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in told.items())
     head = {"tus-resumable": "1.0.0", "upload-length": str(len(AUDIO)), "upload-metadata": values}
@@ -99,12 +113,12 @@ async def tus(api, given, **_):
     return taken(api, sent)
 
 
-async def bucket_query(api, given, monkeypatch, **_):
+async def bucket_query(api: Api, given: Given, monkeypatch: pytest.MonkeyPatch, **_: Any) -> JobOptions:
     monkeypatch.setattr(bucket_intake, "read_sidecar_of", lambda url, place: None)
     return taken(api, await notified(api, texts(given)))
 
 
-async def bucket_sidecar(api, given, monkeypatch, **_):
+async def bucket_sidecar(api: Api, given: Given, monkeypatch: pytest.MonkeyPatch, **_: Any) -> JobOptions:
     monkeypatch.setattr(bucket_intake, "read_sidecar_of", lambda url, place: json.dumps(given).encode())
     answer = await notified(api, {})
     (noted,) = answer.json()["objects"]
@@ -113,13 +127,13 @@ async def bucket_sidecar(api, given, monkeypatch, **_):
     return taken(api, answer)
 
 
-async def notified(api, params):
+async def notified(api: Api, params: Mapping[str, Any]) -> httpx.Response:
     s3 = {"bucket": {"name": "calls"}, "object": {"key": "a.wav", "size": 7, "eTag": "e", "sequencer": "1"}}
     event = {"Records": [{"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "s3": s3}]}
     return await api.client.post("/v1/notifications/s3", json=event, params=params)
 
 
-async def twilio(api, given, **_):
+async def twilio(api: Api, given: Given, **_: Any) -> JobOptions:
     asked = urlencode(texts(given), doseq=True)
     path = f"/v1/recorders/twilio?{asked}" if asked else "/v1/recorders/twilio"
     url = f"https://api.twilio.com/2010-04-01/Accounts/{SID}/Recordings/RE1"
@@ -129,52 +143,52 @@ async def twilio(api, given, **_):
     return taken(api, await api.client.post(path, content=urlencode(fields), headers=head))
 
 
-def entry_of(api, lines, common):
+def entry_of(api: Api, lines: Iterable[Any], common: Given) -> JobOptions:
     try:
-        (entry,) = checked_entries(lines, common, BACKEND.of(api.app).policy, SourceLimits(), "default")
+        (entry,) = checked_entries(lines, dict(common), BACKEND.of(api.app).policy, SourceLimits(), "default")
     except InvalidOptions as error:
         raise Refused(str(error)) from None
     return entry.options
 
 
-async def line_of_a_manifest(api, given, tmp_path, **_):
+async def line_of_a_manifest(api: Api, given: Given, tmp_path: Path, **_: Any) -> JobOptions:
     path = tmp_path / "batch.jsonl"
     path.write_text(json.dumps({"source": "https://files.example/a.wav", "options": given}))
     return entry_of(api, read_lines(path), {})
 
 
-async def options_of_a_batch(api, given, **_):
+async def options_of_a_batch(api: Api, given: Given, **_: Any) -> JobOptions:
     return entry_of(api, read_entries([{"source": "https://files.example/a.wav"}]), given)
 
 
-async def watched_sidecar(api, given, tmp_path, **_):
+async def watched_sidecar(api: Api, given: Given, tmp_path: Path, **_: Any) -> JobOptions:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.wav").write_bytes(AUDIO)
     (tmp_path / "in/a.json").write_text(json.dumps(given))
     return await watched(api, tmp_path / "in", {})
 
 
-async def watched_flags(api, given, tmp_path, **_):
+async def watched_flags(api: Api, given: Given, tmp_path: Path, **_: Any) -> JobOptions:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.wav").write_bytes(AUDIO)
     return await watched(api, tmp_path / "in", texts(given))
 
 
-async def watched(api, folder, options):
+async def watched(api: Api, folder: Path, options: Mapping[str, Any]) -> JobOptions:
     lines: list[str] = []
     client = Client("http://test", transport=httpx.ASGITransport(app=api.app))
     watcher = Watcher(client, folder, options=options, done=None, told=lines.append)
     await watcher.look()
     if not await watcher.look():
         raise Refused(" ".join(lines))
-    return api.ledger.list(None).jobs[0].options
+    return the_job(api)
 
 
-async def flags(api, given, **_):
+async def flags(api: Api, given: Given, **_: Any) -> JobOptions:
     import typer
     from typer.testing import CliRunner
 
-    got = []
+    got: list[Any] = []
     small = typer.Typer()
     small.command()(takes_options(lambda *, options: got.append(options)))
     arguments = [
@@ -186,7 +200,7 @@ async def flags(api, given, **_):
     return Options.parse(got[0]).to_domain("mini-en")
 
 
-async def pairs(api, given, **_):
+async def pairs(api: Api, given: Given, **_: Any) -> JobOptions:
     try:
         found = options_given([f"{name}={text}" for name, text in texts(given, joined=True).items()], {})
     except InvalidOptions as error:
@@ -194,7 +208,7 @@ async def pairs(api, given, **_):
     return taken(api, await api.client.post("/v1/jobs", content=AUDIO, params=found))
 
 
-def texts(given, *, joined=False):
+def texts(given: Given, *, joined: bool = False) -> dict[str, Any]:
     """Return values as a form or query holds them, lists with commas between where they are ``joined``; no null."""
     return {
         name: ",".join(value) if joined and isinstance(value, list) else value
@@ -203,7 +217,7 @@ def texts(given, *, joined=False):
     }
 
 
-DOORS = [
+DOORS: Sequence[Callable[..., Awaitable[JobOptions]]] = [
     query,
     form,
     json_in_a_form,

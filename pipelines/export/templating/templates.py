@@ -2,10 +2,10 @@
 
 A template knows: ``title, subject, summary, language, recording, duration, date, chair, place, participants,
 distribution, topics, decisions, action_items, open_questions, model, to_be_confirmed, unverified``. Topics have
-``title, summary, points, start, end, verified, times``; decisions ``text, quote, verified, times``; action items
-``task, owner, due, due_date, quote, verified, times``; open questions ``text, quote, verified, times``. What was not
-said is empty or none; ``times`` lead into the transcript, which follows as an appendix. Questions and titles of
-topics that are not verified end with the mark that says so: templates may not know ``verified`` there.
+``title, summary, points, start, end, verified, times``; decisions ``text, by, owner, due, due_date, quote, verified,
+times``; action items ``task, owner, due, due_date, quote, verified, times``; open questions ``text, quote, verified,
+times``. What was not said is empty or none; ``times`` lead into the transcript, which follows as an appendix. Questions
+and titles of topics that are not verified end with the mark that says so: templates may not know ``verified`` there.
 """
 
 from collections.abc import Mapping
@@ -72,6 +72,9 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
             {
                 "text": one_line(decision.text),
                 "by": composer.person(decision.by),
+                "owner": one_line(decision.owner or ""),
+                "due": one_line(decision.due or ""),
+                "due_date": decision.due_date or "",
                 "quote": one_line(decision.evidence.quote),
                 "verified": decision.verified,
                 "times": times(decision.evidence),

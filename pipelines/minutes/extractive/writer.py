@@ -22,6 +22,7 @@ from pipelines.minutes.language.people import find_participants, name_finder, na
 from pipelines.minutes.language.registry import cues_for, spoken_language
 from pipelines.minutes.language.sentences import Sentence, split_sentences
 from pipelines.minutes.language.stopwords import MIXED, StopWords
+from pipelines.minutes.language.terms import TOKENS_PER_WORD_ZH
 from pipelines.minutes.language.wording import as_sentence, join, opening
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
@@ -32,8 +33,6 @@ TOPIC_SUMMARY_TOKENS = 45
 # In a summary: a question tells little, a decision much.
 QUESTION_WEIGHT = 0.7
 DECISION_WEIGHT = 1.5
-# Chinese tokens are characters, of which a sentence needs more than of words.
-TOKENS_PER_WORD_ZH = 1.6
 
 
 class ExtractiveWriter:
@@ -65,7 +64,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     names = name_finder(sentences, participants, cues)
     actions = find_actions(sentences, cues, names)
     requests = frozenset(action.sentence for action in actions)
-    decisions = find_decisions(sentences, cues)
+    decisions = find_decisions(sentences, cues, names)
     decided = {decision.evidence.quote for decision in decisions}
     weights = {sentence.index: QUESTION_WEIGHT for sentence in sentences if asks(sentence, cues)}
     weights |= {sentence.index: DECISION_WEIGHT for sentence in sentences if sentence.text in decided}

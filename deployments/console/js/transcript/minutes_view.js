@@ -110,7 +110,7 @@ export class MinutesView extends EventTarget {
       minutes.summary && h("p.summary", {}, minutes.summary),
       minutes.participants.length > 0 && h("p.dim", {}, `${t("participants")}: ${minutes.participants.join(", ")}`),
       minutes.decisions_recognised === false && h("p.dim", {}, t("noCues")),
-      this.#section(minutes, t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text)]),
+      this.#section(minutes, t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text), (item.owner || item.due) && this.#ownerAndDue(item)]),
       this.#section(minutes, t("actionItems"), minutes.action_items, (item) => [this.#claim(item, item.task), this.#ownerAndDue(item)]),
       this.#section(minutes, t("questions"), minutes.open_questions, (item) => [this.#claim(item, item.text)]),
       this.#section(minutes, t("topics"), minutes.topics, (item) => [this.#doubtful(item, h("strong", {}, item.title)), item.summary && h("p.dim", {}, item.summary)]),

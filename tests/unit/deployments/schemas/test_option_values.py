@@ -39,7 +39,7 @@ def test_decimals(value: Any, expected: Any) -> None:
 
 def test_what_says_nothing() -> None:
     """Null and empty texts are left out; zero, false and an empty list say something."""
-    values = {"a": None, "b": "", "c": " ", "d": 0, "e": False, "f": []}
+    values: dict[str, Any] = {"a": None, "b": "", "c": " ", "d": 0, "e": False, "f": []}
     assert given(values) == {"d": 0, "e": False, "f": []}
 
 
