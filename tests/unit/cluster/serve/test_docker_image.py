@@ -132,7 +132,7 @@ def test_the_extra_and_its_constraint_agree(pins: dict[str, str]) -> None:
         "docs/install.md",
         "configs/docker/Dockerfile",
         "configs/docker/compose.cuda.yaml",
-        "configs/kuberay/rayservice.yaml",
+        "docs/kubernetes.md",
         "configs/ray-up/aws.yaml",
     ],
 )

@@ -60,9 +60,17 @@ class Site:
         return {key.removeprefix(root) for key in self.store.list(root)}
 
 
-@pytest.fixture(params=["memory", "folder"])
+class FolderwiseStore(MemoryStore):
+    """Lists name by name, ``a/b`` before ``a-b``, as SeaweedFS does."""
+
+    def list(self, prefix):
+        yield from sorted(super().list(prefix), key=lambda key: key.split("/"))
+
+
+@pytest.fixture(params=["memory", "folderwise", "folder"])
 def site(request, tmp_path):
-    return Site(MemoryStore() if request.param == "memory" else LocalStore(tmp_path / "store"))
+    stores = {"memory": MemoryStore, "folderwise": FolderwiseStore, "folder": lambda: LocalStore(tmp_path / "store")}
+    return Site(stores[request.param]())
 
 
 ALL = {"source", "work/summary.json", "work/spans/000000.json", "results/.transcript", "quarantine/kept.json"}
@@ -76,6 +84,13 @@ def test_leftovers_of_ended_jobs_go(site):
     assert len(sweep(site.ledger, site.store, now_s=site.clock())) == 2
     assert site.left_of(done) == site.left_of(failed) == RESULTS
     assert sweep(site.ledger, site.store, now_s=site.clock()) == []
+
+
+def test_tenants_whose_names_begin_alike_are_kept_apart(site):
+    """Whichever of ``t/…`` and ``t-1/…`` a store lists first, each job's keys come together and all leftovers go."""
+    jobs = [site.job(*SUCCESS, tenant=tenant) for tenant in ("t-1", "t", "t1", "t", "t-1")]
+    assert len(sweep(site.ledger, site.store, now_s=site.clock())) == len(jobs)
+    assert [site.left_of(job) for job in jobs] == [RESULTS] * len(jobs)
 
 
 @pytest.mark.parametrize("events", [(), (Claimed(),), SUCCESS[:3]])

@@ -1,0 +1,1 @@
+"""Parts of the Helm chart that are made from other files of the repository."""
