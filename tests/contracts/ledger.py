@@ -7,11 +7,18 @@ from tests.contracts.ledger_external_ids import ExternalIdsContract
 from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
 from tests.contracts.ledger_outbox import OutboxContract
+from tests.contracts.search import SearchContract
 
 __all__ = ["LedgerContract", "after", "make_job"]
 
 
 class LedgerContract(
-    JobsContract, ExternalIdsContract, HoldsContract, CoordinationContract, OutboxContract, CorrectionsContract
+    JobsContract,
+    ExternalIdsContract,
+    HoldsContract,
+    CoordinationContract,
+    OutboxContract,
+    CorrectionsContract,
+    SearchContract,
 ):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""
