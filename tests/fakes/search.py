@@ -54,7 +54,11 @@ class MemorySearch:
         with self._using():
             if not self._unchanged(pending):
                 return False
-            self._numbers.setdefault(pending.job_id, len(self._numbers))
+            if pending.job_id not in self._numbers:
+                number = round(self._jobs()[pending.job_id].created_at_s * 1000) * 2
+                while number in self._numbers.values():
+                    number += 1
+                self._numbers[pending.job_id] = number
             self._passages[pending.job_id] = tuple(passages), version
             return True
 
@@ -96,7 +100,7 @@ class MemorySearch:
             jobs = {job_id: job for job_id, job in self._jobs().items() if job.tenant == tenant}
             newest = sorted(
                 (job_id for job_id in self._passages if job_id in jobs and _passes(jobs[job_id], wanted)),
-                key=lambda job_id: (jobs[job_id].created_at_s, self._numbers[job_id]),
+                key=self._numbers.__getitem__,
                 reverse=True,
             )
             found = [
@@ -108,8 +112,7 @@ class MemorySearch:
             places = {}
             for job_id, i in found[:RANKED] if sort is SearchSort.RELEVANCE else found:
                 value = score(self._passages[job_id][0][i].text, query) if sort is SearchSort.RELEVANCE else 0.0
-                created_ms = round(jobs[job_id].created_at_s * 1000)
-                order = -(((created_ms * 100 + self._numbers[job_id]) << 20) + (1 << 20) - i - 1)
+                order = -((self._numbers[job_id] << 20) + (1 << 20) - i - 1)
                 places[SearchCursor(sort=sort, score=-value, order=order)] = (job_id, i)
             left = [place for place in sorted(places) if end is None or place > end]
             shown = left[:limit]
