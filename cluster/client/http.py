@@ -68,6 +68,14 @@ class Client:
         """Return one page of jobs."""
         return await self._json("GET", "/v1/jobs", params=params)
 
+    async def search(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of hits."""
+        return await self._json("GET", "/v1/search", params=params)
+
+    async def rebuild_search(self) -> dict[str, Any]:
+        """Have the search index rebuilt; return how many jobs are to be indexed."""
+        return await self._json("POST", "/v1/admin/search/rebuild")
+
     async def transcript(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Return the transcript of a job that has succeeded, as JSON has it."""
         return await self._json("GET", job["results"]["transcript.json"])

@@ -70,6 +70,9 @@ def _has(found: Sequence[Token], term: Term) -> bool:
 
 def _places(found: Sequence[Token], term: Term) -> Iterator[tuple[int, int]]:
     """Yield where the term's tokens stand, as half-open ranges of ``found``."""
+    first = term.tokens[0]
+    if first not in (token.text for token in found) and not (term.prefix and len(term.tokens) == 1):
+        return
     n = len(term.tokens)
     for start in range(len(found) - n + 1):
         if all(

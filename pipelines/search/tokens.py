@@ -7,8 +7,8 @@ several characters is a phrase of them, so that no dictionary decides what can b
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from pipelines.text.typography import IDEOGRAPHIC, MARKS, MYANMAR, THAI_LAO_KHMER
 
@@ -17,12 +17,12 @@ MAX_TOKEN = 64
 
 UNSPACED = IDEOGRAPHIC + "\u31f0-\u31ff" + THAI_LAO_KHMER + MYANMAR
 _TOKEN = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])(?:[^\W_]|[{MARKS}]))+")
+_ASCII = re.compile("[a-z0-9]+")
 _ACCENT = re.compile("[\u0300-\u036f]")
 _SCOPE = "\ue000"  # private use: no text's token begins with it
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A token and its place in the text, in characters."""
 
     text: str
@@ -37,6 +37,8 @@ def widths_folded(text: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """Return the tokens of a text in `widths_folded` form, in order."""
+    if text.isascii():
+        return [Token(word[0][:MAX_TOKEN], word.start(), word.end()) for word in _ASCII.finditer(text.lower())]
     found = []
     for match in _TOKEN.finditer(widths_folded(text)):
         folded = _folded(match[0])
@@ -52,7 +54,7 @@ def is_unspaced(token: str) -> bool:
 
 def scope(kind: str, value: str) -> str:
     """Return a token that narrows a search, such as to a tenant or a speaker; no text has it, and it shows no value."""
-    return f"{_SCOPE}{kind}{blake2b(value.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
+    return f"{_SCOPE}{kind}{blake2b(value.encode('utf-8', 'replace'), digest_size=6).hexdigest()}"
 
 
 def _folded(word: str) -> str:
