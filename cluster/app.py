@@ -1,6 +1,6 @@
 """`build_app`: the Serve graph. The only place that knows how many replicas there are and what each may use.
 
-Ingestion ──▶ Coordinator ──▶ Segmenter, Diarizer, MinutesWriter
+Ingestion ──▶ Coordinator ──▶ Segmenter, Diarizer, MinutesWriter (Ingestion calls the Diarizer to enrol voices)
                   ▲   │
           claim,  │   │ pulls
          complete │   ▼
@@ -119,7 +119,7 @@ def build_app(args: dict[str, Any]) -> Application:
         graceful_shutdown_timeout_s=10,
     ).bind(settings, segmenter, diarizer, minutes_writer, transcribers, shares)
     ingestion = _deployment(serve.ingress()(IngestionReplica), plan, name=INGESTION, **waiting)
-    return ingestion.bind(settings, coordinator)
+    return ingestion.bind(settings, coordinator, diarizer)
 
 
 def deploy(settings: Settings) -> None:

@@ -14,9 +14,11 @@ from deployments.ports import (
     ClusterStatus,
     DiarizationRequest,
     DrainStatus,
+    EnrolmentRequest,
     JobView,
     MinutesRequest,
     Outcome,
+    SealedVoice,
     SegmentRequest,
     Settled,
     StoryEntry,
@@ -26,7 +28,7 @@ from deployments.ports import (
 from deployments.telemetry.reports import BatchReport, SegmentReport
 from pipelines.backoff import Backoff
 from pipelines.core import ModelInfo, SourceSummary, Span
-from pipelines.errors import InputError, MeetMemoError, ReplicaLost
+from pipelines.errors import MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.voices import Diarization
@@ -129,7 +131,7 @@ BEGUN = "begun"
 
 
 class SegmenterHandle:
-    """Calls the Segmenters. An `InputError` arrives as the stream's last element and is raised here.
+    """Calls the Segmenters. A `MeetMemoError` arrives as the stream's last element and is raised here.
 
     A call that was lost while it waited for its turn says nothing about the recording, and is made again.
     """
@@ -155,7 +157,7 @@ class SegmenterHandle:
                         begun = True
                         continue
                     for each in found:
-                        if isinstance(each, InputError):
+                        if isinstance(each, MeetMemoError):
                             raise each
                         yield each
                 return
@@ -179,6 +181,13 @@ class DiarizerHandle:
 
     async def tell_apart(self, request: DiarizationRequest) -> Diarization:
         return await _answer(self._handle.tell_apart.remote(request))
+
+    async def enrol(self, request: EnrolmentRequest) -> SealedVoice:
+        """Enrol a voice; the error of a clip that is none arrives as the answer, and is raised here."""
+        answer: SealedVoice | MeetMemoError = await _answer(self._handle.enrol.remote(request))
+        if isinstance(answer, MeetMemoError):
+            raise answer
+        return answer
 
 
 class MinutesHandle:

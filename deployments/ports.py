@@ -227,6 +227,45 @@ class DiarizationRequest:
     traceparent: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A stretch of a channel, in seconds on the recording's clock."""
+
+    channel: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolmentRequest:
+    """A voice to enrol: from the clip that lies at `TenantKeys.voice_clip`, or from passages of a job's recording."""
+
+    tenant: str
+    voice_id: str
+    job_id: str = ""
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedVoice:
+    """A voice under the key of the installation, the network it came from, and seconds of sound that were heard."""
+
+    sealed: str
+    network: str
+    speech_s: float
+
+
+class EnrolmentPort(Protocol):
+    """The Diarizers as the API calls them."""
+
+    async def enrol(self, request: EnrolmentRequest) -> SealedVoice:
+        """Return the voice, sealed.
+
+        Raises `InputError`, `OptionError` for sound without one voice, `BlobMissing` where the recording is not kept,
+        `ConfigurationError` without a key, `ModelUnavailable`, `StoreUnavailable`, `ReplicaLost`.
+        """
+
+
 class DiarizerPort(Protocol):
     """The Diarizers as the Coordinator calls them."""
 

@@ -257,11 +257,46 @@ class SoundTrack:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Proof of a statement: ids of transcript segments and a literal quote from them."""
+
+    segment_ids: tuple[int, ...]
+    quote: str
+
+
+class NameSource(StrEnum):
+    """How the name of a speaker is known: inferred from what is said, told by somebody, or not at all."""
+
+    UNNAMED = "unnamed"
+    INFERRED = "inferred"
+    PROFILE = "profile"
+    REFERENCE = "reference"
+    CORRECTED = "corrected"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speaker:
+    """A voice of a transcript: its ``label`` as it was told apart, and the ``name`` that its segments carry.
+
+    An inferred name has ``evidence``: the sentences that tie it to the voice. A name by a voice profile or a reference
+    has the ``similarity`` of the voices (cosine), and one by a profile that profile's id.
+    """
+
+    label: str
+    name: str
+    source: NameSource
+    evidence: tuple[Evidence, ...] = ()
+    profile: str = ""
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transcript:
     """The stitched transcript of one recording, segments ordered by start time over all channels.
 
     ``notes`` hold what its owner should know of the recording and its text, ``tracks`` the recording's sound tracks,
-    empty where they were not listed.
+    empty where they were not listed. ``speakers`` tells how their names are known, where voices were told apart.
     """
 
     duration_s: float
@@ -273,18 +308,11 @@ class Transcript:
     n_channels: int = 1
     notes: tuple[Note, ...] = ()
     tracks: tuple[SoundTrack, ...] = ()
+    speakers: tuple[Speaker, ...] = ()
 
     @property
     def text(self) -> str:
         return "\n".join(segment.text.strip() for segment in self.segments)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """Proof of a statement: ids of transcript segments and a literal quote from them."""
-
-    segment_ids: tuple[int, ...]
-    quote: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,20 +332,29 @@ class Topic:
     start_s: float
     end_s: float
     evidence: Evidence
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """Something that was decided."""
-
-    text: str
-    evidence: Evidence
     verified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Something that was decided; who sees to it and by when stay ``None`` unless they were spoken with it.
+
+    ``by`` is the speaker who said so, None where nobody knows whose voice it was. ``due`` and ``due_date`` are as in
+    `ActionItem`.
+    """
+
+    text: str
+    evidence: Evidence
+    verified: bool = True
+    by: str | None = None
+    owner: str | None = None
+    due: str | None = None
+    due_date: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionItem:
-    """A task; owner and due date stay ``None`` unless they were spoken.
+    """A task; owner and due date stay ``None`` unless they were spoken, or the owner's voice took the task.
 
     ``due`` is as spoken ("by Friday"); ``due_date`` is the day that means (ISO 8601), where that is beyond doubt.
     """
@@ -336,6 +373,7 @@ class OpenQuestion:
 
     text: str
     evidence: Evidence
+    verified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ class NoteCode(StrEnum):
     """The kinds of notes; programs may rely on them."""
 
     NO_SPEECH = "no_speech"
+    UNLIKE_TRAINING = "unlike_training"
     SHORTER_THAN_DECLARED = "shorter_than_declared"
     DAMAGED_AUDIO = "damaged_audio"
     CHANNELS_REMIXED = "channels_remixed"
@@ -46,6 +47,13 @@ class Wording(NamedTuple):
 WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
     {
         NoteCode.NO_SPEECH: Wording("No speech was recognised in this recording.", "录音中未识别到语音。"),
+        NoteCode.UNLIKE_TRAINING: Wording(
+            "Most of this text is probably wrong: the recording does not sound like the speech that the model {model} "
+            "was trained on. `meetmemo models pull base` fetches a model for real voices; jobs ask for it with "
+            "model=base.",
+            "此文本很可能大部分有误：录音与模型 {model} 的训练语音不同。"
+            "`meetmemo models pull base` 可下载适合真实语音的模型，任务以 model=base 选用。",
+        ),
         NoteCode.SHORTER_THAN_DECLARED: Wording(
             "The file declares {declared_s} s; {found_s} s were found.",
             "文件声明时长为 {declared_s} 秒，实际只找到 {found_s} 秒。",

@@ -1,8 +1,7 @@
 """``meetmemo batch``: submit thousands of recordings as one, watch them in one progress bar, steer them."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,27 +11,30 @@ from rich.markup import escape
 
 from cluster.cli.option_flags import PairsOption, options_given, takes_options
 from cluster.cli.options import BatchArgument, JsonOption
+from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
-from cluster.client.batch_upload import BatchPlan, plan, submit, upload_missing, watch
+from cluster.client.batch_upload import BatchPlan, failed_entries, plan, submit, upload_missing, watch
+from cluster.client.choices import check_choices
 from cluster.client.dry_run import look_at
 from cluster.client.http import Client
 from cluster.client.transcribe import clock
 
+MAX_FAILED_SHOWN = 20
 
-def batch_app(console: Console) -> Group:
-    """Build the commands."""
+
+def batch_app(console: Console, errors: Console) -> Group:
+    """Build the commands; ``errors`` shows progress."""
     app = Group(help="Thousands of recordings as one: submit, steer, fetch the manifest.")
 
-    def report(batch: dict[str, Any]) -> None:
+    def report(batch: dict[str, Any], failed: Sequence[Mapping[str, Any]] = ()) -> None:
         counts = ", ".join(f"{n} {state}" for state, n in batch["counts"].items())
-        console.print(f"{batch['id']}: {batch['state']}, {counted(batch['n_entries'])}: {counts}", soft_wrap=True)
+        console.print(f"{batch['id']}: {state_of(batch)}, {counted(batch['n_entries'])}: {counts}", soft_wrap=True)
         if batch["estimate"]:
             console.print(estimate_text(batch["estimate"]), soft_wrap=True, highlight=False)
-
-    def end(batch: dict[str, Any]) -> None:
-        report(batch)
-        if batch["counts"].get("failed"):
-            raise typer.Exit(1)
+        for entry in failed:
+            console.print(f"[red]{escape(failure_text(entry))}[/red]", soft_wrap=True, highlight=False)
+        if n_more := batch["counts"].get("failed", 0) - len(failed) if failed else 0:
+            console.print(f"and {n_more} more; `meetmemo batch output {batch['id']}` lists all", soft_wrap=True)
 
     def submit_command(
         *,
@@ -51,7 +53,8 @@ def batch_app(console: Console) -> Group:
         a recording its content says; what is left out is listed, and the exit code is 1. A dry run of a folder looks
         at the recordings here and uploads nothing.
         """
-        planned = plan(source, options_given(option, options), dry_run=dry_run)
+        given = options_given(option, options)
+        planned = plan(source, given, dry_run=dry_run)
         for item in planned.left_out:
             console.print(f"[yellow]{escape(str(item))}[/yellow]", soft_wrap=True, highlight=False)
         if dry_run and planned.uploads:
@@ -60,22 +63,25 @@ def batch_app(console: Console) -> Group:
             return
         endpoint = cluster.endpoint()
 
-        async def run() -> dict[str, Any]:
+        async def run() -> tuple[dict[str, Any], list[dict[str, Any]]]:
             async with Client(endpoint) as client:
+                await check_choices(client, given)
                 batch = await submit(client, planned)
                 console.print(f"Batch {batch['id']}: {counted(batch['n_entries'])}.", soft_wrap=True)
                 uploads = asyncio.create_task(_upload(client, batch, planned))
                 if not detach:
-                    batch = await watch(client, batch["id"], console, until=uploads)
+                    batch = await watch(client, batch["id"], errors, until=uploads)
                 faults = await uploads
+                failed = await failures(client, batch)
             for fault in faults:
                 console.print(f"[red]{escape(fault)}[/red]", soft_wrap=True)
             if faults:
                 raise typer.Exit(1)
-            return batch
+            return batch, failed
 
-        end(asyncio.run(run()))
-        if planned.left_out:
+        batch, failed = asyncio.run(run())
+        report(batch, failed)
+        if planned.left_out or batch["counts"].get("failed"):
             raise typer.Exit(1)
 
     app.command("submit")(takes_options(submit_command))
@@ -87,25 +93,51 @@ def batch_app(console: Console) -> Group:
         as_json: JsonOption = False,
         cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
-        """Show how far a batch is."""
+        """Show how far a batch is, and the first recordings that failed, with the reason."""
         endpoint = cluster.endpoint()
 
-        async def run() -> dict[str, Any]:
+        async def run() -> tuple[dict[str, Any], list[dict[str, Any]]]:
             async with Client(endpoint) as client:
-                return await watch(client, batch_id, console) if follow else await client.batch(batch_id)
+                batch = await watch(client, batch_id, errors) if follow else await client.batch(batch_id)
+                return batch, [] if as_json else await failures(client, batch)
 
-        batch = asyncio.run(run())
+        batch, failed = asyncio.run(run())
         if as_json:
-            console.print_json(json.dumps(batch))
+            print_json(batch)
         else:
-            report(batch)
+            report(batch, failed)
+
+    @app.command("list")
+    def list_batches(
+        limit: Annotated[int, typer.Option(min=1, max=100, help="Batches to show at most.")] = 20,
+        cluster: ClusterTarget = USUAL_CLUSTER,
+        as_json: JsonOption = False,
+    ) -> None:
+        """List batches, newest first."""
+        found = cluster.ask("batches", limit)
+        if as_json:
+            print_json(found)
+            return
+        rows = [
+            (
+                batch["id"],
+                batch["name"],
+                state_of(batch),
+                str(batch["n_entries"]),
+                str(batch["counts"].get("failed", 0)),
+                minute(batch["created_at"]),
+            )
+            for batch in found["batches"]
+        ]
+        columns = (*ids("id"), *words("name", "state"), *numbers("recordings", "failed", "created (UTC)"))
+        show_table(console, columns, rows)
 
     def steer(move: str, help: str) -> None:
         @app.command(move, help=help)
         def command(batch_id: BatchArgument, cluster: ClusterTarget = USUAL_CLUSTER) -> None:
             answer = cluster.ask("batch", batch_id, move)
             if move == "retry":
-                console.print(f"{answer['n_retried']} recordings are taken on again.")
+                console.print(f"{counted(answer['n_retried'])} taken on again.")
             report(answer.get("batch", answer))
 
     steer("pause", "Make no more of its jobs; those that are made go on.")
@@ -146,6 +178,22 @@ def estimate_text(estimate: Mapping[str, Any]) -> str:
     if n_unreadable := estimate["n_unreadable"]:
         told.append(f"{counted(n_unreadable)} that cannot be read")
     return ", ".join(told)
+
+
+async def failures(client: Client, batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the first entries that failed, where some did."""
+    return await failed_entries(client, batch["id"], MAX_FAILED_SHOWN) if batch["counts"].get("failed") else []
+
+
+def failure_text(entry: Mapping[str, Any]) -> str:
+    """Return which recording of a batch failed and why, in words."""
+    name = entry["custom_id"] or entry["filename"] or entry["source"] or f"entry {entry['seq']}"
+    return ": ".join(filter(None, (name, entry["reason"], entry["detail"])))
+
+
+def state_of(batch: Mapping[str, Any]) -> str:
+    """Return the state of a batch for people: a running one whose recordings have all ended is finished."""
+    return "finished" if batch["finished"] and batch["state"] == "running" else str(batch["state"])
 
 
 def counted(n: int) -> str:

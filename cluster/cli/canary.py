@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from cluster.cli.options import ModelArgument
+from cluster.cli.options import JsonOption, ModelArgument
+from cluster.cli.tables import numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget
 from cluster.client.golden_set import Heard, judge, read_golden
 from cluster.client.golden_set import hear as hear_all
@@ -67,12 +67,14 @@ def add_canary(app: Group, console: Console) -> None:
         console.print(f"{new} decodes only what asks for it.")
 
     @app.command("routes")
-    def routes(home: HomeTarget = USUAL_HOME) -> None:
+    def routes(home: HomeTarget = USUAL_HOME, as_json: JsonOption = False) -> None:
         """Show which models stand in for which."""
-        table = Table("jobs for", "decoded by", "share")
-        for route in _routes(home.settings()):
-            table.add_row(escape(route.of), escape(route.to), f"{route.share:g}")
-        console.print(table)
+        found = _routes(home.settings())
+        if as_json:
+            print_json({"routes": [{"of": route.of, "to": route.to, "share": route.share} for route in found]})
+            return
+        rows = [(route.of, route.to, f"{route.share:g}") for route in found]
+        show_table(console, (*words("jobs for", "decoded by"), *numbers("share")), rows)
 
     @app.command("gate")
     def gate(
@@ -103,10 +105,11 @@ def add_canary(app: Group, console: Console) -> None:
             return [Heard(sample=s, new=n, old=o) for s, n, o in zip(samples, news, olds, strict=True)]
 
         verdict = judge(asyncio.run(listen()), max_wer_increase=max_wer_increase, min_agreement=min_agreement)
-        table = Table("model", "words", "errors", "word error rate")
-        for name, found in ((new, verdict.new), (against, verdict.old)):
-            table.add_row(escape(name), str(found.n_words), str(found.n_errors), f"{found.rate:.4f}")
-        console.print(table)
+        rows = [
+            (name, str(found.n_words), str(found.n_errors), f"{found.rate:.4f}")
+            for name, found in ((new, verdict.new), (against, verdict.old))
+        ]
+        show_table(console, (*words("model"), *numbers("words", "errors", "word error rate")), rows)
         console.print(f"They agree in {verdict.agreement:.4f} of the words.")
         for complaint in verdict.complaints:
             console.print(f"[red]{escape(new)} does not pass: {escape(complaint)}[/red]", soft_wrap=True)

@@ -1,19 +1,18 @@
 """``meetmemo jobs``: look at jobs, cancel them, fetch their results."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from cluster.cli.options import JobArgument, JsonOption
+from cluster.cli.options import JobArgument, JobsArgument, JsonOption
+from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.http import ApiError, Client
 from cluster.client.result_files import result_files
+from cluster.client.transcribe import clock
 
 
 def jobs_app(console: Console) -> Group:
@@ -33,43 +32,38 @@ def jobs_app(console: Console) -> Group:
         params = {"state": state or [], "filename": filename, "external_id": external_id, "limit": limit}
         page = cluster.ask("jobs", {name: value for name, value in params.items() if value})
         if as_json:
-            console.print_json(json.dumps(page))
+            print_json(page)
             return
-        table = Table("id", "file", "state", "audio", "created")
+        rows = []
         for job in page["jobs"]:
             heard = job["progress"]
             told = [job["reason"]] if job.get("reason") else [note["code"] for note in job.get("notes", ())]
             state_text = job["state"] + (f": {', '.join(told)}" if told else "")
-            table.add_row(
-                job["id"],
-                escape(job["filename"]),
-                state_text,
-                f"{heard['done_s']:.0f}/{heard['audio_s']:.0f} s",
-                job["created_at"],
-            )
-        console.print(table)
+            audio = f"{clock(heard['done_s'])}/{clock(heard['audio_s'])}"
+            rows.append((job["id"], job["filename"], state_text, audio, minute(job["created_at"])))
+        show_table(console, (*ids("id"), *words("file", "state"), *numbers("audio", "created (UTC)")), rows)
 
     @app.command("show")
     def jobs_show(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Show everything about one job."""
-        console.print_json(json.dumps(cluster.ask("job", job_id)))
+        console.print_json(data=cluster.ask("job", job_id))
 
     @app.command("story")
     def jobs_story(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) -> None:
         """Show what happened to a job lately, because of what, and what each event began (for operators)."""
         story = cluster.ask("story", job_id)
         if as_json:
-            console.print_json(json.dumps(story))
+            print_json(story)
             return
-        table = Table("at", "cause", "what", "state", "began")
-        for entry in story["entries"]:
-            began = ", ".join(entry["commands"])
-            table.add_row(entry["at"], entry["stimulus_id"], escape(entry["what"]), entry["state"], escape(began))
-        console.print(table)
+        rows = [
+            (entry["at"], entry["stimulus_id"], entry["what"], entry["state"], ", ".join(entry["commands"]))
+            for entry in story["entries"]
+        ]
+        show_table(console, words("at", "cause", "what", "state", "began"), rows)
 
     @app.command("cancel")
     def jobs_cancel(
-        job_ids: Annotated[list[str], typer.Argument(help="Ids of jobs.")],
+        job_ids: JobsArgument,
         purge: Annotated[bool, typer.Option("--purge", help="Remove everything of the job, results too.")] = False,
         cluster: ClusterTarget = USUAL_CLUSTER,
     ) -> None:
@@ -95,7 +89,7 @@ def jobs_app(console: Console) -> Group:
                 out.mkdir(parents=True, exist_ok=True)
                 for name, result_url in result_files(job):
                     await client.save_result(result_url, out / name)
-                    console.print(str(out / name))
+                    console.print(str(out / name), soft_wrap=True, highlight=False, markup=False)
 
         asyncio.run(fetch())
 

@@ -2,15 +2,15 @@
 
 import json
 import time
-from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from cluster.cli.options import LimitOption
+from cluster.cli.tables import ids, minute, print_json, show_table, words
 from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from pipelines.errors import OptionError
 from pipelines.ledger.api_keys import JOB_SCOPES, ApiKey, KeyStore, new_key
 from pipelines.ledger.open import connect_keys, open_ledger
 from pipelines.storage.layout import is_tenant
@@ -55,29 +55,60 @@ def keys_app(console: Console) -> Group:
 
     @app.command("list")
     def list_keys(
-        tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, home: HomeTarget = USUAL_HOME
+        tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+        limit: LimitOption = 1000,
+        home: HomeTarget = USUAL_HOME,
+        as_json: JsonOption = False,
     ) -> None:
         """List keys, newest first."""
-        table = Table("id", "tenant", "scopes", "name", "made", "expires", "last used", "state")
         now_s = time.time()
-        for key in store(home).list(tenant):
-            times = (_day(at_s) for at_s in (key.created_at_s, key.expires_at_s, key.last_used_at_s))
-            table.add_row(
-                key.id, key.tenant, " ".join(sorted(key.scopes)), escape(key.name), *times, _state(key, now_s)
+        found = [_told(key, now_s) for key in store(home).list(tenant)[:limit]]
+        if as_json:
+            print_json({"keys": found})
+            return
+        names = ("tenant", "scopes", "name", "state", "made", "expires", "last used")
+        times = ("created_at_s", "expires_at_s", "last_used_at_s")
+        rows = [
+            (
+                key["id"],
+                key["tenant"],
+                " ".join(key["scopes"]),
+                key["name"],
+                key["state"],
+                *(minute(key[t]) for t in times),
             )
-        console.print(table)
+            for key in found
+        ]
+        show_table(console, (*ids("id"), *words(*names)), rows)
 
     @app.command("revoke")
-    def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], home: HomeTarget = USUAL_HOME) -> None:
+    def revoke(
+        key_id: Annotated[str, typer.Argument(help="The key's id, or how it begins.")], home: HomeTarget = USUAL_HOME
+    ) -> None:
         """End a key for good; it opens nothing after a few seconds."""
-        store(home).revoke(key_id, time.time())
-        console.print(f"{key_id} is revoked.")
+        keys = store(home)
+        alike = [key.id for key in keys.list() if key.id.startswith(key_id)] if key_id else []
+        if len(alike) > 1 and key_id not in alike:
+            raise OptionError(f"several keys have an id that begins with {key_id}: give more of it")
+        revoked = keys.revoke(key_id if key_id in alike or not alike else alike[0], time.time())
+        console.print(f"{revoked.id} is revoked.")
 
     return app
 
 
-def _day(at_s: float | None) -> str:
-    return "" if at_s is None else f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M}"
+def _told(key: ApiKey, now_s: float) -> dict[str, Any]:
+    """Return what a list tells of a key: all but its hash; times in Unix seconds."""
+    return {
+        "id": key.id,
+        "tenant": key.tenant,
+        "scopes": sorted(key.scopes),
+        "name": key.name,
+        "state": _state(key, now_s),
+        "created_at_s": key.created_at_s,
+        "expires_at_s": key.expires_at_s,
+        "last_used_at_s": key.last_used_at_s,
+        "revoked_at_s": key.revoked_at_s,
+    }
 
 
 def _state(key: ApiKey, now_s: float) -> str:

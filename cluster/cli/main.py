@@ -5,54 +5,51 @@ Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or settings, 3 no speech i
 
 import asyncio
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cluster import __version__
 from cluster.cli.batch import batch_app
 from cluster.cli.canary import add_canary
+from cluster.cli.config import add_init, config_app
 from cluster.cli.jobs import jobs_app
 from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
 from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes_options
-from cluster.cli.options import ConfigOption, HomeOption, JsonOption, UrlOption
+from cluster.cli.options import ConfigOption, HomeOption, JsonOption, PortOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
 from cluster.cli.search import add_search
+from cluster.cli.tables import print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
+from cluster.cli.voices import voices_app
 from cluster.cli.webhooks import webhooks_app
+from cluster.client.choices import check_choices
 from cluster.client.http import ApiError, Client
 from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
 from cluster.settings.settings import Settings
-from pipelines.errors import ConfigurationError, MeetMemoError, OptionError
+from pipelines.errors import ConfigurationError, MeetMemoError, ModelUnknown, OptionError
 
 app = Group(pretty_exceptions_enable=False, help="Transcripts and minutes of recordings, in bulk.")
 
-config_app = Group(help="The resolved settings.")
-app.add_typer(config_app, name="config")
-
 console = Console()
 errors = Console(stderr=True)
-
-PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
 
 
 def main() -> None:
     """Run the command line; MeetMemo's own errors become one line and an exit code."""
     try:
         app()
-    except (ConfigurationError, OptionError) as error:
+    except (ConfigurationError, OptionError, ModelUnknown) as error:
         errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
         sys.exit(2)
     except ApiError as error:
@@ -105,7 +102,7 @@ def up(
         return
     run_until_stopped(
         settings,
-        lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it."),
+        lambda url: console.print(f"MeetMemo listens on {url}; API at {url}/docs. Ctrl-C stops it.", soft_wrap=True),
         lambda: read_settings(config, home, port, ray={"address": address}),
     )
 
@@ -194,13 +191,12 @@ def status(cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) 
 
     ready, counts = asyncio.run(ask())
     if as_json:
-        console.print_json(json.dumps({"url": endpoint, "ready": ready, "jobs": counts}))
+        print_json({"url": endpoint, "ready": ready, "jobs": counts})
         return
-    table = Table("component", "status", "detail", title=endpoint)
-    for name, component in ready.get("components", {}).items():
-        table.add_row(name, component["status"], component.get("detail") or "")
-    console.print(table)
-    console.print("Jobs: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+    components = ready.get("components", {}).items()
+    rows = [(name, component["status"], component.get("detail") or "") for name, component in components]
+    show_table(console, words("component", "status", "detail"), rows, endpoint)
+    console.print("Jobs: " + ", ".join(f"{n} {state}" for state, n in counts.items()), soft_wrap=True)
 
 
 def transcribe_command(
@@ -239,7 +235,7 @@ def transcribe_command(
 
         async def run() -> None:
             async with Client(endpoint) as client:
-                await transcribe(client, recordings, options, console)
+                await transcribe(client, recordings, options, errors)
 
         asyncio.run(run())
     for recording in recordings:
@@ -284,6 +280,7 @@ def watch(
 
     async def run() -> int:
         async with Client(endpoint) as client:
+            await check_choices(client, wanted)
             watcher = Watcher(client, folder, options=wanted, done=done, told=tell, fields=fields)
             await watcher.look()
             while True:
@@ -300,36 +297,39 @@ app.command()(takes_options(watch))
 
 
 @app.command()
-def doctor(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
-    """Examine this machine and the settings; beside each finding stands how to mend it."""
-    from cluster.lifecycle.doctor import examine
+def doctor(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    port: PortOption = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            help="Also write an archive (.tar.gz) for support: versions, settings, logs, metrics.",
+            dir_okay=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine this machine and the settings; beside each finding stands how to mend it.
 
-    table = Table("", "subject", "finding", "what to do")
-    marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red]"}
-    findings = list(examine(read_settings(config, home, port)))
-    for finding in findings:
-        table.add_row(marks[finding.status], finding.subject, escape(finding.detail), escape(finding.mend))
-    console.print(table)
+    The archive holds no recordings, no transcripts and no secrets. Exit code 1 when something is bad.
+    """
+    from cluster.lifecycle.doctor import examine
+    from cluster.lifecycle.support_bundle import write_bundle
+
+    settings = read_settings(config, home, port)
+    findings = list(examine(settings))
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        rows = [(finding.status, finding.subject, finding.detail, finding.mend) for finding in findings]
+        show_table(console, words("status", "subject", "finding", "what to do"), rows)
+    if bundle is not None:
+        names = write_bundle(bundle, settings, findings)
+        errors.print(f"{bundle}: {', '.join(names)}", soft_wrap=True, highlight=False, markup=False)
     if any(finding.status == "bad" for finding in findings):
         raise typer.Exit(1)
-
-
-# Settings
-
-
-@config_app.command("show")
-def config_show(config: ConfigOption = None, home: HomeOption = None, port: PortOption = None) -> None:
-    """Print the resolved settings as YAML, secrets masked."""
-    values = read_settings(config, home, port).model_dump(mode="json")
-    typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
-
-
-@config_app.command("serve")
-def config_serve(home: HomeTarget = USUAL_HOME) -> None:
-    """Print the settings as the file that `serve deploy` and KubeRay's `serveConfigV2` take, without secrets."""
-    from cluster.serve.config_file import serve_yaml
-
-    typer.echo(serve_yaml(home.settings()), nl=False)
 
 
 # Small parts
@@ -350,15 +350,17 @@ def _cluster(settings: Settings, url: str | None) -> Iterator[str]:
     if running is not None:
         yield running.url
         return
-    with console.status("Starting a cluster …") as spinner, serving(settings, quiet=True):
-        spinner.stop()
+    errors.print("Starting a cluster (the first start takes about 30 s) …")
+    with serving(settings, quiet=True):
         yield settings.url
 
 
+add_init(app, console)
+app.add_typer(config_app(), name="config")
 app.add_typer(jobs_app(console), name="jobs")
 models = models_app(console)
 app.add_typer(models, name="models")
-app.add_typer(batch_app(console), name="batch")
+app.add_typer(batch_app(console, errors), name="batch")
 add_report(app, console)
 add_search(app, console)
 add_canary(models, console)
@@ -367,3 +369,4 @@ app.add_typer(quarantine_app(console), name="quarantine")
 app.add_typer(keys_app(console), name="keys")
 app.add_typer(minutes_app(console), name="minutes")
 app.add_typer(webhooks_app(console), name="webhooks")
+app.add_typer(voices_app(console), name="voices")

@@ -3,11 +3,10 @@
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cluster.cli.option_flags import SHORT_FLAGS, takes_options
-from cluster.cli.options import JobArgument
+from cluster.cli.options import JobArgument, JsonOption
+from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from deployments.schemas.options import MinutesOverrides
 
@@ -26,34 +25,36 @@ def minutes_app(console: Console) -> Group:
     app.command("rewrite")(takes_options(rewrite, MinutesOverrides, SHORT_OVERRIDES))
 
     @app.command("versions")
-    def versions(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER) -> None:
+    def versions(job_id: JobArgument, cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) -> None:
         """List the versions of a recording's minutes, oldest first."""
-        table = Table("job", "state", "minutes", "writer", "model", "cost", "created")
-        for job in cluster.ask("minutes_versions", job_id)["versions"]:
+        found = cluster.ask("minutes_versions", job_id)
+        if as_json:
+            print_json(found)
+            return
+        rows = []
+        for job in found["versions"]:
             minutes = job["minutes"] or {}
             usage = minutes.get("usage")
-            table.add_row(
-                job["id"],
-                job["state"],
-                minutes.get("state", ""),
-                minutes.get("writer", ""),
-                escape(minutes.get("model", "")),
-                f"{usage['cost_usd']:.4f} $" if usage else "",
-                job["created_at"],
-            )
-        console.print(table)
+            cost = f"{usage['cost_usd']:.4f}" if usage else ""
+            told = (minutes.get(name, "") for name in ("state", "writer", "model"))
+            rows.append((job["id"], job["state"], *told, cost, minute(job["created_at"])))
+        names = ("state", "minutes", "writer", "model")
+        show_table(console, (*ids("job"), *words(*names), *numbers("US$", "created (UTC)")), rows)
 
     @app.command("parked")
-    def parked(cluster: ClusterTarget = USUAL_CLUSTER) -> None:
+    def parked(cluster: ClusterTarget = USUAL_CLUSTER, as_json: JsonOption = False) -> None:
         """Show how many jobs wait for their minutes, and why."""
-        show(cluster.ask("parked_minutes"))
+        show(cluster.ask("parked_minutes"), as_json)
 
     @app.command("resume")
     def resume(cluster: ClusterTarget = USUAL_CLUSTER) -> None:
         """Have parked minutes written now: the language model works again, or its budget is larger."""
         show(cluster.ask("parked_minutes", resume=True))
 
-    def show(found: dict[str, Any]) -> None:
+    def show(found: dict[str, Any], as_json: bool = False) -> None:
+        if as_json:
+            print_json(found)
+            return
         console.print(f"{found['parked']} jobs wait for their minutes.")
         for why, n_jobs in found["reasons"].items():
             console.print(f"  {n_jobs}: {why}", soft_wrap=True)

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress
-from rich.table import Table
 
-from cluster.cli.options import ModelArgument
+from cluster.cli.options import JsonOption, ModelArgument
+from cluster.cli.tables import numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_HOME, Group, HomeTarget
 
 
@@ -13,17 +13,24 @@ def models_app(console: Console) -> Group:
     app = Group(help="Whisper models: list, fetch, verify, try, change.")
 
     @app.command("list")
-    def models_list(home: HomeTarget = USUAL_HOME) -> None:
+    def models_list(home: HomeTarget = USUAL_HOME, as_json: JsonOption = False) -> None:
         """List known models and which of them are on this machine."""
         from pipelines.models.catalogue import list_models
 
-        table = Table("name", "size", "where")
-        for entry in list_models(home.settings().models_dir):
-            size = f"{entry.n_bytes / 1e6:.0f} MB" if entry.path else ""
-            table.add_row(
-                entry.name, size, str(entry.path) if entry.path else "not here; `meetmemo models pull` fetches it"
+        found = list_models(home.settings().models_dir)
+        if as_json:
+            told = [{"name": e.name, "path": str(e.path) if e.path else None, "n_bytes": e.n_bytes} for e in found]
+            print_json({"models": told})
+            return
+        rows = [
+            (
+                entry.name,
+                f"{entry.n_bytes / 1e6:.0f} MB" if entry.path else "",
+                str(entry.path) if entry.path else "not here; `meetmemo models pull` fetches it",
             )
-        console.print(table)
+            for entry in found
+        ]
+        show_table(console, (*words("name"), *numbers("size"), *words("where")), rows)
 
     @app.command("pull")
     def models_pull(name: ModelArgument, home: HomeTarget = USUAL_HOME) -> None:

@@ -13,8 +13,12 @@ ConfigOption = Annotated[
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the ledger, the store and models (MEETMEMO_HOME).")
 ]
-JobArgument = Annotated[str, typer.Argument(help="The job's id.")]
-BatchArgument = Annotated[str, typer.Argument(help="The batch's id.")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
+JobArgument = Annotated[str, typer.Argument(help="The job's id, or how it begins.")]
+JobsArgument = Annotated[list[str], typer.Argument(help="Ids of jobs, or how they begin.")]
+OptionalJobArgument = Annotated[str | None, typer.Argument(help="The job's id, or how it begins.")]
+BatchArgument = Annotated[str, typer.Argument(help="The batch's id, or how it begins.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to show at most.")]
 ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
 UrlOption = Annotated[
     str | None, typer.Option("--url", help="Endpoint of a cluster; default: this home's.", envvar=URL)

@@ -1,14 +1,12 @@
 """``meetmemo quarantine``: chunks that were given up, and decoding them again."""
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cluster.cli.options import JobArgument, JsonOption
+from cluster.cli.tables import ids, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 
 
@@ -25,20 +23,22 @@ def quarantine_app(console: Console) -> Group:
         """List the chunks in quarantine, those of the newest jobs first."""
         found = cluster.ask("quarantine", limit)
         if as_json:
-            console.print_json(json.dumps(found))
+            print_json(found)
             return
-        table = Table("job", "chunk", "file", "from", "to", "attempts", "error")
-        for chunk in found["chunks"]:
-            table.add_row(
+        rows = [
+            (
                 chunk["job_id"],
                 str(chunk["index"]),
-                escape(chunk["filename"]),
+                chunk["filename"],
                 f"{chunk['start_s']:.1f} s",
                 f"{chunk['end_s']:.1f} s",
                 str(len(chunk["attempts"])),
-                escape((chunk["error"].strip().splitlines() or [""])[-1][:120]),
+                (chunk["error"].strip().splitlines() or [""])[-1][:120],
             )
-        console.print(table)
+            for chunk in found["chunks"]
+        ]
+        columns = (*ids("job"), *numbers("chunk"), *words("file"), *numbers("from", "to", "attempts"), *words("error"))
+        show_table(console, columns, rows)
 
     @app.command("replay")
     def replay(

@@ -1,15 +1,13 @@
 """The commands ``meetmemo search`` and ``meetmemo reindex``."""
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cluster.cli.options import JsonOption
+from cluster.cli.tables import ids, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.cli.usage_report import since
 
@@ -19,7 +17,7 @@ def add_search(app: Group, console: Console) -> None:
 
     @app.command()
     def search(
-        words: Annotated[list[str], typer.Argument(help='Words, "\\"phrases\\"", begin*; after --, also -without.')],
+        terms: Annotated[list[str], typer.Argument(help='Words, "\\"phrases\\"", begin*; after --, also -without.')],
         speaker: Annotated[str | None, typer.Option(help="Only what is said by this speaker.")] = None,
         language: Annotated[str | None, typer.Option(help="Only passages in it; a code such as en.")] = None,
         within: Annotated[
@@ -44,7 +42,7 @@ def add_search(app: Group, console: Console) -> None:
         """Find what was said: in all transcripts and minutes, with its second and its speaker, the best first."""
         now = datetime.now(UTC)
         wanted = {
-            "q": " ".join(words),
+            "q": " ".join(terms),
             "speaker": speaker,
             "language": language,
             "within": within,
@@ -58,9 +56,10 @@ def add_search(app: Group, console: Console) -> None:
         }
         found = cluster.ask("search", {name: value for name, value in wanted.items() if value})
         if as_json:
-            console.print_json(json.dumps(found))
+            print_json(found)
             return
-        console.print(_table(found["hits"]))
+        columns = (*ids("job"), *words("file"), *numbers("at"), *words("speaker", "kind", "passage"))
+        show_table(console, columns, [_row(hit) for hit in found["hits"]])
         count = f"{found['total']}{' or more' if found['more'] else ''} hits"
         waiting = f", {found['pending']} jobs still to be indexed" if found["pending"] else ""
         console.print(f"{len(found['hits'])} of {count}{waiting}")
@@ -71,14 +70,7 @@ def add_search(app: Group, console: Console) -> None:
         console.print(f"{cluster.ask('rebuild_search')['pending']} jobs are to be indexed.")
 
 
-def _table(hits: list[dict[str, Any]]) -> Table:
-    table = Table("job", "file", "at", "speaker", "kind", "passage")
-    for hit in hits:
-        passage = Text()
-        for part in hit["text"]:
-            passage.append(part["text"], style="bold" if part["match"] else "")
-        at = divmod(int(hit["start_s"]), 60)
-        table.add_row(
-            hit["job_id"], Text(hit["filename"]), f"{at[0]}:{at[1]:02}", Text(hit["speaker"]), hit["kind"], passage
-        )
-    return table
+def _row(hit: dict[str, Any]) -> list[str]:
+    minutes, seconds = divmod(int(hit["start_s"]), 60)
+    passage = "".join(part["text"] for part in hit["text"])
+    return [hit["job_id"], hit["filename"], f"{minutes}:{seconds:02}", hit["speaker"], hit["kind"], passage]

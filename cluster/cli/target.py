@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -12,17 +12,29 @@ from typing import Any
 import typer
 from typer.models import CommandFunctionType
 
-from cluster.cli.options import ConfigOption, HomeOption, UrlOption
-from cluster.client.http import Client
+from cluster.cli.options import (
+    BatchArgument,
+    ConfigOption,
+    HomeOption,
+    JobArgument,
+    JobsArgument,
+    OptionalJobArgument,
+    UrlOption,
+)
+from cluster.client.http import ID_DIGITS, Client
 from cluster.settings.settings import Settings, load_settings
 from pipelines.errors import ConfigurationError
 
 
 def read_settings(config: Path | None, home: Path | None, port: int | None = None, **flags: Any) -> Settings:
     """Read the settings of a home, from its own file where none is named; raises `ConfigurationError`."""
-    default = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
-    path = config or (default if default.is_file() else None)
-    return load_settings(path, flags={"home": home, "http": {"port": port}, **flags})
+    return load_settings(config or config_file(home), flags={"home": home, "http": {"port": port}, **flags})
+
+
+def config_file(home: Path | None, *, there: bool = True) -> Path | None:
+    """Return the settings file of a home; None where it has none, unless it need not be ``there``."""
+    path = (home or Path(os.environ.get("MEETMEMO_HOME") or load_settings(env={}).home)) / "config.yaml"
+    return path if path.is_file() or not there else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +78,29 @@ class ClusterTarget(HomeTarget):
 
         return asyncio.run(ask())
 
+    def whole_ids(self, kind: str, given: Sequence[str]) -> list[str]:
+        """Return the ids of jobs or batches that begin so; raises `OptionError` where several do, `ApiError`.
+
+        What nothing begins with is left as it is.
+        """
+        if all(len(prefix) >= ID_DIGITS for prefix in given):
+            return list(given)
+
+        async def ask() -> list[str]:
+            async with Client(self.endpoint()) as client:
+                return [await client.whole_id(kind, prefix) for prefix in given]
+
+        return asyncio.run(ask())
+
 
 USUAL_HOME, USUAL_CLUSTER = HomeTarget(), ClusterTarget()
 
 
 class Group(typer.Typer):
-    """Commands; a parameter of theirs that is a `HomeTarget` or `ClusterTarget` stands for the options that name it."""
+    """Commands; a parameter of theirs that is a `HomeTarget` or `ClusterTarget` stands for the options that name it.
+
+    With a `ClusterTarget` arguments that are ids may be unique prefixes of them.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(no_args_is_help=True, **options)
@@ -80,6 +109,13 @@ class Group(typer.Typer):
         """Add a command."""
         register = super().command(name, **options)
         return lambda command: register(_with_options(command))
+
+
+def _whole(cluster: ClusterTarget, kind: Any, given: Any) -> Any:
+    if kind in (JobArgument, BatchArgument) or (kind is OptionalJobArgument and given):
+        (found,) = cluster.whole_ids("batches" if kind is BatchArgument else "jobs", [given])
+        return found
+    return cluster.whole_ids("jobs", given) if kind is JobsArgument else given
 
 
 def _with_options(command: Callable[..., None]) -> Any:
@@ -95,7 +131,10 @@ def _with_options(command: Callable[..., None]) -> Any:
     @wraps(command)
     def run(**given: Any) -> None:
         named = {option.name: given.pop(option.name) for option in options}
-        command(**given, **{target.name: target.annotation(**named)})
+        where = target.annotation(**named)
+        if isinstance(where, ClusterTarget):
+            given = {name: _whole(where, own.parameters[name].annotation, value) for name, value in given.items()}
+        command(**given, **{target.name: where})
 
     parameters: list[inspect.Parameter] = []
     for each in own.parameters.values():

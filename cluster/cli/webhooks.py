@@ -1,14 +1,13 @@
 """``meetmemo webhooks``: deliveries about jobs, sending them again, and secrets to sign with."""
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from cluster.cli.options import JsonOption
+from cluster.cli.options import JsonOption, OptionalJobArgument
+from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 
 
@@ -18,7 +17,7 @@ def webhooks_app(console: Console) -> Group:
 
     @app.command("list")
     def list_deliveries(
-        job_id: Annotated[str | None, typer.Argument(help="Only this job's, with every attempt.")] = None,
+        job_id: OptionalJobArgument = None,
         state: Annotated[
             list[str] | None, typer.Option(help="pending, delivered, failed or disabled; may be repeated.")
         ] = None,
@@ -30,20 +29,17 @@ def webhooks_app(console: Console) -> Group:
         params = {} if job_id else {"state": state or [], "limit": limit}
         found = cluster.ask("deliveries", job_id, params)
         if as_json:
-            console.print_json(json.dumps(found))
+            print_json(found)
             return
-        table = Table("id", "job", "event", "target", "state", "attempts", "next")
-        for delivery in found["deliveries"]:
-            table.add_row(
-                delivery["id"],
-                delivery["job_id"],
-                delivery["event"],
-                escape(delivery["target"]),
-                delivery["state"],
+        rows = [
+            (
+                *(delivery[name] for name in ("id", "job_id", "event", "target", "state")),
                 str(delivery["n_attempts"]),
-                delivery["next_attempt_at"] or "",
+                minute(delivery["next_attempt_at"]),
             )
-        console.print(table)
+            for delivery in found["deliveries"]
+        ]
+        show_table(console, (*ids("id", "job"), *words("event", "target", "state"), *numbers("attempts", "next")), rows)
         for delivery in found["deliveries"]:
             for attempt in delivery["attempts"]:
                 line = f"{delivery['id']}: {attempt['at']}, {attempt['duration_s']:.1f} s, {attempt['detail']}"
@@ -51,7 +47,7 @@ def webhooks_app(console: Console) -> Group:
 
     @app.command("replay")
     def replay(
-        job_id: Annotated[str | None, typer.Argument(help="Whose.")] = None,
+        job_id: OptionalJobArgument = None,
         delivery_id: Annotated[str | None, typer.Argument(help="Default: all that the job has.")] = None,
         failed: Annotated[
             bool, typer.Option("--failed", help="All failed and disabled ones of all jobs, up to 1000.")
@@ -63,7 +59,9 @@ def webhooks_app(console: Console) -> Group:
             raise typer.BadParameter("name a job, or --failed")
         params = {"state": ["failed", "disabled"], "limit": 1000} if failed else {}
         found = cluster.ask("deliveries", job_id, params)["deliveries"]
-        chosen = [one for one in found if delivery_id in (None, one["id"])]
+        chosen = [one for one in found if delivery_id is None or one["id"].startswith(delivery_id)]
+        if delivery_id and len(chosen) > 1:
+            raise typer.BadParameter(f"several deliveries have an id that begins with {delivery_id}: give more of it")
         for delivery in chosen:
             cluster.ask("redeliver", delivery["job_id"], delivery["id"])
             console.print(f"{delivery['id']}: due now")

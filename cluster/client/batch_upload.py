@@ -126,8 +126,19 @@ async def upload_missing(client: Client, batch_id: str, paths: Mapping[str, Path
     return faults
 
 
+async def failed_entries(client: Client, batch_id: str, limit: int) -> list[dict[str, Any]]:
+    """Return the first entries of a batch that failed; `limit` at most."""
+    found: list[dict[str, Any]] = []
+    after: int | None = -1
+    while after is not None and len(found) < limit:
+        page = await client.batch_entries(batch_id, {"after": after, "limit": 500})
+        found += [entry for entry in page["entries"] if entry["state"] == "failed"]
+        after = page["next_after"]
+    return found[:limit]
+
+
 class BatchBar:
-    """Shows one progress bar over all recordings of a batch."""
+    """Shows one progress bar over all recordings of a batch, on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -137,6 +148,7 @@ class BatchBar:
             TextColumn("{task.fields[told]}"),
             TimeElapsedColumn(),
             console=console,
+            disable=not console.is_terminal,
         )
         self._line = self._progress.add_task("batch", total=None, told="")
 

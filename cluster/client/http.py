@@ -11,9 +11,12 @@ import httpx
 
 from cluster.settings.secrets import CLIENT_KEY, read_secret
 from cluster.settings.sources import process_environment
-from pipelines.errors import MeetMemoError, Reason
+from pipelines.errors import MeetMemoError, OptionError, Reason
 
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+ID_DIGITS = 32
+"""Digits of the id of a job or a batch (`pipelines.ids`)."""
+
 _BLOCK = 1 << 20
 _TIMEOUT = httpx.Timeout(connect=5.0, read=120.0, write=120.0, pool=None)
 
@@ -76,13 +79,36 @@ class Client:
         """Have the search index rebuilt; return how many jobs are to be indexed."""
         return await self._json("POST", "/v1/admin/search/rebuild")
 
+    async def whole_id(self, kind: str, prefix: str) -> str:
+        """Return the id of the one job or batch (``jobs``, ``batches``) that begins so, ``prefix`` where none does.
+
+        Raises `OptionError` where several do.
+        """
+        if len(prefix) >= ID_DIGITS or not prefix:
+            return prefix
+        found = [
+            item["id"] for item in (await self._json("GET", f"/v1/{kind}", params={"id": prefix, "limit": 2}))[kind]
+        ]
+        if len(found) > 1:
+            raise OptionError(f"several {kind} have an id that begins with {prefix}: give more of it")
+        return found[0] if found else prefix
+
+    async def choices(self) -> dict[str, Any]:
+        """Return what a job may choose here."""
+        return await self._json("GET", "/v1/choices")
+
+    async def batches(self, limit: int) -> dict[str, Any]:
+        """Return the newest batches."""
+        return await self._json("GET", "/v1/batches", params={"limit": limit})
+
     async def transcript(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Return the transcript of a job that has succeeded, as JSON has it."""
         return await self._json("GET", job["results"]["transcript.json"])
 
     async def cancel(self, job_id: str, *, purge: bool = False) -> dict[str, Any]:
-        """Cancel a job, or remove everything of it."""
-        return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params={"purge": "true"} if purge else {})
+        """Cancel a job, also for others whose equal requests share it, or remove everything of it."""
+        params = {"purge": "true"} if purge else {"everyone": "true"}
+        return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}", params=params)
 
     async def quarantine(self, max_jobs: int) -> dict[str, Any]:
         """Return the chunks in quarantine, of at most so many jobs."""
@@ -92,6 +118,21 @@ class Client:
         """Decode a job's chunks in quarantine (none named: all) again; return the new job."""
         body = {"chunks": list(chunks)} if chunks else {}
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/replay", json=body)
+
+    async def enrol_voice(self, fields: Mapping[str, str], clip: Path | None = None) -> dict[str, Any]:
+        """Enrol a voice from a clip, or from a job that ``fields`` name; return its profile."""
+        parts: dict[str, Any] = {name: (None, value) for name, value in fields.items()}
+        if clip is not None:
+            parts["file"] = (clip.name, await asyncio.to_thread(clip.read_bytes))
+        return await self._json("POST", "/v1/voices", files=parts)
+
+    async def voices(self) -> dict[str, Any]:
+        """Return all voice profiles."""
+        return await self._json("GET", "/v1/voices")
+
+    async def delete_voice(self, voice_id: str) -> dict[str, Any]:
+        """Delete a voice profile; return the receipt."""
+        return await self._json("DELETE", f"/v1/voices/{quote(voice_id, safe='')}")
 
     async def rewrite(self, job_id: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Have a job's minutes written anew with other options; return the new job."""

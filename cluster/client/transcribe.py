@@ -8,10 +8,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from cluster.client.choices import check_choices
 from cluster.client.http import FINAL_STATES, ApiError, Client
 from cluster.client.recordings import LeftOut, files_in, sort_out
 from cluster.client.result_files import result_files
@@ -88,15 +90,19 @@ def plan(paths: Iterable[Path] | Mapping[Path, Path], out: Path | None) -> list[
 async def transcribe(
     client: Client, recordings: list[Recording], options: Mapping[str, str | Sequence[str]], console: Console
 ) -> None:
-    """See every recording through; afterwards each has a final job or an error, and its results lie in its folder."""
+    """See every recording through; afterwards each has a final job or an error, and its results lie in its folder.
+
+    ``console`` shows the progress where it is a terminal. Raises `InvalidOptions` before anything is uploaded.
+    """
+    await check_choices(client, options)
     with Progress(
-        SpinnerColumn(),
+        _StateColumn(),
         TextColumn("{task.description}", table_column=None),
         BarColumn(),
         _AudioColumn(),
         TextColumn("{task.fields[state]}"),
         console=console,
-        transient=False,
+        disable=not console.is_terminal,
     ) as progress:
         board = _Board(progress, recordings)
         uploads = asyncio.Semaphore(_UPLOADS)
@@ -154,9 +160,8 @@ async def _follow(client: Client, recording: Recording, board: "_Board") -> None
     except (ApiError, OSError) as error:
         recording.error = str(error)
     if recording.job.get("state") in ("failed", "cancelled"):
-        recording.error = (
-            f"{recording.job['state']}: {recording.job.get('reason') or ''} {recording.job.get('detail') or ''}"
-        )
+        told = (recording.job["state"], recording.job.get("reason"), recording.job.get("detail"))
+        recording.error = ": ".join(filter(None, told))
     board.show(recording)
 
 
@@ -173,17 +178,25 @@ class _Board:
         self._recordings = recordings
         self._lines: dict[Path, TaskID] = {}
         self._whole = (
-            progress.add_task(f"{len(recordings)} recordings", total=None, state="") if len(recordings) > 1 else None
+            progress.add_task(f"{len(recordings)} recordings", total=None, state="", failed=False)
+            if len(recordings) > 1
+            else None
         )
 
     def show(self, recording: Recording) -> None:
         """Bring the recording's line up to date."""
         if recording.path not in self._lines:
-            self._lines[recording.path] = self._progress.add_task(recording.path.name, total=None, state="")
+            self._lines[recording.path] = self._progress.add_task(
+                escape(recording.path.name), total=None, state="", failed=False
+            )
         line = self._lines[recording.path]
         heard = recording.job.get("progress") or {}
         self._progress.update(
-            line, total=heard.get("audio_s") or None, completed=heard.get("done_s") or 0, state=_state_of(recording)
+            line,
+            total=heard.get("audio_s") or None,
+            completed=heard.get("done_s") or 0,
+            state=_state_of(recording),
+            failed=bool(recording.error),
         )
         if recording.done:
             self._progress.stop_task(line)
@@ -204,10 +217,21 @@ class _Board:
         )
 
 
+class _StateColumn(SpinnerColumn):
+    """Renders a spinner until a recording has ended, then how."""
+
+    def render(self, task: Task) -> RenderableType:
+        if task.stop_time is None:
+            return super().render(task)
+        return Text("✗", style="red") if task.fields["failed"] else Text("✓", style="green")
+
+
 class _AudioColumn(ProgressColumn):
     """Renders transcribed and known audio as minutes and seconds."""
 
     def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text()
         return Text(f"{clock(task.completed)} of {clock(task.total or 0)}", style="progress.data.speed")
 
 
@@ -220,7 +244,7 @@ def clock(seconds: float) -> str:
 
 def _state_of(recording: Recording) -> str:
     if recording.error:
-        return f"[red]{recording.error}[/red]"
+        return f"[red]{escape(recording.error)}[/red]"
     state = str(recording.job.get("state", "uploading"))
     eta_s = recording.job.get("eta_s")
     return f"{state}, {clock(eta_s)} left" if eta_s and not recording.done else state

@@ -12,10 +12,15 @@ from typing import Any
 
 from cluster.client.http import ApiError, Client
 from cluster.client.recordings import files_in, why_left_out
+from deployments.schemas.option_values import given
 from pipelines.errors import InvalidSidecar, Reason
 from pipelines.jobs.sidecar import read_sidecar, sidecar_names
 
 BLOCK_BYTES = 1 << 20
+_OTHER_OPTIONS = (
+    "was submitted before with other options, and is not transcribed anew; "
+    "`meetmemo transcribe` or `batch submit` does so"
+)
 RETRY_REASONS = frozenset(
     {
         Reason.OVERLOADED,
@@ -114,7 +119,7 @@ class Watcher:
         except ApiError as error:
             if error.code in RETRY_REASONS:
                 return False  # the next look tries again
-            self._leave(path, seen, str(error))
+            self._leave(path, seen, _OTHER_OPTIONS if error.code == Reason.IDEMPOTENCY_CONFLICT else str(error))
             return False
         except (OSError, InvalidSidecar) as error:
             self._leave(path, seen, str(error))
@@ -133,7 +138,10 @@ class Watcher:
                 digest.update(block)
         sidecar = next(_sidecars(path), None)
         own = read_sidecar(sidecar.read_bytes(), self._fields) if sidecar else {}
-        return f"watch/{digest.hexdigest()}", {**self._options, **{name: _text(value) for name, value in own.items()}}
+        return f"watch/{digest.hexdigest()}", {
+            **self._options,
+            **{name: _text(value) for name, value in given(own).items()},
+        }
 
     def _put_away(self, path: Path, done: Path) -> None:
         siblings = (other for other in path.parent.glob(f"{escape(path.stem)}.*") if other != path and other.is_file())
@@ -152,9 +160,7 @@ def _sidecars(path: Path) -> Iterator[Path]:
 
 
 def _text(value: Any) -> str | list[str]:
-    """Return a JSON value as a query parameter; "" for null, which stands for an option that is left out."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return [str(item) for item in value]
-    return value if isinstance(value, str) else json.dumps(value)
+    """Return a JSON value as a query parameter."""
+    if isinstance(value, list) and all(isinstance(item, str) and "," not in item for item in value):
+        return value
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,6 @@
 """Start Ray, deploy the application on it, and wait until it is ready."""
 
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ import httpx
 
 from cluster.lifecycle.environment import USE_HAPROXY
 from cluster.lifecycle.haproxy import INNER_HOST
+from cluster.lifecycle.ray_logs import divert_driver_logs
 from cluster.settings.private_files import private_umask
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
@@ -36,6 +36,7 @@ def deployed(
     from cluster.serve.config_file import APP_NAME
     from cluster.serve.coordinator import stop_coordinator
 
+    divert_driver_logs(settings.run_dir / "ray.log")
     with private_umask():  # for Ray's processes, of which all others are children
         _connect(settings, quiet=quiet, n_gpus=n_gpus)
     connected()
@@ -112,7 +113,6 @@ def _connect(settings: Settings, *, quiet: bool, n_gpus: int | None) -> None:
                 namespace="meetmemo",
                 include_dashboard=False,
                 log_to_driver=not quiet,
-                logging_level=logging.ERROR if quiet else logging.INFO,
             )
         except Exception as error:  # Ray raises a bare one when its 30 s were not enough for a busy machine
             ray.shutdown()

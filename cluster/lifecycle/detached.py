@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from cluster.lifecycle.application import READY_TIMEOUT_S
 from cluster.lifecycle.environment import prepare_home
@@ -10,6 +11,9 @@ from cluster.lifecycle.running_cluster import RunningCluster, find_running
 from cluster.settings.private_files import private_umask
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
+
+MAX_LINES = 15
+"""Lines of the log that are told of a start that failed."""
 
 
 def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
@@ -20,6 +24,7 @@ def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
     prepare_home(settings)
     log = settings.run_dir / "cluster.log"
     with private_umask(), log.open("ab") as output:
+        begins = output.tell()
         process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
             [sys.executable, "-m", "cluster.cli", *arguments],
             stdin=subprocess.DEVNULL,
@@ -36,5 +41,11 @@ def start_detached(settings: Settings, arguments: list[str]) -> RunningCluster:
             break
         time.sleep(0.2)
     process.terminate()
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ConfigurationError(f"The cluster did not start; the end of {log}:\n{tail}")
+    raise ConfigurationError(f"The cluster did not start; the end of {log}:\n{_written_since(log, begins)}")
+
+
+def _written_since(log: Path, begins: int) -> str:
+    """Return the last lines of a log that were written after that many bytes: by this start, not by earlier ones."""
+    with log.open("rb") as file:
+        file.seek(begins)
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-MAX_LINES:])

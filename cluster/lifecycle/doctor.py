@@ -1,5 +1,6 @@
 """``meetmemo doctor``: what this machine has, what is missing, and how to mend it."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,9 +16,12 @@ from cluster.lifecycle.listeners import listeners
 from cluster.lifecycle.running_cluster import RunningCluster, find_running
 from cluster.settings.private_files import OTHERS, open_to_others
 from cluster.settings.settings import Settings
+from cluster.wiring.minutes_writers import check_language_model
+from cluster.wiring.models import real_model_hint
 from pipelines.errors import MeetMemoError
 from pipelines.isolation.seccomp import is_supported
-from pipelines.ledger.open import open_ledger
+from pipelines.ledger.open import ledger_revision, open_ledger
+from pipelines.ledger.schema import SCHEMA_REVISION
 from pipelines.models.catalogue import resolve, verify
 from pipelines.models.cuda_check import check_cuda
 from pipelines.models.devices import find_devices, memory_limit_bytes, usable_cores
@@ -25,6 +29,7 @@ from pipelines.models.nvidia_driver import find_driver
 from pipelines.storage.open import open_store
 
 GIB = 1 << 30
+CONTEXT_MEND = "Give the server a longer context, and set minutes.context_tokens to it; 8192 do."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _language_model(settings)
     yield _part("blob store", settings.store_url, lambda: open_store(settings.store_url).check())
     yield from _conditional_writes(settings)
-    yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
+    yield from _ledger(settings)
     yield _disk(settings)
     try:
         running = find_running(settings)
@@ -120,12 +125,21 @@ def _models(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject=f"model {model.name}", status="bad", detail=error.reason, mend=str(error))
         else:
             yield Finding(subject=f"model {model.name}", status="ok", detail=str(files.path))
+    with contextlib.suppress(MeetMemoError):
+        if hint := real_model_hint(settings):
+            yield Finding(
+                subject="models", status="note", detail="for synthetic voices only, to try MeetMemo out", mend=hint
+            )
 
 
 def _language_model(settings: Settings) -> Finding:
     if not settings.llm_configured:
         return Finding(subject="language model", status="note", detail="no key is set; minutes are extractive")
     model = f"{settings.minutes.model} at {settings.minutes.base_url}"
+    try:
+        check_language_model(settings)
+    except MeetMemoError as error:
+        return Finding(subject="language model", status="bad", detail=f"{model}: {error}", mend=CONTEXT_MEND)
     if settings.minutes.writer == "extractive":
         return Finding(subject="language model", status="note", detail=f"{model}, for jobs that ask for it")
     return Finding(subject="language model", status="ok", detail=f"{model} writes minutes; it was not asked")
@@ -150,6 +164,25 @@ def _conditional_writes(settings: Settings) -> Iterator[Finding]:
     detail = "the store keeps them" if kept else "the store ignores them"
     mend = "Do not start two clusters at once that share this store."
     yield _judged("conditional writes", detail, fault=not kept, status="note", mend=mend)
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the ledger answers, and whether its tables are this version's. Old tables are left as they are."""
+    try:
+        found = ledger_revision(settings.ledger_url)
+    except MeetMemoError:
+        found = SCHEMA_REVISION  # what is wrong is told below
+    if found is None or found == SCHEMA_REVISION:
+        yield _part("ledger", settings.ledger_url, lambda: open_ledger(settings.ledger_url).check())
+        return
+    newer = found > SCHEMA_REVISION
+    detail = f"its tables are of revision {found}, this version's of {SCHEMA_REVISION}"
+    mend = (
+        "A newer MeetMemo has used it: run that version."
+        if newer
+        else "The next `meetmemo up` brings it up to date; older versions cannot use it then, so back it up first."
+    )
+    yield Finding(subject="ledger", status="bad" if newer else "note", detail=detail, mend=mend)
 
 
 def _disk(settings: Settings) -> Finding:

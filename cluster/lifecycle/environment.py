@@ -7,16 +7,21 @@ import socket
 from pathlib import Path
 
 from cluster.lifecycle.haproxy import proxy_environment
+from cluster.lifecycle.ray_logs import quieten_components
 from cluster.settings.private_files import private_folder, private_umask
-from cluster.settings.secrets import KEY, SERVER_SECRETS, read_secret
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment
-from cluster.wiring.notifications import check_outgoing, pass_on_secrets
+from cluster.settings.sources import DOTENV, process_environment
+from cluster.wiring.minutes_writers import check_language_model
+from cluster.wiring.notifications import check_outgoing
 from cluster.wiring.twilio import twilio_accounts
+from cluster.wiring.voices import voice_cipher
 from pipelines.errors import ConfigurationError
 
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Set to 0 it makes Ray bind its ports to the loopback interface; on Linux as on the systems it is named after."""
+
+NICENESS = "RAY_worker_niceness"
+"""Priority of Ray's workers among the machine's processes; Ray's own default is 15."""
 
 USE_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 PROXY_CALLBACK = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
@@ -61,18 +66,18 @@ def prepare_home(settings: Settings) -> None:
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Set Ray's environment variables and hand secrets on to its workers; a variable that is already set wins."""
-    if settings.deepseek_api_key is not None:
-        # From .env as well: Ray's workers on this machine inherit it; see `cluster.settings.secrets.read_key`.
-        os.environ.setdefault(KEY, settings.deepseek_api_key.get_secret_value())
-    for name in SERVER_SECRETS:
-        if read_secret(name, os.environ) is None and (secret := read_secret(name, process_environment())):
-            os.environ[name] = secret
-    pass_on_secrets()
+    """Set Ray's environment variables, and tell its workers where ``.env`` is; a variable that is already set wins.
+
+    What ``.env`` holds stays there: the environment of a process is that of its start, and secrets change.
+    """
+    os.environ.setdefault(DOTENV, str(Path(".env").absolute()))
     check_secrets(settings)
+    check_language_model(settings)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(_ray_token(settings)))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quieten_components()
+    os.environ.setdefault(NICENESS, str(settings.ray.niceness))
     os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
     # A replica that fails its health check hangs or is fenced: waiting for its grace period would only hold its place.
     os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
@@ -88,9 +93,10 @@ def prepare_environment(settings: Settings) -> None:
 
 
 def check_secrets(settings: Settings) -> None:
-    """Raise `ConfigurationError` for a secret of this process' environment that is damaged or missing."""
-    check_outgoing(settings, os.environ)
+    """Raise `ConfigurationError` for a secret of the environment that is damaged or missing."""
+    check_outgoing(settings, process_environment())
     twilio_accounts(settings)
+    voice_cipher(process_environment())
 
 
 def _prepare_own_ray(settings: Settings) -> None:

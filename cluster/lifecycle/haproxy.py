@@ -49,6 +49,14 @@ def proxy_environment(settings: Settings, sockets: Path, env: Mapping[str, str])
     }
 
 
+def remove_proxy_files(settings: Settings) -> None:
+    """Remove what Ray and HAProxy made in the folders of `proxy_environment`, once neither runs."""
+    link = settings.private_link
+    sockets = link.readlink() if link.is_symlink() else None
+    for folder in (settings.proxy_dir, *([sockets / "proxy"] if sockets else [])):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _write(launcher: Path, command: list[str]) -> bool:
     """Write a program that runs the command; False on a disk that is mounted so that none runs."""
     write_atomic(launcher, f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', mode=0o700)

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cluster.lifecycle.environment import check_secrets
+from cluster.lifecycle.buildable import check_buildable
 from cluster.lifecycle.running_cluster import RunningCluster
 from cluster.serve.deployment_versions import Changes, check_change
 from cluster.settings.settings import Settings
+from cluster.wiring.minutes_writers import check_language_model
 from pipelines.errors import ConfigurationError, MeetMemoError
-from pipelines.models.catalogue import resolve
 from pipelines.storage.atomic_write import write_atomic
 
 POLL_S = 0.2
@@ -97,9 +97,8 @@ def _deploy(before: Settings, after: Settings) -> Changes:
     from cluster.app import deploy, plan_now  # Ray is connected here, and nowhere else
 
     check_change(before, after)
-    check_secrets(after)  # replicas read their files anew: what is wrong there would show at the next delivery only
-    for model in after.models:
-        resolve(model.path or model.name, after.models_dir)
+    check_language_model(after)
+    check_buildable(after)  # secrets too: what is wrong in their files would show at the next delivery only
     changes = Changes.between(plan_now(before), plan_now(after))
     try:
         deploy(after)

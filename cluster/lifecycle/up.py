@@ -13,8 +13,10 @@ from queue import SimpleQueue
 from types import FrameType
 
 from cluster.lifecycle.application import deployed
+from cluster.lifecycle.buildable import check_buildable
 from cluster.lifecycle.environment import check_port, prepare_environment, prepare_home
 from cluster.lifecycle.gpus import gpus_to_count
+from cluster.lifecycle.haproxy import remove_proxy_files
 from cluster.lifecycle.home_lock import owning
 from cluster.lifecycle.reload import answer_request, is_asked, with_generation
 from cluster.lifecycle.running_cluster import find_running, remove_state, write_state
@@ -23,6 +25,7 @@ from cluster.lifecycle.storage_wait import wait_for_storage
 from cluster.settings.private_files import OTHERS, keep_private, private_umask
 from cluster.settings.settings import Settings
 from cluster.wiring.authentication import complaints_about_keys
+from cluster.wiring.models import real_model_hint
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.open import connect_keys, connect_ledger
 from pipelines.ledger.protocol import DrainMode
@@ -101,7 +104,10 @@ def serving(
             wait_for_storage(settings, say)
             _end_drain(settings)
             prepare_environment(settings)
+            check_buildable(settings)
             check_authentication(settings, say)
+        if hint := real_model_hint(settings):
+            say(hint)
         n_gpus = gpus_to_count(settings, say)
         with deployed(settings, connected=connected, quiet=quiet, n_gpus=n_gpus):
             write_state(settings)
@@ -110,6 +116,7 @@ def serving(
                     yield
             finally:
                 remove_state(settings)
+                remove_proxy_files(settings)
 
 
 def check_authentication(settings: Settings, say: Callable[[str], None]) -> None:

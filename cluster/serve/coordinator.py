@@ -97,6 +97,7 @@ class CoordinatorReplica(Coordinator):
                 lease_s=settings.coordinator.lease_s,
                 voices_timeout_s=settings.coordinator.span_timeout_s,
                 batch_patience_s=settings.coordinator.batch_timeout_s,
+                source_patience_s=settings.limits.source_patience_s,
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
                 notifications=build_notifications(settings),
                 retention=retention_of(settings.retention),

@@ -32,6 +32,7 @@ FIXED = (
     "http.haproxy",
     "ray.address",
     "ray.num_cpus",
+    "ray.niceness",
     "metrics.targets_dir",
 )
 """Settings that a running cluster cannot change at all."""
@@ -49,11 +50,22 @@ _NO_JOBS = (
     "metrics",
 )
 _NO_MODELS = ("models", "models_dir", "default_model", "reuse")
+_KEY = "deepseek_api_key"  # whether there is one; its value is read at each call
 _NOT_READ = {
     INGESTION: ("coordinator", "languages"),
-    COORDINATOR: ("limits", "auth", "minutes", "vocabulary", "speakers", "sources", "usd_per_audio_hour", "retention"),
-    SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url"),
-    DIARIZER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url", "sources", "twilio", "coordinator"),
+    COORDINATOR: (
+        "limits",
+        "auth",
+        "minutes",
+        "vocabulary",
+        "speakers",
+        "sources",
+        "usd_per_audio_hour",
+        "retention",
+        _KEY,
+    ),
+    SEGMENTER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url", _KEY),
+    DIARIZER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url", "sources", "twilio", "coordinator", _KEY),
     MINUTES_WRITER: (*_NO_JOBS, *_NO_MODELS, "limits", "sources", "coordinator"),
 }
 _NOT_READ_BY_TRANSCRIBERS = (
@@ -66,6 +78,7 @@ _NOT_READ_BY_TRANSCRIBERS = (
     "sources",
     "minutes",
     "ledger_url",
+    _KEY,
 )
 
 

@@ -1,10 +1,16 @@
 """The Diarizer as a deployment."""
 
 import os
+from typing import Any
 
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment
+from cluster.wiring.voices import voice_cipher
+from deployments.ports import EnrolmentRequest
 from deployments.workers.diarizer import Diarizer
+from pipelines.audio.sandbox import IsolatedDecoder
+from pipelines.errors import BlobMissing, InputError, OptionError
 from pipelines.speakers.protocol import VoiceModels
 from pipelines.storage.open import open_store
 
@@ -18,7 +24,19 @@ class DiarizerReplica(Diarizer):
     def __init__(self, settings: Settings) -> None:
         begin_process(settings)
         os.nice(NICENESS)
-        super().__init__(store=open_store(settings.store_url), load=_bundled)
+        super().__init__(
+            store=open_store(settings.store_url),
+            load=_bundled,
+            cipher=voice_cipher(process_environment()),
+            decoder=IsolatedDecoder(),
+        )
+
+    async def enrol(self, request: EnrolmentRequest) -> Any:
+        """Enrol like `Diarizer.enrol`, but return the error of a clip that is none: Serve logs what is raised."""
+        try:
+            return await super().enrol(request)
+        except (InputError, OptionError, BlobMissing) as error:
+            return error
 
 
 def _bundled() -> VoiceModels:

@@ -1,6 +1,5 @@
 """The HTTP endpoint as a deployment."""
 
-import os
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -10,12 +9,14 @@ from cluster.serve.deployment_versions import LimitTuning
 from cluster.serve.replica_process import begin_process
 from cluster.serve.stopping import call_when_stopped
 from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment
 from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.limits import ingestion_limits
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import can_sign, mail_domains, webhook_limits
 from cluster.wiring.twilio import twilio_accounts
-from deployments.handles import CoordinatorHandle
+from cluster.wiring.voices import voice_cipher
+from deployments.handles import CoordinatorHandle, DiarizerHandle
 from deployments.http.app import Ingestion
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.intake.job_policy import JobPolicy
@@ -27,7 +28,7 @@ from pipelines.storage.open import open_store
 class IngestionReplica(Ingestion):
     """Serves the HTTP API over the configured ledger and store."""
 
-    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any]) -> None:
+    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any], diarizer: DeploymentHandle[Any]) -> None:
         begin_process(settings)
         call_when_stopped(self.shut_down)
         self._settings = settings
@@ -40,6 +41,7 @@ class IngestionReplica(Ingestion):
                 authenticator=build_authenticator(settings, keys),
                 keys=keys,
                 batches=SqlBatches(settings.ledger_url),
+                enrolment=DiarizerHandle(diarizer) if voice_cipher(process_environment()) else None,
             ),
             ApiConfig(
                 policy=JobPolicy(
@@ -52,7 +54,8 @@ class IngestionReplica(Ingestion):
                     vocabularies=settings.vocabulary,
                     reuse=settings.reuse,
                     diarize=None if settings.speakers.mono == "off" else settings.speakers.mono,
-                    webhooks=webhook_limits(settings) if can_sign(os.environ) else None,
+                    webhooks=webhook_limits(settings),
+                    can_sign=lambda: can_sign(process_environment()),
                     mail_domains=mail_domains(settings),
                 ),
                 limits=ingestion_limits(settings),

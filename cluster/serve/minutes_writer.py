@@ -1,7 +1,6 @@
 """The MinutesWriter as a deployment."""
 
 import asyncio
-import os
 import time
 from typing import Any
 
@@ -9,11 +8,13 @@ import structlog
 
 from cluster.serve.deployment_versions import MinutesTuning
 from cluster.serve.replica_process import begin_process, coordinator_handle
-from cluster.settings.secrets import read_key
+from cluster.settings.secrets import KEY
 from cluster.settings.settings import Settings
+from cluster.settings.sources import secret_named
 from cluster.wiring.minutes_writers import build_writers
 from deployments.workers.minutes_writer import MinutesWriter
 from pipelines.errors import MeetMemoError
+from pipelines.secret import Secret
 from pipelines.storage.open import open_store
 
 # How often the MinutesWriter looks for deferred minutes; its circuit breaker bounds how often the model is called.
@@ -28,7 +29,7 @@ class MinutesWriterReplica(MinutesWriter):
     def __init__(self, settings: Settings) -> None:
         begin_process(settings)
         store = open_store(settings.store_url)
-        writers = build_writers(settings, read_key(os.environ), store)
+        writers = build_writers(settings, _key(), store)
         super().__init__(
             store=store,
             writers=writers.by_name,
@@ -44,7 +45,7 @@ class MinutesWriterReplica(MinutesWriter):
         minutes = MinutesTuning.model_validate(user_config).minutes
         if minutes != self._settings.minutes:
             self._settings = self._settings.model_copy(update={"minutes": minutes})
-            writers = build_writers(self._settings, read_key(os.environ), open_store(self._settings.store_url))
+            writers = build_writers(self._settings, _key(), open_store(self._settings.store_url))
             self.rewrite_by(writers.by_name, writers.translator)
 
     async def check_health(self) -> None:
@@ -58,3 +59,9 @@ class MinutesWriterReplica(MinutesWriter):
                 await self.follow_up(self._coordinator)
             except MeetMemoError as error:
                 log.warning("follow-ups postponed", action="follow", detail=str(error))
+
+
+def _key() -> Secret | None:
+    """Return the language model's key, read for every call; None where this machine has none."""
+    key = secret_named(KEY)
+    return key if key() else None

@@ -1,6 +1,7 @@
 """Set up the process of a replica, whichever deployment it belongs to."""
 
 import os
+import sys
 
 from ray import serve
 
@@ -16,8 +17,17 @@ from deployments.handles import CoordinatorHandle
 def begin_process(settings: Settings) -> None:
     """Set up this replica's process."""
     os.umask(OTHERS)  # Ray may have been started without MeetMemo
+    keep_own_streams()
     observe(settings)
     keep_replica_on_loopback()
+
+
+def keep_own_streams() -> None:
+    """Write our logs to this process' own stderr: told to log to files only, Serve redirects both streams there."""
+    for name in ("stdout", "stderr"):
+        own = getattr(sys, f"__{name}__")
+        if own is not None:
+            setattr(sys, name, own)
 
 
 def coordinator_handle() -> CoordinatorHandle:

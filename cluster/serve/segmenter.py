@@ -14,7 +14,7 @@ from deployments.ports import SegmentRequest
 from deployments.workers.bundles import bundled
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.sandbox import IsolatedDecoder
-from pipelines.errors import InputError, OptionError, SourceUnreachable
+from pipelines.errors import MeetMemoError
 from pipelines.storage.open import open_store
 
 # A span waits so long for what comes after it.
@@ -53,14 +53,14 @@ class SegmenterReplica(Segmenter):
         """Probe like `Segmenter.probe`, but return the error of a recording that cannot be read."""
         try:
             return await super().probe(tenant, url)
-        except (InputError, SourceUnreachable, OptionError) as error:
+        except MeetMemoError as error:
             return error
 
     async def segment(self, request: SegmentRequest) -> AsyncGenerator[Any]:
-        """Yield `BEGUN`, then tuples of what `Segmenter.segment` yields, the error of a bad recording among them.
+        """Yield `BEGUN`, then tuples of what `Segmenter.segment` yields, at last the error that it raised on purpose.
 
-        A bad recording is an answer: Serve logs what is raised as a fault of ours. Each yield costs a message of Ray's,
-        so all of a short recording goes in one.
+        A bad recording or a dead URL is an answer: Serve logs what is raised as a fault of ours, with its traceback.
+        Each yield costs a message of Ray's, so all of a short recording goes in one.
         """
         async with self._room:
             yield BEGUN
@@ -73,5 +73,5 @@ class SegmenterReplica(Segmenter):
             async with contextlib.aclosing(super().segment(request)) as stream:
                 async for found in stream:
                     yield found
-        except InputError as error:
+        except MeetMemoError as error:
             yield error

@@ -10,7 +10,8 @@ SECRETS = {KEY: "deepseek_api_key"}
 JWT_SECRET = "MEETMEMO_JWT_SECRET"  # noqa: S105 - the name of a variable
 METRICS_TOKEN = "MEETMEMO_METRICS_TOKEN"  # noqa: S105 - the same
 CLIENT_KEY = "MEETMEMO_API_KEY"
-SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN)
+VOICES_KEY = "MEETMEMO_VOICES_KEY"
+SERVER_SECRETS = (JWT_SECRET, METRICS_TOKEN, VOICES_KEY)
 
 
 def read_key(env: Mapping[str, str]) -> str | None:
@@ -21,8 +22,8 @@ def read_key(env: Mapping[str, str]) -> str | None:
 def read_secret(name: str, env: Mapping[str, str]) -> str | None:
     """Return a secret from the variable ``name``, or from the file that ``name`` with ``_FILE`` names.
 
-    Settings travel to the replicas without it: Serve's status shows what Serve deploys. Each
-    process reads it from its own environment, which Ray's workers inherit from the machine they run on.
+    Settings travel to the replicas without it: Serve's status shows what Serve deploys. Each process reads it when it
+    is used, from files and from its own environment, which Ray's workers inherit from the machine they run on.
     """
     if env.get(name):
         return env[name]

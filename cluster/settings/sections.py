@@ -18,7 +18,13 @@ from pipelines.core import DOUBTFUL_BELOW
 from pipelines.errors import OptionError
 from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles, is_text
 from pipelines.jobs.job import RESULT_FORMATS
-from pipelines.jobs.options import MAX_TERMS, LanguageCodes
+from pipelines.jobs.options import (
+    CALLBACK_PATIENCE_S,
+    MAX_PATIENCE_S,
+    MAX_TERMS,
+    SOURCE_PATIENCE_S,
+    LanguageCodes,
+)
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
 from pipelines.models.devices import EncoderName, WindowLength
@@ -274,6 +280,18 @@ class LimitSettings(Section):
     tenants: dict[TenantName, TenantLimitSettings] = {}
     source_files_below: tuple[Path, ...] = Field(default=(), description="folders that file: sources may name")
     private_sources: bool = Field(default=False, description="allow source URLs with private addresses")
+    source_patience_s: int = Field(
+        default=SOURCE_PATIENCE_S,
+        ge=0,
+        le=MAX_PATIENCE_S,
+        description="a source that is not there yet is asked for again",
+    )
+    callback_patience_s: int = Field(
+        default=CALLBACK_PATIENCE_S,
+        ge=0,
+        le=MAX_PATIENCE_S,
+        description="the same where a callback or a bucket's event told of it",
+    )
 
     def of(self, tenant: str) -> "LimitSettings":
         """Return a tenant's own limits."""
@@ -410,6 +428,9 @@ class RaySettings(Section):
 
     address: str = Field(default="", description="HOST:PORT of the head of a cluster that runs; empty: one is started")
     num_cpus: Annotated[int, Field(ge=0, description="CPUs of the cluster on this machine; 0: all")] = 0
+    niceness: Annotated[
+        int, Field(ge=0, le=19, description="of the replicas among the machine's processes; 0: like any other program")
+    ] = 0
     generation: str = Field(default="", description="change it, and all replicas are replaced, one after the other")
     cpu_labels: dict[str, str] = Field(
         default={}, description="label selectors of the nodes for all that needs no GPU: keeps it off GPU nodes"

@@ -191,22 +191,24 @@ def load_settings(
 
     ``env`` defaults to the process environment, over what ``./.env`` sets. ``flags`` are nested like the settings.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        values = read_yaml(path)
-    environment = process_environment() if env is None else env
-    merge(values, from_environment(environment))
-    key = read_key(environment)
-    if key is not None:
-        values["deepseek_api_key"] = key
-    merge(values, flags or {})
     try:
-        return Settings.model_validate(values)
+        return settings_of(path, process_environment() if env is None else env, flags)
     except ValidationError as error:
         found = faults(error.errors(include_url=False), called="setting")
         raise ConfigurationError(f"The settings are wrong. {told(found)}") from None
     except UnicodeEncodeError:  # from bytes of the environment
         raise ConfigurationError("The settings are wrong. One of them holds bytes that are not UTF-8.") from None
+
+
+def settings_of(path: Path | None, env: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
+    """Merge and validate the sources of settings. Raises ``pydantic.ValidationError`` and `ConfigurationError`."""
+    values = read_yaml(path) if path is not None else {}
+    merge(values, from_environment(env))
+    key = read_key(env)
+    if key is not None:
+        values["deepseek_api_key"] = key
+    merge(values, flags or {})
+    return Settings.model_validate(values)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,30 +1,42 @@
 """Sources of settings: YAML files, ``.env``, the environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cluster.settings.secrets import CLIENT_KEY, JWT_SECRET, METRICS_TOKEN, SECRETS
+from cluster.settings.secrets import CLIENT_KEY, SECRETS, SERVER_SECRETS, read_secret
 from pipelines.errors import ConfigurationError
 
 PREFIX = "MEETMEMO_"
 MARK = "MEETMEMO_CLUSTER_OF"
 """The variable in which every process of a cluster carries its home."""
 
+DOTENV = "MEETMEMO_DOTENV"
+"""The variable that names the ``.env`` of the place where a cluster was started, in every process of it."""
+
 VENV = "MEETMEMO_VENV"  # where the scripts keep their environment
 CONFIG, URL = "MEETMEMO_CONFIG", "MEETMEMO_URL"  # options of the command line
 _NO_SETTINGS = frozenset(
-    {f"{name}{end}" for name in (JWT_SECRET, METRICS_TOKEN, CLIENT_KEY) for end in ("", "_FILE")}
-    | {MARK, VENV, CONFIG, URL}
+    {f"{name}{end}" for name in (*SERVER_SECRETS, CLIENT_KEY) for end in ("", "_FILE")}
+    | {MARK, DOTENV, VENV, CONFIG, URL}
 )
 
 
 def process_environment() -> dict[str, str]:
-    """Return this process's environment, over the variables of ``./.env``."""
-    return dict(_read_dotenv(Path(".env")), **os.environ)
+    """Return this process's environment, over the variables of ``.env`` as it is now.
+
+    That file is ``./.env``, in a cluster's processes the one of the folder where the cluster was started: what changes
+    in it reaches replicas that run.
+    """
+    return dict(_read_dotenv(Path(os.environ.get(DOTENV) or ".env")), **os.environ)
+
+
+def secret_named(name: str) -> Callable[[], str]:
+    """Return a function that reads a secret of `process_environment` as it is now; see `read_secret`."""
+    return lambda: read_secret(name, process_environment()) or ""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

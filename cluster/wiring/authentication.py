@@ -1,12 +1,12 @@
 """Build the authenticator, and the host names of this server, by the settings."""
 
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from cluster.settings.secrets import JWT_SECRET, METRICS_TOKEN, read_secret
 from cluster.settings.settings import Settings, is_loopback
+from cluster.settings.sources import process_environment
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from deployments.auth.authenticators import (
     ApiKeyOrJwtAuthenticator,
@@ -19,12 +19,17 @@ from deployments.http.middleware.hosts import LOOPBACK_NAMES, own_names
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
 
+Environment = Callable[[], Mapping[str, str]]
 
-def build_authenticator(settings: Settings, keys: KeyStore, env: Mapping[str, str] = os.environ) -> Authenticator:
-    """Build the authenticator of the configured mode. Raises `ConfigurationError` for a missing or short secret."""
-    authenticator = _door(settings, keys, env)
-    token = read_secret(METRICS_TOKEN, env)
-    return authenticator if token is None else MetricsTokenAuthenticator(token, authenticator)
+
+def build_authenticator(
+    settings: Settings, keys: KeyStore, env: Environment = process_environment
+) -> MetricsTokenAuthenticator:
+    """Build the authenticator of the configured mode. Raises `ConfigurationError` for a missing or short secret.
+
+    Secrets are read from ``env`` at each use.
+    """
+    return MetricsTokenAuthenticator(lambda: read_secret(METRICS_TOKEN, env()) or "", _door(settings, keys, env))
 
 
 def known_hosts(settings: Settings) -> frozenset[str] | None:
@@ -36,7 +41,7 @@ def known_hosts(settings: Settings) -> frozenset[str] | None:
     return frozenset(told - {""}) | LOOPBACK_NAMES | (frozenset() if is_loopback(http.host) else own_names())
 
 
-def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Authenticator:
+def _door(settings: Settings, keys: KeyStore, env: Environment) -> Authenticator:
     if settings.auth.mode == "off":
         return NoAuthentication()
     if settings.auth.mode == "keys":
@@ -57,15 +62,15 @@ def _door(settings: Settings, keys: KeyStore, env: Mapping[str, str]) -> Authent
     )
 
 
-def _signing_keys(settings: Settings, env: Mapping[str, str]) -> SharedSecret | PublishedKeys:
-    secret = read_secret(JWT_SECRET, env)
+def _signing_keys(settings: Settings, env: Environment) -> SharedSecret | PublishedKeys:
+    secret = read_secret(JWT_SECRET, env())
     if settings.auth.jwks_url and secret is not None:
         raise ConfigurationError(f"auth.jwks_url and {JWT_SECRET} are both set; tokens are signed in one way only.")
     if settings.auth.jwks_url:
         return PublishedKeys(settings.auth.jwks_url)
     if secret is None:
         raise ConfigurationError(f"auth.mode is {settings.auth.mode}: set auth.jwks_url or {JWT_SECRET}(_FILE).")
-    return SharedSecret(secret)
+    return SharedSecret(lambda: read_secret(JWT_SECRET, env()) or "")
 
 
 def complaints_about_keys(keys: Iterable[ApiKey]) -> Iterator[str]:

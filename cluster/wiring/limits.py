@@ -2,10 +2,9 @@
 
 import math
 
-from cluster.settings.secrets import read_secret
 from cluster.settings.sections import LanguageSettings, LimitSettings, RetentionSettings, SourceSettings
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment
+from cluster.settings.sources import secret_named
 from cluster.wiring.twilio import twilio_accounts
 from deployments.limits import DecodeLimits, IngestionLimits, TenantLimits
 from deployments.retention.housekeeping import Retention
@@ -23,6 +22,7 @@ def source_limits(settings: Settings) -> SourceLimits:
         schemes=frozenset(schemes),
         file_roots=settings.limits.source_files_below,
         allow_private=settings.limits.private_sources,
+        callback_patience_s=settings.limits.callback_patience_s,
         places=(
             *(account.place for account in twilio_accounts(settings)),
             *(_place(source) for source in settings.sources),
@@ -34,7 +34,7 @@ def _place(source: SourceSettings) -> SourceCredential:
     return SourceCredential(
         name=source.name,
         url=source.url,
-        secret=(read_secret(source.secret, process_environment()) or "") if source.secret else "",
+        secret=secret_named(source.secret) if source.secret else "",
         endpoint=source.endpoint,
         region=source.region,
         tenants=source.tenants,

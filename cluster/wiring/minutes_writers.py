@@ -10,7 +10,7 @@ import structlog
 from cluster.settings.settings import Settings
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.minutes.llm.cache import MinutesCache, PaidCache
-from pipelines.minutes.llm.drafting import MinutesDrafter
+from pipelines.minutes.llm.drafting import MinutesDrafter, transcript_room
 from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.packing import PackLimits
 from pipelines.minutes.llm.writer import LlmWriter
@@ -24,6 +24,7 @@ from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.minutes.provider.pricing import price_of
+from pipelines.secret import Secret
 from pipelines.storage.protocol import BlobStore
 from pipelines.translation.protocol import Translator
 from pipelines.translation.translator import LlmTranslator, PaidAnswer
@@ -46,10 +47,10 @@ class ConfiguredWriters:
     translator: Translator | None = None
 
 
-def build_writers(settings: Settings, key: str | None, store: BlobStore) -> ConfiguredWriters:
+def build_writers(settings: Settings, key: Secret | None, store: BlobStore) -> ConfiguredWriters:
     """Build the writers by name: ``extractive`` always, ``llm`` where it is configured, ``auto`` either of them.
 
-    The translator is there where ``llm`` is.
+    The translator is there where ``llm`` is. ``key`` None: there is none.
     """
     extractive = ExtractiveWriter()
     writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
@@ -73,7 +74,7 @@ def build_writers(settings: Settings, key: str | None, store: BlobStore) -> Conf
     return ConfiguredWriters(by_name=writers, translator=translator)
 
 
-def build_provider(settings: Settings, endpoint: Endpoint, key: str, store: BlobStore) -> Provider:
+def build_provider(settings: Settings, endpoint: Endpoint, key: Secret, store: BlobStore) -> Provider:
     """Return who calls the configured endpoint, with its own connections, limit, breaker and budget."""
     chosen = settings.minutes
     client = HttpChatClient(
@@ -133,6 +134,12 @@ def endpoint_of(settings: Settings) -> Endpoint:
         max_output_tokens=chosen.max_output_tokens or min(longest, context_tokens // 4),
         json_mode=json_mode if chosen.json_mode == "auto" else JsonMode(chosen.json_mode),
     )
+
+
+def check_language_model(settings: Settings) -> None:
+    """Raise `ConfigurationError` where the language model's context has no room for a transcript."""
+    if settings.llm_configured:
+        transcript_room(endpoint_of(settings))
 
 
 def _now() -> datetime:

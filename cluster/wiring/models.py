@@ -13,6 +13,21 @@ def model_files(settings: Settings, model: ModelSettings) -> ModelFiles:
     return resolve(model.path or model.name, settings.models_dir)
 
 
+def real_model_hint(settings: Settings) -> str:
+    """Return what to do for recordings of real voices where every model knows synthetic ones only, "" elsewhere.
+
+    Raises `ModelUnknown` and `ModelUnavailable`.
+    """
+    for model in settings.models:
+        if profile_of(model_files(settings, model)).min_avg_logprob is None:
+            return ""
+    names = ", ".join(model.name for model in settings.models)
+    return (
+        f"{names}: trained on synthetic voices, for trying out. For real recordings: `meetmemo models pull base`, then "
+        "`--model base` here or `models` in the settings."
+    )
+
+
 def profile_of(files: ModelFiles) -> ModelProfile:
     """Return what is known about a model; published models carry no profile, but vocabulary and name tell.
 

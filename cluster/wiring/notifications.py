@@ -1,6 +1,7 @@
 """Build the notifications about jobs by the settings: webhooks and e-mails, and the secrets they take.
 
-Secrets come from the environment of the process that delivers, never from a settings file:
+Secrets come from the environment of the process that delivers, or the ``.env`` of the cluster's start, never from a
+settings file:
 
     WEBHOOK_SECRETS        ``whsec_…``, several with spaces between them: all of them sign, so that receivers can change
     WEBHOOK_SECRETS_FILE   a file that holds them; read at every delivery, so that they are replaced without a stop
@@ -8,7 +9,6 @@ Secrets come from the environment of the process that delivers, never from a set
     SMTP_PASSWORD, SMTP_PASSWORD_FILE
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,7 +34,6 @@ from pipelines.storage.protocol import BlobStore
 SIGNING = "WEBHOOK_SECRETS"
 FOLDER = f"{SIGNING}_DIR"
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
-NAMES = (SIGNING, f"{SIGNING}_FILE", FOLDER, PASSWORD, f"{PASSWORD}_FILE")
 MAIL_HOLD_S = 240.0
 
 
@@ -44,7 +43,7 @@ def build_delivery_worker(
     """Build the DeliveryWorker with the senders that are configured."""
     senders: dict[Channel, Sender] = {
         "webhook": WebhookSender(
-            lambda tenant: webhook_secrets(os.environ, tenant),
+            lambda tenant: webhook_secrets(process_environment(), tenant),
             webhook_limits(settings),
             user_agent=f"MeetMemo/{__version__}",
             bodies={DEEPGRAM: DeepgramCallback(store), ASSEMBLYAI: assemblyai_webhook},
@@ -61,7 +60,7 @@ def build_delivery_worker(
             attach=email.attach,
             max_attached_bytes=email.max_attached_mb * MIB,
         )
-        senders["email"] = EmailSender(options, store, lambda: read_secret(PASSWORD, os.environ) or "")
+        senders["email"] = EmailSender(options, store, lambda: read_secret(PASSWORD, process_environment()) or "")
     # Longer than an attempt may take: each step of a conversation with a mail server has its own time limit.
     hold_s = MAIL_HOLD_S if email.host else 2 * settings.webhooks.timeout_s + 10.0
     return DeliveryWorker(ledger.outbox, senders, options=DeliveryOptions(hold_s=hold_s), counters=counters)
@@ -107,14 +106,6 @@ def _secrets_in(env: Mapping[str, str], place: str) -> tuple[bytes, ...]:
         return parse_secrets(text)
     except ConfigurationError as error:
         raise ConfigurationError(f"In {place}: {error}.") from None
-
-
-def pass_on_secrets() -> None:
-    """Put what ``.env`` says about secrets into the environment, which Ray's workers on this machine inherit."""
-    known = process_environment()
-    for name in NAMES:
-        if name in known:
-            os.environ.setdefault(name, known[name])
 
 
 def check_outgoing(settings: Settings, env: Mapping[str, str]) -> None:

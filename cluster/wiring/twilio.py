@@ -1,19 +1,17 @@
 """Telephone systems that hold no API key: whose recordings they tell of, and the secrets they sign with."""
 
-from cluster.settings.secrets import read_secret
 from cluster.settings.settings import Settings
-from cluster.settings.sources import process_environment
+from cluster.settings.sources import secret_named
 from deployments.intake.twilio import TwilioAccount
 from pipelines.errors import ConfigurationError
 
 
 def twilio_accounts(settings: Settings) -> tuple[TwilioAccount, ...]:
     """Return the accounts that are configured; raises `ConfigurationError` where an auth token is missing."""
-    environment = process_environment()
     accounts = []
     for account in settings.twilio:
-        auth_token = read_secret(account.auth_token, environment)
-        if not auth_token:
+        auth_token = secret_named(account.auth_token)
+        if not auth_token():
             raise ConfigurationError(
                 f"twilio {account.account}: the environment has no {account.auth_token} (nor {account.auth_token}_FILE)"
             )

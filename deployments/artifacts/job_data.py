@@ -12,6 +12,7 @@ from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSu
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.usage import JobUsage, transcription_usage
+from pipelines.minutes.naming.naming import with_names
 from pipelines.notes import Note, NoteCode
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.labelling import with_speakers
@@ -25,6 +26,7 @@ from pipelines.transcript.corrections import said
 from pipelines.transcript.findings import with_findings
 from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
+from pipelines.transcript.trained_speech import training_notes
 
 _READERS = 32  # for all jobs; a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
 _READING = ThreadPoolExecutor(_READERS, thread_name_prefix="results")
@@ -93,13 +95,15 @@ def stitch_job(
     cut: Cut | None = None,
     first_time: bool = False,
     diarization: Diarization | None = None,
+    min_avg_logprob: float | None = None,
 ) -> tuple[JobUsage, tuple[Note, ...]]:
     """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
 
     ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
     result says what decoded it. ``cut`` None reads what the Segmenter stored. ``first_time`` says that nobody worked
     for the job before its Coordinator: there is no earlier quarantine. ``diarization`` has the voices of channels that
-    are told apart; a replay takes its origin's. Returns what the transcript took, and its notes.
+    are told apart; a replay takes its origin's. ``min_avg_logprob``: see `training_notes`. Returns what the transcript
+    took, and its notes.
     """
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
     cut = cut or _read_cut(store, keys)
@@ -132,7 +136,10 @@ def stitch_job(
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = mask_transcript(transcript, job.options.mask)
-    transcript = replace(with_findings(transcript, notes), tracks=summary.tracks)
+    if diarization is not None and not diarization.missing:
+        transcript = with_names(transcript)
+    unlike = training_notes(results.values(), model.name, min_avg_logprob)
+    transcript = replace(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     if failed or not first_time:
         kept = quarantine.Kept(

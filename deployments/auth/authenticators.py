@@ -10,6 +10,7 @@ from typing import Protocol
 from pipelines.ledger.api_keys import ALL_SCOPES as ALL_SCOPES
 from pipelines.ledger.api_keys import Scope as Scope
 from pipelines.ledger.api_keys import key_id_of
+from pipelines.secret import Secret, revealed
 
 DEFAULT_TENANT = "default"
 
@@ -54,14 +55,18 @@ class ApiKeyOrJwtAuthenticator:
 
 
 class MetricsTokenAuthenticator:
-    """Authenticates Prometheus by a token of its own, everybody else by the authenticator behind."""
+    """Authenticates Prometheus by a token of its own, everybody else by the authenticator behind.
 
-    def __init__(self, token: str, behind: Authenticator) -> None:
-        self._token = token.encode()
-        self._behind = behind
+    A token of "" lets nobody in.
+    """
+
+    def __init__(self, token: Secret, behind: Authenticator) -> None:
+        self._token = token
+        self.behind = behind
 
     async def authenticate(self, token: str | None) -> Principal:
         """Let the scraper read metrics and nothing else."""
-        if token and hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
+        wanted = revealed(self._token)
+        if token and wanted and hmac.compare_digest(token.encode("utf-8", "replace"), wanted.encode()):
             return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics")
-        return await self._behind.authenticate(token)
+        return await self.behind.authenticate(token)

@@ -18,6 +18,7 @@ import structlog
 from deployments.auth.authenticators import Principal
 from pipelines.errors import ConfigurationError, OptionError, TimedOut, Unauthenticated
 from pipelines.ledger.api_keys import Scope, checked_tenant
+from pipelines.secret import Secret, revealed
 
 SHARED_ALGORITHMS = ("HS256",)
 PUBLIC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -51,14 +52,23 @@ class SharedSecret:
 
     algorithms = SHARED_ALGORITHMS
 
-    def __init__(self, secret: str) -> None:
-        if len(secret.encode()) < MIN_SECRET_BYTES:
-            raise ConfigurationError(f"The secret of JSON Web Tokens must have {MIN_SECRET_BYTES} bytes at least.")
+    def __init__(self, secret: Secret) -> None:
         self._secret = secret
+        self._checked()
 
     async def key_for(self, token: str) -> Any:
-        """Return the one key there is."""
-        return self._secret
+        """Return the one key there is; raises `Unauthenticated` while the secret cannot be used."""
+        try:
+            return await anyio.to_thread.run_sync(self._checked)
+        except ConfigurationError as error:
+            log.error("no secret to verify tokens with", action="jwt_secret", detail=str(error))
+            raise Unauthenticated("Tokens cannot be verified now.") from None
+
+    def _checked(self) -> str:
+        secret = revealed(self._secret)
+        if len(secret.encode()) < MIN_SECRET_BYTES:
+            raise ConfigurationError(f"The secret of JSON Web Tokens must have {MIN_SECRET_BYTES} bytes at least.")
+        return secret
 
 
 class PublishedKeys:

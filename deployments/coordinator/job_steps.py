@@ -29,7 +29,6 @@ from pipelines.jobs.events import (
     StartStitching,
     TranscriptStored,
 )
-from pipelines.jobs.options import SOURCE_PATIENCE_S
 from pipelines.jobs.usage import JobUsage
 from pipelines.scheduling.work_item import WorkItem
 
@@ -67,7 +66,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         services.storage_retry,
         max_attempts=services.options.max_attempts,
         pause_s=services.options.pause_s,
-        patience_s=SOURCE_PATIENCE_S if patience_s is None else patience_s,
+        patience_s=services.options.source_patience_s if patience_s is None else patience_s,
         waits=waits,
     )
     async with contextlib.aclosing(stream):
@@ -142,10 +141,12 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         cut=live.cut,
         first_time=live.first_time,
         diarization=diarization,
+        min_avg_logprob=services.options.profile_of(model).min_avg_logprob,
     )
     usage += JobUsage(cpu_s=live.voices_cpu_s)
-    # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers.
-    own = services.dispatchers.route_of(model) or (diarization and diarization.missing)
+    # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers, nor once
+    # these were compared with known voices, which change.
+    own = services.dispatchers.route_of(model) or (diarization and (diarization.missing or diarization.n_known))
     content_key = "" if own else services.reuse.key_of(live.job)
     await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from deployments.notifications.messages import JobNotifications
 from deployments.retention.housekeeping import Retention
+from pipelines.jobs.options import SOURCE_PATIENCE_S
 from pipelines.models.profile import ModelProfile
 from pipelines.transcript.language_detection import LanguagePolicy
 
@@ -19,7 +20,8 @@ class CoordinatorOptions:
 
     ``profiles`` tells, by model, the length of its rows and the only languages it knows, if it knows few: a model
     with one needs no detection; ``weights`` its SHA-256, without which its transcripts are not reused. A Segmenter's or
-    a batch's time is limited; see `segment_stream` and `Dispatcher`; so is a Diarizer's for a span, by
+    a batch's time is limited; see `segment_stream` and `Dispatcher`; a source that is not there yet is asked for again
+    for ``source_patience_s`` where its job says nothing; so is a Diarizer's for a span, by
     ``voices_timeout_s``. ``languages`` are the policies of tenants with one of their own, and that of the others
     under "".
     """
@@ -35,6 +37,7 @@ class CoordinatorOptions:
     max_attempts: int = 5
     pause_s: float = 1.0
     batch_patience_s: float = 120.0
+    source_patience_s: float = SOURCE_PATIENCE_S
     voices_timeout_s: float = 900.0
     lease_s: float = 15.0
     idle_poll_s: float = 5.0

@@ -14,6 +14,7 @@ from pipelines.jobs.content_hash import content_key
 from pipelines.jobs.events import TranscriptReused
 from pipelines.jobs.job import Job
 from pipelines.models.profile import ModelProfile
+from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 
 log = structlog.get_logger()
@@ -45,11 +46,16 @@ class TranscriptReuse:
     async def take(self, job: Job) -> TranscriptReused | None:
         """Copy the transcript of an earlier job, if there is one and the job wants it; say whose it is.
 
-        A job that keeps its recording is decoded again: the copy is made on the way.
+        A job that keeps its recording is decoded again: the copy is made on the way. So is one whose speakers may be
+        known by now.
         """
         key = self.key_of(job)
         if not (key and job.options.reuse) or job.options.keep_audio:
             return None
+        if job.options.diarize:
+            comparable: bool = await self.storage_retry.in_thread(self._knows_voices, job)
+            if comparable:
+                return None
         origin = await self.storage_retry.in_thread(self.job_store.same_content, job.tenant, key)
         if origin is None:
             return None
@@ -68,3 +74,9 @@ class TranscriptReuse:
             notes=notes,
             tracks=origin.tracks,
         )
+
+    def _knows_voices(self, job: Job) -> bool:
+        """Return whether there are voices that the job's speakers are to be compared with."""
+        keys = JobKeys(tenant=job.tenant, job_id=job.id)
+        known = any(True for _ in self.store.list(TenantKeys(tenant=job.tenant).voices))
+        return known or self.store.exists(keys.known_voices)

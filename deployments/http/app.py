@@ -21,6 +21,7 @@ from deployments.http.json_bodies import JSON_THREADS, LIMITS, PARSERS
 from deployments.http.middleware.browser_guard import BrowserGuard, BrowserRules
 from deployments.http.middleware.correlation import Correlation
 from deployments.http.middleware.head_requests import HeadRequests
+from deployments.http.middleware.method_override import MethodOverride
 from deployments.http.middleware.origins import origin_of
 from deployments.http.middleware.security_headers import AnswerHeaders
 from deployments.http.middleware.trailing_slash import serve_trailing_slashes
@@ -45,6 +46,7 @@ from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.search import search_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
+from deployments.http.routes.voices import voice_routes
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
@@ -79,6 +81,7 @@ TUS_TOLD = (
     "tus-max-size",
     "tus-resumable",
     "tus-version",
+    "upload-concat",
     "upload-expires",
     "upload-length",
     "upload-offset",
@@ -103,6 +106,7 @@ _ROUTES = (
     transcript_routes,
     job_minutes_routes,
     correction_routes,
+    voice_routes,
     audio_routes,
     console_routes,
     quarantine_routes,
@@ -175,12 +179,14 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         batches=services.batches,
         usd_per_audio_hour=config.usd_per_audio_hour,
         twilio=config.twilio,
+        enrolment=services.enrolment,
     )
 
 
 def _add_middleware(app: FastAPI, config: ApiConfig, shutdown: Shutdown) -> None:
     """Add what every request passes; the last one added is the outermost."""
     app.add_middleware(HeadRequests)
+    app.add_middleware(MethodOverride)
     app.add_middleware(AnswerAtShutdown, shutdown=shutdown)
     if config.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(config.cors_origins), **CORS)

@@ -8,7 +8,7 @@ from deployments.auth.authenticators import Authenticator, NoAuthentication
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits
-from deployments.ports import CoordinatorPort
+from deployments.ports import CoordinatorPort, EnrolmentPort
 from pipelines.ids import new_id
 from pipelines.ledger.api_keys import KeyStore
 from pipelines.ledger.batch_book import BatchRepository
@@ -20,7 +20,8 @@ from pipelines.storage.protocol import BlobStore
 class ApiServices:
     """The objects that the API works with; they hold connections and stay in their process.
 
-    The default ``authenticator`` admits every request. Without ``keys`` or ``batches`` there are no routes for them.
+    The default ``authenticator`` admits every request. Without ``keys`` or ``batches`` there are no routes for them;
+    without ``enrolment`` no voice can be enrolled.
     ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     """
 
@@ -30,6 +31,7 @@ class ApiServices:
     authenticator: Authenticator = field(default_factory=NoAuthentication)
     keys: KeyStore | None = None
     batches: BatchRepository | None = None
+    enrolment: EnrolmentPort | None = None
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = new_id
 

@@ -26,6 +26,7 @@ another origin sent 403 (`cross_site`).
 TAGS = [
     {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
     {"name": "results", "description": "What a job has brought."},
+    {"name": "voices", "description": "Voices that are known by name, with their owners' consent."},
     {"name": "batches", "description": "Thousands of recordings as one."},
     {"name": "openai", "description": "The dialect of OpenAI's clients."},
     {"name": "deepgram", "description": "The dialect of Deepgram's clients, for recordings."},
@@ -51,6 +52,11 @@ With an `Idempotency-Key` a repeated request (same bytes or URL, same options) a
 `Idempotent-Replayed: true`; a different request under the same key is refused with 422, and one that comes while the
 first is still being answered with 409 (`request_in_flight`): send it again after `Retry-After`. A first request that
 died with its server holds its key for 15 seconds. Keys live as long as their job.
+
+Without a key, a request that equals one whose job is under way (same bytes, options, reference) joins that job and is
+answered in the same way: clients that repeat themselves do not have a recording decoded twice. A `source` is joined
+until its job is begun. `reuse=false` or another `external_id` keeps requests apart. A job that requests share is
+cancelled when each of them has cancelled it, or one with `everyone=true`.
 """
 
 BINARY = {"type": "string", "format": "binary"}

@@ -16,12 +16,13 @@ def serve_docs(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> HTMLResponse:
+        files = _FILES.removeprefix("/")
         page = get_swagger_ui_html(
-            openapi_url=app.openapi_url or "/openapi.json",
+            openapi_url="openapi.json",  # relative, as the files: the page may be served under a prefix
             title=f"{app.title} API",
-            swagger_js_url=f"{_FILES}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_FILES}/swagger-ui.css",
-            swagger_favicon_url=f"{_FILES}/favicon.png",
+            swagger_js_url=f"{files}/swagger-ui-bundle.js",
+            swagger_css_url=f"{files}/swagger-ui.css",
+            swagger_favicon_url=f"{files}/favicon.png",
         )
         # Its script stands in the page itself.
         page.headers["content-security-policy"] = f"{PAGE_POLICY}; script-src 'self' 'unsafe-inline'"

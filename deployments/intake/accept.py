@@ -12,6 +12,7 @@ from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
 from deployments.telemetry.request_context import current_request
+from pipelines.codec import encode
 from pipelines.core import BlobRef
 from pipelines.errors import Overloaded
 from pipelines.jobs.job import Job, JobOptions
@@ -54,21 +55,31 @@ class Intake:
     def accept(self, tenant: str, submission: Submission) -> tuple[Job, bool]:
         """Store the source, write the job; (job, False) when its key or its external id had brought one.
 
+        An equal request without a key joins the job under way that an earlier one brought: also (job, False).
+
         Whatever fails, the spool file is gone afterwards and the blob with it, unless the ledger holds the job.
         Raises `StoreUnavailable`, `LedgerUnavailable`, `IdempotencyConflict`, `ExternalIdConflict`, and for an upload
         `NotFound` and `UploadIncomplete`.
         """
         source = self._source_of(submission)
         job = self._new_job(tenant, submission)
+        known = JobKeys(tenant=tenant, job_id=job.id).known_voices if submission.known_voices else ""
         try:
             job = source.bring(job)
+            if known:
+                self.store.put(known, encode(submission.known_voices))
             stored, created = self.ledger.create(
-                job, idempotency_key=submission.idempotency_key, fingerprint=submission.fingerprint
+                job,
+                idempotency_key=submission.idempotency_key,
+                fingerprint=submission.fingerprint,
+                joins=submission.joins,
             )
         except BaseException:
             source.rollback(job)
             raise
         source.commit(job, stored)
+        if known and not created:
+            self.store.delete(known)
         _log_accepted(job, stored, created=created)
         return stored, created
 

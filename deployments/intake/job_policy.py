@@ -1,6 +1,6 @@
 """`JobPolicy`: what a tenant's job may ask for, and whose wishes cannot be fulfilled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,9 +21,9 @@ class JobPolicy:
 
     ``profiles`` tells by model what it can, ``styles`` how tenants' minutes look, ``vocabularies`` the words that each
     tenant's decoder is given, ``reuse`` whether earlier transcripts are taken, ``diarize`` what holds for recordings
-    of one channel (see `pipelines.jobs.options.JobOptions`). ``webhooks`` None: no webhooks;
-    ``mail_domains`` None: no e-mails, empty: to every domain. Raises `ConfigurationError` when the default model is not
-    among ``models``.
+    of one channel (see `pipelines.jobs.options.JobOptions`). ``webhooks`` None: no webhooks, nor while ``can_sign``
+    says that there is no secret for them; ``mail_domains`` None: no e-mails, empty: to every domain. Raises
+    `ConfigurationError` when the default model is not among ``models``.
     """
 
     models: tuple[str, ...]
@@ -37,6 +37,7 @@ class JobPolicy:
     reuse: bool = True
     diarize: str | None = None
     webhooks: WebhookLimits | None = None
+    can_sign: Callable[[], bool] = lambda: True
     mail_domains: frozenset[str] | None = None
     templates: TemplateQueue = field(default_factory=TemplateQueue)
 
@@ -101,7 +102,7 @@ class JobPolicy:
             schemas["minutes"]["enum"] = [name for name in schemas["minutes"]["enum"] if name != "llm"]
         offered = {
             "keep_audio": self.keeps_audio,
-            "webhook_url": self.webhooks is not None,
+            "webhook_url": self.webhooks is not None and self.can_sign(),
             "recipients": self.mail_domains is not None,
             "translate": self.llm_configured,
         }
@@ -158,7 +159,7 @@ class JobPolicy:
     def _about_webhook(self, url: str | None) -> str:
         if url is None:
             return ""
-        if self.webhooks is None:
+        if self.webhooks is None or not self.can_sign():
             return "this server has no secret to sign webhooks with"
         return target_complaint(url, self.webhooks)
 

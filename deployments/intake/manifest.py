@@ -11,6 +11,7 @@ from deployments.intake.job_policy import JobPolicy
 from deployments.intake.json_parsing import parse_json
 from deployments.intake.submission import clean_filename
 from deployments.schemas.batches import MAX_ENTRIES, ManifestEntry
+from deployments.schemas.option_values import given
 from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import check_url, name_in
@@ -105,9 +106,9 @@ def checked_entries(
             reference = ReferenceFields.taken_from({"external_id": line.external_id, "metadata": line.metadata})
             key = json.dumps(line.options, sort_keys=True)
             if key not in known:
-                given = {**common, **line.options}
-                wanted = Options.parse(given)
-                templates.add(given.get("minutes_template", ""))
+                values = {**common, **given(line.options)}
+                wanted = Options.parse(values)
+                templates.add(values.get("minutes_template", ""))
                 if len(templates) > MAX_TEMPLATES:
                     raise refused_option("minutes_template", f"a batch brings {MAX_TEMPLATES} templates at most")
                 known[key] = policy.check_blocking(wanted)

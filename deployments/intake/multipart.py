@@ -25,8 +25,10 @@ class Form:
     has_file: bool = False
 
 
-async def read_form(body: AsyncIterator[bytes], content_type: str, spool: Spool) -> Form:
-    """Read a form whose part ``file`` holds the recording.
+async def read_form(
+    body: AsyncIterator[bytes], content_type: str, spool: Spool, max_field_bytes: int = MAX_FIELD_BYTES
+) -> Form:
+    """Read a form whose part ``file`` holds the recording; its other fields have ``max_field_bytes`` together.
 
     Raises `InvalidRequest` for a torn or oversized form or a second file, `UnsupportedFormat` from the first bytes of a
     file that is no recording, and whatever the spool raises.
@@ -34,7 +36,7 @@ async def read_form(body: AsyncIterator[bytes], content_type: str, spool: Spool)
     boundary = disposition(content_type).get_param("boundary", header="content-disposition")
     if not isinstance(boundary, str) or not boundary:
         raise InvalidRequest("The content type multipart/form-data has no boundary.")
-    reader = _FormReader()
+    reader = _FormReader(max_field_bytes)
     try:
         parser = MultipartParser(
             boundary,
@@ -65,7 +67,8 @@ async def read_form(body: AsyncIterator[bytes], content_type: str, spool: Spool)
 class _FormReader:
     """Receives the parser's callbacks; file data is handed on between blocks, since callbacks cannot await."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_field_bytes: int) -> None:
+        self._max_field_bytes = max_field_bytes
         self.form = Form()
         self.recording = RecordingBytes()
         self.complete = False
@@ -75,7 +78,7 @@ class _FormReader:
         self._disposition = b""
         self._content_type = b""
         self._field: str | None = None  # None while the part is the file
-        self._value = b""
+        self._value = bytearray()
         self._n_fields = 0
         self._n_field_bytes = 0
 
@@ -86,7 +89,7 @@ class _FormReader:
     def part_begins(self) -> None:
         self._disposition = b""
         self._content_type = b""
-        self._value = b""
+        self._value = bytearray()
 
     def header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -134,12 +137,12 @@ class _FormReader:
 
     def part_ends(self) -> None:
         if self._field is not None:
-            self.form.fields.setdefault(self._field, []).append(text_of(self._value))
+            self.form.fields.setdefault(self._field, []).append(text_of(bytes(self._value)))
 
     def form_ends(self) -> None:
         self.complete = True
 
     def _count(self, n_bytes: int) -> None:
         self._n_field_bytes += n_bytes
-        if self._n_field_bytes > MAX_FIELD_BYTES:
-            raise InvalidRequest(f"The form's fields hold more than {MAX_FIELD_BYTES} bytes.")
+        if self._n_field_bytes > self._max_field_bytes:
+            raise InvalidRequest(f"The form's fields hold more than {self._max_field_bytes} bytes.")

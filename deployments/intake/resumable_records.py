@@ -19,7 +19,10 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, kw_only=True)
 class Resumable:
-    """A resumable upload; ``job_id`` is the job it became, "" while it is incomplete. Times are Unix seconds."""
+    """A resumable upload; ``job_id`` is the job it became, "" while it is incomplete. Times are Unix seconds.
+
+    One that ``is_partial`` is a part of a recording; ``concat`` is the header that said so, or named the parts.
+    """
 
     id: str
     tenant: str
@@ -29,6 +32,11 @@ class Resumable:
     expires_at_s: float
     reference: Reference = field(default=NO_REFERENCE)
     job_id: str = ""
+    concat: str = ""
+
+    @property
+    def is_partial(self) -> bool:
+        return self.concat == "partial"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ will be. Both outlive the process; nothing else has to be remembered. Everything
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.storage.atomic_write import write_atomic
 
 BLOCK_BYTES = 1 << 16
+COPY_BYTES = 1 << 20
 LIFETIME_S = 24 * 3600.0
 RETRY_AFTER_S = 60.0
 
@@ -67,6 +68,7 @@ class ResumableUploads:
         options: JobOptions,
         limits: TenantLimits,
         reference: Reference = NO_REFERENCE,
+        concat: str = "",
     ) -> Resumable:
         """Begin an upload and claim the room for it; raises `TooLarge`, `Overloaded`, `StoreFull`."""
         with faults_of_the_spool():
@@ -85,6 +87,7 @@ class ResumableUploads:
                 options=options,
                 reference=reference,
                 expires_at_s=round(self._clock() + LIFETIME_S, 3),
+                concat=concat,
             )
             with faults_of_the_spool():
                 self.data(record).touch()
@@ -154,6 +157,16 @@ class ResumableUploads:
         """
         options = JobOptions(model=record.options.model)
         self._write(replace(record, job_id=job_id, filename="", options=options, reference=NO_REFERENCE))
+
+    def put_together(self, record: Resumable, parts: Sequence[Resumable]) -> None:
+        """Append the bytes of parts to an upload in their order, and forget the parts; raises `StoreFull`."""
+        with self.appending(record) as piece:
+            for part in parts:
+                with self.data(part).open("rb") as file:
+                    while block := file.read(COPY_BYTES):
+                        piece.append(block)
+        for part in parts:
+            self.delete(part)
 
     def delete(self, record: Resumable) -> None:
         """Forget an upload."""

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import StoredUpload
+from deployments.schemas.option_values import is_left_out, listed
 from deployments.schemas.options import Options
 from deployments.schemas.references import ReferenceFields
 from deployments.sources.fetch import NAMELESS
@@ -21,6 +22,7 @@ from pipelines.errors import InvalidOptions, InvalidRequest
 from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import LIST_OPTIONS, JobOptions, encode_asked
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.speakers.references import References
 from pipelines.text.file_names import MAX_NAME_BYTES, bounded_name, n_bytes
 
 _MAX_SUFFIX_CHARS = 16
@@ -28,7 +30,10 @@ _MAX_SUFFIX_CHARS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A request to transcribe one recording: spooled bytes, a URL to pull, or what was put to a URL of an upload."""
+    """A request to transcribe one recording: spooled bytes, a URL to pull, or what was put to a URL of an upload.
+
+    ``known_voices`` are those that its speakers are compared with, for this job only.
+    """
 
     options: JobOptions
     filename: str
@@ -37,7 +42,13 @@ class Submission:
     idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
+    known_voices: References | None = None
     dialect: Dialect = field(default=OWN_DIALECT)
+
+    @property
+    def joins(self) -> bool:
+        """Whether an equal request's job that is under way will do: wherever a finished transcript would be reused."""
+        return self.options.reuse and not self.upload_id
 
     @property
     def fingerprint(self) -> str:
@@ -46,6 +57,8 @@ class Submission:
         parts = [source.encode(), encode_asked(self.options)]
         if self.reference != NO_REFERENCE:
             parts.append(encode(self.reference))
+        if self.known_voices is not None:
+            parts.append(encode(self.known_voices))
         if self.dialect != OWN_DIALECT:
             parts.append(encode(self.dialect))
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
@@ -63,43 +76,44 @@ async def read_overrides(given: dict[str, Any], policy: JobPolicy) -> tuple[JobO
 def merge_options(
     query: Mapping[str, Sequence[str]], fields: Mapping[str, Sequence[str]], *given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Bring options from several places together; an empty form field counts as left out.
+    """Bring options from several places together; what says nothing counts as left out.
 
-    Raises `InvalidOptions` when a place repeats an option that is no list, or two places give the same one.
+    Lists may be repeated, also as ``name[]`` and ``name[0]``. Raises `InvalidOptions` when a place repeats an option
+    that is no list, or two places give the same one.
     """
     merged: dict[str, Any] = {}
-    for values in given:
+    places = [dict(values) for values in given] + [_gathered(texts) for texts in (query, fields)]
+    for values in places:
         for name, value in values.items():
+            if is_left_out(value):
+                continue
             if name in merged:
                 raise _twice(name)
             merged[name] = value
-    for place in (query, fields):
-        for name, texts in place.items():
-            filled = [text for text in texts if text != ""]
-            if not filled:
-                continue
-            if name in merged or (len(filled) > 1 and name not in LIST_OPTIONS):
-                raise _twice(name)
-            merged[name] = _several(filled) if name in LIST_OPTIONS else filled[0]
     return merged
+
+
+def _gathered(place: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return one value per name, of lists all that were given; raises `InvalidOptions`."""
+    found: dict[str, list[str]] = {}
+    for name, texts in place.items():
+        known = list_name(name) if list_name(name) in LIST_OPTIONS else name
+        found.setdefault(known, []).extend(text for text in texts if not is_left_out(text))
+    for name, texts in found.items():
+        if len(texts) > 1 and name not in LIST_OPTIONS:
+            raise _twice(name)
+    alone = {name: listed(texts[0]) if name in LIST_OPTIONS else texts[0] for name, texts in found.items() if texts}
+    return alone | {name: texts for name, texts in found.items() if len(texts) > 1}
+
+
+def list_name(name: str) -> str:
+    """Return a field's name without the ``[]`` or ``[0]`` that some clients write behind those of lists."""
+    stem, bracket, rest = name.partition("[")
+    return stem if bracket and (rest == "]" or (rest.endswith("]") and rest[:-1].isdigit())) else name
 
 
 def _twice(name: str) -> InvalidOptions:
     return InvalidOptions(f"{name}: given more than once", ((name, "given more than once"),))
-
-
-def listed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as recording systems write them: several in one text, with commas between, are a list."""
-    return {
-        name: _several([value]) if name in LIST_OPTIONS and isinstance(value, str) else value
-        for name, value in values.items()
-    }
-
-
-def _several(values: Sequence[str]) -> list[str]:
-    """Return values of a list; one alone may hold several, with commas between them."""
-    parts = values[0].split(",") if len(values) == 1 else values
-    return [part.strip() for part in parts if part.strip()]
 
 
 def clean_filename(name: str) -> str:

@@ -27,7 +27,8 @@ from pipelines.errors import (
 )
 
 VERSION = "1.0.0"
-EXTENSIONS = "creation,expiration,checksum,termination"
+EXTENSIONS = "creation,expiration,checksum,termination,concatenation"
+MAX_PARTS = 64
 ALGORITHMS = ("sha256", "sha1", "md5")
 PIECE_TYPE = "application/offset+octet-stream"
 _ABOUT_THE_FILE = frozenset({"filename", "name", "filetype", "type", "relativePath"})  # what tus clients send unasked
@@ -100,24 +101,53 @@ class PieceHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Creation:
-    """The upload that a POST creates; ``options`` are those of its job, not checked yet."""
+    """The upload that a POST creates; ``options`` are those of its job, not checked yet.
+
+    ``is_partial``: a part of a recording, which becomes no job by itself. ``parts`` are the ids of such parts, in their
+    order, of which the recording is put together; its ``n_bytes`` are theirs then, and 0 here.
+    """
 
     n_bytes: int
     filename: str
     options: Mapping[str, str]
+    is_partial: bool = False
+    parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Self:
-        """Read ``Upload-Length`` and ``Upload-Metadata``; raises `InvalidRequest`, `EmptyAudio`."""
-        n_bytes = _number(headers, "upload-length")
-        if n_bytes == 0:
+        """Read ``Upload-Length``, ``Upload-Metadata`` and ``Upload-Concat``; raises `InvalidRequest`, `EmptyAudio`."""
+        if "upload-defer-length" in headers:
+            raise InvalidRequest("Upload-Defer-Length is not supported: say the length in Upload-Length.")
+        is_partial, parts = concatenation_of(headers.get("upload-concat", ""))
+        if parts and "upload-length" in headers:
+            raise InvalidRequest("Upload-Length is not given where parts are put together: it is theirs.")
+        n_bytes = 0 if parts else _number(headers, "upload-length")
+        if n_bytes == 0 and not parts:
             raise EmptyAudio("The recording has no bytes.")
         metadata = metadata_of(headers.get("upload-metadata", ""))
         return cls(
             n_bytes=n_bytes,
             filename=metadata.get("filename") or metadata.get("name") or NAMELESS,
             options={name: text for name, text in metadata.items() if name not in _ABOUT_THE_FILE},
+            is_partial=is_partial,
+            parts=parts,
         )
+
+
+def concatenation_of(header: str) -> tuple[bool, tuple[str, ...]]:
+    """Read ``Upload-Concat``: whether an upload is a part, and the ids of those it is put together of.
+
+    Raises `InvalidRequest`.
+    """
+    if header.strip() in ("", "partial"):
+        return bool(header.strip()), ()
+    kind, semicolon, urls = header.strip().partition(";")
+    parts = tuple(url.rstrip("/").rpartition("/")[2] for url in urls.split())
+    if kind != "final" or not semicolon or not parts:
+        raise InvalidRequest("Upload-Concat must be partial, or final; and the URLs of the parts.")
+    if len(parts) > MAX_PARTS or len(set(parts)) < len(parts):
+        raise InvalidRequest(f"Upload-Concat may name {MAX_PARTS} parts at most, each once.")
+    return False, parts
 
 
 class _Piece:
@@ -139,11 +169,15 @@ class _Piece:
 
 @dataclass(kw_only=True)
 class TusUpload:
-    """The state of one upload: ``offset`` of ``n_bytes`` are there, and whether they have become a job."""
+    """The state of one upload: ``offset`` of ``n_bytes`` are there, and whether they have become a job.
+
+    One that ``is_partial`` becomes none.
+    """
 
     n_bytes: int
     offset: int = 0
     has_job: bool = False
+    is_partial: bool = False
     _piece: _Piece | None = field(default=None, init=False, repr=False)
 
     def asked(self) -> tuple[Decision, ...]:
@@ -191,7 +225,8 @@ class TusUpload:
         return (CutBack(piece.start), *more)
 
     def _made(self) -> tuple[Decision, ...]:
-        return (MakeJob(),) if self.offset == self.n_bytes and not self.has_job else ()
+        is_whole = self.offset == self.n_bytes and not self.is_partial
+        return (MakeJob(),) if is_whole and not self.has_job else ()
 
 
 def check_version(headers: Mapping[str, str]) -> None:

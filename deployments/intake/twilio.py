@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from deployments.sources.places import SourceCredential
 from pipelines.errors import InvalidRequest
 from pipelines.jobs.reference import Reference
+from pipelines.secret import Secret, revealed
 
 API_URL = "https://api.twilio.com"
 _PORTS = {"https": 443, "http": 80}
@@ -27,19 +28,21 @@ class TwilioAccount:
 
     sid: str
     tenant: str
-    auth_token: str = field(repr=False)
+    auth_token: Secret = field(repr=False)
     api_url: str = API_URL
 
     @property
     def place(self) -> SourceCredential:
         """Address of the account's recordings, with the credentials for them."""
-        credentials = base64.b64encode(f"{self.sid}:{self.auth_token}".encode()).decode()
         return SourceCredential(
             name=f"twilio {self.sid}",
             url=f"{self.api_url}/2010-04-01/Accounts/{self.sid}",
-            secret=f"Basic {credentials}",
+            secret=self._credentials,
             tenants=(self.tenant,),
         )
+
+    def _credentials(self) -> str:
+        return f"Basic {base64.b64encode(f'{self.sid}:{revealed(self.auth_token)}'.encode()).decode()}"
 
 
 def signature_of(auth_token: str, url: str, form: Mapping[str, Sequence[str]]) -> str:

@@ -108,9 +108,9 @@ def _recognised(minutes: Mapping[str, Any], labels: Labels) -> Iterator[str]:
     if not minutes.get("decisions_recognised", True):
         yield labels.no_cues
         return
-    decisions = [entry["text"] for entry in minutes["decisions"]]
+    decisions = [_with_names(entry["text"], entry, labels) for entry in minutes["decisions"]]
     yield _list(labels.decisions, decisions) if decisions else labels.no_decisions
-    tasks = [_task(entry, labels) for entry in minutes["action_items"]]
+    tasks = [_with_names(entry["task"], entry, labels) for entry in minutes["action_items"]]
     yield _list(labels.action_items, tasks) if tasks else labels.no_action_items
 
 
@@ -123,7 +123,13 @@ def _list(heading: str, entries: list[str]) -> str:
     return "\n".join((heading, *(f"- {entry}" for entry in entries)))
 
 
-def _task(entry: Mapping[str, Any], labels: Labels) -> str:
-    named = ((labels.owner, entry["owner"]), (labels.due, entry["due"]))
+def _with_names(text: str, entry: Mapping[str, Any], labels: Labels) -> str:
+    """Add who and by when to a decision or task, as far as that was spoken."""
+    named = ((labels.owner, entry.get("owner")), (labels.due, entry.get("due")))
     known = labels.list_separator.join(f"{label}{labels.colon}{value}" for label, value in named if value)
-    return f"{entry['task']} ({known})" if known else str(entry["task"])
+    return _marked(f"{text} ({known})" if known else text, entry, labels)
+
+
+def _marked(text: str, entry: Mapping[str, Any], labels: Labels) -> str:
+    """Return an entry's text, with the mark of what nothing in the transcript proves."""
+    return text if entry.get("verified", True) else f"{text} [{labels.unverified}]"

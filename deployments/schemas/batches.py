@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
+from deployments.schemas.option_values import given
 from deployments.schemas.options import ApiModel
 from deployments.schemas.references import MAX_METADATA, ExternalId
 from deployments.sources.urls import public_part
@@ -35,6 +36,11 @@ class ManifestEntry(ApiModel):
         default_factory=dict, max_length=MAX_METADATA, description="As in `POST /v1/jobs`."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        return given(values) if isinstance(values, dict) else values
+
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
         if self.source is None and not self.filename:
@@ -57,6 +63,11 @@ class BatchRequest(ApiModel):
     entries: list[SkipValidation[ManifestEntry]] | None = Field(None, min_length=1, max_length=MAX_ENTRIES)
     manifest: str | None = Field(None, max_length=4096, description="Source URL of a manifest: a JSON object per line.")
     prefix: str | None = Field(None, max_length=4096, description="All recordings below `s3://bucket/prefix/`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        return given(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -21,6 +21,7 @@ from pipelines.notes import Note, NoteCode, NoteValue
 from pipelines.transcript.corrections import version_of
 
 JOBS_PATH = "/v1/jobs"
+ID_PREFIX = "Only those whose id begins so."
 
 
 class ProgressBody(ApiModel):
@@ -300,6 +301,7 @@ class JobQuery(ApiModel):
     external_id: str | None = Field(
         None, min_length=1, max_length=255, pattern=NO_CONTROLS, description="Only the job with this external id."
     )
+    id: str | None = Field(None, min_length=1, max_length=64, pattern=NO_CONTROLS, description=ID_PREFIX)
     created_after: AwareDatetime | None = Field(None, description="Only jobs created at this time or later (ISO 8601).")
     created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")
     limit: int = Field(50, ge=1, le=500, description="Jobs per page.")
@@ -311,6 +313,7 @@ class JobQuery(ApiModel):
             states=frozenset(self.state),
             filename_contains=self.filename or "",
             external_id=self.external_id or "",
+            id_prefix=self.id or "",
             created_from_s=self.created_after.timestamp() if self.created_after else None,
             created_before_s=self.created_before.timestamp() if self.created_before else None,
         )

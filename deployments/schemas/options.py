@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.schemas.option_values import decimal, given, listed, trimmed
 from pipelines.errors import InvalidOptions, Reason
 from pipelines.jobs.options import MINUTES_OPTIONS, JobOptions, Option, options_of
 from pipelines.text.language_names import is_open, split_languages, zh_script
@@ -34,14 +36,26 @@ def with_options(*options: Option, may_be_null: bool = False) -> Callable[[type[
     """Give a model a field for each option that it does not declare itself; ``may_be_null``: null leaves it out."""
 
     def made(model: type[W]) -> type[W]:
-        given: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for option in options:
             kind, default = (option.kind | None, None) if may_be_null else (option.kind, option.default)
             if option.name not in model.model_fields:
-                given[option.name] = (kind, Field(default, description=option.description, **option.constraints))
-        return create_model(model.__name__, __base__=model, __doc__=model.__doc__, __module__=model.__module__, **given)
+                field = Field(default, description=option.description, **option.constraints)
+                fields[option.name] = (_read_as(option, kind), field)
+        name, words = model.__name__, model.__doc__
+        return create_model(name, __base__=model, __doc__=words, __module__=model.__module__, **fields)
 
     return made
+
+
+def _read_as(option: Option, kind: Any) -> Any:
+    """Return a type that reads its values as `deployments.schemas.option_values` says."""
+    if option.is_list:
+        return Annotated[kind, BeforeValidator(listed)]
+    if option.kind is float:
+        return Annotated[kind, BeforeValidator(decimal)]
+    free_text = option.kind is str
+    return kind if free_text else Annotated[kind, BeforeValidator(trimmed)]
 
 
 class LanguageFields(ApiModel):
@@ -49,20 +63,20 @@ class LanguageFields(ApiModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _script_of_chinese(cls, given: Any) -> Any:
+    def _script_of_chinese(cls, values: Any) -> Any:
         """Take the script of a language such as ``zh-TW`` for ``zh_script``, unless one is given."""
-        if not isinstance(given, dict) or given.get("zh_script"):
-            return given
-        named = [given.get("language"), given.get("languages")]
+        if not isinstance(values, dict) or values.get("zh_script"):
+            return values
+        named = [values.get("language"), listed(values.get("languages"))]
         texts = [text for value in named for text in (value if isinstance(value, list | tuple) else [value])]
         names = split_languages(text for text in texts if isinstance(text, str))
         scripts = set(filter(None, map(zh_script, names)))
-        return {**given, "zh_script": scripts.pop()} if len(scripts) == 1 else given
+        return {**values, "zh_script": scripts.pop()} if len(scripts) == 1 else values
 
     @model_validator(mode="after")
     def _fixed_language_is_allowed(self) -> Self:
-        given = dict(self)
-        language, languages = given.get("language"), given.get("languages")
+        chosen = dict(self)
+        language, languages = chosen.get("language"), chosen.get("languages")
         if language and languages and language not in languages:
             raise ValueError(f"language is {language}, which is not among languages ({', '.join(languages)})")
         return self
@@ -74,28 +88,29 @@ class Options(LanguageFields):
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:
-        given = dict(self)
+        chosen = dict(self)
         for name in MINUTES_OPTIONS:
-            if given["minutes"] == "none" and name != "minutes" and given[name]:
+            if chosen["minutes"] == "none" and name != "minutes" and chosen[name]:
                 raise ValueError(f"{name} is given, but minutes is none")
         return self
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
         """Validate raw values (strings from a form or query, or JSON); raises `InvalidOptions`."""
-        return parsed(cls, values)
+        known = {name: value for name, value in values.items() if name in cls.model_fields}
+        return parsed(cls, {name: value for name, value in values.items() if name not in known} | given(known))
 
     def to_domain(self, default_model: str, *, reuse: bool = True, diarize: str | None = None) -> JobOptions:
         """Fill in what was left open; ``diarize`` is for recordings of one channel whose speaker is not named."""
-        given = self.model_dump()
-        if given["diarize"] is None and given["channels"] == "mix" and given["track"] != "all":
-            given["diarize"] = None if given["speakers"] else diarize
-        given["diarize"] = None if given["diarize"] == "off" else given["diarize"]
-        given["model"] = given["model"] or default_model
-        given["reuse"] = reuse if given["reuse"] is None else given["reuse"]
-        if given["language"] or len(given["languages"]) == 1:
-            given["language"], given["languages"] = given["language"] or given["languages"][0], ()
-        return JobOptions(**given)
+        chosen = self.model_dump()
+        if chosen["diarize"] is None and chosen["channels"] == "mix" and chosen["track"] != "all":
+            chosen["diarize"] = None if chosen["speakers"] else diarize
+        chosen["diarize"] = None if chosen["diarize"] == "off" else chosen["diarize"]
+        chosen["model"] = chosen["model"] or default_model
+        chosen["reuse"] = reuse if chosen["reuse"] is None else chosen["reuse"]
+        if chosen["language"] or len(chosen["languages"]) == 1:
+            chosen["language"], chosen["languages"] = chosen["language"] or chosen["languages"][0], ()
+        return JobOptions(**chosen)
 
     @classmethod
     def from_domain(cls, options: JobOptions) -> Self:
@@ -166,6 +181,11 @@ class SourceRequest(ApiModel):
     metadata: dict[str, str] | None = Field(None, description="As the parameter.")
     filename: str | None = Field(None, max_length=255, description="Name to show; the URL's last part when left out.")
     options: dict[str, Any] = Field(default_factory=dict, description="See the schema `Options`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        return given(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _one_recording(self) -> Self:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator
 
+from deployments.schemas.option_values import given
 from deployments.schemas.options import ApiModel, parsed
 from pipelines.jobs.options import NO_CONTROLS
 from pipelines.jobs.reference import Reference
@@ -39,12 +40,12 @@ class ReferenceFields(ApiModel):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            raise ValueError("not a JSON object") from None
+            raise ValueError('must be a JSON object such as {"queue": "sales"}') from None
 
     @classmethod
     def taken_from(cls, values: dict[str, Any]) -> Reference:
         """Take these fields out of what was given beside the options; raises `InvalidOptions`."""
-        return parsed(cls, {name: values.pop(name) for name in cls.model_fields if name in values}).to_domain()
+        return parsed(cls, given({name: values.pop(name) for name in cls.model_fields if name in values})).to_domain()
 
     def to_domain(self) -> Reference:
         return Reference(external_id=self.external_id or "", metadata=tuple(sorted(self.metadata.items())))

@@ -170,8 +170,10 @@ async def _fetch_once(url: str, target: _Target, limits: SourceLimits, place: So
     async with httpx.AsyncClient(timeout=timeout, verify=trusted, trust_env=False) as client:
         for _ in range(limits.max_redirects + 1):
             request = await _pinned(client, url, limits)
-            if place is not None and place.secret and place.covers(url):  # a redirect may lead elsewhere
-                request.headers["authorization"] = place.secret
+            if (
+                place is not None and place.covers(url) and (authorization := place.authorization)
+            ):  # a redirect may lead elsewhere
+                request.headers["authorization"] = authorization
             response = await client.send(request, stream=True)
             try:
                 if response.status_code not in _REDIRECTS:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from deployments.sources.urls import SourceUrl, is_ambiguous
 from pipelines.errors import ConfigurationError, refused_option
+from pipelines.secret import Secret, revealed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class SourceCredential:
 
     name: str
     url: str
-    secret: str = field(default="", repr=False)
+    secret: Secret = field(default="", repr=False)
     endpoint: str = ""
     region: str = ""
     tenants: tuple[str, ...] = ()
@@ -41,13 +42,18 @@ class SourceCredential:
             raise ConfigurationError(f"source {self.name}: {self.url!r} {error}") from None
         if ambiguous:
             raise ConfigurationError(f"source {self.name}: {self.url!r} holds dots that may lead elsewhere")
-        if parts.scheme == "s3" and self.secret and ":" not in self.secret:
+        if parts.scheme == "s3" and (pair := self.authorization) and ":" not in pair:
             raise ConfigurationError(f"source {self.name}: the secret of a bucket is written KEY_ID:SECRET")
+
+    @property
+    def authorization(self) -> str:
+        """The secret as it is now: the header ``Authorization`` for a web server, "" where none is needed."""
+        return revealed(self.secret)
 
     @property
     def key_pair(self) -> tuple[str | None, str | None]:
         """Access key id and secret access key of a bucket."""
-        key_id, _, secret = self.secret.partition(":")
+        key_id, _, secret = self.authorization.partition(":")
         return key_id or None, secret or None
 
     @cached_property

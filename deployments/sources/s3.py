@@ -180,14 +180,17 @@ def list_pages(url: str, place: SourceCredential) -> Iterator[Page]:
             )
 
 
-@functools.lru_cache(maxsize=32)
 def client_of(place: SourceCredential) -> "S3Client":
-    """Return the client for a place, one for all that is asked of it."""
+    """Return the client for a place, one for all that is asked of it with the same keys."""
+    return _client(place.endpoint or None, place.region or None, *place.key_pair)
+
+
+@functools.lru_cache(maxsize=32)
+def _client(endpoint: str | None, region: str | None, key_id: str | None, secret: str | None) -> "S3Client":
     # boto3 takes a second to import, which only those who pull from a bucket should wait for.
     from pipelines.storage.s3_client import connect
 
-    key_id, secret = place.key_pair
-    return connect(endpoint=place.endpoint or None, region=place.region or None, key_id=key_id, secret=secret)
+    return connect(endpoint=endpoint, region=region, key_id=key_id, secret=secret)
 
 
 @contextmanager

@@ -8,10 +8,12 @@ from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import UploadGates
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits, LiveLimits
+from deployments.ports import EnrolmentPort
 from deployments.retention.scrubber import Scrubber
 from deployments.tenant.batches import TenantBatches
 from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.jobs import TenantJobs
+from deployments.tenant.voices import TenantVoices
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
@@ -41,6 +43,7 @@ class Backend:
     batches: BatchRepository | None = None
     usd_per_audio_hour: float | None = None
     twilio: tuple[TwilioAccount, ...] = ()
+    enrolment: EnrolmentPort | None = None
 
     @property
     def limits(self) -> IngestionLimits:
@@ -65,6 +68,16 @@ class Backend:
             spool_dir=self.limits.spool_dir,
             scrubber=self.scrubber,
             public_url=self.public_url,
+        )
+
+    def voices_of(self, tenant: str) -> TenantVoices:
+        """Return a tenant's voice profiles."""
+        return TenantVoices(
+            tenant=tenant,
+            store=self.store,
+            enrolment=self.enrolment,
+            clock=self.intake.clock,
+            new_id=self.intake.new_id,
         )
 
     def batches_of(self, tenant: str) -> TenantBatches:

@@ -106,9 +106,9 @@ class TenantBatches:
         counts = await in_thread(self.book.counts, self.tenant, batch.id)
         return BatchBody.of(batch, counts, await self._speed(), self.usd_per_hour)
 
-    async def newest(self, limit: int) -> list[BatchBody]:
-        """Return the newest batches, counted together."""
-        found = await in_thread(self.book.list, self.tenant, limit)
+    async def newest(self, limit: int, id_prefix: str = "") -> list[BatchBody]:
+        """Return the newest batches whose id begins so, counted together."""
+        found = await in_thread(self.book.list, self.tenant, limit, id_prefix)
         if not found:
             return []
         counts_of = await in_thread(self.book.counts_of, self.tenant, [batch.id for batch in found])

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deployments.intake.bucket_events import ObjectCreated
-from deployments.intake.submission import Submission, clean_filename, listed, read_overrides
+from deployments.intake.submission import Submission, clean_filename, read_overrides
+from deployments.schemas.option_values import given
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import name_in
+from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential, credential_for, place_of_prefix
 from deployments.sources.s3 import Found, Page, bucket_and_key, kind_of_object, list_pages, read_sidecar_of, s3_url
 from deployments.tenant.jobs import TenantJobs
@@ -22,7 +24,6 @@ from pipelines.errors import (
     Reason,
     SourceUnreachable,
 )
-from pipelines.jobs.options import CALLBACK_PATIENCE_S
 from pipelines.jobs.sidecar import read_sidecar
 
 MAX_SWEPT = 500  # new jobs of one sweep; each is a write to the ledger
@@ -58,10 +59,10 @@ class Noted(ApiModel):
 
 @dataclass(frozen=True, kw_only=True)
 class BucketIntake:
-    """Makes jobs for the tenant of ``jobs`` from objects in ``places``; ``common`` are the options of all of them."""
+    """Makes jobs for the tenant of ``jobs`` from objects in places of ``sources``; ``common`` are options of all."""
 
     jobs: TenantJobs
-    places: tuple[SourceCredential, ...]
+    sources: SourceLimits
     common: Mapping[str, Any]
 
     async def take(self, created: Iterable[ObjectCreated]) -> Noted:
@@ -78,7 +79,7 @@ class BucketIntake:
 
         Raises `InvalidOptions` where the prefix is in no place, `Overloaded`, `Draining`, `SourceUnreachable`.
         """
-        place = place_of_prefix(prefix, self.places, self.jobs.tenant)
+        place = place_of_prefix(prefix, self.sources.places, self.jobs.tenant)
         noted: list[NotedObject] = []
         n: Counter[str] = Counter()
         async for item, page in self._unseen(prefix, place):
@@ -107,7 +108,7 @@ class BucketIntake:
 
     async def _note(self, url: str, etag: str, page: Page | None = None) -> NotedObject:
         """Make a job of an object, once for its bucket, key and content."""
-        place = credential_for(url, self.places, self.jobs.tenant)
+        place = credential_for(url, self.sources.places, self.jobs.tenant)
         if place is None:
             return NotedObject(source=url, outcome="ignored", detail="in no bucket that may be pulled from")
         if why := await self._why_ignored(url, place, by_name=page is not None):
@@ -142,11 +143,11 @@ class BucketIntake:
 
     async def _submission(self, url: str, etag: str, place: SourceCredential, page: Page | None) -> Submission:
         """Read the options of all, and over them the sidecar's; raises `OptionError`, `ModelUnknown`."""
-        values = {"source_patience_s": CALLBACK_PATIENCE_S, **self.common}
+        values = {"source_patience_s": self.sources.callback_patience_s, **given(self.common)}
         wanted = place.sidecars and (page is None or page.may_have_sidecar(bucket_and_key(url)[1]))
         sidecar = await in_thread(read_sidecar_of, url, place) if wanted else None
         if sidecar is not None:
-            values |= listed(read_sidecar(sidecar, dict(place.sidecar_fields)))
+            values |= given(read_sidecar(sidecar, dict(place.sidecar_fields)))
         options, reference = await read_overrides(values, self.jobs.policy)
         return Submission(
             options=options,

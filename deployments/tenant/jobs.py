@@ -22,7 +22,15 @@ from deployments.schemas.jobs import JobBody, JobQuery
 from deployments.schemas.options import MinutesOverrides
 from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.threads import in_thread
-from pipelines.errors import BlobMissing, Draining, IllegalTransition, JobUnknown, NotFound, ResultPending
+from pipelines.errors import (
+    BlobMissing,
+    Draining,
+    IllegalTransition,
+    JobUnknown,
+    LedgerUnavailable,
+    NotFound,
+    ResultPending,
+)
 from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
@@ -134,13 +142,21 @@ class TenantJobs:
         """Return one page of hits in the tenant's transcripts and minutes; raises `InvalidRequest` for no cursor."""
         return await in_thread(self.ledger.search.find, self.tenant, query, wanted, sort=sort, limit=limit, after=after)
 
-    async def cancel(self, job_id: str) -> Job:
-        """Ask for a job's end, effective at its next chunk; an ended job stays as it is."""
+    async def cancel(self, job_id: str, *, everyone: bool = False) -> Job:
+        """Ask for a job's end, effective at its next chunk; an ended job stays as it is.
+
+        A job that several requests joined goes on for the others, unless ``everyone`` shall lose it.
+        """
         _check_id(job_id)
-        job = await in_thread(self.ledger.request_cancel, self.tenant, job_id)
+        job = await in_thread(self.ledger.request_cancel, self.tenant, job_id, everyone=everyone)
         if not job.state.final:
             self.coordinator_client.wake()
         return job
+
+    async def leave(self, job: Job) -> None:
+        """Count one request less that waits for a job: its client has gone. The job goes on."""
+        with contextlib.suppress(LedgerUnavailable, JobUnknown):
+            await in_thread(self.ledger.leave, self.tenant, job.id)
 
     async def purge(self, job_id: str) -> list[str]:
         """Erase an ended job and all its blobs; return their keys. Raises `IllegalTransition` for a live job."""

@@ -13,7 +13,7 @@ from deployments.sources.blocks import joined
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.audio.first_bytes import FirstBytes
-from pipelines.errors import UnsupportedFormat
+from pipelines.errors import InvalidRequest, UnsupportedFormat, UploadIncomplete
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +32,42 @@ class TenantUploads:
 
         Raises `InvalidOptions`, `ModelUnknown`, `TooLarge`, `Overloaded`, `Draining`, `StoreFull`.
         """
+        return await self._begun(creation, creation.n_bytes, "partial" if creation.is_partial else "")
+
+    async def concatenate(self, creation: Creation, concat: str) -> Resumable:
+        """Put an upload together of its parts, which are gone then, and make its job; ``concat`` is the header.
+
+        Raises what `begin` does, `UploadIncomplete` while bytes of a part are missing, and `UnsupportedFormat`.
+        """
+        found = [await in_thread(self.files.get, self.jobs.tenant, part) for part in creation.parts]
+        for part, n_there in found:
+            if not part.is_partial:
+                raise InvalidRequest(f"Upload {part.id} is not a part of another: its Upload-Concat was not partial.")
+            if n_there < part.n_bytes:
+                raise UploadIncomplete(f"Upload {part.id} has {n_there} of {part.n_bytes} bytes.")
+        parts = [part for part, _ in found]
+        record = await self._begun(creation, sum(part.n_bytes for part in parts), concat)
+        try:
+            await in_thread(self.files.put_together, record, parts)
+            (await in_thread(self.files.first_bytes, record)).finish()
+        except BaseException:
+            await in_thread(self.files.delete, record)
+            raise
+        return await self._job_made(record)
+
+    async def _begun(self, creation: Creation, n_bytes: int, concat: str) -> Resumable:
         values = merge_options({name: [text] for name, text in creation.options.items()}, {})
         options, reference = await read_overrides(values, self.jobs.policy)
         await self.jobs.check_backlog()
         return await in_thread(
             self.files.create,
             self.jobs.tenant,
-            creation.n_bytes,
+            n_bytes,
             clean_filename(creation.filename),
             options,
             self.jobs.limits,
             reference,
+            concat,
         )
 
     async def get(self, upload_id: str) -> tuple[Resumable, int]:
@@ -87,7 +112,8 @@ class TenantUploads:
         """Write a piece as the protocol decides; return what is to be done after its last byte."""
         try:
             await _carry_out(part, upload.piece_began(head))
-            first_bytes = None if head.offset or head.checksum else FirstBytes()
+            is_looked_at = not (head.offset or head.checksum or upload.is_partial)
+            first_bytes = FirstBytes() if is_looked_at else None
             async for block in joined(_looked_at(body_of(body, None, self.pace), first_bytes)):
                 await _carry_out(part, upload.data_came(block))
             decisions = upload.piece_ended()
@@ -101,7 +127,7 @@ class TenantUploads:
 
     async def _look_again(self, record: Resumable, head: PieceHead, decisions: tuple[Decision, ...]) -> None:
         """Look at a first piece that is on the disk, once its checksum was verified; raises `UnsupportedFormat`."""
-        if head.offset or head.checksum is None:
+        if head.offset or head.checksum is None or record.is_partial:
             return
         first_bytes = await in_thread(self.files.first_bytes, record)
         if MakeJob() in decisions:
@@ -144,7 +170,7 @@ async def _looked_at(body: AsyncIterator[bytes], first_bytes: FirstBytes | None)
 
 
 def _state(record: Resumable, n_there: int) -> TusUpload:
-    return TusUpload(n_bytes=record.n_bytes, offset=n_there, has_job=bool(record.job_id))
+    return TusUpload(n_bytes=record.n_bytes, offset=n_there, has_job=bool(record.job_id), is_partial=record.is_partial)
 
 
 async def _carry_out(part: Piece, decisions: tuple[Decision, ...]) -> None:

@@ -3,17 +3,31 @@
 Markdown, docx and pdf print the same blocks in the same order, so they cannot come to disagree.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import Literal
 
-from pipelines.core import ActionItem, CoverageStatus, Evidence, Minutes, Segment, Topic, Transcript
+from pipelines.core import (
+    ActionItem,
+    CoverageStatus,
+    Decision,
+    Evidence,
+    Minutes,
+    NameSource,
+    Segment,
+    Speaker,
+    Topic,
+    Transcript,
+)
 from pipelines.export.labels import Labels, labels_for
+from pipelines.export.overview import MAX_ENTRY_CHARS, fits_first_page, shorten, shown_first
 from pipelines.export.times import clock
 from pipelines.export.turns import Turn, troubles, turns
 from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.text.cleaning import one_line
+from pipelines.text.direction import is_right_to_left
 from pipelines.transcript.coverage import health_s
 from pipelines.transcript.findings import with_findings
 
@@ -39,8 +53,8 @@ Cell = tuple[Line, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """A section's heading, 1 the highest level; ``new_page`` starts the appendices: quality notes, if any, and the
-    transcript."""
+    """A section's heading, 1 the highest level; ``new_page`` starts the details of long minutes, and the appendices:
+    quality notes, if any, and the transcript."""
 
     text: str
     level: int = 1
@@ -136,10 +150,60 @@ class Composer:
             yield _nothing(self._labels.unwritten)
             return
         yield from self._summary()
-        yield from self._decisions()
-        yield from self._action_items()
-        yield from self._topics()
-        yield from self._open_questions()
+        details = [*self._decisions(), *self._action_items(), *self._topics(), *self._open_questions()]
+        if fits_first_page(self._minutes, len(tuple(self._facts()))):
+            yield from details
+            return
+        yield from self._overview()
+        yield Heading(text=self._labels.details, new_page=True)
+        yield from (replace(block, level=2) if isinstance(block, Heading) else block for block in details)
+
+    def _overview(self) -> Iterator[Block]:
+        """Yield the rest of the first page: the first decisions, tasks and topics of minutes that go on after it."""
+        labels, minutes = self._labels, self._minutes
+        shown = shown_first(minutes, len(tuple(self._facts())))
+        decisions = [self._entry(entry.text, entry) for entry in minutes.decisions]
+        tasks = [self._entry(entry.task, entry) for entry in minutes.action_items]
+        topics = [(Run(text=self._title_of(topic)), *self._interval(topic)) for topic in minutes.topics]
+        for heading, entries, n_shown in (
+            (labels.decisions, decisions, shown.decisions),
+            (labels.action_items, tasks, shown.action_items),
+            (labels.topics, topics, shown.topics),
+        ):
+            if not entries:
+                continue
+            yield Heading(text=heading)
+            for n, line in enumerate(entries[:n_shown], start=1):
+                yield Paragraph(lines=(line,), kind="item", mark=f"{n}.")
+            if len(entries) > n_shown:
+                yield _nothing(labels.more_below.format(len(entries) - n_shown))
+
+    def _entry(self, text: str, entry: Decision | ActionItem) -> Line:
+        """Return a decision or task in one line, with who and by when, its time, and a mark when nothing proves it."""
+        labels = self._labels
+        # Between letters of a script that runs to the left, a date in digits would be read backwards.
+        due = entry.due if is_right_to_left(self._minutes.language) else entry.due_date or entry.due
+        who = entry.owner or (entry.by if isinstance(entry, Decision) else None)
+        named = labels.list_separator.join(filter(None, (self.person(who), one_line(due or ""))))
+        return (
+            Run(text=shorten(one_line(text), MAX_ENTRY_CHARS)),
+            *((Run(text=" – "), Run(text=named, look="strong")) if named else ()),
+            *self._doubt(entry.verified),
+            Run(text="  "),
+            *self.times(entry.evidence),
+        )
+
+    def _title_of(self, topic: Topic) -> str:
+        return one_line(topic.title) or self._labels.unknown
+
+    def _interval(self, topic: Topic) -> Line:
+        """Return when a topic was talked about, and the mark of one that nothing proves."""
+        interval = Run(text=f"{self.clock(topic.start_s)}–{self.clock(topic.end_s)}", look="faint")
+        return (
+            Run(text="  "),
+            replace(interval, link=self._link(topic.evidence)),
+            *self._doubt(topic.verified),
+        )
 
     def arranged(self, title: str, blocks: Sequence[Block]) -> Content:
         """Return a document whose blocks somebody else arranged, with the notes and appendices that every one has."""
@@ -157,7 +221,7 @@ class Composer:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         labels, minutes, transcript = self._labels, self._minutes, self._transcript
-        participants = [labels.speaker(one_line(name)) for name in minutes.participants]
+        participants = [self.person(name) for name in minutes.participants]
         facts = [
             (labels.recording, self._title),
             (labels.date, minutes.held_on),
@@ -171,6 +235,31 @@ class Composer:
             (labels.written_by, self._writer()),
         ]
         yield from (fact for fact in facts if fact[1])
+
+    def person(self, name: str | None) -> str:
+        """Write the name of a participant or owner, marked where it was inferred; "" for nobody."""
+        written = self._labels.speaker(one_line(name or ""))
+        return self._labels.inferred.format(written) if name in self._inferences else written
+
+    @cached_property
+    def _inferences(self) -> Mapping[str, Speaker]:
+        return {each.name: each for each in self._transcript.speakers if each.source is NameSource.INFERRED}
+
+    def _inferred(self, speaker: Speaker) -> Line:
+        """Return a name and the words it was inferred from."""
+        proof = speaker.evidence[0]
+        quote = self._labels.quote.format(one_line(proof.quote))
+        return (Run(text=f"{one_line(speaker.name)} – {quote} "), *self.times(proof))
+
+    def _listed(self, phrase: str, entries: Sequence[Line]) -> Iterator[Run]:
+        """Yield a phrase with the entries in its braces."""
+        before, _, after = phrase.partition("{}")
+        yield Run(text=before)
+        for n, entry in enumerate(entries):
+            if n:
+                yield Run(text=self._labels.list_separator)
+            yield from entry
+        yield Run(text=after)
 
     def _writer(self) -> str:
         """Name what wrote the minutes, "" where nobody did."""
@@ -193,6 +282,8 @@ class Composer:
         labels = self._labels
         for found in self._transcript.notes:
             yield _paragraph(one_line(labels.note(found)), kind="warning")
+        if names := [self._inferred(speaker) for speaker in self._inferences.values()]:
+            yield Paragraph(lines=(tuple(self._listed(labels.inferred_names, names)),), kind="note")
         writers = {"extractive": labels.extractive_note, "llm": labels.model_note}
         if self._minutes.writer in writers:
             yield _paragraph(writers[self._minutes.writer], kind="note")
@@ -223,12 +314,31 @@ class Composer:
         if self._without_cues:
             return
         yield Heading(text=labels.decisions)
+        decisions = self._minutes.decisions
+        named = any(decision.owner or decision.due for decision in decisions)
+        told = any(decision.by for decision in decisions)
         rows = [
-            (self._claim(decision.text, decision.evidence, decision.verified), (self.times(decision.evidence),))
-            for decision in self._minutes.decisions
+            (
+                self._claim(decision.text, decision.evidence, decision.verified),
+                *([_cell(self.person(decision.by) or labels.unknown)] if told else []),
+                *((_cell(self.person(decision.owner) or labels.unknown), self._due(decision)) if named else ()),
+                (self.times(decision.evidence),),
+            )
+            for decision in decisions
         ]
-        numbered = _numbered((labels.decision, labels.time), rows, (0.06, 0.78, 0.16))
-        yield numbered if rows else _nothing(labels.no_decisions)
+        header = (
+            labels.decision,
+            *((labels.decided_by,) if told else ()),
+            *((labels.owner, labels.due) if named else ()),
+            labels.time,
+        )
+        shares = {
+            (False, False): (0.06, 0.78, 0.16),
+            (True, False): (0.06, 0.62, 0.17, 0.15),
+            (False, True): (0.06, 0.48, 0.15, 0.17, 0.14),
+            (True, True): (0.06, 0.36, 0.15, 0.14, 0.16, 0.13),
+        }[told, named]
+        yield _numbered(header, rows, shares) if rows else _nothing(labels.no_decisions)
 
     def _action_items(self) -> Iterator[Block]:
         labels = self._labels
@@ -238,7 +348,7 @@ class Composer:
         rows = [
             (
                 self._claim(item.task, item.evidence, item.verified),
-                _cell(labels.speaker(one_line(item.owner or "")) or labels.unknown),
+                _cell(self.person(item.owner) or labels.unknown),
                 self._due(item),
                 (self.times(item.evidence),),
             )
@@ -254,12 +364,7 @@ class Composer:
             yield Paragraph(lines=self._topic_lines(topic))
 
     def _topic_lines(self, topic: Topic) -> tuple[Line, ...]:
-        interval = f"{self.clock(topic.start_s)}–{self.clock(topic.end_s)}"
-        heading = (
-            Run(text=one_line(topic.title) or self._labels.unknown, look="strong"),
-            Run(text="  "),
-            Run(text=interval, look="faint", link=self._link(topic.evidence)),
-        )
+        heading = (Run(text=self._title_of(topic), look="strong"), *self._interval(topic))
         summary = one_line(topic.summary)
         return (heading, (Run(text=summary),)) if summary else (heading,)
 
@@ -268,7 +373,8 @@ class Composer:
             yield Heading(text=self._labels.open_questions)
         for question in self._minutes.open_questions:
             times = self.times(question.evidence)
-            yield Paragraph(lines=((Run(text=one_line(question.text)), Run(text="  "), *times),), kind="bullet")
+            line = (Run(text=one_line(question.text)), Run(text="  "), *times, *self._doubt(question.verified))
+            yield Paragraph(lines=(line,), kind="bullet")
 
     def _quality(self) -> Iterator[Block]:
         found = troubles(self._transcript)
@@ -320,7 +426,7 @@ class Composer:
             return text, Run(text=f" [{self._labels.suspect_here}]", look="faint")
         return (text,)
 
-    def _due(self, item: ActionItem) -> tuple[Line, ...]:
+    def _due(self, item: Decision | ActionItem) -> tuple[Line, ...]:
         """Return the day, where it is known, and the words that named it."""
         spoken = one_line(item.due or "")
         if not item.due_date:
@@ -334,8 +440,12 @@ class Composer:
         if quote and quote.casefold().rstrip(".。") != one_line(text).casefold().rstrip(".。"):
             lines.append((Run(text=self._labels.quote.format(quote), look="faint"),))
         if not verified:
-            lines.append((Run(text=f"[{self._labels.unverified}]", look="strong"),))
+            lines.append((Run(text=marked(self._labels), look="strong"),))
         return tuple(lines)
+
+    def _doubt(self, verified: bool) -> Line:
+        """Return the mark of an entry that nothing proves, after what stands before it in the line."""
+        return () if verified else (Run(text="  "), Run(text=marked(self._labels), look="strong"))
 
     def times(self, evidence: Evidence) -> Line:
         """Return the times of the turns that hold the evidence, each a link there; at most three."""
@@ -363,12 +473,17 @@ class Composer:
         return clock(seconds, with_hours=self._with_hours)
 
 
+def marked(labels: Labels) -> str:
+    """Return the mark of what is not verified."""
+    return f"[{labels.unverified}]"
+
+
 def _anchor(turn_number: int) -> str:
     return f"turn_{turn_number + 1}"
 
 
 def _shortened(title: str) -> str:
-    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
+    return shorten(title, MAX_TITLE_CHARS)
 
 
 def _cell(text: str, look: Look = "plain") -> Cell:

@@ -14,6 +14,8 @@
     n_channels
     tracks           [{number, codec, n_channels, language, title, duration_s, is_default, state, channels}]: the sound
                      tracks of the recording, see `pipelines.core.SoundTrack`
+    speakers         [{label, name, source, evidence: [{segment_ids, quote, start_s, end_s}], profile, similarity}]: how
+                     the names are known, where voices were told apart; see `pipelines.core.Speaker`
     text             all segments, one a line
     talk             [{channel, speaker, talk_s, share, silence_s, overlap_s, longest_s, interruptions}]: see
                      `pipelines.transcript.talk_time.SpeakerTalk`
@@ -25,10 +27,12 @@
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
 
-``minutes.json``: version, title, language, writer (``extractive`` or ``llm``), model, summary,
-participants, topics, decisions, action_items, open_questions, decisions_recognised (false where no rule knows the
-language: decisions and action items were not looked for). Each entry's ``evidence`` holds the
-``segment_ids`` of ``transcript.json``, the literal ``quote``, and ``start_s``/``end_s`` of those segments
+``minutes.json``: version, title, language, writer (``extractive``, ``llm``, ``none`` without words), model, summary,
+participants, topics, decisions (``by``: whose voice said so, null where nobody knows), action_items, open_questions,
+decisions_recognised (false where no rule knows the language: decisions and action items were not looked for). Topics,
+decisions, action items and open questions that are not ``verified`` are in doubt: see `pipelines.minutes.verification`.
+Each entry's ``evidence`` holds the ``segment_ids`` of ``transcript.json``, the literal ``quote``, and
+``start_s``/``end_s`` of those segments
 (null when it names none).
 
 Times are rounded to milliseconds. Numbers that are not finite, which JSON cannot hold, are written as 0.
@@ -52,7 +56,7 @@ VERSION = 1
 def transcript_json(transcript: Transcript, title: str, reference: Reference) -> bytes:
     """Render ``transcript.json``."""
     fields = asdict(transcript)
-    layout = {
+    layout: dict[str, Any] = {
         "version": VERSION,
         "title": title,
         "external_id": reference.external_id,
@@ -64,11 +68,16 @@ def transcript_json(transcript: Transcript, title: str, reference: Reference) ->
         "n_channels": fields.pop("n_channels"),
         "tracks": fields.pop("tracks"),
         "notes": [{"code": note.code, "text": note.text, "values": dict(note.values)} for note in transcript.notes],
+        "speakers": fields.pop("speakers"),
         "text": transcript.text,
         "talk": [asdict(speaker) for speaker in talk_of(transcript)],
         "silence_s": silence_s(transcript),
         **{name: value for name, value in fields.items() if name != "notes"},
     }
+    segments = {segment.id: segment for segment in transcript.segments}
+    for speaker in layout["speakers"]:
+        for evidence in speaker["evidence"]:
+            evidence |= _evidence_times(evidence["segment_ids"], segments)
     return _dump(layout)
 
 

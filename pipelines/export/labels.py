@@ -77,6 +77,8 @@ class Labels:
     quality_intro: str = "The transcript is uncertain or incomplete in these passages:"
     transcript: str = "Transcript"
     unwritten: str = "There is nothing to take minutes of."
+    details: str = "Details"
+    more_below: str = "… and {} more under “Details”"
     decision: str = "Decision"
     task: str = "Task"
     owner: str = "Owner"
@@ -101,6 +103,9 @@ class Labels:
     numbered_channel: str = "Channel {}"
     numbered_track: str = "Track {}"
     numbered_speaker: str = "Speaker {}"
+    inferred: str = "{} (inferred)"
+    inferred_names: str = "Names that were inferred from what is said: {}."
+    decided_by: str = "Said by"
     reasons: Mapping[str, str]
     notes: Mapping[NoteCode, str]
 
@@ -161,6 +166,8 @@ CHINESE = Labels(
     quality_intro="以下片段的转写存疑或缺失：",
     transcript="转写全文",
     unwritten="没有可供整理纪要的内容。",
+    details="详细内容",
+    more_below="……另有 {} 项，见“详细内容”",
     decision="决议",
     task="任务",
     owner="负责人",
@@ -185,6 +192,9 @@ CHINESE = Labels(
     numbered_channel="声道 {}",
     numbered_track="音轨 {}",
     numbered_speaker="说话人 {}",
+    inferred="{}（推断）",
+    inferred_names="以下姓名由谈话内容推断：{}。",
+    decided_by="发言人",
     reasons=_words(_REASONS, 1),
     notes={code: wording.chinese for code, wording in WORDINGS.items()},
 )

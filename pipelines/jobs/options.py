@@ -23,6 +23,7 @@ from pipelines.validation import worded
 MAX_PRIORITY = 100
 SOURCE_PATIENCE_S = 60
 CALLBACK_PATIENCE_S = 600
+MAX_PATIENCE_S = 86_400
 """Who announces a recording may do so before it can be fetched, and does so once."""
 
 MAX_TERMS = 200
@@ -290,10 +291,11 @@ class JobOptions:
     source_patience_s: int | None = _option(
         None,
         "Seconds to go on asking for a `source` that is not there yet (403, 404, 425, 429, 5xx, no answer); when left "
-        f"out {SOURCE_PATIENCE_S}, and {CALLBACK_PATIENCE_S} where a callback or a bucket's event told of it.",
+        f"out the server's: {SOURCE_PATIENCE_S} as a rule, {CALLBACK_PATIENCE_S} where a callback or an event of a "
+        "bucket told of it.",
         concern="job",
         ge=0,
-        le=86_400,
+        le=MAX_PATIENCE_S,
         later=True,
     )
     diarize: str | None = _option(

@@ -24,8 +24,8 @@ class BatchRepository(Protocol):
     def get(self, tenant: str, batch_id: str) -> Batch:
         """Return a batch."""
 
-    def list(self, tenant: str, limit: int) -> Sequence[Batch]:
-        """Return the newest batches."""
+    def list(self, tenant: str, limit: int, id_prefix: str = "") -> Sequence[Batch]:
+        """Return the newest batches whose id begins so."""
 
     def counts(self, tenant: str, batch_id: str) -> BatchCounts:
         """Count what became of a batch's entries."""

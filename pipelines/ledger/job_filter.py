@@ -10,13 +10,14 @@ from pipelines.jobs.job import JobState
 class JobFilter:
     """Narrow a list of jobs; a field that is left out narrows nothing.
 
-    ``filename_contains`` is compared without case. Times are Unix seconds of creation, the later one excluded.
-    ``with_failed_chunks`` leaves out jobs of which every chunk has text so far.
+    ``filename_contains`` is compared without case, ``id_prefix`` with it. Times are Unix seconds of creation, the
+    later one excluded. ``with_failed_chunks`` leaves out jobs of which every chunk has text so far.
     """
 
     states: Collection[JobState] = ()
     filename_contains: str = ""
     external_id: str = ""
+    id_prefix: str = ""
     created_from_s: float | None = None
     created_before_s: float | None = None
     with_failed_chunks: bool = False

@@ -3,6 +3,8 @@
 import time
 
 from pipelines.ledger.api_keys import KeyStore
+from pipelines.ledger.database import Database
+from pipelines.ledger.migrations import revision
 from pipelines.ledger.protocol import Clock, Ledger
 from pipelines.ledger.sql_api_keys import SqlKeys
 from pipelines.ledger.sql_ledger import SqlLedger
@@ -26,6 +28,20 @@ def connect_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
     Until somebody has brought the tables up to date, its methods raise `LedgerUnavailable`.
     """
     return SqlLedger(url, clock=clock)
+
+
+def ledger_revision(url: str) -> str | None:
+    """Return the revision of a ledger's tables, which are left as they are; None for an empty database.
+
+    Raises `ConfigurationError` for another URL, `LedgerUnavailable` when it cannot be reached.
+    """
+    database = Database(url)
+    try:
+        database.prepare()
+        with database.reading() as connection:
+            return revision(connection)
+    finally:
+        database.close()
 
 
 def connect_keys(url: str) -> KeyStore:

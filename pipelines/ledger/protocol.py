@@ -47,11 +47,22 @@ class DrainMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
-    """A job to create; ``fingerprint`` identifies the request that the idempotency key, unique per tenant, names."""
+    """A job to create; ``fingerprint`` identifies the request that the idempotency key, unique per tenant, names.
+
+    ``joins``: the request may share the job of an earlier one of its tenant that joined nothing and had the same
+    fingerprint, as long as that job has not ended and nobody asked to cancel it. A recording with a URL is shared
+    until the job is begun: what the URL names may change afterwards. A request with a key shares none.
+    """
 
     job: Job
     idempotency_key: str | None = None
     fingerprint: str = ""
+    joins: bool = False
+
+    @property
+    def joint_key(self) -> str | None:
+        """Name by which equal requests find each other's job; None for a request that joins none."""
+        return self.fingerprint if self.joins and self.fingerprint and self.idempotency_key is None else None
 
 
 @dataclass(frozen=True)
@@ -133,9 +144,12 @@ class Ledger(Protocol):
     def close(self) -> None:
         """Give up all connections; the ledger opens new ones if it is used again."""
 
-    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+    def create(
+        self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "", joins: bool = False
+    ) -> tuple[Job, bool]:
         """Store a new job; return it and True, or the job created before under the same key or id and False.
 
+        With ``joins`` (see `NewJob`) also an equal request's job that is under way: it counts one request more.
         The job that has the new one's external id is returned too, if it is about the same recording; one that failed
         or was cancelled gives the id up. Raises `IdempotencyConflict` when the key was used with another fingerprint,
         `ExternalIdConflict` when the external id belongs to another recording.
@@ -182,12 +196,16 @@ class Ledger(Protocol):
     def events(self, tenant: str, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first; raises `JobUnknown`."""
 
-    def request_cancel(self, tenant: str, job_id: str) -> Job:
+    def request_cancel(self, tenant: str, job_id: str, *, everyone: bool = False) -> Job:
         """Note durably that the owner does not want the job any more; raises `JobUnknown`.
 
+        A job that several requests joined counts one request less and goes on, unless it is ended for ``everyone``.
         The Coordinator sees it in `cancel_requests`. Does not touch ``version``, so that it never collides with the
         Coordinator's writes; an ended job stays as it is.
         """
+
+    def leave(self, tenant: str, job_id: str) -> None:
+        """Count one request less, if several joined the job: nobody waits for its answer; raises `JobUnknown`."""
 
     def delete(self, tenant: str, job_id: str) -> None:
         """Forget a job, its history, its idempotency key and what a batch says of it; raises `JobUnknown`.

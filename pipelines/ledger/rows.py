@@ -1,5 +1,6 @@
 """Rows of the ledger's tables, one statement at a time, inside the caller's transaction."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,17 @@ from pipelines.errors import Fenced, JobUnknown, LedgerError
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import Lease, NewJob
 from pipelines.ledger.rules import first_version, fold, judge_creation, storable
-from pipelines.ledger.schema import COORDINATOR, NO_DEADLINE_S, events, idempotency_keys, jobs, leases, queued, started
+from pipelines.ledger.schema import (
+    COORDINATOR,
+    NO_DEADLINE_S,
+    events,
+    idempotency_keys,
+    jobs,
+    joinable,
+    leases,
+    queued,
+    started,
+)
 from pipelines.scheduling.fair_share import Waiting, share_out
 
 if TYPE_CHECKING:
@@ -38,8 +49,9 @@ _NEXT_EVENT = insert(events).from_select(
         bindparam("about", type_=events.c.detail.type),
     ).where(events.c.job_id == bindparam("of_job", type_=events.c.job_id.type)),
 )
-# The wish to cancel is the owner's column, the external id that of the job created last.
-_WRITTEN = tuple(column.name for column in jobs.c if column.name not in ("id", "cancel_requested", "external_id"))
+# The wish to cancel and what requests share are the owner's columns, the external id is that of the job created last.
+_OTHERS = ("id", "cancel_requested", "external_id", "joint_key", "n_requests")
+_WRITTEN = tuple(column.name for column in jobs.c if column.name not in _OTHERS)
 _REPLACE = update(jobs).where(jobs.c.id == bindparam("job_id")).values({name: bindparam(name) for name in _WRITTEN})
 
 
@@ -47,6 +59,11 @@ def filled(kind: type[D], row: Row[Any], /, **others: Any) -> D:
     """Make a dataclass of a row: each field from the column of its name, where ``others`` do not say otherwise."""
     named = {field.name for field in fields(kind)}
     return kind(**{name: value for name, value in row._mapping.items() if name in named} | others)
+
+
+def has_prefix(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    """Return whether a text begins with another, case and all, whatever the database's collation."""
+    return func.substr(column, 1, len(storable(prefix))) == storable(prefix)
 
 
 def insert_new(
@@ -57,15 +74,24 @@ def insert_new(
     by_id = {job_id: job_of(row) for job_id, row in rows.items()}
     by_key = _by_key(connection, {(request.job.tenant, request.idempotency_key) for request in requests})
     by_external = _by_external(connection, {(request.job.tenant, _external_id(request.job)) for request in requests})
+    by_work = _by_work(connection, {(request.job.tenant, request.joint_key) for request in requests})
     outcomes: list[tuple[Job, bool] | LedgerError] = []
     new: list[Job] = []
+    shared: Counter[str] = Counter()
+    joint_keys: dict[str, str | None] = {}
     new_keys: list[dict[str, str]] = []
     for request in requests:
         name = (request.job.tenant, request.idempotency_key)
         outside = (request.job.tenant, _external_id(request.job))
         holder = by_external.get(outside)
-        outcome = judge_creation(request, by_key.get(name), by_id.get(request.job.id), holder)
+        work = (request.job.tenant, request.joint_key)
+        at_work = by_work.get(work)
+        outcome = judge_creation(request, by_key.get(name), by_id.get(request.job.id), holder, at_work)
+        if at_work is not None and outcome == (at_work, False) and at_work.id != request.job.id:
+            shared[at_work.id] += 1
         if outcome is None:
+            if at_work is not None:
+                connection.execute(update(jobs).where(jobs.c.id == at_work.id).values(joint_key=None))
             if holder is not None:
                 connection.execute(update(jobs).where(jobs.c.id == holder.id).values(external_id=None))
             job = first_version(request.job, now_s)
@@ -74,6 +100,9 @@ def insert_new(
             outcome = (job, True)
             new.append(job)
             by_id[job.id] = job
+            joint_keys[job.id] = request.joint_key
+            if request.joint_key is not None:
+                by_work[work] = job
             if request.idempotency_key is not None:
                 by_key[name] = (request.fingerprint, job)
                 new_keys.append(
@@ -89,12 +118,23 @@ def insert_new(
         # In order of their keys, so that two such transactions cannot wait for each other.
         new.sort(key=lambda job: job.id)
         new_keys.sort(key=lambda row: (row["tenant"], row["key"]))
-        connection.execute(insert(jobs), [columns_of(job) | {"fence": 0} for job in new])
+        connection.execute(
+            insert(jobs), [columns_of(job) | {"fence": 0, "joint_key": joint_keys[job.id]} for job in new]
+        )
         created = {"seq": 1, "at_s": now_s, "name": "created", "detail": ""}
         connection.execute(insert(events), [{"job_id": job.id} | created for job in new])
         if new_keys:
             connection.execute(insert(idempotency_keys), new_keys)
+    for job_id, n_requests in shared.items():
+        add_requests(connection, job_id, n_requests)
+        enter_event(connection, job_id, now_s, "joined")
     return outcomes
+
+
+def add_requests(connection: Connection, job_id: str, n_requests: int) -> None:
+    """Count more requests that a job answers, or fewer; the caller has locked the job's row."""
+    counted = jobs.c.n_requests + n_requests
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(n_requests=counted))
 
 
 def rows_by_id(connection: Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, Row[Any]]:
@@ -143,6 +183,16 @@ def _by_external(
     for some in _slices(sorted((tenant, name) for tenant, name in names if name is not None)):
         query = select(jobs).where(tuple_(jobs.c.tenant, jobs.c.external_id).in_(some))
         found |= {(row.tenant, row.external_id): job_of(row) for row in connection.execute(query)}
+    return found
+
+
+def _by_work(connection: Connection, names: Collection[tuple[str, str | None]]) -> dict[tuple[str, str | None], Job]:
+    """Return the jobs that equal requests may join, and lock them: none of them is cancelled meanwhile."""
+    found: dict[tuple[str, str | None], Job] = {}
+    for some in _slices(sorted((tenant, key) for tenant, key in names if key is not None)):
+        query = select(jobs).where(joinable(), tuple_(jobs.c.tenant, jobs.c.joint_key).in_(some))
+        rows = connection.execute(query.order_by(jobs.c.id).with_for_update())
+        found |= {(row.tenant, row.joint_key): job_of(row) for row in rows}
     return found
 
 

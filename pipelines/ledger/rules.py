@@ -71,12 +71,17 @@ def first_version(job: Job, now_s: float) -> Job:
 
 
 def judge_creation(
-    request: NewJob, same_key: tuple[str, Job] | None, same_id: Job | None, same_external: Job | None
+    request: NewJob,
+    same_key: tuple[str, Job] | None,
+    same_id: Job | None,
+    same_external: Job | None,
+    same_work: Job | None,
 ) -> tuple[Job, bool] | LedgerError | None:
     """Say what became of a request that was seen before; None when it is new.
 
     ``same_key`` is fingerprint and job stored under the request's key, ``same_id`` the job stored under its id,
-    ``same_external`` the one that has its external id: it keeps it unless it failed or was cancelled.
+    ``same_external`` the one that has its external id: it keeps it unless it failed or was cancelled. ``same_work`` is
+    the job under way that was made under the request's joint key.
     A caller that got no answer repeats the call with the same id, which must not fail.
     """
     if same_key is not None:
@@ -93,7 +98,14 @@ def judge_creation(
             return same_external, False
         external_id = request.job.reference.external_id
         return ExternalIdConflict(f"external id {external_id!r} belongs to job {same_external.id}, another recording")
+    if same_work is not None and is_shared(same_work):
+        return same_work, False
     return None
+
+
+def is_shared(job: Job) -> bool:
+    """Return whether equal requests share a job that is under way: its recording is sure to be theirs."""
+    return not job.source_url or job.state is JobState.QUEUED
 
 
 def gives_up_id(job: Job) -> bool:

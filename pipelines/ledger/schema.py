@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 
-SCHEMA_REVISION = "0013"
+SCHEMA_REVISION = "0014"
 
 COORDINATOR = "coordinator"
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
@@ -68,6 +68,8 @@ jobs = Table(
     Column("version", BigInteger, nullable=False),
     Column("fence", BigInteger, nullable=False),  # of the last Coordinator that claimed or wrote the job; 0: none
     Column("body", Text, nullable=False),
+    Column("joint_key", Text),  # equal requests join the job of the first by it, see `NewJob.joins`
+    Column("n_requests", Integer, nullable=False, server_default="1"),  # that the job answers and nobody took back
 )
 
 
@@ -91,6 +93,11 @@ def to_cancel() -> ColumnElement[bool]:
     return and_(jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
 
 
+def joinable() -> ColumnElement[bool]:
+    """Return jobs that equal requests may join: they have not ended and nobody asked to cancel."""
+    return and_(jobs.c.joint_key.is_not(None), ~jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
+
+
 def lost_chunks() -> ColumnElement[bool]:
     """Return jobs that gave up chunks, told from the others by their JSON without its being read.
 
@@ -101,6 +108,14 @@ def lost_chunks() -> ColumnElement[bool]:
 
 
 Index("ix_jobs_external_id", jobs.c.tenant, jobs.c.external_id, unique=True)
+Index(
+    "ix_jobs_joint",
+    jobs.c.tenant,
+    jobs.c.joint_key,
+    unique=True,
+    sqlite_where=joinable(),
+    postgresql_where=joinable(),
+)
 Index("ix_jobs_tenant_newest", jobs.c.tenant, jobs.c.created_at_s, jobs.c.id)
 Index("ix_jobs_tenant_updated", jobs.c.tenant, jobs.c.updated_at_s)
 Index("ix_jobs_content", jobs.c.tenant, jobs.c.content_key)

@@ -18,7 +18,7 @@ from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.ledger.database import Database
 from pipelines.ledger.protocol import Clock, Lease, NewJob
-from pipelines.ledger.rows import filled, insert_new, job_of, require_fence
+from pipelines.ledger.rows import filled, has_prefix, insert_new, job_of, require_fence
 from pipelines.ledger.rules import storable, storable_reference
 from pipelines.ledger.schema import batch_entries, batches, jobs
 from pipelines.storage.layout import JobKeys
@@ -75,9 +75,11 @@ class SqlBatches:
         with self._database.reading() as connection:
             return _batch_of(_known(connection, tenant, batch_id))
 
-    def list(self, tenant: str, limit: int) -> Sequence[Batch]:
-        """Return the newest batches."""
+    def list(self, tenant: str, limit: int, id_prefix: str = "") -> Sequence[Batch]:
+        """Return the newest batches whose id begins so."""
         query = select(batches).where(batches.c.tenant == tenant)
+        if id_prefix:
+            query = query.where(has_prefix(batches.c.id, id_prefix))
         query = query.order_by(batches.c.created_at_s.desc(), batches.c.id.desc()).limit(limit)
         with self._database.reading() as connection:
             return [_batch_of(row) for row in connection.execute(query)]

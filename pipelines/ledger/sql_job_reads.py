@@ -9,7 +9,7 @@ from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.database import Database
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.protocol import Backlog, JobEvent, JobName, Page, QueuedJobs
-from pipelines.ledger.rows import filled, job_of, known_row, rows_by_id
+from pipelines.ledger.rows import filled, has_prefix, job_of, known_row, rows_by_id
 from pipelines.ledger.rules import check_limit, fold, next_cursor, parse_cursor, storable
 from pipelines.ledger.schema import events, jobs, lost_chunks, queued
 
@@ -45,6 +45,8 @@ class SqlJobReads:
             query = query.where(jobs.c.filename_folded.contains(fold(wanted.filename_contains), autoescape=True))
         if wanted.external_id:
             query = query.where(jobs.c.external_id == storable(wanted.external_id))
+        if wanted.id_prefix:
+            query = query.where(has_prefix(jobs.c.id, wanted.id_prefix))
         if wanted.created_from_s is not None:
             query = query.where(jobs.c.created_at_s >= wanted.created_from_s)
         if wanted.created_before_s is not None:

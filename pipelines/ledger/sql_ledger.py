@@ -18,6 +18,7 @@ from pipelines.ledger.migrations import revision
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
 from pipelines.ledger.rows import (
+    add_requests,
     enter_event,
     fenced,
     insert_new,
@@ -94,9 +95,12 @@ class SqlLedger(SqlJobReads):
 
     # Ingestion
 
-    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+    def create(
+        self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "", joins: bool = False
+    ) -> tuple[Job, bool]:
         """Store a new job; see `pipelines.ledger.protocol.Ledger.create`."""
-        (outcome,) = self.create_many([NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint)])
+        new = NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint, joins=joins)
+        (outcome,) = self.create_many([new])
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
@@ -118,17 +122,28 @@ class SqlLedger(SqlJobReads):
         with self._database.reading() as connection:
             return keys_in_use(connection, tenant, idempotency_keys)
 
-    def request_cancel(self, tenant: str, job_id: str) -> Job:
+    def request_cancel(self, tenant: str, job_id: str, *, everyone: bool = False) -> Job:
         """Store a request to cancel; see `pipelines.ledger.protocol.Ledger.request_cancel`."""
         now_s = self._clock()
         with self._database.writing() as connection:
             row = known_row(connection, tenant, job_id, lock=True)
             if JobState(row.state).final or row.cancel_requested:
                 return job_of(row)
+            if row.n_requests > 1 and not everyone:
+                add_requests(connection, job_id, -1)
+                enter_event(connection, job_id, now_s, "left")
+                return job_of(row)
             wish = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True, updated_at_s=now_s)
             connection.execute(wish)
             enter_event(connection, job_id, now_s, "cancel_requested")
             return replace(job_of(row), cancel_requested=True, updated_at_s=now_s)
+
+    def leave(self, tenant: str, job_id: str) -> None:
+        """Count one request less; see `pipelines.ledger.protocol.Ledger.leave`."""
+        with self._database.writing() as connection:
+            if known_row(connection, tenant, job_id, lock=True).n_requests > 1:
+                add_requests(connection, job_id, -1)
+                enter_event(connection, job_id, self._clock(), "left")
 
     def delete(self, tenant: str, job_id: str) -> None:
         """Forget a job and what is written about it elsewhere, but not what it took; raises `JobUnknown`."""

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import TypeVar
 
-from pipelines.core import ActionItem, Minutes
+from pipelines.core import ActionItem, Decision, Minutes
 from pipelines.minutes.glossary import spelled
 from pipelines.minutes.language.due_dates import due_date
 from pipelines.minutes.protocol import MinutesOptions
+
+Entry = TypeVar("Entry", Decision, ActionItem)
 
 # In a title: where the writer's own goes.
 OWN_TITLE = "{title}"
@@ -22,6 +25,7 @@ def finish(minutes: Minutes, options: MinutesOptions) -> Minutes:
         minutes,
         title=(options.title or OWN_TITLE).replace(OWN_TITLE, minutes.title).strip(),
         held_on=options.recorded_on.isoformat() if options.recorded_on else "",
+        decisions=tuple(_dated(decision, options.recorded_on) for decision in minutes.decisions),
         action_items=tuple(_dated(item, options.recorded_on) for item in minutes.action_items),
     )
 
@@ -32,7 +36,7 @@ def unwritten(options: MinutesOptions) -> Minutes:
     return finish(nothing, options)
 
 
-def _dated(item: ActionItem, recorded_on: date | None) -> ActionItem:
-    """Return the item with the day that its due date means: worked out here, whatever the writer says."""
+def _dated(item: Entry, recorded_on: date | None) -> Entry:
+    """Return a decision or task with the day that its due date means: worked out here, whatever the writer says."""
     day = due_date(item.due, recorded_on) if item.due and recorded_on else None
     return replace(item, due_date=day.isoformat() if day else None)

@@ -25,7 +25,10 @@ def spelled(minutes: Minutes, terms: Sequence[str]) -> Minutes:
         topics=tuple(
             replace(topic, title=spell(topic.title), summary=spell(topic.summary)) for topic in minutes.topics
         ),
-        decisions=tuple(replace(decision, text=spell(decision.text)) for decision in minutes.decisions),
+        decisions=tuple(
+            replace(each, text=spell(each.text), by=spell(each.by) if each.by else each.by)
+            for each in minutes.decisions
+        ),
         action_items=tuple(
             replace(item, task=spell(item.task), owner=spell(item.owner) if item.owner else item.owner)
             for item in minutes.action_items

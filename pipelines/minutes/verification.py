@@ -3,12 +3,13 @@
 Judging by code, not by another model: models that judge models miss many factual errors (TofuEval, Tang et al. 2024).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise
+from typing import TypeVar
 
 from pipelines.core import (
     ActionItem,
@@ -22,17 +23,19 @@ from pipelines.core import (
     Topic,
     Transcript,
 )
-from pipelines.minutes.language.numbers import numbers_in
-from pipelines.minutes.language.stopwords import ENGLISH
-from pipelines.minutes.language.wording import clean, joined_text, tokens
+from pipelines.minutes.language.proper_names import names_in_title, text_of_title
+from pipelines.minutes.language.wording import joined_text, tokens
+from pipelines.minutes.presence import Presence, is_given
+from pipelines.minutes.said import ENTRY_SHARE, SUMMARY_SHARE, Said, contains
+from pipelines.minutes.spoken_orders import gives_order, segments_with_orders
 from pipelines.text.typography import sentences
 
 # Share of the quote's tokens that must be found, in their order, in the cited segments.
 FUZZY_RATIO = 0.8
 # A topic is talked about for minutes but quoted once: its summary may use all that was said in that time.
 TOPIC_SLACK_S = 1.0
-# Words of fewer letters turn up by chance where others meet.
-LONG_WORD = 6
+Promise = TypeVar("Promise", Decision, ActionItem)
+_AND = re.compile(r",? and |, | & |和|、")
 
 
 class Verdict(StrEnum):
@@ -46,26 +49,29 @@ class Verdict(StrEnum):
 def verify(minutes: Minutes, transcript: Transcript) -> Minutes:
     """Return the minutes without what the transcript does not support; what is doubtful has ``verified`` False.
 
-    Dropped: items whose segments do not exist or whose quote is not in them, topics outside the recording's time,
-    participants never named, a chair, place or recipient not named where it is cited, a date for a due date that was
-    not spoken, sentences of a summary with numbers nobody said.
-    Doubtful: a quote that only resembles what was said, segments that decoded badly, numbers or names in the text
-    that the cited segments lack. An owner or due date that was not spoken becomes None, and the item doubtful.
+    Dropped: items whose segments do not exist or whose quote is not in them; topics outside the recording's time;
+    participants who neither spoke nor were spoken to; a chair, place or recipient not named where it is cited; a date
+    for a due date that was not spoken; sentences of a summary, titles and topics with numbers, days or names that
+    nobody said, or about something else; orders to what writes the minutes (`spoken_orders`), and what rests on them.
+    Doubtful: a quote that only resembles what was said, segments that decoded badly or hold an order; numbers, days,
+    names or most words of the text that the cited segments lack; the contrary of what they say; a decision that was a
+    question. An owner who was not given the work or a due date that was not spoken becomes None, and the item doubtful.
     Verifying twice changes nothing more.
     """
-    check = _Check(transcript)
+    check = _Check(transcript, minutes)
     return replace(
         minutes,
+        title=check.title(minutes.title),
         summary=check.summary(minutes.summary),
-        participants=tuple(name for name in minutes.participants if check.is_known(name)),
-        chair=check.person(minutes.chair),
+        participants=tuple(name for name in minutes.participants if check.is_participant(name)),
+        chair=check.chair(minutes.chair),
         place=check.place(minutes.place),
-        distribution=tuple(fact for fact in minutes.distribution if check.person(fact) is not None),
+        distribution=tuple(fact for fact in minutes.distribution if check.recipient(fact)),
         topics=tuple(topic for topic in map(check.topic, minutes.topics) if topic is not None),
         decisions=tuple(decision for decision in map(check.decision, minutes.decisions) if decision is not None),
         action_items=tuple(item for item in map(check.action, minutes.action_items) if item is not None),
         open_questions=tuple(
-            question for question in minutes.open_questions if check.question(question) is not Verdict.FAILS
+            question for question in map(check.question, minutes.open_questions) if question is not None
         ),
     )
 
@@ -78,14 +84,9 @@ def check_quote(evidence: Evidence, segments: Mapping[int, Segment]) -> Verdict:
     quote, said = tokens(evidence.quote), tokens(cited)
     if not quote:
         return Verdict.FAILS
-    if evidence.quote in cited or contains(said, quote):
+    if evidence.quote in cited or contains(f" {' '.join(said)} ", quote):
         return Verdict.HOLDS
     return Verdict.DOUBTFUL if _resemblance(quote, said) >= FUZZY_RATIO else Verdict.FAILS
-
-
-def contains(said: list[str], wanted: list[str]) -> bool:
-    """Return whether the wanted tokens stand in what was said, side by side and in order."""
-    return f" {' '.join(wanted)} " in f" {' '.join(said)} "
 
 
 def _resemblance(quote: list[str], said: list[str]) -> float:
@@ -102,164 +103,183 @@ def _resemblance(quote: list[str], said: list[str]) -> float:
 @dataclass(frozen=True)
 class _Check:
     transcript: Transcript
+    minutes: Minutes
 
     @cached_property
     def segments(self) -> dict[int, Segment]:
         return {segment.id: segment for segment in self.transcript.segments}
 
     @cached_property
-    def all_said(self) -> "_Said":
-        return _Said.of(self.transcript.segments)
+    def ordered(self) -> frozenset[int]:
+        """Segments whose words talk to the machine."""
+        return segments_with_orders(self.transcript.segments)
 
-    def cited(self, evidence: Evidence) -> "_Said":
-        return _Said.of(self.segments[segment_id] for segment_id in evidence.segment_ids)
+    @cached_property
+    def all_said(self) -> Said:
+        """All words but orders: those prove nothing."""
+        return self.said(segment for segment in self.transcript.segments if segment.id not in self.ordered)
 
-    def is_known(self, name: str) -> bool:
-        return self.all_said.names(name)
+    @cached_property
+    def orders(self) -> Said:
+        return self.said(segment for segment in self.transcript.segments if segment.id in self.ordered)
+
+    @cached_property
+    def presence(self) -> Presence:
+        return Presence.of(self.transcript, self.minutes.participants)
+
+    @property
+    def language(self) -> str:
+        return self.minutes.language
+
+    def said(self, segments: Iterable[Segment]) -> Said:
+        return Said.of(segments, self.transcript.language)
+
+    def cited(self, evidence: Evidence) -> Said:
+        return self.said(self.segments[segment_id] for segment_id in evidence.segment_ids)
 
     def evidence(self, evidence: Evidence) -> Verdict:
         verdict = check_quote(evidence, self.segments)
-        if verdict is Verdict.HOLDS and any(
-            self.segments[segment_id].health is not CoverageStatus.TRANSCRIBED for segment_id in evidence.segment_ids
+        if verdict is Verdict.HOLDS and (
+            any(self.segments[i].health is not CoverageStatus.TRANSCRIBED for i in evidence.segment_ids)
+            or self.rests_on_order(evidence)
         ):
             return Verdict.DOUBTFUL
         return verdict
 
-    def summary(self, text: str) -> str:
-        if self.all_said.supports_numbers(text):
+    def rests_on_order(self, evidence: Evidence) -> bool:
+        return not self.ordered.isdisjoint(evidence.segment_ids) or gives_order(evidence.quote)
+
+    def repeats_order(self, text: str) -> bool:
+        """Say whether a text is an order, or says what only an order says."""
+        if gives_order(text):
+            return True
+        if not self.ordered:
+            return False
+        return self.orders.has(text) and not self.all_said.has(text)
+
+    def is_participant(self, name: str) -> bool:
+        return not gives_order(name) and (self.speaks(name) or self.presence.has(name))
+
+    def speaks(self, name: str) -> bool:
+        return name.strip().casefold() in self.all_said.speakers
+
+    def title(self, text: str) -> str:
+        """Return a title, "" for one with a name, number or day that was not said, or about something else."""
+        said = self.all_said
+        if not text or said.has(text):
             return text
-        kept = [sentence for sentence in sentences(text) if self.all_said.supports_numbers(sentence)]
-        return "".join(kept).strip()
+        names = {word for word in names_in_title(text) if not (said.has_word(word) or said.share(word, self.language))}
+        if names:  # in another language than was spoken, no word is judged by its beginning
+            return ""
+        supported = said.supports_numbers(text, self.language) and said.share(text_of_title(text), self.language) > 0
+        return text if supported and not self.repeats_order(text) else ""
+
+    def is_told(self, said: Said, sentence: str) -> bool:
+        """Say whether a sentence of a summary says what was said."""
+        if not sentence.strip() or (said.has(sentence) and not gives_order(sentence)):
+            return True
+        return (
+            said.supports(sentence, self.language)
+            and said.share(sentence, self.language) >= SUMMARY_SHARE
+            and not said.invents(sentence, self.language)
+            and not self.repeats_order(sentence)
+        )
+
+    def summary(self, text: str, said: Said | None = None) -> str:
+        source = said or self.all_said
+        pieces = [piece for line in text.splitlines(keepends=True) for piece in sentences(line)]
+        if all(self.is_told(source, piece) for piece in pieces):
+            return text
+        return "".join(piece for piece in pieces if self.is_told(source, piece)).strip()
 
     def topic(self, topic: Topic) -> Topic | None:
-        if self.evidence(topic.evidence) is Verdict.FAILS:
+        verdict = self.evidence(topic.evidence)
+        if verdict is Verdict.FAILS or self.rests_on_order(topic.evidence) or not 0 <= topic.start_s <= topic.end_s:
             return None
-        if not 0 <= topic.start_s <= topic.end_s:
-            return None
-        spoken = _Said.of(
+        spoken = self.said(
             segment
             for segment in self.transcript.segments
-            if segment.end_s >= topic.start_s - TOPIC_SLACK_S and segment.start_s <= topic.end_s + TOPIC_SLACK_S
+            if segment.end_s >= topic.start_s - TOPIC_SLACK_S
+            and segment.start_s <= topic.end_s + TOPIC_SLACK_S
+            and segment.id not in self.ordered
         )
-        if spoken.supports_numbers(topic.summary):
-            return topic
-        kept = "".join(sentence for sentence in sentences(topic.summary) if spoken.supports_numbers(sentence))
-        return replace(topic, summary=kept.strip())
+        if not self.title(topic.title):
+            return None
+        summary = self.summary(topic.summary, spoken)
+        return replace(topic, summary=summary, verified=topic.verified and verdict is Verdict.HOLDS)
+
+    def is_doubtful(self, text: str, evidence: Evidence, verdict: Verdict) -> bool:
+        """Say whether an entry says more than the segments it cites, or the contrary."""
+        cited = self.cited(evidence)
+        return (
+            verdict is Verdict.DOUBTFUL
+            or not cited.supports(text, self.language)
+            or cited.share(text, self.language) < ENTRY_SHARE
+            or cited.invents(text, self.language)
+            or cited.denies(evidence.quote, text)
+            or self.repeats_order(text)
+        )
 
     def decision(self, decision: Decision) -> Decision | None:
         verdict = self.evidence(decision.evidence)
-        if verdict is Verdict.FAILS:
+        if verdict is Verdict.FAILS or gives_order(decision.text):
             return None
-        if verdict is Verdict.DOUBTFUL or not self.cited(decision.evidence).supports(decision.text):
-            return replace(decision, verified=False)
-        return decision
+        doubtful = self.is_doubtful(decision.text, decision.evidence, verdict)
+        doubtful = doubtful or self.cited(decision.evidence).asks(decision.evidence.quote)
+        return self.promised(decision, doubtful)
 
     def action(self, item: ActionItem) -> ActionItem | None:
         verdict = self.evidence(item.evidence)
-        if verdict is Verdict.FAILS:
+        if verdict is Verdict.FAILS or gives_order(item.task):
             return None
-        cited = self.cited(item.evidence)
-        owner, due = item.owner, item.due
-        doubtful = verdict is Verdict.DOUBTFUL or not cited.supports(item.task)
-        if owner is not None and not cited.names(owner):
-            doubtful = True
-            owner = owner if self.is_known(owner) else None
-        if due is not None and not cited.says(due):
-            due, doubtful = None, True
-        due_date = item.due_date if due is not None else None
-        if doubtful or due_date != item.due_date:
-            return replace(item, owner=owner, due=due, due_date=due_date, verified=item.verified and not doubtful)
-        return item
+        return self.promised(item, self.is_doubtful(item.task, item.evidence, verdict))
 
-    def person(self, fact: Fact | None) -> Fact | None:
-        """Return who is named, or speaks, in words that were said."""
-        if fact is None or self.evidence(fact.evidence) is not Verdict.HOLDS:
+    def promised(self, entry: Promise, doubtful: bool) -> Promise:
+        """Return a decision or task with the owner and the due date that were spoken with it."""
+        owner, due = entry.owner, entry.due
+        if owner is not None and not self.owns(owner, entry.evidence):
+            doubtful = True
+            owner = owner if self.is_participant(owner) else None
+        if due is not None and (not self.cited(entry.evidence).says(due) or gives_order(due)):
+            due, doubtful = None, True
+        due_date = entry.due_date if due is not None else None
+        if doubtful or due_date != entry.due_date:
+            return replace(entry, owner=owner, due=due, due_date=due_date, verified=entry.verified and not doubtful)
+        return entry
+
+    def owns(self, owner: str, evidence: Evidence) -> bool:
+        """Say whether somebody is given work where it is cited: a speaker there, or named and present or assigned."""
+        cited = self.cited(evidence)
+        if gives_order(owner) or not all(cited.names(name) for name in _AND.split(owner)):
+            return False
+        segments = [self.segments[segment_id] for segment_id in evidence.segment_ids]
+        return all(
+            name.strip().casefold() in cited.speakers or self.presence.has(name) or is_given(name, segments)
+            for name in _AND.split(owner)
+        ) or is_given(owner, segments)
+
+    def fact(self, fact: Fact | None) -> Said | None:
+        """Return the words that a fact rests on; None where there is none, or they are doubtful."""
+        if fact is None or gives_order(fact.text) or self.evidence(fact.evidence) is not Verdict.HOLDS:
             return None
-        return fact if self.cited(fact.evidence).names(fact.text) else None
+        return self.cited(fact.evidence)
+
+    def chair(self, fact: Fact | None) -> Fact | None:
+        """Return who leads, where the words name somebody who takes part."""
+        cited = self.fact(fact)
+        return fact if fact and cited and cited.names(fact.text) and self.is_participant(fact.text) else None
+
+    def recipient(self, fact: Fact) -> bool:
+        cited = self.fact(fact)
+        return cited is not None and cited.names(fact.text)
 
     def place(self, fact: Fact | None) -> Fact | None:
-        if fact is None or self.evidence(fact.evidence) is not Verdict.HOLDS:
-            return None
-        return fact if self.cited(fact.evidence).says(fact.text) else None
+        cited = self.fact(fact)
+        return fact if fact and cited and cited.says(fact.text) else None
 
-    def question(self, question: OpenQuestion) -> Verdict:
+    def question(self, question: OpenQuestion) -> OpenQuestion | None:
         verdict = self.evidence(question.evidence)
-        if verdict is Verdict.HOLDS and not self.cited(question.evidence).supports(question.text):
-            return Verdict.DOUBTFUL
-        return verdict
-
-
-@dataclass(frozen=True)
-class _Said:
-    """The words of some segments, and their speakers (lower case)."""
-
-    text: str
-    speakers: frozenset[str]
-
-    @classmethod
-    def of(cls, segments: Iterable[Segment]) -> "_Said":
-        cited = tuple(segments)
-        speakers = (segment.speaker.strip().casefold() for segment in cited)
-        return cls(text=joined_text(cited), speakers=frozenset(speaker for speaker in speakers if speaker))
-
-    @cached_property
-    def tokens(self) -> list[str]:
-        return tokens(self.text)
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        return frozenset(self.tokens)
-
-    @cached_property
-    def letters(self) -> str:
-        return "".join(self.tokens)
-
-    @cached_property
-    def clean_tokens(self) -> list[str]:
-        return tokens(clean(self.text))
-
-    @cached_property
-    def numbers(self) -> frozenset[float]:
-        return frozenset(numbers_in(self.text) | numbers_in(clean(self.text)))
-
-    def says(self, text: str) -> bool:
-        """Say whether the text was said word by word, hesitations aside, or all its numbers and content words were."""
-        wanted = tokens(clean(text)) or tokens(text)
-        if not wanted:
-            return False
-        if contains(self.tokens, wanted) or contains(self.clean_tokens, wanted):
-            return True
-        words = {word for word in wanted if word not in ENGLISH and not numbers_in(word)}
-        return self.supports_numbers(text) and words <= self.words and bool(words or numbers_in(text))
-
-    def names(self, name: str) -> bool:
-        """Return whether a person was named, or spoke."""
-        return name.strip().casefold() in self.speakers or (
-            bool(tokens(name)) and (contains(self.tokens, tokens(name)) or contains(self.clean_tokens, tokens(name)))
-        )
-
-    def supports_numbers(self, text: str) -> bool:
-        wanted = numbers_in(text)
-        return not wanted or wanted <= self.numbers or contains(self.clean_tokens, tokens(text))
-
-    def supports(self, text: str) -> bool:
-        """Return whether every number and every name in the text was said."""
-        if contains(self.clean_tokens, tokens(text)):
-            return True
-        return self.supports_numbers(text) and all(map(self.has_word, _capitalised(text)))
-
-    def has_word(self, word: str) -> bool:
-        """Return whether a word was said; a long one may have been recognised in pieces ("meet memo")."""
-        return word in self.words or (len(word) >= LONG_WORD and word in self.letters)
-
-
-def _capitalised(text: str) -> list[str]:
-    """Return words with a capital letter inside a sentence: names, for the most part."""
-    words = text.split()
-    return [
-        token
-        for before, word in pairwise(words)
-        if word[:1].isupper() and not before.endswith((".", "?", "!", ":"))
-        for token in tokens(word)
-        if token not in ENGLISH
-    ]
+        if verdict is Verdict.FAILS or self.rests_on_order(question.evidence) or gives_order(question.text):
+            return None
+        doubtful = self.is_doubtful(question.text, question.evidence, verdict)
+        return replace(question, verified=False) if doubtful else question

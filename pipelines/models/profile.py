@@ -15,6 +15,8 @@ class ModelProfile:
     text. ``translates``: whether it was trained to write English for other languages; with one language there is
     nothing to translate. ``timestamps``: whether it is to write the times of segments itself, because it was trained to
     write them exactly; OpenAI's models leave out far less of what is said without (docs/benchmarks.md).
+    ``min_avg_logprob``: mean nats a token of a recording's text below which it is none of the speech that the model was
+    trained on (`pipelines.transcript.trained_speech`); None: it was trained on speech of all kinds.
     """
 
     languages: tuple[str, ...] | None = None
@@ -23,6 +25,7 @@ class ModelProfile:
     window_s: float = 30.0
     translates: bool = True
     timestamps: bool = False
+    min_avg_logprob: float | None = None
 
     @property
     def can_translate(self) -> bool:

@@ -7,11 +7,14 @@ from itertools import groupby
 
 from pipelines.core import Segment, Word
 from pipelines.speakers.voices import SpeakerTurn
+from pipelines.text.typography import ends_sentence
 
 MAX_DISTANCE_S = 1.0
 """A word that no turn covers belongs to the nearest turn up to so far away."""
 OVERLAP_SHARE = 0.5  # of a word during which two voices must speak at once to mark it
 EDGE_S = 0.3  # of a turn: a single word that only touches so much of it stays with its neighbours
+SHORT_TURN_S = 0.5  # a turn below takes no word out of a sentence at the edge of a segment
+SAME_BREATH_S = 0.3  # pause within which a word at an edge belongs to its sentence
 MIN_WORD_S = 0.02  # a word without length is asked for at its middle
 
 
@@ -39,7 +42,8 @@ class SpokenSegment:
 def assign_words(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> tuple[SpokenWord, ...]:
     """Give each word the speaker who talks for most of it, or else nearest to it; clocks are the recording's.
 
-    A single word between words of one other speaker becomes theirs where it merely touches the edge of a turn.
+    A single word between words of one other speaker becomes theirs where it merely touches the edge of a turn; the
+    first and the last one do where they are of one sentence and breath with their neighbour and their turn is short.
     """
     return _assigned(words, _TurnIndex(turns))
 
@@ -53,7 +57,16 @@ def _assigned(words: Sequence[Word], by_time: "_TurnIndex") -> tuple[SpokenWord,
             own = covered.get(word.speaker, 0.0) if word.speaker is not None else 0.0
             if own < min(EDGE_S, word.word.end_s - word.word.start_s):
                 spoken[i] = replace(word, speaker=before.speaker)
+    if len(spoken) > 2:
+        for edge, inner in ((0, 1), (-1, -2)):
+            if _continues(spoken[min(edge, inner)], spoken[max(edge, inner)]) and by_time.only_short(spoken[edge]):
+                spoken[edge] = replace(spoken[edge], speaker=spoken[inner].speaker)
     return tuple(spoken)
+
+
+def _continues(first: SpokenWord, second: SpokenWord) -> bool:
+    """Tell whether two words are of one sentence and breath."""
+    return not ends_sentence(first.word.text) and second.word.start_s - first.word.end_s < SAME_BREATH_S
 
 
 def split_segments(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> tuple[SpokenSegment, ...]:
@@ -138,6 +151,14 @@ class _TurnIndex:
             if shared > 0:
                 seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + shared
         return seconds
+
+    def only_short(self, word: SpokenWord) -> bool:
+        """Tell whether a word's speaker has only turns below `SHORT_TURN_S` during it."""
+        return all(
+            turn.end_s - turn.start_s < SHORT_TURN_S
+            for turn in self._near(word.word.start_s, word.word.end_s)
+            if turn.speaker == word.speaker and turn.end_s > word.word.start_s
+        )
 
     def nearest(self, at_s: float, within_s: float) -> int | None:
         """Return the speaker of the turn nearest to a time."""

@@ -13,6 +13,7 @@ from pipelines.speakers.frames import (
     FRAME_SAMPLES,
     MIN_FRAMES,
     WINDOW_SAMPLES,
+    Mask,
     frames_of,
     runs_of,
     sample_of,
@@ -20,7 +21,7 @@ from pipelines.speakers.frames import (
 )
 from pipelines.speakers.options import SpeakerOptions
 from pipelines.speakers.protocol import EMBEDDING_SIZE
-from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece
+from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece, VoiceRun
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int_]
@@ -29,6 +30,8 @@ MIN_CLUSTERED_FRAMES = frames_of(1.0)  # a piece shorter than this is told by th
 MIN_CLUSTER_S = 1.0  # of clustered speech that a speaker needs
 CHANGE_COST = 0.3  # similarity, times seconds, that a change of speaker within a run must gain
 REFINEMENTS = 3
+MAX_SELF_OVERLAP = 0.5  # of a run during which its speaker may be heard already, in another run
+MIN_ANOTHER_FRAMES = frames_of(1.0)  # of a run over all speakers found that shows one more
 BORROW_FRAMES = frames_of(10.0)  # a run without a piece of its own takes the speaker its track has so near
 
 PHANTOM_SHARE = 0.02
@@ -44,12 +47,13 @@ def cluster(spans: Iterable[SpanVoices], options: SpeakerOptions | None = None) 
     centroids = _centroids(ordered, vectors, options)
     if not len(centroids):
         return ()
+    another = options.max_speakers is None or len(centroids) < options.max_speakers
     labelled: list[dict[int, Labels]] = []
     for _ in range(REFINEMENTS):
         sums = np.zeros_like(centroids)
         labelled = []
         for span, embedded in zip(ordered, vectors, strict=True):
-            labels = _piece_labels(span, embedded, centroids)
+            labels = _piece_labels(span, embedded, centroids, another=another)
             labelled.append(labels)
             for run, pieces in _pieces_by_run(span).items():
                 for label, (number, piece) in zip(labels[run], pieces, strict=True):
@@ -58,10 +62,11 @@ def cluster(spans: Iterable[SpanVoices], options: SpeakerOptions | None = None) 
         heard = np.linalg.norm(sums, axis=1) > 0
         centroids = np.where(heard[:, None], _unit(sums), centroids)
     turns = [
-        turn for span, labels in zip(ordered, labelled, strict=True) for turn in _turns(span, labels, len(centroids))
+        turn
+        for span, labels in zip(ordered, labelled, strict=True)
+        for turn in _turns(span, labels, len(centroids) + 1)
     ]
-    if options.min_speakers < len(centroids):
-        turns = without_phantoms(turns, keep=options.min_speakers)
+    turns = without_phantoms(turns, keep=options.min_speakers)
     return _numbered(_joined(turns))
 
 
@@ -117,31 +122,51 @@ def _pieces_by_run(span: SpanVoices) -> dict[int, list[tuple[int, VoicePiece]]]:
     return by_run
 
 
-def _piece_labels(span: SpanVoices, vectors: Floats, centroids: Floats) -> dict[int, Labels]:
-    """Return the speakers of each run's pieces: the most similar ones, where changes within a run are dear."""
+def _piece_labels(span: SpanVoices, vectors: Floats, centroids: Floats, *, another: bool) -> dict[int, Labels]:
+    """Return the speakers of each run's pieces: the most similar ones, where changes within a run are dear.
+
+    A run in which its voice is never alone sounds like the voices that it overlaps with, and is none of them: it goes
+    to the most similar speaker who is silent then. If there is none, ``another`` gives it to one more, who has the
+    number ``len(centroids)``.
+    """
     similarity = vectors @ centroids.T
-    labels: dict[int, Labels] = {}
-    weak: list[int] = []
-    for run, pieces in _pieces_by_run(span).items():
-        rows = similarity[[number for number, _ in pieces]]
-        seconds = np.array([(piece.end - piece.start) * FRAME_SAMPLES / SAMPLE_RATE for _, piece in pieces])
-        labels[run] = cheapest_path(rows * seconds[:, None], CHANGE_COST)
-        if not pieces[0][1].alone:
-            weak.append(run)
-    for run in weak:
-        borrowed = _nearest_of_track(span, run, labels, set(weak))
-        if borrowed is not None:
-            labels[run] = np.full(len(labels[run]), borrowed)
+    by_run = _pieces_by_run(span)
+    taken = np.zeros((len(centroids) + 1, max((run.end for run in span.runs), default=0)), np.bool_)
+    alone: dict[int, Labels] = {}
+    for number, pieces in by_run.items():
+        if pieces[0][1].alone:
+            rows = similarity[[row for row, _ in pieces]]
+            seconds = np.array([(piece.end - piece.start) * FRAME_SAMPLES / SAMPLE_RATE for _, piece in pieces])
+            alone[number] = cheapest_path(rows * seconds[:, None], CHANGE_COST)
+            _mark(taken, span.runs[number], pieces, alone[number])
+    labels = dict(alone)
+    for number in sorted(by_run.keys() - alone.keys(), key=lambda i: (span.runs[i].start - span.runs[i].end, i)):
+        run = span.runs[number]
+        share = taken[:-1, run.start : run.end].mean(axis=1)
+        speaker = _nearest_of_track(span, number, alone)
+        if speaker is None or share[speaker] > MAX_SELF_OVERLAP:
+            speaker = int((similarity[by_run[number][0][0]] - share).argmax())
+            if another and share[speaker] > MAX_SELF_OVERLAP and run.end - run.start >= MIN_ANOTHER_FRAMES:
+                speaker = len(centroids)
+        labels[number] = np.array([speaker])
+        _mark(taken, run, by_run[number], labels[number])
     return labels
 
 
-def _nearest_of_track(span: SpanVoices, run: int, labels: dict[int, Labels], weak: set[int]) -> int | None:
+def _mark(spoken: Mask, run: VoiceRun, pieces: Sequence[tuple[int, VoicePiece]], labels: Labels) -> None:
+    """Give every frame of a run the speaker of the piece that is nearest to it, in ``spoken`` ``[n_speakers, n]``."""
+    edges = [(a.end + b.start) // 2 for (_, a), (_, b) in pairwise(pieces)]
+    for label, (start, end) in zip(labels, pairwise([run.start, *edges, run.end]), strict=True):
+        spoken[label, start:end] = True
+
+
+def _nearest_of_track(span: SpanVoices, run: int, labels: dict[int, Labels]) -> int | None:
     """Return the speaker that the track of a run has nearest to it, None where it is not heard alone so near."""
     own = span.runs[run]
     nearest: tuple[int, int] | None = None
     for other, found in labels.items():
         there = span.runs[other]
-        if there.track == own.track and other not in weak:
+        if there.track == own.track:
             before = there.end <= own.start
             gap = own.start - there.end if before else there.start - own.end
             if gap <= BORROW_FRAMES and (nearest is None or gap < nearest[0]):
@@ -164,15 +189,11 @@ def cheapest_path(scores: Floats, change_cost: float) -> Labels:
 
 
 def _turns(span: SpanVoices, labels: dict[int, Labels], n_speakers: int) -> list[SpeakerTurn]:
-    """Give every frame of a run the speaker of the piece that is nearest to it."""
+    """Return the turns of a span by the speakers of its pieces."""
     n_frames = max((run.end for run in span.runs), default=0)
     spoken = np.zeros((n_speakers, n_frames), np.bool_)
     for number, pieces in _pieces_by_run(span).items():
-        run = span.runs[number]
-        edges = [(a.end + b.start) // 2 for (_, a), (_, b) in pairwise(pieces)]
-        bounds = [run.start, *edges, run.end]
-        for label, (start, end) in zip(labels[number], pairwise(bounds), strict=True):
-            spoken[label, start:end] = True
+        _mark(spoken, span.runs[number], pieces, labels[number])
     last = span.start + span.n_samples
     return [
         SpeakerTurn(

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from pipelines.core import Segment, Transcript
+from pipelines.core import NameSource, Segment, Speaker, Transcript
 from pipelines.speakers.attribution import SpokenSegment, split_segments
-from pipelines.speakers.voices import Diarization, SpeakerTurn
+from pipelines.speakers.voices import Diarization, RecognisedVoice, SpeakerTurn
 
 Voice = tuple[int, int | None]
 """A channel, and the number that one of its speakers has there."""
@@ -23,7 +23,8 @@ def with_speakers(
     Speakers count from 1 over all channels that were told apart, in the order in which they are first heard. A part
     in which nobody was heard goes with the one before it. Where the recording has several channels, and each of them
     one voice at most, the channels are the speakers and keep their names; a channel of one voice keeps the one that it
-    has in ``names`` in any case. Segments should have words: one without stays whole.
+    has in ``names`` in any case. Who was recognised stands in ``speakers``, by label. Segments should have words: one
+    without stays whole.
     """
     turns = {channel.channel: channel.turns for channel in diarization.channels}
     parts = [part for channel in range(transcript.n_channels) for part in _parts(transcript, channel, turns)]
@@ -35,9 +36,13 @@ def with_speakers(
     named = {channel for channel, name in enumerate(names) if name.strip() and n_voices[channel] == 1}
     numbered = [voice for voice in voices if anew and voice[0] not in named]
     numbers = {voice: i for i, voice in enumerate(numbered, start=1)}
-    return replace(
-        transcript, segments=tuple(_named(part, i, numbers, with_words=with_words) for i, part in enumerate(parts))
-    )
+    segments = tuple(_named(part, i, numbers, with_words=with_words) for i, part in enumerate(parts))
+    labels = {
+        (part.segment.channel, part.speaker): segment.speaker
+        for part, segment in zip(parts, segments, strict=True)
+        if part.segment.channel not in named
+    }
+    return replace(transcript, segments=segments, speakers=tuple(_known(diarization.recognised, labels)))
 
 
 def speaker_name(number: int) -> str:
@@ -49,6 +54,18 @@ def number_of(name: str) -> int:
     """Return the number of a speaker whom `speaker_name` named so; 0 for any other name."""
     match = _NUMBERED.fullmatch(name)
     return int(match[1]) if match else 0
+
+
+def _known(recognised: Sequence[RecognisedVoice], labels: Mapping[Voice, str]) -> Iterator[Speaker]:
+    for voice in recognised:
+        if label := labels.get((voice.channel, voice.speaker)):
+            yield Speaker(
+                label=label,
+                name=voice.name,
+                source=NameSource.PROFILE if voice.profile else NameSource.REFERENCE,
+                profile=voice.profile,
+                similarity=voice.similarity,
+            )
 
 
 def _parts(

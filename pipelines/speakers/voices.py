@@ -75,11 +75,28 @@ class ChannelTurns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diarization:
-    """Who spoke when on the channels of a recording whose voices were to be told apart.
+class RecognisedVoice:
+    """A speaker of a channel whose voice is known by a profile, or by a reference, which has no ``profile``.
 
-    ``missing`` says why that could not be done; then there are no ``channels``.
+    ``similarity`` is the cosine of the two voices.
+    """
+
+    channel: int
+    speaker: int
+    name: str
+    profile: str = ""
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diarization:
+    """Who spoke when on the channels of a recording whose voices were to be told apart, and who of them is known.
+
+    ``missing`` says why that could not be done; then there are no ``channels``. ``n_known`` is how many known voices
+    the speakers were compared with.
     """
 
     channels: tuple[ChannelTurns, ...] = ()
     missing: str = ""
+    recognised: tuple[RecognisedVoice, ...] = ()
+    n_known: int = 0

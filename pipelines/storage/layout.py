@@ -76,6 +76,22 @@ class TenantKeys:
         return f"{self.paid_minutes}{digest}.json"
 
     @property
+    def voices(self) -> str:
+        return f"{self.tenant}/voices/"
+
+    def voice(self, voice_id: str) -> str:
+        """Return the key of a voice profile: `pipelines.speakers.profiles.VoiceProfile` as JSON."""
+        return f"{self.voices}{voice_id}.json"
+
+    @property
+    def voice_clips(self) -> str:
+        return f"{self.tenant}/voice-clips/"
+
+    def voice_clip(self, voice_id: str) -> str:
+        """Return the key of the recording that a voice is enrolled from; it goes as soon as it was heard."""
+        return f"{self.voice_clips}{voice_id}"
+
+    @property
     def spending(self) -> str:
         return f"{self.tenant}/minutes-spending/"
 
@@ -154,6 +170,11 @@ class JobKeys:
     def voices(self, span: int, sha256: str) -> str:
         """Return the key of the voices of a span, by its samples' SHA-256: `pipelines.speakers.voices.SpanVoices`."""
         return f"{self.work}voices/{span:06d}-{sha256[:16]}.json"
+
+    @property
+    def known_voices(self) -> str:
+        """Voices that came with the request: `pipelines.speakers.references.References` as JSON."""
+        return f"{self.work}known-voices.json"
 
     @property
     def quarantine(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pipelines.codec import encode
-from pipelines.core import CoverageStatus, Segment, Transcript
+from pipelines.core import CoverageStatus, NameSource, Segment, Speaker, Transcript
 from pipelines.errors import OptionError, VersionConflict
 from pipelines.transcript.findings import with_findings
 from pipelines.transcript.retiming import retime
@@ -28,11 +28,32 @@ class SegmentEdit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpeakerSplit:
+    """Two people under one name: ``speaker`` is ``name`` from ``from_s`` until ``until_s`` (None: to the end).
+
+    A segment is where its middle is.
+    """
+
+    speaker: str
+    name: str
+    from_s: float
+    until_s: float | None = None
+
+    def takes(self, segment: Segment) -> bool:
+        """Return whether a segment gets the new name."""
+        middle_s = (segment.start_s + segment.end_s) / 2
+        within = self.from_s <= middle_s and (self.until_s is None or middle_s < self.until_s)
+        return within and segment.speaker == self.speaker
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edits:
-    """Changes to one version: ``speakers`` renames throughout, then single ``segments`` change."""
+    """Changes to one version: ``splits`` part speakers, ``speakers`` renames what is left of them throughout, then
+    single ``segments`` change."""
 
     segments: tuple[SegmentEdit, ...] = ()
     speakers: Mapping[str, str] = field(default_factory=dict)
+    splits: tuple[SpeakerSplit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +107,15 @@ def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
         raise OptionError(f"segments: there is no segment {unknown[0]}")
     if missing := sorted(edits.speakers.keys() - {segment.speaker for segment in transcript.segments}):
         raise OptionError(f"speakers: nobody here is called {missing[0]!r}")
-    segments = tuple(_edited(segment, by_id.get(segment.id), edits.speakers) for segment in transcript.segments)
+    for split in edits.splits:
+        if not any(split.takes(segment) for segment in transcript.segments):
+            raise OptionError(f"splits: {split.speaker!r} says nothing from {split.from_s:g} s on")
+    segments = tuple(_edited(segment, by_id.get(segment.id), edits) for segment in transcript.segments)
     n_changed = sum(new != old for new, old in zip(segments, transcript.segments, strict=True))
     if not n_changed:
         raise OptionError("segments: nothing would change")
-    return replace(transcript, segments=segments), n_changed
+    speakers = _renamed(transcript.speakers, segments, edits)
+    return replace(transcript, segments=segments, speakers=speakers), n_changed
 
 
 def blob_name(version: int, transcript: Transcript) -> str:
@@ -123,8 +148,27 @@ def judge_correction(held: Sequence[Correction], new: Correction, job_id: str) -
     return same
 
 
-def _edited(segment: Segment, edit: SegmentEdit | None, renamed: Mapping[str, str]) -> Segment:
-    segment = replace(segment, speaker=renamed.get(segment.speaker, segment.speaker))
+def _renamed(speakers: Sequence[Speaker], segments: Sequence[Segment], edits: Edits) -> tuple[Speaker, ...]:
+    """Return the speakers under their new names, and those whom single segments were given to; the rest as they were.
+
+    A speaker who has no segments left is none any more.
+    """
+    if not speakers:
+        return ()
+    names = dict.fromkeys(segment.speaker for segment in segments if segment.speaker)
+    kept = [_corrected(each, edits.speakers[each.name]) if each.name in edits.speakers else each for each in speakers]
+    known = {each.name for each in kept}
+    new = [Speaker(label=name, name=name, source=NameSource.CORRECTED) for name in names]
+    return tuple(each for each in kept if each.name in names) + tuple(each for each in new if each.name not in known)
+
+
+def _corrected(speaker: Speaker, name: str) -> Speaker:
+    return Speaker(label=speaker.label, name=name, source=NameSource.CORRECTED)
+
+
+def _edited(segment: Segment, edit: SegmentEdit | None, edits: Edits) -> Segment:
+    named = edits.speakers.get(segment.speaker, segment.speaker)
+    segment = replace(segment, speaker=next((each.name for each in edits.splits if each.takes(segment)), named))
     if edit is None:
         return segment
     if edit.speaker is not None:

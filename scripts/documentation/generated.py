@@ -9,6 +9,7 @@ from cluster.cli.main import app
 from scripts.documentation import reference_pages as pages
 from scripts.documentation.api import openapi
 from scripts.documentation.rooms_diagram import with_rooms
+from scripts.documentation.terminal_sessions import cli_page
 
 REFERENCE = "docs/reference"
 ARCHITECTURE = "docs/architecture.md"
@@ -22,6 +23,7 @@ def reference() -> dict[str, Callable[[], str]]:
         f"{REFERENCE}/cli.md": lambda: pages.cli_page(typer.main.get_command(app)),
         f"{REFERENCE}/errors.md": pages.errors_page,
         f"{REFERENCE}/webhooks.md": pages.webhooks_page,
+        "docs/cli.md": cli_page,
         f"{REFERENCE}/http.md": lambda: pages.http_page(openapi()),
     }
 

@@ -44,7 +44,7 @@ def diarization_errors(reference: Sequence[Turn], hypothesis: Sequence[Turn]) ->
             for other in heard[i]:
                 shared[one, other] = shared.get((one, other), 0.0) + length
     return DiarizationErrors(
-        missed_s=missed, false_s=false, confused_s=max(0.0, both - _best_pairing(shared)), total_s=total
+        missed_s=missed, false_s=false, confused_s=max(0.0, both - best_pairing(shared)), total_s=total
     )
 
 
@@ -56,12 +56,12 @@ def _active(turns: Sequence[Turn], cuts: Sequence[float]) -> list[set[str]]:
     return active
 
 
-def _best_pairing(shared: dict[tuple[str, str], float]) -> float:
+def best_pairing(shared: dict[tuple[str, str], float]) -> float:
     """Return the most seconds that speakers paired one to one share: the Hungarian method with potentials."""
     names = sorted({one for one, _ in shared})
     others = sorted({other for _, other in shared})
     if len(names) > len(others):
-        return _best_pairing({(other, one): seconds for (one, other), seconds in shared.items()})
+        return best_pairing({(other, one): seconds for (one, other), seconds in shared.items()})
     cost = [[-shared.get((one, other), 0.0) for other in others] for one in names]
     n_columns = len(others)
     row_potential, column_potential = [0.0] * (len(names) + 1), [0.0] * (n_columns + 1)

@@ -133,6 +133,7 @@ class RunningMeetMemo:
 
 
 SECRETS = {name: secrets.token_hex(24) for name in ("llm", "jwt", "metrics", "webhook", "bucket", "source")}
+SECRETS["voices"] = base64.b64encode(secrets.token_bytes(32)).decode()
 """What no log, page or file of the cluster may hold; see `test_secrets`."""
 
 WITH_SECRETS = {
@@ -141,6 +142,7 @@ WITH_SECRETS = {
     "MEETMEMO_MINUTES__BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens: calls with the key fail
     "MEETMEMO_JWT_SECRET": SECRETS["jwt"],
     "MEETMEMO_METRICS_TOKEN": SECRETS["metrics"],
+    "MEETMEMO_VOICES_KEY": SECRETS["voices"],
     "WEBHOOK_SECRETS": f"whsec_{base64.b64encode(SECRETS['webhook'].encode()).decode()}",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": SECRETS["bucket"],

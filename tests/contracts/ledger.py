@@ -6,6 +6,7 @@ from tests.contracts.ledger_corrections import CorrectionsContract
 from tests.contracts.ledger_external_ids import ExternalIdsContract
 from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
+from tests.contracts.ledger_joined import JoinedRequestsContract
 from tests.contracts.ledger_outbox import OutboxContract
 from tests.contracts.search import SearchContract
 
@@ -15,6 +16,7 @@ __all__ = ["LedgerContract", "after", "make_job"]
 class LedgerContract(
     JobsContract,
     ExternalIdsContract,
+    JoinedRequestsContract,
     HoldsContract,
     CoordinationContract,
     OutboxContract,

@@ -206,6 +206,8 @@ class JobsContract(LedgerBase):
         assert ids(filename_contains=".wav") == ["j1", "running"]
         assert ids(filename_contains="_") == ["j1"]
         assert ids(filename_contains="%") == ["j1"]
+        assert ids(id_prefix="j") == ["j2", "j1"]
+        assert ids(id_prefix="J") == ids(id_prefix="_") == ids(id_prefix="%") == []
         assert ids(created_from_s=1_001.0) == ["j2", "j1"]
         assert ids(created_before_s=1_001.0) == ["running"]
         assert ids(created_from_s=1_001.0, created_before_s=1_002.0, states=[JobState.QUEUED]) == ["j1"]

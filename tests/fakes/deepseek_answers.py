@@ -17,7 +17,7 @@ Mistake = Literal[
     "missing_line", "invented_line", "joined_lines", "untranslated_line", "other_script",
 ]  # fmt: skip
 
-_BLOCK = re.compile(r'<meeting n="(\d+)" mark="(\w+)">\n(.*?)\n?</meeting \2>', re.DOTALL)
+_BLOCK = re.compile(r'<meeting n="(\d+)" mark="(\w+)" code="(\w+)">\n(.*?)\n?</meeting \2 code="(\w+)">', re.DOTALL)
 _LANGUAGE = re.compile(r'Meeting (\d+): write in the language "([\w-]+)"')
 _LINES = re.compile(r'<lines mark="(\w+)">\n(.*?)\n?</lines \1>', re.DOTALL)
 _INTO = re.compile(r'Translate the \d+ lines into "([\w-]+)"')
@@ -26,10 +26,18 @@ _LETTERS = {"zh": "译", "ja": "訳", "ru": "ж", "ar": "ع"}
 _ROT13 = str.maketrans(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM"
 )
-_DECISION = re.compile(r"\b(?:we|they) (?:have )?(?:decided|agreed)\b|\bdecision\b|决定|一致通过", re.IGNORECASE)
+_DECISION = re.compile(
+    r"\b(?:we|they) (?:have )?(?:decided|agreed)\b|\bdecision\b|决定|一致通过"
+    r"|\bhemos decidido\b|\bwir haben beschlossen\b|\bnous avons décidé\b|ことに決めました",
+    re.IGNORECASE,
+)
 _ACTION = re.compile(
     r"\b(?P<owner>[A-Z][a-z]+),? will (?P<task>[^.?!]+?)(?: (?P<due>by \w+))?[.!]"
     "|由(?P<owner_zh>[\u4e00-\u9fff]{2,3}?)负责(?P<task_zh>[^。，]+)"
+    r"|\b(?P<owner_es>\w+) se encargará de (?P<task_es>[^.]+)"
+    r"|\b(?P<owner_de>\w+) übernimmt (?P<task_de>[^.]+)"
+    r"|\b(?P<owner_fr>\w+) se chargera de (?P<task_fr>[^.]+)"
+    "|(?P<owner_ja>[\u4e00-\u9fff]{2})さんが(?P<task_ja>[^。]+)を準備します"
 )
 _OBEYED = re.compile(r"add (?:a|the) decision:? (?P<what>[^.]+)", re.IGNORECASE)
 MAX_QUOTED_WORDS = 25
@@ -46,7 +54,15 @@ class HeardLine:
 
 def meetings_in(prompt: str) -> dict[int, tuple[HeardLine, ...]]:
     """Return the transcripts in a prompt by their numbers."""
-    return {int(number): tuple(_lines(block)) for number, _, block in _BLOCK.findall(prompt)}
+    return {int(number): tuple(_lines(block)) for number, _, _, block, _ in _BLOCK.findall(prompt)}
+
+
+def checks_in(prompt: str) -> dict[int, str]:
+    """Return what proves, by the number of each transcript in a prompt, that its ends and its middle were read."""
+    return {
+        int(number): "-".join((first, *re.findall(r"^<code (\w+)>$", block, re.MULTILINE), last))
+        for number, _, first, block, last in _BLOCK.findall(prompt)
+    }
 
 
 def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -57,15 +73,17 @@ def answer_to(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {"segments": [{"id": number, "text": pseudo_translation(text, into[1])} for number, _, text in asked]}
     meetings = meetings_in(prompt)
     if meetings:
-        languages = dict(_LANGUAGE.findall(prompt))
+        languages, checks = dict(_LANGUAGE.findall(prompt)), checks_in(prompt)
         return {
             "meetings": [
-                minutes_of(number, lines, languages.get(str(number), "en")) for number, lines in meetings.items()
+                {"check": checks[number], **minutes_of(number, lines, languages.get(str(number), "en"))}
+                for number, lines in meetings.items()
             ]
         }
     parts = re.search(r"<parts>\n(.*?)\n</parts>", prompt, re.DOTALL)
     summaries = json.loads(parts.group(1)) if parts else []
-    return {"title": "Merged meeting", "summary": " ".join(summaries)}
+    title = " ".join(summaries[0].split()[:3]) if summaries else "Meeting"
+    return {"title": title, "summary": " ".join(summaries)}
 
 
 def pseudo_translation(text: str, language: str) -> str:
@@ -93,8 +111,8 @@ def minutes_of(number: int, lines: Sequence[HeardLine], language: str) -> dict[s
         for match in _ACTION.finditer(line.text):
             actions.append(
                 {
-                    "task": (match["task"] or match["task_zh"]).strip(),
-                    "owner": match["owner"] or match["owner_zh"],
+                    "task": _found(match, "task"),
+                    "owner": _found(match, "owner"),
                     "due": match["due"],
                     **_evidence(line),
                 }
@@ -163,6 +181,11 @@ def _spoiled(lines: list[dict[str, Any]], mistake: Mistake, rng: random.Random) 
     return lines
 
 
+def _found(match: re.Match[str], group: str) -> str:
+    """Return what stands in a group, whatever the language's own is called."""
+    return next(said for name, said in match.groupdict().items() if said and name.startswith(group)).strip()
+
+
 def _evidence(line: HeardLine) -> dict[str, Any]:
     words = line.text.split(" ")
     return {"segments": [line.number], "quote": " ".join(words[:MAX_QUOTED_WORDS])}
@@ -171,6 +194,8 @@ def _evidence(line: HeardLine) -> dict[str, Any]:
 def _lines(block: str) -> list[HeardLine]:
     found = []
     for line in block.splitlines():
+        if line.startswith("<"):
+            continue
         number, _, speaker, text = json.loads(line)
         found.append(HeardLine(number=number, speaker=speaker, text=text))
     return found

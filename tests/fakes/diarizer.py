@@ -8,8 +8,10 @@ from itertools import groupby
 import numpy as np
 
 from deployments.ports import DiarizationRequest, VoicesRequest
+from pipelines.codec import decode
 from pipelines.core import SAMPLE_RATE
-from pipelines.speakers.voices import ChannelTurns, Diarization, SpeakerTurn
+from pipelines.speakers.references import References
+from pipelines.speakers.voices import ChannelTurns, Diarization, RecognisedVoice, SpeakerTurn
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import PAUSE_S, WORD_S
@@ -32,14 +34,15 @@ def in_turns(numbers: Sequence[int]) -> list[tuple[str, list[int]]]:
 class CodedDiarizer:
     """A `deployments.ports.DiarizerPort`. ``heard`` counts, by job and span, what was not stored before.
 
-    ``fail`` is raised for every span, ``fail_last`` when voices are to be told apart. While ``gate`` is not set, calls
-    wait.
+    ``known`` are recognised, or the references of a request, in the order of speaking. ``fail`` is raised for every
+    span, ``fail_last`` when voices are to be told apart. While ``gate`` is not set, calls wait.
     """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.heard: Counter[tuple[str, int]] = Counter()
         self.n_calls = 0
+        self.known: tuple[RecognisedVoice, ...] = ()
         self.fail: Exception | None = None
         self.fail_last: Exception | None = None
         self.gate = asyncio.Event()
@@ -71,6 +74,15 @@ class CodedDiarizer:
                     end_s=(span.start + at + _WORD) / SAMPLE_RATE,
                 )
                 channels.setdefault(span.channel, []).append(turn)
+        if self._store.exists(keys.known_voices):
+            references = decode(References, self._store.get(keys.known_voices)).voices
+            self.known = tuple(
+                RecognisedVoice(channel=channel, speaker=n, name=each.name, similarity=0.8)
+                for channel in channels
+                for n, each in enumerate(references)
+            )
         return Diarization(
-            channels=tuple(ChannelTurns(channel=channel, turns=tuple(turns)) for channel, turns in channels.items())
+            channels=tuple(ChannelTurns(channel=channel, turns=tuple(turns)) for channel, turns in channels.items()),
+            recognised=self.known,
+            n_known=len(self.known),
         )

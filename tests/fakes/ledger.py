@@ -71,6 +71,8 @@ class MemoryLedger:
         self._jobs: dict[str, Job] = {}
         self._fences: dict[str, int] = {}
         self._keys: dict[tuple[str, str | None], tuple[str, str]] = {}
+        self._joint_keys: dict[str, str] = {}
+        self._n_requests: dict[str, int] = {}
         self._events: dict[str, list[JobEvent]] = {}
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
         self._drain_mode = DrainMode.OFF
@@ -101,9 +103,12 @@ class MemoryLedger:
     def close(self) -> None:
         """There are no connections to give up."""
 
-    def create(self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "") -> tuple[Job, bool]:
+    def create(
+        self, job: Job, *, idempotency_key: str | None = None, fingerprint: str = "", joins: bool = False
+    ) -> tuple[Job, bool]:
         """Store a new job; see `pipelines.ledger.protocol.Ledger.create`."""
-        (outcome,) = self.create_many([NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint)])
+        new = NewJob(job=job, idempotency_key=idempotency_key, fingerprint=fingerprint, joins=joins)
+        (outcome,) = self.create_many([new])
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
@@ -145,6 +150,7 @@ class MemoryLedger:
                 and (not wanted.states or job.state in wanted.states)
                 and fold(wanted.filename_contains) in fold(job.filename)
                 and (not wanted.external_id or job.reference.external_id == storable(wanted.external_id))
+                and job.id.startswith(storable(wanted.id_prefix))
                 and (wanted.created_from_s is None or job.created_at_s >= wanted.created_from_s)
                 and (wanted.created_before_s is None or job.created_at_s < wanted.created_before_s)
                 and (not wanted.with_failed_chunks or job.n_failed_chunks > 0)
@@ -201,15 +207,26 @@ class MemoryLedger:
         with self._using():
             return tuple(self._events[self.get(tenant, job_id).id])
 
-    def request_cancel(self, tenant: str, job_id: str) -> Job:
+    def request_cancel(self, tenant: str, job_id: str, *, everyone: bool = False) -> Job:
         """Note the wish to cancel; see `pipelines.ledger.protocol.Ledger.request_cancel`."""
         with self._using():
             job = self.get(tenant, job_id)
+            ends = job.state.final or job.cancel_requested
+            if not ends and not everyone and self._n_requests[job_id] > 1:
+                self.leave(tenant, job_id)
+                return job
             if not job.state.final and not job.cancel_requested:
                 job = replace(job, cancel_requested=True, updated_at_s=self._clock())
                 self._jobs[job_id] = job
                 self._enter(job_id, "cancel_requested")
             return job
+
+    def leave(self, tenant: str, job_id: str) -> None:
+        """Count one request less; see `pipelines.ledger.protocol.Ledger.leave`."""
+        with self._using():
+            if self._n_requests[self.get(tenant, job_id).id] > 1:
+                self._n_requests[job_id] -= 1
+                self._enter(job_id, "left")
 
     def delete(self, tenant: str, job_id: str) -> None:
         """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
@@ -217,7 +234,8 @@ class MemoryLedger:
             job = self.get(tenant, job_id)
             if job.state.final:
                 self._costs.append(JobCost.of(job))
-            del self._jobs[job.id], self._events[job.id], self._fences[job.id]
+            del self._jobs[job.id], self._events[job.id], self._fences[job.id], self._n_requests[job.id]
+            self._joint_keys.pop(job.id, None)
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
             self.outbox.forget(job.id)
             self.corrections.forget(job.id)
@@ -363,17 +381,31 @@ class MemoryLedger:
         outside = (request.job.tenant, storable(request.job.reference.external_id))
         holders = [job for job in self._jobs.values() if (job.tenant, job.reference.external_id) == outside]
         holder = holders[0] if outside[1] and holders else None
-        seen = judge_creation(request, same_key, self._jobs.get(request.job.id), holder)
+        work = next((job for job in self._jobs.values() if self._may_join(request, job)), None)
+        seen = judge_creation(request, same_key, self._jobs.get(request.job.id), holder, work)
+        if work is not None and seen == (work, False) and work.id != request.job.id:
+            self._n_requests[work.id] += 1
+            self._enter(work.id, "joined")
         if seen is not None:
             return seen
+        if work is not None:
+            del self._joint_keys[work.id]
         if holder is not None:
             self._jobs[holder.id] = replace(holder, reference=replace(holder.reference, external_id=""))
         job = first_version(request.job, self._clock())
         self._jobs[job.id], self._fences[job.id], self._events[job.id] = job, 0, []
+        self._n_requests[job.id] = 1
+        if request.joint_key is not None:
+            self._joint_keys[job.id] = request.joint_key
         if request.idempotency_key is not None:
             self._keys[name] = (request.fingerprint, job.id)
         self._enter(job.id, "created")
         return job, True
+
+    def _may_join(self, request: NewJob, job: Job) -> bool:
+        known = job.tenant == request.job.tenant and request.joint_key is not None
+        same = known and self._joint_keys.get(job.id) == request.joint_key
+        return same and not (job.state.final or job.cancel_requested)
 
     def _apply(self, lease: Lease, job: Job, expected_version: int) -> Job | LedgerError:
         before = self._jobs.get(job.id)

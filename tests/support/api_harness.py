@@ -47,6 +47,7 @@ class SteeredCoordinator:
         self.broken: Exception | None = None
         self.n_wakes = 0
         self.n_arrived = 0
+        self.n_watching = 0
         self.eta_s: float | None = 12.5
         self.views: dict[str, Job] = {}
         self.stories: dict[str, tuple[StoryEntry, ...]] = {}
@@ -74,8 +75,12 @@ class SteeredCoordinator:
         job = self.views.get(job_id) or self.ledger.get(tenant, job_id)
         if job.version <= seen_version:
             changed = self.changed
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), timeout_s)
+            self.n_watching += 1
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), timeout_s)
+            finally:
+                self.n_watching -= 1
             self._answer()
         return JobView(job=self.views.get(job_id) or self.ledger.get(tenant, job_id), eta_s=self.eta_s)
 
@@ -140,8 +145,8 @@ class Api:
         return list(self.store.list(""))
 
     async def submit(self, content: bytes = b"RIFF", **params: str) -> str:
-        """Upload and return the job's id."""
-        answer = await self.client.post("/v1/jobs", content=content, params=params)
+        """Upload and return the job's id; equal recordings are jobs of their own."""
+        answer = await self.client.post("/v1/jobs", content=content, params={"reuse": "false", **params})
         assert answer.status_code == 202, answer.text
         job_id: str = answer.json()["id"]
         return job_id

@@ -1,6 +1,6 @@
 // The entry point: the bar above, the page of the URL's fragment, sign-in where it is required.
 
-import { signedOut } from "./lib/api.js";
+import { here, signedOut } from "./lib/api.js";
 import { fill, h, icon, refill } from "./lib/dom.js";
 import { language, setLanguage, t } from "./lib/i18n.js";
 import { preferences, session } from "./lib/session.js";
@@ -67,8 +67,8 @@ function drawBar() {
   const other = language() === "zh" ? "en" : "zh";
   refill(
     bar,
-    h("a.brand", { href: "#/" }, h("img", { src: "/console/icon.svg", alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
-    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: "/docs" }, t("apiDocs"))]),
+    h("a.brand", { href: "#/" }, h("img", { src: here("/console/icon.svg"), alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
+    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
     h("span.offline", { role: "status", hidden: feed.connected || signingIn || !feed.started }, t("offline")),
     h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), redrawPage()) }, t("otherLanguage")),
     h("button.bare", { type: "button", "aria-label": themeLabel, title: themeLabel, data: { part: "theme" }, onclick: nextTheme }, icon(THEME_ICONS[theme])),

@@ -51,7 +51,7 @@ def listen_routes(backend: Backend) -> APIRouter:
             set_response_headers(request, headers)  # whatever the answer comes to be
             if query.callback:
                 return _json(ListenAccepted(request_id=job.id), 200, headers)
-            return await _waited(request, job, query, headers)
+            return await _waited(request, jobs, job, query, headers)
 
     async def _accepted(request: Request, jobs: TenantJobs) -> tuple[Job, ListenQuery]:
         async with jobs.answering(idempotency_key(request.headers)), jobs.spool() as spool:
@@ -60,9 +60,12 @@ def listen_routes(backend: Backend) -> APIRouter:
             job, _ = await jobs.accept(heard.submission)
         return job, heard.query
 
-    async def _waited(request: Request, job: Job, query: ListenQuery, headers: dict[str, str]) -> Response:
+    async def _waited(
+        request: Request, jobs: TenantJobs, job: Job, query: ListenQuery, headers: dict[str, str]
+    ) -> Response:
         ended = await transcribed(request, backend.coordinator_client, job)
         if ended is None:
+            await jobs.leave(job)
             return Response(status_code=GONE)
         if failure := failure_of(ended):
             status = DEEPGRAM.status(failure.reason, failure.status)

@@ -76,6 +76,29 @@ RECORDING = (
 SUBMIT = (*RECORDING, Reason.UPLOAD_INCOMPLETE)
 """Submitting a recording in any form."""
 
+VOICES = STORE
+VOICE = (
+    Reason.NOT_FOUND,
+    Reason.INVALID_REQUEST,
+    Reason.INVALID_OPTION,
+    Reason.UNSUPPORTED_MEDIA_TYPE,
+    Reason.UNSUPPORTED_FORMAT,
+    Reason.CORRUPT_AUDIO,
+    Reason.EMPTY_AUDIO,
+    Reason.NO_AUDIO_STREAM,
+    Reason.TOO_LARGE,
+    Reason.TOO_LONG,
+    Reason.UPLOAD_STALLED,
+    Reason.OVERLOADED,
+    Reason.ILLEGAL_TRANSITION,
+    Reason.BLOB_MISSING,
+    Reason.JOB_UNKNOWN,
+    Reason.MODEL_UNAVAILABLE,
+    Reason.REPLICA_LOST,
+    *STORAGE,
+)
+"""Voice profiles: enrolling one, showing one, deleting one."""
+
 SPEECH = (
     Reason.INVALID_REQUEST,
     Reason.INVALID_OPTION,

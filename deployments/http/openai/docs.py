@@ -3,6 +3,7 @@
 from typing import Any
 
 from deployments.http.openai.forms import STREAMED, Task, TranscriptionForm, TranslationForm
+from deployments.http.openai.known_speakers import NAMES, REFERENCES
 from deployments.http.openai.responses import MEDIA_TYPES
 from deployments.http.openapi import event_stream
 
@@ -38,7 +39,7 @@ def speech_openapi(task: Task) -> dict[str, Any]:
     schema = model.model_json_schema()
     schema["properties"] = {"file": {"type": "string", "format": "binary"}, **schema["properties"]}
     schema["required"] = ["file", *schema.get("required", [])]
-    if "timestamp_granularities" in schema["properties"]:
-        granularities = schema["properties"].pop("timestamp_granularities")
-        schema["properties"]["timestamp_granularities[]"] = granularities
+    for name in ("timestamp_granularities", NAMES, REFERENCES):
+        if name in schema["properties"]:
+            schema["properties"][f"{name}[]"] = schema["properties"].pop(name)
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -4,31 +4,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from anyio import to_thread
+from pydantic import BeforeValidator, Field, StringConstraints
 from starlette.requests import Request
 
+from deployments.http.openai.known_speakers import MAX_FIELD_BYTES as MAX_REFERENCE_BYTES
+from deployments.http.openai.known_speakers import NAMES, REFERENCES, known_speakers
 from deployments.http.waiting import SYNC_PRIORITY
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.job_policy import JobPolicy
-from deployments.intake.multipart import FILE_FIELD, read_form
+from deployments.intake.multipart import FILE_FIELD, MAX_FIELD_BYTES, read_form
 from deployments.intake.spool import Spool, body_of
-from deployments.intake.submission import Submission, clean_filename, content_length, query_values
+from deployments.intake.submission import Submission, clean_filename, content_length, list_name, query_values
 from deployments.limits import IngestionLimits
 from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
+from deployments.schemas.option_values import is_left_out, listed
 from deployments.schemas.options import ApiModel, LanguageFields, Options, W, parsed, with_options
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
-from pipelines.jobs.options import LIST_OPTIONS, options_of
+from pipelines.jobs.options import LIST_OPTIONS, SpeakerName, options_of
 
 Task = Literal["transcribe", "translate"]
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 STREAMED: tuple[Format, ...] = ("json", "text", "diarized_json")
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_LISTS = LIST_OPTIONS | {"timestamp_granularities"}
+_IN_ONE_TEXT = LIST_OPTIONS | {"timestamp_granularities"}
+_LISTS = _IN_ONE_TEXT | {NAMES, REFERENCES}
 _NOT_SUPPORTED = {
     "chunking_strategy": "only auto is supported: recordings are always cut in silence",
     "include": "is not supported; verbose_json has avg_logprob of each segment",
-    "known_speaker_names": "is not supported; speakers names the channels",
-    "known_speaker_references": "is not supported; diarized_json tells voices apart, and knows none",
 }
 """Fields of OpenAI's that are refused, also as lists (``name[]``) and objects (``name[key]``)."""
 
@@ -58,12 +61,20 @@ class TranscriptionForm(LanguageFields):
     response_format: Format = Field(
         "json", description="`diarized_json` tells speakers apart: channels, and voices of a channel without a name."
     )
-    timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field((), description="With `verbose_json`.")
+    timestamp_granularities: Annotated[tuple[Literal["word", "segment"], ...], BeforeValidator(listed)] = Field(
+        (), description="With `verbose_json`."
+    )
     stream: bool = Field(
         False, description="Server-sent events; ignored, as OpenAI does, but with `json`, `text` and `diarized_json`."
     )
     user: str | None = Field(None, description="Taken for compatibility; nothing depends on it.")
     chunking_strategy: Literal["auto"] | None = Field(None, description="Recordings are always cut in silence.")
+    known_speaker_names: tuple[SpeakerName, ...] = Field(
+        (), description="With `diarized_json`: names of voices that the recording may have, up to 4."
+    )
+    known_speaker_references: tuple[str, ...] = Field(
+        (), description="A clip of each, 2 to 10 seconds, as a data URL (base64); known for this request only."
+    )
 
     def options(self, task: Task) -> Options:
         """Return the options of the job."""
@@ -83,10 +94,16 @@ class TranscriptionForm(LanguageFields):
 
     def _wants_voices(self, given: Mapping[str, Any]) -> bool:
         """Return whether speakers are asked for who are neither named nor on sound tracks of their own."""
-        return self.response_format == "diarized_json" and not given["speakers"] and given["track"] != "all"
+        unnamed = not given["speakers"] and (given["track"] != "all" or bool(self.known_speaker_names))
+        return self.response_format == "diarized_json" and unnamed
 
     def refuse_combinations(self) -> None:
         """Raise `InvalidOptions` for a field that the others leave without a meaning."""
+        if known := [name for name in (NAMES, REFERENCES) if dict(self)[name]]:
+            if self.response_format != "diarized_json":
+                raise refused_option(known[0], "needs response_format diarized_json")
+            if dict(self)["diarize"] == "off" or dict(self)["speakers"]:
+                raise refused_option(known[0], "cannot go with speakers, nor with diarize off")
         if self.timestamp_granularities and self.response_format != "verbose_json":
             raise refused_option("timestamp_granularities", "needs response_format verbose_json")
         if dict(self)["speakers"] and self.response_format != "diarized_json":
@@ -116,7 +133,8 @@ async def read_speech_request(
     length = content_length(request.headers)
     if length is not None:
         await spool.announce(length)
-    sent = await read_form(body_of(request.stream(), length, limits.pace), content_type, spool)
+    most = MAX_FIELD_BYTES + (MAX_REFERENCE_BYTES if task == "transcribe" else 0)
+    sent = await read_form(body_of(request.stream(), length, limits.pace), content_type, spool, most)
     await spool.finish()
     values = _values({**query_values(request), **sent.fields})
     form = parsed(TranscriptionForm, values) if task == "transcribe" else _translation(values)
@@ -131,6 +149,9 @@ async def read_speech_request(
             filename=clean_filename(sent.filename or ""),
             spool=spool,
             idempotency_key=idempotency_key(request.headers),
+            known_voices=await to_thread.run_sync(
+                known_speakers, form.known_speaker_names, form.known_speaker_references
+            ),
         ),
         task=task,
         format=form.response_format,
@@ -147,15 +168,17 @@ def _values(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return one value per name, lists for names that take several (and may end in ``[]``); leave out empty ones."""
     values: dict[str, Any] = {}
     for field, texts in fields.items():
-        name = field.removesuffix("[]")
-        known, key, _ = name.partition("[")
+        name = list_name(field)
+        known, key, _ = field.removesuffix("[]").partition("[")
         if known in _NOT_SUPPORTED and (known != "chunking_strategy" or key or texts[-1].lstrip().startswith("{")):
             raise refused_option(known, _NOT_SUPPORTED[known])
-        filled = [text for text in texts if text != "" or name == "file"]
+        filled = [text for text in texts if not is_left_out(text) or name == "file"]
         if name in _LISTS:
             values[name] = [*values.get(name, []), *filled]
         elif len(filled) > 1:
             raise refused_option(name, "given more than once")
         elif filled:
             values[field] = filled[0]
-    return values
+    # One text may hold several values, but for the voices and names of speakers.
+    several = {name for name, value in values.items() if name in _IN_ONE_TEXT and len(value) == 1}
+    return {name: value[0] if name in several else value for name, value in values.items()}

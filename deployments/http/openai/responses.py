@@ -9,7 +9,7 @@ from pydantic import Field
 
 from deployments.http.openai.forms import Format, Task
 from deployments.schemas.options import ApiModel
-from pipelines.core import Segment, Transcript
+from pipelines.core import NameSource, Segment, Transcript
 from pipelines.export.render import render
 from pipelines.speakers.labelling import number_of
 from pipelines.text.languages import NAMES
@@ -117,6 +117,16 @@ def speech_body(transcript: Transcript, format: Format, task: Task, granularitie
     else:
         body = TranscriptionBody(text=spoken(transcript.segments), usage=usage_of(transcript))
     return body.model_dump_json(exclude_none=True).encode(), "application/json"
+
+
+def without_inferred_names(transcript: Transcript) -> Transcript:
+    """Return a transcript whose speakers have numbers in place of names that were inferred from what is said.
+
+    OpenAI's answers have no place to mark them as such.
+    """
+    labels = {each.name: each.label for each in transcript.speakers if each.source is NameSource.INFERRED}
+    segments = (replace(each, speaker=labels.get(each.speaker, each.speaker)) for each in transcript.segments)
+    return replace(transcript, segments=tuple(segments)) if labels else transcript
 
 
 def spoken(segments: Sequence[Segment]) -> str:

@@ -16,7 +16,13 @@ from deployments.http.errors.openai import SpeechError, openai_status, speech_er
 from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.openai.docs import SPEECH_DESCRIPTION, speech_answers, speech_openapi
 from deployments.http.openai.forms import SpeechRequest, Task, read_speech_request
-from deployments.http.openai.responses import DiarizedBody, TranscriptionBody, VerboseBody, speech_body
+from deployments.http.openai.responses import (
+    DiarizedBody,
+    TranscriptionBody,
+    VerboseBody,
+    speech_body,
+    without_inferred_names,
+)
 from deployments.http.openai.stream import text_events
 from deployments.http.sse import event_response, kept_alive
 from deployments.http.waiting import GONE, failure_of, follow, transcribed
@@ -45,11 +51,14 @@ def speech_routes(backend: Backend) -> APIRouter:
         set_response_headers(request, headers)  # whatever the answer comes to be
         if speech.stream:
             return event_response(_streamed(speech, job), headers)
-        return await _whole(request, speech, job, headers)
+        return await _whole(request, jobs, speech, job, headers)
 
-    async def _whole(request: Request, speech: SpeechRequest, job: Job, headers: dict[str, str]) -> Response:
+    async def _whole(
+        request: Request, jobs: TenantJobs, speech: SpeechRequest, job: Job, headers: dict[str, str]
+    ) -> Response:
         ended = await transcribed(request, backend.coordinator_client, job)
         if ended is None:
+            await jobs.leave(job)
             return Response(status_code=GONE)
         if failure := failure_of(ended):
             status = openai_status(failure.reason, failure.status)
@@ -70,7 +79,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         return kept_alive(events, keep_alive_s)
 
     def _result(job: Job) -> Transcript:
-        return job_data.read_transcript(backend.store, job)
+        return without_inferred_names(job_data.read_transcript(backend.store, job))
 
     @router.post(
         f"{AUDIO_PATH}/transcriptions",

@@ -32,12 +32,13 @@ from deployments.schemas.batches import (
     EntryPage,
     Retried,
 )
-from deployments.schemas.jobs import JobBody
+from deployments.schemas.jobs import ID_PREFIX, JobBody
 from deployments.schemas.options import ApiModel, Options, parsed
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import MAX_MANIFEST_BYTES, TenantBatches
 from pipelines.errors import TooLarge, UnsupportedMediaType
 from pipelines.jobs.batch import Batch, EntryState
+from pipelines.jobs.options import NO_CONTROLS
 
 JSONL_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 _INLINE_TOO_LARGE = (
@@ -122,8 +123,12 @@ def batch_routes(backend: Backend) -> APIRouter:
         await spool.finish()
 
     @router.get(BATCHES_PATH, summary="List the newest batches", responses=documented(*QUERY))
-    async def list_batches(batches: BatchReader, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> BatchList:
-        return BatchList(batches=await batches.newest(limit))
+    async def list_batches(
+        batches: BatchReader,
+        limit: Annotated[int, Query(ge=1, le=100, description="Batches at most.")] = 20,
+        id: Annotated[str, Query(max_length=64, pattern=NO_CONTROLS, description=ID_PREFIX)] = "",
+    ) -> BatchList:
+        return BatchList(batches=await batches.newest(limit, id))
 
     @router.get(BATCHES_PATH + "/{batch_id}", summary="Show a batch", responses=documented(*ONE_BATCH))
     async def show_batch(batch_id: str, batches: BatchReader) -> BatchBody:

@@ -38,7 +38,6 @@ class SweepRequest(ApiModel):
 def notification_routes(backend: Backend) -> APIRouter:
     """Build the routes for events of buckets and for sweeps."""
     router = APIRouter(tags=["batches"])
-    places = backend.limits.sources.places
 
     @router.post(
         NOTIFICATIONS_PATH,
@@ -56,7 +55,7 @@ def notification_routes(backend: Backend) -> APIRouter:
         await jobs.policy.check(Options.parse(common))
         too_large = InvalidRequest(f"An event has {MAX_EVENT_BYTES} bytes at most.")
         created = await in_thread(objects_created, await read_bounded(request, MAX_EVENT_BYTES, too_large))
-        return await BucketIntake(jobs=jobs, places=places, common=common).take(created)
+        return await BucketIntake(jobs=jobs, sources=backend.limits.sources, common=common).take(created)
 
     @router.post(
         f"{NOTIFICATIONS_PATH}/sweep",
@@ -71,6 +70,8 @@ def notification_routes(backend: Backend) -> APIRouter:
     )
     async def sweep(jobs: Writer, request: Annotated[SweepRequest, Depends(json_body(SweepRequest))]) -> Noted:
         await jobs.policy.check(Options.parse(request.options))
-        return await BucketIntake(jobs=jobs, places=places, common=request.options).sweep(request.prefix)
+        return await BucketIntake(jobs=jobs, sources=backend.limits.sources, common=request.options).sweep(
+            request.prefix
+        )
 
     return router

@@ -16,7 +16,7 @@ from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from deployments.tenant.transcript_versions import TranscriptVersions
 from pipelines.jobs.options import NO_CONTROLS, SpeakerName
-from pipelines.transcript.corrections import Correction, Edits, SegmentEdit
+from pipelines.transcript.corrections import Correction, Edits, SegmentEdit, SpeakerSplit
 from pipelines.validation import worded
 
 MAX_CORRECTION_BYTES = 4 << 20  # every segment of a long recording, written anew
@@ -38,6 +38,15 @@ class SegmentEditBody(ApiModel):
     speaker: _Speaker | None = Field(None, description="Who says it; empty: nobody known.")
 
 
+class SplitBody(ApiModel):
+    """Two people who were taken for one."""
+
+    speaker: _Speaker
+    name: SpeakerName = Field(description="Who it is in that time; may be a speaker who is there already.")
+    from_s: float = Field(ge=0, allow_inf_nan=False)
+    until_s: float | None = Field(None, ge=0, allow_inf_nan=False, description="To the end when left out.")
+
+
 class CorrectionRequest(ApiModel):
     """Changes to the newest version of a transcript."""
 
@@ -46,12 +55,19 @@ class CorrectionRequest(ApiModel):
     speakers: dict[_Speaker, SpeakerName] = Field(
         default_factory=dict, max_length=100, description="New names by old ones, throughout; before `segments`."
     )
+    splits: list[SplitBody] = Field(
+        default_factory=list, max_length=100, description="Parts speakers by time, before `speakers`."
+    )
     note: _Note = Field("", description="What was done, for whoever reads the list.")
 
     def edits(self) -> Edits:
         """Return the same for the domain."""
         segments = (SegmentEdit(id=each.id, text=each.text, speaker=each.speaker) for each in self.segments)
-        return Edits(segments=tuple(segments), speakers=dict(self.speakers))
+        splits = (
+            SpeakerSplit(speaker=each.speaker, name=each.name, from_s=each.from_s, until_s=each.until_s)
+            for each in self.splits
+        )
+        return Edits(segments=tuple(segments), speakers=dict(self.speakers), splits=tuple(splits))
 
 
 class CorrectionBody(ApiModel):

@@ -57,7 +57,10 @@ def job_routes(backend: Backend) -> APIRouter:
         description=SUBMIT_DESCRIPTION,
         openapi_extra=submit_openapi(),
         responses={
-            200: {"model": JobBody, "description": "The job an earlier request with this key or external id brought."},
+            200: {
+                "model": JobBody,
+                "description": "The job of an earlier request: with this key or external id, or an equal one.",
+            },
             202: {"description": "The recording is stored and will be transcribed.", "headers": _LOCATION},
             **documented(*SUBMIT),
         },
@@ -90,18 +93,21 @@ def job_routes(backend: Backend) -> APIRouter:
         summary="Cancel a job, or erase it",
         description=(
             "Cancels a live job, effective at its next chunk, and answers 202; a job that has ended stays as it is "
-            "(200). With `purge=true` an ended job is erased with its source, results and history, and the answer "
-            "lists what was deleted; a live job must be cancelled first (409)."
+            "(200). A job that several equal requests share goes on until each of them has cancelled it; with "
+            "`everyone=true` it ends at once. With `purge=true` an ended job is erased with its source, results and "
+            "history, and the answer lists what was deleted; a live job must be cancelled first (409)."
         ),
         responses={
             202: {"model": JobBody, "description": "The job will be cancelled."},
             **documented(Reason.ILLEGAL_TRANSITION, *STORE, *ONE_JOB),
         },
     )
-    async def end_job(job_id: str, response: Response, jobs: Writer, purge: bool = False) -> JobBody | Purged:
+    async def end_job(
+        job_id: str, response: Response, jobs: Writer, purge: bool = False, everyone: bool = False
+    ) -> JobBody | Purged:
         if purge:
             return Purged(id=job_id, deleted=await jobs.purge(job_id))
-        job = await jobs.cancel(job_id)
+        job = await jobs.cancel(job_id, everyone=everyone)
         response.status_code = 200 if job.state.final else 202
         (body,) = await jobs.show(job)
         return body

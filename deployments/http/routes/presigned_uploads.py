@@ -63,7 +63,7 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         responses=documented(*PRESIGN),
     )
     async def presign(
-        jobs: Writer, wanted: Annotated[UploadRequest, Depends(json_body(UploadRequest))]
+        request: Request, jobs: Writer, wanted: Annotated[UploadRequest, Depends(json_body(UploadRequest))]
     ) -> PresignedUpload:
         await jobs.check_backlog()
         name = clean_filename(wanted.filename or NAMELESS)
@@ -71,7 +71,8 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
         upload, url, token = await in_thread(
             uploads.open, jobs.tenant, wanted.n_bytes, name, jobs.limits, space.free_bytes
         )
-        ours = f"{backend.public_url}{PRESIGNED_PATH}/{upload.id}?{urlencode({'token': token})}"
+        here = backend.public_url or str(request.base_url).rstrip("/")  # curl and others take no relative URL
+        ours = f"{here}{PRESIGNED_PATH}/{upload.id}?{urlencode({'token': token})}"
         return PresignedUpload(
             id=upload.id,
             url=url or ours,

@@ -1,4 +1,4 @@
-"""``/v1/uploads``: resumable uploads by the tus protocol 1.0 (tus.io): creation, expiration, checksum, termination.
+"""``/v1/uploads``: resumable uploads by the tus protocol 1.0 (tus.io) with the extensions of `EXTENSIONS`.
 
 A client whose connection was cut asks for the offset (HEAD) and goes on there (PATCH). The last piece makes the job.
 """
@@ -49,14 +49,15 @@ def tus_routes(backend: Backend) -> APIRouter:
     Uploads = Annotated[TenantUploads, Depends(tenant_uploads)]
 
     @router.options(UPLOADS_PATH, summary="What this server can", status_code=204, responses=documented())
-    async def able(jobs: Writer) -> Response:
+    async def able() -> Response:
+        limits = backend.limits.tenant
         return Response(
             status_code=204,
             headers={
                 **_HEADERS,
                 "Tus-Version": VERSION,
                 "Tus-Extension": EXTENSIONS,
-                "Tus-Max-Size": str(min(jobs.limits.max_upload_bytes, jobs.limits.max_open_upload_bytes)),
+                "Tus-Max-Size": str(min(limits.max_upload_bytes, limits.max_open_upload_bytes)),
                 "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
             },
         )
@@ -67,15 +68,21 @@ def tus_routes(backend: Backend) -> APIRouter:
         summary="Begin a resumable upload",
         description=(
             "The tus protocol 1.0: `Upload-Length`, and `Upload-Metadata` with `filename` and the options of the job. "
-            "The answer's `Location` takes the pieces. An upload that is not whole expires after a day."
+            "The answer's `Location` takes the pieces. An upload that is not whole expires after a day. Parts that are "
+            "sent side by side (`Upload-Concat: partial`) become one recording by `Upload-Concat: final;URL URL …`."
         ),
         responses=documented(*BEGIN_UPLOAD),
     )
     async def create(request: Request, uploads: Uploads) -> Response:
         check_version(request.headers)
-        record = await uploads.begin(Creation.of(request.headers))
+        creation = Creation.of(request.headers)
+        if creation.parts:
+            record = await uploads.concatenate(creation, request.headers["upload-concat"])
+        else:
+            record = await uploads.begin(creation)
         location = f"{backend.public_url}{UPLOADS_PATH}/{record.id}"
-        headers = {**_headers(record, 0, backend.public_url), "Location": location}
+        n_there = record.n_bytes if creation.parts else 0
+        headers = {**_headers(record, n_there, backend.public_url), "Location": location}
         return Response(status_code=201, headers=headers)
 
     @router.head(UPLOADS_PATH + "/{upload_id}", summary="How far an upload is", responses=documented(*ONE_UPLOAD))
@@ -121,6 +128,8 @@ def _headers(record: Resumable, n_there: int, public_url: str) -> dict[str, str]
         "Upload-Length": str(record.n_bytes),
         "Upload-Expires": expires,
     }
+    if record.concat:
+        headers["Upload-Concat"] = record.concat
     if record.job_id:
         headers["X-MeetMemo-Job"] = record.job_id
         headers["Content-Location"] = f"{public_url}{job_path(record.job_id)}"

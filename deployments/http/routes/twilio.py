@@ -16,7 +16,7 @@ from deployments.schemas.options import ApiModel, Options
 from deployments.sources.fetch import check_url
 from deployments.tenant.backend import Backend
 from pipelines.errors import InvalidRequest, Unauthenticated
-from pipelines.jobs.options import CALLBACK_PATIENCE_S
+from pipelines.secret import revealed
 
 TWILIO_PATH = "/v1/recorders/twilio"
 MAX_FORM_BYTES = 64 << 10
@@ -71,7 +71,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
     async def take(request: Request, signature: Annotated[str | None, Depends(_SIGNATURE)]) -> RecordingNoted:
         form = await _form(request)
         account = by_sid.get(form.get("AccountSid", [""])[-1])
-        if account is None or not is_signed(signature or "", account.auth_token, _called(request), form):
+        if account is None or not is_signed(signature or "", revealed(account.auth_token), _called(request), form):
             raise Unauthenticated("The callback is not signed by an account that is known here.")
         charge(request, account.tenant)
         callback = RecordingCallback.of(form)
@@ -82,7 +82,7 @@ def twilio_routes(backend: Backend) -> APIRouter:
         values = merge_options(query_values(request), {})
         if callback.n_channels > 1:
             values.setdefault("channels", "split")
-        values.setdefault("source_patience_s", CALLBACK_PATIENCE_S)
+        values.setdefault("source_patience_s", backend.limits.sources.callback_patience_s)
         options = await jobs.policy.check(Options.parse(values))
         check_url(callback.source, backend.limits.sources, account.tenant)
         await jobs.check_backlog()

@@ -72,7 +72,10 @@ _SAMPLE = Minutes(
         ActionItem(task="Sign", owner="Alice", due="Friday", due_date="2026-11-27", evidence=_CITED),
         ActionItem(task="Move", owner=None, due=None, evidence=_CITED, verified=False),
     ),
-    open_questions=(OpenQuestion(text="Who pays?", evidence=_CITED),),
+    open_questions=(
+        OpenQuestion(text="Who pays?", evidence=_CITED),
+        OpenQuestion(text="When?", evidence=_CITED, verified=False),
+    ),
     chair=Fact(text="Alice", evidence=_CITED),
     place=Fact(text="Room 1", evidence=_CITED),
     distribution=(Fact(text="Carol", evidence=_CITED),),

@@ -2,9 +2,10 @@
 
 A template knows: ``title, subject, summary, language, recording, duration, date, chair, place, participants,
 distribution, topics, decisions, action_items, open_questions, model, to_be_confirmed, unverified``. Topics have
-``title, summary, points, start, end, times``; decisions ``text, quote, verified, times``; action items ``task, owner,
-due, due_date, quote, verified, times``; open questions ``text, quote, times``. What was not said is empty or none;
-``times`` lead into the transcript, which follows as an appendix.
+``title, summary, points, start, end, verified, times``; decisions ``text, by, owner, due, due_date, quote, verified,
+times``; action items ``task, owner, due, due_date, quote, verified, times``; open questions ``text, quote, verified,
+times``. What was not said is empty or none; ``times`` lead into the transcript, which follows as an appendix. Questions
+and titles of topics that are not verified end with the mark that says so: templates may not know ``verified`` there.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,9 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from pipelines.core import Evidence, Minutes, Topic, Transcript
-from pipelines.export.document import Composer, Layout
+from pipelines.export.document import Composer, Layout, marked
 from pipelines.export.escaping import escape
-from pipelines.export.labels import is_chinese, labels_for
+from pipelines.export.labels import Labels, is_chinese, labels_for
 from pipelines.export.templating.values import Markup
 from pipelines.text.cleaning import cleaned, one_line
 from pipelines.text.typography import sentences
@@ -64,12 +65,16 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "date": minutes.held_on,
         "chair": minutes.chair.text if minutes.chair else "",
         "place": minutes.place.text if minutes.place else "",
-        "participants": [labels.speaker(one_line(name)) for name in minutes.participants],
+        "participants": [composer.person(name) for name in minutes.participants],
         "distribution": [one_line(fact.text) for fact in minutes.distribution],
-        "topics": [_topic(topic, composer, times(topic.evidence)) for topic in minutes.topics],
+        "topics": [_topic(topic, composer, times(topic.evidence), labels) for topic in minutes.topics],
         "decisions": [
             {
                 "text": one_line(decision.text),
+                "by": composer.person(decision.by),
+                "owner": one_line(decision.owner or ""),
+                "due": one_line(decision.due or ""),
+                "due_date": decision.due_date or "",
                 "quote": one_line(decision.evidence.quote),
                 "verified": decision.verified,
                 "times": times(decision.evidence),
@@ -79,7 +84,7 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "action_items": [
             {
                 "task": one_line(item.task),
-                "owner": one_line(item.owner or ""),
+                "owner": composer.person(item.owner),
                 "due": one_line(item.due or ""),
                 "due_date": item.due_date or "",
                 "quote": one_line(item.evidence.quote),
@@ -90,8 +95,9 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         ],
         "open_questions": [
             {
-                "text": one_line(question.text),
+                "text": _with_mark(one_line(question.text), labels, verified=question.verified),
                 "quote": one_line(question.evidence.quote),
+                "verified": question.verified,
                 "times": times(question.evidence),
             }
             for question in minutes.open_questions
@@ -102,12 +108,17 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
     }
 
 
-def _topic(topic: Topic, composer: Composer, times: Markup) -> Mapping[str, Any]:
+def _with_mark(text: str, labels: Labels, *, verified: bool) -> str:
+    return text if verified else f"{text} {marked(labels)}"
+
+
+def _topic(topic: Topic, composer: Composer, times: Markup, labels: Labels) -> Mapping[str, Any]:
     return {
-        "title": one_line(topic.title),
+        "title": _with_mark(one_line(topic.title), labels, verified=topic.verified),
         "summary": one_line(topic.summary),
         "points": [point for sentence in sentences(topic.summary) if (point := one_line(sentence))],
         "start": composer.clock(topic.start_s),
         "end": composer.clock(topic.end_s),
+        "verified": topic.verified,
         "times": times,
     }

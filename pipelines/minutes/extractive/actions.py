@@ -1,5 +1,6 @@
 """Tasks that were given or taken, with owner and due date where those were spoken."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from re import Match, Pattern
@@ -12,6 +13,7 @@ from pipelines.minutes.language.names import NameFinder
 from pipelines.minutes.language.sentences import Sentence
 from pipelines.minutes.language.terms import terms
 from pipelines.minutes.language.wording import sentence_case, tokens
+from pipelines.minutes.repetition import distinct
 
 MIN_TASK_TOKENS = 2
 MIN_CLAUSE_TOKENS = 3
@@ -43,7 +45,8 @@ def find_actions(sentences: Sequence[Sentence], cues: Cues, names: NameFinder) -
             continue
         for item in _in_sentence(sentence, cues, names):
             found.setdefault(_key(item), FoundAction(item=item, sentence=sentence.index))
-    return tuple(sorted(found.values(), key=lambda action: action.sentence))
+    in_order = sorted(found.values(), key=lambda action: action.sentence)
+    return distinct(in_order, lambda action: action.item.task, lambda action: (action.item.owner, action.item.due))
 
 
 def _key(item: ActionItem) -> str:
@@ -56,6 +59,15 @@ def _assigned_back(sentence: Sentence, cues: Cues, names: NameFinder) -> str | N
         return None
     start = names.at_start(match.group("rest"))
     return start[0] if start else None
+
+
+def owner_and_due(text: str, sentence: Sentence, cues: Cues, names: NameFinder) -> tuple[str | None, str | None]:
+    """Return who is to do what a clause of a sentence says, and by when, as far as it says so."""
+    item = _in_clause(_Clause(text=text, sentence=sentence, cues=cues, names=names, asked=False))
+    due = find_due(text, chinese=cues.chinese)
+    # "the budget for the coming year" is for that time, not due by then.
+    lasting = due is not None and re.match(r"(?:for|during)\b", text[due.start :], re.IGNORECASE)
+    return (item.owner if item else None), (due.text if due and not lasting else None)
 
 
 def _adopt(

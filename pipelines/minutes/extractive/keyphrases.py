@@ -13,6 +13,11 @@ MAX_WORDS = 3
 MAX_IDEOGRAPHS = 6
 # A longer phrase replaces a shorter one that is said hardly more often.
 ABSORBED = 0.6
+# An ideograph that stands beside a phrase this often belongs to it.
+COMPLETE = 0.8
+MAX_COMPLETED = 8
+MIN_SAID = 2
+EDGES = frozenset("的了是在和与跟对把被给从向到就都也还很又再不没有这那个些们我你他她它吗呢吧啊呃嗯说做让为")
 
 # The last one breaks phrases: punctuation, hiragana, and scripts of which no words are known.
 _PIECE = re.compile(f"[{HAN}]+|[{KATAKANA}]+|{WORD}|[{KANA}{UNSPACED}]|(?![{MARKS}])[^\\w\\s]")
@@ -78,16 +83,42 @@ def key_phrases(counts: Counter[str], idf: Mapping[str, float], n_phrases: int) 
     return chosen
 
 
-def as_spoken(phrases: Iterable[str], sentences: Sequence[Sentence], stops: StopWords = MIXED) -> list[str]:
-    """Return phrases with the capital letters they are first written with; English titles have none."""
-    if stops.english:
-        return list(phrases)
-    return [_first_written(phrase, sentences) for phrase in phrases]
+def as_spoken(phrases: Iterable[str], sentences: Sequence[Sentence]) -> list[str]:
+    """Return phrases as they are written most often, and ideographs with those that belong to the same word."""
+    text = "\n".join(sentence.clean for sentence in sentences)
+    return [_completed(phrase, text) if _IDEOGRAPHS.fullmatch(phrase) else _written(phrase, text) for phrase in phrases]
 
 
-def _first_written(phrase: str, sentences: Sequence[Sentence]) -> str:
+def _written(phrase: str, text: str) -> str:
     pattern = re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)".replace("ss", "(?:ss|ß)"), re.IGNORECASE)
-    return next((match.group() for sentence in sentences if (match := pattern.search(sentence.clean))), phrase)
+    forms = Counter(match.group() for match in pattern.finditer(text))
+    return max(forms, key=lambda form: forms[form], default=phrase)
+
+
+def _completed(phrase: str, text: str) -> str:
+    """Return a phrase with the ideographs that nearly always stand beside it: 心化 becomes 中心化.
+
+    Function words are taken out character by character, and tear words that hold one.
+    """
+    while len(phrase) < MAX_COMPLETED:
+        n_said = text.count(phrase)
+        beside = Counter(text[match.start() - 1] + phrase for match in re.finditer(phrase, text) if match.start())
+        beside.update(phrase + text[match.end()] for match in re.finditer(phrase, text) if match.end() < len(text))
+        longer, count = max(beside.items(), key=lambda item: item[1], default=("", 0))
+        if (
+            n_said < MIN_SAID
+            or count < COMPLETE * n_said
+            or not _IDEOGRAPHS.fullmatch(longer)
+            or _has_edge(longer, phrase)
+        ):
+            break
+        phrase = longer
+    return phrase
+
+
+def _has_edge(longer: str, phrase: str) -> bool:
+    """Say whether the added ideograph is a word of its own that titles neither begin nor end with."""
+    return (longer[0] if longer.endswith(phrase) else longer[-1]) in EDGES
 
 
 def _alike(one: str, other: str) -> bool:

@@ -11,16 +11,18 @@ import math
 from collections.abc import Sequence
 
 from pipelines.core import Evidence, Minutes, Topic, Transcript
+from pipelines.minutes.by_voice import by_voice
 from pipelines.minutes.extractive.actions import find_actions
 from pipelines.minutes.extractive.decisions import find_decisions
-from pipelines.minutes.extractive.people import find_participants, name_finder, named_speakers
 from pipelines.minutes.extractive.questions import asks, find_open_questions
 from pipelines.minutes.extractive.ranking import Scores, rank, select
 from pipelines.minutes.extractive.topics import meeting_name, split_topics, topic_titles
 from pipelines.minutes.finishing import finish, unwritten
+from pipelines.minutes.language.people import find_participants, name_finder, named_speakers
 from pipelines.minutes.language.registry import cues_for, spoken_language
 from pipelines.minutes.language.sentences import Sentence, split_sentences
 from pipelines.minutes.language.stopwords import MIXED, StopWords
+from pipelines.minutes.language.terms import TOKENS_PER_WORD_ZH
 from pipelines.minutes.language.wording import as_sentence, join, opening
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
@@ -31,8 +33,6 @@ TOPIC_SUMMARY_TOKENS = 45
 # In a summary: a question tells little, a decision much.
 QUESTION_WEIGHT = 0.7
 DECISION_WEIGHT = 1.5
-# Chinese tokens are characters, of which a sentence needs more than of words.
-TOKENS_PER_WORD_ZH = 1.6
 
 
 class ExtractiveWriter:
@@ -50,7 +50,7 @@ def write_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     """Write minutes as `ExtractiveWriter.write` does, without an event loop."""
     if not has_words(transcript):
         return unwritten(options)
-    return finish(verify(draft_minutes(transcript, options), transcript), options)
+    return finish(by_voice(verify(draft_minutes(transcript, options), transcript), transcript), options)
 
 
 def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
@@ -64,7 +64,7 @@ def draft_minutes(transcript: Transcript, options: MinutesOptions) -> Minutes:
     names = name_finder(sentences, participants, cues)
     actions = find_actions(sentences, cues, names)
     requests = frozenset(action.sentence for action in actions)
-    decisions = find_decisions(sentences, cues)
+    decisions = find_decisions(sentences, cues, names)
     decided = {decision.evidence.quote for decision in decisions}
     weights = {sentence.index: QUESTION_WEIGHT for sentence in sentences if asks(sentence, cues)}
     weights |= {sentence.index: DECISION_WEIGHT for sentence in sentences if sentence.text in decided}

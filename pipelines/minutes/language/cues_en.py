@@ -96,6 +96,14 @@ EN = Cues(
         r"formally )?(?:approved|adopted|carried|ratified|agreed|postponed until|cancel+ed|rejected))\b(?! by)",
         r"\b(?:so )?(?:we are|we're|everyone is|everybody is) (?:all )?agreed (?:that|on|to) (?P<what>.+)",
     ),
+    decision_opening=patterns(
+        rf"^(?:{_WE} {_ADVERB}(?:decided|agreed|resolved|concluded|settled|voted|opted|chosen|chose)"
+        r"|(?:the|our|my|a) (?:\w+ )?(?:decision|agreement|consensus|resolution|conclusion|verdict) "
+        r"(?:is|was|has been(?: made)?|then is|here is|we made is)"
+        r"|it(?:'s| is| was| has been) (?:hereby |now |then |therefore )?(?:decided|agreed|resolved|settled)"
+        r"|(?:so )?(?:we are|we're|everyone is|everybody is) (?:all )?agreed|decision ?:)"
+        r"(?:[ ,:]+(?:to|that)\b| (?=not to\b)|(?<=:)|(?=[,:]))",
+    ),
     decision_veto=patterns(
         r"\b(?:if|when|whenever|whether|unless|until|till|once|before|in case|suppose|supposing|thought|hoped|wish|wished|"
         r"pretend|as if|assuming|provided|not sure|don't think|do not think|doubt|don't remember|do not remember|"
@@ -139,6 +147,11 @@ EN = Cues(
     weak_commitment=patterns(
         rf"\bi(?:'ll| will| have to| need to| must) (?:also |then )?(?P<task>(?:{_WORK}|{_WEAK_WORK})\b .+)",
     ),
+    acceptance=patterns(
+        r"^(?:(?:yes|yeah|sure|okay|ok|of course|no problem|right|fine|all right|absolutely|certainly),? )*i(?:'ll| will| can|'m going to)"
+        r" (?:do (?:that|it|this|so)|take (?:that|it|this)(?: on| over)?|take care of (?:that|it|this)|handle (?:that|it|this)|see to it)\b",
+        r"^(?:(?:yes|yeah|sure|okay|ok),? )*(?:i'll|i will)[.!]?$",
+    ),
     request=patterns(
         r"\b(?:can|could|would|will) you (?:guys |all |also |maybe |just )?(?:please )?(?P<task>[a-z]+ .+)",
         r"(?:^|[,.:] )(?:(?:so|and|then|okay|ok),? )?please (?P<task>(?!write (?:that|this)\b|note\b)[a-z]+ .+)",
@@ -172,6 +185,13 @@ EN = Cues(
         r"^(?:(?:so|okay|ok|right|now|and),? )*(?:next|next up|moving on to|on to|turning to)[ ,:]+(?P<what>(?:the|our) \w.+)",
         r"\b(?:item|point|topic) (?:number )?(?:one|two|three|four|five|six|seven|eight|nine|\d+)(?: is|:|,| on the agenda is)+ (?P<what>\w.+)",
     ),
+    topic_opening=patterns(
+        r"^(?:(?:okay|ok|all right|alright|right|so|well|now|um|uh|and|then|good|great)\W+)*"
+        r"(?:next\b|(?:we'll|we will|let's|we're going to|i'd like to|we|let us) (?:now |just )?"
+        r"(?:move|go|turn|proceed|start|begin|continue)\b|the next (?:questions?|item|point|thing|topic)|moving on|"
+        r"now\b.{0,20}\bturn to|first(?:ly)? of all|the (?:first|second|third|last|final) (?:thing|point|item|question))",
+    ),
+    topic_closing=patterns(r"\bthank(?:s| you)\b"),
     meeting_name=patterns(
         r"\bwelcome (?:everyone |everybody |all )?(?:back )?to (?:the|our|this|today's) "
         r"(?P<what>(?:[\w'-]+ ){1,5}?(?:meeting|call|sync|stand-?up|committee|workshop|board|review|seminar|conference))\b",

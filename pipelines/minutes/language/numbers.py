@@ -10,6 +10,25 @@ _WORDS = CARDINALS | ORDINALS
 _WEAK = frozenset({"one", "first", "second", "third", "zero"})
 
 _CHINESE = re.compile(f"[{''.join(DIGITS_ZH)}{''.join(SCALES_ZH)}]+")
+# Thousands are grouped by points, spaces and apostrophes where commas are decimal.
+_GROUPED = re.compile(r"(?<=\d)[.  '’](?=\d{3}(?!\d))")
+# Number words of other languages, as far as they mean nothing else; what is put together with them counts too.
+_FOREIGN = {
+    "de": "zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|zwanzig|dreißig|vierzig|fünfzig|sechzig|siebzig|"
+    r"achtzig|neunzig|hundert|tausend|\w*(?:zehn|zig|hundert|tausend)|million(?:en)?|milliarden?",
+    "fr": "deux|trois|quatre|cinq|sept|huit|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|quarante|"
+    "cinquante|soixante|cents?|mille|millions?|milliards?",
+    "es": "dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|trece|catorce|quince|veinte|treinta|cuarenta|"
+    r"cincuenta|sesenta|setenta|ochenta|noventa|cien|ciento|\w+cientos|mil|mill[oó]n(?:es)?",
+    "it": "due|tre|quattro|cinque|otto|nove|dieci|undici|dodici|venti|trenta|quaranta|cinquanta|sessanta|settanta|"
+    "ottanta|novanta|cento|mille|mila|milion[ei]|miliard[io]",
+    "pt": "dois|duas|três|quatro|cinco|seis|sete|oito|nove|dez|onze|doze|vinte|trinta|quarenta|cinquenta|sessenta|"
+    "setenta|oitenta|noventa|cem|cento|mil|milh(?:ão|ões)",
+    "nl": r"twee|drie|vier|vijf|zes|zeven|acht|negen|tien|elf|twaalf|\w*(?:tig|honderd|duizend)|miljoen|miljard",
+    "ru": r"два|две|двух|три|тр[её]х|четыре|четыр[её]х|пять|пяти|шесть|шести|семь|восемь|девять|десять|десяти|"
+    r"двадцать|тридцать|сорок|пятьдесят|сто|двести|триста|\w*сот|тысяч\w*|миллион\w*|миллиард\w*",
+}
+_FOREIGN_WORDS = {code: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for code, words in _FOREIGN.items()}
 _ITEM = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th)?|\d+|[a-z]+", re.IGNORECASE)
 
 
@@ -19,6 +38,17 @@ def numbers_in(text: str) -> set[float]:
     Small words that are seldom meant as numbers ("one", "the second", 一) do not count on their own.
     """
     return set(_english(text)) | set(_chinese(text))
+
+
+def grouped(text: str) -> str:
+    """Return a text whose thousands are written without what groups them: "25.000" and "25 000" as 25000."""
+    return _GROUPED.sub("", text)
+
+
+def foreign_numbers(text: str, language: str) -> set[str]:
+    """Return the number words (lower case) of a text in another language than English and Chinese, as written."""
+    words = _FOREIGN_WORDS.get(language.partition("-")[0])
+    return {match.group().casefold() for match in words.finditer(text)} if words else set()
 
 
 def _english(text: str) -> Iterator[float]:

@@ -9,7 +9,7 @@ from pipelines.minutes.language.stopwords_listed import HESITATIONS, OWN, RELATE
 
 ENGLISH = frozenset(
     """
-    a about above across actually after again against ago all almost already also although always am an and another any
+    a about above across actually after again against ago all almost alright already also although always am an and another any
     anybody anyone anything anyway are aren't around as at away back basically be because been before being below
     between both but by came can can't cannot come comes coming could couldn't did didn't different do does doesn't
     doing don't done down during each either else enough even ever every everybody everyone everything exactly far few

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from pipelines.minutes.language.stopwords import CHINESE_CHARACTERS, CHINESE_WORDS, MIXED, StopWords
 from pipelines.text.typography import HAN, HANGUL, KANA, KATAKANA, MARKS, MYANMAR, THAI_LAO_KHMER, TIBETAN
 
+# Chinese tokens are characters, of which a sentence needs more than of words.
+TOKENS_PER_WORD_ZH = 1.6
+
 _CHINESE_STOPS = re.compile("|".join(map(re.escape, CHINESE_WORDS)) + f"|[{''.join(sorted(CHINESE_CHARACTERS))}]")
 UNSPACED = THAI_LAO_KHMER + MYANMAR + TIBETAN
 _LETTERS = f"(?:(?![{HAN}{KANA}{UNSPACED}])[^\\W_][{MARKS}]*)+"

@@ -1,6 +1,5 @@
 """The schema of a language model's answer, and its parser: entry by entry, lenient in form, strict in content."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.core import ActionItem, Decision, Evidence, Fact, Minutes, OpenQuestion, Segment, Topic
+from pipelines.minutes.llm.answer_text import framed
 
 MAX_ENTRIES = 200
 MAX_LINE = 600
@@ -56,9 +56,10 @@ class FactEntry(_Quoted):
 
 
 class MeetingEntry(_Part):
-    """The minutes of one meeting; ``meeting`` is its number in the prompt."""
+    """The minutes of one meeting; ``meeting`` is its number in the prompt, ``check`` its codes there."""
 
     meeting: int
+    check: str = Field(description="the meeting's three codes")
     title: str
     summary: str
     participants: list[str]
@@ -77,10 +78,11 @@ class MinutesReply(_Part):
     meetings: list[MeetingEntry]
 
 
-EXAMPLE = {
+EXAMPLE: dict[str, list[dict[str, Any]]] = {
     "meetings": [
         {
             "meeting": 1,
+            "check": "0c5e-77f2-9b1d",
             "title": "Office move",
             "summary": "The team chose the new office and settled who prepares the move.",
             "participants": ["Alice", "Bob"],
@@ -117,13 +119,24 @@ EXAMPLE = {
 }
 
 
+# What an answer must hold, whatever of it is empty.
+REQUIRED = ("title", "summary", "participants", "topics", "decisions", "action_items", "open_questions")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """Minutes as a model wrote them, not verified; ``faults`` say, in English, which entries could not be read."""
+    """Minutes as a model wrote them, not verified.
+
+    ``faults`` say, in English, which entries could not be read; ``missing`` are required fields that are not there.
+    """
 
     minutes: Minutes
     faults: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())
 
+
+_EXAMPLE = EXAMPLE["meetings"][0]
+_KINDS = {name: str if name in ("title", "summary") else list for name in REQUIRED}
 
 T = TypeVar("T", bound=_Part)
 
@@ -146,17 +159,22 @@ def _without_lengths(value: Any) -> Any:
 def read_meetings(text: str) -> dict[int, dict[str, Any]]:
     """Return the meetings in an answer by their numbers; empty when it is no JSON of the form that was asked for.
 
-    Text around the JSON (code fences, a greeting) is passed over; a bare meeting without its frame counts as number 1.
+    The last complete object that has the frame counts, without the example of the prompt; thoughts, drafts and text
+    around it are passed over. A bare meeting without its frame counts as number 1 where it has all required fields.
     """
-    found = _outermost(text)
-    if found is None:
-        return {}
-    meetings = found.get("meetings", [found] if "summary" in found else [])
-    if not isinstance(meetings, list):
-        return {}
+    for found in framed(text, "meetings"):
+        if entries := _numbered(found["meetings"]):
+            return entries
+    for found in framed(text, "summary"):
+        if all(name in found for name in REQUIRED) and (entries := _numbered([found])):
+            return entries
+    return {}
+
+
+def _numbered(meetings: object) -> dict[int, dict[str, Any]]:
     entries: dict[int, dict[str, Any]] = {}
-    for entry in meetings:
-        if isinstance(entry, dict):
+    for entry in meetings if isinstance(meetings, list) else ():
+        if isinstance(entry, dict) and not _is_example(entry):
             number = entry.get("meeting", 1)
             if isinstance(number, str) and number.isdigit():
                 number = int(number)
@@ -165,15 +183,20 @@ def read_meetings(text: str) -> dict[int, dict[str, Any]]:
     return entries
 
 
+def _is_example(entry: Mapping[str, Any]) -> bool:
+    return all(entry.get(name) == _EXAMPLE[name] for name in ("title", "summary"))
+
+
 def read_summary(text: str) -> tuple[str, str]:
     """Return title and summary of the answer to `prompts.merge_messages`; "" for a missing one."""
-    found = _outermost(text) or {}
+    found = next((found for found in framed(text, "summary") if not _is_example(found)), {})
     return _line(found.get("title")), _text(found.get("summary"))[:MAX_SUMMARY]
 
 
 def read_draft(entry: Mapping[str, Any], segments: Mapping[int, Segment], *, language: str, model: str) -> Draft:
     """Turn one meeting of an answer into minutes; entries that cannot be read become faults."""
     faults: list[str] = []
+    missing = tuple(name for name in REQUIRED if not isinstance(entry.get(name), _KINDS[name]))
 
     def entries(name: str, kind: type[T]) -> list[T]:
         return _entries(entry, name, kind, faults)
@@ -210,7 +233,8 @@ def read_draft(entry: Mapping[str, Any], segments: Mapping[int, Segment], *, lan
                 for found in entries("open_questions", TextEntry)
             ),
         ),
-        faults=tuple(faults),
+        faults=(*(f"the field {name!r} is missing" for name in missing), *faults),
+        missing=missing,
     )
 
 
@@ -250,19 +274,6 @@ def _topic(found: TopicEntry, segments: Mapping[int, Segment]) -> Topic:
         end_s=last.end_s if last is not None and known else -1.0,
         evidence=_evidence(found),
     )
-
-
-def _outermost(text: str) -> dict[str, Any] | None:
-    """Return the first JSON object in a text that can be read."""
-    decoder = json.JSONDecoder()
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        found, _ = decoder.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _text(value: object) -> str:

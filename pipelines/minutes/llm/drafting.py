@@ -10,25 +10,27 @@ import structlog
 
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import ConfigurationError, MinutesError
+from pipelines.minutes.language.wording import tokens
 from pipelines.minutes.llm.answer_schema import answer_schema, read_draft, read_meetings, read_summary
 from pipelines.minutes.llm.micro_batching import MicroBatcher
 from pipelines.minutes.llm.packing import PackLimits, pack
-from pipelines.minutes.llm.prompt_injection import demote_injected
 from pipelines.minutes.llm.prompts import (
     SYSTEM,
     Question,
+    check_of,
     first_messages,
     meeting_block,
     merge_messages,
     repair_messages,
+    reread_messages,
     tenant_name,
 )
 from pipelines.minutes.llm.repair import combine, find_faults
 from pipelines.minutes.provider.calls import Provider
-from pipelines.minutes.provider.chat import ChatMessage, ChatRequest
+from pipelines.minutes.provider.chat import ChatMessage, ChatRequest, Completion
 from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.faults import CallFailed, Fault
-from pipelines.minutes.provider.token_count import estimate_tokens
+from pipelines.minutes.provider.token_count import estimate_tokens, least_tokens
 from pipelines.minutes.verification import verify
 
 log = structlog.get_logger()
@@ -37,7 +39,21 @@ log = structlog.get_logger()
 MARGIN_TOKENS = 400
 LEAST_ROOM_TOKENS = 500
 # How often a meeting is asked for alone until the answer has the form that was asked for.
-MAX_MISREADINGS = 5
+MAX_MISREADINGS = 4
+# Estimates are on the safe side: a whole English prompt takes 0.7 of what is estimated and more.
+SUSPECT_SHARE = 0.7
+# Half of a shorter transcript leaves no room worth a call.
+SHORT_TOKENS = 2 * LEAST_ROOM_TOKENS
+# What was said in fewer words may leave nothing to write.
+LEAST_WORDS = 20
+
+
+class AnswerUnusable(MinutesError):
+    """A language model that works gives no minutes of this meeting: another answer may come another time."""
+
+
+class PromptCut(MinutesError):
+    """The model was shown a part of its prompt only: `MinutesDrafter.room_tokens` has become smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +67,17 @@ class DraftRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Drafted:
-    """Minutes, what they took, and for a repair: the answer they were read from, and what could not be read."""
+    """Minutes, what they took, and for a repair: the answer they were read from, and what it lacks.
+
+    ``faults`` are what could not be read, ``missing`` required fields; ``check`` is what proves that all was read.
+    """
 
     minutes: Minutes
     usage: Usage
     answer: str = ""
+    check: str = ""
     faults: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())
 
 
 @dataclass(kw_only=True, eq=False)
@@ -106,16 +127,21 @@ class MinutesDrafter:
         self._endpoint = endpoint
         self._packs = packs or PackLimits()
         self._batcher: MicroBatcher[PackItem] = MicroBatcher(self._draft_all, window_s=window_s, max_items=max_waiting)
-        self.room_tokens = endpoint.prompt_tokens - estimate_tokens(SYSTEM) - MARGIN_TOKENS
-        if self.room_tokens < LEAST_ROOM_TOKENS:
-            raise ConfigurationError(
-                f"a context of {endpoint.context_tokens} tokens with answers of up to {endpoint.max_output_tokens} "
-                f"leaves no room for a transcript"
-            )
+        self._room_tokens = transcript_room(endpoint)
+
+    @property
+    def room_tokens(self) -> int:
+        """The longest transcript for one prompt, as far as is known: less once a prompt was cut."""
+        return self._room_tokens
 
     def resume(self) -> None:
-        """Ask the endpoint at the next call, whatever it said before."""
+        """Ask the endpoint at the next call, whatever it said before and however short it cut a prompt."""
+        self._room_tokens = transcript_room(self._endpoint)
         self._provider.breaker.resume()
+
+    def later_s(self, pause_s: float) -> float:
+        """Return the time (Unix seconds) after a pause from now."""
+        return self._provider.now().timestamp() + pause_s
 
     def take_calls(self) -> dict[str, int]:
         """Return the calls by outcome since the last call of this method."""
@@ -124,22 +150,34 @@ class MinutesDrafter:
     async def draft(self, request: DraftRequest) -> Drafted | None:
         """Return minutes as the model wrote them, not verified; None when its answer would be too long.
 
-        Raises ``MinutesError``, its kind ``MinutesParked`` when it may be asked again later.
+        Raises ``MinutesError``: ``MinutesParked`` when the model may be asked again later, `AnswerUnusable` when it
+        answers but not so, and `PromptCut` when it takes shorter transcripts only.
         """
         item = PackItem(request=request, n_tokens=estimate_tokens(meeting_block(1, request.transcript)))
         self._batcher.add(item)
         return await item.outcome
 
     async def verified(self, request: DraftRequest, drafted: Drafted) -> Drafted:
-        """Return the draft, its faults repaired by the model once, and without what the transcript does not support."""
+        """Return the draft, its faults repaired by the model once, and without what the transcript does not support.
+
+        Raises `AnswerUnusable` where fields are missing, or nothing is left, after the repair as well.
+        """
         transcript = request.transcript
         faults = (*drafted.faults, *await asyncio.to_thread(find_faults, drafted.minutes, transcript))
+        if is_empty(drafted.minutes) and _is_talk(transcript):
+            faults = (*faults, "the minutes are empty, but the meeting is not")
         repaired, usage = await self._repaired(request, drafted, faults) if faults else (None, Usage())
+        missing = drafted.missing
         if repaired is None:
             minutes = await asyncio.to_thread(verify, drafted.minutes, transcript)
         else:
             minutes = await asyncio.to_thread(combine, drafted.minutes, repaired.minutes, transcript)
-        return Drafted(minutes=demote_injected(minutes, transcript.segments), usage=drafted.usage + usage)
+            missing = tuple(name for name in missing if name in repaired.missing)
+        if missing:
+            raise AnswerUnusable(f"the language model's answer lacks {', '.join(missing)}, asked for again as well")
+        if is_empty(minutes) and _is_talk(transcript):
+            raise AnswerUnusable("nothing that the language model wrote stands in the transcript, or it wrote nothing")
+        return Drafted(minutes=minutes, usage=drafted.usage + usage)
 
     async def _repaired(
         self, request: DraftRequest, drafted: Drafted, faults: Sequence[str]
@@ -168,6 +206,9 @@ class MinutesDrafter:
         except MinutesError as error:
             log.warning("summaries not merged", action="llm_merge", detail=str(error))
             return None
+        if _is_cut(request.messages, answer.completion):
+            log.warning("summaries not merged", action="llm_merge", detail="the prompt was cut")
+            return "", "", answer.usage
         return (*read_summary(answer.completion.text), answer.usage)
 
     async def _draft_all(self, items: Sequence[PackItem]) -> None:
@@ -200,10 +241,11 @@ class MinutesDrafter:
                 item.fail(error)
             return []
         n_tokens = sum(item.n_tokens for item in items)
-        meetings = read_meetings(answer.completion.text)
+        meetings = {} if _is_cut(messages, answer.completion) else read_meetings(answer.completion.text)
         for number, item in enumerate(items, start=1):
             item.usage = answer.usage.share(item.n_tokens / n_tokens)
-            if (drafted := _read(meetings.get(number), item.request, answer.completion.model)) is not None:
+            drafted = _read(meetings.get(number), item.request, answer.completion.model)
+            if drafted is not None and drafted.check == check_of(item.request.transcript):
                 item.settle(replace(drafted, usage=item.usage, answer=_alone(meetings[number])))
         return [item for item in items if not item.outcome.done()]
 
@@ -214,8 +256,12 @@ class MinutesDrafter:
             item.fail(error)
 
     async def _draft_one(self, request: DraftRequest, usage: Usage) -> Drafted | None:
-        """Ask for one meeting until the answer has its form; None when it would be too long."""
-        messages = first_messages([(request.transcript, request.question)])
+        """Ask for one meeting until the answer has its form; None when it would be too long.
+
+        Raises `PromptCut` where the answer shows that the model saw a part of the prompt only.
+        """
+        asked = messages = first_messages([(request.transcript, request.question)])
+        why = ""
         for attempt in range(MAX_MISREADINGS):
             begun = attempt > 0 or usage.n_calls > 0
             try:
@@ -228,10 +274,43 @@ class MinutesDrafter:
                 raise
             usage += answer.usage
             text = answer.completion.text
+            if _is_cut(messages, answer.completion):
+                raise self._cut(request, answer.completion.n_read)
             drafted = _read(read_meetings(text).get(1), request, answer.completion.model)
-            if drafted is not None:
+            if drafted is not None and drafted.check == check_of(request.transcript):
                 return replace(drafted, usage=usage, answer=text)
-        raise MinutesError(f"the language model did not answer in the form it was asked for, {MAX_MISREADINGS} times")
+            if drafted is not None and why == WRONG_CHECK:
+                raise self._cut(request, None)
+            why = NO_FORM if drafted is None else WRONG_CHECK
+            messages = reread_messages(asked, text, why)
+        if (
+            _may_be_cut(asked, answer.completion)
+            and estimate_tokens(meeting_block(1, request.transcript)) > SHORT_TOKENS
+        ):
+            raise self._cut(request, None)  # who sees the end of a question only gives no answer either
+        raise AnswerUnusable(
+            f"the language model did not answer in the form it was asked for, {MAX_MISREADINGS} times: {why}"
+        )
+
+    def _cut(self, request: DraftRequest, n_read: int | None) -> MinutesError:
+        """Take note that a prompt was cut, after ``n_read`` tokens where the server tells; returns the error.
+
+        Below the least room the model is of no use: the next time, all is tried anew.
+        """
+        n_tokens = estimate_tokens(meeting_block(1, request.transcript))
+        room = n_tokens // 2 if n_read is None else n_read - estimate_tokens(SYSTEM) - MARGIN_TOKENS
+        room = min(self._room_tokens, room, n_tokens - 1)
+        said = (
+            f"the language model's server shows it {n_read} tokens of the prompt only"
+            if n_read is not None
+            else "the language model does not give back the codes of its prompt, as if it saw a part of the prompt only"
+        )
+        log.warning("prompt cut", action="llm_context", detail=said, room_tokens=room)
+        if room < LEAST_ROOM_TOKENS:
+            self._room_tokens = transcript_room(self._endpoint)
+            return AnswerUnusable(f"{said}, which leaves no room for a transcript: give it a longer context")
+        self._room_tokens = room
+        return PromptCut(said)
 
     def _chat_request(self, messages: Sequence[ChatMessage], tenant: str) -> ChatRequest:
         return ChatRequest(
@@ -248,7 +327,38 @@ def _read(entry: dict[str, Any] | None, request: DraftRequest, model: str) -> Dr
         return None
     segments = {segment.id: segment for segment in request.transcript.segments}
     draft = read_draft(entry, segments, language=request.question.language, model=model)
-    return Drafted(minutes=draft.minutes, usage=Usage(), faults=draft.faults)
+    check = str(entry.get("check") or "").strip()
+    return Drafted(minutes=draft.minutes, usage=Usage(), check=check, faults=draft.faults, missing=draft.missing)
+
+
+def transcript_room(endpoint: Endpoint) -> int:
+    """Return how many tokens a transcript may have beside the rules and the answer.
+
+    Raises `ConfigurationError` when the endpoint's context has no room for one.
+    """
+    room_tokens = endpoint.prompt_tokens - estimate_tokens(SYSTEM) - MARGIN_TOKENS
+    if room_tokens < LEAST_ROOM_TOKENS:
+        raise ConfigurationError(
+            f"minutes.context_tokens: {endpoint.context_tokens} tokens with answers of up to "
+            f"{endpoint.max_output_tokens} leave no room for a transcript beside the rules"
+        )
+    return room_tokens
+
+
+def is_empty(minutes: Minutes) -> bool:
+    """Say whether minutes tell nothing of what was said."""
+    entries = (*minutes.topics, *minutes.decisions, *minutes.action_items, *minutes.open_questions)
+    return not minutes.summary and not entries
+
+
+def _is_talk(transcript: Transcript) -> bool:
+    return len(tokens(transcript.text)) >= LEAST_WORDS
+
+
+def _is_cut(messages: Sequence[ChatMessage], completion: Completion) -> bool:
+    """Say whether the server's own count of the prompt shows that a part of it was not read."""
+    least = sum(least_tokens(message.content) for message in messages)
+    return completion.n_read is not None and completion.n_read < least
 
 
 def _alone(entry: dict[str, Any]) -> str:
@@ -256,6 +366,14 @@ def _alone(entry: dict[str, Any]) -> str:
     return json.dumps({"meetings": [{**entry, "meeting": 1}]}, ensure_ascii=False)
 
 
+def _may_be_cut(messages: Sequence[ChatMessage], completion: Completion) -> bool:
+    """Say whether the server read so little of a prompt that some of it may be missing, or does not tell."""
+    estimated = sum(estimate_tokens(message.content) for message in messages)
+    return completion.n_read is None or completion.n_read < SUSPECT_SHARE * estimated
+
+
+NO_FORM = "it holds no complete json object of the form that was asked for"
+WRONG_CHECK = 'its "check" does not hold the three codes of the meeting'
 ANSWER_SCHEMA = answer_schema()
 SUMMARY_SCHEMA = {
     "type": "object",

@@ -1,17 +1,11 @@
 """One set of minutes from those of a meeting's parts."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
-from pipelines.core import Minutes, Topic
-from pipelines.minutes.language.numbers import numbers_in
-from pipelines.minutes.language.wording import join, tokens
-
-# Two texts say the same when they share this much of their words (Jaccard).
-SAME = 0.75
-
-T = TypeVar("T")
+from pipelines.core import ActionItem, Minutes, Topic
+from pipelines.minutes.language.wording import join
+from pipelines.minutes.repetition import distinct, says_the_same
 
 
 def merge(parts: Sequence[Minutes]) -> Minutes:
@@ -32,42 +26,11 @@ def merge(parts: Sequence[Minutes]) -> Minutes:
         distribution=distinct((fact for part in parts for fact in part.distribution), lambda fact: fact.text),
         topics=_topics(topic for part in parts for topic in part.topics),
         decisions=distinct((decision for part in parts for decision in part.decisions), lambda entry: entry.text),
-        action_items=distinct(
-            (item for part in parts for item in part.action_items), lambda entry: entry.task, lambda entry: entry.owner
-        ),
+        action_items=_tasks(item for part in parts for item in part.action_items),
         open_questions=distinct(
             (question for part in parts for question in part.open_questions), lambda entry: entry.text
         ),
     )
-
-
-def distinct(
-    entries: Iterable[T], text: Callable[[T], str], kind: Callable[[T], Hashable] = lambda entry: None
-) -> tuple[T, ...]:
-    """Return the entries without those that say what an earlier one of the same kind says; a verified one wins."""
-    kept: list[T] = []
-    for entry in entries:
-        same = next(
-            (
-                index
-                for index, other in enumerate(kept)
-                if kind(other) == kind(entry) and alike(text(other), text(entry))
-            ),
-            None,
-        )
-        if same is None:
-            kept.append(entry)
-        elif getattr(entry, "verified", True) and not getattr(kept[same], "verified", True):
-            kept[same] = entry
-    return tuple(kept)
-
-
-def alike(one: str, other: str) -> bool:
-    """Return whether two texts say the same, judged by their words; other numbers make another matter."""
-    if numbers_in(one) != numbers_in(other):
-        return False
-    ours, theirs = set(tokens(one)), set(tokens(other))
-    return bool(ours or theirs) and len(ours & theirs) >= SAME * len(ours | theirs)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -77,10 +40,21 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
+def _tasks(items: Iterable[ActionItem]) -> tuple[ActionItem, ...]:
+    """Return the tasks, each once for each owner; a doubtful one of nobody yields to the same of somebody."""
+    kept = distinct(items, lambda item: item.task, lambda item: item.owner)
+    sure = [item for item in kept if item.verified]
+    return tuple(
+        item
+        for item in kept
+        if item.verified or item.owner or not any(says_the_same(item.task, other.task) for other in sure)
+    )
+
+
 def _topics(topics: Iterable[Topic]) -> tuple[Topic, ...]:
     merged: list[Topic] = []
     for topic in topics:
-        if merged and alike(merged[-1].title, topic.title):
+        if merged and says_the_same(merged[-1].title, topic.title):
             before = merged[-1]
             merged[-1] = replace(
                 before, summary=join((before.summary, topic.summary)), end_s=max(before.end_s, topic.end_s)

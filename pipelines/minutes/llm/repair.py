@@ -5,10 +5,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pipelines.core import ActionItem, Decision, Evidence, Minutes, OpenQuestion, Segment, Topic, Transcript
-from pipelines.minutes.llm.merging import alike, distinct
+from pipelines.minutes.language.numbers import numbers_in
+from pipelines.minutes.language.wording import tokens
+from pipelines.minutes.repetition import distinct
 from pipelines.minutes.verification import Verdict, check_quote, verify
 
 MAX_FAULTS = 40
+# A correction shares this much of its words with what it corrects (Jaccard).
+LIKE = 0.75
 
 Entry = TypeVar("Entry", Decision, ActionItem)
 
@@ -30,9 +34,14 @@ def combine(draft: Minutes, repaired: Minutes, transcript: Transcript) -> Minute
     topics = distinct((*checked.topics, *fixed.topics), lambda topic: topic.title)
     return replace(
         checked,
+        title=checked.title or fixed.title,
+        summary=checked.summary or fixed.summary,
+        participants=checked.participants or fixed.participants,
         topics=tuple(sorted(topics, key=lambda topic: topic.start_s)),
         decisions=distinct((*_standing(checked.decisions, decisions), *decisions), lambda decision: decision.text),
-        action_items=distinct((*_standing(checked.action_items, items), *items), lambda item: item.task),
+        action_items=distinct(
+            (*_standing(checked.action_items, items), *items), lambda item: item.task, lambda item: item.owner
+        ),
         open_questions=distinct((*checked.open_questions, *fixed.open_questions), lambda question: question.text),
     )
 
@@ -44,7 +53,15 @@ def _standing(entries: Iterable[Entry], corrections: Sequence[Entry]) -> tuple[E
 
 
 def _same(entry: Decision | ActionItem, correction: Decision | ActionItem) -> bool:
-    return alike(_text(entry), _text(correction)) or alike(entry.evidence.quote, correction.evidence.quote)
+    return _alike(_text(entry), _text(correction)) or _alike(entry.evidence.quote, correction.evidence.quote)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Return whether one text may correct the other, judged by their words; other numbers make another matter."""
+    if numbers_in(one) != numbers_in(other):
+        return False
+    ours, theirs = set(tokens(one)), set(tokens(other))
+    return bool(ours or theirs) and len(ours & theirs) >= LIKE * len(ours | theirs)
 
 
 def _text(entry: Decision | ActionItem | OpenQuestion | Topic) -> str:

@@ -6,7 +6,9 @@ The life of a request:
  3. `MinutesDrafter.draft`: short pieces that arrive within a moment are packed several to a call (`gathering`,
     `packing`); one that the call's answer lacks is asked for alone; one whose answer is truncated is halved.
  4. `MinutesDrafter.verified`: the draft is checked against the transcript; its faults are named to the model once, and
-    what still does not hold is dropped or marked (`repair`, `verification`, `injection`).
+    what still does not hold is dropped or marked (`repair`, `verification`, `spoken_orders`).
+ 5. An answer that is none, lacks fields or leaves nothing is parked with the reason; a prompt that was cut makes the
+    pieces smaller (`PromptCut`).
 """
 
 import asyncio
@@ -17,11 +19,12 @@ from functools import partial
 import structlog
 
 from pipelines.core import Minutes, Transcript, Usage
-from pipelines.errors import MinutesError
+from pipelines.errors import MinutesParked
+from pipelines.minutes.by_voice import by_voice
 from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.wording import is_chinese
 from pipelines.minutes.llm.cache import MinutesCache, content_digest
-from pipelines.minutes.llm.drafting import Drafted, DraftRequest, MinutesDrafter
+from pipelines.minutes.llm.drafting import AnswerUnusable, Drafted, DraftRequest, MinutesDrafter, PromptCut
 from pipelines.minutes.llm.merging import merge
 from pipelines.minutes.llm.prompts import PROMPT_VERSION, Question, segment_line
 from pipelines.minutes.llm.splitting import halve, split_transcript
@@ -32,6 +35,10 @@ from pipelines.minutes.verification import verify
 from pipelines.transcript.findings import has_words
 
 log = structlog.get_logger()
+
+# A model that answers, but not with minutes, is asked again after so long (seconds), for it costs every time.
+FIRST_PAUSE_S = 3600.0
+LONGEST_PAUSE_S = 7 * 24 * 3600.0
 
 
 class LlmWriter:
@@ -48,7 +55,7 @@ class LlmWriter:
         """Take ``piece_tokens``, the longest transcript for one prompt, as far as the endpoint's context allows."""
         self._drafter = drafter
         self._endpoint = endpoint
-        self._piece_tokens = min(piece_tokens, drafter.room_tokens)
+        self._piece_tokens = piece_tokens
         self._cache = cache
         self._in_flight: dict[tuple[str, str], asyncio.Task[PaidMinutes]] = {}
 
@@ -83,7 +90,7 @@ class LlmWriter:
             task.add_done_callback(lambda done: self._settle(options.tenant, digest, done))
         paid = await asyncio.shield(task)
         # Title, terms and dates are no part of what was paid for: equal meetings share a call whatever they are.
-        paid = replace(paid, minutes=await asyncio.to_thread(finish, paid.minutes, options))
+        paid = replace(paid, minutes=await asyncio.to_thread(_finished, paid.minutes, transcript, options))
         return paid if first else replace(paid, usage=Usage())
 
     def _settle(self, tenant: str, digest: str, done: asyncio.Task[PaidMinutes]) -> None:
@@ -123,8 +130,30 @@ class LlmWriter:
         return paid
 
     async def _write_whole(self, transcript: Transcript, question: Question, options: MinutesOptions) -> Drafted:
+        """Write all pieces of a transcript; once a prompt was cut, in smaller ones, the first of them to see.
+
+        Raises ``MinutesParked`` where the model answers, but not with minutes.
+        """
+        cut = False
+        while True:
+            try:
+                return await self._write_pieces(transcript, question, options, first_alone=cut)
+            except PromptCut:
+                cut = True  # each time the room is smaller, down to the least
+            except AnswerUnusable as error:
+                raise MinutesParked(str(error), self._drafter.later_s(self._pause_s(options.asked_at_s))) from None
+
+    def _pause_s(self, asked_at_s: float | None) -> float:
+        """Return how long an answer that is none is waited on: the longer, the longer it was waited already."""
+        waited_s = self._drafter.later_s(0) - asked_at_s if asked_at_s is not None else 0.0
+        return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, waited_s))
+
+    async def _write_pieces(
+        self, transcript: Transcript, question: Question, options: MinutesOptions, *, first_alone: bool
+    ) -> Drafted:
+        room = min(self._piece_tokens, self._drafter.room_tokens)
         pieces = await asyncio.to_thread(
-            split_transcript, transcript, self._piece_tokens, lambda segment: estimate_tokens(segment_line(segment))
+            split_transcript, transcript, room, lambda segment: estimate_tokens(segment_line(segment))
         )
         if len(pieces) == 1:
             return await self._write_piece(transcript, question, options.tenant)
@@ -135,7 +164,8 @@ class LlmWriter:
             paid = await self._kept(self._digest(piece, question), options, write)
             return Drafted(minutes=paid.minutes, usage=paid.usage)
 
-        parts = await _all(*(part(piece) for piece in pieces))
+        first = [await part(pieces[0])] if first_alone else []
+        parts = first + await _all(*(part(piece) for piece in pieces[len(first) :]))
         return await self._joined(parts, transcript, question, options.tenant)
 
     async def _write_piece(self, piece: Transcript, question: Question, tenant: str) -> Drafted:
@@ -145,7 +175,7 @@ class LlmWriter:
             return await self._drafter.verified(request, drafted)
         halves = halve(piece)
         if len(halves) == 1:
-            raise MinutesError("the language model's answer is longer than the longest that it may give")
+            raise AnswerUnusable("the language model's answer is longer than the longest that it may give")
         parts = await _all(*(self._write_piece(half, question, tenant) for half in halves))
         return await self._joined(parts, piece, question, tenant)
 
@@ -163,8 +193,8 @@ class LlmWriter:
             if written is not None:
                 title, summary, used = written
                 usage += used
-                minutes = replace(minutes, title=title or minutes.title, summary=summary or minutes.summary)
-                minutes = verify(minutes, transcript)
+                whole = await asyncio.to_thread(verify, replace(minutes, title=title, summary=summary), transcript)
+                minutes = replace(whole, title=whole.title or minutes.title, summary=whole.summary or minutes.summary)
         return Drafted(minutes=minutes, usage=usage)
 
     def _digest(self, transcript: Transcript, question: Question) -> str:
@@ -177,6 +207,10 @@ class LlmWriter:
             thinking=self._endpoint.thinking,
             prompt=PROMPT_VERSION,
         )
+
+
+def _finished(minutes: Minutes, transcript: Transcript, options: MinutesOptions) -> Minutes:
+    return finish(by_voice(minutes, transcript), options)
 
 
 def _spoken(transcript: Transcript) -> str:

@@ -69,6 +69,10 @@ class Provider:
         """Whether calls go through at the moment."""
         return self._breaker
 
+    def now(self) -> datetime:
+        """Return the time by which prices and budgets count."""
+        return self._clock()
+
     def take_calls(self) -> dict[str, int]:
         """Return the calls by outcome, ``ok`` or a fault, since the last call of this method."""
         calls, self._calls = self._calls, Counter()

@@ -31,12 +31,16 @@ class ChatRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """A whole answer; ``model`` is the name that the server says answered."""
+    """A whole answer; ``model`` is the name that the server says answered.
+
+    ``n_read`` are the tokens of the prompt that the model was shown, by the server's count; None where it tells none.
+    """
 
     text: str
     finish_reason: str
     model: str
     usage: Usage
+    n_read: int | None = None
 
     @property
     def fault(self) -> Fault | None:

@@ -21,6 +21,7 @@ from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fault, fault_of_status
 from pipelines.minutes.provider.sse import DONE, read_events
 from pipelines.minutes.provider.token_count import estimate_tokens
+from pipelines.secret import Secret, revealed
 
 MAX_ERROR_BYTES = 4096
 MAX_ERROR_CHARACTERS = 300
@@ -50,17 +51,19 @@ class HttpChatClient:
         self,
         endpoint: Endpoint,
         *,
-        key: str = "",
+        key: Secret = "",
         limits: ClientLimits | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Send ``key`` in the Authorization header and nowhere else; ``transport`` replaces the network."""
+        """Send ``key`` in the Authorization header and nowhere else; ``transport`` replaces the network.
+
+        A key that is read where it lies is read for every call.
+        """
         self._endpoint = endpoint
         self._limits = limits or ClientLimits()
         self._key = key
         self._http = httpx.AsyncClient(
             base_url=endpoint.base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
             http2=True,
             transport=transport,
             timeout=httpx.Timeout(None, connect=self._limits.connect_s),
@@ -82,15 +85,17 @@ class HttpChatClient:
     async def complete(self, request: ChatRequest, json_mode: JsonMode) -> Completion:
         """Make one call; see `pipelines.minutes.provider.chat.ChatClient`."""
         body = self.body(request, json_mode)
+        key = revealed(self._key)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         now_s = asyncio.get_running_loop().time()
         latest_s = now_s + self._limits.total_s
         try:
             async with (
                 asyncio.timeout_at(min(latest_s, now_s + self._limits.first_payload_s)) as deadline,
-                self._http.stream("POST", "chat/completions", json=body) as response,
+                self._http.stream("POST", "chat/completions", json=body, headers=headers) as response,
             ):
                 if response.status_code != httpx.codes.OK:
-                    raise await self._refusal(response)
+                    raise await self._refusal(response, key)
                 return await self._read(response, request, deadline, latest_s)
         except TimeoutError:
             raise CallFailed("the language model sent nothing for too long", Fault.STALLED) from None
@@ -149,19 +154,24 @@ class HttpChatClient:
         if not finish_reason:
             raise CallFailed("the language model's answer was cut off", Fault.CUT_OFF)
         text = "".join(pieces)
+        n_read = (usage or {}).get("prompt_tokens")
         return Completion(
-            text=text, finish_reason=finish_reason, model=model, usage=_usage(usage or {}, request, text, model)
+            text=text,
+            finish_reason=finish_reason,
+            model=model,
+            usage=_usage(usage or {}, request, text, model),
+            n_read=n_read if isinstance(n_read, int) and n_read > 0 else None,
         )
 
-    async def _refusal(self, response: httpx.Response) -> CallFailed:
+    async def _refusal(self, response: httpx.Response, key: str) -> CallFailed:
         body = b""
         async for piece in response.aiter_bytes():
             body += piece
             if len(body) >= MAX_ERROR_BYTES:
                 break
         said = _error_text(body[:MAX_ERROR_BYTES])
-        if self._key:
-            said = said.replace(self._key, "…")
+        if key:
+            said = said.replace(key, "…")
         message = f"the language model answered {response.status_code}" + (f": {said}" if said else "")
         return CallFailed(message, fault_of_status(response.status_code), retry_after_s(response.headers, time.time()))
 

@@ -9,6 +9,9 @@ TOKENS_PER_CHARACTER = 0.35
 TOKENS_PER_IDEOGRAPH = 0.8
 # Beyond ASCII, tokenizers fall back to pieces of UTF-8.
 TOKENS_PER_OTHER = 1.2
+# No tokenizer does with fewer, long words and repeated phrases included.
+LEAST_PER_CHARACTER = 0.1
+LEAST_PER_IDEOGRAPH = 0.25
 
 _IDEOGRAPH = re.compile(f"[{CJK}]")
 
@@ -21,3 +24,9 @@ def estimate_tokens(text: str) -> int:
     return 1 + int(
         TOKENS_PER_CHARACTER * n_ascii + TOKENS_PER_IDEOGRAPH * n_ideographs + TOKENS_PER_OTHER * max(0, n_other)
     )
+
+
+def least_tokens(text: str) -> int:
+    """Return fewer tokens than a text can have: a prompt that took fewer was cut."""
+    n_ideographs = len(_IDEOGRAPH.findall(text))
+    return int(LEAST_PER_CHARACTER * (len(text) - n_ideographs) + LEAST_PER_IDEOGRAPH * n_ideographs)

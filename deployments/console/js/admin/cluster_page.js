@@ -1,7 +1,7 @@
 // The page of the cluster: readiness, models, metrics, draining, deferred minutes, quarantine, recent failures.
 
 import { actionButton } from "../lib/actions.js";
-import { get, jobPath, request, requestJson, withAuthorization } from "../lib/api.js";
+import { get, here, jobPath, request, requestJson, withAuthorization } from "../lib/api.js";
 import { fill, h, icon, refill } from "../lib/dom.js";
 import { clock, duration, errorMessage, number, shortDateTime } from "../lib/format.js";
 import { t, tEnum } from "../lib/i18n.js";
@@ -185,7 +185,7 @@ export class ClusterPage {
 }
 
 async function readiness() {
-  const response = await fetch("/readyz", { headers: withAuthorization(), credentials: "omit" }); // also 503 has a body to show
+  const response = await fetch(here("/readyz"), { headers: withAuthorization(), credentials: "omit" }); // also 503 has a body to show
   const body = await response.json();
   if (!body.components) throw new Error(body.detail);
   return body;

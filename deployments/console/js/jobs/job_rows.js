@@ -94,7 +94,7 @@ async function retryJob(job) {
 }
 
 async function cancelJob(job) {
-  feed.publish(await requestJson(jobPath(job.id), { method: "DELETE" }));
+  feed.publish(await requestJson(`${jobPath(job.id)}?everyone=true`, { method: "DELETE" }));
 }
 
 export async function replayJob(job) {

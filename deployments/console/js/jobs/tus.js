@@ -1,6 +1,6 @@
 // Resumable uploads by the tus protocol 1.0 (tus.io): creation, offset, chunks, termination.
 
-import { errorFrom, request, withAuthorization } from "../lib/api.js";
+import { errorFrom, here, request, withAuthorization } from "../lib/api.js";
 
 const UPLOADS_PATH = "/v1/uploads";
 const CHUNK_BYTES = 8 << 20;
@@ -10,7 +10,7 @@ const VERSION = { "tus-resumable": "1.0.0" };
 export async function createUpload(file, options) {
   const headers = { ...VERSION, "upload-length": String(file.size), "upload-metadata": encodeMetadata(file, options) };
   const response = await request(UPLOADS_PATH, { method: "POST", headers });
-  return new URL(response.headers.get("location"), location.href).pathname;
+  return `${UPLOADS_PATH}/${response.headers.get("location").split("/").pop()}`;
 }
 
 /** Encode the header `Upload-Metadata`: names with values in Base64 of UTF-8; empty values are left out. */
@@ -36,7 +36,7 @@ export function sendChunk(path, file, offset, { onProgress, onRequest }) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest(); // fetch does not report the progress of an upload
     onRequest(xhr);
-    xhr.open("PATCH", path);
+    xhr.open("PATCH", here(path));
     const headers = { ...VERSION, "upload-offset": String(offset), "content-type": "application/offset+octet-stream" };
     for (const [name, value] of Object.entries(withAuthorization(headers))) xhr.setRequestHeader(name, value);
     xhr.upload.onprogress = (event) => onProgress(offset + event.loaded);

@@ -5,6 +5,12 @@ import { session } from "./session.js";
 
 export const signedOut = new EventTarget();
 
+/** Where the server is, without a slash at its end: "" or a prefix that a proxy gave it. */
+const ROOT = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** The address of a path of the API; a whole URL stays as it is. */
+export const here = (path) => (path.startsWith("/") ? `${ROOT}${path}` : path);
+
 /** An error response: `reason` is the API's, "unreachable" where there was no response (status 0). */
 export class ApiError extends Error {
   constructor(status, body, retryAfterS = 0) {
@@ -24,7 +30,7 @@ export async function request(path, { method = "GET", json, body, signal, header
   const own = json === undefined ? headers : { "content-type": "application/json", ...headers };
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(here(path), {
       method,
       signal,
       headers: withAuthorization(own),

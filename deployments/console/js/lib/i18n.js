@@ -242,6 +242,7 @@ export const MESSAGES = {
 
   // Notes about a recording, worded as in documents (`pipelines/notes.py: WORDINGS`)
   note_no_speech: ["No speech was recognised in this recording.", "录音中未识别到语音。"],
+  note_unlike_training: ["Most of this text is probably wrong: the recording does not sound like the speech that the model {model} was trained on. `meetmemo models pull base` fetches a model for real voices; jobs ask for it with model=base.", "此文本很可能大部分有误：录音与模型 {model} 的训练语音不同。`meetmemo models pull base` 可下载适合真实语音的模型，任务以 model=base 选用。"],
   note_shorter_than_declared: ["The file declares {declared_s} s; {found_s} s were found.", "文件声明时长为 {declared_s} 秒，实际只找到 {found_s} 秒。"],
   note_damaged_audio: ["At least {damaged_s} s of the recording are damaged or missing, first at {first_s} s.", "录音中至少有 {damaged_s} 秒损坏或缺失，首次在 {first_s} 秒处。"],
   coverage_damaged_audio: ["damaged recording", "录音损坏"],

@@ -110,10 +110,10 @@ export class MinutesView extends EventTarget {
       minutes.summary && h("p.summary", {}, minutes.summary),
       minutes.participants.length > 0 && h("p.dim", {}, `${t("participants")}: ${minutes.participants.join(", ")}`),
       minutes.decisions_recognised === false && h("p.dim", {}, t("noCues")),
-      this.#section(minutes, t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text)]),
+      this.#section(minutes, t("decisions"), minutes.decisions, (item) => [this.#claim(item, item.text), (item.owner || item.due) && this.#ownerAndDue(item)]),
       this.#section(minutes, t("actionItems"), minutes.action_items, (item) => [this.#claim(item, item.task), this.#ownerAndDue(item)]),
-      this.#section(minutes, t("questions"), minutes.open_questions, (item) => [h("p", {}, item.text)]),
-      this.#section(minutes, t("topics"), minutes.topics, (item) => [h("p", {}, h("strong", {}, item.title)), item.summary && h("p.dim", {}, item.summary)]),
+      this.#section(minutes, t("questions"), minutes.open_questions, (item) => [this.#claim(item, item.text)]),
+      this.#section(minutes, t("topics"), minutes.topics, (item) => [this.#doubtful(item, h("strong", {}, item.title)), item.summary && h("p.dim", {}, item.summary)]),
       h("p.dim.by", {}, t("writtenBy", { who })),
     );
   }
@@ -125,9 +125,15 @@ export class MinutesView extends EventTarget {
     return h("section", {}, h("h3", {}, title), items.length ? h("ul.claims", {}, rows) : h("p.dim", {}, t("nothingFound")));
   }
 
+  /** Mark a topic that is not verified; minutes of earlier releases do not say. */
+  #doubtful(item, text) {
+    return item.verified === false ? this.#claim(item, text) : h("p", {}, text);
+  }
+
   #claim(item, text) {
-    const [label, why, symbol] = item.verified ? [t("verified"), t("verifiedWhy"), "check"] : [t("unverified"), t("unverifiedWhy"), "warning"];
-    const mark = h(`span.mark.${item.verified ? "verified" : "unverified"}`, { title: why }, icon(symbol), label);
+    const verified = item.verified !== false;
+    const [label, why, symbol] = verified ? [t("verified"), t("verifiedWhy"), "check"] : [t("unverified"), t("unverifiedWhy"), "warning"];
+    const mark = h(`span.mark.${verified ? "verified" : "unverified"}`, { title: why }, icon(symbol), label);
     return h("p", {}, text, " ", mark);
   }
 

@@ -1,5 +1,6 @@
 """The command line without a cluster: usage, settings, models, doctor."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,6 +53,13 @@ def test_wrong_usage_exits_2(meetmemo, arguments: tuple[str, ...]) -> None:
     assert wrong.returncode == 2
     assert wrong.stderr.strip()
     assert "Traceback" not in wrong.stderr
+
+
+def test_the_key_of_voices_is_no_setting(meetmemo) -> None:
+    """It is a secret of the environment, and not shown."""
+    shown = meetmemo("config", "show", MEETMEMO_VOICES_KEY="c2VjcmV0IHZvaWNlcw==")
+    assert shown.returncode == 0, shown.stderr
+    assert "c2VjcmV0" not in shown.stdout + shown.stderr
 
 
 def test_wrong_settings_exit_2(meetmemo) -> None:
@@ -166,3 +174,40 @@ def test_silence_has_an_exit_code_of_its_own() -> None:
     silent.silent = True
     failed.error = "failed: corrupt_audio"
     assert [exit_code(some) for some in ([good], [good, silent], [good, silent, failed])] == [0, 3, 1]
+
+
+def test_keys_as_json_and_by_prefix(meetmemo):
+    """A list for programs without hashes; a key is revoked by how its id begins, unless several begin so."""
+    for name in ("one", "two"):
+        assert meetmemo("keys", "create", "--name", name).returncode == 0
+    listed = json.loads(meetmemo("keys", "list", "--json", "--limit", "5").stdout)["keys"]
+    assert {key["name"] for key in listed} == {"one", "two"}
+    assert {"digest"}.isdisjoint(listed[0])
+    assert meetmemo("keys", "list", COLUMNS="80").stdout.splitlines()[1].startswith(listed[0]["id"])
+    assert meetmemo("keys", "revoke", listed[0]["id"][:10]).stdout.strip() == f"{listed[0]['id']} is revoked."
+    both = json.loads(meetmemo("keys", "list", "--json").stdout)["keys"]
+    assert [key["state"] for key in both] == ["revoked", "valid"]
+
+
+def test_settings_from_the_first_file_on(meetmemo, tmp_path: Path) -> None:
+    """`init` writes the home's file and never over one; `config check` names faults with lines; others read it."""
+    written = meetmemo("init", "laptop")
+    path = tmp_path / "home" / "config.yaml"
+    assert written.returncode == 0, written.stderr
+    assert meetmemo("init", "server").returncode == 2
+    assert meetmemo("config", "check").stdout == f"{path}: no faults\n"
+    assert "niceness: 10" in meetmemo("config", "show").stdout
+    path.write_text("http:\n  port: many\n")
+    wrong = meetmemo("config", "check")
+    assert (wrong.returncode, wrong.stdout.startswith(f"{path}:2: http.port: ")) == (2, True)
+    found = json.loads(meetmemo("config", "check", "--json").stdout)["faults"]
+    assert [(fault["line"], fault["setting"]) for fault in found] == [(2, "http.port")]
+    schema = json.loads(meetmemo("config", "schema").stdout)
+    assert schema["properties"]["home"]["description"]
+
+
+def test_doctor_for_programs(meetmemo, tmp_path: Path) -> None:
+    """Findings as JSON, alone on stdout, with the archive beside."""
+    told = meetmemo("doctor", "--json", "--bundle", "support.tar.gz", MEETMEMO_HTTP__PORT=str(free_port()))
+    assert {finding["status"] for finding in json.loads(told.stdout)["findings"]} <= {"ok", "note"}
+    assert (tmp_path / "support.tar.gz").is_file()

@@ -1,8 +1,12 @@
 """Where the command line puts results."""
 
+import io
 from pathlib import Path
+from typing import Any
 
-from cluster.client.transcribe import plan
+from rich.console import Console
+
+from cluster.client.transcribe import plan, transcribe
 
 
 def test_folders_of_the_longest_names_can_be_made(tmp_path: Path) -> None:
@@ -19,3 +23,30 @@ def test_folders_of_the_longest_names_can_be_made(tmp_path: Path) -> None:
     first.mkdir()
     second.mkdir()
     assert second.name == f"{'y' * 253}-2"
+
+
+async def test_progress_of_failed_recordings(tmp_path: Path) -> None:
+    """A failed recording loses its spinner and has colons between reason and detail; a pipe gets no progress at all."""
+
+    class Endpoint:
+        async def choices(self) -> dict[str, Any]:
+            return {"options": {}}
+
+        async def submit(self, path: Path, options: object) -> dict[str, Any]:
+            return {"id": path.name, "state": "queued"}
+
+        async def job(self, job_id: str) -> dict[str, Any]:
+            return {"id": job_id, "state": "failed", "reason": "unsupported_format", "detail": "the bytes [are] odd"}
+
+    shown = {}
+    for terminal in (True, False):
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=terminal, width=120, color_system=None)
+        recordings = plan([tmp_path / "a [1].mp3", tmp_path / "b.mp3"], None)
+        await transcribe(Endpoint(), recordings, {}, console)  # type: ignore[arg-type]  # as much as it needs
+        assert [recording.error for recording in recordings] == ["failed: unsupported_format: the bytes [are] odd"] * 2
+        shown[terminal] = file.getvalue()
+    assert shown[True].count("✗") >= 2
+    assert "a [1].mp3" in shown[True]
+    assert "0:00 of 0:00" not in shown[True]
+    assert shown[False] == ""

@@ -1,6 +1,7 @@
 """What `meetmemo doctor` says about GPUs, and about other users of the machine: files, HAProxy's socket, ports."""
 
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,10 @@ from cluster.lifecycle.doctor import Finding, examine
 from cluster.lifecycle.haproxy import SOCKET
 from cluster.lifecycle.home_lock import owning
 from cluster.lifecycle.running_cluster import write_state
-from cluster.settings.sections import HttpSettings, RaySettings
+from cluster.settings.sections import HttpSettings, MinutesSettings, RaySettings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import MARK
+from pipelines.ledger.open import ledger_revision, open_ledger
 from pipelines.models.cuda_check import CudaPart
 from pipelines.models.devices import Device
 from tests.servers import free_port
@@ -166,3 +168,27 @@ def test_without_a_driver_nothing_is_bad(settings: Settings, monkeypatch: pytest
     findings = found(settings)
     assert findings["GPU"].status == "note"
     assert not {part.subject for part in COMPLETE} & findings.keys()
+
+
+def test_a_ledger_of_another_version_is_told_and_left(tmp_path: Path) -> None:
+    """Doctor says what an upgrade will do, and does not do it itself; a newer ledger is bad."""
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    open_ledger(url).close()
+    for told, status in (("0001", "note"), ("9999", "bad")):
+        with sqlite3.connect(tmp_path / "ledger.sqlite3") as connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (told,))
+        connection.close()
+        (found,) = (item for item in examine(Settings(home=tmp_path, ledger_url=url)) if item.subject == "ledger")
+        assert found.status == status
+        assert told in found.detail
+        assert found.mend
+        assert ledger_revision(url) == told
+
+
+def test_a_context_without_room_is_bad(settings: Settings) -> None:
+    """A language model that no transcript fits into is named, with what to set."""
+    minutes = MinutesSettings(base_url="http://gpu:8000/v1", context_tokens=2048)
+    finding = found(settings.model_copy(update={"minutes": minutes}))["language model"]
+    assert finding.status == "bad"
+    assert "2048 tokens" in finding.detail
+    assert "minutes.context_tokens" in finding.mend

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from cluster.lifecycle import haproxy_launcher
-from cluster.lifecycle.haproxy import BINARY, SOCKET, proxy_environment
+from cluster.lifecycle.haproxy import BINARY, SOCKET, proxy_environment, remove_proxy_files
 from cluster.lifecycle.haproxy_launcher import ANSWERS, METHODS, UNKNOWN_METHOD, find_haproxy, restricted
 from cluster.settings.settings import Settings
 from deployments.http.errors.problems import problem_for
@@ -241,3 +241,15 @@ def test_a_node_names_the_command(config: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert binds(config.read_text()) == [f"127.0.0.1:{ENDPOINT}"]
+
+
+def test_nothing_stays_after_the_end(tmp_path: Path, folder: Path) -> None:
+    """Ray makes a folder for each node beside the sockets; they go when the cluster has stopped, the rest stays."""
+    settings = Settings(home=tmp_path)
+    settings.run_dir.mkdir()
+    settings.private_link.symlink_to(folder)
+    for made in (settings.proxy_dir / "0abc", folder / "proxy" / "0abc", folder / "session_latest"):
+        made.mkdir(parents=True)
+    remove_proxy_files(settings)
+    assert not settings.proxy_dir.exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["session_latest"]

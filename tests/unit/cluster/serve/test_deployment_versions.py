@@ -111,3 +111,10 @@ def test_what_cannot_change_is_named() -> None:
     """Ledger, store and port need a stop."""
     with pytest.raises(ConfigurationError, match=r"ledger_url, http\.port cannot change"):
         check_change(settings_with(), settings_with(ledger_url="sqlite:////x", http={"port": 1}))
+
+
+def test_a_language_models_key_replaces_only_who_asks_it() -> None:
+    """Models stay loaded when a key appears in ``.env`` and the settings are read again."""
+    found = changes(deepseek_api_key="sk-new")
+    assert set(found.replaced) == {"Ingestion", "MinutesWriter"}
+    assert found.told == ()

@@ -119,6 +119,7 @@ def test_limits_reach_the_endpoint(tmp_path):
     (tmp_path / "config.yaml").write_text(
         "limits:\n  max_concurrent_uploads: 9\n  max_event_streams: 8\n  min_upload_bytes_per_s: 77\n"
         "  max_tenant_uploads: 7\n  max_tenant_streams: 6\n  max_open_upload_mb: 5\n"
+        "  callback_patience_s: 90\n"
         "  tenants: {acme: {max_tenant_streams: 2, max_open_upload_mb: 1}}\n"
     )
     with warnings.catch_warnings():
@@ -126,6 +127,7 @@ def test_limits_reach_the_endpoint(tmp_path):
         from cluster.wiring.limits import ingestion_limits
     limits = ingestion_limits(load_settings(tmp_path / "config.yaml", env={"MEETMEMO_HOME": str(tmp_path)}))
     assert (limits.max_concurrent_uploads, limits.max_event_streams, limits.pace.min_bytes_per_s) == (9, 8, 77)
+    assert limits.sources.callback_patience_s == 90
     other, acme = limits.of("other"), limits.of("acme")
     assert (other.max_concurrent_uploads, other.max_streams, other.max_open_upload_bytes) == (7, 6, 5 << 20)
     assert (acme.max_concurrent_uploads, acme.max_streams, acme.max_open_upload_bytes) == (7, 2, 1 << 20)

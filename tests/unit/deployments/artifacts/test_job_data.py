@@ -1,5 +1,7 @@
 """Stitching a job: what its Coordinator knows is not read again."""
 
+from dataclasses import replace
+
 import pytest
 
 from deployments.artifacts.job_data import Cut, stitch_job
@@ -17,6 +19,7 @@ from pipelines.core import (
     Transcript,
 )
 from pipelines.jobs.job import Job, JobOptions
+from pipelines.notes import NoteCode
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from tests.fakes.store import MemoryStore
@@ -120,3 +123,14 @@ def test_a_chunk_that_was_given_up_is_told(store: NotingStore) -> None:
     transcript = stitched(store, cut=CUT, first_time=True)
     assert [interval.health for interval in transcript.coverage].count(CoverageStatus.FAILED) == 1
     assert store.exists(KEYS.kept)
+
+
+def test_what_a_model_does_not_know_is_noted(store: NotingStore) -> None:
+    """The note of a limit that the text's mean log-probability is below comes with the transcript and the job."""
+    assert stitched(store).notes == ()
+    for item in items(CHUNKS):
+        unsure = replace(result(item.chunk.index), avg_logprob=-0.9)
+        store.put(KEYS.chunk(item.chunk.index, item.input_digest), encode(unsure))
+    assert stitched(store).notes == ()
+    _, notes = stitch_job(store, JOB, ModelInfo(name="m"), {}, items, min_avg_logprob=-0.5)
+    assert [note.code for note in notes] == [NoteCode.UNLIKE_TRAINING]

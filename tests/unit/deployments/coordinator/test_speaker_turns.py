@@ -9,10 +9,12 @@ import pytest
 from deployments.coordinator import speaker_turns
 from deployments.intake.accept import Intake
 from deployments.ports import VoicesRequest
+from pipelines.core import NameSource
 from pipelines.errors import ModelUnavailable, ReplicaLost
 from pipelines.jobs.job import Job, JobState
 from pipelines.notes import NoteCode
-from pipelines.storage.layout import JobKeys
+from pipelines.speakers.voices import RecognisedVoice
+from pipelines.storage.layout import JobKeys, TenantKeys
 from tests.fakes.diarizer import NUMBERS_OF_A_TURN, CodedDiarizer, in_turns
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import MemoryLedger
@@ -135,6 +137,33 @@ async def test_a_transcript_without_its_speakers_is_no_other_jobs(ledger: Memory
         cluster.let_go()
     assert [job.reused_from for job in (whole, third, plain)] == ["", "whole", ""]
     assert cluster.said(third) == in_turns(NUMBERS)
+
+
+async def test_a_known_voice_has_its_name(ledger: MemoryLedger, store: MemoryStore) -> None:
+    """In segments and documents; the other keeps its number. No other job takes the transcript, nor it another's."""
+    cluster = InProcessCluster(ledger, store, weights="w")
+    bob = RecognisedVoice(channel=0, speaker=1, name="Bob Lee", profile="p", similarity=0.8)
+    await cluster.coordinator.start()
+    try:
+        (unknown,) = await cluster.ended(cluster.submit("unknown", NUMBERS, diarize="auto"))
+        store.put(TenantKeys(tenant="t").voice("p"), b"{}")
+        cluster.diarizer.known = (bob,)
+        (known,) = await cluster.ended(cluster.submit("known", NUMBERS, diarize="auto"))
+        (again,) = await cluster.ended(cluster.submit("again", NUMBERS, diarize="auto"))
+        store.delete(TenantKeys(tenant="t").voice("p"))
+        cluster.diarizer.known = ()
+        (forgotten,) = await cluster.ended(cluster.submit("forgotten", NUMBERS, diarize="auto"))
+    finally:
+        await cluster.coordinator.stop()
+        cluster.let_go()
+    assert [job.reused_from for job in (known, again, forgotten)] == ["", "", "unknown"]
+    assert cluster.said(unknown) == cluster.said(forgotten) == in_turns(NUMBERS)
+    for job in (known, again):
+        assert {speaker for speaker, _ in cluster.said(job)} == {"Speaker 1", "Bob Lee"}
+        first, second = cluster.transcript(job).speakers
+        assert (first.name, first.source) == ("Speaker 1", NameSource.UNNAMED)
+        assert (second.label, second.source, second.profile) == ("Speaker 2", NameSource.PROFILE, "p")
+    assert b"Bob Lee: w5 w6 w7 w8" in store.get(JobKeys(tenant="t", job_id="known").result("transcript.txt"))
 
 
 class Dying(CodedDiarizer):

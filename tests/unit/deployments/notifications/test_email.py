@@ -139,6 +139,19 @@ async def test_without_minutes_and_after_a_failure(office):
     assert not list(none.iter_attachments()) + list(failed.iter_attachments())
 
 
+async def test_what_is_in_doubt_is_marked(office):
+    """Decisions and tasks that nothing in the transcript proves say so in the letter; the others do not."""
+    doubtful = tuple(replace(item, verified=False) for item in MINUTES.action_items)
+    office.keep(minutes=replace(MINUTES, action_items=doubtful))
+    await office.send(office.message())
+    ((_, letter),) = office.mailbox.letters
+    lines = letter.get_body().get_content().replace("\r\n", "\n").splitlines()
+    marked = [line for line in lines if line.endswith("[not verified against the transcript]")]
+    expected = [entry.text for entry in MINUTES.decisions if not entry.verified] + [item.task for item in doubtful]
+    assert len(marked) == len(expected) > 0
+    assert all(text in line for text, line in zip(expected, marked, strict=True))
+
+
 async def test_silence_is_told(office):
     """Of a recording without speech the letter says that, and where its documents are; nothing else, nobody's work."""
     transcript, minutes, _ = silent()

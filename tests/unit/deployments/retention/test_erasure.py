@@ -263,6 +263,16 @@ def test_spending_expires(store: MemoryStore) -> None:
     assert set(store.list(keys.spending)) == kept
 
 
+def test_clips_of_voices_do_not_stay(store: MemoryStore) -> None:
+    """A process that was killed leaves one behind; one that is being heard stays, and so do profiles."""
+    keys = TenantKeys(tenant="t")
+    old, new = (f"{round((NOW_S - age_s) * 1000):012x}{'0' * 20}" for age_s in (7200, 60))
+    for key in (keys.voice_clip(old), keys.voice_clip(new), keys.voice(old)):
+        store.put(key, b"x")
+    enforce_retention(MemoryLedger(), store, Retention(), NOW_S)
+    assert set(store.list("t/")) == {keys.voice_clip(new), keys.voice(old)}
+
+
 def test_another_ledgers_store_keeps_its_own(store: MemoryStore) -> None:
     """What no job of this ledger explains is the other ledger's."""
     store.claim("somebody else's")

@@ -85,9 +85,9 @@ def parsed_or_refused(values):
         return error
 
 
-@pytest.mark.parametrize("speakers", [[""], ["  "], ["a\nb"], ["x" * 101], ["a"] * 17])
+@pytest.mark.parametrize("speakers", [["a\nb"], ["x" * 101], ["a"] * 17])
 def test_bad_speakers(speakers):
-    """Names that are empty, too long, too many or hold control characters are refused."""
+    """Names that are too long, too many or hold control characters are refused."""
     with pytest.raises(InvalidOptions):
         Options.parse({"speakers": speakers})
 
@@ -170,7 +170,7 @@ def test_a_sound_track_is_a_number_or_all(given, track):
     assert Options.parse(given).to_domain("m").track == track
 
 
-@pytest.mark.parametrize("track", ["0", 0, -1, "100", "first", "", "ALL", 1.0, True, ["1"]])
+@pytest.mark.parametrize("track", ["0", 0, -1, "100", "first", "ALL", 1.0, True, ["1"]])
 def test_what_is_no_sound_track_is_refused(track):
     """In words that say what is taken."""
     with pytest.raises(InvalidOptions) as caught:

@@ -155,7 +155,7 @@ def test_options_of_forms_and_flags(given: dict[str, str], message: str) -> None
 @pytest.mark.parametrize(
     ("model", "given", "message"),
     [
-        (Options, {"speakers": "A,B"}, "speakers: must be a list"),
+        (Options, {"speakers": 7}, "speakers: must be a list"),
         (Options, {"prompt": "\ud800"}, "prompt: must be text in UTF-8, without half a surrogate pair"),
         (Options, [], "must be an object of names and values"),
         (SourceRequest, {}, "give exactly one of source and upload"),
@@ -178,7 +178,7 @@ def test_lines_of_a_batch() -> None:
     assert [str(entry) for _, entry in read_entries(lines)] == [
         "entries[1]: either a source, or the filename of what will be uploaded",
         "entries[2]: must be an object of names and values",
-        "entries[3]: source: must not be empty",
+        "entries[3]: nosuch: there is no such option",
     ]
 
 

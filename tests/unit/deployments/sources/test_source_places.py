@@ -9,6 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from cluster.settings.settings import Settings
+from cluster.wiring.limits import source_limits
 from deployments.sources import s3
 from deployments.sources.fetch import check_url, fetch, fetch_recording
 from deployments.sources.limits import SourceLimits
@@ -234,3 +236,17 @@ async def test_a_server_is_told_who_comes(tmp_path):
         for name, words in (("bucket", "not a safe place"), ("broken", "cannot be read")):
             with pytest.raises(SourceUnreachable, match=words):
                 await fetch(f"{url}/files/{name}", tmp_path / "f", limits)
+
+
+def test_rotated_credentials(tmp_path, monkeypatch):
+    """A bucket's keys are read when they are used; another pair gets another client."""
+    file = tmp_path / "calls"
+    file.write_text("old:secret")
+    monkeypatch.setenv("CALLS_FILE", str(file))
+    settings = Settings.model_validate({"sources": [{"name": "c", "url": "s3://calls/eu", "secret": "CALLS"}]})
+    (place,) = source_limits(settings).places
+    first = s3.client_of(place)
+    assert s3.client_of(place) is first
+    file.write_text("new:secret")
+    assert place.key_pair == ("new", "secret")
+    assert s3.client_of(place) is not first

@@ -1,44 +1,18 @@
 """The Diarizer over a store, with networks that tell loud from quiet."""
 
-import hashlib
-
-import numpy as np
 import pytest
 
-from deployments.ports import DiarizationRequest, VoicesRequest
 from deployments.workers.diarizer import Diarizer
 from pipelines.core import SAMPLE_RATE, BlobRef, Span
 from pipelines.errors import BlobMissing, ModelUnavailable
-from pipelines.speakers.options import SpeakerOptions
-from pipelines.storage.layout import JobKeys
 from tests.fakes.store import MemoryStore
-from tests.fakes.voices import LoudnessModels, noise
-
-KEYS = JobKeys(tenant="t", job_id="j")
-SPAN_S = 8.0
-OPTIONS = SpeakerOptions(min_speakers=2, max_speakers=2)
+from tests.fakes.voices import LoudnessModels
+from tests.support.voice_spans import KEYS, hearing, stored_span, telling
 
 
 @pytest.fixture
 def store() -> MemoryStore:
     return MemoryStore()
-
-
-def stored_span(store: MemoryStore, index: int, channel: int = 0) -> Span:
-    """Four seconds of a loud voice, then a quiet one, behind the spans before."""
-    sound = np.concatenate([noise(SPAN_S / 2, 0.9, index), noise(SPAN_S / 2, 0.002, index)])
-    pcm = (sound * 32767).astype("<i2").tobytes()
-    start = round(index * SPAN_S * SAMPLE_RATE)
-    ref = store.put(KEYS.pcm(channel, index), pcm, sha256=hashlib.sha256(pcm).hexdigest())
-    return Span(index=index, channel=channel, start=start, end=start + len(pcm) // 2, pcm=ref)
-
-
-def hearing(span: Span) -> VoicesRequest:
-    return VoicesRequest(tenant="t", job_id="j", span=span)
-
-
-def telling(*spans: Span) -> DiarizationRequest:
-    return DiarizationRequest(tenant="t", job_id="j", spans=spans, options=OPTIONS)
 
 
 async def test_speakers_have_one_number_over_all_spans(store: MemoryStore) -> None:

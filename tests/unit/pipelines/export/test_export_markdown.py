@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pipelines.core import NameSource, Speaker
 from pipelines.export.escaping import escape
 from pipelines.export.render import render
 from pipelines.text.cleaning import one_line
-from tests.support.export_samples import HOSTILE, call, hostile, meeting_in_chinese, nothing, silent
+from tests.support.export_samples import HOSTILE, call, evidence, hostile, meeting_in_chinese, nothing, silent
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -142,3 +143,30 @@ def test_nobody_wrote_about_silence() -> None:
         assert told in plain(rendered)
         assert "<h2>" not in rendered
         assert not re.search("written|language model|撰写|语言模型", rendered, re.IGNORECASE)
+
+
+def test_inferred_names_are_marked() -> None:
+    """With the words they were inferred from; names that somebody told have no mark. Decisions say by whose voice."""
+    transcript, minutes, title = call()
+    agent = Speaker(
+        label="Speaker 1",
+        name="Agent",
+        source=NameSource.INFERRED,
+        evidence=(evidence(0, quote="this is the service desk"),),
+    )
+    customer = Speaker(label="Customer", name="Customer", source=NameSource.CHANNEL)
+    minutes = replace(
+        minutes,
+        participants=("Agent", "Customer"),
+        decisions=tuple(replace(each, by="Agent") for each in minutes.decisions),
+    )
+    text = plain(
+        to_html(render("minutes.md", replace(transcript, speakers=(agent, customer)), minutes, title).decode())
+    )
+    assert "Names that were inferred from what is said: Agent – “this is the service desk” 0:00." in text
+    assert "Agent (inferred), Customer" in text
+    assert (
+        "# Decision Said by Time 1 The order is sent again. “We will send it again at no cost.” Agent (inferred)"
+        in text
+    )
+    assert "Agent: Good morning" in text

@@ -29,6 +29,7 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "n_channels",
         "tracks",
         "notes",
+        "speakers",
         "text",
         "talk",
         "silence_s",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from cluster.settings.settings import load_settings
-from pipelines.core import Evidence, Fact, Minutes, Transcript
+from pipelines.core import Evidence, Fact, Minutes, OpenQuestion, Transcript
 from pipelines.errors import ConfigurationError, TemplateInvalid, TemplateUnknown
 from pipelines.export.document import Composer, Content, Heading, Layout, Paragraph, Run, Table
 from pipelines.export.escaping import escape
@@ -62,6 +62,30 @@ def test_classic(office: tuple[Transcript, Minutes, str], name: str) -> None:
         assert expected in text
     for decision in minutes.decisions:
         assert decision.text.split()[0] in text
+
+
+@pytest.mark.parametrize("layout", ["", "classic", "own"])
+@pytest.mark.parametrize("name", ["minutes.md", "minutes.docx", "minutes.pdf"])
+def test_what_is_in_doubt_is_marked(office: tuple[Transcript, Minutes, str], name: str, layout: str) -> None:
+    """A question and a topic that nothing proves carry the mark in every format and layout, the others do not."""
+    transcript, minutes, title = office
+    (topic, *_), cited = minutes.topics, minutes.topics[0].evidence
+    topics = (replace(topic, title="Tulips"), replace(topic, title="Zebras", verified=False))
+    questions = (OpenQuestion(text="Whose rose?", evidence=cited), OpenQuestion(text="Whose yak?", evidence=cited))
+    doubtful = replace(
+        minutes, topics=topics, open_questions=(questions[0], replace(questions[1], verified=False)), decisions=()
+    )
+    doubtful = replace(doubtful, action_items=())
+    loops = (("topics", "title"), ("open_questions", "text"))
+    own = "".join(f"{{% for one in {kind} %}}\n- {{{{ one.{text} }}}}\n{{% endfor %}}\n" for kind, text in loops)
+    template = {"classic": shipped("classic", "en"), "own": own}.get(layout)
+    document = (
+        printed(name, transcript, doubtful, title, template) if template else render(name, transcript, doubtful, title)
+    )
+    text = " ".join(as_text(name, document).replace("\\", "").replace("*", "").split())
+    assert text.count("not verified against the transcript") == 2
+    for doubtful_text in ("Zebras", "Whose yak?"):
+        assert text.index("not verified", text.index(doubtful_text)) - text.index(doubtful_text) < 60
 
 
 def test_more_than_nine_points(office: tuple[Transcript, Minutes, str]) -> None:

@@ -1,7 +1,9 @@
 """The parts of the language-model writer that need no server."""
 
 import asyncio
+import json
 import pickle
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,10 +14,9 @@ from hypothesis import strategies as st
 
 from pipelines.backoff import Backoff
 from pipelines.core import ActionItem, Decision, Evidence, Minutes, Usage
-from pipelines.minutes.llm.answer_schema import answer_schema, read_draft, read_meetings
+from pipelines.minutes.llm.answer_schema import EXAMPLE, answer_schema, read_draft, read_meetings, read_summary
 from pipelines.minutes.llm.merging import merge
 from pipelines.minutes.llm.packing import PackLimits, pack
-from pipelines.minutes.llm.prompt_injection import addresses_machine
 from pipelines.minutes.llm.prompts import Question, first_messages, meeting_block, segment_line, tenant_name
 from pipelines.minutes.llm.repair import combine, find_faults
 from pipelines.minutes.llm.splitting import halve, split_transcript
@@ -26,6 +27,7 @@ from pipelines.minutes.provider.faults import CallFailed, Fault, fault_of_status
 from pipelines.minutes.provider.pricing import price_of
 from pipelines.minutes.provider.sse import read_events
 from pipelines.minutes.provider.token_count import estimate_tokens
+from pipelines.minutes.spoken_orders import gives_order
 from tests.fakes.deepseek_answers import meetings_in
 from tests.support.llm_lab import meeting, said
 from tests.support.virtual_time import run_in_virtual_time
@@ -286,12 +288,66 @@ def test_estimates_are_on_the_safe_side() -> None:
     assert estimate_tokens(segment_line(said("x").segments[0])) > 1
 
 
+FULL: dict[str, object] = {
+    "title": "Van",
+    "summary": "A van.",
+    "participants": [],
+    "topics": [],
+    "decisions": [],
+    "action_items": [],
+    "open_questions": [],
+}
+ANSWER = json.dumps({"meetings": [{"meeting": 1, **FULL}]})
+DRAFT = json.dumps({"meetings": [{"meeting": 1, **FULL, "title": "A draft"}]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>First a draft: {DRAFT} Hm.</think>{ANSWER}",
+        f"Here is a draft: {DRAFT} and so on.</think>\n{ANSWER}",
+        f"[THINK]{DRAFT}[/THINK]```json\n{ANSWER}\n```",
+        f"{DRAFT}\nOn second thought:\n{ANSWER}",
+        f"The form is {json.dumps(EXAMPLE)}, so:\n{ANSWER}",
+        f"{ANSWER}\nas in {json.dumps(EXAMPLE)}",
+        f"{{thinking}} about {{x: y}} {ANSWER}",
+        f'{{"title": "Thought", "summary": "I must write minutes"}} {ANSWER}',
+        f'{ANSWER} {{"done": true}}',
+        f'{{"answer": {ANSWER}}}',
+        f"{ANSWER} {{",
+    ],
+)
+def test_the_last_whole_answer_counts(text: str) -> None:
+    """Drafts, thoughts, the example and other braces before and after are passed over."""
+    assert read_meetings(text)[1]["title"] == "Van"
+
+
+def test_a_thought_is_no_answer() -> None:
+    """What stands in a thought only, ended or not, is none; a thought in a field is not printed."""
+    assert read_meetings(f"<think>{ANSWER}") == {}
+    assert read_meetings(f"{ANSWER}</think>") == {}
+    spoiled = ANSWER.replace("A van.", "<think>What was it?</think>A van. ```")
+    assert read_meetings(spoiled)[1]["summary"] == "A van."
+    assert read_summary('<think>{"title": "T", "summary": "S"}</think>{"title": "Van", "summary": "A van."}') == (
+        "Van",
+        "A van.",
+    )
+
+
+def test_braces_cost_no_time() -> None:
+    """An answer of a megabyte of beginnings of objects is read in a moment."""
+    began_s = time.process_time()
+    assert read_meetings('{"a": [' * 150_000) == {}
+    assert time.process_time() - began_s < 10
+
+
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
         ('{"meetings": [{"meeting": 1, "summary": "x"}, {"meeting": "2"}]}', [1, 2]),
         ('Here you are:\n```json\n{"meetings": [{"meeting": 1}]}\n``` Done.', [1]),
-        ('{"title": "x", "summary": "y"}', [1]),
+        ('{"title": "x", "summary": "y"}', []),
+        (json.dumps(FULL), [1]),
         ('{"meetings": [{"meeting": 1, "summary": "x', []),
         ('{"meetings": "none"}', []),
         ('{"meetings": [17, {"meeting": null}, {"meeting": {}}]}', []),
@@ -325,7 +381,8 @@ def test_entries_are_read_one_by_one() -> None:
     good = {"text": "Go", "segments": ["0"], "quote": "we go"}
     draft = read_draft({"decisions": [good, {"text": "x"}, "no"]}, {}, language="en", model="m")
     assert [decision.evidence.segment_ids for decision in draft.minutes.decisions] == [(0,)]
-    assert [fault.split(" ")[0] for fault in draft.faults] == ["decisions[1]", "decisions[2]"]
+    assert [fault.split(" ")[0] for fault in draft.faults if "missing" not in fault] == ["decisions[1]", "decisions[2]"]
+    assert draft.missing == ("title", "summary", "participants", "topics", "action_items", "open_questions")
 
 
 TALK = said("We decided to buy the red van.", "Bob will call the garage by Friday.", "Good, that is all for today.")
@@ -402,7 +459,7 @@ def test_merged_minutes() -> None:
 )
 def test_speech_to_the_machine(text: str, addressed: bool) -> None:
     """Instructions to a model are known as such; ordinary talk about rules is not."""
-    assert addresses_machine(text) is addressed
+    assert gives_order(text) is addressed
 
 
 def test_the_schema_that_servers_enforce() -> None:

@@ -10,7 +10,6 @@ from pipelines.core import Evidence, Fact, Minutes
 from pipelines.minutes.finishing import finish
 from pipelines.minutes.glossary import spelled
 from pipelines.minutes.llm.answer_schema import read_draft
-from pipelines.minutes.llm.prompt_injection import demote_injected
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.minutes.verification import verify
 from tests.support.llm_lab import said
@@ -83,7 +82,7 @@ def test_titles(wish: str | None, title: str) -> None:
 def test_spoken_facts_stay() -> None:
     """Chair, place and recipients that were named where they are cited stay."""
     facts = minutes(chair=CHAIR, place=PLACE, distribution=(CAROL,))
-    assert demote_injected(verify(facts, TALK), TALK.segments) == facts
+    assert verify(facts, TALK) == facts
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ def test_spoken_facts_stay() -> None:
 )
 def test_facts_that_were_not_spoken_go(fact: Fact) -> None:
     """Who is not named in the cited words, or only in words to the machine, chairs nothing and gets nothing."""
-    checked = demote_injected(verify(minutes(chair=fact, place=fact, distribution=(fact,)), TALK), TALK.segments)
+    checked = verify(minutes(chair=fact, place=fact, distribution=(fact,)), TALK)
     assert (checked.chair, checked.distribution) == (None, ())
 
 
@@ -113,4 +112,4 @@ def test_facts_in_answers() -> None:
     assert draft.minutes.chair == CHAIR
     assert draft.minutes.place is None
     assert draft.minutes.distribution == (CAROL,)
-    assert len(draft.faults) == 1
+    assert [fault for fault in draft.faults if "missing" not in fault] == [draft.faults[-1]]

@@ -51,7 +51,7 @@ def minutes() -> Minutes:
         writer="llm",
         model="test",
         summary="The team will spend 25,000 dollars. Sales rose by 5 percent.",
-        participants=("Alice", "Bob", "Carol"),
+        participants=("Alice", "Bob"),
         topics=(
             Topic(
                 title="Office",

@@ -1,5 +1,6 @@
 """Words and their speakers, on turns written by hand and on any others."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,23 @@ def test_a_word_at_an_edge_does_not_flip_alone():
     said = (turn(0, 0.0, 0.5), turn(1, 0.5, 1.0), turn(0, 1.0, 1.5))
     assert [spoken.speaker for spoken in assign_words(words, grazed)] == [0, 0, 0]
     assert [spoken.speaker for spoken in assign_words(words, said)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("last", "end_s", "turn_s", "speakers"),
+    [
+        (" dear.", 3.0, 0.45, [0, 0, 0]),  # within the sentence, in a short turn
+        (" dear.", 3.0, 0.9, [0, 0, 1]),  # somebody talks
+        (" dear.", 3.4, 0.45, [0, 0, 1]),  # after a pause
+    ],
+)
+def test_the_last_word_of_a_sentence_stays_with_it(last, end_s, turn_s, speakers):
+    """A short turn takes no word from the edge of a sentence; a longer one, or one after a pause, does."""
+    words = [word(" It", 1.0, 1.5), word(" is", 1.5, 2.4), word(last, end_s - 0.5, end_s)]
+    turns = [turn(0, 0.0, 2.45), turn(1, end_s - 0.5, end_s - 0.5 + turn_s)]
+    assert [spoken.speaker for spoken in assign_words(words, turns)] == speakers
+    answer = [words[0], word(" is?", 1.5, 2.4), words[2]]
+    assert [spoken.speaker for spoken in assign_words(answer, turns)] == [0, 0, 1]
 
 
 def test_a_segment_parts_where_the_voice_changes():

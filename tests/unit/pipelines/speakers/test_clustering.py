@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,42 @@ def test_an_exact_number_is_kept():
     """Asked for two, the three voices become two."""
     turns = cluster([span(0, [0, 1, 2] * 4)], SpeakerOptions(min_speakers=2, max_speakers=2))
     assert {turn.speaker for turn in turns} == {0, 1}
+
+
+def overlapped(labels, *, sounds_like, over_s):
+    """Return a span in which a voice that is never alone speaks over the first run, like the voice heard there."""
+    heard = span(0, labels, piece_s=4.0)
+    run = VoiceRun(track=9, start=frames_of(1.0), end=frames_of(1.0 + over_s))
+    piece = VoicePiece(run=len(labels), start=run.start, end=run.end, alone=False)
+    vectors = np.concatenate([heard.vectors(), heard.vectors()[[sounds_like]]])
+    return replace(
+        heard,
+        runs=(*heard.runs, run),
+        pieces=(*heard.pieces, piece),
+        embeddings=base64.b64encode(vectors.astype("<f2").tobytes()).decode(),
+    )
+
+
+def turn_over_the_first(turns):
+    """Return the speakers of turns that begin within the first run."""
+    return [turn.speaker for turn in turns if 0.5 < turn.start_s < 3]
+
+
+def test_nobody_talks_over_oneself():
+    """A voice that is never alone goes to who is silent then, though it sounds like who is talking."""
+    turns = cluster([overlapped([0, 1, 0, 1], sounds_like=0, over_s=2.0)])
+    assert turn_over_the_first(turns) == [1]
+
+
+@pytest.mark.parametrize(
+    ("over_s", "most", "over"),
+    [(2.5, None, [1]), (2.5, 2, [1]), (2.5, 1, []), (0.5, None, [])],
+)
+def test_a_voice_over_the_only_speaker_is_another(over_s, most, over):
+    """Unless it is short, or one speaker was asked for."""
+    options = SpeakerOptions(max_speakers=most)
+    turns = cluster([overlapped([0, 0, 0], sounds_like=0, over_s=over_s)], options)
+    assert turn_over_the_first(turns) == over
 
 
 def test_nothing_said_has_no_turns():

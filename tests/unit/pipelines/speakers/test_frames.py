@@ -46,15 +46,29 @@ def test_gaps_close_and_blips_go():
     assert runs_of(without_blips(mask, 2)) == [(1, 3), (4, 6)]
 
 
-def test_powerset_classes():
-    """Nobody, each voice alone, each pair: certain classes give certain voices, doubt is shared."""
-    assert SETS == ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
+def windows_of(*classes):
+    """Return log probabilities ``[n_windows, n_frames, len(SETS)]`` of frames' probabilities of classes."""
     with np.errstate(divide="ignore"):
-        certain = np.log(np.eye(7, dtype=np.float32))
-        doubt = np.log(np.array([0, 0.5, 0, 0, 0.5, 0, 0], np.float32))
+        return np.log(np.array(classes, np.float32))
+
+
+def test_powerset_classes():
+    """Nobody, each voice alone, each pair: certain classes give certain voices, whatever the window has of each."""
+    assert SETS == ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
     expected = [[voice in voices for voice in range(3)] for voices in SETS]
-    assert voice_probabilities(certain).tolist() == expected
-    assert voice_probabilities(doubt).tolist() == pytest.approx([1.0, 0.5, 0.0])
+    assert voice_probabilities(windows_of(np.eye(7))[0]).tolist() == expected
+
+
+def test_doubt_is_shared_by_how_much_overlap_the_window_has():
+    """The same doubt between one voice and two: two where much is overlapped, one where little is, even as usual."""
+    one, two, doubt = np.eye(7)[1], np.eye(7)[4], [0, 0.6, 0, 0, 0.4, 0, 0]
+    much, little = [doubt, *[two] * 9], [doubt, *[one] * 9]
+    usual = [doubt, *[one] * 3]  # 0.4 of 4 frames: a tenth
+    voices = voice_probabilities(windows_of(much, little))[:, 0]
+    assert voices[:, 0] == pytest.approx(1.0)
+    assert voices[0, 1] > 0.7
+    assert voices[1, 1] < 0.3
+    assert voice_probabilities(windows_of(usual)[0])[0, 1] == pytest.approx(0.4)
 
 
 def test_voices_keep_their_track_when_windows_order_them_otherwise():

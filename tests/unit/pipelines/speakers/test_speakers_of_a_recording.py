@@ -10,12 +10,17 @@ import pytest
 
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import ModelUnavailable
+from pipelines.models.catalogue import BUNDLED_DIR
+from pipelines.speakers.attribution import split_segments
 from pipelines.speakers.fbank import N_MELS, log_mel
 from pipelines.speakers.frames import WINDOW_SAMPLES
 from pipelines.speakers.models import WEIGHTS, BundledVoiceModels, read_weights
 from pipelines.speakers.protocol import CONTEXT_FRAMES
 from pipelines.speakers.stream import SpeakerStream
+from pipelines.whisper.options import DecodeOptions
+from scripts.in_process import Product
 from scripts.voices.der import diarization_errors
+from scripts.voices.words import word_errors
 
 DATA = Path(__file__).parents[3] / "data"
 
@@ -25,13 +30,23 @@ def models():
     return BundledVoiceModels()
 
 
-@pytest.fixture(scope="module")
-def meeting():
-    """Return a meeting of four, int16 ``[n_samples]``."""
-    with av.open(str(DATA / "meeting-3min.flac")) as container:
+def recording(name):
+    """Return a sample, channels mixed, int16 ``[n_samples]``."""
+    with av.open(str(DATA / name)) as container:
         resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE)
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+        frames += resampler.resample(None)
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+def true_segments(name):
+    return json.loads((DATA / name).with_suffix(".truth.json").read_text())["segments"]
+
+
+@pytest.fixture(scope="module")
+def meeting():
+    """Return a meeting of four."""
+    return recording("meeting-3min.flac")
 
 
 def turns_of(models, blocks, **options):
@@ -41,13 +56,38 @@ def turns_of(models, blocks, **options):
     return stream.finish()
 
 
+def wrong_share(turns, truth):
+    """Return the diarization error rate."""
+    said = [(part["speaker"], part["start_s"], part["end_s"]) for part in truth]
+    return diarization_errors(said, [(str(turn.speaker), turn.start_s, turn.end_s) for turn in turns]).rate
+
+
 def test_a_meeting_of_four(models, meeting):
-    """Every speaker is found, and at most 5 % of the speech is wrong."""
-    segments = json.loads((DATA / "meeting-3min.truth.json").read_text())["segments"]
-    truth = [(part["speaker"], part["start_s"], part["end_s"]) for part in segments]
-    turns = [(str(turn.speaker), turn.start_s, turn.end_s) for turn in turns_of(models, [meeting])]
-    assert len({turn[0] for turn in turns}) == len({turn[0] for turn in truth}) == 4
-    assert diarization_errors(truth, turns).rate <= 0.05
+    """Every speaker is found, at most 5 % of the speech is wrong, and at most 1 % of the words is another speaker's."""
+    truth = true_segments("meeting-3min.flac")
+    turns = turns_of(models, [meeting])
+    assert len({turn.speaker for turn in turns}) == len({part["speaker"] for part in truth}) == 4
+    assert wrong_share(turns, truth) <= 0.05
+    options = DecodeOptions(language="en", word_timestamps=True)
+    transcript = Product(BUNDLED_DIR / "mini-en").transcript(meeting[None], options)
+    errors = word_errors(
+        [(part["speaker"], part["start_s"], part["text"]) for part in truth],
+        [
+            (str(part.speaker), part.segment.start_s, part.segment.text)
+            for part in split_segments(transcript.segments, turns)
+        ],
+        "en",
+    )
+    assert errors.plain < 0.02
+    assert errors.by_speaker - errors.plain <= 0.01
+
+
+@pytest.mark.parametrize(("name", "n_speakers"), [("call-stereo.opus", 2), ("call-8khz-ulaw.wav", 1)])
+def test_calls(models, name, n_speakers):
+    """Both sides of a call mixed into one, who talk over each other; one voice from a telephone."""
+    turns = turns_of(models, [recording(name)])
+    assert len({turn.speaker for turn in turns}) == n_speakers
+    assert wrong_share(turns, true_segments(name)) <= 0.05
 
 
 def test_blocks_of_any_length_and_type(models, meeting):

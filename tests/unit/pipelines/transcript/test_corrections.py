@@ -1,10 +1,21 @@
 """From edits to the next version of a transcript."""
 
+from dataclasses import replace
+
 import pytest
 
-from pipelines.core import CoverageStatus, ModelInfo, Segment, Transcript, Word
+from pipelines.core import (
+    CoverageStatus,
+    Evidence,
+    ModelInfo,
+    NameSource,
+    Segment,
+    Speaker,
+    Transcript,
+    Word,
+)
 from pipelines.errors import OptionError
-from pipelines.transcript.corrections import Edits, SegmentEdit, blob_name, corrected, said, version_of
+from pipelines.transcript.corrections import Edits, SegmentEdit, SpeakerSplit, blob_name, corrected, said, version_of
 
 
 def spoken(number: int, speaker: str, text: str, *, health: CoverageStatus = CoverageStatus.TRANSCRIBED) -> Segment:
@@ -107,3 +118,43 @@ def test_names_of_blobs() -> None:
     assert blob_name(3, HEARD) == blob_name(3, HEARD)
     assert len({blob_name(3, HEARD), blob_name(4, HEARD), blob_name(3, other)}) == 3
     assert (version_of(blob_name(12, HEARD)), version_of("")) == (12, 0)
+
+
+def test_corrected_names_are_known_from_a_person() -> None:
+    """Renamed, merged and new speakers are marked so; the quote of a name that was taken away goes with it."""
+    inferred = Speaker(
+        label="Channel 1",
+        name="Channel 1",
+        source=NameSource.INFERRED,
+        evidence=(Evidence(segment_ids=(0,), quote="good morning"),),
+    )
+    unnamed = Speaker(label="Channel 2", name="Channel 2", source=NameSource.UNNAMED)
+    told_apart = replace(HEARD, speakers=(inferred, unnamed))
+    renamed, _ = corrected(told_apart, Edits(speakers={"Channel 1": "Ann"}))
+    assert renamed.speakers == (Speaker(label="Channel 1", name="Ann", source=NameSource.CORRECTED), unnamed)
+    merged, _ = corrected(renamed, Edits(speakers={"Channel 2": "Ann"}))
+    assert [(each.label, each.name) for each in merged.speakers] == [("Channel 1", "Ann"), ("Channel 2", "Ann")]
+    given_away, _ = corrected(told_apart, Edits(segments=(SegmentEdit(id=1, speaker="Cy"),)))
+    assert given_away.speakers == (inferred, Speaker(label="Cy", name="Cy", source=NameSource.CORRECTED))
+    assert corrected(HEARD, Edits(speakers={"Channel 1": "Ann"}))[0].speakers == ()
+
+
+def test_a_speaker_is_split_at_a_time() -> None:
+    """What is said in between is another's, whose name is known from a person; the rest may be renamed at once."""
+    two = replace(HEARD, speakers=(Speaker(label="Channel 1", name="Channel 1", source=NameSource.UNNAMED),))
+    edits = Edits(
+        splits=(SpeakerSplit(speaker="Channel 1", name="Bob", from_s=3.0, until_s=6.0),), speakers={"Channel 1": "Ann"}
+    )
+    after, n_changed = corrected(two, edits)
+    assert [segment.speaker for segment in after.segments] == ["Ann", "Channel 2", "Bob"]
+    assert n_changed == 2
+    assert ("Bob", NameSource.CORRECTED) in [(each.name, each.source) for each in after.speakers]
+    until_the_end = Edits(splits=(SpeakerSplit(speaker="Channel 1", name="Bob", from_s=5.0),))
+    assert [segment.speaker for segment in corrected(two, until_the_end)[0].segments] == [
+        "Channel 1",
+        "Channel 2",
+        "Bob",
+    ]
+    for speaker, from_s in (("Cy", 0.0), ("Channel 1", 7.0)):
+        with pytest.raises(OptionError, match="splits"):
+            corrected(two, Edits(splits=(SpeakerSplit(speaker=speaker, name="Bob", from_s=from_s),)))

@@ -54,7 +54,7 @@ async def test_every_operation_but_health_needs_a_key(api):
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             answer = await api.client.request(method, path.replace("{index}", "0"))
-            if path in OPEN:
+            if path in OPEN or method == "options":
                 assert answer.status_code != 401
                 continue
             if path in GIVEN:

@@ -301,7 +301,7 @@ PROVIDED = {
 def test_a_providers_other_applications_are_kept_out(tmp_path, keys, mode, missing):
     """Its keys sign their tokens too: without issuer and audience the settings are refused, with both they hold."""
     settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": mode}
-    assert type(build_authenticator(settings_with(tmp_path, **settings), keys, {})) in (
+    assert type(build_authenticator(settings_with(tmp_path, **settings), keys, dict).behind) in (
         JwtAuthenticator,
         ApiKeyOrJwtAuthenticator,
     )
@@ -316,7 +316,7 @@ async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, re
     provider = Provider()
     async with real_server(provider) as url:
         settings = {**PROVIDED, "MEETMEMO_AUTH__MODE": "jwt", "MEETMEMO_AUTH__JWKS_URL": f"{url}/jwks"}
-        authenticator = build_authenticator(settings_with(tmp_path, **settings), keys, {})
+        authenticator = build_authenticator(settings_with(tmp_path, **settings), keys, dict)
 
         async def authenticate(**said):
             return await authenticator.authenticate(signed(provider.private, "RS256", {"kid": "k1"}, **said))
@@ -335,13 +335,29 @@ async def test_a_providers_tokens_at_the_door_of_the_settings(tmp_path, keys, re
         ("keys", {}, ApiKeyAuthenticator),
         ("jwt", {"MEETMEMO_JWT_SECRET": SECRET}, JwtAuthenticator),
         ("both", {"MEETMEMO_JWT_SECRET": SECRET}, ApiKeyOrJwtAuthenticator),
-        ("keys", {"MEETMEMO_METRICS_TOKEN": "t"}, MetricsTokenAuthenticator),
     ],
 )
 def test_the_door_that_is_configured(tmp_path, keys, mode, env, kind):
     """Each mode has its authenticator."""
     chosen = settings_with(tmp_path, MEETMEMO_AUTH__MODE=mode)
-    assert type(build_authenticator(chosen, keys, env)) is kind
+    assert type(build_authenticator(chosen, keys, lambda: env).behind) is kind
+
+
+async def test_secrets_are_read_when_they_are_used(tmp_path, keys):
+    """A token of Prometheus' that appears, a secret of tokens that is rotated: no restart; a bad one lets nobody in."""
+    env = {"MEETMEMO_JWT_SECRET": SECRET}
+    chosen = settings_with(tmp_path, MEETMEMO_AUTH__MODE="jwt")
+    authenticator = build_authenticator(chosen, keys, lambda: env)
+    token = jwt.encode({"tenant": "acme", "exp": time.time() + 60}, SECRET, "HS256")
+    assert (await authenticator.authenticate(token)).tenant == "acme"
+    with pytest.raises(Unauthenticated):
+        await authenticator.authenticate("scrape-me")
+    env["MEETMEMO_METRICS_TOKEN"] = "scrape-me"
+    assert (await authenticator.authenticate("scrape-me")).key_id == "metrics"
+    for secret in ("another" * 8, "short", ""):
+        env["MEETMEMO_JWT_SECRET"] = secret
+        with pytest.raises(Unauthenticated):
+            await authenticator.authenticate(token)
 
 
 @pytest.mark.parametrize(
@@ -356,4 +372,4 @@ def test_a_door_that_cannot_be_built(tmp_path, keys, env, settings):
     """Tokens without a key to check them, with a weak one, or with two."""
     chosen = settings_with(tmp_path, MEETMEMO_AUTH__MODE="jwt", **settings)
     with pytest.raises(ConfigurationError):
-        build_authenticator(chosen, keys, env)
+        build_authenticator(chosen, keys, lambda: env)

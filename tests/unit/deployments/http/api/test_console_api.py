@@ -1,6 +1,7 @@
 """What the console asks of the server: its page, the stream of all jobs, the choices, the audio to listen to."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,19 @@ async def test_the_page_may_load_nothing_from_elsewhere(api):
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in CONTENT_SECURITY_POLICY
     assert "unsafe" not in CONTENT_SECURITY_POLICY
+
+
+async def test_pages_are_at_home_under_a_prefix(api):
+    """The console's page and that of the API name files and addresses relative to themselves."""
+    for path in ("/", "/docs"):
+        page = (await api.client.get(path)).text
+        found = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"'#]+)""", page)
+        assert found, path
+        assert not [address for address in found if address.startswith("/")], path
+        for address in found:
+            assert (await api.client.get(f"/{address}")).status_code == 200, address
+    scripts = "".join(file.read_text() for file in (FILES / "js").rglob("*.js") if file.name != "api.js")
+    assert not re.findall(r'(?:src|href): "/|(?:fetch|open)\([^)]*"/', scripts.replace('here("/', "here("))
 
 
 def test_the_page_names_no_other_server():

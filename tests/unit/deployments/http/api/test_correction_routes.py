@@ -247,3 +247,16 @@ async def test_of_the_tenant_alone(make_api) -> None:
     ):
         assert (answer.status_code, answer.json()["reason"]) == (404, "job_unknown")
     assert "Thursday" in json.dumps([api.store.get(key).decode() for key in api.blobs if "/.corrected/" in key])
+
+
+async def test_a_speaker_is_split(api) -> None:
+    """By time; a split of nobody is refused and named."""
+    job_id = await done(api)
+    split = {"speaker": "Ann", "name": "Bob", "from_s": 2.0}
+    answer = await correct(api, job_id, splits=[split])
+    assert answer.status_code == 201, answer.text
+    newest = (await api.client.get(f"/v1/jobs/{job_id}/transcript")).json()
+    assert [segment["speaker"] for segment in newest["segments"]] == ["Ann", "Bob"]
+    refused = await correct(api, job_id, base=1, splits=[{**split, "speaker": "Cy"}])
+    assert refused.status_code == 422
+    assert "Cy" in refused.text

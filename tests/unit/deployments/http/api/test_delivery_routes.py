@@ -103,3 +103,13 @@ async def test_nothing_is_configured(make_api):
     ):
         answer = await api.client.post("/v1/jobs", content=b"RIFF", params=options)
         assert (answer.status_code, answer.json()["detail"]) == (422, complaint)
+
+
+async def test_a_secret_that_comes_later(make_api):
+    """Webhooks are taken as soon as there is something to sign them with, and no longer once it is gone."""
+    there = [False, True, False]
+    api = await make_api(webhooks=WebhookLimits(), can_sign=lambda: there[0])
+    for wanted in (422, 202, 422):
+        answer = await api.client.post("/v1/jobs", content=b"RIFF", params={"webhook_url": HOOK})
+        assert answer.status_code == wanted
+        there.pop(0)

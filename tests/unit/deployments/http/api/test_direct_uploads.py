@@ -162,3 +162,13 @@ async def test_open_uploads_are_bounded(api, monkeypatch):
     await announce(api)
     answer = await api.client.post(PRESIGNED, json={"n_bytes": 1})
     assert (answer.status_code, answer.json()["reason"]) == (429, "overloaded")
+
+
+async def test_the_url_is_whole(make_api):
+    """Clients that take it as it is need scheme and host: those of `public_url`, else those they called."""
+    for public_url, begins in (
+        ("", "http://meetmemo.test/v1/"),
+        ("https://memo.example/stt", "https://memo.example/stt/v1/"),
+    ):
+        api = await make_api(public_url=public_url)
+        assert (await announce(api))["url"].startswith(begins)

@@ -81,6 +81,7 @@ async def test_raw_body(any_api):
         "languages": [],
         "translate": [],
         "source_patience_s": None,
+        "diarize": None,
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])
@@ -420,7 +421,7 @@ async def test_burst_wakes_at_least_once(api):
         await wake(n_arrived)
 
     api.coordinator.wake = noting_wake
-    answers = await asyncio.gather(*(api.client.post("/v1/jobs", content=AUDIO) for _ in range(16)))
+    answers = await asyncio.gather(*(api.client.post("/v1/jobs", content=AUDIO + bytes(i)) for i in range(16)))
     assert {answer.status_code for answer in answers} == {202}
     await until(lambda: seen and seen[-1] == 16)
 

@@ -171,7 +171,7 @@ def overrides(*arguments: str) -> dict[str, Any]:
         return {"id": job_id}
 
     with patch.object(ClusterTarget, "ask", ask):
-        outcome = CliRunner().invoke(minutes_app(Console(quiet=True)), ["rewrite", "j1", *arguments])
+        outcome = CliRunner().invoke(minutes_app(Console(quiet=True)), ["rewrite", "0" * 32, *arguments])
     if outcome.exception:
         raise outcome.exception
     return sent[0]

@@ -190,3 +190,10 @@ async def test_a_sweep_takes_what_nobody_told_of(make_api):
             (item,) = (await api.client.post("/v1/notifications/s3", json=aws(key=f"eu/{key}.txt"))).json()["objects"]
             assert item["outcome"] == outcome
         assert (await api.client.post("/v1/notifications/s3/sweep", json={"prefix": "s3://x/"})).status_code == 422
+
+
+async def test_the_server_says_how_long_an_object_is_waited_for(make_api):
+    """Where the request does not."""
+    api = await make_api(sources=SourceLimits(places=(CALLS,), callback_patience_s=7))
+    (noted,) = (await api.client.post("/v1/notifications/s3", json=aws())).json()["objects"]
+    assert api.ledger.get("default", noted["job_id"]).options.source_patience_s == 7

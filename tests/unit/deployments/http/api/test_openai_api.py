@@ -1,6 +1,9 @@
 """OpenAI's dialect, asked by OpenAI's own client, over a whole cluster: real Coordinator, coded audio."""
 
+import base64
+import io
 import threading
+import wave
 
 import httpx
 import openai
@@ -8,12 +11,23 @@ import pytest
 
 from deployments.http.app import build_api
 from deployments.http.config import ApiServices
+from deployments.http.openai.responses import diarized, without_inferred_names
 from deployments.limits import IngestionLimits
-from pipelines.core import SoundTrack, TrackState
+from pipelines.core import (
+    Evidence,
+    ModelInfo,
+    NameSource,
+    Segment,
+    SoundTrack,
+    Speaker,
+    TrackState,
+    Transcript,
+)
 from pipelines.errors import CorruptAudio
 from pipelines.jobs.job import JobState
 from pipelines.models.profile import ModelProfile
 from pipelines.notes import Note, NoteCode
+from pipelines.storage.layout import JobKeys
 from tests.fakes.diarizer import speaker_of
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ledger import MemoryLedger
@@ -268,9 +282,93 @@ async def test_what_is_not_supported_is_refused(desk, options, param):
 
 async def test_what_is_not_supported_is_told_in_words(desk):
     """The message says what is supported instead."""
-    for options, words in (({"include": ["logprobs"]}, "avg_logprob"), ({"known_speaker_names": ["A"]}, "speakers")):
+    for options, words in (
+        ({"include": ["logprobs"]}, "avg_logprob"),
+        ({"known_speaker_names": ["A"]}, "diarized_json"),
+    ):
         with pytest.raises(openai.BadRequestError, match=words):
             await desk.client.audio.transcriptions.create(file=RECORDING, model=MODEL, extra_body=options)
+
+
+def data_url(seconds=3.0, kind="audio/wav"):
+    """A clip of silence, as OpenAI's clients send one."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(bytes(2 * round(8000 * seconds)))
+    return f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+async def test_known_speakers_have_their_names(desk):
+    """By clips that come with the request and go with the job; who is not known has a letter."""
+    heard = await desk.client.audio.transcriptions.create(
+        file=RECORDING,
+        model=MODEL,
+        response_format="diarized_json",
+        extra_body={"known_speaker_names": ["Ann, the chair"], "known_speaker_references": [data_url(10.0)]},
+    )
+    assert {segment.speaker for segment in heard.segments} == {"Ann, the chair", "B"}
+    known = JobKeys(tenant="default", job_id=desk.job.id).known_voices
+    await until(lambda: not desk.cluster.store.exists(known))
+
+
+def test_inferred_names_are_not_told_where_nothing_can_mark_them():
+    """Their voices have letters; names that somebody told are there."""
+    evidence = (Evidence(segment_ids=(0,), quote="this is Ann"),)
+    speakers = (
+        Speaker(label="Speaker 1", name="Ann", source=NameSource.INFERRED, evidence=evidence),
+        Speaker(label="Speaker 2", name="Bob", source=NameSource.PROFILE, profile="p", similarity=0.9),
+    )
+    segments = tuple(
+        Segment(id=n, channel=0, speaker=each.name, start_s=n, end_s=n + 1.0, text="x")
+        for n, each in enumerate(speakers)
+    )
+    transcript = Transcript(
+        duration_s=2.0,
+        language="en",
+        languages=(),
+        segments=segments,
+        coverage=(),
+        model=ModelInfo(name="m"),
+        speakers=speakers,
+    )
+    told = without_inferred_names(transcript)
+    assert [diarized(segment, 0).speaker for segment in told.segments] == ["A", "Bob"]
+
+
+@pytest.mark.parametrize(
+    ("names", "references", "param"),
+    [
+        (["A"], [], "known_speaker_references"),
+        ([], [data_url()], "known_speaker_names"),
+        (["A", "B"], [data_url()], "known_speaker_references"),
+        (["A", "a"], [data_url(), data_url()], "known_speaker_names"),
+        (["A", "B", "C", "D", "E"], [data_url()] * 5, "known_speaker_names"),
+        (["A"], ["https://example.com/a.wav"], "known_speaker_references"),
+        (["A"], ["data:audio/wav;base64,%%%"], "known_speaker_references"),
+        (["A"], ["data:audio/wav;base64,"], "known_speaker_references"),
+        (
+            ["A"],
+            ["data:audio/wav;base64," + base64.b64encode(b"%PDF-1.4 nothing").decode()],
+            "known_speaker_references",
+        ),
+        (["A"], [data_url(1.0)], "known_speaker_references"),
+        (["A"], [data_url(11.0)], "known_speaker_references"),
+    ],
+)
+async def test_known_speakers_that_are_none_are_refused(desk, names, references, param):
+    """A 400 that names the parameter, and no job comes of it."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        await desk.client.audio.transcriptions.create(
+            file=RECORDING,
+            model=MODEL,
+            response_format="diarized_json",
+            extra_body={"known_speaker_names": names, "known_speaker_references": references},
+        )
+    assert (caught.value.param, caught.value.type) == (param, "invalid_request_error")
+    assert not desk.cluster.ledger.list(None).jobs
 
 
 @pytest.mark.parametrize("format", ["verbose_json", "srt", "vtt"])

@@ -12,7 +12,7 @@ from tests.support.api_harness import Connection, scope_of
 from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_ingestion_uploads import MULTIPART, RAW
 
-SETTLED_IN_STEPS = 1000  # of the loop, in which a request reaches what it waits for
+SETTLED_IN_STEPS = 1000  # of the loop, in which what is due at once happens
 SPEECH = b"""--b\r
 Content-Disposition: form-data; name="model"\r
 \r
@@ -74,9 +74,7 @@ async def test_who_waits_for_a_text_gets_the_id_of_the_job(api, shutdown):
         api.app, "POST", "/v1/audio/transcriptions", {"content-type": "multipart/form-data; boundary=b"}
     )
     connection.send(SPEECH % (b"language", b"en"), more=False)
-    await until(lambda: api.ledger.list(None).jobs)
-    for _ in range(SETTLED_IN_STEPS):
-        await asyncio.sleep(0)
+    await until(lambda: api.coordinator.n_watching)
     shutdown.begin(0.0)
     status, told = await head_of(connection)
     (job,) = api.ledger.list(None).jobs

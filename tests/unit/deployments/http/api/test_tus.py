@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from tusclient.client import TusClient
 
+from pipelines.errors import Unauthenticated
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 
@@ -72,7 +73,8 @@ async def test_the_server_says_what_it_can(api):
     """OPTIONS lists version, extensions, size and algorithms; 412 comes with the version."""
     answer = await api.client.options("/v1/uploads")
     assert answer.headers["tus-version"] == "1.0.0"
-    assert set(answer.headers["tus-extension"].split(",")) == {"creation", "expiration", "checksum", "termination"}
+    able = {"creation", "expiration", "checksum", "termination", "concatenation"}
+    assert set(answer.headers["tus-extension"].split(",")) == able
     assert "sha1" in answer.headers["tus-checksum-algorithm"]
     for method, path in (("POST", "/v1/uploads"), ("HEAD", "/v1/uploads/x"), ("PATCH", "/v1/uploads/x")):
         refused = await api.client.request(method, path)
@@ -150,3 +152,80 @@ async def test_unknown_uploads(api, path):
     assert (await api.client.head(path, headers=TUS)).status_code == 404
     assert (await send(api, path, 0, b"x")).status_code == 404
     assert (await api.client.delete(path, headers=TUS)).status_code == 404
+
+
+async def part(api, data):
+    """Send a part of a recording; return its path."""
+    headers = {**TUS, "upload-length": str(len(data)), "upload-concat": "partial"}
+    url = (await api.client.post("/v1/uploads", headers=headers)).headers["location"]
+    answer = await send(api, url, 0, data)
+    assert answer.status_code == 204
+    assert "x-meetmemo-job" not in answer.headers
+    return url
+
+
+async def join(api, *urls, **values):
+    headers = {**TUS, "upload-concat": f"final;{' '.join(urls)}", "upload-metadata": metadata(**values)}
+    return await api.client.post("/v1/uploads", headers=headers)
+
+
+async def test_parts_that_were_sent_side_by_side(api):
+    """They become one job with the bytes in their order, and no job of half a recording; the parts are gone."""
+    urls = [await part(api, data) for data in (AUDIO[:1000], AUDIO[1000:1500], AUDIO[1500:])]
+    assert api.ledger.list(None).jobs == ()
+    assert (await api.client.head(urls[0], headers=TUS)).headers["upload-concat"] == "partial"
+    answer = await join(api, urls[0], f"https://memo.example/stt{urls[1]}", urls[2], filename="a.wav", beam_size="3")
+    assert answer.status_code == 201
+    (job,) = api.ledger.list(None).jobs
+    assert answer.headers["x-meetmemo-job"] == job.id
+    assert (job.filename, job.options.beam_size, api.store.get(job.source.key)) == ("a.wav", 3, AUDIO)
+    there = await api.client.head(answer.headers["location"], headers=TUS)
+    assert (there.headers["upload-offset"], there.headers["x-meetmemo-job"]) == (str(len(AUDIO)), job.id)
+    assert {(await api.client.head(url, headers=TUS)).status_code for url in urls} == {404}
+    assert not list((api.spool_dir / "resumable").glob("*.part"))
+
+
+async def test_parts_that_do_not_fit(api):
+    """One that is not whole, no part, unknown, or named twice; what is no recording leaves nothing."""
+    whole = await part(api, AUDIO)
+    headers = {**TUS, "upload-length": "5000", "upload-concat": "partial"}
+    short = (await api.client.post("/v1/uploads", headers=headers)).headers["location"]
+    assert (await join(api, whole, short)).status_code == 409
+    assert (await join(api, whole, (await begin(api)).headers["location"])).status_code == 400
+    assert (await join(api, whole, "/v1/uploads/" + "0" * 32)).status_code == 404
+    assert (await join(api, whole, whole)).status_code == 400
+    assert (await join(api)).status_code == 400
+    assert (await join(api, await part(api, b"<html>" * 99))).status_code == 422
+    deferred = await api.client.post("/v1/uploads", headers={**TUS, "upload-defer-length": "1"})
+    assert "say the length in Upload-Length" in deferred.json()["detail"]
+    assert api.ledger.list(None).jobs == ()
+
+
+async def test_methods_in_a_header(api):
+    """Behind a proxy that lets only GET and POST through, the other methods come in a header; elsewhere it counts
+    for nothing.
+    """
+    url = (await begin(api)).headers["location"]
+    override = {"x-http-method-override": "PATCH"}
+    first = await api.client.post(url, content=AUDIO[:1000], headers={**PIECE, "upload-offset": "0", **override})
+    assert (first.status_code, first.headers["upload-offset"]) == (204, "1000")
+    asked = await api.client.post(url, headers={**TUS, "x-http-method-override": "HEAD"})
+    assert asked.headers["upload-offset"] == "1000"
+    ended = await api.client.post(url, headers={**TUS, "x-http-method-override": "DELETE"})
+    assert ended.status_code == 204
+    sent = await api.client.post("/v1/jobs", content=AUDIO, headers={"x-http-method-override": "DELETE"})
+    assert sent.status_code == 202
+
+
+class NoKeys:
+    """Knows no key."""
+
+    async def authenticate(self, token):
+        raise Unauthenticated("The key is unknown.")
+
+
+async def test_nobody_needs_a_key_to_ask_what_the_server_can(make_api):
+    """OPTIONS is answered without one, since browsers and clients send none with it."""
+    api = await make_api(authenticator=NoKeys())
+    assert (await api.client.options("/v1/uploads")).status_code == 204
+    assert (await api.client.head("/v1/uploads/x", headers=TUS)).status_code == 401

@@ -9,10 +9,12 @@ from cluster.settings.settings import Settings
 from cluster.wiring.twilio import twilio_accounts
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import TenantLimits
+from deployments.sources.limits import SourceLimits
 from deployments.sources.places import credential_for
 from pipelines.errors import ConfigurationError, Reason
 from pipelines.jobs.events import Claimed, Failed
 from pipelines.jobs.state_machine import transition
+from pipelines.secret import revealed
 
 SID, TOKEN = "AC" + "0" * 32, "the auth token"
 ACCOUNT = TwilioAccount(sid=SID, tenant="support", auth_token=TOKEN)
@@ -154,7 +156,7 @@ def test_recordings_are_fetched_with_the_account():
     assert credential_for(url.replace(SID, OTHER.sid), [ACCOUNT.place], "support") is None
     credential = credential_for(f"{url}.wav?RequestedChannels=2", [ACCOUNT.place], "support")
     assert credential is not None
-    assert credential.secret.startswith("Basic QUMw")
+    assert credential.authorization.startswith("Basic QUMw")
     assert TOKEN not in repr(ACCOUNT)
 
 
@@ -164,4 +166,25 @@ def test_settings(monkeypatch):
     with pytest.raises(ConfigurationError, match="MY_TOKEN"):
         twilio_accounts(settings)
     monkeypatch.setenv("MY_TOKEN", TOKEN)
-    assert twilio_accounts(settings) == (ACCOUNT,)
+    (account,) = twilio_accounts(settings)
+    assert (account.sid, account.tenant, account.place.authorization) == (SID, "support", ACCOUNT.place.authorization)
+
+
+def test_a_rotated_auth_token(monkeypatch):
+    """The new token verifies callbacks and fetches recordings, in replicas that run."""
+    settings = Settings.model_validate({"twilio": [{"account": SID, "tenant": "support", "auth_token": "MY_TOKEN"}]})
+    monkeypatch.setenv("MY_TOKEN", "old")
+    (account,) = twilio_accounts(settings)
+    before = account.place.authorization
+    monkeypatch.setenv("MY_TOKEN", "new")
+    assert revealed(account.auth_token) == "new"
+    assert account.place.authorization != before
+
+
+@pytest.mark.parametrize(("asked", "patience_s"), [("", 7), ("&source_patience_s=9", 9)])
+async def test_the_server_says_how_long_a_recording_is_waited_for(make_api, asked, patience_s):
+    """Where the callback's URL does not."""
+    sources = SourceLimits(callback_patience_s=7)
+    api = await make_api(twilio=(ACCOUNT, OTHER), public_url=PUBLIC, sources=sources)
+    noted = (await tell(api, path=f"{PATH}?priority=1{asked}")).json()
+    assert api.ledger.get("support", noted["job_id"]).options.source_patience_s == patience_s

@@ -115,3 +115,15 @@ async def test_what_is_refused_is_told_once(desk):
     assert await watcher.look() == 0
     api.ledger.outage = ""
     assert await watcher.look() == 1
+
+
+async def test_the_same_file_with_other_options(desk):
+    """It was taken before: that is said in words that name no key, and counts as left out."""
+    _, folder, lines, make = desk
+    (folder / "a.wav").write_bytes(b"RIFF")
+    for options in ({"minutes": "none"}, {"minutes": "extractive"}):
+        watcher = make(options=options)
+        await watcher.look()
+        await watcher.look()
+    assert lines[-1].startswith("a.wav: was submitted before with other options")
+    assert watcher.n_left == 1

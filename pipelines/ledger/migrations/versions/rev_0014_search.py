@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 _ascii = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _row = sa.BigInteger().with_variant(sa.Integer, "sqlite")

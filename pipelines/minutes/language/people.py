@@ -9,8 +9,9 @@ from pipelines.minutes.language.names import ChineseNames, EnglishNames, NameFin
 from pipelines.minutes.language.sentences import Sentence
 
 # What diarisation calls a voice it cannot name, and recorders a sound track (`pipelines.transcript.channel_names`).
+# "Agent" is what a submitter calls a party, "agent 2" is nobody's name.
 _LABEL = re.compile(
-    r"(?:speaker|spk|channel|caller|agent|voice|说话人|发言人|声道"
+    r"(?:(?:caller|agent)(?=[ _#-]*\d)|speaker|spk|channel|voice|说话人|发言人|声道"
     r"|track|mic(?:rophone)?|(?:desktop|system|computer|game)(?: audio| sound)?|音轨|麦克风|桌面)?"
     r"[ _#-]*\d*(?: \([\w-]+\))?(?: \d+)?",
     re.IGNORECASE,

@@ -1,0 +1,188 @@
+"""Other people's clients against a cluster with keys, behind HAProxy: straight, and under a path prefix.
+
+`docs/clients.md` has the table.
+"""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import assemblyai
+import httpx
+import openai
+import pytest
+import requests
+from deepgram import DeepgramClient
+from deepgram.environment import DeepgramClientEnvironment
+from tusclient.client import TusClient
+
+from tests.acceptance.conftest import JOB_TIMEOUT_S, RunningMeetMemo
+from tests.servers import free_port
+from tests.servers.prefix_proxy import PREFIX, prefix_proxy
+from tests.support.recordings import RECORDINGS, truth, word_error_rate
+
+pytestmark = [  # the clients' own
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20"),
+    pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
+]
+
+MEETING = RECORDINGS / "short.mp3"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a client finds the cluster: its ``base`` URL, without a slash at the end, and a key."""
+
+    base: str
+    key: str
+    cluster: RunningMeetMemo
+
+    def text(self, job_id: str) -> str:
+        """Wait for a job, and return its text."""
+        return self.cluster.result(self.cluster.finished(job_id), "transcript.txt").decode()
+
+
+@dataclass
+class Keyed(RunningMeetMemo):
+    """A cluster that wants a key."""
+
+    key: str = ""
+
+    def job(self, job_id: str) -> dict[str, object]:
+        answer = httpx.get(f"{self.url}/v1/jobs/{job_id}", headers={"x-api-key": self.key}, timeout=30)
+        assert answer.status_code == 200, answer.text
+        shown: dict[str, object] = answer.json()
+        return shown
+
+    def result(self, job: dict[str, object], name: str) -> bytes:
+        url = f"{self.url}/v1/jobs/{job['id']}/results/{name}"
+        return httpx.get(url, headers={"x-api-key": self.key}, timeout=60).raise_for_status().content
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    """The same cluster by two addresses."""
+    proxy_port = free_port()
+    more = {
+        "MEETMEMO_AUTH__MODE": "keys",
+        "MEETMEMO_HTTP__PUBLIC_URL": f"http://127.0.0.1:{proxy_port}{PREFIX}",
+        "MEETMEMO_REUSE": "true",
+        "MEETMEMO_MINUTES__WRITER": "extractive",
+    }
+    cluster = Keyed(home=tmp_path_factory.mktemp("keyed"), port=free_port(), more=more)
+    made = cluster.cli("keys", "create", "--tenant", "acme", "--json")
+    assert made.returncode == 0, made.stderr
+    cluster.key = json.loads(made.stdout)["key"]
+    cluster.start()
+    with prefix_proxy(cluster.url, proxy_port) as prefixed:
+        yield {name: Site(base, cluster.key, cluster) for name, base in (("direct", cluster.url), ("prefix", prefixed))}
+    assert cluster.stop() == 0
+
+
+def openai_python(site: Site) -> str:
+    with openai.OpenAI(base_url=f"{site.base}/v1", api_key=site.key, max_retries=0, timeout=JOB_TIMEOUT_S) as client:
+        return client.audio.transcriptions.create(file=MEETING, model="whisper-1").text
+
+
+def deepgram_sdk(site: Site) -> str:
+    base = f"{site.base}/deepgram"
+    environment = DeepgramClientEnvironment(base=base, production=base, agent=base, agent_rest=base)
+    with httpx.Client(timeout=JOB_TIMEOUT_S) as connections:
+        client = DeepgramClient(api_key=site.key, environment=environment, httpx_client=connections, max_retries=0)
+        heard = client.listen.v1.media.transcribe_file(request=MEETING.read_bytes(), model="nova-3", smart_format=True)
+    return str(heard.results.channels[0].alternatives[0].transcript)
+
+
+def assemblyai_sdk(site: Site) -> str:
+    settings = assemblyai.Settings(base_url=f"{site.base}/assemblyai", api_key=site.key, polling_interval=0.5)
+    client = assemblyai.Client(settings=settings)
+    try:
+        return assemblyai.Transcriber(client=client).transcribe(str(MEETING)).text or ""
+    finally:
+        client.http_client.close()
+
+
+def tuspy(site: Site) -> str:
+    client = TusClient(f"{site.base}/v1/uploads", headers={"Authorization": f"Bearer {site.key}"})
+    with MEETING.open("rb") as file:
+        uploader = client.uploader(file_stream=file, chunk_size=1 << 16, metadata={"filename": MEETING.name})
+        uploader.upload()
+    asked = {"Tus-Resumable": "1.0.0", "x-api-key": site.key}
+    return site.text(httpx.head(str(uploader.url), headers=asked, timeout=30).headers["x-meetmemo-job"])
+
+
+def requests_form(site: Site) -> str:
+    with MEETING.open("rb") as file:
+        sent = requests.post(
+            f"{site.base}/v1/jobs", files={"file": file}, headers={"X-API-Key": site.key}, timeout=JOB_TIMEOUT_S
+        )
+    sent.raise_for_status()
+    assert sent.headers["location"].startswith(site.cluster.more["MEETMEMO_HTTP__PUBLIC_URL"])
+    return site.text(sent.json()["id"])
+
+
+def presigned_put(site: Site) -> str:
+    """The URL that is given is whole: it is taken as it is, without a key."""
+    headers = {"Authorization": f"Bearer {site.key}"}
+    wanted: dict[str, Any] = {"filename": MEETING.name, "n_bytes": MEETING.stat().st_size}
+    begun = requests.post(f"{site.base}/v1/uploads/presigned", json=wanted, headers=headers, timeout=60).json()
+    requests.put(begun["url"], data=MEETING.read_bytes(), timeout=60).raise_for_status()
+    sent = requests.post(f"{site.base}/v1/jobs", json={"upload": begun["id"]}, headers=headers, timeout=60)
+    return site.text(sent.json()["id"])
+
+
+def curl(site: Site) -> str:
+    """OpenAI's page on speech to text, with another host."""
+    arguments = ["-sS", "--fail-with-body", f"{site.base}/v1/audio/transcriptions", "-F", f"file=@{MEETING}"]
+    fields = ["-F", "model=whisper-1", "-F", "response_format=text", "-F", "timestamp_granularities[]="]
+    return subprocess.run(
+        ["curl", *arguments, *fields, "-H", f"Authorization: Bearer {site.key}"],
+        capture_output=True,
+        text=True,
+        timeout=JOB_TIMEOUT_S,
+        check=True,
+    ).stdout
+
+
+CLIENTS: tuple[Callable[[Site], str], ...] = (
+    openai_python,
+    deepgram_sdk,
+    assemblyai_sdk,
+    tuspy,
+    requests_form,
+    presigned_put,
+    curl,
+)
+
+
+@pytest.mark.parametrize("where", ["direct", "prefix"])
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
+def test_a_client_gets_its_text(client: Callable[[Site], str], where: str, sites: dict[str, Site]) -> None:
+    """Only the base URL and the key are ours."""
+    said = " ".join(segment.text for segment in truth(MEETING.name).segments)
+    assert word_error_rate(said, client(sites[where])) <= 0.1
+
+
+@pytest.mark.parametrize("where", ["direct", "prefix"])
+def test_pages_load_what_they_name(where: str, sites: dict[str, Site]) -> None:
+    """The console and the API's page, each relative to itself."""
+    for page, names in (("/", ("console/js/app.js", "console/css/base.css")), ("/docs", ("openapi.json",))):
+        text = httpx.get(f"{sites[where].base}{page}", timeout=30).raise_for_status().text
+        for name in names:
+            assert f'"{name}"' in text or f"'{name}'" in text
+            httpx.get(f"{sites[where].base}/{name}", timeout=30).raise_for_status()
+
+
+@pytest.mark.parametrize("where", ["direct", "prefix"])
+def test_an_impatient_client_has_one_decoding(where: str, sites: dict[str, Site]) -> None:
+    """With a time-out and two retries of the client's own."""
+    site = sites[where]
+    made = openai.OpenAI(base_url=f"{site.base}/v1", api_key=site.key, max_retries=2, timeout=2)
+    with made as client, contextlib.suppress(openai.APITimeoutError):
+        client.audio.transcriptions.create(file=RECORDINGS / "meeting-3min.flac", model="mini-en", prompt=where)
+    listed = httpx.get(f"{site.base}/v1/jobs", headers={"x-api-key": site.key}, timeout=30).json()["jobs"]
+    ended = [site.cluster.finished(job["id"]) for job in listed if job["options"]["prompt"] == where]
+    assert len([job for job in ended if not job["cached"]]) == 1
