@@ -62,7 +62,8 @@ def add_search(app: Group, console: Console) -> None:
         show_table(console, columns, [_row(hit) for hit in found["hits"]])
         count = f"{found['total']}{' or more' if found['more'] else ''} hits"
         waiting = f", {found['pending']} jobs still to be indexed" if found["pending"] else ""
-        console.print(f"{len(found['hits'])} of {count}{waiting}")
+        told = Console(stderr=True)  # what is piped on is the list alone
+        told.print(f"{len(found['hits'])} of {count}{waiting}", highlight=False)
 
     @app.command()
     def reindex(cluster: ClusterTarget = USUAL_CLUSTER) -> None:

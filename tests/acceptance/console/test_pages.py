@@ -10,7 +10,6 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Response, Route, expect
 
-from deployments.artifacts.search_indexer import SearchIndexer
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState, Progress
 from tests.acceptance.console.conftest import PHONE, Keyring, OpenPage, Serve, assert_accessible, wait_until
@@ -340,9 +339,7 @@ def test_a_hit_of_the_search_leads_to_its_second(tmp_path: Path, serve: Serve, o
     said = replace(other, segments=(first, replace(second, text="<b>The budget</b> of 2026"), *rest))
     job = site.add_done("planning.wav", said)
     site.add_done("other.wav", other)
-    site.ledger.search.rebuild()
-    while SearchIndexer(site.ledger, site.store).index_some():
-        pass
+    site.index()
     assert second.start_s > 0
     page = open_page(serve(site), refusals=(404, 422))
     page.get_by_role("link", name="Search", exact=True).click()

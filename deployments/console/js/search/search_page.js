@@ -24,7 +24,7 @@ export class SearchPage {
       { role: "search", onsubmit: (event) => (event.preventDefault(), this.#ask()) },
       h("div.search", {}, icon("search"), this.words, h("button.primary", { type: "submit" }, t("searchTitle"))),
       h("p.dim", { id: "search-hint" }, t("searchHint")),
-      h("div.filters", {}, h("label", {}, h("span", {}, t("saidBy")), h("input", { name: "speaker", maxlength: 255, value: given.get("speaker") ?? "" })), choice("within", t("within"), within), choice("sort", t("sort"), sort)),
+      h("div.filters", {}, h("label", {}, h("span", {}, t("saidBy")), h("input", { type: "text", name: "speaker", maxlength: 255, value: given.get("speaker") ?? "" })), choice("within", t("within"), within), choice("sort", t("sort"), sort)),
     );
     this.status = h("p.found", { role: "status" });
     this.hits = h("ol.hits");

@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def run(*arguments: str) -> str:
     outcome = CliRunner().invoke(app, [*arguments, "--url", "http://127.0.0.1:1"], env={"COLUMNS": "200"})
     assert outcome.exit_code == 0, outcome.output
-    return outcome.stdout
+    return outcome.output
 
 
 def test_a_search(asked: list[dict[str, Any]]) -> None:
