@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -125,6 +126,8 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     picture("phone-transcript", job("meeting"), PHONE, DARK, ENGLISH)
     console.add_batch("october-calls", done=180, failed=3, live=8, to_come=409, age_s=8000)
     console.add_batch("board-2026", done=12, failed=0, live=0, to_come=0, age_s=90_000)
+    console.index()
+    picture("search", f"#/search/{quote('q=release&within=transcripts')}", WIDE, LIGHT, ENGLISH)
     picture("batches", "#/batches", WIDE, LIGHT, ENGLISH)
     picture("phone-batches", "#/batches", PHONE, DARK, CHINESE)
 

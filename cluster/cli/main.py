@@ -27,6 +27,7 @@ from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes
 from cluster.cli.options import ConfigOption, HomeOption, JsonOption, PortOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
+from cluster.cli.search import add_search
 from cluster.cli.tables import print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
@@ -361,6 +362,7 @@ models = models_app(console)
 app.add_typer(models, name="models")
 app.add_typer(batch_app(console, errors), name="batch")
 add_report(app, console)
+add_search(app, console)
 add_canary(models, console)
 add_tune(models, console)
 app.add_typer(quarantine_app(console), name="quarantine")

@@ -71,6 +71,14 @@ class Client:
         """Return one page of jobs."""
         return await self._json("GET", "/v1/jobs", params=params)
 
+    async def search(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of hits."""
+        return await self._json("GET", "/v1/search", params=params)
+
+    async def rebuild_search(self) -> dict[str, Any]:
+        """Have the search index rebuilt; return how many jobs are to be indexed."""
+        return await self._json("POST", "/v1/admin/search/rebuild")
+
     async def whole_id(self, kind: str, prefix: str) -> str:
         """Return the id of the one job or batch (``jobs``, ``batches``) that begins so, ``prefix`` where none does.
 

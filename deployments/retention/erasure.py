@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 def erase(ledger: Ledger, store: BlobStore, job: Job) -> list[str]:
     """Erase an ended job and all its blobs; return their keys. To be followed by `scrub`."""
+    ledger.search.forget(job.tenant, job.id)  # nobody finds what is half erased
     # Blobs first: while the ledger still has the job, an erasure that failed half-way can be repeated.
     deleted = erase_blobs(store, JobKeys(tenant=job.tenant, job_id=job.id), minutes_of=job.minutes_of)
     ledger.delete(job.tenant, job.id)

@@ -36,6 +36,8 @@ from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
 from pipelines.ledger.protocol import JobEvent, Ledger, Page, all_jobs
 from pipelines.ledger.rules import cursor_after
+from pipelines.search.protocol import SearchFilter, SearchPage, SearchSort
+from pipelines.search.query import SearchQuery
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
@@ -133,6 +135,12 @@ class TenantJobs:
         """List jobs, newest first, only older ones than ``before`` where one is given."""
         after = cursor_after(before) if before else None
         return await in_thread(self.ledger.list, self.tenant, wanted, limit=limit, after=after)
+
+    async def search(
+        self, query: SearchQuery, wanted: SearchFilter, *, sort: SearchSort, limit: int, after: str | None
+    ) -> SearchPage:
+        """Return one page of hits in the tenant's transcripts and minutes; raises `InvalidRequest` for no cursor."""
+        return await in_thread(self.ledger.search.find, self.tenant, query, wanted, sort=sort, limit=limit, after=after)
 
     async def cancel(self, job_id: str, *, everyone: bool = False) -> Job:
         """Ask for a job's end, effective at its next chunk; an ended job stays as it is.

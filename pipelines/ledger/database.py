@@ -194,6 +194,9 @@ def _vacuum(cursor: Any, max_bytes: int) -> bool:
     if state == _SCRUBBED or n_pages * page_bytes > max_bytes:
         return bool(state == _SCRUBBED)
     cursor.execute(f"PRAGMA user_version={_SCRUBBING}")
+    if cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'search_index'").fetchone():
+        # Words of deleted rows stay in FTS5's lists, as rows of a table of its own, until these are merged.
+        cursor.execute("INSERT INTO search_index (search_index) VALUES ('optimize')")
     cursor.execute("VACUUM")
     cursor.execute("BEGIN IMMEDIATE")
     # Rows that were deleted since have set it back.

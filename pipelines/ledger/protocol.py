@@ -17,6 +17,7 @@ from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
 from pipelines.models.routing import ModelRoute
+from pipelines.search.protocol import SearchIndex
 from pipelines.transcript.corrections import CorrectionRepository
 
 Clock = Callable[[], float]
@@ -129,6 +130,10 @@ class Ledger(Protocol):
     @property
     def corrections(self) -> CorrectionRepository:
         """The versions of transcripts that people corrected; they go with their job."""
+
+    @property
+    def search(self) -> SearchIndex:
+        """What can be found of transcripts and minutes; it goes with their job."""
 
     def migrate(self) -> None:
         """Bring the tables up to date; several processes may do so at once."""

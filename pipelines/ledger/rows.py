@@ -55,7 +55,7 @@ _WRITTEN = tuple(column.name for column in jobs.c if column.name not in _OTHERS)
 _REPLACE = update(jobs).where(jobs.c.id == bindparam("job_id")).values({name: bindparam(name) for name in _WRITTEN})
 
 
-def filled(kind: type[D], row: Row[Any], **others: Any) -> D:
+def filled(kind: type[D], row: Row[Any], /, **others: Any) -> D:
     """Make a dataclass of a row: each field from the column of its name, where ``others`` do not say otherwise."""
     named = {field.name for field in fields(kind)}
     return kind(**{name: value for name, value in row._mapping.items() if name in named} | others)

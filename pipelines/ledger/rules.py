@@ -135,6 +135,13 @@ def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float,
     return VersionConflict(f"job {job.id} is at version {held.version}, not {expected_version}")
 
 
+def needs_indexing(before: Job, after: Job) -> bool:
+    """Return whether a write changes what can be found of a job: it ends the job, or brings minutes later."""
+    if not after.state.final:
+        return False
+    return after.state is not before.state or (after.minutes, after.results) != (before.minutes, before.results)
+
+
 def check_limit(limit: int) -> None:
     """Raise `InvalidRequest` unless a page holds at least one job."""
     if limit < 1:

@@ -21,13 +21,14 @@ from sqlalchemy import (
     not_,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeEngine
 
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 
-SCHEMA_REVISION = "0013"
+SCHEMA_REVISION = "0014"
 
 COORDINATOR = "coordinator"
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
@@ -37,6 +38,9 @@ HEALTH = "health"  # the row of ``leases`` that `check` writes
 NO_DEADLINE_S = 1e18  # later than every date
 
 metadata = MetaData()
+
+# In SQLite only a column that is called INTEGER is the row's own number, whatever it holds.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 # Python, SQLite and PostgreSQL then agree on the order of ids.
 Ascii = Text().with_variant(Text(collation="C"), "postgresql")
@@ -270,3 +274,38 @@ job_costs = Table(  # of jobs that were deleted; the body is a `JobCost`
 )
 
 switches = Table("switches", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+
+search_pending = Table(  # jobs to index: `pipelines.search.protocol.SearchIndex`
+    "search_pending",
+    metadata,
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stamp", Text, nullable=False),
+    Column("due_at_s", Double, nullable=False, index=True),
+)
+
+search_jobs = Table(  # jobs that are indexed; ``number`` grows with their time of creation
+    "search_jobs",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=False),
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("version", Integer, nullable=False),  # of the transcript
+)
+
+search_passages = Table(  # ``id`` is made of the job's number and the passage's: `pipelines.ledger.search_rows`
+    "search_passages",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=False),
+    Column("job_number", BigInteger, ForeignKey("search_jobs.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("segment_id", Integer),
+    *_required(Double, "start_s", "end_s"),
+    *_required(Text, "kind", "speaker", "language", "text"),
+    Column("tokens", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+)
+
+
+def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:
+    """Return whether this module declares a table or an index of this name; migrations alone make the search index.
+
+    Alembic's ``include_name``: SQLite's index is a virtual table with others behind it, PostgreSQL's a GIN index.
+    """
+    return kind not in ("table", "index") or not (name or "").startswith("search_index")

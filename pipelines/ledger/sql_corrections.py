@@ -10,6 +10,7 @@ from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import enter_event, filled, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import corrections
+from pipelines.ledger.search_rows import mark
 from pipelines.transcript.corrections import Correction, judge_correction
 
 
@@ -31,6 +32,7 @@ class SqlCorrections:
             kept = replace(correction, at_s=now_s, author=storable(correction.author), note=storable(correction.note))
             connection.execute(insert(corrections), [vars(kept) | {"job_id": job_id}])
             enter_event(connection, job_id, now_s, "corrected", f"version {kept.version}")
+            mark(connection, [job_id], now_s)
             return kept
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:

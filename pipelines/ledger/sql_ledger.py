@@ -30,7 +30,7 @@ from pipelines.ledger.rows import (
     rows_by_id,
     write_jobs,
 )
-from pipelines.ledger.rules import check_new, judge_write, storable_job
+from pipelines.ledger.rules import check_new, judge_write, needs_indexing, storable_job
 from pipelines.ledger.schema import (
     COORDINATOR,
     DRAIN,
@@ -46,11 +46,13 @@ from pipelines.ledger.schema import (
     switches,
     to_cancel,
 )
+from pipelines.ledger.search_rows import mark
 from pipelines.ledger.sql_batches import blank_entries
 from pipelines.ledger.sql_corrections import SqlCorrections
 from pipelines.ledger.sql_job_reads import SqlJobReads
 from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
 from pipelines.ledger.sql_request_locks import SqlKeyHolds
+from pipelines.ledger.sql_search import SqlSearch
 from pipelines.models.routing import ModelRoute, from_text, to_text
 
 _CREATE_ATTEMPTS = 5
@@ -68,6 +70,7 @@ class SqlLedger(SqlJobReads):
         self.outbox = SqlOutbox(self._database, clock)
         self.holds = SqlKeyHolds(self._database, clock)
         self.corrections = SqlCorrections(self._database, clock)
+        self.search = SqlSearch(self._database, clock)
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""
@@ -262,6 +265,7 @@ class SqlLedger(SqlJobReads):
         outcomes: list[Job | LedgerError] = []
         written: dict[str, Job] = {}
         messages: list[Message] = []
+        to_index: set[str] = set()
         with self._database.writing() as connection:
             require_fence(connection, lease)
             rows = rows_by_id(connection, {change.job.id for change in updates}, lock=True)
@@ -276,10 +280,13 @@ class SqlLedger(SqlJobReads):
                     continue
                 held[job_id] = written[job_id] = storable_job(after)
                 messages += change.messages
+                if needs_indexing(before, after):
+                    to_index.add(job_id)
                 if after.state is not before.state:
                     enter_event(connection, job_id, now_s, after.state.value, after.detail)
             write_jobs(connection, lease, written.values())
             insert_messages(connection, messages, now_s)
+            mark(connection, to_index, now_s)
         return outcomes
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:

@@ -1,6 +1,6 @@
 """Versions of corrected transcripts in memory: passes the same contract tests as the book in a database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from pipelines.transcript.corrections import Correction, judge_correction
 class MemoryCorrections:
     """`pipelines.transcript.corrections.CorrectionRepository` in a dict.
 
-    ``using`` holds the ledger's lock and raises during an outage; ``get_job`` and ``enter`` are the ledger's.
+    ``using`` holds the ledger's lock and raises during an outage; ``get_job``, ``enter`` and ``mark`` are the ledger's.
     """
 
     def __init__(
@@ -22,11 +22,13 @@ class MemoryCorrections:
         using: Callable[[], AbstractContextManager[None]],
         get_job: Callable[[str, str], Job],
         enter: Callable[[str, str, str], None],
+        mark: Callable[[Collection[str]], None],
         clock: Clock,
     ) -> None:
         self._using = using
         self._get_job = get_job
         self._enter = enter
+        self._mark = mark
         self._clock = clock
         self._versions: dict[str, tuple[Correction, ...]] = {}
 
@@ -41,6 +43,7 @@ class MemoryCorrections:
             kept = replace(correction, at_s=self._clock(), author=author, note=note)
             self._versions[job_id] = (*held, kept)
             self._enter(job_id, "corrected", f"version {kept.version}")
+            self._mark([job_id])
             return kept
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:

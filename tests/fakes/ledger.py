@@ -33,6 +33,7 @@ from pipelines.ledger.rules import (
     fold,
     judge_creation,
     judge_write,
+    needs_indexing,
     next_cursor,
     parse_cursor,
     storable,
@@ -43,6 +44,7 @@ from pipelines.scheduling.fair_share import Waiting, share_out
 from tests.fakes.corrections import MemoryCorrections
 from tests.fakes.outbox import MemoryOutbox
 from tests.fakes.request_locks import MemoryKeyHolds
+from tests.fakes.search import MemorySearch
 
 
 class ManualClock:
@@ -79,7 +81,10 @@ class MemoryLedger:
         self._model_routes: tuple[ModelRoute, ...] = ()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
-        self.corrections = MemoryCorrections(using=self._using, get_job=self.get, enter=self._enter, clock=clock)
+        self.search = MemorySearch(using=self._using, jobs=lambda: self._jobs, clock=clock)
+        self.corrections = MemoryCorrections(
+            using=self._using, get_job=self.get, enter=self._enter, mark=self.search.mark, clock=clock
+        )
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -234,6 +239,7 @@ class MemoryLedger:
             self._keys = {name: value for name, value in self._keys.items() if value[1] != job.id}
             self.outbox.forget(job.id)
             self.corrections.forget(job.id)
+            self.search.drop(job.id)
 
     def scrub(self, max_bytes: int) -> bool:
         """There is no file."""
@@ -341,6 +347,8 @@ class MemoryLedger:
         outcome = self._apply(lease, update.job, update.expected_version)
         if isinstance(outcome, Job) and before is not None and outcome.version > before.version:
             self.outbox.insert(update.messages)
+            if needs_indexing(before, outcome):
+                self.search.mark([outcome.id])
         return outcome
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:

@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from deployments.notifications.messages import JobNotifications
+from deployments.retention.erasure import erase
 from pipelines.core import ChunkResult
 from pipelines.errors import Fenced, JobUnknown
 from pipelines.ledger.open import open_ledger
@@ -22,12 +23,18 @@ from pipelines.storage.open import open_store
 from pipelines.whisper.options import DecodeRequest
 from tests.fakes.engine import FakeEngine
 from tests.support.in_process_cluster import InProcessCluster
+from tests.support.waiting import until
 
 TENANT = "t"
 NOTIFICATIONS = JobNotifications(
     webhook="https://hooks.example/"
 )  # nobody delivers: what is to be told stays in the outbox
-LEDGER_WRITES = frozenset({"create", "acquire_lease", "release", "claim", "apply", "apply_many", "record"})
+LEDGER_WRITES = frozenset(
+    {
+        *("create", "acquire_lease", "release", "claim", "apply", "apply_many", "record", "delete"),
+        *("write", "settle", "forget"),  # of its search index
+    }
+)
 STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})
 
 # A server that has imported everything already forks each process in milliseconds.
@@ -43,6 +50,7 @@ class Program:
     many, but not inside a transaction of the ledger, whose lock would stop everybody; go on until fenced.
     ``batch_s``: time a batch takes.
     ``afterlife_s``: how long it goes on after it found that it is fenced. ``diarize`` is the option of its jobs.
+    ``purge``: it erases the jobs once they are indexed, and writes are counted from then on.
     """
 
     ledger_url: str
@@ -54,6 +62,7 @@ class Program:
     batch_s: float = 0.0
     afterlife_s: float = 2.0
     diarize: str | None = None
+    purge: bool = False
 
 
 def start(program: Program) -> tuple[ForkServerProcess, Connection]:
@@ -73,10 +82,17 @@ class _Clockwork:
         self._die_after = program.die_after
         self._freeze_after = program.freeze_after
         self._n_writes = 0
+        self._counts = not program.purge
         self._lock = threading.Lock()
+
+    def count_on(self) -> None:
+        with self._lock:
+            self._counts = True
 
     def tick(self) -> None:
         with self._lock:
+            if not self._counts:
+                return
             self._n_writes += 1
             if self._n_writes == self._die_after:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -100,6 +116,8 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
+        if not callable(method):  # a part of the ledger
+            return _Watched(method, self._writes, self._clockwork, self._lock)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             with self._lock:
@@ -127,6 +145,16 @@ def _main(program: Program, messages: Connection) -> None:
     asyncio.run(_live(program, messages))
 
 
+async def _see_through(cluster: InProcessCluster, program: Program, clockwork: _Clockwork) -> None:
+    await cluster.ended(*(cluster.ledger.get(TENANT, job_id) for job_id in program.jobs))
+    await until(lambda: not cluster.ledger.search.pending(1))
+    if program.purge:
+        clockwork.count_on()
+        for job_id in program.jobs:
+            job = cluster.ledger.get(TENANT, job_id)
+            await asyncio.to_thread(erase, cluster.ledger, cluster.store, job)
+
+
 async def _live(program: Program, messages: Connection) -> None:
     clockwork = _Clockwork(program)
     cluster = InProcessCluster(
@@ -142,7 +170,7 @@ async def _live(program: Program, messages: Connection) -> None:
         except JobUnknown:
             cluster.submit(job_id, numbers, tenant=TENANT, diarize=program.diarize)
     await cluster.coordinator.start()
-    ended = asyncio.create_task(cluster.ended(*(cluster.ledger.get(TENANT, job_id) for job_id in program.jobs)))
+    ended = asyncio.create_task(_see_through(cluster, program, clockwork))
     with contextlib.suppress(Fenced):
         while program.freeze_after or not ended.done():
             await asyncio.sleep(0.02)

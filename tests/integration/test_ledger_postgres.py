@@ -18,8 +18,9 @@ from pipelines.jobs.job import JobState
 from pipelines.ledger import database
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import JobUpdate
-from pipelines.ledger.schema import metadata
+from pipelines.ledger.schema import is_ours, metadata
 from tests.contracts.ledger import LedgerContract, after, make_job
+from tests.contracts.search import BatchSearchContract
 from tests.fakes.ledger import ManualClock
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer, find_binaries
@@ -63,7 +64,7 @@ def another(ledger, url, clock):
     ledger.close()
 
 
-class TestPostgresLedger(LedgerContract):
+class TestPostgresLedger(LedgerContract, BatchSearchContract):
     """The contract of every ledger, in PostgreSQL."""
 
 
@@ -71,7 +72,7 @@ def test_migrations_give_the_tables(ledger, url):
     """The migrations make exactly the tables the program works with."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from deployments.artifacts import quarantine
+from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.http.app import build_api
 from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
@@ -156,6 +157,13 @@ class ConsoleServer:
         if audio is not None:
             self.keep_audio(keys, audio, split=transcript.n_channels > 1)
         return job
+
+    def index(self) -> None:
+        """What the Coordinator does with jobs that have ended."""
+        self.ledger.search.rebuild()
+        indexer = SearchIndexer(self.ledger, self.store)
+        while indexer.index_some():
+            pass
 
     def add_batch(self, name: str, *, done: int, failed: int, live: int, to_come: int, age_s: float = 0.0) -> Batch:
         """A batch as far as it has come; those of its jobs that have ended are in its own database alone."""

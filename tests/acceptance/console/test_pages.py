@@ -5,6 +5,7 @@ import io
 import json
 import urllib.request
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Page, Response, Route, expect
@@ -328,3 +329,41 @@ def test_the_browser_fetches_what_it_plays(tmp_path: Path, serve: Serve, open_pa
     assert answers
     assert {status for status, _ in answers} == {206}
     assert all(wanted.startswith("bytes=") for _, wanted in answers)
+
+
+def test_a_hit_of_the_search_leads_to_its_second(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """What was said is found over all recordings, shown as text whatever it holds; a hit opens the second it is at."""
+    site = ConsoleServer(tmp_path)
+    other = meeting("de")
+    first, second, *rest = other.segments
+    said = replace(other, segments=(first, replace(second, text="<b>The budget</b> of 2026"), *rest))
+    job = site.add_done("planning.wav", said)
+    site.add_done("other.wav", other)
+    site.index()
+    assert second.start_s > 0
+    page = open_page(serve(site), refusals=(404, 422))
+    page.get_by_role("link", name="Search", exact=True).click()
+    expect(page.get_by_role("heading", name="Search")).to_be_visible()
+    assert_accessible(page)
+    words = page.get_by_label("Search all transcripts and minutes")
+    words.fill('"the budg*"')
+    page.get_by_label("In", exact=True).select_option("transcripts")
+    words.press("Enter")
+    hits = page.locator(".hit")
+    expect(hits).to_have_count(1)
+    expect(page.get_by_role("status").filter(has_text="1 hit.")).to_be_visible()
+    expect(hits.locator(".passage")).to_have_text("<b>The budget</b> of 2026")
+    expect(hits.locator("mark")).to_have_text("The budget")
+    assert_accessible(page)
+    hits.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="planning.wav")).to_be_visible()
+    expect(page.get_by_role("slider", name="Position")).to_have_attribute("aria-valuenow", str(round(second.start_s)))
+    assert page.evaluate("location.hash") == f"#/jobs/{job.id}/{second.start_s:g}"
+    page.go_back()
+    expect(words).to_have_value('"the budg*"')
+    words.fill("-x")
+    words.press("Enter")
+    expect(page.get_by_text("at least one word")).to_be_visible()
+    words.fill("unheard")
+    words.press("Enter")
+    expect(page.get_by_text("Nothing was found.")).to_be_visible()

@@ -387,6 +387,30 @@ export const MESSAGES = {
   metric: ["Metric", "指标"],
   value: ["Value", "值"],
 
+  // Search
+  search: ["Search", "搜索"],
+  searchTitle: ["Search", "搜索"],
+  searchAll: ["Search all transcripts and minutes", "搜索全部转写和纪要"],
+  searchHint: ['Words, "phrases", begin*, -without.', '词语、"短语"、前缀*、-排除。'],
+  saidBy: ["Said by", "说话人"],
+  within: ["In", "范围"],
+  within_: ["transcripts and minutes", "转写和纪要"],
+  within_transcripts: ["transcripts", "转写"],
+  within_minutes: ["minutes", "纪要"],
+  sort: ["Order", "排序"],
+  sort_: ["best first", "最相关"],
+  sort_newest: ["newest first", "最新"],
+  hitsFound: ["{n} hit.|{n} hits.", "{n} 条结果。"],
+  hitsMany: ["More than {n} hits.", "超过 {n} 条结果。"],
+  hitsNone: ["Nothing was found.", "没有找到内容。"],
+  hitsPending: ["{n} recording is still to be indexed.|{n} recordings are still to be indexed.", "还有 {n} 个录音尚未编入索引。"],
+  hitsNext: ["More hits", "更多结果"],
+  kind_summary: ["Summary", "摘要"],
+  kind_topic: ["Topic", "议题"],
+  kind_decision: ["Decision", "决定"],
+  kind_action: ["Action", "行动项"],
+  kind_question: ["Open question", "待定问题"],
+
   // Troubles
   unreachable: ["The server does not answer.", "服务器没有响应。"],
 };

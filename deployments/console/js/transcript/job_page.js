@@ -19,8 +19,10 @@ const FOLLOW_PAUSE_MS = 8000; // after a scroll by hand the playhead is not foll
 const NARROW = matchMedia("(max-width: 60rem)");
 
 export class JobPage {
-  constructor(id) {
+  /** `startS` is the second to show first. */
+  constructor(id, startS = 0) {
     this.id = id;
+    this.startS = startS;
     this.job = null;
     this.transcript = null;
     this.hasAudio = false; // whether there is audio to delete
@@ -209,6 +211,14 @@ export class JobPage {
     this.#layOut();
     this.#drawHead();
     this.#showMinutes();
+    if (this.startS) this.#showPlace();
+  }
+
+  /** Go to the second in the address, such as that of a hit of the search, and mark what is said there. */
+  #showPlace() {
+    if (NARROW.matches) this.choosePanel("transcript");
+    this.player.seek(this.startS);
+    this.view.reveal(this.view.lineAt(this.startS), { always: true });
   }
 
   /** Read its versions (null where it cannot be corrected) and the newest one. */

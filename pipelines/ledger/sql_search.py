@@ -1,0 +1,162 @@
+"""The search index in the ledger's database: `SqlSearch`, over FTS5 in SQLite and ``tsvector`` in PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
+
+from pipelines.errors import JobUnknown, LedgerUnavailable
+from pipelines.ledger.database import Database
+from pipelines.ledger.protocol import Clock
+from pipelines.ledger.rows import filled, job_of, known_row
+from pipelines.ledger.schema import jobs, search_jobs, search_passages, search_pending
+from pipelines.ledger.search_rows import mark, mark_ended, matching_ids, put_passages, remove_passages
+from pipelines.search.cursor import SearchCursor
+from pipelines.search.passages import Passage, PassageKind
+from pipelines.search.protocol import COUNTED, ERASURE_S, RANKED, Hit, PendingJob, SearchFilter, SearchPage, SearchSort
+from pipelines.search.query import SearchQuery
+from pipelines.search.ranking import score
+
+_WRITE_ATTEMPTS = 5
+
+
+class SqlSearch:
+    """Implements `pipelines.search.protocol.SearchIndex` by SQL; ``clock`` gives Unix seconds."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def pending(self, limit: int) -> Sequence[PendingJob]:
+        """Return jobs to index; see `pipelines.search.protocol.SearchIndex.pending`."""
+        query = (
+            select(jobs.c.tenant, search_pending.c.job_id, search_pending.c.stamp)
+            .join(jobs, jobs.c.id == search_pending.c.job_id)
+            .where(search_pending.c.due_at_s <= self._clock())
+            .order_by(search_pending.c.due_at_s, search_pending.c.job_id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [
+                PendingJob(tenant=tenant, job_id=job_id, stamp=stamp)
+                for tenant, job_id, stamp in connection.execute(query)
+            ]
+
+    def write(self, pending: PendingJob, passages: Sequence[Passage], version: int) -> bool:
+        """Put passages in place of a job's earlier ones; see `pipelines.search.protocol.SearchIndex.write`."""
+        for _ in range(_WRITE_ATTEMPTS):
+            try:
+                with self._database.writing() as connection:
+                    return _write(connection, pending, passages, version)
+            except JobUnknown:
+                return False
+            except IntegrityError:
+                continue  # another job took the number: look again
+        raise LedgerUnavailable("other writers keep taking the same numbers of the search index")
+
+    def settle(self, pending: PendingJob) -> None:
+        """Note that a job is indexed, unless it has changed since."""
+        with self._database.writing() as connection:
+            connection.execute(delete(search_pending).where(*_unchanged(pending)))
+
+    def defer(self, pending: PendingJob, seconds: float) -> None:
+        """Leave a job pending and come back to it later."""
+        with self._database.writing() as connection:
+            later = update(search_pending).where(*_unchanged(pending)).values(due_at_s=self._clock() + seconds)
+            connection.execute(later)
+
+    def forget(self, tenant: str, job_id: str) -> None:
+        """Remove a job's passages and mark it; see `pipelines.search.protocol.SearchIndex.forget`."""
+        with self._database.writing() as connection:
+            try:
+                known_row(connection, tenant, job_id, lock=True)
+            except JobUnknown:
+                return
+            remove_passages(connection, job_id)
+            mark(connection, [job_id], self._clock() + ERASURE_S)
+            self._database.note_deletion(connection)
+
+    def rebuild(self) -> int:
+        """Mark every ended job as pending; return how many there are."""
+        with self._database.writing() as connection:
+            return mark_ended(connection, self._clock())
+
+    def find(
+        self,
+        tenant: str,
+        query: SearchQuery,
+        wanted: SearchFilter,
+        *,
+        sort: SearchSort = SearchSort.RELEVANCE,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> SearchPage:
+        """Return one page of hits; see `pipelines.search.protocol.SearchIndex.find`."""
+        end = SearchCursor.parse(after, sort) if after is not None else None
+        with self._database.reading() as connection:
+            found = matching_ids(connection, tenant, query, wanted, n=COUNTED + 1)
+            if sort is SearchSort.RELEVANCE:
+                places = [place for place in _ranked(connection, found[:RANKED], query) if end is None or place > end]
+            else:
+                ids = found
+                if end is not None:
+                    ids = matching_ids(connection, tenant, query, wanted, below=-end.order, n=limit + 1)
+                places = [SearchCursor(sort=sort, score=0.0, order=-each) for each in ids]
+            shown = places[:limit]
+            return SearchPage(
+                hits=tuple(_hits(connection, tenant, shown)),
+                total=min(len(found), COUNTED),
+                more=len(found) > COUNTED,
+                n_pending=_count_pending(connection, tenant),
+                next_cursor=str(shown[-1]) if len(places) > limit else None,
+            )
+
+
+def _write(connection: Connection, pending: PendingJob, passages: Sequence[Passage], version: int) -> bool:
+    job = job_of(known_row(connection, pending.tenant, pending.job_id, lock=True))
+    if connection.execute(select(search_pending.c.job_id).where(*_unchanged(pending))).first() is None:
+        return False
+    remove_passages(connection, job.id)
+    put_passages(connection, job, passages, version)
+    return True
+
+
+def _unchanged(pending: PendingJob) -> tuple[ColumnElement[bool], ...]:
+    return search_pending.c.job_id == pending.job_id, search_pending.c.stamp == pending.stamp
+
+
+def _ranked(connection: Connection, ids: Collection[int], query: SearchQuery) -> list[SearchCursor]:
+    """Return hits, the best first, of equal ones the newest."""
+    texts = select(search_passages.c.id, search_passages.c.text).where(search_passages.c.id.in_(ids))
+    return sorted(
+        SearchCursor(sort=SearchSort.RELEVANCE, score=-score(row.text, query), order=-row.id)
+        for row in connection.execute(texts)
+    )
+
+
+def _hits(connection: Connection, tenant: str, places: Sequence[SearchCursor]) -> list[Hit]:
+    query = (
+        select(search_passages, search_jobs.c.version.label("transcript_version"), search_jobs.c.job_id)
+        .join(search_jobs, search_jobs.c.number == search_passages.c.job_number)
+        .join(jobs, jobs.c.id == search_jobs.c.job_id)
+        .where(search_passages.c.id.in_([-place.order for place in places]), jobs.c.tenant == tenant)
+    )
+    rows = {row.id: row for row in connection.execute(query)}
+    of_hits = select(jobs).where(jobs.c.id.in_({row.job_id for row in rows.values()}))
+    known = {row.id: job_of(row) for row in connection.execute(of_hits)}
+    return [
+        Hit(
+            job=known[row.job_id],
+            passage=filled(Passage, row, kind=PassageKind(row.kind)),
+            version=row.transcript_version,
+            score=-place.score or 0.0,
+        )
+        for place in places
+        if (row := rows.get(-place.order)) is not None and row.job_id in known
+    ]
+
+
+def _count_pending(connection: Connection, tenant: str) -> int:
+    query = select(func.count()).select_from(search_pending).join(jobs, jobs.c.id == search_pending.c.job_id)
+    return connection.execute(query.where(jobs.c.tenant == tenant)).scalar_one()

@@ -1,0 +1,184 @@
+"""The indexer: what is published is found, in its newest version; what is erased meanwhile is not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from deployments.artifacts.search_indexer import UNREADABLE_AGAIN_S, SearchIndexer
+from deployments.retention.erasure import erase
+from pipelines.codec import encode
+from pipelines.core import ActionItem, Decision, Evidence, Minutes, ModelInfo, Segment, Transcript
+from pipelines.errors import StoreUnavailable
+from pipelines.ledger.protocol import Lease
+from pipelines.search.protocol import SearchFilter
+from pipelines.search.query import parse
+from pipelines.storage.layout import JobKeys
+from pipelines.transcript.corrections import Correction
+from tests.contracts.ledger_base import after, make_job, won
+from tests.contracts.search import ENDED
+from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.fakes.store import MemoryStore
+
+KEYS = JobKeys(tenant="acme", job_id="j1")
+MINUTES = Minutes(
+    title="Sync",
+    language="en",
+    writer="extractive",
+    model="",
+    summary="About the harbour.",
+    decisions=(Decision(text="We dredge it", evidence=Evidence(segment_ids=(1,), quote="dredge")),),
+    action_items=(
+        ActionItem(task="Call the pilot", owner="Cy", due=None, evidence=Evidence(segment_ids=(9,), quote="")),
+    ),
+)
+
+
+def transcript(*texts: str) -> Transcript:
+    segments = tuple(
+        Segment(id=i, channel=0, speaker=f"S{i}", start_s=i * 10.0, end_s=i * 10.0 + 4, text=text)
+        for i, text in enumerate(texts)
+    )
+    return Transcript(
+        duration_s=60.0, language="en", languages=(), segments=segments, coverage=(), model=ModelInfo(name="m")
+    )
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def ledger(clock: ManualClock) -> MemoryLedger:
+    return MemoryLedger(clock=clock)
+
+
+@pytest.fixture
+def lease(ledger: MemoryLedger) -> Lease:
+    return won(ledger.acquire_lease("one", 1e9))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def indexer(ledger: MemoryLedger, store: MemoryStore) -> SearchIndexer:
+    return SearchIndexer(ledger, store)
+
+
+def end(ledger: MemoryLedger, lease: Lease, job_id: str = "j1") -> None:
+    ledger.create(make_job(job_id))
+    (job,) = ledger.claim(lease, 1)
+    ledger.apply(lease, after(job, *ENDED), job.version)
+
+
+def found(ledger: MemoryLedger, q: str) -> list[tuple[str, float, str]]:
+    page = ledger.search.find("acme", parse(q), SearchFilter())
+    return [(hit.passage.kind.value, hit.passage.start_s, hit.passage.speaker) for hit in page.hits]
+
+
+def test_transcript_and_minutes(ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer) -> None:
+    """Both are found, minutes at the second that proves them and by their owner; then nothing pends."""
+    store.put(KEYS.transcript, encode(transcript("the harbour", "we dredge it")))
+    store.put(KEYS.result("minutes.json"), encode(MINUTES))
+    end(ledger, lease)
+    assert indexer.index_some() == 1
+    assert found(ledger, "harbour") == [("speech", 0.0, "S0"), ("summary", 0.0, "")]
+    assert sorted(found(ledger, "dredge")) == [("decision", 10.0, "S1"), ("speech", 10.0, "S1")]
+    assert found(ledger, "pilot") == [("action", 0.0, "Cy")]
+    assert indexer.index_some() == 0
+
+
+def test_a_correction(ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer) -> None:
+    """The newest version is found, without the segments that were struck out, and the earlier ones no more."""
+    store.put(KEYS.transcript, encode(transcript("misheard", "noise", "stays")))
+    end(ledger, lease)
+    indexer.index_some()
+    store.put(KEYS.corrected("000001-x"), encode(transcript("understood", "", "stays")))
+    ledger.corrections.add("acme", "j1", Correction(version=1, author="", note="", n_segments=2, name="000001-x"))
+    indexer.index_some()
+    assert [bool(found(ledger, q)) for q in ("misheard", "noise", "understood", "stays")] == [False, False, True, True]
+
+
+def test_a_job_without_a_transcript(ledger: MemoryLedger, lease: Lease, indexer: SearchIndexer) -> None:
+    """One that ended without is settled: there is nothing to find."""
+    end(ledger, lease)
+    assert indexer.index_some() == 1
+    assert indexer.index_some() == 0
+
+
+@pytest.mark.parametrize("when", ["get", "exists"])
+def test_erased_meanwhile(
+    ledger: MemoryLedger,
+    lease: Lease,
+    store: MemoryStore,
+    indexer: SearchIndexer,
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+) -> None:
+    """An erasure between two steps of the indexer leaves nothing to find, also when it stops half-way."""
+    store.put(KEYS.transcript, encode(transcript("secret")))
+    end(ledger, lease)
+    original: Callable[[str], object] = getattr(store, when)
+    begun: list[str] = []
+
+    def and_erase(key: str) -> object:
+        result = original(key) if when == "get" else None
+        if key == KEYS.transcript and not begun:
+            begun.append(key)
+            erase(ledger, store, ledger.get("acme", "j1"))
+        return result if when == "get" else original(key)
+
+    monkeypatch.setattr(store, when, and_erase)
+    indexer.index_some()
+    assert begun
+    assert not found(ledger, "secret")
+    assert indexer.index_some() == 0
+
+
+def test_half_erased_meanwhile(
+    ledger: MemoryLedger,
+    lease: Lease,
+    store: MemoryStore,
+    indexer: SearchIndexer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A transcript that is gone when its passages are written is found no more, though the ledger has its job still."""
+    store.put(KEYS.transcript, encode(transcript("secret")))
+    end(ledger, lease)
+    write = ledger.search.write
+
+    def written_late(*args: object) -> bool:
+        store.delete(KEYS.transcript)
+        return write(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ledger.search, "write", written_late)
+    indexer.index_some()
+    assert not found(ledger, "secret")
+    monkeypatch.setattr(ledger.search, "write", write)
+    while indexer.index_some():
+        assert not found(ledger, "secret")
+
+
+def test_what_nobody_can_read(
+    ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer, clock: ManualClock
+) -> None:
+    """Results that cannot be read hold up no others; a store that is away holds up all, and loses none."""
+    store.put(KEYS.transcript, b"{broken")
+    end(ledger, lease)
+    store.put(replace(KEYS, job_id="j2").transcript, encode(transcript("whole")))
+    end(ledger, lease, "j2")
+    store.outage = "away"
+    with pytest.raises(StoreUnavailable):
+        indexer.index_some()
+    store.outage = ""
+    assert indexer.index_some() == 2
+    assert found(ledger, "whole")
+    assert indexer.index_some() == 0
+    store.put(KEYS.transcript, encode(transcript("mended")))
+    clock.advance(UNREADABLE_AGAIN_S)
+    assert indexer.index_some() == 1
+    assert found(ledger, "mended")
