@@ -26,7 +26,7 @@ from pipelines.speakers.frames import (
 from pipelines.speakers.powerset import voice_probabilities
 from pipelines.speakers.protocol import CONTEXT_FRAMES, EMBEDDING_SIZE, VoiceModels
 from pipelines.speakers.stitching import TrackAverage
-from pipelines.speakers.voices import SpanVoices, VoicePiece, VoiceRun
+from pipelines.speakers.voices import SpanVoices, VoicePiece, VoiceRun, unit
 
 Floats = npt.NDArray[np.float32]
 Sound = npt.NDArray[np.int16] | npt.NDArray[np.float32]
@@ -130,9 +130,7 @@ def _embeddings(features: Floats, pieces: list[VoicePiece], models: VoiceModels)
         models.embed(np.stack([_context(features, piece) for piece in pieces[at : at + BATCH]]))
         for at in range(0, len(pieces), BATCH)
     ]
-    joined = np.concatenate(vectors)
-    unit: Floats = joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return unit
+    return unit(np.concatenate(vectors))
 
 
 def _context(features: Floats, piece: VoicePiece) -> Floats:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pipelines.core import SAMPLE_RATE
 from pipelines.speakers.frames import sample_of
 from pipelines.speakers.protocol import EMBEDDING_SIZE
-from pipelines.speakers.voices import SpanVoices, SpeakerTurn
+from pipelines.speakers.voices import SpanVoices, SpeakerTurn, unit
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,9 +37,3 @@ def speaker_vectors(heard: Iterable[SpanVoices], turns: Sequence[SpeakerTurn]) -
                 sums[speaker] = sums.get(speaker, np.zeros(EMBEDDING_SIZE, np.float32)) + length_s * vector
                 seconds[speaker] = seconds.get(speaker, 0.0) + length_s
     return {speaker: unit(total) for speaker, total in sums.items() if seconds[speaker] >= MIN_VOICE_S}
-
-
-def unit(vector: Floats) -> Floats:
-    """Return a vector of the same direction and length 1."""
-    scaled: Floats = vector / max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
-    return scaled

@@ -21,7 +21,7 @@ from pipelines.speakers.frames import (
 )
 from pipelines.speakers.options import SpeakerOptions
 from pipelines.speakers.protocol import EMBEDDING_SIZE
-from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece, VoiceRun
+from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece, VoiceRun, unit
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int_]
@@ -60,7 +60,7 @@ def cluster(spans: Iterable[SpanVoices], options: SpeakerOptions | None = None) 
                     if piece.alone and not piece.between:
                         sums[label] += embedded[number] * (piece.end - piece.start)
         heard = np.linalg.norm(sums, axis=1) > 0
-        centroids = np.where(heard[:, None], _unit(sums), centroids)
+        centroids = np.where(heard[:, None], unit(sums), centroids)
     turns = [
         turn
         for span, labels in zip(ordered, labelled, strict=True)
@@ -89,7 +89,7 @@ def _centroids(spans: Sequence[SpanVoices], vectors: Sequence[Floats], options: 
     np.add.at(sums, labels, points.vectors * points.weights[:, None])
     order = np.argsort(-weights, kind="stable")
     chosen = order[(weights[order] >= MIN_CLUSTER_S) | (np.arange(len(order)) < options.min_speakers)]
-    return _unit(sums[chosen[: options.max_speakers]])
+    return unit(sums[chosen[: options.max_speakers]])
 
 
 def _points(spans: Sequence[SpanVoices], vectors: Sequence[Floats]) -> tuple[Points, npt.NDArray[np.bool_]]:
@@ -243,8 +243,3 @@ def _joined(turns: Iterable[SpeakerTurn]) -> list[SpeakerTurn]:
 def _numbered(turns: Sequence[SpeakerTurn]) -> tuple[SpeakerTurn, ...]:
     numbers = {speaker: i for i, speaker in enumerate(dict.fromkeys(turn.speaker for turn in turns))}
     return tuple(SpeakerTurn(speaker=numbers[turn.speaker], start_s=turn.start_s, end_s=turn.end_s) for turn in turns)
-
-
-def _unit(vectors: Floats) -> Floats:
-    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return unit

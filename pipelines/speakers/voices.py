@@ -100,3 +100,9 @@ class Diarization:
     missing: str = ""
     recognised: tuple[RecognisedVoice, ...] = ()
     n_known: int = 0
+
+
+def unit(vectors: Floats) -> Floats:
+    """Return vectors ``[..., n]`` of the same directions and length 1; one of zeros stays so."""
+    scaled: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), np.finfo(np.float32).tiny)
+    return scaled

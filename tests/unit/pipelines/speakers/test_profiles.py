@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pipelines.errors import ConfigurationError
-from pipelines.speakers.centroids import speaker_vectors, unit
+from pipelines.speakers.centroids import speaker_vectors
 from pipelines.speakers.profiles import MIN_SIMILARITY, KnownVoice, recognise
 from pipelines.speakers.protocol import EMBEDDING_SIZE
 from pipelines.speakers.sealing import VoiceCipher, new_key
-from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece, VoiceRun
+from pipelines.speakers.voices import SpanVoices, SpeakerTurn, VoicePiece, VoiceRun, unit
 
 VOICE = np.arange(EMBEDDING_SIZE, dtype=np.float32)
 
