@@ -1,5 +1,6 @@
 """`PieceWriter`: the body of one PATCH on its way into the blob store, bounded in memory."""
 
+import asyncio
 import uuid
 
 import anyio.to_thread
@@ -31,6 +32,7 @@ class PieceWriter:
         self._request = uuid.uuid4().hex if at_once else ""
         self._waiting = bytearray()
         self._stored: list[str] = []
+        self._storing: asyncio.Task[str] | None = None
         uploads.n_writers += 1
 
     @property
@@ -57,6 +59,8 @@ class PieceWriter:
 
     async def leave(self, *, keep: bool) -> None:
         """End a request that was cut, and ``keep`` what came of it; an error is logged: the client has gone."""
+        if self._storing is not None:
+            await asyncio.wait({self._storing})
         try:
             await (self._store() if keep else self.undo())
         except MeetMemoError as error:
@@ -74,4 +78,6 @@ class PieceWriter:
         self._waiting.clear()
         self._offset += len(data)
         self._stored.append(self._record.keys.piece(offset, len(data), self._request))
-        await anyio.to_thread.run_sync(self._uploads.keep, self._record, offset, data, self._request)
+        keep = anyio.to_thread.run_sync(self._uploads.keep, self._record, offset, data, self._request)
+        self._storing = asyncio.ensure_future(keep)
+        await asyncio.shield(self._storing)
