@@ -15,7 +15,7 @@ from pipelines.codec import decode
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
-from pipelines.storage.layout import RESUMABLE_UPLOADS, PieceKeys
+from pipelines.storage.layout import RESUMABLE_UPLOADS, PieceKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -126,8 +126,8 @@ def parse_upload(store: BlobStore, keys: PieceKeys, names: list[str]) -> OpenUpl
 
 def each_upload(store: BlobStore, tenant: str = "") -> Iterator[tuple[PieceKeys, list[str]]]:
     """Yield the uploads of a tenant, or of all, each with the keys of its blobs."""
-    prefix = PieceKeys.of_tenant(tenant) if tenant else RESUMABLE_UPLOADS
-    for keys, names in groupby(store.list(prefix), key=PieceKeys.root_of):
+    prefix = TenantKeys(tenant=tenant).resumable if tenant else RESUMABLE_UPLOADS
+    for keys, names in groupby(store.list(prefix), key=PieceKeys.of_key):
         if keys is not None:
             yield keys, list(names)
 

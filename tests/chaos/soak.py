@@ -248,7 +248,7 @@ class Soak:
             kind = prompt.partition(" ")[0]
             if not any(job.state is JobState.SUCCEEDED for job in made):
                 self.told.finding(f"{kind}: {made[0].state} {made[0].reason or ''}")
-            if sum(not job.cached for job in made) > 1:
+            if sum(not job.reused_from for job in made) > 1:
                 self.told.finding(f"decoded again: {kind}")
         if left := [path.name for path in (self.cluster.home / "spool").iterdir()]:
             self.told.finding(f"the spool folder holds {len(left)} files")
