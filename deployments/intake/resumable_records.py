@@ -97,9 +97,9 @@ def in_order(keys: PieceKeys, names: Iterable[str]) -> tuple[Piece, ...]:
             longest[piece.offset] = piece
     found: list[Piece] = []
     offset = 0
-    while (piece := longest.get(offset)) is not None:
-        found.append(piece)
-        offset += piece.n_bytes
+    while offset in longest:
+        found.append(longest[offset])
+        offset += longest[offset].n_bytes
     return tuple(found)
 
 

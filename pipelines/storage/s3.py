@@ -96,7 +96,7 @@ class S3Store:
             multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOAD_THREADS
         )
         with self._mapped(key):
-            self._s3().upload_fileobj(stream, self.bucket, name, Config=transfer)
+            self._s3().upload_fileobj(stream, self.bucket, name, Config=transfer)  # type: ignore[arg-type]  # it only reads
         return BlobRef(key=key, n_bytes=stream.n_bytes, sha256=stream.sha256)
 
     def get(self, key: str) -> bytes:
