@@ -63,9 +63,11 @@ class Told:
 def _is_in_form(answer: httpx.Response) -> bool:
     if answer.request.method == "HEAD":
         return True
-    if answer.headers.get("content-type", "").startswith(PROBLEM):
+    kind = answer.headers.get("content-type", "")
+    if kind.startswith(PROBLEM):
         return True
-    return "/v1/audio/" in str(answer.request.url) and "error" in answer.json()
+    is_openais = "/v1/audio/" in str(answer.request.url) and kind.startswith("application/json")
+    return is_openais and "error" in answer.json()
 
 
 @dataclass(frozen=True, kw_only=True)
