@@ -1,6 +1,6 @@
 """Clients that want packages of their own: Node's, and Python's whose dependencies may differ from ours.
 
-They are scripts in `tests/clients`, with pinned packages. These are installed once, into a folder of the test run or
+They are scripts in `tests/clients`, with bounded packages. These are installed once, into a folder of the test run or
 into the one that the environment's ``MEETMEMO_TEST_CLIENTS`` names, which is kept.
 """
 
