@@ -105,6 +105,7 @@ class Coordinator:
             options=options,
             counters=self._counters,
             ended=self._job_ended,
+            n_slots=lambda: self._options.max_live_jobs,
         )
         self._metrics_snapshot = MetricsSnapshot(
             counters=self._counters,

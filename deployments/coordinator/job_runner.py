@@ -18,6 +18,7 @@ import structlog
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.dispatchers import Dispatchers
 from deployments.coordinator.item_commands import ItemCommand, on_given_up, on_outcome
+from deployments.coordinator.job_slots import JobSlots
 from deployments.coordinator.job_store import JobStore
 from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.live_job import LiveJob
@@ -67,6 +68,7 @@ class JobServices:
     reuse: TranscriptReuse
     meter: SpeedMeter
     stories: JobStories
+    slots: JobSlots
     ended: Callable[[], None]
     jobs: "dict[str, JobRunner]" = field(default_factory=dict)
     background: set[asyncio.Task[None]] = field(default_factory=set)

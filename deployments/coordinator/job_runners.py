@@ -8,6 +8,7 @@ from deployments.artifacts import job_data
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.dispatchers import Dispatchers
 from deployments.coordinator.job_runner import JobRunner, JobServices, Steps, describe, last_line
+from deployments.coordinator.job_slots import JobSlots
 from deployments.coordinator.job_steps import STEPS
 from deployments.coordinator.job_store import JobStore
 from deployments.coordinator.lease import LeaderLease
@@ -45,12 +46,21 @@ class JobRunners:
         counters: CoordinatorMetrics,
         ended: Callable[[], None],
         steps: Steps = STEPS,
+        n_slots: Callable[[], int] | None = None,
     ) -> None:
-        """Wire the parts; ``ended`` is called whenever a job has ended and makes room for another."""
+        """Wire the parts; ``ended`` is called whenever a job has ended, or waits, and makes room for another.
+
+        ``n_slots`` says how many jobs may be transcribed at once; None: as many as ``options`` say.
+        """
         self._steps = steps
         self.dispatchers = Dispatchers(transcribers, options, counters, give_up=self._give_up, lost=self._lost)
         self.meter = SpeedMeter()
         self.stories = JobStories()
+        self._slots = JobSlots(
+            live=lambda: (run.live for run in self.jobs.values()),
+            n_slots=n_slots or (lambda: options.max_live_jobs),
+            freed=ended,
+        )
         self._services = JobServices(
             job_store=job_store,
             store=store,
@@ -79,6 +89,7 @@ class JobRunners:
             ),
             meter=self.meter,
             stories=self.stories,
+            slots=self._slots,
             ended=ended,
         )
         self.jobs = self._services.jobs
@@ -163,8 +174,8 @@ class JobRunners:
 
     @property
     def n_transcribing(self) -> int:
-        """Jobs that hold samples and chunks; those that only wait for their minutes do not count towards the limit."""
-        return sum(run.job.state is not JobState.SUMMARIZING for run in self.jobs.values())
+        """Jobs that count towards the limit, see `JobSlots`."""
+        return self._slots.n_taken
 
     @property
     def backlog_s(self) -> float:

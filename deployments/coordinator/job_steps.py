@@ -60,6 +60,10 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
     async def waits(error: SourceUnreachable) -> None:
         await services.job_store.record(live.job, "source_awaited", str(error))
 
+    async def pause(seconds: float) -> None:
+        run.tell(f"SourceAwaited: slot given back, next attempt in {seconds:.0f} s")
+        await services.slots.give_back(live, seconds)
+
     stream = spans_of(
         services.segmenter,
         request,
@@ -68,6 +72,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         pause_s=services.options.pause_s,
         patience_s=services.options.source_patience_s if patience_s is None else patience_s,
         waits=waits,
+        pause=pause,
     )
     async with contextlib.aclosing(stream):
         async for found in stream:

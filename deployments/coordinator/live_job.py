@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from deployments.artifacts.job_data import Cut, Outcomes
 from pipelines.core import SAMPLE_RATE, Chunk, LanguagePassage, LanguageVote, SourceSummary, Span
@@ -13,6 +14,15 @@ from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.transcript.language_detection import ChannelVote, LanguagePolicy
 from pipelines.whisper.initial_prompt import priming_text
+
+
+class Slot(Enum):
+    """Whether a job counts against the number of those that may be transcribed at once."""
+
+    HELD = "held"
+    GIVEN_BACK = "given back"
+    WANTED = "wanted"
+    """It has waited long enough, and waits for a free one."""
 
 
 @dataclass
@@ -44,6 +54,7 @@ class LiveJob:
     voices_cpu_s: float = 0.0
     speakers_missing: str = ""  # why voices cannot be told apart
     first_time: bool = False
+    slot: Slot = Slot.HELD
 
     @property
     def keys(self) -> JobKeys:

@@ -32,11 +32,13 @@ async def spans_of(
     pause_s: float = 1.0,
     patience_s: float = 0.0,
     waits: Callable[[SourceUnreachable], Awaitable[None]] = _untold,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
     """Yield what the Segmenter yields, each once: spans are cut and named the same every time.
 
     Waits for as long as the store is unavailable, and ``patience_s`` for a source that may come, of which ``waits`` is
-    told once; the Segmenter does other work meanwhile. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a
+    told once; ``pause`` takes the seconds until the next attempt, and may take longer. The Segmenter does other work
+    meanwhile. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a
     row without a new span, and what the Segmenter says about the recording.
     """
     n_seen = n_outages = n_attempts = n_missed = 0
@@ -63,7 +65,7 @@ async def spans_of(
             log.info("source awaited", action="segment", job_id=request.job_id, attempt=n_missed)
             if n_missed == 1:
                 await waits(error)
-            await asyncio.sleep(min(left_s, SOURCE_PAUSES.delay_s(n_missed)))
+            await pause(min(left_s, SOURCE_PAUSES.delay_s(n_missed)))
         except (TimedOut, ReplicaLost) as error:
             n_attempts += 1
             log.warning("segmentation broke off", action="segment", job_id=request.job_id, error=str(error))

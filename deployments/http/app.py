@@ -50,7 +50,8 @@ from deployments.http.routes.voices import voice_routes
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
-from deployments.intake.resumable_leftovers import sweep_leftovers
+from deployments.intake.adoption import adopt_spooled
+from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.spool import UploadGates
 from deployments.intake.spool_sweep import SpoolSweeper, sweep
 from deployments.limits import IngestionLimits, LiveLimits
@@ -95,6 +96,9 @@ CORS: dict[str, Any] = {
 }
 
 
+MAX_OPEN_UPLOADS = 64
+"""Resumable uploads of a tenant that are not whole."""
+
 _ROUTES = (
     service_routes,
     metrics_routes,
@@ -126,8 +130,9 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     shutdown = shutdown or Shutdown()
     spool_dir, clock = config.limits.spool_dir, services.clock
     sweep(spool_dir)
+    adopt_spooled(spool_dir, services.store)
     backend = _backend(services, config)
-    sweeper = SpoolSweeper(sweeps=(lambda: sweep(spool_dir), lambda: sweep_leftovers(spool_dir, clock())))
+    sweeper = SpoolSweeper(sweeps=(lambda: sweep(spool_dir), backend.resumable.sweep))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -164,6 +169,15 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
 
 def _backend(services: ApiServices, config: ApiConfig) -> Backend:
     live = LiveLimits(config.limits)
+    resumable = ResumableUploads(
+        services.store,
+        services.ledger,
+        config.limits.spool_dir,
+        clock=services.clock,
+        new_id=services.new_id,
+        min_free_bytes=config.limits.min_free_bytes,
+        max_open=MAX_OPEN_UPLOADS,
+    )
     return Backend(
         ledger=services.ledger,
         store=services.store,
@@ -171,7 +185,8 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         intake=Intake(ledger=services.ledger, store=services.store, clock=services.clock, new_id=services.new_id),
         policy=config.policy,
         live=live,
-        uploads=UploadGates(live),
+        uploads=UploadGates(live, resumable.n_promised),
+        resumable=resumable,
         waiting=stream_gate(live, "requests that wait for their text"),
         scrubber=Scrubber(services.ledger),
         public_url=config.public_url.rstrip("/"),

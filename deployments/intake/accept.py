@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from deployments.artifacts.presigned_uploads import DirectUploads
-from deployments.intake.job_sources import JobSource, SpooledSource, UploadedSource, UrlSource
+from deployments.intake.job_sources import JobSource, PiecesSource, SpooledSource, UploadedSource, UrlSource
 from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
@@ -86,6 +86,8 @@ class Intake:
     def _source_of(self, submission: Submission) -> JobSource:
         if submission.spool:
             return SpooledSource(spool=submission.spool, store=self.store, ledger=self.ledger)
+        if submission.pieces:
+            return PiecesSource(pieces=submission.pieces, store=self.store, ledger=self.ledger)
         return UploadedSource(uploads=self.direct, ledger=self.ledger) if submission.upload_id else UrlSource()
 
     def _new_job(self, tenant: str, submission: Submission) -> Job:

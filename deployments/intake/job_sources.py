@@ -1,9 +1,10 @@
-"""Sources of a new job's recording: spooled bytes, a URL, or an upload that is in the store already.
+"""Sources of a new job's recording: spooled bytes, pieces in the store, a URL, or an upload that is there already.
 
 `deployments.intake.accept.Intake` brings the recording to its place, writes the job, and has the source commit or roll
 back.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +12,7 @@ import structlog
 
 from deployments.artifacts.presigned_uploads import DirectUploads
 from deployments.intake.spool import StoredUpload
-from pipelines.errors import MeetMemoError
+from pipelines.errors import MeetMemoError, UploadIncomplete
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
@@ -63,21 +64,53 @@ class SpooledSource:
         """Delete the file, and the blob of a repeated request."""
         self.spool.discard()
         if stored.id != job.id:
-            self._forget(job)
+            _forget(self.store, job)
 
     def rollback(self, job: Job) -> None:
         """Delete the file and the blob."""
         try:
             if not _holds(self.ledger, job):
-                self._forget(job)
+                _forget(self.store, job)
         finally:
             self.spool.discard()
 
-    def _forget(self, job: Job) -> None:
-        try:
-            self.store.delete(job.source.key)
-        except MeetMemoError:
-            log.warning("blob left behind", action="blob_orphaned", key=job.source.key)
+
+class Pieces(Protocol):
+    """A recording that lies in the store in pieces."""
+
+    @property
+    def n_bytes(self) -> int: ...
+
+    def blocks(self) -> Iterable[bytes]:
+        """Yield its bytes in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PiecesSource:
+    """A recording that came in pieces, which stay until the job is written; the upload's id is the job's."""
+
+    pieces: Pieces
+    store: BlobStore
+    ledger: Ledger
+
+    def bring(self, job: Job) -> Job:
+        """Put the pieces together; raises `StoreUnavailable`, `NotFound` where the upload has ended meanwhile."""
+        if _holds(self.ledger, job):
+            return job
+        source = self.store.put_blocks(job.source.key, self.pieces.blocks())
+        if source.n_bytes != self.pieces.n_bytes:
+            raise UploadIncomplete(f"The upload has {source.n_bytes} of {self.pieces.n_bytes} bytes.")
+        return replace(job, source=source)
+
+    def commit(self, job: Job, stored: Job) -> None:
+        """Delete the blob where another job answers for the upload."""
+        if stored.id != job.id:
+            _forget(self.store, job)
+
+    def rollback(self, job: Job) -> None:
+        """Delete the blob; the pieces stay, so that the request can be repeated."""
+        if not _holds(self.ledger, job):
+            _forget(self.store, job)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +138,13 @@ class UploadedSource:
 
     def rollback(self, job: Job) -> None:
         """Leave the upload open, so that the request can be repeated."""
+
+
+def _forget(store: BlobStore, job: Job) -> None:
+    try:
+        store.delete(job.source.key)
+    except MeetMemoError:
+        log.warning("blob left behind", action="blob_orphaned", key=job.source.key)
 
 
 def _holds(ledger: Ledger, job: Job) -> bool:

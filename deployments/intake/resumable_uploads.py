@@ -1,52 +1,55 @@
-"""`ResumableUploads`: recordings that arrive in pieces over a bad link, kept on disk until they are whole.
+"""`ResumableUploads`: recordings that arrive in pieces over a bad link, kept in the blob store until they are whole.
 
-An upload is two files below the spool folder: what arrived so far, whose size is the offset, and a record of what it
-will be. Both outlive the process; nothing else has to be remembered. Everything blocks.
+Nothing lies on an endpoint's own disk and nothing has to be remembered: every endpoint over the same store and ledger
+takes the next piece. An upload's id is that of the job it becomes. Everything blocks.
 """
 
-import fcntl
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from deployments.intake.resumable_records import FOLDER, PART_SUFFIX, RECORD_SUFFIX, Resumable, read_record
-from deployments.intake.spool_space import SpoolSpace, check_room, faults_of_the_spool, write_whole
+import structlog
+
+from deployments.intake.resumable_records import OpenUpload, Resumable, each_upload, open_uploads, parse_upload
+from deployments.intake.resumable_records import read_upload as read_stored
+from deployments.intake.spool_space import SpoolSpace, check_room
+from deployments.intake.spool_sweep import SpoolUse
 from deployments.limits import TenantLimits
 from pipelines.audio.first_bytes import FirstBytes
 from pipelines.codec import encode
-from pipelines.errors import NotFound, Overloaded, TooLarge, UploadBusy
-from pipelines.file_hash import hash_stream
+from pipelines.errors import JobUnknown, NotFound, Overloaded, StoreFull, TooLarge
+from pipelines.ids import created_at_s
 from pipelines.jobs.job import JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
-from pipelines.storage.atomic_write import write_atomic
+from pipelines.ledger.protocol import Ledger
+from pipelines.storage.layout import PieceKeys
+from pipelines.storage.protocol import BlobStore
 
-BLOCK_BYTES = 1 << 16
 COPY_BYTES = 1 << 20
 LIFETIME_S = 24 * 3600.0
 RETRY_AFTER_S = 60.0
 
+log = structlog.get_logger(__name__)
 
-class WholeUpload:
-    """Hands the bytes of a complete upload to `deployments.intake.accept.Intake`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with path.open("rb") as file:
-            self.n_bytes, self.sha256 = hash_stream(file)
-
-    def discard(self) -> None:
-        """Delete the file, unless the store has moved it away."""
-        self.path.unlink(missing_ok=True)
+def job_key(upload_id: str) -> str:
+    """Return the idempotency key of the job of an upload: it is made once, whoever is told that all bytes are there."""
+    return f"tus/{upload_id}"
 
 
 class ResumableUploads:
-    """Keeps the uploads under way; a tenant has ``max_open`` at most."""
+    """Keeps the uploads under way; a tenant has ``max_open`` at most.
+
+    Room is counted where the store is a folder: on its disk ``min_free_bytes`` stay free. Claims are made one after the
+    other on each host (a lock in ``spool_dir``); endpoints on several hosts that claim in the same moment may together
+    claim more than there is, and the piece that finds the disk full is refused then. ``use`` is what lay in the store
+    when it was swept last; ``n_writers`` are the requests of this process that write to uploads.
+    """
 
     def __init__(
         self,
+        store: BlobStore,
+        ledger: Ledger,
         spool_dir: Path,
         *,
         clock: Callable[[], float],
@@ -54,11 +57,16 @@ class ResumableUploads:
         min_free_bytes: int,
         max_open: int,
     ) -> None:
-        self._folder = spool_dir / FOLDER
+        self._store = store
+        self._ledger = ledger
+        self._spool_dir = spool_dir
         self._clock = clock
         self._new_id = new_id
-        self._space = SpoolSpace(folder=spool_dir, min_free_bytes=min_free_bytes, clock=clock)
+        self._min_free_bytes = min_free_bytes
+        self._space = SpoolSpace(folder=spool_dir, min_free_bytes=min_free_bytes, promised=self.n_promised)
         self._max_open = max_open
+        self.n_writers = 0
+        self.use = SpoolUse()
 
     def create(
         self,
@@ -69,16 +77,18 @@ class ResumableUploads:
         limits: TenantLimits,
         reference: Reference = NO_REFERENCE,
         concat: str = "",
+        parts: Sequence[str] = (),
     ) -> Resumable:
-        """Begin an upload and claim the room for it; raises `TooLarge`, `Overloaded`, `StoreFull`."""
-        with faults_of_the_spool():
-            self._folder.mkdir(parents=True, exist_ok=True)
-        self.sweep()
+        """Begin an upload and claim the room for it; raises `TooLarge`, `Overloaded`, `StoreFull`.
+
+        One of ``parts`` has all its bytes already, and claims nothing.
+        """
         most = min(limits.max_upload_bytes, limits.max_open_upload_bytes)
         if n_bytes > most:
             raise TooLarge(f"The recording is larger than the {most} bytes this server takes.")
         with self._space.locked():
-            self._check_room(tenant, n_bytes, limits)
+            if not parts:
+                self._check_room(tenant, n_bytes, limits)
             record = Resumable(
                 id=self._new_id(),
                 tenant=tenant,
@@ -88,165 +98,186 @@ class ResumableUploads:
                 reference=reference,
                 expires_at_s=round(self._clock() + LIFETIME_S, 3),
                 concat=concat,
+                parts=tuple(parts),
             )
-            with faults_of_the_spool():
-                self.data(record).touch()
-                self._write(record)
+            self._store.put(record.keys.record, encode(record))
         return record
 
     def _check_room(self, tenant: str, n_bytes: int, limits: TenantLimits) -> None:
-        """Raise `Overloaded` when the tenant has too much open, `StoreFull` when the disk has no room for it.
+        """Raise `Overloaded` when the tenant has too much open, `StoreFull` when the store's disk has no room for it.
 
         What has arrived of an upload counts against its tenant as well: it stays until the upload ends or expires.
         """
-        uploads = self._space.open_uploads()
-        own = [upload for upload in uploads if upload.record.tenant == tenant]
+        room = self._room_bytes()
+        # All tenants' uploads matter only for their share of a disk.
+        uploads = list(open_uploads(self._store, self._clock(), tenant if room is None else ""))
+        own = [upload.record.n_bytes for upload in uploads if upload.record.tenant == tenant]
         if len(own) >= self._max_open:
             raise Overloaded(f"{len(own)} of your uploads are open already; end or finish some.", RETRY_AFTER_S)
-        room = self._space.room_bytes()
-        n_own = sum(upload.record.n_bytes for upload in own)
-        share = limits.open_upload_share(max(0, room) + sum(upload.record.n_bytes for upload in uploads))
-        if own and n_own + n_bytes > share:
+        share = limits.max_open_upload_bytes
+        if room is not None:
+            share = limits.open_upload_share(max(0, room) + sum(upload.record.n_bytes for upload in uploads))
+        if own and sum(own) + n_bytes > share:
             raise Overloaded(
-                f"Your open uploads may have {share} bytes; {len(own)} have {n_own} of them. End or finish some.",
+                f"Your open uploads may have {share} bytes; {len(own)} have {sum(own)} of them. End or finish some.",
                 RETRY_AFTER_S,
             )
-        check_room(n_bytes, room)
+        if room is not None:
+            check_room(n_bytes, room)
+
+    def _room_bytes(self) -> int | None:
+        """Return what may still be promised of the store's disk; None where it is no disk of ours."""
+        folder = self._store.folder()
+        if folder is None:
+            return None
+        if self._shares_the_spools_disk():
+            return self._space.room_bytes()
+        return self._disk(folder).free_bytes() - self._n_wanted()
+
+    def n_promised(self) -> int:
+        """Return what uploads under way may still bring to the disk of the spool folder."""
+        return self._n_wanted() if self._shares_the_spools_disk() else 0
+
+    def _n_wanted(self) -> int:
+        return sum(upload.n_wanted for upload in open_uploads(self._store, self._clock()))
+
+    def _shares_the_spools_disk(self) -> bool:
+        folder = self._store.folder()
+        return folder is not None and _existing(folder).stat().st_dev == _existing(self._spool_dir).stat().st_dev
+
+    def _disk(self, folder: Path) -> SpoolSpace:
+        return SpoolSpace(folder=_existing(folder), min_free_bytes=self._min_free_bytes)
 
     def get(self, tenant: str, upload_id: str) -> tuple[Resumable, int]:
         """Return an upload and its offset; raises `NotFound`."""
-        record = self._read(upload_id)
-        if record is None or record.tenant != tenant or record.expires_at_s < self._clock():
-            raise NotFound(f"There is no upload {upload_id!r}.")
-        if record.job_id:
-            return record, record.n_bytes
-        return record, self.n_there(record)
+        found = self._read(tenant, upload_id)
+        if found is None:
+            return self._ended(tenant, upload_id)
+        if found.record.expires_at_s < self._clock():
+            raise _unknown(upload_id)
+        return found.record, found.record.n_bytes if found.record.job_id else found.n_there
 
-    def n_there(self, record: Resumable) -> int:
-        """Return how many bytes of an upload that has become no job have arrived."""
-        path = self.data(record)
-        return path.stat().st_size if path.exists() else 0
+    def _ended(self, tenant: str, upload_id: str) -> tuple[Resumable, int]:
+        """Return an upload that became the job of its id, for clients that heard no answer; raises `NotFound`."""
+        if created_at_s(upload_id) is None or not self._ledger.used_keys(tenant, {job_key(upload_id)}):
+            raise _unknown(upload_id)
+        try:
+            job = self._ledger.get(tenant, upload_id)
+        except JobUnknown:
+            raise _unknown(upload_id) from None
+        record = Resumable(
+            id=upload_id,
+            tenant=tenant,
+            n_bytes=job.source.n_bytes,
+            filename="",
+            options=JobOptions(model=job.options.model),
+            expires_at_s=job.created_at_s + LIFETIME_S,
+            job_id=job.id,
+        )
+        if record.expires_at_s < self._clock():
+            raise _unknown(upload_id)
+        return record, record.n_bytes
+
+    def blocks(self, record: Resumable) -> Iterator[bytes]:
+        """Yield what has arrived of an upload, or of the parts it is put together of; raises `NotFound`."""
+        for upload_id in record.parts or (record.id,):
+            found = self._read(record.tenant, upload_id)
+            if found is None:
+                raise _unknown(upload_id)
+            for piece in found.pieces:
+                with self._store.open(piece.key) as stream:
+                    while block := stream.read(COPY_BYTES):
+                        yield block
 
     def first_bytes(self, record: Resumable) -> FirstBytes:
         """Return the look at what has arrived so far; raises `UnsupportedFormat`."""
         look = FirstBytes()
-        with self.data(record).open("rb") as file:
-            while look.kind is None and (block := file.read(BLOCK_BYTES)):
-                look.feed(block)
+        for block in self.blocks(record):
+            look.feed(block)
+            if look.kind is not None:
+                break
         return look
 
-    @contextmanager
-    def appending(self, record: Resumable) -> Iterator["Piece"]:
-        """Hold an upload while a piece is appended. Raises `UploadBusy`."""
-        with faults_of_the_spool():
-            descriptor = os.open(self.data(record), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        piece = Piece(descriptor, self._space)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UploadBusy(f"Another request writes to upload {record.id}.") from None
-            yield piece
-        finally:
-            piece.close()
-
-    def finish(self, record: Resumable, job_id: str) -> None:
-        """Note the job that an upload became; its record stays until it expires, for clients that heard no answer.
-
-        What the job is called and wants is the job's from now on, and goes with it.
-        """
-        options = JobOptions(model=record.options.model)
-        self._write(replace(record, job_id=job_id, filename="", options=options, reference=NO_REFERENCE))
-
-    def put_together(self, record: Resumable, parts: Sequence[Resumable]) -> None:
-        """Append the bytes of parts to an upload in their order, and forget the parts; raises `StoreFull`."""
-        with self.appending(record) as piece:
-            for part in parts:
-                with self.data(part).open("rb") as file:
-                    while block := file.read(COPY_BYTES):
-                        piece.append(block)
-        for part in parts:
-            self.delete(part)
-
-    def delete(self, record: Resumable) -> None:
-        """Forget an upload."""
-        self.data(record).unlink(missing_ok=True)
-        self._record_path(record.id).unlink(missing_ok=True)
-
-    def sweep(self) -> None:
-        """Forget uploads that expired."""
-        for record in list(self._records()):
-            if record.expires_at_s < self._clock():
-                self.delete(record)
-
-    def data(self, record: Resumable) -> Path:
-        """Return the file of what arrived so far."""
-        return self._folder / f"{record.id}{PART_SUFFIX}"
-
-    def _record_path(self, upload_id: str) -> Path:
-        return self._folder / f"{upload_id}{RECORD_SUFFIX}"
-
-    def _records(self) -> Iterator[Resumable]:
-        for path in self._folder.glob(f"*{RECORD_SUFFIX}"):
-            if (record := self._read(path.stem)) is not None:
-                yield record
-
-    def _read(self, upload_id: str) -> Resumable | None:
-        return read_record(self._folder, upload_id)
-
-    def _write(self, record: Resumable) -> None:
-        write_atomic(self._record_path(record.id), encode(record))
-
-
-class Piece:
-    """Appends a piece to an upload. If its request is cancelled while a thread writes, that thread closes the file."""
-
-    def __init__(self, descriptor: int, space: SpoolSpace) -> None:
-        self._descriptor = descriptor
-        self._space = space
-        self._state = threading.Lock()  # never held while the disk works
-        self._is_writing = False
-        self._is_closed = False
-        self._keep_bytes: int | None = None
-
-    def append(self, block: bytes) -> None:
-        """Write a block whole, unless the piece is closed.
+    def keep(self, record: Resumable, offset: int, data: bytes, request: str = "") -> str:
+        """Store bytes of an upload from ``offset``; return their key. They count once ``request`` is `verify`-ed.
 
         Raises `StoreFull` when the disk is full or nearly so, and `NotFound` when the upload was ended or has expired:
         nobody counts what would be written to it.
         """
-        with self._state:
-            if self._is_closed:
-                return
-            self._is_writing = True
-        try:
-            if not os.fstat(self._descriptor).st_nlink:
-                raise NotFound("The upload was ended while this piece was sent.")
-            self._space.check(len(block))
-            write_whole(self._descriptor, block)
-        finally:
-            with self._state:
-                self._is_writing = False
-                if self._is_closed:
-                    self._end()
+        folder = self._store.folder()
+        if folder is not None and len(data) > self._disk(folder).free_bytes():
+            raise StoreFull("The blob store's disk is nearly full.")
+        key = record.keys.piece(offset, len(data), request)
+        self._store.put(key, data)
+        if not self._store.exists(record.keys.record):
+            self._store.delete(key)
+            raise NotFound("The upload was ended while this piece was sent.")
+        return key
 
-    def undo(self, n_bytes: int) -> None:
-        """Cut off what was appended after ``n_bytes`` when the piece is closed."""
-        self._keep_bytes = n_bytes
+    def verify(self, record: Resumable, request: str) -> None:
+        """Let the pieces of a request count: their checksum was right."""
+        self._store.put(record.keys.verified(request), b"")
 
-    def close(self) -> None:
-        """Take no more, and let others append once what is being written is there; may be called twice."""
-        with self._state:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            if not self._is_writing:
-                self._end()
+    def drop(self, keys: Sequence[str]) -> None:
+        """Delete pieces that shall not count."""
+        for key in keys:
+            self._store.delete(key)
 
-    def _end(self) -> None:
-        try:
-            if self._keep_bytes is not None:
-                with faults_of_the_spool():
-                    os.ftruncate(self._descriptor, self._keep_bytes)
-        finally:
-            os.close(self._descriptor)
+    def finish(self, record: Resumable, job_id: str) -> None:
+        """Forget an upload that became a job, and the parts it was put together of.
+
+        The record stays until it expires where the job does not tell all: another one answers, of the same external id,
+        or the upload was put together of parts. It has ids and no words then.
+        """
+        if job_id == record.id and not record.concat:
+            self.delete(record)
+        else:
+            options = JobOptions(model=record.options.model)
+            told = replace(record, job_id=job_id, filename="", options=options, reference=NO_REFERENCE, parts=())
+            self._store.put(record.keys.record, encode(told))
+            self.drop([key for key in self._store.list(record.keys.root) if key != record.keys.record])
+        for part in record.parts:
+            self._delete(PieceKeys(tenant=record.tenant, upload_id=part))
+
+    def delete(self, record: Resumable) -> None:
+        """Forget an upload."""
+        self._delete(record.keys)
+
+    def _delete(self, keys: PieceKeys) -> int:
+        """Delete an upload's blobs, its record first: pieces without one are never taken for an upload."""
+        self._store.delete(keys.record)
+        return self._store.delete_prefix(keys.root)
+
+    def sweep(self) -> SpoolUse:
+        """Delete uploads that expired and pieces that belong to none; return what is left.
+
+        Every endpoint may do so at any time. Pieces without a record stay for a day: one may just be written.
+        """
+        now_s, n_swept, n_files, n_bytes, oldest_s = self._clock(), 0, 0, 0, 0.0
+        for keys, names in list(each_upload(self._store)):
+            upload = parse_upload(self._store, keys, names)
+            born_s = created_at_s(keys.upload_id)
+            expires_s = upload.record.expires_at_s if upload else None if born_s is None else born_s + LIFETIME_S
+            if expires_s is not None and expires_s < now_s:
+                self._delete(keys)
+                n_swept += 1
+            elif upload is not None and not upload.record.job_id:
+                n_files += 1
+                n_bytes += sum(piece.n_bytes for piece in upload.pieces)
+                oldest_s = max(oldest_s, now_s - (upload.record.expires_at_s - LIFETIME_S))
+        if n_swept:
+            log.info("abandoned uploads deleted", action="sweep_resumable", uploads=n_swept)
+        self.use = SpoolUse(n_files=n_files, n_bytes=n_bytes, idle_s=oldest_s)
+        return self.use
+
+    def _read(self, tenant: str, upload_id: str) -> OpenUpload | None:
+        return read_stored(self._store, tenant, upload_id)
+
+
+def _unknown(upload_id: str) -> NotFound:
+    return NotFound(f"There is no upload {upload_id!r}.")
+
+
+def _existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists: a store's is made at its first write."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

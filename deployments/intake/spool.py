@@ -53,13 +53,18 @@ class Spool:
     """
 
     def __init__(
-        self, folder: Path, max_bytes: int, min_free_bytes: int = 0, threads: anyio.CapacityLimiter | None = None
+        self,
+        folder: Path,
+        max_bytes: int,
+        min_free_bytes: int = 0,
+        threads: anyio.CapacityLimiter | None = None,
+        promised: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Write on the threads of a limiter; None: on those that everything shares."""
+        """Write on the threads of a limiter; None: on those that everything shares. ``promised``: see `SpoolSpace`."""
         self.path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
         self.n_bytes = 0
         self._max_bytes = max_bytes
-        self._space = SpoolSpace(folder=folder, min_free_bytes=min_free_bytes)
+        self._space = SpoolSpace(folder=folder, min_free_bytes=min_free_bytes, promised=promised)
         self._threads = threads
         self._written = HashingWriter(self._append)
         self._waiting: list[bytes] = []
@@ -176,8 +181,9 @@ class Spool:
 class UploadGates:
     """Bounds the uploads under way, in all and for each tenant; belongs to one event loop."""
 
-    def __init__(self, limits: LiveLimits) -> None:
+    def __init__(self, limits: LiveLimits, promised: Callable[[], int] = lambda: 0) -> None:
         self._limits = limits
+        self._promised = promised
         self._gate = Gate(
             limits.now.max_concurrent_uploads, "uploads", lambda tenant: limits.of(tenant).max_concurrent_uploads
         )
@@ -192,7 +198,8 @@ class UploadGates:
         """
         now = self._limits.now
         with self._gate.acquire(tenant):
-            spool = Spool(now.spool_dir, now.of(tenant).max_upload_bytes, now.min_free_bytes, self._writers)
+            most = now.of(tenant).max_upload_bytes
+            spool = Spool(now.spool_dir, most, now.min_free_bytes, self._writers, self._promised)
             try:
                 await self._to_its_end(spool.open)
                 yield spool

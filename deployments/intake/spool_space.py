@@ -1,20 +1,18 @@
 """`SpoolSpace`: the disk of the spool folder, less what uploads under way were promised of it.
 
-Nothing is remembered in memory: an upload's reservation is in the name of its spool file, or in its record where it is
-resumable, so that all replicas on a host count the same. Everything blocks.
+Nothing is remembered in memory: an upload's reservation is in the name of its spool file, or in its record in the store
+where it is resumable, so that all replicas on a host count the same. Everything blocks.
 """
 
 import fcntl
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployments.intake.resumable_records import FOLDER, OpenUpload, open_uploads
 from pipelines.errors import StoreFull
 from pipelines.storage.disk_faults import writing_fault
 
@@ -62,11 +60,14 @@ def write_whole(descriptor: int, data: bytes) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class SpoolSpace:
-    """Counts the room in ``folder``, of whose disk ``min_free_bytes`` stay free; ``clock`` gives Unix seconds."""
+    """Counts the room in ``folder``, of whose disk ``min_free_bytes`` stay free.
+
+    ``promised`` are bytes that others than spool files may still bring to that disk: resumable uploads.
+    """
 
     folder: Path
     min_free_bytes: int
-    clock: Callable[[], float] = time.time
+    promised: Callable[[], int] = field(default=lambda: 0)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -94,14 +95,9 @@ class SpoolSpace:
         """Count what may still be promised; see `n_promised`."""
         return self.free_bytes() - self.n_promised(besides=besides)
 
-    def open_uploads(self) -> list[OpenUpload]:
-        """Return resumable uploads that are incomplete, or have no job yet."""
-        return list(open_uploads(self.folder / FOLDER, self.clock()))
-
     def n_promised(self, *, besides: Path | None = None) -> int:
         """Return what uploads under way may still write; ``besides`` is the spool file of one that is not counted."""
-        resumable = sum(upload.n_wanted for upload in self.open_uploads())
-        return resumable + sum(_n_wanted(path) for path in self.folder.glob(f"*.*{SUFFIX}") if path != besides)
+        return self.promised() + sum(_n_wanted(path) for path in self.folder.glob(f"*.*{SUFFIX}") if path != besides)
 
 
 def _n_wanted(path: Path) -> int:

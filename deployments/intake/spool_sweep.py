@@ -7,11 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from deployments.intake.resumable_records import FOLDER, PART_SUFFIX
 from deployments.intake.spool_space import SUFFIX
 from pipelines.errors import MeetMemoError
 
@@ -48,24 +46,17 @@ def sweep(folder: Path, *, now_s: float | None = None) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class SpoolUse:
-    """Files of one kind: their number, their size, and for how long the one that was longest untouched has been so."""
+    """Uploads of one kind: their number, their size, and the seconds the oldest has been idle, or under way."""
 
     n_files: int = 0
     n_bytes: int = 0
     idle_s: float = 0.0
 
 
-def spool_use(folder: Path, now_s: float) -> dict[str, SpoolUse]:
-    """Return what lies in the spool folder, by kind: ``upload`` in one request, or ``resumable``. Blocks."""
-    return {
-        "upload": _use(folder.glob(f"*{SUFFIX}"), now_s),
-        "resumable": _use((folder / FOLDER).glob(f"*{PART_SUFFIX}"), now_s),
-    }
-
-
-def _use(paths: Any, now_s: float) -> SpoolUse:
+def spool_use(folder: Path, now_s: float) -> SpoolUse:
+    """Return what lies in the spool folder. Blocks."""
     found = []
-    for path in paths:
+    for path in folder.glob(f"*{SUFFIX}"):
         with suppress(FileNotFoundError):
             found.append(path.stat())
     return SpoolUse(

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 
 from deployments.intake.job_policy import JobPolicy
+from deployments.intake.job_sources import Pieces
 from deployments.intake.spool import StoredUpload
 from deployments.schemas.option_values import is_left_out, listed
 from deployments.schemas.options import Options
@@ -30,8 +31,9 @@ _MAX_SUFFIX_CHARS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A request to transcribe one recording: spooled bytes, a URL to pull, or what was put to a URL of an upload.
+    """A request to transcribe one recording: spooled bytes, a URL to pull, or an upload in the store.
 
+    ``upload_id`` is that of an upload, and will be the job's; ``pieces`` are what it came in, where it did.
     ``known_voices`` are those that its speakers are compared with, for this job only.
     """
 
@@ -42,6 +44,7 @@ class Submission:
     idempotency_key: str | None = None
     reference: Reference = field(default=NO_REFERENCE)
     upload_id: str = ""
+    pieces: Pieces | None = None
     known_voices: References | None = None
     dialect: Dialect = field(default=OWN_DIALECT)
 

@@ -13,7 +13,7 @@ from pipelines.errors import MeetMemoError
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.llm.cache import holder_of
-from pipelines.storage.layout import JobKeys, TenantKeys
+from pipelines.storage.layout import JobKeys, PieceKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
 
 SCRUBBED_AT_ONCE_BYTES = 16 << 20
@@ -39,7 +39,7 @@ def erase_blobs(store: BlobStore, keys: JobKeys, *, minutes_of: str = "") -> lis
     transcript = [keys.transcript] if store.exists(keys.transcript) else []
     store.delete(keys.transcript)  # see the module's docstring
     within = [*transcript, *store.list(keys.root)]
-    beside = [key for key in _beside(store, keys, within, minutes_of) if store.exists(key)]
+    beside = [key for key in list(_beside(store, keys, within, minutes_of)) if store.exists(key)]
     for key in beside:
         store.delete(key)
     store.delete_prefix(keys.root)
@@ -49,6 +49,8 @@ def erase_blobs(store: BlobStore, keys: JobKeys, *, minutes_of: str = "") -> lis
 def _beside(store: BlobStore, keys: JobKeys, within: list[str], minutes_of: str) -> Iterator[str]:
     """Yield keys outside the job's own folder."""
     yield from keys.marks
+    # An upload whose process was killed between its job and its end.
+    yield from store.list(PieceKeys(tenant=keys.tenant, upload_id=keys.job_id).root)
     if minutes_of:
         yield JobKeys(tenant=keys.tenant, job_id=minutes_of).rewriting(keys.job_id)
     for key in within:

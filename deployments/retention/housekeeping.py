@@ -20,7 +20,7 @@ from pipelines.jobs.job import JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import Ledger, all_jobs
-from pipelines.storage.layout import AUDIO_MARKS, PARKED_MINUTES, JobKeys, is_tenant
+from pipelines.storage.layout import AUDIO_MARKS, PARKED_MINUTES, JobKeys, PieceKeys, is_tenant
 from pipelines.storage.protocol import BlobStore
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ def sweep(
             job = ledger.get(keys.tenant, keys.job_id)
         except JobUnknown:
             born_s = created_at_s(keys.job_id)
-            if not own or born_s is None or now_s - born_s < MIN_AGE_S or store.exists(keys.upload_mark):
+            if not own or born_s is None or now_s - born_s < MIN_AGE_S or _is_being_sent(store, keys):
                 continue
             if late:
                 erase_blobs(store, keys)
@@ -195,6 +195,12 @@ def enforce_retention(
     ]
     scrub(ledger, SCRUBBED_BYTES)
     return gone
+
+
+def _is_being_sent(store: BlobStore, keys: JobKeys) -> bool:
+    """Say whether a job is still to be made of an upload: its source may lie there for a moment before."""
+    pieces = PieceKeys(tenant=keys.tenant, upload_id=keys.job_id)
+    return store.exists(keys.upload_mark) or store.exists(pieces.record)
 
 
 def _owner(key: str) -> tuple[str, str] | None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from deployments.intake.accept import Intake
 from deployments.intake.gates import Gate
 from deployments.intake.job_policy import JobPolicy
+from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.spool import UploadGates
+from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits, LiveLimits
 from deployments.ports import EnrolmentPort
@@ -36,6 +38,7 @@ class Backend:
     policy: JobPolicy
     live: LiveLimits
     uploads: UploadGates
+    resumable: ResumableUploads
     waiting: Gate
     scrubber: Scrubber
     public_url: str
@@ -49,6 +52,14 @@ class Backend:
     def limits(self) -> IngestionLimits:
         """The limits in force now."""
         return self.live.now
+
+    @property
+    def spool_space(self) -> SpoolSpace:
+        """The disk of the spool folder."""
+        limits = self.limits
+        return SpoolSpace(
+            folder=limits.spool_dir, min_free_bytes=limits.min_free_bytes, promised=self.resumable.n_promised
+        )
 
     def stream_gate(self, what: str) -> Gate:
         """Return a gate for answers that last; each tenant has its share of them."""
@@ -65,7 +76,6 @@ class Backend:
             policy=replace(self.policy, tenant=tenant),
             uploads=self.uploads,
             limits=self.limits.of(tenant),
-            spool_dir=self.limits.spool_dir,
             scrubber=self.scrubber,
             public_url=self.public_url,
         )

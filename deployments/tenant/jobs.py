@@ -5,14 +5,12 @@ import hashlib
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from deployments.artifacts.quarantine import Quarantined, chunks_in
 from deployments.intake.accept import Intake
 from deployments.intake.idempotency import held
 from deployments.intake.job_policy import JobPolicy
-from deployments.intake.resumable_leftovers import forget_job
 from deployments.intake.spool import Spool, UploadGates
 from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
@@ -84,7 +82,6 @@ class TenantJobs:
     policy: JobPolicy
     uploads: UploadGates
     limits: TenantLimits
-    spool_dir: Path
     scrubber: Scrubber
     public_url: str
 
@@ -163,7 +160,6 @@ class TenantJobs:
         job = await self.get(job_id)
         if not job.state.final:
             raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
-        await in_thread(forget_job, self.spool_dir, self.tenant, job.id)
         deleted = await in_thread(erase, self.ledger, self.store, job)
         await self.coordinator_client.forget(job.id)
         await self.scrubber.scrub()

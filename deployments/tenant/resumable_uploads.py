@@ -1,10 +1,16 @@
-"""`TenantUploads`: one tenant's resumable uploads, from their files and the protocol's decisions to their jobs."""
+"""`TenantUploads`: one tenant's resumable uploads, from their pieces and the protocol's decisions to their jobs."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import anyio
+
+from deployments.intake.idempotency import held
+from deployments.intake.piece_writer import PieceWriter
 from deployments.intake.resumable_records import Resumable
-from deployments.intake.resumable_uploads import Piece, ResumableUploads, WholeUpload
+from deployments.intake.resumable_uploads import ResumableUploads, job_key
 from deployments.intake.spool import body_of
 from deployments.intake.submission import Submission, clean_filename, merge_options, read_overrides
 from deployments.intake.tus_protocol import Append, Creation, CutBack, Decision, MakeJob, PieceHead, Refuse, TusUpload
@@ -13,7 +19,16 @@ from deployments.sources.blocks import joined
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.audio.first_bytes import FirstBytes
-from pipelines.errors import InvalidRequest, UnsupportedFormat, UploadIncomplete
+from pipelines.errors import InvalidRequest, RequestInFlight, UnsupportedFormat, UploadBusy, UploadIncomplete
+
+HOLD_S = 6.0
+"""How long an upload takes no piece after the endpoint that took one was killed.
+
+Short, since clients try again for about ten seconds; it is renewed three times in that time. Should an endpoint stand
+still for longer, both write the same bytes: see `deployments.intake.resumable_records.in_order`.
+"""
+
+_leaving: set[asyncio.Task[None]] = set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +60,14 @@ class TenantUploads:
                 raise InvalidRequest(f"Upload {part.id} is not a part of another: its Upload-Concat was not partial.")
             if n_there < part.n_bytes:
                 raise UploadIncomplete(f"Upload {part.id} has {n_there} of {part.n_bytes} bytes.")
-        parts = [part for part, _ in found]
-        record = await self._begun(creation, sum(part.n_bytes for part in parts), concat)
-        try:
-            await in_thread(self.files.put_together, record, parts)
-            (await in_thread(self.files.first_bytes, record)).finish()
-        except BaseException:
-            await in_thread(self.files.delete, record)
-            raise
-        return await self._job_made(record)
+        async with self._alone(creation.parts[0]):
+            record = await self._begun(creation, sum(part.n_bytes for part, _ in found), concat)
+            try:
+                (await in_thread(self.files.first_bytes, record)).finish()
+            except BaseException:
+                await in_thread(self.files.delete, record)
+                raise
+            return await self._job_made(record)
 
     async def _begun(self, creation: Creation, n_bytes: int, concat: str) -> Resumable:
         values = merge_options({name: [text] for name, text in creation.options.items()}, {})
@@ -68,6 +82,7 @@ class TenantUploads:
             self.jobs.limits,
             reference,
             concat,
+            creation.parts,
         )
 
     async def get(self, upload_id: str) -> tuple[Resumable, int]:
@@ -76,7 +91,12 @@ class TenantUploads:
         Makes its job where the process was killed between the last byte and the job.
         """
         record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
-        return await self._concluded(record, _state(record, n_there).asked()), n_there
+        if MakeJob() in _state(record, n_there).asked():
+            with contextlib.suppress(UploadBusy):  # another request makes it at this moment
+                async with self._alone(upload_id):
+                    record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+                    record = await self._concluded(record, _state(record, n_there).asked())
+        return record, n_there
 
     async def append(
         self, upload_id: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
@@ -86,20 +106,31 @@ class TenantUploads:
         Raises `OffsetConflict`, `UploadBusy`, `UploadStalled`, `ChecksumMismatch`, `InvalidRequest`, `StoreFull`, and
         `UnsupportedFormat` from the first bytes of what is no recording: then the upload is gone.
         """
-        record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+        await in_thread(self.files.get, self.jobs.tenant, upload_id)
         head = PieceHead.of(headers)
-        await self._concluded(record, _state(record, n_there).piece_began(head))
-        if record.job_id:
-            return record, n_there
-        with self.files.appending(record) as part:
-            upload = _state(record, self.files.n_there(record))
+        async with self._alone(upload_id):
+            record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+            upload = _state(record, n_there)
+            if record.job_id:
+                return await self._concluded(record, upload.piece_began(head)), n_there
             try:
-                decisions = await self._written(part, upload, head, body)
+                decisions = await self._written(record, upload, head, body)
                 await self._look_again(record, head, decisions)
             except UnsupportedFormat:
                 await in_thread(self.files.delete, record)
                 raise
-        return await self._concluded(record, decisions), upload.offset
+            return await self._concluded(record, decisions), upload.offset
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, upload_id: str) -> AsyncIterator[None]:
+        """Keep other requests, of any endpoint, from writing to an upload meanwhile; raises `UploadBusy`."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                hold = held(self.jobs.ledger.holds, self.jobs.tenant, f"{job_key(upload_id)}/piece", HOLD_S)
+                await stack.enter_async_context(hold)
+            except RequestInFlight:
+                raise UploadBusy(f"Another request writes to upload {upload_id}.") from None
+            yield
 
     async def end(self, upload_id: str) -> None:
         """Delete what has arrived of an upload; the job that it became stays."""
@@ -107,26 +138,30 @@ class TenantUploads:
         await in_thread(self.files.delete, record)
 
     async def _written(
-        self, part: Piece, upload: TusUpload, head: PieceHead, body: AsyncIterator[bytes]
+        self, record: Resumable, upload: TusUpload, head: PieceHead, body: AsyncIterator[bytes]
     ) -> tuple[Decision, ...]:
         """Write a piece as the protocol decides; return what is to be done after its last byte."""
+        writer = PieceWriter(self.files, record, upload.offset, at_once=head.checksum is not None)
         try:
-            await _carry_out(part, upload.piece_began(head))
+            await _carry_out(writer, upload.piece_began(head))
             is_looked_at = not (head.offset or head.checksum or upload.is_partial)
             first_bytes = FirstBytes() if is_looked_at else None
             async for block in joined(_looked_at(body_of(body, None, self.pace), first_bytes)):
-                await _carry_out(part, upload.data_came(block))
+                await _carry_out(writer, upload.data_came(block))
             decisions = upload.piece_ended()
             if first_bytes and MakeJob() in decisions:
                 first_bytes.finish()
-            await _carry_out(part, decisions)
+            await _carry_out(writer, decisions)
+            await writer.commit()
         except BaseException:
-            await _carry_out(part, upload.piece_cut())
+            await _left(writer, keep=not upload.piece_cut())
             raise
+        finally:
+            writer.close()
         return decisions
 
     async def _look_again(self, record: Resumable, head: PieceHead, decisions: tuple[Decision, ...]) -> None:
-        """Look at a first piece that is on the disk, once its checksum was verified; raises `UnsupportedFormat`."""
+        """Look at a first piece that is stored, once its checksum was verified; raises `UnsupportedFormat`."""
         if head.offset or head.checksum is None or record.is_partial:
             return
         first_bytes = await in_thread(self.files.first_bytes, record)
@@ -145,17 +180,32 @@ class TenantUploads:
 
     async def _job_made(self, record: Resumable) -> Resumable:
         """Make the job of an upload that is whole, once."""
-        source = await in_thread(WholeUpload, self.files.data(record))
         submission = Submission(
             options=record.options,
             filename=record.filename,
-            spool=source,
-            idempotency_key=f"tus/{record.id}",
+            upload_id=record.id,
+            pieces=_Whole(self.files, record),
+            idempotency_key=job_key(record.id),
             reference=record.reference,
         )
         job, _ = await self.jobs.accept(submission)
         await in_thread(self.files.finish, record, job.id)
         return replace(record, job_id=job.id)
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Implements `deployments.intake.job_sources.Pieces`."""
+
+    files: ResumableUploads
+    record: Resumable
+
+    @property
+    def n_bytes(self) -> int:
+        return self.record.n_bytes
+
+    def blocks(self) -> Iterable[bytes]:
+        return self.files.blocks(self.record)
 
 
 async def _looked_at(body: AsyncIterator[bytes], first_bytes: FirstBytes | None) -> AsyncIterator[bytes]:
@@ -173,13 +223,22 @@ def _state(record: Resumable, n_there: int) -> TusUpload:
     return TusUpload(n_bytes=record.n_bytes, offset=n_there, has_job=bool(record.job_id), is_partial=record.is_partial)
 
 
-async def _carry_out(part: Piece, decisions: tuple[Decision, ...]) -> None:
-    """Do to an upload's file what was decided; waits for nothing but a write."""
+async def _left(writer: PieceWriter, *, keep: bool) -> None:
+    """Keep what came of a piece that was cut, or undo it, however often its request is cancelled meanwhile."""
+    task = asyncio.create_task(writer.leave(keep=keep))
+    _leaving.add(task)
+    task.add_done_callback(_leaving.discard)
+    with anyio.CancelScope(shield=True):
+        await asyncio.shield(task)
+
+
+async def _carry_out(writer: PieceWriter, decisions: tuple[Decision, ...]) -> None:
+    """Do to an upload what was decided."""
     for decision in decisions:
         match decision:
             case Append(data):
-                await in_thread(part.append, data)
-            case CutBack(n_bytes):
-                part.undo(n_bytes)
+                await writer.append(data)
+            case CutBack():  # always to where the piece began
+                await writer.undo()
             case Refuse(error, detail):
                 raise error(detail)

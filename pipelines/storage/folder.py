@@ -7,14 +7,14 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
-from pipelines.file_hash import hash_stream
+from pipelines.file_hash import HashingWriter, hash_stream
 from pipelines.storage.atomic_write import durable_file, sync
 from pipelines.storage.disk_faults import writing_fault
 from pipelines.storage.key_rules import (
@@ -80,6 +80,17 @@ class LocalStore:
             else:
                 self._copy(path, target)
         return BlobRef(key=key, n_bytes=n_bytes, sha256=sha256)
+
+    def put_blocks(self, key: str, blocks: Iterable[bytes]) -> BlobRef:
+        """Store what comes in blocks, replacing what was there."""
+        target = self._path(key)
+        with self._writing(key), self._temporary_name() as temporary:
+            with durable_file(temporary) as file:
+                written = HashingWriter(file.write)
+                for block in blocks:
+                    written.write(block)
+            self._rename(temporary, target)
+        return BlobRef(key=key, n_bytes=written.n_bytes, sha256=written.sha256)
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`."""
@@ -149,6 +160,10 @@ class LocalStore:
         """Return None: clients cannot write to a folder."""
         validated_key(key)
         return None
+
+    def folder(self) -> Path:
+        """Return the folder of the blobs."""
+        return self.root
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed and enough space is free."""

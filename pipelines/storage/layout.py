@@ -3,6 +3,7 @@
     <tenant>/<job>/…              a job's blobs: `JobKeys`
     <tenant>/<folder>/…           what a tenant has beside its jobs: `TenantKeys`
     <prefix>/<tenant>/<job>       marks, one for each job: `JOB_MARKS`
+    _uploads/<tenant>/<upload>/…  what has arrived of a resumable upload: `PieceKeys`
     minutes-resume                a word to the MinutesWriter
 
 The names at the top that are no tenants are `RESERVED_TENANTS`, and nobody can be called so: `is_tenant`. A prefix that
@@ -53,7 +54,12 @@ JOB_MARKS = (AUDIO_MARKS, UPLOAD_MARKS, PARKED_MINUTES)
 RESUME_MINUTES = "minutes-resume"
 """Says that parked minutes may be tried at once; nothing is in it."""
 
-RESERVED_TENANTS = frozenset(key.partition("/")[0] for key in (*(marks.prefix for marks in JOB_MARKS), RESUME_MINUTES))
+RESUMABLE_UPLOADS = f"{RESERVED_START}uploads/"
+"""Begins the keys of resumable uploads that have become no job yet."""
+
+RESERVED_TENANTS = frozenset(
+    key.partition("/")[0] for key in (*(marks.prefix for marks in JOB_MARKS), RESUME_MINUTES, RESUMABLE_UPLOADS)
+)
 
 
 def is_tenant(name: str) -> bool:
@@ -92,12 +98,48 @@ class TenantKeys:
         return f"{self.voice_clips}{voice_id}"
 
     @property
+    def resumable(self) -> str:
+        return f"{RESUMABLE_UPLOADS}{self.tenant}/"
+
+    @property
     def spending(self) -> str:
         return f"{self.tenant}/minutes-spending/"
 
     def spending_of(self, day: date) -> str:
         """Return what minutes cost in a day (UTC): `pipelines.core.Usage` as JSON."""
         return f"{self.spending}{day.isoformat()}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceKeys:
+    """The keys of a resumable upload: what was announced of it, and what has arrived, one blob a piece."""
+
+    tenant: str
+    upload_id: str
+
+    @classmethod
+    def of_key(cls, key: str) -> "PieceKeys | None":
+        """Return the upload that a key below `RESUMABLE_UPLOADS` belongs to; None for a key of none."""
+        tenant, _, rest = key.removeprefix(RESUMABLE_UPLOADS).partition("/")
+        upload_id, slash, _ = rest.partition("/")
+        return cls(tenant=tenant, upload_id=upload_id) if is_tenant(tenant) and upload_id and slash else None
+
+    @property
+    def root(self) -> str:
+        return f"{TenantKeys(tenant=self.tenant).resumable}{self.upload_id}/"
+
+    @property
+    def record(self) -> str:
+        """What was announced: `deployments.intake.resumable_records.Resumable` as JSON."""
+        return f"{self.root}record.json"
+
+    def piece(self, offset: int, n_bytes: int, request: str = "") -> str:
+        """Return the key of ``n_bytes`` from ``offset``; they count once the ``request`` they came by is `verified`."""
+        return f"{self.root}{offset:015d}-{n_bytes}" + (f".{request}" if request else "")
+
+    def verified(self, request: str) -> str:
+        """Return the key of an empty blob: the checksum of a request was right."""
+        return f"{self.root}verified-{request}"
 
 
 @dataclass(frozen=True, kw_only=True)

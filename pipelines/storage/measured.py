@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -46,6 +46,9 @@ class MeasuredStore:
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         return self._timed("put", lambda: self._store.put_file(key, path, sha256=sha256))
 
+    def put_blocks(self, key: str, blocks: Iterable[bytes]) -> BlobRef:
+        return self._store.put_blocks(key, blocks)  # its time is also that of who makes the blocks
+
     def get(self, key: str) -> bytes:
         return self._timed("get", lambda: self._store.get(key))
 
@@ -69,6 +72,9 @@ class MeasuredStore:
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
         return self._store.upload_url(key, n_bytes, lifetime_s)
+
+    def folder(self) -> Path | None:
+        return self._store.folder()
 
     def check(self) -> None:
         self._store.check()

@@ -1,6 +1,6 @@
 """`BlobStore`: what a store of bytes by key does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -25,6 +25,12 @@ class BlobStore(Protocol):
         """Store a file's content with bounded memory; the store may move the file; ``sha256`` as for `put`.
 
         Raises `StorageError` when ``path`` cannot be read.
+        """
+
+    def put_blocks(self, key: str, blocks: Iterable[bytes]) -> BlobRef:
+        """Store what comes in blocks, with bounded memory, replacing what was there.
+
+        An error of ``blocks`` passes through, and leaves what was there.
         """
 
     def get(self, key: str) -> bytes:
@@ -54,6 +60,9 @@ class BlobStore(Protocol):
 
     def upload_url(self, key: str, n_bytes: int, lifetime_s: float) -> str | None:
         """Return a URL that takes a PUT of exactly ``n_bytes`` for a while; None where only this program can write."""
+
+    def folder(self) -> Path | None:
+        """Return the folder on whose disk the blobs lie; None where another machine keeps them."""
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""

@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreFull, StoreUnavailable
+from pipelines.storage.block_stream import BlockStream
 from pipelines.storage.folder import measure_file
 from pipelines.storage.key_rules import (
     OWNER_NAME,
@@ -87,6 +88,16 @@ class S3Store:
                 str(path), self.bucket, name, ExtraArgs={"Metadata": {_CHECKSUM: sha256}}, Config=transfer
             )
         return BlobRef(key=key, n_bytes=n_bytes, sha256=sha256)
+
+    def put_blocks(self, key: str, blocks: Iterable[bytes]) -> BlobRef:
+        """Store what comes in blocks, in parts; the blob carries no SHA-256, which is known at its end only."""
+        name, stream = self._name(key), BlockStream(blocks)
+        transfer = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOAD_THREADS
+        )
+        with self._mapped(key):
+            self._s3().upload_fileobj(stream, self.bucket, name, Config=transfer)  # type: ignore[arg-type]  # it only reads
+        return BlobRef(key=key, n_bytes=stream.n_bytes, sha256=stream.sha256)
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`, `StoreUnavailable` when it differs from its checksum."""
@@ -173,6 +184,9 @@ class S3Store:
         wanted = {"Bucket": self.bucket, "Key": self._name(key), "ContentLength": n_bytes}
         with self._mapped(key):
             return self._s3().generate_presigned_url("put_object", Params=wanted, ExpiresIn=int(lifetime_s))
+
+    def folder(self) -> None:
+        """Return None: a bucket lies elsewhere."""
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a small write and read succeed."""

@@ -1,4 +1,4 @@
-"""Other people's clients against a cluster with keys, behind HAProxy: straight, and under a path prefix.
+"""Other people's clients against a cluster with keys: behind HAProxy, straight and under a path prefix, and without it.
 
 `docs/clients.md` has the table.
 """
@@ -8,9 +8,11 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import assemblyai
+import boto3
 import httpx
 import openai
 import pytest
@@ -22,6 +24,7 @@ from tusclient.client import TusClient
 from tests.acceptance.conftest import JOB_TIMEOUT_S, RunningMeetMemo
 from tests.servers import free_port
 from tests.servers.prefix_proxy import PREFIX, prefix_proxy
+from tests.support.foreign_clients import ForeignClients, NotInstalled
 from tests.support.recordings import RECORDINGS, truth, word_error_rate
 
 pytestmark = [  # the clients' own
@@ -30,6 +33,8 @@ pytestmark = [  # the clients' own
 ]
 
 MEETING = RECORDINGS / "short.mp3"
+BUCKET, RECORDER = "recordings", "recorder"
+WHERE = ("direct", "prefix", "no-haproxy")
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,57 @@ class Keyed(RunningMeetMemo):
         return httpx.get(url, headers={"x-api-key": self.key}, timeout=60).raise_for_status().content
 
 
-@pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
-    """The same cluster by two addresses."""
-    proxy_port = free_port()
-    more = {
+@contextlib.contextmanager
+def keyed(home: Path, bucket_url: str, **more: str) -> Iterator[Keyed]:
+    """Run a cluster that wants a key, and may pull from the recorders' bucket."""
+    sources = [{"name": "bucket", "url": f"s3://{BUCKET}", "secret": "BUCKET_SECRET", "endpoint": bucket_url}]
+    ours = {
         "MEETMEMO_AUTH__MODE": "keys",
-        "MEETMEMO_HTTP__PUBLIC_URL": f"http://127.0.0.1:{proxy_port}{PREFIX}",
         "MEETMEMO_REUSE": "true",
         "MEETMEMO_MINUTES__WRITER": "extractive",
+        "MEETMEMO_SOURCES": json.dumps(sources),
+        "BUCKET_SECRET": f"{RECORDER}:any",
     }
-    cluster = Keyed(home=tmp_path_factory.mktemp("keyed"), port=free_port(), more=more)
+    cluster = Keyed(home=home, port=free_port(), more={**ours, **more})
     made = cluster.cli("keys", "create", "--tenant", "acme", "--json")
     assert made.returncode == 0, made.stderr
     cluster.key = json.loads(made.stdout)["key"]
     cluster.start()
-    with prefix_proxy(cluster.url, proxy_port) as prefixed:
-        yield {name: Site(base, cluster.key, cluster) for name, base in (("direct", cluster.url), ("prefix", prefixed))}
+    yield cluster
     assert cluster.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory, bucket_url: str) -> Iterator[dict[str, Site]]:
+    """The same cluster by two addresses, behind HAProxy."""
+    proxy_port = free_port()
+    public_url = f"http://127.0.0.1:{proxy_port}{PREFIX}"
+    with (
+        keyed(tmp_path_factory.mktemp("keyed"), bucket_url, MEETMEMO_HTTP__PUBLIC_URL=public_url) as cluster,
+        prefix_proxy(cluster.url, proxy_port) as prefixed,
+    ):
+        addresses = (("direct", cluster.url), ("prefix", prefixed))
+        yield {name: Site(base, cluster.key, cluster) for name, base in addresses}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, bucket_url: str) -> Iterator[dict[str, Site]]:
+    """A cluster behind Ray's own proxy."""
+    with keyed(tmp_path_factory.mktemp("bare"), bucket_url, MEETMEMO_HTTP__HAPROXY="false") as cluster:
+        yield {"no-haproxy": Site(cluster.url, cluster.key, cluster)}
+
+
+@pytest.fixture
+def site(where: str, request: pytest.FixtureRequest) -> Site:
+    """The cluster at an address of `WHERE`, which is started for the first test that wants it."""
+    sites: dict[str, Site] = request.getfixturevalue("bare" if where == "no-haproxy" else "proxied")
+    return sites[where]
+
+
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> ForeignClients:
+    """Clients with packages of their own."""
+    return ForeignClients.in_folder(tmp_path_factory.mktemp("clients"))
 
 
 def openai_python(site: Site) -> str:
@@ -120,7 +158,7 @@ def requests_form(site: Site) -> str:
             f"{site.base}/v1/jobs", files={"file": file}, headers={"X-API-Key": site.key}, timeout=JOB_TIMEOUT_S
         )
     sent.raise_for_status()
-    assert sent.headers["location"].startswith(site.cluster.more["MEETMEMO_HTTP__PUBLIC_URL"])
+    assert sent.headers["location"].startswith(site.cluster.more.get("MEETMEMO_HTTP__PUBLIC_URL", "/v1/"))
     return site.text(sent.json()["id"])
 
 
@@ -147,6 +185,30 @@ def curl(site: Site) -> str:
     ).stdout
 
 
+def boto3_bucket(site: Site) -> str:
+    """A recorder puts its file into a bucket and names it; the server has the credentials of the bucket."""
+    with contextlib.closing(recorders_bucket(site)) as client:
+        client.upload_file(str(MEETING), BUCKET, "eu/call 2.mp3")
+    headers = {"Authorization": f"Bearer {site.key}"}
+    source = {"source": f"s3://{BUCKET}/eu/call%202.mp3"}
+    return site.text(requests.post(f"{site.base}/v1/jobs", json=source, headers=headers, timeout=60).json()["id"])
+
+
+def recorders_bucket(site: Site) -> Any:
+    """Return boto3's client of the bucket, which is there then."""
+    (place,) = json.loads(site.cluster.more["MEETMEMO_SOURCES"])
+    client = boto3.client(
+        "s3",
+        endpoint_url=place["endpoint"],
+        region_name="us-east-1",
+        aws_access_key_id=RECORDER,
+        aws_secret_access_key="any",
+    )
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=BUCKET)
+    return client
+
+
 CLIENTS: tuple[Callable[[Site], str], ...] = (
     openai_python,
     deepgram_sdk,
@@ -154,32 +216,63 @@ CLIENTS: tuple[Callable[[Site], str], ...] = (
     tuspy,
     requests_form,
     presigned_put,
+    boto3_bucket,
     curl,
 )
 
 
-@pytest.mark.parametrize("where", ["direct", "prefix"])
-@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
-def test_a_client_gets_its_text(client: Callable[[Site], str], where: str, sites: dict[str, Site]) -> None:
-    """Only the base URL and the key are ours."""
+FOREIGN: dict[str, tuple[str, ...]] = {
+    "openai.mjs": (),
+    "deepgram.mjs": (),
+    "tus.mjs": ("1",),
+    "tus.mjs in parts": ("3",),
+    "litellm_client.py": (),
+    "langchain_client.py": (),
+}
+"""Scripts of `tests/clients`, and their arguments after base URL, key and file."""
+
+
+def is_heard(text: str) -> bool:
+    """Say whether a text is that of the meeting."""
     said = " ".join(segment.text for segment in truth(MEETING.name).segments)
-    assert word_error_rate(said, client(sites[where])) <= 0.1
+    return word_error_rate(said, text) <= 0.1
 
 
-@pytest.mark.parametrize("where", ["direct", "prefix"])
-def test_pages_load_what_they_name(where: str, sites: dict[str, Site]) -> None:
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
+def test_a_client_gets_its_text(client: Callable[[Site], str], site: Site) -> None:
+    """Only the base URL and the key are ours."""
+    assert is_heard(client(site))
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("client", FOREIGN)
+def test_a_foreign_client_gets_its_text(client: str, site: Site, foreign: ForeignClients) -> None:
+    """Clients for Node, and those for Python that want packages of their own."""
+    script = client.partition(" ")[0]
+    run = foreign.node if script.endswith(".mjs") else foreign.python
+    try:
+        printed = run(script, site.base, site.key, str(MEETING), *FOREIGN[client]).strip()
+    except NotInstalled as error:
+        pytest.skip(str(error))
+    if script == "tus.mjs":
+        printed = site.text(printed)  # of the whole recording, also where it came in parts
+    assert is_heard(printed)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_pages_load_what_they_name(site: Site) -> None:
     """The console and the API's page, each relative to itself."""
     for page, names in (("/", ("console/js/app.js", "console/css/base.css")), ("/docs", ("openapi.json",))):
-        text = httpx.get(f"{sites[where].base}{page}", timeout=30).raise_for_status().text
+        text = httpx.get(f"{site.base}{page}", timeout=30).raise_for_status().text
         for name in names:
             assert f'"{name}"' in text or f"'{name}'" in text
-            httpx.get(f"{sites[where].base}/{name}", timeout=30).raise_for_status()
+            httpx.get(f"{site.base}/{name}", timeout=30).raise_for_status()
 
 
-@pytest.mark.parametrize("where", ["direct", "prefix"])
-def test_an_impatient_client_has_one_decoding(where: str, sites: dict[str, Site]) -> None:
+@pytest.mark.parametrize("where", WHERE)
+def test_an_impatient_client_has_one_decoding(where: str, site: Site) -> None:
     """With a time-out and two retries of the client's own."""
-    site = sites[where]
     made = openai.OpenAI(base_url=f"{site.base}/v1", api_key=site.key, max_retries=2, timeout=2)
     with made as client, contextlib.suppress(openai.APITimeoutError):
         client.audio.transcriptions.create(file=RECORDINGS / "meeting-3min.flac", model="mini-en", prompt=where)

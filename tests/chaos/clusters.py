@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -36,10 +38,12 @@ class Cluster:
     """A home that outlives its cluster, and the sessions of the processes that run now.
 
     ``nodes`` 0: ``meetmemo up`` starts Ray itself. Else a head without CPUs and this many nodes with ``cpus`` each,
-    on this machine, that ``meetmemo up --address`` joins. `remove` deletes the files.
+    on this machine, that ``meetmemo up --address`` joins. ``more`` goes into its environment. `remove` deletes it.
     """
 
-    def __init__(self, *, nodes: int = 0, cpus: int = 2, ledger_url: str = "") -> None:
+    def __init__(
+        self, *, nodes: int = 0, cpus: int = 2, ledger_url: str = "", more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         # Short: the paths of Ray's sockets lie below and may have 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.ledger_url = ledger_url or f"sqlite:///{self.home / 'ledger.sqlite3'}"
@@ -47,6 +51,7 @@ class Cluster:
         self.receiver = Receiver()
         self._http_port = free_port()
         self._n_nodes = nodes
+        self._more = more
         self._cpus = cpus
         self._ray_port = 0
         self._head: subprocess.Popen[bytes] | None = None
@@ -103,6 +108,16 @@ class Cluster:
         self._up = self._head = None
         self._nodes = []
         return n_killed
+
+    def cli(self, *arguments: str, timeout_s: float = 600.0) -> str:
+        """Run ``meetmemo`` against this home; return what it says. Raises ``RuntimeError`` where it fails."""
+        command = [sys.executable, "-m", "cluster.cli", *arguments]
+        done = subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"meetmemo {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def ready(self) -> bool:
         """Say whether ``/readyz`` answers 200 now."""
@@ -170,7 +185,7 @@ class Cluster:
         if self.has_nodes:
             # The nodes' daemons are started outside of `meetmemo up` and know nothing of its settings.
             ours |= {"RAY_AUTH_MODE": "disabled", "RAY_SERVE_ENABLE_HA_PROXY": "0"}
-        return {**os.environ, **ours}
+        return {**os.environ, **ours, **self._more}
 
     def _sessions(self) -> set[int]:
         return {process.pid for process in (self._up, self._head, *self._nodes) if process is not None}

@@ -5,12 +5,13 @@ import io
 import os
 import pickle
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pipelines.errors import BlobMissing, StorageError
+from pipelines.errors import BlobMissing, NotFound, StorageError
 from pipelines.storage.protocol import BlobStore
 
 CONTENT = bytes(range(256)) * 8
@@ -65,6 +66,34 @@ class StoreContract:
         ref = store.put_file("acme/j1/source", path, sha256=sha256)
         assert (ref.key, ref.n_bytes, ref.sha256) == ("acme/j1/source", len(content), sha256)
         assert store.get("acme/j1/source") == content
+
+    @pytest.mark.parametrize("blocks", [[], [b""], [CONTENT], [b"", CONTENT, b"x", CONTENT * 3000, CONTENT * 9000]])
+    def test_put_blocks(self, store: BlobStore, blocks: list[bytes]) -> None:
+        """What comes in blocks is one blob; the reference tells its size and SHA-256. Blocks are taken once."""
+        store.put("acme/j1/source", b"before")
+        ref = store.put_blocks("acme/j1/source", iter(blocks))
+        content = b"".join(blocks)
+        assert store.get("acme/j1/source") == content
+        assert (ref.key, ref.n_bytes, ref.sha256) == (
+            "acme/j1/source",
+            len(content),
+            hashlib.sha256(content).hexdigest(),
+        )
+
+    @pytest.mark.parametrize("n_blocks", [0, 1, 40])
+    def test_put_blocks_that_break_off(self, store: BlobStore, n_blocks: int) -> None:
+        """An error of who gives the blocks passes through, and what was there stays."""
+
+        def blocks() -> Iterator[bytes]:
+            for _ in range(n_blocks):
+                yield CONTENT * 512
+            raise NotFound("gone")
+
+        store.put("a/b", b"before")
+        with pytest.raises(NotFound):
+            store.put_blocks("a/b", blocks())
+        assert list(store.list("")) == ["a/b"]
+        assert store.get("a/b") == b"before"
 
     @pytest.mark.parametrize("sha256", ["", hashlib.sha256(b"").hexdigest()])
     def test_put_file_that_is_not_there(self, store: BlobStore, tmp_path: Path, sha256: str) -> None:

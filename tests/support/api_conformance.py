@@ -1,7 +1,8 @@
 """Does the API do what its OpenAPI document says, whatever it is sent: schemathesis against a server in a thread.
 
-``python -m tests.support.api_conformance [--examples 200] [--seed 1] [--url URL]`` does what CI does with more
-examples, or against a server that runs; one that runs is really sent jobs, switched to draining and so on.
+``python -m tests.support.api_conformance [--examples 200] [--seed 1] [--keys] [--url URL]`` does what CI does with more
+examples, with API keys, or against a server that runs; one that runs is really sent jobs, switched to draining and so
+on.
 """
 
 import argparse
@@ -25,10 +26,12 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
+from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState
+from pipelines.ledger.api_keys import ALL_SCOPES, Scope, new_key
 from tests.fakes.api_keys import MemoryKeys
-from tests.support.console_server import BusyCoordinator, ConsoleServer
+from tests.support.console_server import TENANT, BusyCoordinator, ConsoleServer
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")  # what tus uploads send
 
@@ -69,14 +72,21 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*, upload_idle_timeout_s: float = 60.0) -> Iterator[Server]:
-    """The API over fakes with one job of every kind, by a real server in a thread."""
+def serving(*, upload_idle_timeout_s: float = 60.0, scopes: frozenset[Scope] | None = None) -> Iterator[Server]:
+    """The API over fakes with one job of every kind, by a real server in a thread.
+
+    With ``scopes`` it wants an API key; the server's headers bring one that has these, or, without any, no key.
+    """
+    keys = MemoryKeys()
+    all_of_it = _key_in(keys, ALL_SCOPES)
+    more: dict[str, Any] = {} if scopes is None else {"authenticator": ApiKeyAuthenticator(keys)}
     with tempfile.TemporaryDirectory(prefix="meetmemo-") as folder:
         console = ConsoleServer(
             Path(folder),
             coordinator=HastyCoordinator,
             upload_idle_timeout_s=upload_idle_timeout_s,
-            keys=MemoryKeys(),
+            keys=keys,
+            **more,
         )
         jobs = console.fill()
         console.add_quarantined(jobs["meeting"], 1.0, 2.0, "out of memory")
@@ -91,22 +101,30 @@ def serving(*, upload_idle_timeout_s: float = 60.0) -> Iterator[Server]:
                 time.sleep(0.01)
             port = server.servers[0].sockets[0].getsockname()[1]
             known = {
-                "batch_id": (_batch(f"http://127.0.0.1:{port}"),),
+                "batch_id": (_batch(f"http://127.0.0.1:{port}", all_of_it),),
                 "seq": ("0", "1"),
                 "job_id": tuple(job.id for job in jobs.values()),
                 "name": ("transcript.json", "minutes.pdf", "mini-en"),
                 "kind": ("decisions", "actions"),
             }
-            yield Server(url=f"http://127.0.0.1:{port}", known=known, spool_dir=Path(folder) / "spool")
+            headers = _key_in(keys, scopes) if scopes else {}
+            yield Server(url=f"http://127.0.0.1:{port}", known=known, spool_dir=Path(folder) / "spool", headers=headers)
         finally:
             server.should_exit = True
             thread.join()
 
 
-def _batch(url: str) -> str:
+def _key_in(keys: MemoryKeys, scopes: frozenset[Scope]) -> dict[str, str]:
+    """Make a key of the tenant with the jobs; return the headers that bring it at any door."""
+    key, token = new_key(tenant=TENANT, scopes=scopes, name="conformance", now_s=time.time())
+    keys.add(key)
+    return {"x-api-key": token, "authorization": f"Bearer {token}"}
+
+
+def _batch(url: str, headers: dict[str, str]) -> str:
     """Submit a batch; return its id."""
     body = {"entries": [{"source": "https://recordings.example.com/a.wav", "custom_id": "a"}, {"filename": "b.wav"}]}
-    answer = requests.post(f"{url}/v1/batches", json=body, timeout=CALL_TIMEOUT_S)
+    answer = requests.post(f"{url}/v1/batches", json=body, headers=headers, timeout=CALL_TIMEOUT_S)
     assert answer.ok, answer.text
     return str(answer.json()["id"])
 
@@ -171,10 +189,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=200, help="valid and invalid ones each, by operation")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keys", action="store_true", help="want an API key, and bring one with all rights")
     parser.add_argument("--url", help="a server that runs, instead of one over fakes")
     options = parser.parse_args()
     n_wrong = 0
-    with contextlib.nullcontext(Server(url=options.url, known={})) if options.url else serving() as server:
+    here = serving(scopes=ALL_SCOPES if options.keys else None)
+    with contextlib.nullcontext(Server(url=options.url, known={})) if options.url else here as server:
         for label, operation in operations(server).items():
             began_s = time.monotonic()
             try:

@@ -32,7 +32,6 @@ from deployments.http.vendor_keys import VendorReader, VendorWriter
 from deployments.http.vendor_options import named
 from deployments.http.waiting import has_transcript
 from deployments.intake.idempotency import idempotency_key
-from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.submission import Submission, clean_filename
 from deployments.intake.submission_readers import receive_body
 from deployments.schemas.options import ApiModel
@@ -70,7 +69,6 @@ def transcript_routes(backend: Backend) -> APIRouter:
         responses=documented_in(ERRORS, *LISTEN),
     )
     async def upload(request: Request, jobs: VendorWriter) -> UploadedRecording:
-        space = SpoolSpace(folder=backend.limits.spool_dir, min_free_bytes=backend.limits.min_free_bytes)
         async with jobs.spool() as spool:
             await jobs.check_backlog()
             await receive_body(request, spool, request.headers.get("content-type", ""), backend.limits)
@@ -79,7 +77,7 @@ def transcript_routes(backend: Backend) -> APIRouter:
                 jobs.tenant,
                 spool.path,
                 jobs.limits,
-                space.free_bytes,
+                backend.spool_space.free_bytes,
                 n_bytes=spool.n_bytes,
                 sha256=spool.sha256,
             )

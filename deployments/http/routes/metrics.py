@@ -24,7 +24,7 @@ def render_metrics(
     spool: Mapping[str, SpoolUse] = MappingProxyType({}),
 ) -> bytes:
     """Return one scrape: jobs by state (None: no ledger), the spool's disk as (total, free) bytes, what the
-    Coordinator says (None: it does not answer), and what lies in the spool folder, by kind."""
+    Coordinator says (None: it does not answer), and what there is of uploads under way, by kind."""
     registry = CollectorRegistry()
     Info("meetmemo_build", "What runs.", registry=registry).info({"version": version})
     if counts is not None:
@@ -34,10 +34,15 @@ def render_metrics(
     if disk is not None:
         Gauge("meetmemo_spool_size_bytes", "Size of the disk that uploads go to.", registry=registry).set(disk[0])
         Gauge("meetmemo_spool_free_bytes", "Free space on the disk that uploads go to.", registry=registry).set(disk[1])
-    files = Gauge("meetmemo_spool_files", "Uploads that lie in the spool folder.", ["kind"], registry=registry)
+    files = Gauge(
+        "meetmemo_spool_files", "Uploads in the spool folder, and resumable ones.", ["kind"], registry=registry
+    )
     n_bytes = Gauge("meetmemo_spool_bytes", "What has arrived of them.", ["kind"], registry=registry)
     idle = Gauge(
-        "meetmemo_spool_idle_seconds", "Since the one that was longest untouched grew.", ["kind"], registry=registry
+        "meetmemo_spool_idle_seconds",
+        "Since the one that was longest untouched grew, or the oldest resumable one began.",
+        ["kind"],
+        registry=registry,
     )
     for kind, use in spool.items():
         files.labels(kind).set(use.n_files)
@@ -57,7 +62,8 @@ def metrics_routes(backend: Backend) -> APIRouter:
         folder = backend.limits.spool_dir
         try:
             usage = shutil.disk_usage(folder)
-            return (usage.total, usage.free), spool_use(folder, backend.intake.clock())
+            spool = spool_use(folder, backend.intake.clock())
+            return (usage.total, usage.free), {"upload": spool, "resumable": backend.resumable.use}
         except OSError:
             return None, {}
 

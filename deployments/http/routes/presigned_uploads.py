@@ -14,7 +14,6 @@ from deployments.http.errors.documentation import PRESIGN, PUT_UPLOAD, documente
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.http.openapi import binary_body
 from deployments.intake.spool import body_of
-from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.submission import clean_filename, content_length
 from deployments.schemas.options import ApiModel
 from deployments.sources.fetch import NAMELESS
@@ -67,9 +66,8 @@ def direct_upload_routes(backend: Backend) -> APIRouter:
     ) -> PresignedUpload:
         await jobs.check_backlog()
         name = clean_filename(wanted.filename or NAMELESS)
-        space = SpoolSpace(folder=backend.limits.spool_dir, min_free_bytes=backend.limits.min_free_bytes)
         upload, url, token = await in_thread(
-            uploads.open, jobs.tenant, wanted.n_bytes, name, jobs.limits, space.free_bytes
+            uploads.open, jobs.tenant, wanted.n_bytes, name, jobs.limits, backend.spool_space.free_bytes
         )
         here = backend.public_url or str(request.base_url).rstrip("/")  # curl and others take no relative URL
         ours = f"{here}{PRESIGNED_PATH}/{upload.id}?{urlencode({'token': token})}"

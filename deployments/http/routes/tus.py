@@ -13,7 +13,6 @@ from deployments.http.dependencies import Writer
 from deployments.http.errors.documentation import APPEND_PIECE, BEGIN_UPLOAD, ONE_UPLOAD, documented
 from deployments.http.openapi import binary_body
 from deployments.intake.resumable_records import Resumable
-from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.tus_protocol import (
     ALGORITHMS,
     EXTENSIONS,
@@ -28,23 +27,15 @@ from deployments.tenant.backend import Backend
 from deployments.tenant.resumable_uploads import TenantUploads
 
 UPLOADS_PATH = "/v1/uploads"
-MAX_OPEN = 64  # uploads of a tenant that are not whole
 _HEADERS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 
 
 def tus_routes(backend: Backend) -> APIRouter:
     """Build the routes for resumable uploads."""
     router = APIRouter(tags=["jobs"])
-    files = ResumableUploads(
-        backend.limits.spool_dir,
-        clock=backend.intake.clock,
-        new_id=backend.intake.new_id,
-        min_free_bytes=backend.limits.min_free_bytes,
-        max_open=MAX_OPEN,
-    )
 
     async def tenant_uploads(jobs: Writer) -> TenantUploads:
-        return TenantUploads(jobs=jobs, files=files, pace=backend.limits.pace)
+        return TenantUploads(jobs=jobs, files=backend.resumable, pace=backend.limits.pace)
 
     Uploads = Annotated[TenantUploads, Depends(tenant_uploads)]
 

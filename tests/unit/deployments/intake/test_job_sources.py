@@ -1,18 +1,30 @@
 """Sources of new jobs: what is left of a recording when its job is written, repeated, or not written at all."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from deployments.intake.job_sources import SpooledSource
-from deployments.intake.resumable_uploads import WholeUpload
-from pipelines.errors import LedgerUnavailable
+from deployments.intake.job_sources import PiecesSource, SpooledSource
+from pipelines.errors import LedgerUnavailable, UploadIncomplete
 from pipelines.jobs.job import Job
 from tests.contracts.ledger_base import make_job
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
+
+
+@dataclass
+class Spooled:
+    """A recording in a file."""
+
+    path: Path
+    n_bytes: int = 4
+    sha256: str = ""
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
 
 
 @dataclass
@@ -36,7 +48,7 @@ def desk(tmp_path: Path) -> Desk:
     path = tmp_path / "a.upload"
     path.write_bytes(b"RIFF")
     store, ledger = MemoryStore(), MemoryLedger()
-    source = SpooledSource(spool=WholeUpload(path), store=store, ledger=ledger)
+    source = SpooledSource(spool=Spooled(path), store=store, ledger=ledger)
     job = source.bring(make_job("j"))
     assert (job.source.n_bytes, store.get(job.source.key)) == (4, b"RIFF")
     return Desk(path, store, ledger, source, job)
@@ -76,3 +88,49 @@ def test_a_rollback_while_the_ledger_is_away(desk: Desk) -> None:
         desk.ledger.get("acme", "j")
     desk.source.rollback(desk.job)
     assert desk.left == (False, [])
+
+
+@dataclass
+class Sent:
+    """A recording that came in two pieces, of ``n_bytes`` as was announced."""
+
+    n_bytes: int = 4
+
+    def blocks(self) -> Iterator[bytes]:
+        yield from (b"RI", b"FF")
+
+
+@dataclass
+class Tray:
+    """A recording in pieces."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+
+    def source(self, n_bytes: int = 4) -> PiecesSource:
+        return PiecesSource(pieces=Sent(n_bytes), store=self.store, ledger=self.ledger)
+
+
+def test_pieces_are_put_together() -> None:
+    """The job's source has the bytes in their order, with their size and digest; a repeated request deletes nothing."""
+    tray = Tray()
+    job = tray.source().bring(make_job("j"))
+    assert tray.store.get(job.source.key) == b"RIFF"
+    assert (job.source.n_bytes, job.source.sha256) == (4, hashlib.sha256(b"RIFF").hexdigest())
+    tray.ledger.create(job)
+    assert tray.source().bring(job) == job
+    tray.source().commit(job, job)
+    tray.source().rollback(job)
+    assert list(tray.store.list("")) == [job.source.key]
+
+
+def test_pieces_that_another_job_answers_for() -> None:
+    """Of a job that is not written, and of one that another answers for, no source stays."""
+    tray = Tray()
+    job = tray.source().bring(make_job("j"))
+    tray.source().commit(job, replace(job, id="first"))
+    assert list(tray.store.list("")) == []
+    with pytest.raises(UploadIncomplete):
+        tray.source(5).bring(make_job("j"))
+    tray.source().rollback(job)
+    assert list(tray.store.list("")) == []

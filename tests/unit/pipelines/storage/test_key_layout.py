@@ -16,7 +16,16 @@ from pipelines.ids import new_id
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.storage import layout
 from pipelines.storage.key_rules import validated_key, validated_prefix
-from pipelines.storage.layout import JOB_MARKS, RESERVED_START, RESERVED_TENANTS, JobKeys, Marks, TenantKeys, is_tenant
+from pipelines.storage.layout import (
+    JOB_MARKS,
+    RESERVED_START,
+    RESERVED_TENANTS,
+    JobKeys,
+    Marks,
+    PieceKeys,
+    TenantKeys,
+    is_tenant,
+)
 
 SOURCES = Path(__file__).parents[4]
 SAMPLES: dict[Any, Any] = {int: 7, str: "abc", date: date(2026, 1, 2)}
@@ -32,7 +41,7 @@ def made_by(maker: object) -> dict[str, str]:
     """Every key and prefix that an object of the layout makes, by the name of what makes it."""
     made: dict[str, str] = {}
     for name, member in inspect.getmembers(type(maker)):
-        if name.startswith("_"):
+        if name.startswith("_") or inspect.ismethod(member):  # one that reads a key
             continue
         if isinstance(member, property):
             found = getattr(maker, name)
@@ -53,6 +62,7 @@ def everything(tenant: str, job_id: str) -> dict[str, str]:
     made = made_by(JobKeys(tenant=tenant, job_id=job_id)) | {
         f"tenant.{name}": key for name, key in made_by(TenantKeys(tenant=tenant)).items()
     }
+    made |= {f"upload.{name}": key for name, key in made_by(PieceKeys(tenant=tenant, upload_id=job_id)).items()}
     for name, value in vars(layout).items():
         if isinstance(value, Marks):
             made[name] = value.key(tenant, job_id)
@@ -67,7 +77,7 @@ def test_everything_is_walked():
     assert {"source", "playback", "chunk", "audio_mark", "upload_mark", "parked_mark", "marks[2]"} <= set(made)
     assert {"tenant.paid_minutes_of", "tenant.spending_of", "RESUME_MINUTES", "AUDIO_MARKS"} <= set(made)
     classes = {value for value in vars(layout).values() if dataclasses.is_dataclass(value) and isinstance(value, type)}
-    assert classes == {JobKeys, TenantKeys, Marks}
+    assert classes == {JobKeys, PieceKeys, TenantKeys, Marks}
     assert {value for value in vars(layout).values() if isinstance(value, Marks)} == set(JOB_MARKS)
 
 
@@ -143,3 +153,13 @@ def test_marks_are_read_back(tenant, job_id):
         assert marks.job_of(key) == (keys if is_tenant(tenant) else None)
         for strange in (f"{key}/source", marks.prefix + job_id, f"{marks.prefix}{tenant}/", f"x{key}", f"{key}.x/y"):
             assert marks.job_of(strange) is None
+
+
+@given(tenant=TENANTS, upload_id=JOBS)
+def test_pieces_are_read_back(tenant, upload_id):
+    """A key of an upload names its tenant and upload, and nothing else below the prefix names any."""
+    keys = PieceKeys(tenant=tenant, upload_id=upload_id)
+    for key in made_by(keys).values():
+        assert PieceKeys.of_key(key) == (keys if is_tenant(tenant) else None)
+    for strange in (f"_uploads/{tenant}", f"_uploads/{tenant}/x", "_uploads//x/y", "_uploads/_x/y/z"):
+        assert PieceKeys.of_key(strange) is None

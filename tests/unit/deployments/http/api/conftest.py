@@ -43,7 +43,7 @@ async def make_api(tmp_path):
             switches = fields_of(ApiConfig, given) | fields_of(JobPolicy, given)
             own = {name: given.pop(name) for name in list(given) if name in TENANT_LIMITS}
             limits = IngestionLimits(
-                spool_dir=tmp_path / "spool",
+                spool_dir=given.pop("spool_dir", tmp_path / "spool"),
                 min_free_bytes=0,
                 sources=sources or SourceLimits(),
                 tenant=TenantLimits(**own),

@@ -197,16 +197,12 @@ async def test_a_running_endpoint_sweeps(make_api, monkeypatch):
 
 
 def test_what_lies_in_the_spool_folder(tmp_path):
-    """By kind: how many files, their bytes, and how long nothing has come for the stillest."""
-    assert spool_use(tmp_path, 0.0) == {"upload": SpoolUse(), "resumable": SpoolUse()}
-    (tmp_path / "resumable").mkdir()
-    for name, n_bytes, written_s in (("a.9.upload", 5, 100), ("b.upload", 7, 160), ("resumable/c.part", 11, 50)):
+    """How many files, their bytes, and how long nothing has come for the stillest."""
+    assert spool_use(tmp_path, 0.0) == SpoolUse()
+    for name, n_bytes, written_s in (("a.9.upload", 5, 100), ("b.upload", 7, 160), ("c.other", 11, 50)):
         (tmp_path / name).write_bytes(b"x" * n_bytes)
         os.utime(tmp_path / name, (written_s, written_s))
-    assert spool_use(tmp_path, 200.0) == {
-        "upload": SpoolUse(n_files=2, n_bytes=12, idle_s=100.0),
-        "resumable": SpoolUse(n_files=1, n_bytes=11, idle_s=150.0),
-    }
+    assert spool_use(tmp_path, 200.0) == SpoolUse(n_files=2, n_bytes=12, idle_s=100.0)
 
 
 async def test_a_scrape_tells_of_the_spool_folder(api):

@@ -7,7 +7,9 @@ import hashlib
 import pytest
 from tusclient.client import TusClient
 
+from deployments.http.dependencies import BACKEND
 from pipelines.errors import Unauthenticated
+from pipelines.storage.layout import PieceKeys
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 
@@ -24,6 +26,10 @@ def metadata(**values):
 async def begin(api, n_bytes=N_BYTES, **values):
     headers = {**TUS, "upload-length": str(n_bytes), "upload-metadata": metadata(**{"filename": "a.wav", **values})}
     return await api.client.post("/v1/uploads", headers=headers)
+
+
+def keys_of(url):
+    return PieceKeys(tenant="default", upload_id=url.rpartition("/")[2])
 
 
 async def send(api, url, offset, data, **headers):
@@ -96,15 +102,11 @@ async def test_wrong_pieces(api):
     busy = Connection(api.app, "PATCH", url, {**PIECE, "upload-offset": "10"})
     busy.send(b"")
     busy.send(AUDIO[10:20])
-    path = next((api.spool_dir / "resumable").glob("*.part"))
-    await asyncio.sleep(0)
-    locked = None
-    async with asyncio.timeout(30):
-        while locked is None or locked.status_code != 423:
-            locked = await send(api, url, 10, b"")
+    await until(lambda: BACKEND.of(api.app).resumable.n_writers)
+    assert (await send(api, url, 10, b"")).status_code == 423
     busy.disconnect()
     await busy.done()
-    assert path.exists()
+    assert (await api.client.head(url, headers=TUS)).headers["upload-offset"] == "20"
 
 
 async def test_beginnings_that_are_refused(make_api):
@@ -132,15 +134,15 @@ async def test_given_up_and_expired(api, monkeypatch):
     late = (await begin(api)).headers["location"]
     assert (await api.client.head(late, headers=TUS)).status_code == 404
     assert (await api.client.head(old, headers=TUS)).status_code == 200
-    await begin(api)
-    await until(lambda: len(list((api.spool_dir / "resumable").glob("*.part"))) == 2)
+    BACKEND.of(api.app).resumable.sweep()
+    assert api.blobs == [keys_of(old).record]
     assert (await api.client.head("/v1/uploads/../../etc/passwd", headers=TUS)).status_code == 404
 
 
 async def test_killed_before_the_job_was_made(api):
     """All bytes are there, but no job: the next question for the offset makes it."""
     url = (await begin(api)).headers["location"]
-    next((api.spool_dir / "resumable").glob("*.part")).write_bytes(AUDIO)
+    api.store.put(keys_of(url).piece(0, len(AUDIO)), AUDIO)
     told = await api.client.head(url, headers=TUS)
     assert told.headers["upload-offset"] == str(len(AUDIO))
     assert api.ledger.get("default", told.headers["x-meetmemo-job"]).source.n_bytes == len(AUDIO)
@@ -182,7 +184,9 @@ async def test_parts_that_were_sent_side_by_side(api):
     there = await api.client.head(answer.headers["location"], headers=TUS)
     assert (there.headers["upload-offset"], there.headers["x-meetmemo-job"]) == (str(len(AUDIO)), job.id)
     assert {(await api.client.head(url, headers=TUS)).status_code for url in urls} == {404}
-    assert not list((api.spool_dir / "resumable").glob("*.part"))
+    assert there.headers["upload-concat"].startswith("final;")
+    final = keys_of(answer.headers["location"]).record
+    assert [key for key in api.blobs if key.startswith("_uploads/")] == [final]
 
 
 async def test_parts_that_do_not_fit(api):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deployments.intake import resumable_uploads
+from deployments.intake.piece_writer import PIECE_BYTES
 from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.spool import Spool
 from deployments.intake.spool_space import SpoolSpace
@@ -20,37 +21,41 @@ from deployments.limits import TenantLimits
 from pipelines.errors import Overloaded, StoreFull
 from pipelines.ids import new_id
 from pipelines.jobs.job import JobOptions
-from tests.fakes.ledger import ManualClock
+from pipelines.storage.folder import LocalStore
+from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.support.api_harness import Connection
 from tests.support.waiting import until
 from tests.unit.deployments.http.api.test_limits import Tenants, of
 from tests.unit.deployments.http.api.test_tus import PIECE, TUS, metadata
 
 MIB = 1 << 20
+PIECE_NAME = re.compile(r"\d{15}-\d+")
 RAW = {"content-type": "audio/wav"}
 Usage = namedtuple("Usage", "total used free")
 
 
 class Disk:
-    """A disk of ``n_bytes`` with the uploads of the spool folder and ``n_others`` bytes of somebody else."""
+    """A disk of ``n_bytes`` with uploads in the spool folder, pieces in the store, and ``n_others`` bytes besides."""
 
-    def __init__(self, n_bytes):
+    def __init__(self, root, n_bytes):
+        self.root = root
         self.n_bytes = n_bytes
         self.n_others = 0
 
     def usage(self, folder):
         used = self.n_others
-        for path in folder.rglob("*"):
-            if path.suffix in (".part", ".upload"):
+        assert self.root == folder or self.root in folder.parents
+        for path in self.root.rglob("*"):
+            if path.suffix == ".upload" or PIECE_NAME.match(path.name):
                 with contextlib.suppress(FileNotFoundError):  # renamed or deleted meanwhile
                     used += path.stat().st_size
         return Usage(self.n_bytes, used, self.n_bytes - used)
 
 
 @pytest.fixture
-def disk(monkeypatch):
+def disk(monkeypatch, tmp_path):
     """A disk of 100 MiB."""
-    disk = Disk(100 * MIB)
+    disk = Disk(tmp_path, 100 * MIB)
     monkeypatch.setattr(shutil, "disk_usage", disk.usage)
     return disk
 
@@ -86,8 +91,13 @@ async def reason_of(connection):
 
 
 @pytest.fixture
-async def api(make_api, disk):
-    return await make_api(authenticator=Tenants())
+def store(tmp_path):
+    return LocalStore(tmp_path / "blobs", min_free_bytes=0)
+
+
+@pytest.fixture
+async def api(make_api, disk, store):
+    return await make_api(authenticator=Tenants(), store=store)
 
 
 async def test_a_resumable_upload_claims_its_room(api, disk):
@@ -115,10 +125,11 @@ async def test_one_tenant_leaves_half_of_the_disk(api):
     assert (await begin(api, 50, "b")).status_code == 201
 
 
-async def test_a_tenants_bound(make_api, disk):
+async def test_a_tenants_bound(make_api, disk, store):
     """``max_open_upload_bytes`` holds for all of a tenant's open uploads, and for each by itself."""
     disk.n_bytes = 1000 * MIB
-    api = await make_api(authenticator=Tenants(), tenants={"a": TenantLimits(max_open_upload_bytes=30 * MIB)})
+    tenants = {"a": TenantLimits(max_open_upload_bytes=30 * MIB)}
+    api = await make_api(authenticator=Tenants(), store=store, tenants=tenants)
     assert (await begin(api, 31)).status_code == 413
     assert (await begin(api, 20)).status_code == 201
     assert (await begin(api, 11)).status_code == 429
@@ -126,15 +137,14 @@ async def test_a_tenants_bound(make_api, disk):
     assert (await begin(api, 300, "b")).status_code == 201
 
 
-async def test_a_piece_is_refused_by_a_full_disk(make_api, disk):
-    """When others have filled the disk meanwhile, a piece stops where the bytes begin that have to stay free."""
-    api = await make_api(authenticator=Tenants())
+async def test_a_piece_is_refused_by_a_full_disk(api, disk):
+    """When others have filled the disk meanwhile, no more is stored of a piece than leaves free what has to stay so."""
     url = (await begin(api, 20)).headers["location"]
     disk.n_others = 90 * MIB
     refused = await send(api, url, 0, in_blocks(12))
     assert (refused.status_code, refused.json()["reason"]) == (507, "insufficient_storage")
     told = int((await api.client.head(url, headers={**TUS, **of("a")})).headers["upload-offset"])
-    assert told == 10 * MIB
+    assert told == PIECE_BYTES
     disk.n_others = 0
     assert (await send(api, url, told, b"x" * (20 * MIB - told))).status_code == 204
     assert len(api.ledger.list("a").jobs) == 1
@@ -144,13 +154,13 @@ async def test_an_upload_that_is_ended_takes_no_more(api):
     """A piece on its way when its upload is deleted is refused: it would fill the disk with what nobody counts."""
     url = (await begin(api, 40)).headers["location"]
     under_way = Connection(api.app, "PATCH", url, {**PIECE, **of("a"), "upload-offset": "0"})
-    under_way.send(b"OggS" * (MIB // 4))
-    part = next((api.spool_dir / "resumable").glob("*.part"))
-    await until(lambda: part.stat().st_size == MIB)
+    under_way.send(b"OggS".ljust(PIECE_BYTES))
+    await until(lambda: any(PIECE_NAME.match(key.rpartition("/")[2]) for key in api.blobs))
     assert (await api.client.delete(url, headers={**TUS, **of("a")})).status_code == 204
-    under_way.send(b"OggS" * (MIB // 4))
+    under_way.send(bytes(PIECE_BYTES))
     assert (await under_way.next())["status"] == 404
     await under_way.done()
+    assert api.blobs == []
 
 
 async def test_announced_uploads_do_not_oversubscribe(api):
@@ -189,7 +199,7 @@ async def test_a_body_without_a_length_is_checked_as_it_grows(api):
     assert fits.status_code == 202, fits.text
     refused = await api.client.post("/v1/jobs", content=in_blocks(30), headers={**RAW, **of("b")})
     assert (refused.status_code, refused.json()["reason"]) == (507, "insufficient_storage")
-    assert [path.name for path in api.spooled] == ["resumable"]
+    assert api.spooled == []
 
 
 async def test_a_whole_upload_wants_no_more(disk, tmp_path):
@@ -209,7 +219,7 @@ async def test_min_free_bytes_stay_free(make_api, disk, tmp_path):
     with pytest.raises(StoreFull):
         create(uploads, 61)
     create(uploads, 50)
-    with Spool(tmp_path, max_bytes=1 << 40, min_free_bytes=40 * MIB) as spool:
+    with Spool(tmp_path, 1 << 40, 40 * MIB, promised=uploads.n_promised) as spool:
         with pytest.raises(StoreFull):
             spool.expect(11 * MIB)
         spool.expect(10 * MIB)
@@ -217,7 +227,13 @@ async def test_min_free_bytes_stay_free(make_api, disk, tmp_path):
 
 def open_uploads(folder, *, clock=None, min_free_bytes=0):
     return ResumableUploads(
-        folder, clock=clock or ManualClock(), new_id=new_id, min_free_bytes=min_free_bytes, max_open=64
+        LocalStore(folder / "blobs", min_free_bytes=0),
+        MemoryLedger(),
+        folder,
+        clock=clock or ManualClock(),
+        new_id=new_id,
+        min_free_bytes=min_free_bytes,
+        max_open=64,
     )
 
 
@@ -229,14 +245,14 @@ def test_a_claim_ends_with_its_upload(disk, tmp_path):
     """An upload that expires, and one whose job is made, want nothing any more."""
     clock = ManualClock()
     uploads = open_uploads(tmp_path, clock=clock)
-    space = SpoolSpace(folder=tmp_path, min_free_bytes=0, clock=clock)
     create(uploads, 60)
-    assert space.n_promised() == 60 * MIB
+    assert uploads.n_promised() == 60 * MIB
     clock.advance(resumable_uploads.LIFETIME_S + 1)
-    assert space.n_promised() == 0
-    record = create(uploads, 70)
-    uploads.finish(record, "job")
-    assert space.n_promised() == 0
+    assert uploads.n_promised() == 0
+    for other in (False, True):
+        record = create(uploads, 70)
+        uploads.finish(record, "another" if other else record.id)
+        assert uploads.n_promised() == 0
 
 
 def test_many_begin_at_the_same_moment(disk, tmp_path):
@@ -309,28 +325,25 @@ async def test_presigned_uploads_have_a_share(make_api, disk):
 
 
 async def test_a_piece_that_is_cut_while_the_disk_works(api, monkeypatch):
-    """A cancelled request's thread ends its block before others may append, in its own file and in no other."""
+    """A cancelled request's thread ends its piece before others may append."""
     url = (await begin(api, 4)).headers["location"]
     go, writing = threading.Event(), threading.Event()
-    write = os.write
+    put = api.store.put
 
-    def slow(descriptor, view):
+    def slow(*args, **given):
         writing.set()
         assert go.wait(30)
-        return write(descriptor, view)
+        return put(*args, **given)
 
-    monkeypatch.setattr(os, "write", slow)
+    monkeypatch.setattr(api.store, "put", slow)
     cut = Connection(api.app, "PATCH", url, {**PIECE, **of("a"), "upload-offset": "0"})
-    cut.send(b"OggS" * (MIB // 4))
+    cut.send(b"OggS" * (MIB // 4), more=False)
     await until(writing.is_set)
     cut.task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await cut.task
     assert (await send(api, url, 0, b"y")).status_code == 423
     go.set()
-    part = next((api.spool_dir / "resumable").glob("*.part"))
-    await until(lambda: part.stat().st_size == MIB)
-    monkeypatch.undo()
+    with pytest.raises(asyncio.CancelledError):
+        await cut.task
     answer = None
     async with asyncio.timeout(30):
         while answer is None or answer.status_code == 423:
