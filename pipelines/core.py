@@ -65,12 +65,20 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A word with its leading space as decoded, on the clock of its container."""
+    """A word with its leading space as decoded, on the clock of its container.
+
+    ``probability`` is its confidence: how probable it is that the word is right, as far as that was calibrated
+    (`pipelines.whisper.confidence`).
+    """
 
     text: str
     start_s: float
     end_s: float
     probability: float
+
+
+DOUBTFUL_WORD_BELOW = 0.5
+"""Confidence of a word under which it is more likely wrong than right: readers see it shaded."""
 
 
 class CoverageStatus(StrEnum):

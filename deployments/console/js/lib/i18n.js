@@ -202,6 +202,7 @@ export const MESSAGES = {
   previous: ["Previous match", "上一处"],
   next: ["Next match", "下一处"],
   playFrom: ["Play from {time}", "从 {time} 播放"],
+  doubtfulWords: ["{n} doubtful word|{n} doubtful words", "{n} 个存疑词"],
 
   // Corrections
   correct: ["Correct", "校对"],

@@ -13,7 +13,7 @@ const MAX_OVERLAP = 11; // lines looked back at for one that has not ended
 
 /**
  * A line is a segment or a gap, an interval that failed. Dispatches "seek" (seconds), "choose" and "speaker" (line),
- * "redrawn".
+ * "built" (some lines more are there), "redrawn".
  */
 export class TranscriptView extends EventTarget {
   constructor(transcript) {
@@ -127,6 +127,7 @@ export class TranscriptView extends EventTarget {
       some.append((this.lines[this.built].element = this.#line(this.lines[this.built], this.lines[this.built - 1])));
     }
     this.element.append(some);
+    this.dispatchEvent(new Event("built"));
   }
 
   #line(line, before) {
