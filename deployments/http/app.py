@@ -43,6 +43,7 @@ from deployments.http.routes.parked_minutes import minutes_routes
 from deployments.http.routes.presigned_uploads import direct_upload_routes
 from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
+from deployments.http.routes.review import review_routes
 from deployments.http.routes.search import search_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
@@ -101,6 +102,7 @@ _ROUTES = (
     minutes_routes,
     job_routes,
     search_routes,
+    review_routes,
     speech_routes,
     listen_routes,
     transcript_routes,

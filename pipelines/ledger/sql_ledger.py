@@ -52,6 +52,7 @@ from pipelines.ledger.sql_corrections import SqlCorrections
 from pipelines.ledger.sql_job_reads import SqlJobReads
 from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
 from pipelines.ledger.sql_request_locks import SqlKeyHolds
+from pipelines.ledger.sql_review import SqlReview
 from pipelines.ledger.sql_search import SqlSearch
 from pipelines.models.routing import ModelRoute, from_text, to_text
 
@@ -71,6 +72,7 @@ class SqlLedger(SqlJobReads):
         self.holds = SqlKeyHolds(self._database, clock)
         self.corrections = SqlCorrections(self._database, clock)
         self.search = SqlSearch(self._database, clock)
+        self.review = SqlReview(self._database, clock)
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""
