@@ -22,7 +22,8 @@
     silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}], language,
-                       overlap}]: see `pipelines.core.Segment`
+                       overlap, matches: [{term, heard, at, start_s, end_s}]}]: see `pipelines.core.Segment` and
+                       `pipelines.core.TermMatch`
     doubtful_below   probability of a word under which it is more likely wrong than right
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`

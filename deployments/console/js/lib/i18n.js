@@ -64,6 +64,10 @@ export const MESSAGES = {
   word_timestamps: ["Time every word", "标注每个词的时间"],
   vocabulary: ["Vocabulary", "词汇"],
   vocabulary_hint: ["Words to know, by commas", "应认识的词，用逗号分隔"],
+  vocabulary_use: ["Use of the vocabulary", "词表用法"],
+  vocabulary_use_prompt: ["before decoding, as a prompt", "解码前作为提示"],
+  vocabulary_use_match: ["after decoding, by sound", "解码后按读音匹配"],
+  vocabulary_use_both: ["both", "两者"],
   moreOptions: ["More options", "更多选项"],
   beam_size: ["Beams of the decoder", "解码束宽"],
   beam_size_hint: ["1 is fastest", "1 最快"],
@@ -202,6 +206,8 @@ export const MESSAGES = {
   previous: ["Previous match", "上一处"],
   next: ["Next match", "下一处"],
   playFrom: ["Play from {time}", "从 {time} 播放"],
+  matchedTerm: ["{term}: from the vocabulary, heard as “{heard}”", "{term}：取自词表，原听为“{heard}”"],
+  unmatch: ["Write “{heard}” in place of {term} again", "将 {term} 恢复为“{heard}”"],
   doubtfulWords: ["{n} doubtful word|{n} doubtful words", "{n} 个存疑词"],
 
   // Corrections
