@@ -291,7 +291,7 @@ search_jobs = Table(  # jobs that are indexed; ``number`` grows with their time 
     Column("version", Integer, nullable=False),  # of the transcript
 )
 
-search_passages = Table(  # ``id`` is made of the job's number and the passage's: `pipelines.ledger.search_rows`
+search_passages = Table(  # ``id`` is made of the job's number and the passage's: `pipelines.ledger.index.search_rows`
     "search_passages",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=False),

@@ -8,7 +8,6 @@ import numpy as np
 
 from scripts.accuracy.clips import write_wav
 from scripts.hearing.corpus import TRUTH
-from scripts.speech.pinyin import with_tones
 from scripts.speech.voices import PCM, SAMPLE_RATE, speak
 
 ENGLISH_VOICES = ("slt", "rms", "awb", "kal16", "en-us+f3", "en-gb+m3")
@@ -41,8 +40,7 @@ def plant(folder: Path) -> Path:
     for language, voices in (("en", ENGLISH_VOICES), ("zh", CHINESE_VOICES)):
         for voice in voices:
             said = list(sentences(language))
-            spoken = [with_tones(text) if language == "zh" else text for text in said]
-            pcm = joined([speak(text, voice) for text in spoken])
+            pcm = joined([speak(text, voice) for text in said])
             name = f"planted-{language}-{voice}.wav"
             write_wav(folder / name, pcm)
             text = ("" if language == "zh" else " ").join(said)

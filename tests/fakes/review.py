@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from pipelines.errors import NotFound
 from pipelines.jobs.job import Job
+from pipelines.ledger.index.review_rows import item_id
 from pipelines.ledger.protocol import Clock
-from pipelines.ledger.review_rows import item_id
 from pipelines.review.cursor import ReviewCursor
 from pipelines.review.items import Stretch, items_of
 from pipelines.review.protocol import QueuedItem, Reviewed, ReviewFilter, ReviewPage

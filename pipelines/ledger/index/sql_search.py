@@ -8,11 +8,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.ledger.database import Database
+from pipelines.ledger.index.review_rows import blank_items, put_items
+from pipelines.ledger.index.search_rows import mark, mark_ended, matching_ids, put_passages, remove_passages
 from pipelines.ledger.protocol import Clock
-from pipelines.ledger.review_rows import blank_items, put_items
 from pipelines.ledger.rows import filled, job_of, known_row
 from pipelines.ledger.schema import jobs, search_jobs, search_passages, search_pending
-from pipelines.ledger.search_rows import mark, mark_ended, matching_ids, put_passages, remove_passages
 from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
 from pipelines.search.cursor import SearchCursor
 from pipelines.search.passages import Passage, PassageKind

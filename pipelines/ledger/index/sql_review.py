@@ -8,12 +8,12 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.errors import JobUnknown, NotFound
 from pipelines.ledger.database import Database
+from pipelines.ledger.index.review_rows import holds_reason, job_id_of
+from pipelines.ledger.index.search_rows import mark
 from pipelines.ledger.protocol import Clock
-from pipelines.ledger.review_rows import holds_reason, job_id_of
 from pipelines.ledger.rows import job_of, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import batch_entries, jobs, review_items
-from pipelines.ledger.search_rows import mark
 from pipelines.review.cursor import ReviewCursor
 from pipelines.review.items import ReviewItem
 from pipelines.review.protocol import QueuedItem, ReviewFilter, ReviewPage
