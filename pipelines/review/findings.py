@@ -134,7 +134,7 @@ def _touches(start: int, end: int, spans: Collection[tuple[int, int]]) -> bool:
 
 def _proofs(minutes: Minutes) -> Mapping[int, Decision | ActionItem]:
     """Return what each segment is evidence of: a decision or a task, first of all one that could not be verified."""
-    claims = [*minutes.decisions, *minutes.action_items]
+    claims: list[Decision | ActionItem] = [*minutes.decisions, *minutes.action_items]
     claims.sort(key=lambda claim: claim.verified, reverse=True)
     return {i: claim for claim in claims for i in claim.evidence.segment_ids}
 

@@ -12,7 +12,6 @@ from pipelines.text.number_words import CARDINALS
 
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "e", "œ": "e", "ı": "i"})
 _FIGURES = {str(number): word for word, number in CARDINALS.items() if number < 10}
-_ITSELF = None
 
 # The first rule that fits at a place counts; ^ and $ are the word's ends.
 _RULES: tuple[tuple[re.Pattern[str], str | None], ...] = tuple(
@@ -55,7 +54,7 @@ _RULES: tuple[tuple[re.Pattern[str], str | None], ...] = tuple(
         (r"a[aeiouy]*", "A"),
         (r"[eiy][aeiouy]*", "E"),
         (r"[ou][aeiouy]*", "O"),
-        (r"[a-z]", _ITSELF),
+        (r"[a-z]", None),  # itself
     )
 )
 _LETTER_NAMES = dict(
@@ -92,6 +91,6 @@ def _of_word(word: str) -> str:
     sounds, at = "", 0
     while at < len(word):
         match, heard = next((found, heard) for pattern, heard in _RULES if (found := pattern.match(word, at)))
-        sounds += match[0].upper() if heard is _ITSELF else heard
+        sounds += match[0].upper() if heard is None else heard
         at = match.end()
     return _REPEATED.sub(r"\1", sounds)

@@ -125,7 +125,7 @@ def _pieces(text: str) -> Iterator[str]:
     piece = ""
     for character in text:
         begins = piece.strip() and (character.isspace() or _HAN.match(character))
-        after_han = piece and _HAN.match(piece[-1]) and character.isalnum()
+        after_han = piece and _HAN.search(piece) and character.isalnum()
         if begins or after_han:
             yield piece
             piece = ""

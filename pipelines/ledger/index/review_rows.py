@@ -26,7 +26,10 @@ def put_items(connection: Connection, job: Job, reviewed: Reviewed, version: int
     own = review_items.c.job_id == job.id
     connection.execute(delete(review_items).where(own, review_items.c.heard_at_s.is_(None)))
     columns = (review_items.c.channel, review_items.c.start_s, review_items.c.end_s)
-    heard = [Stretch(**row._mapping) for row in connection.execute(select(*columns).where(own))]
+    heard = [
+        Stretch(channel=channel, start_s=start_s, end_s=end_s)
+        for channel, start_s, end_s in connection.execute(select(*columns).where(own))
+    ]
     rows = [
         {
             "id": item_id(job.id, item),
