@@ -14,6 +14,7 @@ from pipelines.review.reasons import WEIGHTS, ReviewReason
 from pipelines.search.protocol import ERASURE_S
 from pipelines.transcript.corrections import Correction
 from tests.contracts.ledger_base import TRANSCRIBED, LedgerBase, after, make_job
+from tests.contracts.search import add_batch, add_entries
 from tests.fakes.ledger import ManualClock
 
 ALL = ReviewFilter()
@@ -154,3 +155,19 @@ class ReviewContract(LedgerBase):
         assert ledger.review.list("acme", ALL).n_open == 1
         ledger.delete("acme", "j1")
         assert ledger.review.list("acme", HEARD).items == ()
+
+
+class BatchReviewContract(LedgerBase):
+    """For ledgers in a database, whose ``url`` is a fixture."""
+
+    def test_items_of_a_batch(self, ledger: Ledger, lease: Lease, url: str) -> None:
+        """Only items of the batch's jobs are listed and counted."""
+        contract = ReviewContract()
+        for i in range(3):
+            contract.review(ledger, lease, f"j{i}", finding(100.0 * i))
+        add_batch(url, "b")
+        add_entries(url, "b", ["j0", "j2", None])
+        page = ledger.review.list("acme", ReviewFilter(batch_id="b"))
+        assert (sorted(starts(page)), page.n_open) == ([0.0, 200.0], 2)
+        assert ledger.review.list("acme", ReviewFilter(batch_id="none")).n_open == 0
+        assert ledger.review.list("other", ReviewFilter(batch_id="b")).n_open == 0
