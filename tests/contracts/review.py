@@ -62,7 +62,7 @@ class ReviewContract(LedgerBase):
         assert (first.item.reasons, first.item.details) == ((ReviewReason.UNHEARD,), ("word100",))
         assert (first.item.text, first.version, first.heard_at_s, first.heard_by) == ("Said here.", 0, None, "")
 
-    def test_pages(self, ledger: Ledger, lease: Lease) -> None:
+    def test_pages_of_items(self, ledger: Ledger, lease: Lease) -> None:
         """Pages hold each item once, also of equal scores; a cursor of another list is none."""
         self.review(ledger, lease, "j1", *(finding(100.0 * i, doubt=0.5 + 0.1 * (i % 2)) for i in range(5)))
         found, after_ = [], None
@@ -76,7 +76,7 @@ class ReviewContract(LedgerBase):
             with pytest.raises(InvalidRequest):
                 ledger.review.list("acme", wanted, after=cursor)
 
-    def test_filters(self, ledger: Ledger, lease: Lease) -> None:
+    def test_items_by_job_and_reason(self, ledger: Ledger, lease: Lease) -> None:
         """By job and by reason; an item of several reasons is found by each."""
         self.review(ledger, lease, "j1", finding(0.0), finding(1.0, ReviewReason.NUMBER), finding(100.0))
         self.review(ledger, lease, "j2", finding(200.0, ReviewReason.NUMBER))
@@ -86,7 +86,7 @@ class ReviewContract(LedgerBase):
         assert starts(ledger.review.list("acme", ReviewFilter(job_id="j2"))) == [200.0]
         assert ledger.review.list("acme", by_reason).n_open == 2
 
-    def test_a_mark(self, ledger: Ledger, another: Ledger, lease: Lease, clock: ManualClock) -> None:
+    def test_an_item_is_marked(self, ledger: Ledger, another: Ledger, lease: Lease, clock: ManualClock) -> None:
         """An item that was heard leaves the queue; the list of heard ones has the latest first, and who it was."""
         self.review(ledger, lease, "j1", finding(0.0), finding(100.0), finding(200.0))
         names = {each.item.start_s: each.id for each in ledger.review.list("acme", ALL).items}
@@ -124,7 +124,7 @@ class ReviewContract(LedgerBase):
         self.look(ledger)
         assert ledger.review.list("acme", ALL).items == ()
 
-    def test_other_tenants(self, ledger: Ledger, lease: Lease) -> None:
+    def test_items_of_other_tenants(self, ledger: Ledger, lease: Lease) -> None:
         """Nobody sees or marks what is another tenant's, whatever the name of the item."""
         self.review(ledger, lease, "j1", finding(0.0))
         (item,) = ledger.review.list("acme", ALL).items
@@ -141,7 +141,7 @@ class ReviewContract(LedgerBase):
         self.review(ledger, lease, "j2", finding(0.0), minutes_of="j1")
         assert [each.job.id for each in ledger.review.list("acme", ALL).items] == ["j1"]
 
-    def test_nothing_stays(self, ledger: Ledger, lease: Lease, clock: ManualClock) -> None:
+    def test_no_items_stay(self, ledger: Ledger, lease: Lease, clock: ManualClock) -> None:
         """An erasure takes open items and the words of heard ones first, and with the job everything."""
         self.review(ledger, lease, "j1", finding(0.0), finding(100.0))
         (heard, _) = ledger.review.list("acme", ALL).items

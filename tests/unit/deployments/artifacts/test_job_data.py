@@ -1,6 +1,7 @@
 """Stitching a job: what its Coordinator knows is not read again."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -136,7 +137,9 @@ def misheard(index: int) -> ChunkResult:
 
 
 @pytest.mark.parametrize(("use", "word_timestamps"), [("match", False), ("both", True), ("prompt", True)])
-def test_terms_are_matched_after_decoding(store: NotingStore, use: str, word_timestamps: bool) -> None:
+def test_terms_are_matched_after_decoding(
+    store: NotingStore, use: Literal["prompt", "match", "both"], word_timestamps: bool
+) -> None:
     """Where the job says so; words are kept only where it asks for their times."""
     for item in items(CHUNKS):
         store.put(KEYS.chunk(item.chunk.index, item.input_digest), encode(misheard(item.chunk.index)))
