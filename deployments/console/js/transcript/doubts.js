@@ -22,7 +22,8 @@ export class Doubts {
   draw() {
     const on = preferences.get("doubts", "on") === "on";
     const { lines, transcript } = this.view;
-    const n = lines.reduce((sum, line) => sum + doubtsOf(line, transcript.doubtful_below).length, 0);
+    const doubts = (line) => (line.doubts ??= doubtsOf(line, transcript.doubtful_below)); // lines are made anew when texts change
+    const n = lines.reduce((sum, line) => sum + doubts(line).length, 0);
     this.button.hidden = !n;
     this.button.setAttribute("aria-pressed", String(on));
     this.label.textContent = t("doubtfulWords", { n });
@@ -31,7 +32,7 @@ export class Doubts {
     for (const line of on ? lines.slice(0, this.view.built) : []) {
       const node = line.segment && line.element?.querySelector(".words")?.firstChild;
       if (node?.nodeType !== Node.TEXT_NODE) continue;
-      ranges.push(...doubtsOf(line, transcript.doubtful_below).map(({ from, to }) => staticRange(node, from, to)));
+      ranges.push(...doubts(line).map(({ from, to }) => staticRange(node, from, to)));
     }
     if (ranges.length) CSS.highlights.set("doubtful", new Highlight(...ranges));
     else CSS.highlights.delete("doubtful");
