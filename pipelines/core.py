@@ -65,12 +65,20 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A word with its leading space as decoded, on the clock of its container."""
+    """A word with its leading space as decoded, on the clock of its container.
+
+    ``probability`` is its confidence: how probable it is that the word is right, as far as that was calibrated
+    (`pipelines.whisper.confidence`).
+    """
 
     text: str
     start_s: float
     end_s: float
     probability: float
+
+
+DOUBTFUL_WORD_BELOW = 0.5
+"""Confidence of a word under which it is more likely wrong than right: readers see it shaded."""
 
 
 class CoverageStatus(StrEnum):
@@ -169,10 +177,25 @@ class ChunkResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TermMatch:
+    """A term of the vocabulary that was written in place of what was ``heard``, for they sound alike.
+
+    It stands in the segment's text from the character ``at`` on; times are those of the words it replaced.
+    """
+
+    term: str
+    heard: str
+    at: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Segment:
     """A sentence-sized piece of a transcript on the recording's clock; ``id`` counts from 0.
 
-    ``overlap``: another voice speaks during most of it, where voices were told apart.
+    ``overlap``: another voice speaks during most of it, where voices were told apart. ``matches`` are the terms that
+    were written for what was heard, in order.
     """
 
     id: int
@@ -189,6 +212,15 @@ class Segment:
     words: tuple[Word, ...] = ()
     language: str = ""
     overlap: bool = False
+    matches: tuple[TermMatch, ...] = ()
+
+    @property
+    def heard_text(self) -> str:
+        """The text with what was heard in place of the terms."""
+        text = self.text
+        for match in reversed(self.matches):
+            text = text[: match.at] + match.heard + text[match.at + len(match.term) :]
+        return text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pipelines.audio.pcm import Pcm
 from pipelines.audio.segmentation import SegmentationOptions, split_audio
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, ChunkResult, Transcript
 from pipelines.models.catalogue import read_profile
+from pipelines.models.profile import ModelProfile
 from pipelines.transcript.language_detection import ChannelVote
 from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
@@ -37,8 +38,15 @@ def product_transcript(model: Path, pcm: Pcm, options: DecodeOptions) -> Transcr
 class Product:
     """Transcribes many recordings with one model."""
 
-    def __init__(self, model: Path, options: EngineOptions = EngineOptions()) -> None:  # noqa: B008 - frozen
-        self.engine = WhisperEngine.load(model, options)
+    def __init__(
+        self,
+        model: Path,
+        options: EngineOptions = EngineOptions(),  # noqa: B008 - frozen
+        *,
+        profile: ModelProfile | None = None,
+    ) -> None:
+        """Load a model; ``profile`` replaces what its folder says."""
+        self.engine = WhisperEngine.load(model, options, profile=profile)
         self._segmentation = SegmentationOptions(window_s=read_profile(model).window_s)
 
     def transcript(self, pcm: Pcm, options: DecodeOptions) -> Transcript:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cluster import __version__
+from cluster.cli.archive import add_review, add_search
 from cluster.cli.batch import batch_app
 from cluster.cli.canary import add_canary
 from cluster.cli.config import add_init, config_app
@@ -27,7 +28,6 @@ from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes
 from cluster.cli.options import ConfigOption, HomeOption, JsonOption, PortOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
-from cluster.cli.search import add_search
 from cluster.cli.tables import print_json, show_table, words
 from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
@@ -363,6 +363,7 @@ app.add_typer(models, name="models")
 app.add_typer(batch_app(console, errors), name="batch")
 add_report(app, console)
 add_search(app, console)
+add_review(app, console)
 add_canary(models, console)
 add_tune(models, console)
 app.add_typer(quarantine_app(console), name="quarantine")

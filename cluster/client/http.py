@@ -75,6 +75,14 @@ class Client:
         """Return one page of hits."""
         return await self._json("GET", "/v1/search", params=params)
 
+    async def review(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of the review queue."""
+        return await self._json("GET", "/v1/review", params=params)
+
+    async def mark_reviewed(self, item_id: str, *, done: bool = True) -> dict[str, Any]:
+        """Mark an item of the review queue as done, or take the mark back; return the item."""
+        return await self._json("PUT" if done else "DELETE", f"/v1/review/{quote(item_id, safe='')}/done")
+
     async def rebuild_search(self) -> dict[str, Any]:
         """Have the search index rebuilt; return how many jobs are to be indexed."""
         return await self._json("POST", "/v1/admin/search/rebuild")

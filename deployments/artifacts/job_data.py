@@ -27,6 +27,7 @@ from pipelines.transcript.findings import with_findings
 from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
 from pipelines.transcript.trained_speech import training_notes
+from pipelines.vocabulary.matching import with_terms
 
 _READERS = 32  # for all jobs; a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
 _READING = ThreadPoolExecutor(_READERS, thread_name_prefix="results")
@@ -115,6 +116,7 @@ def stitch_job(
         results = {**quarantine.results_of(kept, job), **results}
         diarization = kept.diarization
     names = channel_names(job.options.speakers, summary.tracks)
+    with_words = job.options.word_timestamps or bool(job.options.matched_with)
     transcript = stitch(
         spans,
         results,
@@ -123,18 +125,21 @@ def stitch_job(
         languages=spoken_languages(spans, results, votes),
         model=next((results[index].model for index in sorted(results) if results[index].model), None) or model,
         speakers=names,
-        with_words=job.options.word_timestamps or diarization is not None,
+        with_words=with_words or diarization is not None,
         damaged=summary.damaged,
     )
     notes = list(summary.notes)
     if diarization is not None:
-        transcript = with_speakers(transcript, diarization, names=names, with_words=job.options.word_timestamps)
+        transcript = with_speakers(transcript, diarization, names=names, with_words=with_words)
         if diarization.missing:
             notes.append(Note(code=NoteCode.SPEAKERS_MISSING, values={"why": diarization.missing}))
     if job.options.task == "translate":
         transcript = replace(transcript, language="en")
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
+    transcript = with_terms(transcript, job.options.matched_with)
+    if not job.options.word_timestamps:
+        transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
     transcript = mask_transcript(transcript, job.options.mask)
     if diarization is not None and not diarization.missing:
         transcript = with_names(transcript)

@@ -1,4 +1,4 @@
-"""`SearchIndexer`: puts what jobs published into the search index, from the marks that the ledger wrote with it."""
+"""`SearchIndexer`: puts what jobs published into the search index and the review queue, from the ledger's marks."""
 
 import contextlib
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from pipelines.codec import decode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import BlobMissing, JobUnknown, LedgerUnavailable, StoreUnavailable
 from pipelines.ledger.protocol import Ledger
+from pipelines.review.findings import findings_of
+from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
 from pipelines.search.passages import Passage, passages_of
 from pipelines.search.protocol import PendingJob
 from pipelines.storage.layout import JobKeys
@@ -47,26 +49,30 @@ class SearchIndexer:
     def _index(self, pending: PendingJob) -> None:
         keys = JobKeys(tenant=pending.tenant, job_id=pending.job_id)
         passages: Sequence[Passage] = ()
-        version = 0
+        reviewed, version = NOTHING_TO_REVIEW, 0
         with contextlib.suppress(BlobMissing):  # there is no transcript, or it is being erased
             try:
-                passages, version = self._published(keys)
+                passages, reviewed, version = self._published(keys)
             except JobUnknown:
                 return
-        if not self._ledger.search.write(pending, passages, version):
+        if not self._ledger.search.write(pending, passages, version, reviewed):
             return
         # An erasure deletes the transcript first: it may have come between reading and writing.
-        if passages and not self._store.exists(keys.transcript):
+        if (passages or reviewed.findings) and not self._store.exists(keys.transcript):
             self._ledger.search.forget(pending.tenant, pending.job_id)
         else:
             self._ledger.search.settle(pending)
 
-    def _published(self, keys: JobKeys) -> tuple[Sequence[Passage], int]:
-        """Return what can be found of a job, and the version of its transcript; raises `BlobMissing`, `JobUnknown`."""
+    def _published(self, keys: JobKeys) -> tuple[Sequence[Passage], Reviewed, int]:
+        """Return what can be found of a job, what is to be heard of it, and the version of its transcript.
+
+        Raises `BlobMissing` and `JobUnknown`.
+        """
         versions = self._ledger.corrections.of_job(keys.tenant, keys.job_id)
         key = keys.corrected(versions[-1].name) if versions else keys.transcript
         transcript = decode(Transcript, self._store.get(key))
         minutes = None
         with contextlib.suppress(BlobMissing):
             minutes = decode(Minutes, self._store.get(keys.result("minutes.json")))
-        return passages_of(transcript, minutes), len(versions)
+        reviewed = Reviewed(findings=findings_of(transcript, minutes), segments=transcript.segments)
+        return passages_of(transcript, minutes), reviewed, len(versions)

@@ -151,10 +151,12 @@ class LiveJob:
             languages=self.language_policy.allowed,
             expected=expected_of(vote) if vote and not stands else (),
             min_language_probability=self.language_policy.doubtful_below,
-            word_timestamps=options.word_timestamps or options.speaker_options is not None,
+            word_timestamps=options.word_timestamps
+            or options.speaker_options is not None
+            or bool(options.matched_with),
             beam_size=options.beam_size,
             translate=options.task == "translate",
-            prompt=priming_text(options.prompt, options.vocabulary),
+            prompt=priming_text(options.prompt, options.primed_with),
             temperature=options.temperature,
             priority=options.priority,
             deadline_s=self._deadline_s,

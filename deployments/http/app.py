@@ -29,11 +29,13 @@ from deployments.http.openai.routes import speech_routes
 from deployments.http.openapi import DESCRIPTION, TAGS, DocumentedApi
 from deployments.http.routes.admin import admin_routes
 from deployments.http.routes.api_keys import key_routes
+from deployments.http.routes.archive.corrections import correction_routes
+from deployments.http.routes.archive.review import review_routes
+from deployments.http.routes.archive.search import search_routes
 from deployments.http.routes.audio import audio_routes
 from deployments.http.routes.batches import batch_routes
 from deployments.http.routes.bucket_notifications import notification_routes
 from deployments.http.routes.console import console_routes
-from deployments.http.routes.corrections import correction_routes
 from deployments.http.routes.deliveries import delivery_routes
 from deployments.http.routes.health import service_routes
 from deployments.http.routes.job_minutes import job_minutes_routes
@@ -43,7 +45,6 @@ from deployments.http.routes.parked_minutes import minutes_routes
 from deployments.http.routes.presigned_uploads import direct_upload_routes
 from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
-from deployments.http.routes.search import search_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.routes.voices import voice_routes
@@ -105,6 +106,7 @@ _ROUTES = (
     minutes_routes,
     job_routes,
     search_routes,
+    review_routes,
     speech_routes,
     listen_routes,
     transcript_routes,

@@ -34,6 +34,7 @@ from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
 from pipelines.ledger.protocol import JobEvent, Ledger, Page, all_jobs
 from pipelines.ledger.rules import cursor_after
+from pipelines.review.protocol import QueuedItem, ReviewFilter, ReviewPage
 from pipelines.search.protocol import SearchFilter, SearchPage, SearchSort
 from pipelines.search.query import SearchQuery
 from pipelines.storage.layout import JobKeys
@@ -138,6 +139,14 @@ class TenantJobs:
     ) -> SearchPage:
         """Return one page of hits in the tenant's transcripts and minutes; raises `InvalidRequest` for no cursor."""
         return await in_thread(self.ledger.search.find, self.tenant, query, wanted, sort=sort, limit=limit, after=after)
+
+    async def review(self, wanted: ReviewFilter, *, limit: int, after: str | None) -> ReviewPage:
+        """Return one page of the tenant's review queue; raises `InvalidRequest` for no cursor."""
+        return await in_thread(self.ledger.review.list, self.tenant, wanted, limit=limit, after=after)
+
+    async def mark_heard(self, item_id: str, *, author: str, heard: bool = True) -> QueuedItem:
+        """Mark an item of the review queue as heard or not; raises `NotFound`."""
+        return await in_thread(self.ledger.review.mark, self.tenant, item_id, author=author, heard=heard)
 
     async def cancel(self, job_id: str, *, everyone: bool = False) -> Job:
         """Ask for a job's end, effective at its next chunk; an ended job stays as it is.

@@ -22,7 +22,9 @@
     silence_s        seconds in which nobody talks; what failed is none
     segments         [{id, channel, speaker, start_s, end_s, text, health, avg_logprob, no_speech_prob,
                        compression_ratio, temperature, words: [{text, start_s, end_s, probability}], language,
-                       overlap}]: see `pipelines.core.Segment`
+                       overlap, matches: [{term, heard, at, start_s, end_s}]}]: see `pipelines.core.Segment` and
+                       `pipelines.core.TermMatch`
+    doubtful_below   probability of a word under which it is more likely wrong than right
     coverage         [{channel, start_s, end_s, health, note}]: tiles [0, duration_s] for each channel
     notes            [{code, text, values: {name: value}}]: what is to be known of the recording, see `pipelines.notes`
     health           one of transcribed, silence (coverage only), suspect, failed (coverage only)
@@ -45,7 +47,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from pipelines.core import Minutes, Segment, Transcript
+from pipelines.core import DOUBTFUL_WORD_BELOW, Minutes, Segment, Transcript
 from pipelines.jobs.reference import Reference
 from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.transcript.talk_time import silence_s, talk_of
@@ -72,6 +74,7 @@ def transcript_json(transcript: Transcript, title: str, reference: Reference) ->
         "text": transcript.text,
         "talk": [asdict(speaker) for speaker in talk_of(transcript)],
         "silence_s": silence_s(transcript),
+        "doubtful_below": DOUBTFUL_WORD_BELOW,
         **{name: value for name, value in fields.items() if name != "notes"},
     }
     segments = {segment.id: segment for segment in transcript.segments}

@@ -30,7 +30,7 @@ Voice = tuple[int, str]
 class SpokenWord:
     """A word with the punctuation at it, on the recording's clock; ``spaced``: a space stands before it.
 
-    ``confidence`` is the decoder's probability of its tokens, from 0 to 1.
+    ``confidence`` is from 0 to 1, see `pipelines.core.Word`; where words were not aligned it is that of the segment.
     """
 
     text: str

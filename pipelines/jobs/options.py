@@ -151,7 +151,8 @@ class JobOptions:
     """The options of a job, with those filled in that were left out.
 
     ``language`` None means: vote, among ``languages`` where there are some (two at least). ``prompt`` and
-    ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`).
+    ``vocabulary`` prime the decoder (`pipelines.whisper.initial_prompt`), the latter unless ``vocabulary_use`` says
+    otherwise.
     ``temperature`` is where the decoder's ladder of second tries begins. ``minutes_template`` is a template's name or
     its text. ``webhook_url`` None means: that of the tenant, if any. ``reuse``: see `pipelines.jobs.content_hash`.
     ``diarize`` None means: voices are not told apart; `speaker_options` reads it.
@@ -306,6 +307,23 @@ class JobOptions:
         kind=SpeakerCount,
         later=True,
     )
+
+    vocabulary_use: Literal["prompt", "match", "both"] = _option(
+        "prompt",
+        "How `vocabulary` is used: `prompt` primes the decoder with it, which finds terms and can harm other words; "
+        "`match` writes a term where doubtful words sound like it (English and Chinese), each with what was heard.",
+        later=True,
+    )
+
+    @property
+    def primed_with(self) -> tuple[str, ...]:
+        """The terms that the decoder is primed with."""
+        return self.vocabulary if self.vocabulary_use != "match" else ()
+
+    @property
+    def matched_with(self) -> tuple[str, ...]:
+        """The terms that doubtful words are compared with after decoding."""
+        return self.vocabulary if self.vocabulary_use != "prompt" else ()
 
     @property
     def speaker_options(self) -> SpeakerOptions | None:

@@ -17,6 +17,7 @@ from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
 from pipelines.models.routing import ModelRoute
+from pipelines.review.protocol import ReviewQueue
 from pipelines.search.protocol import SearchIndex
 from pipelines.transcript.corrections import CorrectionRepository
 
@@ -134,6 +135,10 @@ class Ledger(Protocol):
     @property
     def search(self) -> SearchIndex:
         """What can be found of transcripts and minutes; it goes with their job."""
+
+    @property
+    def review(self) -> ReviewQueue:
+        """What of transcripts and minutes is worth listening to; it goes with their job."""
 
     def migrate(self) -> None:
         """Bring the tables up to date; several processes may do so at once."""

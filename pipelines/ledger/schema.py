@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 
-SCHEMA_REVISION = "0014"
+SCHEMA_REVISION = "0015"
 
 COORDINATOR = "coordinator"
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
@@ -291,7 +291,7 @@ search_jobs = Table(  # jobs that are indexed; ``number`` grows with their time 
     Column("version", Integer, nullable=False),  # of the transcript
 )
 
-search_passages = Table(  # ``id`` is made of the job's number and the passage's: `pipelines.ledger.search_rows`
+search_passages = Table(  # ``id`` is made of the job's number and the passage's: `pipelines.ledger.index.search_rows`
     "search_passages",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=False),
@@ -301,6 +301,19 @@ search_passages = Table(  # ``id`` is made of the job's number and the passage's
     *_required(Text, "kind", "speaker", "language", "text"),
     Column("tokens", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
 )
+
+review_items = Table(  # `pipelines.review.protocol.ReviewQueue`; ``id`` is made of job, channel and stretch
+    "review_items",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("job_id", Ascii, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("tenant", Text, nullable=False),
+    *_required(Integer, "channel", "version"),
+    *_required(Double, "start_s", "end_s", "score"),
+    *_required(Text, "reasons", "details", "text", "heard_by"),
+    Column("heard_at_s", Double),
+)
+Index("ix_review_items_tenant_score", review_items.c.tenant, review_items.c.score)
 
 
 def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from sqlalchemy import Connection, insert, select
 
 from pipelines.ledger.database import Database
+from pipelines.ledger.index.search_rows import mark
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import enter_event, filled, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import corrections
-from pipelines.ledger.search_rows import mark
 from pipelines.transcript.corrections import Correction, judge_correction
 
 

@@ -14,6 +14,9 @@ from pipelines.ids import new_id
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.database import Database
+from pipelines.ledger.index.search_rows import mark
+from pipelines.ledger.index.sql_review import SqlReview
+from pipelines.ledger.index.sql_search import SqlSearch
 from pipelines.ledger.migrations import revision
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
@@ -46,13 +49,11 @@ from pipelines.ledger.schema import (
     switches,
     to_cancel,
 )
-from pipelines.ledger.search_rows import mark
 from pipelines.ledger.sql_batches import blank_entries
 from pipelines.ledger.sql_corrections import SqlCorrections
 from pipelines.ledger.sql_job_reads import SqlJobReads
 from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
 from pipelines.ledger.sql_request_locks import SqlKeyHolds
-from pipelines.ledger.sql_search import SqlSearch
 from pipelines.models.routing import ModelRoute, from_text, to_text
 
 _CREATE_ATTEMPTS = 5
@@ -71,6 +72,7 @@ class SqlLedger(SqlJobReads):
         self.holds = SqlKeyHolds(self._database, clock)
         self.corrections = SqlCorrections(self._database, clock)
         self.search = SqlSearch(self._database, clock)
+        self.review = SqlReview(self._database, clock)
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises `ConfigurationError` when they are those of a newer MeetMemo."""

@@ -17,6 +17,8 @@ class ModelProfile:
     write them exactly; OpenAI's models leave out far less of what is said without (docs/benchmarks.md).
     ``min_avg_logprob``: mean nats a token of a recording's text below which it is none of the speech that the model was
     trained on (`pipelines.transcript.trained_speech`); None: it was trained on speech of all kinds.
+    ``confidence``: the curve that calibrates its words' probabilities (`pipelines.whisper.confidence`), as
+    `scripts/calibrate-confidence` writes it; empty: none was fitted, and they stay as they are.
     """
 
     languages: tuple[str, ...] | None = None
@@ -26,6 +28,14 @@ class ModelProfile:
     translates: bool = True
     timestamps: bool = False
     min_avg_logprob: float | None = None
+    confidence: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        shares = [0.0, *(number for _, number in self.confidence), 1.0]
+        places = [number for number, _ in self.confidence]
+        within = all(0 <= place <= 1 for place in places)
+        if not within or places != sorted(set(places)) or shares != sorted(shares):
+            raise ValueError("confidence: its points must ascend from 0 to 1")
 
     @property
     def can_translate(self) -> bool:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from pipelines.jobs.job import Job
+from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
 from pipelines.search.passages import Passage
 from pipelines.search.query import SearchQuery
 
@@ -91,9 +92,17 @@ class SearchIndex(Protocol):
     def pending(self, limit: int) -> Sequence[PendingJob]:
         """Return jobs whose time to be indexed has come, those first that wait longest."""
 
-    def write(self, pending: PendingJob, passages: Sequence[Passage], version: int) -> bool:
+    def write(
+        self,
+        pending: PendingJob,
+        passages: Sequence[Passage],
+        version: int,
+        reviewed: Reviewed = NOTHING_TO_REVIEW,
+    ) -> bool:
         """Put passages in place of a job's earlier ones; return False where it has changed since, or is gone.
 
+        ``reviewed`` puts items into the review queue in place of the job's open ones, unless the job only wrote minutes
+        anew: the first one of the recording has them.
         The job stays pending until `settle`, so that its writer can look whether what it read is still there.
         """
 
@@ -104,7 +113,7 @@ class SearchIndex(Protocol):
         """Leave a job pending and come back to it later."""
 
     def forget(self, tenant: str, job_id: str) -> None:
-        """Remove a job's passages before its transcript is erased.
+        """Remove a job's passages, and what the review queue tells of it, before its transcript is erased.
 
         It pends from `ERASURE_S` on, in case nobody erases it after all: no indexer may come between the two.
         """

@@ -79,7 +79,10 @@ def mask_text(text: str, kinds: Collection[MaskKind]) -> str:
 
 
 def mask_transcript(transcript: Transcript, kinds: Collection[MaskKind]) -> Transcript:
-    """Mask the text of every segment and its words; times stay, words that are masked together become one."""
+    """Mask the text of every segment and its words; times stay, words that are masked together become one.
+
+    A segment in which something is masked no longer tells what was heard in place of its terms: that may be it.
+    """
     if not kinds:
         return transcript
     return replace(transcript, segments=tuple(_masked(segment, kinds) for segment in transcript.segments))
@@ -87,7 +90,9 @@ def mask_transcript(transcript: Transcript, kinds: Collection[MaskKind]) -> Tran
 
 def _masked(segment: Segment, kinds: Collection[MaskKind]) -> Segment:
     words = mask_words(segment.words, kinds)
-    return replace(segment, text=mask_text(segment.text, kinds), words=words)
+    hidden = masked_spans(segment.text, kinds) or masked_spans(segment.heard_text, kinds)
+    matches = () if hidden else segment.matches
+    return replace(segment, text=mask_text(segment.text, kinds), words=words, matches=matches)
 
 
 def mask_words(words: Iterable[Word], kinds: Collection[MaskKind]) -> tuple[Word, ...]:

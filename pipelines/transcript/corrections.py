@@ -5,12 +5,12 @@ written first; its row in the ledger makes it count (`CorrectionRepository.add`)
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pipelines.codec import encode
-from pipelines.core import CoverageStatus, NameSource, Segment, Speaker, Transcript
+from pipelines.core import CoverageStatus, NameSource, Segment, Speaker, TermMatch, Transcript
 from pipelines.errors import OptionError, VersionConflict
 from pipelines.transcript.findings import with_findings
 from pipelines.transcript.retiming import retime
@@ -177,4 +177,18 @@ def _edited(segment: Segment, edit: SegmentEdit | None, edits: Edits) -> Segment
     if text is None or text == segment.text:
         return segment
     words = retime(segment.words, text, segment.start_s, segment.end_s)
-    return replace(segment, text=text, words=words, health=CoverageStatus.TRANSCRIBED)
+    matches = tuple(_kept_matches(segment, text))
+    return replace(segment, text=text, words=words, matches=matches, health=CoverageStatus.TRANSCRIBED)
+
+
+def _kept_matches(segment: Segment, text: str) -> Iterator[TermMatch]:
+    """Yield the terms that stand in a new text where they stood before what changed, or behind it."""
+    old = segment.text
+    n_shorter = min(len(old), len(text))
+    n_before = next((i for i in range(n_shorter) if old[i] != text[i]), n_shorter)
+    n_after = next((i for i in range(n_shorter - n_before) if old[-1 - i] != text[-1 - i]), n_shorter - n_before)
+    for match in segment.matches:
+        if match.at + len(match.term) <= n_before:
+            yield match
+        elif match.at >= len(old) - n_after:
+            yield replace(match, at=match.at + len(text) - len(old))

@@ -14,6 +14,7 @@ from pipelines.transcript.chunk_clock import ChunkTimeline
 
 NO_WORDS = "no words"
 UNHEARD_SPEECH = "unheard_speech"
+LANGUAGE_DOUBTFUL = "language_doubtful"
 NO_RESULT = "no result"
 NOT_SEGMENTED = "not segmented"
 DAMAGED_AUDIO = "damaged_audio"

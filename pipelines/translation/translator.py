@@ -266,7 +266,9 @@ def _translated(transcript: Transcript, texts: Mapping[int, str], options: Trans
     spell = speller(options.glossary) or str
     language = primary(options.language)
     segments = (
-        replace(segment, text=spell(texts[segment.id]), words=(), language=language) if segment.id in texts else segment
+        replace(segment, text=spell(texts[segment.id]), words=(), matches=(), language=language)
+        if segment.id in texts
+        else segment
         for segment in transcript.segments
     )
     translated = replace(transcript, language=language, segments=tuple(segments))

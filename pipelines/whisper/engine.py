@@ -111,7 +111,7 @@ class WhisperEngine:
         self._languages = tuple(code for code in spoken if not language_tokens or code in vocabulary.languages)
         if not self._languages:
             raise ModelUnavailable(f"model {info.name!r} has no token for its languages {', '.join(spoken)}")
-        self._decoder = WindowDecoder(model, vocabulary, language_tokens=language_tokens)
+        self._decoder = WindowDecoder(model, vocabulary, language_tokens=language_tokens, confidence=profile.confidence)
         self._languages_of = LanguageDetector(
             model,
             self._languages,

@@ -12,6 +12,7 @@ from itertools import groupby
 from math import exp, log
 
 from pipelines.core import ChunkResult, LanguagePassage
+from pipelines.transcript.coverage import LANGUAGE_DOUBTFUL
 from pipelines.whisper.options import DecodeRequest
 from pipelines.whisper.quality import compression_ratio
 from pipelines.whisper.unheard import shift, shift_unheard
@@ -27,8 +28,6 @@ SELDOM = 0.1
 SELDOM_SPOKEN = frozenset(
     {"bo", "br", "cy", "fo", "haw", "jw", "la", "ln", "lo", "mi", "nn", "oc", "sa", "sd", "sn", "so", "su", "tk", "yi"}
 )
-LANGUAGE_DOUBTFUL = "language_doubtful"
-"""What is suspect of a result whose language is unsure."""
 _FLOOR = 0.02
 _NOTED = 0.1
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from pipelines.core import ChunkResult, DecodedSegment, LanguagePassage
+from pipelines.whisper.confidence import Curve, with_confidence
 from pipelines.whisper.ct2_model import Encoding, Generated, RowFailure, WhisperModel
 from pipelines.whisper.options import (
     MAX_PROMPT_TOKENS,
@@ -99,11 +100,17 @@ class DecodeState:
 class WindowDecoder:
     """Decodes windows with one model; holds no state between calls."""
 
-    def __init__(self, model: WhisperModel, vocabulary: Vocabulary, *, language_tokens: bool) -> None:
-        """``language_tokens``: whether the model was trained with language and task tokens in its prompt."""
+    def __init__(
+        self, model: WhisperModel, vocabulary: Vocabulary, *, language_tokens: bool, confidence: Curve = ()
+    ) -> None:
+        """``language_tokens``: whether the model was trained with language and task tokens in its prompt.
+
+        ``confidence`` calibrates the probabilities of words.
+        """
         self._model = model
         self._vocabulary = vocabulary
         self._language_tokens = language_tokens
+        self._confidence = confidence
 
     def decode(self, windows: Sequence[DecodeState], n_attempts: int = 0) -> None:
         """Try each window's attempts in turn; windows that try the same go through the decoder together.
@@ -218,12 +225,13 @@ class WindowDecoder:
                     windows[i].error = f"the words could not be aligned: {outcome}"
                     continue
                 window = windows[i]
-                words = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, window.sound)
+                timed = time_words(cut[i], outcome.path, outcome.probabilities, self._vocabulary, window.sound)
+                words = [with_confidence(each, self._confidence) for each in timed]
                 if window.timestamps:
-                    decoded[i] = tuple(segment_of(timed) for timed in words)
+                    decoded[i] = tuple(segment_of(each) for each in words)
                 else:
                     audible = audible_ticks(window.row.pcm)
-                    spoken = without_pauses([word for timed in words for word in timed], audible)
+                    spoken = without_pauses([word for each in words for word in each], audible)
                     decoded[i] = tuple(segment_of(sentence) for sentence in split_sentences(spoken))
         return decoded
 

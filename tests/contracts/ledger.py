@@ -8,6 +8,7 @@ from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
 from tests.contracts.ledger_joined import JoinedRequestsContract
 from tests.contracts.ledger_outbox import OutboxContract
+from tests.contracts.review import ReviewContract
 from tests.contracts.search import SearchContract
 
 __all__ = ["LedgerContract", "after", "make_job"]
@@ -22,5 +23,6 @@ class LedgerContract(
     OutboxContract,
     CorrectionsContract,
     SearchContract,
+    ReviewContract,
 ):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""

@@ -294,6 +294,26 @@ class SearchContract(LedgerBase):
         assert len(self.found(ledger, "it's -\\")) == 1
 
 
+def add_batch(url: str, batch_id: str) -> None:
+    """Put a batch into a ledger's database."""
+    batch = {"tenant": "acme", "name": "", "state": "running", "fingerprint": "", "created_at_s": 0.0}
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(batches).values(id=batch_id, n_entries=300, updated_at_s=0.0, **batch))
+    engine.dispose()
+
+
+def add_entries(url: str, batch_id: str, job_ids: Sequence[str | None], first: int = 0) -> None:
+    """Put entries with these jobs into a batch; they are counted from ``first``."""
+    entry = {"source": "", "filename": "", "custom_id": "", "options": "{}", "state": "done", "detail": ""}
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for seq, job_id in enumerate(job_ids, start=first):
+            at = {"batch_id": batch_id, "seq": seq, "job_id": job_id, "attempt": 0, "probed": False}
+            connection.execute(insert(batch_entries).values(**at, **entry))
+    engine.dispose()
+
+
 class BatchSearchContract(LedgerBase):
     """For ledgers in a database, whose ``url`` is a fixture."""
 
@@ -302,20 +322,10 @@ class BatchSearchContract(LedgerBase):
         contract = SearchContract()
         for i in range(4):
             contract.put(ledger, lease, f"j{i}", speech(f"word {i}"), at_s=float(i))
-        engine = create_engine(url)
-        batch = {"tenant": "acme", "name": "", "state": "running", "fingerprint": "", "created_at_s": 0.0}
-        entry = {"source": "", "filename": "", "custom_id": "", "options": "{}", "state": "done", "detail": ""}
-        with engine.begin() as connection:
-            connection.execute(insert(batches).values(id="b", n_entries=300, updated_at_s=0.0, **batch))
-            for seq, job_id in enumerate(["j1", "j3", None]):
-                at = {"batch_id": "b", "seq": seq, "job_id": job_id, "attempt": 0, "probed": False}
-                connection.execute(insert(batch_entries).values(**at, **entry))
+        add_batch(url, "b")
+        add_entries(url, "b", ["j1", "j3", None])
         assert contract.found(ledger, "word", SearchFilter(batch_id="b")) == ["word 1", "word 3"]
         assert contract.found(ledger, "word", SearchFilter(batch_id="none")) == []
-        with engine.begin() as connection:
-            for seq in range(3, 300):
-                at = {"batch_id": "b", "seq": seq, "job_id": f"gone{seq}", "attempt": 0, "probed": False}
-                connection.execute(insert(batch_entries).values(**at, **entry))
-        engine.dispose()
+        add_entries(url, "b", [f"gone{seq}" for seq in range(3, 300)], first=3)
         assert contract.found(ledger, "word", SearchFilter(batch_id="b")) == ["word 1", "word 3"]
         assert contract.found(ledger, "word", SearchFilter(batch_id="b"), tenant="other") == []

@@ -82,6 +82,7 @@ class MemoryLedger:
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
         self.search = MemorySearch(using=self._using, jobs=lambda: self._jobs, clock=clock)
+        self.review = self.search.review
         self.corrections = MemoryCorrections(
             using=self._using, get_job=self.get, enter=self._enter, mark=self.search.mark, clock=clock
         )

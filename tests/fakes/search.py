@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from pipelines.ids import new_id
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Clock
+from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
 from pipelines.search.cursor import SearchCursor
 from pipelines.search.passages import Passage
 from pipelines.search.protocol import COUNTED, ERASURE_S, RANKED, Hit, PendingJob, SearchFilter, SearchPage, SearchSort
 from pipelines.search.query import SearchQuery
 from pipelines.search.ranking import score
+from tests.fakes.review import MemoryReview
 
 
 class MemorySearch:
@@ -28,6 +30,7 @@ class MemorySearch:
         self._pending: dict[str, tuple[float, str]] = {}
         self._passages: dict[str, tuple[tuple[Passage, ...], int]] = {}
         self._numbers: dict[str, int] = {}
+        self.review = MemoryReview(using=using, jobs=jobs, mark=self.mark, clock=clock)
 
     def mark(self, job_ids: Collection[str], delay_s: float = 0.0) -> None:
         """What the ledger does when a job changes."""
@@ -39,6 +42,7 @@ class MemorySearch:
         """What `Ledger.delete` does with a job's passages."""
         self._pending.pop(job_id, None)
         self._passages.pop(job_id, None)
+        self.review.drop(job_id)
 
     def pending(self, limit: int) -> Sequence[PendingJob]:
         with self._using():
@@ -50,7 +54,13 @@ class MemorySearch:
                 if at_s <= now_s
             ][:limit]
 
-    def write(self, pending: PendingJob, passages: Sequence[Passage], version: int) -> bool:
+    def write(
+        self,
+        pending: PendingJob,
+        passages: Sequence[Passage],
+        version: int,
+        reviewed: Reviewed = NOTHING_TO_REVIEW,
+    ) -> bool:
         with self._using():
             if not self._unchanged(pending):
                 return False
@@ -60,6 +70,8 @@ class MemorySearch:
                     number += 1
                 self._numbers[pending.job_id] = number
             self._passages[pending.job_id] = tuple(passages), version
+            job = self._jobs()[pending.job_id]
+            self.review.put(job, NOTHING_TO_REVIEW if job.minutes_of else reviewed, version)
             return True
 
     def settle(self, pending: PendingJob) -> None:
@@ -77,6 +89,7 @@ class MemorySearch:
             job = self._jobs().get(job_id)
             if job is not None and job.tenant == tenant:
                 self._passages.pop(job_id, None)
+                self.review.blank(job_id)
                 self.mark([job_id], ERASURE_S)
 
     def rebuild(self) -> int:

@@ -20,6 +20,7 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import JobUpdate
 from pipelines.ledger.schema import is_ours, metadata
 from tests.contracts.ledger import LedgerContract, after, make_job
+from tests.contracts.review import BatchReviewContract
 from tests.contracts.search import BatchSearchContract
 from tests.fakes.ledger import ManualClock
 from tests.servers import free_port
@@ -64,7 +65,7 @@ def another(ledger, url, clock):
     ledger.close()
 
 
-class TestPostgresLedger(LedgerContract, BatchSearchContract):
+class TestPostgresLedger(LedgerContract, BatchSearchContract, BatchReviewContract):
     """The contract of every ledger, in PostgreSQL."""
 
 

@@ -6,6 +6,7 @@ import { language, setLanguage, t } from "./lib/i18n.js";
 import { preferences, session } from "./lib/session.js";
 import { feed } from "./jobs/feed.js";
 import { JobsPage } from "./jobs/jobs_page.js";
+import { ReviewPage } from "./review/review_page.js";
 import { SearchPage } from "./search/search_page.js";
 import { JobPage } from "./transcript/job_page.js";
 import { BatchesPage } from "./admin/batches_page.js";
@@ -33,6 +34,7 @@ function route() {
   const [, section = "", id = "", place = ""] = location.hash.split("/");
   if (section === "jobs" && id) show(new JobPage(decodeURIComponent(id), Number(place) || 0));
   else if (section === "search") show(new SearchPage(decodeURIComponent(id)));
+  else if (section === "review") show(new ReviewPage(decodeURIComponent(id)));
   else if (section === "batches") show(new BatchesPage(decodeURIComponent(id)));
   else if (section === "cluster") show(new ClusterPage());
   else if (section === "") show(new JobsPage());
@@ -60,7 +62,7 @@ function start() {
 }
 
 function drawBar() {
-  const section = ["cluster", "batches", "search"].find((name) => location.hash.startsWith(`#/${name}`)) ?? "jobs";
+  const section = ["cluster", "batches", "review", "search"].find((name) => location.hash.startsWith(`#/${name}`)) ?? "jobs";
   const link = (name, href) => h("a", { href, "aria-current": !signingIn && section === name ? "page" : null }, t(name));
   const theme = preferences.get("theme", "auto");
   const themeLabel = t("theme", { name: t(`theme_${theme}`) });
@@ -68,7 +70,7 @@ function drawBar() {
   refill(
     bar,
     h("a.brand", { href: "#/" }, h("img", { src: here("/console/icon.svg"), alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
-    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
+    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("review", "#/review"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
     h("span.offline", { role: "status", hidden: feed.connected || signingIn || !feed.started }, t("offline")),
     h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), redrawPage()) }, t("otherLanguage")),
     h("button.bare", { type: "button", "aria-label": themeLabel, title: themeLabel, data: { part: "theme" }, onclick: nextTheme }, icon(THEME_ICONS[theme])),

@@ -21,6 +21,9 @@ QUERY = (Reason.INVALID_OPTION, *LEDGER)
 PAGE = (Reason.INVALID_REQUEST, *QUERY)
 """Reading a page whose cursor the client sends back."""
 
+ONE_ITEM = (Reason.NOT_FOUND, *QUERY)
+"""An item of the review queue."""
+
 ONE_JOB = (Reason.JOB_UNKNOWN, *QUERY)
 STORED_JOB = (*ONE_JOB, *STORE)
 """A job with what the store holds of it."""

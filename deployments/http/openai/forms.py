@@ -41,20 +41,31 @@ def _with(*names: str) -> Callable[[type[W]], type[W]]:
     return with_options(*(option for option in options_of() if option.name in names))
 
 
-@_with("prompt", "temperature", "vocabulary", "track")
+@_with("prompt", "temperature", "vocabulary", "vocabulary_use", "track")
 class TranslationForm(ApiModel):
-    """The fields of ``POST /v1/audio/translations`` beside the file; ``vocabulary`` and ``track`` are MeetMemo's
-    own."""
+    """The fields of ``POST /v1/audio/translations`` beside the file; ``vocabulary``, ``vocabulary_use`` and
+    ``track`` are MeetMemo's own."""
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
 
 
-@_with("language", "languages", "prompt", "temperature", "vocabulary", "speakers", "diarize", "track", "zh_script")
+@_with(
+    "language",
+    "languages",
+    "prompt",
+    "temperature",
+    "vocabulary",
+    "vocabulary_use",
+    "speakers",
+    "diarize",
+    "track",
+    "zh_script",
+)
 class TranscriptionForm(LanguageFields):
     """The fields of ``POST /v1/audio/transcriptions`` beside the file.
 
-    ``vocabulary``, ``speakers``, ``diarize``, ``track`` and ``zh_script`` are MeetMemo's own.
+    ``vocabulary``, ``vocabulary_use``, ``speakers``, ``diarize``, ``track`` and ``zh_script`` are MeetMemo's own.
     """
 
     model: ModelName = Field(description="Name of a configured model; `whisper-1` is the default model.")

@@ -21,6 +21,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "vtt": "text/vtt; charset=utf-8",
 }
 _FRAMES_PER_S = 100  # Whisper counts ``seek`` in frames of its features
+_DIGITS = 4  # of confidences
 
 
 class Usage(ApiModel):
@@ -38,11 +39,12 @@ class TranscriptionBody(ApiModel):
 
 
 class WordBody(ApiModel):
-    """A word and its times."""
+    """A word, its times and its confidence (`pipelines.core.Word`), which OpenAI does not tell."""
 
     word: str
     start: float
     end: float
+    probability: float
 
 
 class VerboseSegment(ApiModel):
@@ -180,7 +182,12 @@ def _verbose(transcript: Transcript, task: Task, granularities: frozenset[str]) 
         for segment in transcript.segments
     ]
     words = [
-        WordBody(word=word.text.strip(), start=round(word.start_s, 3), end=round(word.end_s, 3))
+        WordBody(
+            word=word.text.strip(),
+            start=round(word.start_s, 3),
+            end=round(word.end_s, 3),
+            probability=round(word.probability, _DIGITS),
+        )
         for segment in transcript.segments
         for word in segment.words
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Response, Route, expect
 
+from pipelines.core import CoverageStatus
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState, Progress
 from tests.acceptance.console.conftest import PHONE, Keyring, OpenPage, Serve, assert_accessible, wait_until
@@ -367,3 +368,31 @@ def test_a_hit_of_the_search_leads_to_its_second(tmp_path: Path, serve: Serve, o
     words.fill("unheard")
     words.press("Enter")
     expect(page.get_by_text("Nothing was found.")).to_be_visible()
+
+
+def test_the_review_queue(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """What is most worth an ear is listed, marked as done and taken back, and opens the recording at its second."""
+    site = ConsoleServer(tmp_path)
+    other = meeting("de")
+    first, second, *rest = (replace(each, health=CoverageStatus.TRANSCRIBED) for each in other.segments)
+    doubtful = (first, replace(second, text="<b>Perhaps</b>", health=CoverageStatus.SUSPECT), *rest)
+    job = site.add_done("planning.wav", replace(other, segments=doubtful, coverage=()))
+    site.index()
+    page = open_page(serve(site), refusals=(404,))
+    page.get_by_role("link", name="Review", exact=True).click()
+    expect(page.get_by_role("heading", name="Worth listening to")).to_be_visible()
+    item = page.locator(".hit").filter(has_text="<b>Perhaps</b>")
+    expect(item).to_have_count(1)
+    expect(item.locator(".reason").filter(has_text="Suspect text")).to_be_visible()
+    assert_accessible(page)
+    item.get_by_role("button", name="Mark as done").click()
+    expect(page.get_by_role("status").filter(has_text="1 done.")).to_be_visible()
+    expect(item.get_by_role("button", name="Undo")).to_be_focused()
+    page.get_by_label("Show", exact=True).select_option("true")
+    expect(page.locator(".hit")).to_have_count(1)
+    assert_accessible(page)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status").filter(has_text="0 done.")).to_be_visible()
+    page.locator(".hit").get_by_role("link").click()
+    expect(page.get_by_role("heading", name="planning.wav")).to_be_visible()
+    assert page.evaluate("location.hash") == f"#/jobs/{job.id}/{second.start_s:g}"

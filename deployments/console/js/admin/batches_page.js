@@ -82,7 +82,7 @@ export class BatchesPage {
       batch.audio_s > 0 && h("span.progress", {}, h("progress", { max: batch.audio_s, value: batch.done_s, "aria-label": t("progress") }), h("span", {}, t("audioOf", { done: clock(batch.done_s), total: clock(batch.audio_s) }))),
       h("ul.counts", {}, STATES.filter((each) => batch.counts[each]).map((each) => h(`li.${each}`, {}, h("span.n", {}, number(batch.counts[each], 0)), " ", h("span.dim", {}, stateName(each))))),
       batch.estimate && h("p.dim", {}, t("estimateOf", { hours: number(batch.estimate.audio_h, 2), n: batch.estimate.n_unreadable })),
-      h("div.row", {}, this.#actions(batch, name)),
+      h("div.row", {}, h("a", { href: `#/review/${encodeURIComponent(`batch=${batch.id}`)}` }, t("reviewTitle")), this.#actions(batch, name)),
     );
   }
 

@@ -7,6 +7,7 @@ import { shortDateTime } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
 import { confirmDialog, toast, withErrorToast } from "../lib/toasts.js";
 import { draftFor } from "./drafts.js";
+import { asHeard } from "./matches.js";
 import { askSpeakerName } from "./speaker_dialog.js";
 
 export class Corrector extends EventTarget {
@@ -29,6 +30,7 @@ export class Corrector extends EventTarget {
     this.bar = h("div.correcting", { role: "region", "aria-label": t("correct") });
     view.addEventListener("choose", (event) => this.#choose(event));
     view.addEventListener("speaker", ({ detail }) => this.#renameSpeaker(detail));
+    view.addEventListener("unmatch", ({ detail }) => this.#unmatch(detail));
     this.onDraft = () => this.#draftChanged();
     this.draft.addEventListener("change", this.onDraft);
     view.draft = this.draft;
@@ -175,6 +177,13 @@ export class Corrector extends EventTarget {
       else here.element.querySelector("button.time").focus();
     }
     event.stopPropagation(); // not for the player
+  }
+
+  /** Write what was heard in place of a term again. */
+  #unmatch({ line, match }) {
+    if (this.saving) return;
+    const segment = this.#savedSegment(line);
+    this.draft.change([[segment, { text: asHeard(segment.text, match) }]]);
   }
 
   #savedSegment(line) {

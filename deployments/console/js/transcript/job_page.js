@@ -10,6 +10,7 @@ import { isLive, jobActions, notes, progressBar, stateBadge } from "../jobs/job_
 import { readChoices } from "../jobs/options_form.js";
 import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
+import { Doubts } from "./doubts.js";
 import { MinutesView, tabs } from "./minutes_view.js";
 import { Player } from "./player.js";
 import { TextSearch } from "./text_search.js";
@@ -48,6 +49,7 @@ export class JobPage {
     feed.removeEventListener("jobs", this.onJobs);
     feed.removeEventListener("resumed", this.onResumed);
     this.search?.close();
+    this.doubts?.close();
     this.player?.close();
     this.corrector?.close();
     this.minutes?.close();
@@ -199,6 +201,7 @@ export class JobPage {
     this.view = new TranscriptView(transcript);
     this.corrector = versions && new Corrector(this.job, versions, transcript, this.view);
     this.search = new TextSearch(this.view);
+    this.doubts = new Doubts(this.view);
     this.player = new Player(this.job, this.transcript);
     this.minutes = new MinutesView(this.job);
     this.hasAudio = false;
@@ -237,7 +240,7 @@ export class JobPage {
     const empty = !this.transcript.segments.length;
     const scroller = h("div.scroller", {}, empty && h("p.say.dim", {}, t("note_no_speech")), this.view.element);
     this.scroller = scroller;
-    const text = h("div.text", {}, h("div.tools", {}, this.search.element, this.corrector?.element), this.corrector?.bar, scroller);
+    const text = h("div.text", {}, h("div.tools", {}, this.search.element, this.doubts.element, this.corrector?.element), this.corrector?.bar, scroller);
     const side = h("aside.side", { "aria-label": t("panels") });
     const { bar, choose } = tabs(t("panels"), {
       transcript: { label: t("transcript"), element: text },

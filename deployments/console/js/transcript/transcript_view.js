@@ -13,7 +13,7 @@ const MAX_OVERLAP = 11; // lines looked back at for one that has not ended
 
 /**
  * A line is a segment or a gap, an interval that failed. Dispatches "seek" (seconds), "choose" and "speaker" (line),
- * "redrawn".
+ * "built" (some lines more are there), "redrawn", "unmatch" (line and the match to undo).
  */
 export class TranscriptView extends EventTarget {
   constructor(transcript) {
@@ -127,6 +127,7 @@ export class TranscriptView extends EventTarget {
       some.append((this.lines[this.built].element = this.#line(this.lines[this.built], this.lines[this.built - 1])));
     }
     this.element.append(some);
+    this.dispatchEvent(new Event("built"));
   }
 
   #line(line, before) {
@@ -159,6 +160,7 @@ export class TranscriptView extends EventTarget {
         foreign && h("span.language", {}, languageName(segment.language)),
         line.text ? h("p.words", { lang: segment.language || null }, line.text) : h("p.words.dim", {}, t("struckOut")),
         changed && this.#was(line, was, named),
+        this.#matches(line),
         suspect && h("span.why", {}, icon("warning"), this.#why(segment)),
       ),
     );
@@ -185,6 +187,21 @@ export class TranscriptView extends EventTarget {
       at = to;
     }
     return h("p.was", {}, h("span.visually-hidden", {}, `${t("machineWrote")} `), other && [h("del", {}, speaker || t("unnamed")), " "], parts);
+  }
+
+  /** Build what was heard in place of terms of the vocabulary, as long as the text is the saved one. */
+  #matches(line) {
+    const { matches, id } = line.segment;
+    const saved = matches?.length && this.transcript.segments.find((segment) => segment.id === id);
+    if (!saved || saved.text.trim() !== line.text) return null;
+    return h(
+      "p.matches",
+      {},
+      matches.map((match) => [
+        h("span", {}, t("matchedTerm", match)),
+        this.editing && h("button.bare.unmatch", { type: "button", "aria-label": t("unmatch", match), title: t("unmatch", match), onclick: () => this.dispatchEvent(new CustomEvent("unmatch", { detail: { line, match } })) }, icon("undo")),
+      ]),
+    );
   }
 
   #why(segment) {

@@ -1,6 +1,7 @@
 """Stitching a job: what its Coordinator knows is not read again."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -17,6 +18,7 @@ from pipelines.core import (
     Span,
     SpeechInterval,
     Transcript,
+    Word,
 )
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.notes import NoteCode
@@ -123,6 +125,30 @@ def test_a_chunk_that_was_given_up_is_told(store: NotingStore) -> None:
     transcript = stitched(store, cut=CUT, first_time=True)
     assert [interval.health for interval in transcript.coverage].count(CoverageStatus.FAILED) == 1
     assert store.exists(KEYS.kept)
+
+
+def misheard(index: int) -> ChunkResult:
+    words = (
+        Word(text=" Call", start_s=0.0, end_s=0.5, probability=0.95),
+        Word(text=" Smyth", start_s=0.5, end_s=1.0, probability=0.2),
+    )
+    segment = DecodedSegment(start_s=0.0, end_s=1.0, text=" Call Smyth", words=words)
+    return replace(result(index), segments=(segment,))
+
+
+@pytest.mark.parametrize(("use", "word_timestamps"), [("match", False), ("both", True), ("prompt", True)])
+def test_terms_are_matched_after_decoding(
+    store: NotingStore, use: Literal["prompt", "match", "both"], word_timestamps: bool
+) -> None:
+    """Where the job says so; words are kept only where it asks for their times."""
+    for item in items(CHUNKS):
+        store.put(KEYS.chunk(item.chunk.index, item.input_digest), encode(misheard(item.chunk.index)))
+    options = replace(JOB.options, vocabulary=("Smith",), vocabulary_use=use, word_timestamps=word_timestamps)
+    stitch_job(store, replace(JOB, options=options), ModelInfo(name="m"), {}, items)
+    segment = decode(Transcript, MemoryStore.get(store, KEYS.transcript)).segments[0]
+    assert segment.text == ("Call Smyth" if use == "prompt" else "Call Smith")
+    assert [match.heard for match in segment.matches] == ([] if use == "prompt" else ["Smyth"])
+    assert bool(segment.words) is word_timestamps
 
 
 def test_what_a_model_does_not_know_is_noted(store: NotingStore) -> None:

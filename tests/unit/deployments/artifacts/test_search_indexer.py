@@ -8,9 +8,20 @@ import pytest
 from deployments.artifacts.search_indexer import UNREADABLE_AGAIN_S, SearchIndexer
 from deployments.retention.erasure import erase
 from pipelines.codec import encode
-from pipelines.core import ActionItem, Decision, Evidence, Minutes, ModelInfo, Segment, Transcript
+from pipelines.core import (
+    ActionItem,
+    Coverage,
+    CoverageStatus,
+    Decision,
+    Evidence,
+    Minutes,
+    ModelInfo,
+    Segment,
+    Transcript,
+)
 from pipelines.errors import StoreUnavailable
 from pipelines.ledger.protocol import Lease
+from pipelines.review.protocol import ReviewFilter
 from pipelines.search.protocol import SearchFilter
 from pipelines.search.query import parse
 from pipelines.storage.layout import JobKeys
@@ -182,3 +193,34 @@ def test_what_nobody_can_read(
     clock.advance(UNREADABLE_AGAIN_S)
     assert indexer.index_some() == 1
     assert found(ledger, "mended")
+
+
+def test_what_is_to_be_heard(ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer) -> None:
+    """Doubtful passages wait in the review queue, of the newest version, until nobody finds them any more."""
+    said = transcript("the harbour", "we dredge it")
+    doubtful = replace(said, segments=(replace(said.segments[0], health=CoverageStatus.SUSPECT), said.segments[1]))
+    store.put(KEYS.transcript, encode(doubtful))
+    end(ledger, lease)
+    indexer.index_some()
+    (item,) = ledger.review.list("acme", ReviewFilter()).items
+    assert (item.item.start_s, item.item.text, item.version) == (0.0, "the harbour", 0)
+    store.put(KEYS.corrected("000001-x"), encode(said))
+    ledger.corrections.add("acme", "j1", Correction(version=1, author="", note="", n_segments=1, name="000001-x"))
+    indexer.index_some()
+    assert ledger.review.list("acme", ReviewFilter()).items == ()
+
+
+def test_nothing_is_to_be_heard_of_what_is_erased(
+    ledger: MemoryLedger,
+    lease: Lease,
+    store: MemoryStore,
+    indexer: SearchIndexer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where a transcript has no text to find: it is looked for after its items were written."""
+    lost = Coverage(channel=0, start_s=0.0, end_s=9.0, health=CoverageStatus.FAILED, note="CUDA error")
+    store.put(KEYS.transcript, encode(replace(transcript(), coverage=(lost,))))
+    end(ledger, lease)
+    monkeypatch.setattr(store, "exists", lambda key: False)
+    indexer.index_some()
+    assert ledger.review.list("acme", ReviewFilter()).items == ()

@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from deployments.coordinator.live_job import LiveJob
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.submission import merge_options
 from deployments.schemas.options import Options
-from pipelines.core import ModelInfo, Segment, Transcript, Word
+from pipelines.core import BlobRef, Chunk, ModelInfo, Segment, SpeechInterval, Transcript, Word
 from pipelines.errors import InvalidOptions
+from pipelines.jobs.job import Job, JobOptions
 from pipelines.storage.layout import JobKeys
 from pipelines.text.chinese import in_script
 from tests.fakes.ledger import MemoryLedger
@@ -62,3 +64,15 @@ def test_lists_may_come_in_one_value():
     assert Options.parse(merge_options({"mask": ["email,cards"]}, {}, {})).model_dump()["mask"] == ("email", "cards")
     with pytest.raises(InvalidOptions):
         Options.parse({"mask": ["names"]})
+
+
+@pytest.mark.parametrize(
+    ("use", "prompt", "words"), [("prompt", "Smith.", False), ("match", "", True), ("both", "Smith.", True)]
+)
+def test_a_vocabulary_primes_the_decoder_or_is_matched(use, prompt, words):
+    """What is matched after decoding needs words, and need not be in the prompt."""
+    options = JobOptions(model="m", language="en", vocabulary=("Smith",), vocabulary_use=use)
+    job = Job(id="j", tenant="t", options=options, source=BlobRef(key="k", n_bytes=1), filename="a", created_at_s=1.0)
+    chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
+    item = LiveJob(job=job, stored=job, given_language="en").transcription(chunk)
+    assert (item.prompt, item.word_timestamps) == (prompt, words)

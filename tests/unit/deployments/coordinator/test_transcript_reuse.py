@@ -35,6 +35,7 @@ OTHERS: dict[str, Any] = {
     "track": "all",
     "languages": ("en", "zh"),
     "diarize": "auto",
+    "vocabulary_use": "match",
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",

@@ -33,6 +33,7 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "text",
         "talk",
         "silence_s",
+        "doubtful_below",
         "segments",
         "coverage",
     ]
@@ -52,8 +53,9 @@ def test_transcript_json_has_the_documented_layout() -> None:
         "words": [],
         "language": "",
         "overlap": False,
+        "matches": [],
     }
-    assert layout["segments"][0]["words"][0]["probability"] == 0.5
+    assert layout["segments"][0]["words"][0]["probability"] == layout["doubtful_below"] == 0.5
     assert layout["coverage"][-1] == {
         "channel": 1,
         "start_s": 30.0,

@@ -20,6 +20,7 @@ from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.schema import SCHEMA_REVISION, is_ours, metadata
 from tests.contracts.ledger import LedgerContract, make_job
+from tests.contracts.review import BatchReviewContract
 from tests.contracts.search import BatchSearchContract, SearchContract, speech
 from tests.fakes.ledger import ManualClock, MemoryLedger
 
@@ -54,7 +55,7 @@ def path(tmp_path):
     return tmp_path / "new folder" / "ledger.db"
 
 
-class TestSqliteLedger(LedgerContract, BatchSearchContract):
+class TestSqliteLedger(LedgerContract, BatchSearchContract, BatchReviewContract):
     @pytest.fixture
     def url(self, path):
         return f"sqlite:///{path}"

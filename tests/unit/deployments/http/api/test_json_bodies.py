@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.http.json_bodies import MAX_JSON_BYTES
-from deployments.http.routes.corrections import MAX_CORRECTION_BYTES, CorrectionRequest
+from deployments.http.routes.archive.corrections import MAX_CORRECTION_BYTES, CorrectionRequest
 from deployments.intake import json_parsing
 from deployments.intake.json_parsing import MAX_NAMES, parse_json, parse_object
 from deployments.schemas.batches import MAX_INLINE_BYTES, BatchRequest

@@ -137,6 +137,7 @@ async def test_verbose_json(desk):
     words = await create(file=RECORDING, model=MODEL, response_format="verbose_json", timestamp_granularities=["word"])
     assert words.segments is None
     assert [word.word for word in words.words] == SPOKEN.split()
+    assert all(0 <= word.probability <= 1 for word in words.words)
     both = await create(
         file=RECORDING, model=MODEL, response_format="verbose_json", timestamp_granularities=["word", "segment"]
     )

@@ -8,10 +8,12 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.ledger.database import Database
+from pipelines.ledger.index.review_rows import blank_items, put_items
+from pipelines.ledger.index.search_rows import mark, mark_ended, matching_ids, put_passages, remove_passages
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import filled, job_of, known_row
 from pipelines.ledger.schema import jobs, search_jobs, search_passages, search_pending
-from pipelines.ledger.search_rows import mark, mark_ended, matching_ids, put_passages, remove_passages
+from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
 from pipelines.search.cursor import SearchCursor
 from pipelines.search.passages import Passage, PassageKind
 from pipelines.search.protocol import COUNTED, ERASURE_S, RANKED, Hit, PendingJob, SearchFilter, SearchPage, SearchSort
@@ -43,12 +45,18 @@ class SqlSearch:
                 for tenant, job_id, stamp in connection.execute(query)
             ]
 
-    def write(self, pending: PendingJob, passages: Sequence[Passage], version: int) -> bool:
+    def write(
+        self,
+        pending: PendingJob,
+        passages: Sequence[Passage],
+        version: int,
+        reviewed: Reviewed = NOTHING_TO_REVIEW,
+    ) -> bool:
         """Put passages in place of a job's earlier ones; see `pipelines.search.protocol.SearchIndex.write`."""
         for _ in range(_WRITE_ATTEMPTS):
             try:
                 with self._database.writing() as connection:
-                    return _write(connection, pending, passages, version)
+                    return _write(connection, pending, passages, version, reviewed)
             except JobUnknown:
                 return False
             except IntegrityError:
@@ -74,6 +82,7 @@ class SqlSearch:
             except JobUnknown:
                 return
             remove_passages(connection, job_id)
+            blank_items(connection, job_id)
             mark(connection, [job_id], self._clock() + ERASURE_S)
             self._database.note_deletion(connection)
 
@@ -113,12 +122,15 @@ class SqlSearch:
             )
 
 
-def _write(connection: Connection, pending: PendingJob, passages: Sequence[Passage], version: int) -> bool:
+def _write(
+    connection: Connection, pending: PendingJob, passages: Sequence[Passage], version: int, reviewed: Reviewed
+) -> bool:
     job = job_of(known_row(connection, pending.tenant, pending.job_id, lock=True))
     if connection.execute(select(search_pending.c.job_id).where(*_unchanged(pending))).first() is None:
         return False
     remove_passages(connection, job.id)
     put_passages(connection, job, passages, version)
+    put_items(connection, job, NOTHING_TO_REVIEW if job.minutes_of else reviewed, version)
     return True
 
 

@@ -1,0 +1,1 @@
+"""Routes of what is kept of recordings: search, the review queue, corrections."""

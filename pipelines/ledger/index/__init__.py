@@ -1,0 +1,1 @@
+"""What the ledger tells of transcripts and minutes: passages to search, items to review; made anew from the store."""

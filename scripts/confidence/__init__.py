@@ -1,0 +1,1 @@
+"""Whether words are as often right as their confidence says: see `scripts/calibrate-confidence --help`."""

@@ -1,0 +1,1 @@
+"""What a list of terms finds and what it harms: see `scripts/measure-vocabulary --help`."""
