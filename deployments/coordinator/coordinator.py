@@ -54,6 +54,7 @@ JOBS_AHEAD = 2  # of each batch, for every live job: enough that no slot stays e
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
 LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, however many jobs it finds
 WIDE_LOOKS_S = 0.25  # cancellations, batches and routes are looked for at least so often while jobs arrive
+PROGRESS_REST = 9.0  # times what writing progress took: with thousands of live jobs it is written less often
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -394,7 +395,11 @@ class Coordinator:
                 await asyncio.sleep(self._options.idle_poll_s)
 
     async def _progress_loop(self) -> None:
+        clock = asyncio.get_running_loop().time
+        took_s = 0.0
         while True:
-            await asyncio.sleep(self._options.progress_interval_s)
+            await asyncio.sleep(max(self._options.progress_interval_s, took_s * PROGRESS_REST))
+            began_s = clock()
             with contextlib.suppress(MeetMemoError):  # progress is no truth: the next round writes it
                 await self._job_store.save_progress([run.live for run in self._runners.jobs.values()])
+            took_s = clock() - began_s

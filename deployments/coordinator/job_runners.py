@@ -108,6 +108,8 @@ class JobRunners:
             first_time=not begun,
         )
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
+        if job.state is JobState.SUMMARIZING:
+            self._services.transcribed.add(job.id)
         return run
 
     async def recover(self, job: Job) -> None:
@@ -164,7 +166,7 @@ class JobRunners:
     @property
     def n_transcribing(self) -> int:
         """Jobs that hold samples and chunks; those that only wait for their minutes do not count towards the limit."""
-        return sum(run.job.state is not JobState.SUMMARIZING for run in self.jobs.values())
+        return len(self.jobs) - len(self._services.transcribed)
 
     @property
     def backlog_s(self) -> float:
