@@ -77,7 +77,7 @@ _CHOSEN = (
 _CLAIM = update(jobs).where(jobs.c.id == bindparam("job_id")).values(fence=bindparam("new_fence"))
 
 
-def _waiting_tenants() -> Select[tuple[str]]:
+def _waiting_tenants() -> Select[Any]:
     """Select the tenants with queued jobs; the index is read once per tenant, not once per job."""
     first = select(func.min(jobs.c.tenant).label("tenant")).where(queued()).cte("waiting_tenants", recursive=True)
     following = select(func.min(jobs.c.tenant)).where(queued(), jobs.c.tenant > first.c.tenant).scalar_subquery()
