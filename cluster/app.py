@@ -45,6 +45,8 @@ _DRAIN_S = 120.0
 _NEW_FIRST = 100
 # Recordings that a Segmenter cuts at a time; some more wait in it, so that it need not wait for the router.
 _CUT_AT_ONCE = 2
+# Open calls of the Coordinator for each Segmenter there may be: what it cuts, and as much that waits in it.
+_CALLS_TO_CUT = _CUT_AT_ONCE * 2
 # Diarizers reserve nothing, so that they find room where Transcribers and Segmenters took all: they have low priority.
 _NO_CORE = 0
 _IDLE_DIARIZER_S = 600.0
@@ -58,6 +60,7 @@ def build_app(args: dict[str, Any]) -> Application:
     settings = Settings.model_validate(args)
     shares, n_cpus = _shares_of(settings)
     plan = plan_of(settings, shares)
+    n_segmenters = max(1, int(n_cpus // 2))
     segmenter = _deployment(
         SegmenterReplica,
         plan,
@@ -67,7 +70,7 @@ def build_app(args: dict[str, Any]) -> Application:
         request_router_config=_PROMPT,
         autoscaling_config={
             "min_replicas": 1,
-            "max_replicas": max(1, int(n_cpus // 2)),
+            "max_replicas": n_segmenters,
             "target_ongoing_requests": _CUT_AT_ONCE,
             "metrics_interval_s": 2,
             "look_back_period_s": 4,
@@ -117,7 +120,7 @@ def build_app(args: dict[str, Any]) -> Application:
         health_check_period_s=2,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
-    ).bind(settings, segmenter, diarizer, minutes_writer, transcribers, shares)
+    ).bind(settings, segmenter, diarizer, minutes_writer, transcribers, shares, _CALLS_TO_CUT * n_segmenters)
     ingestion = _deployment(serve.ingress()(IngestionReplica), plan, name=INGESTION, **waiting)
     return ingestion.bind(settings, coordinator, diarizer)
 

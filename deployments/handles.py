@@ -1,8 +1,10 @@
 """Ray Serve handles behind the ports: calls go out, MeetMemo's own errors come back as they were raised."""
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -10,6 +12,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
+from deployments.call_groups import CallGroups
 from deployments.ports import (
     ClusterStatus,
     DiarizationRequest,
@@ -27,7 +30,7 @@ from deployments.ports import (
 )
 from deployments.telemetry.reports import BatchReport, SegmentReport
 from pipelines.backoff import Backoff
-from pipelines.core import ModelInfo, SourceSummary, Span
+from pipelines.core import MIB, BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.errors import MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
 from pipelines.scheduling.work_item import WorkItem
@@ -129,17 +132,39 @@ class TranscriberHandle:
 BEGUN = "begun"
 """What a Segmenter's stream begins with, once the recording's turn has come there; tuples of answers follow."""
 
+CUT_TOGETHER = 8
+CUT_TOGETHER_BYTES = 4 * MIB
+"""Of a recording that may share a call with others: it takes a moment, whatever the format."""
+
+
+@dataclass(eq=False, kw_only=True)
+class _Cut:
+    """A recording in a call with others, and the answers to it: at last an error, or None at the stream's end."""
+
+    request: SegmentRequest
+    answers: "asyncio.Queue[object]" = field(default_factory=asyncio.Queue)
+    begun: bool = False
+    ended: bool = False
+
+    def tell(self, answer: object) -> None:
+        self.begun |= answer == BEGUN
+        self.ended |= answer is None or isinstance(answer, Exception)
+        self.answers.put_nowait(answer)
+
 
 class SegmenterHandle:
     """Calls the Segmenters. A `MeetMemoError` arrives as the stream's last element and is raised here.
 
+    Short recordings share calls: a call costs the caller more than what it says. What was lost with others goes alone.
     A call that was lost while it waited for its turn says nothing about the recording, and is made again.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], retries: Backoff = AFTER_LOSS) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], retries: Backoff = AFTER_LOSS, *, open_calls: int = 4) -> None:
+        """Take how many shared calls may be open: enough to keep all Segmenters busy."""
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
         self._calls = handle
         self._retries = retries
+        self._groups = CallGroups(self._cut_together, at_once=open_calls, largest=CUT_TOGETHER)
 
     async def probe(self, tenant: str, url: str) -> Probe:
         found: Probe | MeetMemoError = await _answer(self._calls.probe.remote(tenant, url))
@@ -147,7 +172,50 @@ class SegmenterHandle:
             raise found
         return found
 
-    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentReport]:
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
+        if _is_quickly_cut(request):
+            cut = _Cut(request=request)
+            self._groups.add(cut)
+            try:
+                while (found := await cut.answers.get()) is not None:
+                    if isinstance(found, Exception):
+                        if not cut.begun:
+                            break
+                        raise found
+                    if found != BEGUN:
+                        yield cast(BlobRef | Span | SourceSummary | SegmentReport, found)
+                else:
+                    return
+            finally:
+                if not cut.ended:
+                    self._groups.discard(cut)
+        async with contextlib.aclosing(self._cut_alone(request)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def _cut_together(self, cuts: tuple[_Cut, ...]) -> None:
+        """Have recordings cut in one call, and hand each its answers."""
+        try:
+            requests = tuple(cut.request for cut in cuts)
+            stream = cast(DeploymentResponseGenerator[Any], self._handle.segment_all.remote(requests))
+            async for bundle in stream:
+                for place, found in bundle:
+                    cuts[place].tell(found)
+            fault: Exception = ReplicaLost("the stream ended before the recording")
+        except RayTaskError as error:
+            raised = _as_raised(error)
+            fault = raised if isinstance(raised, Exception) else error
+        except (RayError, RayServeException) as error:
+            fault = _lost(error)
+        except Exception as error:
+            fault = error
+        for cut in cuts:
+            if not cut.ended:
+                cut.tell(fault)
+
+    async def _cut_alone(
+        self, request: SegmentRequest
+    ) -> AsyncGenerator[BlobRef | Span | SourceSummary | SegmentReport]:
         for n_lost in itertools.count(1):
             begun = False
             try:
@@ -170,6 +238,12 @@ class SegmenterHandle:
                 await asyncio.sleep(self._retries.delay_s(n_lost))
 
 
+def _is_quickly_cut(request: SegmentRequest) -> bool:
+    """Return whether a recording is stored, short, and was not lost before."""
+    n_bytes = request.source.n_bytes if request.source and not request.source_url else 0
+    return 0 < n_bytes <= CUT_TOGETHER_BYTES and not request.keep_audio and not request.attempt
+
+
 class DiarizerHandle:
     """Calls the Diarizers; Serve picks the replica."""
 
@@ -190,21 +264,66 @@ class DiarizerHandle:
         return answer
 
 
+WRITTEN_TOGETHER = 16
+WRITING_CALLS = 4
+
+
+@dataclass(eq=False, kw_only=True)
+class _Written:
+    """Documents that are written in a call with others, and the answer to it."""
+
+    request: MinutesRequest
+    answer: "asyncio.Future[WrittenResults]"
+
+    def tell(self, found: WrittenResults | Exception) -> None:
+        if self.answer.done():  # the caller was cancelled
+            return
+        if isinstance(found, Exception):
+            self.answer.set_exception(found)
+        else:
+            self.answer.set_result(found)
+
+
 class MinutesHandle:
-    """Calls the MinutesWriter; writing is repeatable, so a call whose replica died is made again."""
+    """Calls the MinutesWriter; writing is repeatable, so a call whose replica died is made again.
+
+    Jobs that want no minutes share calls: their documents are rendered in a moment. What was lost with others is
+    written alone.
+    """
 
     def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, retries: Backoff = AFTER_LOSS) -> None:
         self._handle = handle
         self._max_attempts = max_attempts
         self._retries = retries
+        self._groups = CallGroups(self._write_together, at_once=WRITING_CALLS, largest=WRITTEN_TOGETHER)
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         for n_lost in range(1, self._max_attempts):
             try:
-                return await self._write(request)
+                return await (self._write(request) if n_lost > 1 else self._write_first(request))
             except ReplicaLost:
                 await asyncio.sleep(self._retries.delay_s(n_lost))
         return await self._write(request)
 
+    async def _write_first(self, request: MinutesRequest) -> WrittenResults:
+        if request.minutes != "none" or request.translate:
+            return await self._write(request)
+        written = _Written(request=request, answer=asyncio.get_running_loop().create_future())
+        self._groups.add(written)
+        try:
+            return await written.answer
+        finally:
+            self._groups.discard(written)
+
     async def _write(self, request: MinutesRequest) -> WrittenResults:
         return await _answer(self._handle.write.remote(request))
+
+    async def _write_together(self, together: tuple[_Written, ...]) -> None:
+        """Have documents written in one call, and hand each its answer."""
+        try:
+            found = await _answer(self._handle.write_all.remote(tuple(each.request for each in together)))
+            answers: Sequence[WrittenResults | Exception] = found
+        except Exception as error:
+            answers = [error] * len(together)
+        for written, answer in zip(together, answers, strict=True):
+            written.tell(answer)

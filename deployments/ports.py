@@ -176,7 +176,8 @@ class SegmentRequest:
 
     ``source`` is the blob as the ledger has it: one that was fetched and has a SHA-256 there is not hashed again.
     ``track`` is the sound track to take, see `pipelines.audio.decode.decode_audio`.
-    ``keep_audio`` keeps a compressed copy of the recording beyond the job's end.
+    ``keep_audio`` keeps a compressed copy of the recording beyond the job's end. ``attempt`` counts the calls that were
+    lost before.
     """
 
     tenant: str
@@ -189,6 +190,7 @@ class SegmentRequest:
     keep_audio: bool = False
     request_id: str = ""
     traceparent: str = ""
+    attempt: int = 0
 
 
 class SegmenterPort(Protocol):

@@ -73,13 +73,14 @@ class CoordinatorReplica(Coordinator):
         minutes_writer: DeploymentHandle[Any],
         transcribers: dict[str, DeploymentHandle[Any]],
         shares: dict[str, EngineShare],
+        calls_to_cut: int,
     ) -> None:
         begin_process(settings)
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
             store=open_store(settings.store_url),
             batches=SqlBatches(settings.ledger_url),
-            segmenter=SegmenterHandle(segmenter),
+            segmenter=SegmenterHandle(segmenter, open_calls=calls_to_cut),
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             diarizer=DiarizerHandle(diarizer),
             minutes_writer=MinutesHandle(minutes_writer),

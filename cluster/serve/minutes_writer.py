@@ -12,8 +12,11 @@ from cluster.settings.secrets import KEY
 from cluster.settings.settings import Settings
 from cluster.settings.sources import secret_named
 from cluster.wiring.minutes_writers import build_writers
+from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.workers.minutes_writer import MinutesWriter
+from deployments.workers.search_index_worker import SearchIndexWorker
 from pipelines.errors import MeetMemoError
+from pipelines.ledger.open import connect_ledger
 from pipelines.secret import Secret
 from pipelines.storage.open import open_store
 
@@ -24,7 +27,7 @@ log = structlog.get_logger()
 
 
 class MinutesWriterReplica(MinutesWriter):
-    """Runs a MinutesWriter with the configured writers."""
+    """Runs a MinutesWriter with the configured writers, and puts what jobs published into the search index."""
 
     def __init__(self, settings: Settings) -> None:
         begin_process(settings)
@@ -39,7 +42,8 @@ class MinutesWriterReplica(MinutesWriter):
         )
         self._settings = settings
         self._coordinator = coordinator_handle()
-        self._follow_ups: asyncio.Task[None] | None = None
+        self._index_worker = SearchIndexWorker(SearchIndexer(connect_ledger(settings.ledger_url), store))
+        self._loops: list[asyncio.Task[None]] = []
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         minutes = MinutesTuning.model_validate(user_config).minutes
@@ -49,8 +53,11 @@ class MinutesWriterReplica(MinutesWriter):
             self.rewrite_by(writers.by_name, writers.translator)
 
     async def check_health(self) -> None:
-        if self._follow_ups is None:
-            self._follow_ups = asyncio.create_task(self._keep_following_up(), name="follow-ups")
+        if not self._loops:
+            self._loops = [
+                asyncio.create_task(self._keep_following_up(), name="follow-ups"),
+                asyncio.create_task(self._index_worker.run(), name="index"),
+            ]
 
     async def _keep_following_up(self) -> None:
         while True:

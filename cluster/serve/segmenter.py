@@ -5,13 +5,15 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import structlog
+
 from cluster.serve.deployment_versions import LimitTuning
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
 from cluster.wiring.limits import decode_limits, source_limits
 from deployments.handles import BEGUN
 from deployments.ports import SegmentRequest
-from deployments.workers.bundles import bundled
+from deployments.workers.bundles import bundled, merged
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.sandbox import IsolatedDecoder
 from pipelines.errors import MeetMemoError
@@ -19,6 +21,8 @@ from pipelines.storage.open import open_store
 
 # A span waits so long for what comes after it.
 LINGER_S = 0.1
+
+log = structlog.get_logger()
 
 
 class SegmenterReplica(Segmenter):
@@ -67,6 +71,28 @@ class SegmenterReplica(Segmenter):
             async with contextlib.aclosing(bundled(self._answers(request), LINGER_S)) as bundles:
                 async for bundle in bundles:
                     yield bundle
+
+    async def segment_all(self, requests: tuple[SegmentRequest, ...]) -> AsyncGenerator[Any]:
+        """Yield tuples of a request's place and what `segment` yields for it; None follows at its end.
+
+        Recordings of one call wait for their turns as if each had its own; a fault of one leaves the others alone.
+        """
+        turns = [self._turn(request) for request in requests]
+        async with contextlib.aclosing(bundled(merged(turns), LINGER_S)) as bundles:
+            async for bundle in bundles:
+                yield bundle
+
+    async def _turn(self, request: SegmentRequest) -> AsyncGenerator[Any]:
+        async with self._room:
+            yield BEGUN
+            try:
+                async with contextlib.aclosing(self._answers(request)) as answers:
+                    async for found in answers:
+                        yield found
+            except Exception as error:  # a fault of ours, which Serve would log if it were not for the others
+                log.exception("cutting failed", action="segment", job_id=request.job_id)
+                yield RuntimeError(f"{type(error).__name__}: {error}")
+        yield None
 
     async def _answers(self, request: SegmentRequest) -> AsyncGenerator[Any]:
         try:

@@ -14,7 +14,6 @@ from dataclasses import replace
 
 import structlog
 
-from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.artifacts.shared_reads import SharedJobReads
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.batch_feeder import BatchFeeder
@@ -53,9 +52,9 @@ from pipelines.storage.protocol import BlobStore
 
 JOBS_AHEAD = 2  # of each batch, for every live job: enough that no slot stays empty
 WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a job that nobody has begun
-INDEX_INTERVAL_S = 1.0  # between looks for transcripts that were corrected by other processes
 LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, however many jobs it finds
 WIDE_LOOKS_S = 0.25  # cancellations, batches and routes are looked for at least so often while jobs arrive
+PROGRESS_REST = 9.0  # times what writing progress took: with thousands of live jobs it is written less often
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -91,8 +90,6 @@ class Coordinator:
         self._job_store = JobStore(ledger, self._leader, options.notifications)
         self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
         self._wake = asyncio.Event()
-        self._indexer = SearchIndexer(ledger, store)
-        self._to_index = asyncio.Event()
         self._runners = JobRunners(
             job_store=self._job_store,
             store=store,
@@ -147,7 +144,6 @@ class Coordinator:
             asyncio.create_task(self._claim_loop(), name="claim"),
             asyncio.create_task(self._progress_loop(), name="progress"),
             asyncio.create_task(self._probe_loop(), name="probe"),
-            asyncio.create_task(self._index_loop(), name="index"),
         ]
         log.info("coordinator ready", action="start", recovered=len(self._runners.jobs))
 
@@ -369,7 +365,6 @@ class Coordinator:
         return self._options.max_live_jobs - self._runners.n_transcribing
 
     def _job_ended(self) -> None:
-        self._to_index.set()
         if self._more_queued and self._room >= max(1, self._options.max_live_jobs * ROOM_WORTH_A_LOOK):
             self._wake.set()
 
@@ -400,22 +395,12 @@ class Coordinator:
             if not n_probed:
                 await asyncio.sleep(self._options.idle_poll_s)
 
-    async def _index_loop(self) -> None:
-        while True:
-            self._to_index.clear()
-            try:
-                n_indexed = await asyncio.to_thread(self._indexer.index_some)
-            except MeetMemoError as error:
-                log.warning("indexing put off", action="index", error=str(error))
-                await asyncio.sleep(INDEX_INTERVAL_S)
-                continue
-            if not n_indexed:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(INDEX_INTERVAL_S):
-                        await self._to_index.wait()
-
     async def _progress_loop(self) -> None:
+        clock = asyncio.get_running_loop().time
+        took_s = 0.0
         while True:
-            await asyncio.sleep(self._options.progress_interval_s)
+            await asyncio.sleep(max(self._options.progress_interval_s, took_s * PROGRESS_REST))
+            began_s = clock()
             with contextlib.suppress(MeetMemoError):  # progress is no truth: the next round writes it
                 await self._job_store.save_progress([run.live for run in self._runners.jobs.values()])
+            took_s = clock() - began_s

@@ -53,16 +53,26 @@ class PullCall:
     claimed_at_s: float | None = None
     claimed_audio_s: float = 0.0
     ended: bool = False
+    _leased_s: float = field(default=0.0, init=False)  # as far as sums and differences of floats tell
 
     @property
     def audio_s(self) -> float:
         """Audio seconds leased now: those claimed, less those with an outcome."""
-        return sum(item.audio_s for item in self.items.values())
+        return self._leased_s if self.items else 0.0
 
     def claim(self, items: list[WorkItem], now_s: float) -> None:
         """Lease items to this call."""
+        held_s = self.audio_s
         self.items.update({key_of(item): item for item in items})
+        self._leased_s = held_s + sum(item.audio_s for item in items)
         self.claimed_at_s, self.claimed_audio_s = now_s, self.audio_s
+
+    def take(self, key: ItemKey) -> WorkItem | None:
+        """End an item's lease; return the item, None where this call does not hold it."""
+        item = self.items.pop(key, None)
+        if item is not None:
+            self._leased_s -= item.audio_s
+        return item
 
     def speed(self, now_s: float) -> float | None:
         """Return the audio seconds per second since the claim; None if nothing was claimed."""
@@ -179,7 +189,7 @@ class Dispatcher:
     def settle(self, pull_id: str, item: WorkItem) -> bool:
         """End an item's lease; False when the pull no longer holds it, so that its outcome must be ignored."""
         pull = self._pulls.get(pull_id)
-        return pull is not None and pull.items.pop(key_of(item), None) is not None
+        return pull is not None and pull.take(key_of(item)) is not None
 
     def retry(self, item: WorkItem, why: str, cause: str = "item") -> None:
         """Queue an item again before its job's others, or give it up after the last attempt.
@@ -203,9 +213,11 @@ class Dispatcher:
     def drop(self, tenant: str, job_id: str) -> None:
         """Forget a job: remove its waiting items, ignore the outcomes of its leased ones."""
         self.queue.drop(tenant, job_id)
-        for items in (self._postponed, *(pull.items for pull in self._pulls.values())):
-            for key in [key for key in items if key[0] == job_id]:
-                del items[key]
+        for key in [key for key in self._postponed if key[0] == job_id]:
+            del self._postponed[key]
+        for pull in self._pulls.values():
+            for key in [key for key in pull.items if key[0] == job_id]:
+                pull.take(key)
 
     async def close(self) -> None:
         """Cancel the open pulls."""

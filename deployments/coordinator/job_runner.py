@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import functools
 import itertools
 import re
 import time
@@ -118,6 +119,8 @@ class JobRunner:
                 stored = await self.services.storage_retry.repeat(lambda: self.services.job_store.write(live, after))
                 self._enter(after, stored)
             self.tell(event, commands, stimulus_id)
+        if after.state is JobState.SUMMARIZING:
+            self.services.slots.release(live)
         live.announce()
         for command in commands:
             await self.run(command)
@@ -168,7 +171,7 @@ class JobRunner:
         """Enter something in the job's story."""
         if not stimulus_id:
             kind = what.partition(" ")[0] if isinstance(what, str) else type(what).__name__
-            stimulus_id = f"{re.sub('(?<=[a-z])(?=[A-Z])', '-', kind).lower().rstrip(':')}-{next(self._stimuli)}"
+            stimulus_id = f"{_stimulus_of(kind)}-{next(self._stimuli)}"
         self.services.stories.add(
             self.job.id,
             describe(what),
@@ -181,6 +184,7 @@ class JobRunner:
         """Stop all work for the job."""
         self.services.dispatchers.drop(self.job.tenant, self.job.id)
         self.services.jobs.pop(self.job.id, None)
+        self.services.slots.release(self.live)
         self.live.announce()
         current = asyncio.current_task()
         for task in self.live.tasks:
@@ -253,14 +257,29 @@ def describe(what: object) -> str:
         return f"chunk {what.chunk.index}" + (" (votes)" if what.is_voting else "")
     if isinstance(what, Outcome):
         return f"Outcome of {describe(what.item)}" + (f": {last_line(what.error)}" if what.error else "")
-    values = {entry.name: getattr(what, entry.name) for entry in fields(what)}  # type: ignore[arg-type]  # dataclasses
-    shown = [(name, values[name]) for name in _SHOWN if isinstance(values.get(name), str | int | float)]
-    parts = [f"{name}={value}" for name, value in shown if value not in ("", False) or name == "index"]
-    if chunks := values.get("chunks"):
+    parts = []
+    for name in _names_shown(type(what)):
+        value = getattr(what, name)
+        if isinstance(value, str | int | float) and (value not in ("", False) or name == "index"):
+            parts.append(f"{name}={value}")
+    if chunks := getattr(what, "chunks", None):
         parts.append(f"chunks={','.join(str(chunk.index) for chunk in chunks)}")
-    if item := values.get("item"):
+    if item := getattr(what, "item", None):
         parts.append(describe(item))
     return " ".join([type(what).__name__, *parts])
+
+
+@functools.cache
+def _names_shown(kind: type) -> tuple[str, ...]:
+    """Return which fields of a dataclass a story shows."""
+    own = {entry.name for entry in fields(kind)}
+    return tuple(name for name in _SHOWN if name in own)
+
+
+@functools.cache
+def _stimulus_of(kind: str) -> str:
+    """Return the beginning of a stimulus' name: ChunkFinished is chunk-finished."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "-", kind).lower().rstrip(":")
 
 
 def last_line(error: str) -> str:

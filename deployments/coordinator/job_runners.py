@@ -57,7 +57,6 @@ class JobRunners:
         self.meter = SpeedMeter()
         self.stories = JobStories()
         self._slots = JobSlots(
-            live=lambda: (run.live for run in self.jobs.values()),
             n_slots=n_slots or (lambda: options.max_live_jobs),
             freed=ended,
         )
@@ -119,6 +118,8 @@ class JobRunners:
             first_time=not begun,
         )
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
+        if job.state is not JobState.SUMMARIZING:
+            self._slots.take(live)
         return run
 
     async def recover(self, job: Job) -> None:

@@ -54,7 +54,7 @@ class LiveJob:
     voices_cpu_s: float = 0.0
     speakers_missing: str = ""  # why voices cannot be told apart
     first_time: bool = False
-    slot: Slot = Slot.HELD
+    slot: Slot | None = None  # set by `JobSlots`
 
     @property
     def keys(self) -> JobKeys:
@@ -116,13 +116,17 @@ class LiveJob:
         A replay decodes only what it was asked to; the rest has one in its origin.
         """
         self.spans.append(span)
-        items = {chunk.index: self.transcription(chunk) for chunk in span.chunks}
-        done = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.done}
-        failed = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.failed} - done
-        if any(items[index].is_voting for index in done | failed):
-            self._voting(span.channel).kept |= done | failed
+        done: set[int] = set()
+        failed: set[int] = set()
+        if self.outcomes != Outcomes():
+            items = {chunk.index: self.transcription(chunk) for chunk in span.chunks}
+            done = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.done}
+            failed = {index for index, item in items.items() if (index, item.input_digest) in self.outcomes.failed}
+            failed -= done
+            if any(items[index].is_voting for index in done | failed):
+                self._voting(span.channel).kept |= done | failed
         if self.job.replay_of:
-            kept = set(items) - set(self.job.replay_chunks)
+            kept = {chunk.index for chunk in span.chunks} - set(self.job.replay_chunks)
             done |= kept
             failed |= kept & self.failed_before
         return SpanStored(

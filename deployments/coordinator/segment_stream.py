@@ -71,6 +71,7 @@ async def spans_of(
             log.warning("segmentation broke off", action="segment", job_id=request.job_id, error=str(error))
             if n_attempts >= max_attempts:
                 raise
+            request = replace(request, attempt=request.attempt + 1)
             await asyncio.sleep(pause_s)
         else:
             return

@@ -1,10 +1,13 @@
-"""`bundled`: the items of a stream that come shortly after one another, together."""
+"""`bundled`: the items of a stream that come shortly after one another, together; `merged`: several streams as one."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+
+AHEAD = 64  # items of merged streams that wait for the reader
 
 
 async def bundled(items: AsyncGenerator[T], linger_s: float) -> AsyncGenerator[tuple[T, ...]]:
@@ -40,3 +43,36 @@ async def bundled(items: AsyncGenerator[T], linger_s: float) -> AsyncGenerator[t
             coming.cancel()
             await asyncio.wait({coming})
         await items.aclose()
+
+
+async def merged(streams: Sequence[AsyncGenerator[T]]) -> AsyncGenerator[tuple[int, T]]:
+    """Yield the items of all streams as they come, each with its stream's place.
+
+    The streams run side by side; whoever stops reading ends them. What one of them raises ends all.
+    """
+    coming: asyncio.Queue[tuple[int, T] | None] = asyncio.Queue(AHEAD)
+
+    async def read(place: int, stream: AsyncGenerator[T]) -> None:
+        async with contextlib.aclosing(stream):
+            async for item in stream:
+                await coming.put((place, item))
+
+    async def read_all() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for place, stream in enumerate(streams):
+                    group.create_task(read(place, stream))
+        finally:
+            with contextlib.suppress(asyncio.QueueFull):
+                coming.put_nowait(None)
+
+    reading = asyncio.create_task(read_all())
+    try:
+        while not (reading.done() and coming.empty()):
+            found = await coming.get()
+            if found is not None:
+                yield found
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

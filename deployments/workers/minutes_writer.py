@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -93,6 +93,11 @@ class MinutesWriter:
             tracing.span("write", request.traceparent, job_id=request.job_id),
         ):
             return await self._write(request)
+
+    async def write_all(self, requests: Sequence[MinutesRequest]) -> tuple[WrittenResults | Exception, ...]:
+        """Do what `write` does for several jobs; return each one's results, or what it raised."""
+        found = await asyncio.gather(*map(self.write, requests), return_exceptions=True)
+        return tuple(_answer(request, each) for request, each in zip(requests, found, strict=True))
 
     async def _write(self, request: MinutesRequest) -> WrittenResults:
         transcript = await self._transcript(request)
@@ -328,3 +333,11 @@ class MinutesWriter:
             tenant=request.tenant,
             job_id=request.job_id,
         )
+
+
+def _answer(request: MinutesRequest, found: WrittenResults | BaseException) -> WrittenResults | Exception:
+    """Return what can be sent in answer to a request: errors on purpose as they are, others in words."""
+    if isinstance(found, WrittenResults | MeetMemoError):
+        return found
+    log.error("writing failed", action="write", job_id=request.job_id, exc_info=found)
+    return RuntimeError(f"{type(found).__name__}: {found}")

@@ -131,7 +131,8 @@ def _stitch_when_complete(job: Job) -> Step:
 
 def _complete(job: Job) -> bool:
     # Outcomes that an earlier, different segmentation left in the store complete nothing.
-    return job.n_chunks is not None and job.finished.issuperset(range(job.n_chunks))
+    n_chunks = job.n_chunks
+    return n_chunks is not None and len(job.finished) >= n_chunks and job.finished.issuperset(range(n_chunks))
 
 
 def _transcript_stored(job: Job, event: TranscriptStored) -> Step:

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select, tuple_, update
 
 from pipelines import codec
 from pipelines.errors import Fenced, JobUnknown, LedgerError
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import Lease, NewJob
-from pipelines.ledger.rules import first_version, fold, judge_creation, storable
+from pipelines.ledger.rules import HeldJob, first_version, fold, judge_creation, storable
 from pipelines.ledger.schema import (
     COORDINATOR,
     NO_DEADLINE_S,
@@ -36,7 +37,15 @@ _ITEMS_PER_QUERY = 500
 # What every write of a job needs, built once: putting a statement together costs as much as carrying it out.
 _FENCE = select(leases.c.fence).where(leases.c.name == COORDINATOR).with_for_update(read=True)
 _BY_ID = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id)
-_BY_ID_LOCKED = _BY_ID.with_for_update()
+_HEADS = (
+    select(
+        *(jobs.c.id, jobs.c.tenant, jobs.c.version, jobs.c.fence),
+        *(jobs.c.state, jobs.c.cancel_requested, jobs.c.external_id),
+    )
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(jobs.c.id)
+    .with_for_update()
+)
 _KNOWN = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("with_id"))
 _KNOWN_LOCKED = _KNOWN.with_for_update()
 _NEXT_EVENT = insert(events).from_select(
@@ -49,6 +58,34 @@ _NEXT_EVENT = insert(events).from_select(
         bindparam("about", type_=events.c.detail.type),
     ).where(events.c.job_id == bindparam("of_job", type_=events.c.job_id.type)),
 )
+_TRANSCRIBING = (
+    select(jobs.c.tenant, func.count().label("n_jobs"))
+    .where(started(), jobs.c.state == JobState.TRANSCRIBING.value)
+    .group_by(jobs.c.tenant)
+)
+_UNCLAIMED = and_(queued(), ~jobs.c.cancel_requested, jobs.c.fence < bindparam("below_fence"))
+_QUEUE = (
+    select(jobs.c.created_at_s, jobs.c.id)
+    .where(_UNCLAIMED, jobs.c.tenant == bindparam("of_tenant"))
+    .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
+    .limit(bindparam("n"))
+)
+# Jobs that another thread has claimed since they were chosen are left out.
+_CHOSEN = (
+    select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), _UNCLAIMED).with_for_update(skip_locked=True)
+)
+_CLAIM = update(jobs).where(jobs.c.id == bindparam("job_id")).values(fence=bindparam("new_fence"))
+
+
+def _waiting_tenants() -> Select[Any]:
+    """Select the tenants with queued jobs; the index is read once per tenant, not once per job."""
+    first = select(func.min(jobs.c.tenant).label("tenant")).where(queued()).cte("waiting_tenants", recursive=True)
+    following = select(func.min(jobs.c.tenant)).where(queued(), jobs.c.tenant > first.c.tenant).scalar_subquery()
+    names = first.union_all(select(following).where(first.c.tenant.is_not(None)))
+    return select(names.c.tenant).where(names.c.tenant.is_not(None))
+
+
+_WAITING_TENANTS = _waiting_tenants()
 # The wish to cancel and what requests share are the owner's columns, the external id is that of the job created last.
 _OTHERS = ("id", "cancel_requested", "external_id", "joint_key", "n_requests")
 _WRITTEN = tuple(column.name for column in jobs.c if column.name not in _OTHERS)
@@ -137,13 +174,38 @@ def add_requests(connection: Connection, job_id: str, n_requests: int) -> None:
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(n_requests=counted))
 
 
-def rows_by_id(connection: Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, Row[Any]]:
-    """Return the jobs that exist, by id; ``lock`` keeps other writers off them until the transaction ends."""
+def rows_by_id(connection: Connection, ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Return the jobs that exist, by id."""
     found: dict[str, Row[Any]] = {}
     for some in _slices(sorted(ids)):
-        rows = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"ids": some})
-        found |= {row.id: row for row in rows}
+        found |= {row.id: row for row in connection.execute(_BY_ID, {"ids": some})}
     return found
+
+
+def held_jobs(connection: Connection, ids: Collection[str], lease: Lease) -> tuple[dict[str, HeldJob], set[str]]:
+    """Return the jobs that exist, by id, and which of them a lease was the last to write.
+
+    Other writers are kept off them until the transaction ends.
+    """
+    found: dict[str, HeldJob] = {}
+    ours: set[str] = set()
+    for some in _slices(sorted(ids)):
+        for row in connection.execute(_HEADS, {"ids": some}):
+            found[row.id] = HeldJob(
+                tenant=row.tenant,
+                version=row.version,
+                state=JobState(row.state),
+                cancel_requested=row.cancel_requested,
+                external_id=row.external_id or "",
+                read=partial(_read, connection, row.tenant, row.id),
+            )
+            if row.fence == lease.fence:
+                ours.add(row.id)
+    return found, ours
+
+
+def _read(connection: Connection, tenant: str, job_id: str) -> Job:
+    return job_of(known_row(connection, tenant, job_id))
 
 
 def _by_key(
@@ -223,45 +285,41 @@ def fenced(lease: Lease) -> Fenced:
 
 def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[Any]]:
     """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`."""
-    transcribing = select(jobs.c.tenant, func.count().label("n_jobs")).where(
-        started(), jobs.c.state == JobState.TRANSCRIBING.value
-    )
-    in_hand = {row.tenant: row.n_jobs for row in connection.execute(transcribing.group_by(jobs.c.tenant))}
-    tenants = sorted(_waiting_tenants(connection), key=lambda tenant: in_hand.get(tenant, 0))[:limit]
-    waiting = {tenant: _queue_of(connection, tenant, lease, limit) for tenant in tenants}
+    tenants = list(connection.scalars(_WAITING_TENANTS))
+    if not tenants:
+        return []
+    in_hand = {row.tenant: row.n_jobs for row in connection.execute(_TRANSCRIBING)}
+    tenants = sorted(tenants, key=lambda tenant: in_hand.get(tenant, 0))[:limit]
+    bounds = {"below_fence": lease.fence, "n": limit}
+    waiting: dict[str, list[Waiting]] = {
+        tenant: [(row.created_at_s, row.id) for row in connection.execute(_QUEUE, bounds | {"of_tenant": tenant})]
+        for tenant in tenants
+    }
     chosen = share_out(in_hand, waiting, limit)
-    # Claimed by another thread since they were chosen: then they are left out.
-    query = select(jobs).where(jobs.c.id.in_(chosen), _unclaimed(lease)).with_for_update(skip_locked=True)
-    rows = {row.id: row for row in connection.execute(query)}
+    found = connection.execute(_CHOSEN, {"below_fence": lease.fence, "ids": chosen}) if chosen else ()
+    rows = {row.id: row for row in found}
     return [rows[job_id] for job_id in chosen if job_id in rows]
-
-
-def _waiting_tenants(connection: Connection) -> list[str]:
-    """Return the tenants with queued jobs; the index is read once per tenant, not once per job."""
-    first = select(func.min(jobs.c.tenant).label("tenant")).where(queued()).cte("waiting_tenants", recursive=True)
-    following = select(func.min(jobs.c.tenant)).where(queued(), jobs.c.tenant > first.c.tenant).scalar_subquery()
-    names = first.union_all(select(following).where(first.c.tenant.is_not(None)))
-    return list(connection.scalars(select(names.c.tenant).where(names.c.tenant.is_not(None))))
-
-
-def _unclaimed(lease: Lease) -> ColumnElement[bool]:
-    return and_(queued(), ~jobs.c.cancel_requested, jobs.c.fence < lease.fence)
-
-
-def _queue_of(connection: Connection, tenant: str, lease: Lease, limit: int) -> list[Waiting]:
-    query = (
-        select(jobs.c.created_at_s, jobs.c.id)
-        .where(_unclaimed(lease), jobs.c.tenant == tenant)
-        .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
-        .limit(limit)
-    )
-    return [(row.created_at_s, row.id) for row in connection.execute(query)]
 
 
 def enter_event(connection: Connection, job_id: str, at_s: float, name: str, detail: str = "") -> None:
     """Append to a job's history; the caller has locked the job's row."""
-    values = {"of_job": job_id, "then_s": at_s, "event": storable(name), "about": storable(detail)}
-    connection.execute(_NEXT_EVENT, values)
+    enter_events(connection, at_s, [(job_id, name, detail)])
+
+
+def enter_events(connection: Connection, at_s: float, entries: Collection[tuple[str, str, str]]) -> None:
+    """Append to histories: a job's id, the event's name and its detail; the caller has locked the jobs' rows."""
+    rows = [
+        {"of_job": job_id, "then_s": at_s, "event": storable(name), "about": storable(detail)}
+        for job_id, name, detail in entries
+    ]
+    if rows:
+        connection.execute(_NEXT_EVENT, rows)
+
+
+def mark_claimed(connection: Connection, lease: Lease, job_ids: Collection[str]) -> None:
+    """Note that a lease has claimed jobs."""
+    if job_ids:
+        connection.execute(_CLAIM, [{"job_id": job_id, "new_fence": lease.fence} for job_id in job_ids])
 
 
 def write_jobs(connection: Connection, lease: Lease, written: Collection[Job]) -> None:

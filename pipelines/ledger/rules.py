@@ -3,8 +3,8 @@
 import base64
 import binascii
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pipelines.errors import (
     ExternalIdConflict,
@@ -113,7 +113,37 @@ def gives_up_id(job: Job) -> bool:
     return job.state in (JobState.FAILED, JobState.CANCELLED)
 
 
-def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float, *, ours: bool) -> Job | LedgerError:
+@dataclass(frozen=True, kw_only=True)
+class HeldJob:
+    """What a write of a job is judged by, of the job as the ledger has it; ``read`` gives the whole of it.
+
+    It is seldom needed, and takes longer than all the rest of a write. What else a submitter calls the recording, the
+    metadata of its reference, never changes.
+    """
+
+    tenant: str
+    version: int
+    state: JobState
+    cancel_requested: bool
+    external_id: str
+    read: Callable[[], Job]
+
+    @classmethod
+    def of(cls, job: Job) -> "HeldJob":
+        """Return this of a job that has been read."""
+        return cls(
+            tenant=job.tenant,
+            version=job.version,
+            state=job.state,
+            cancel_requested=job.cancel_requested,
+            external_id=job.reference.external_id,
+            read=lambda: job,
+        )
+
+
+def judge_write(
+    held: HeldJob | None, job: Job, expected_version: int, now_s: float, *, ours: bool
+) -> Job | LedgerError:
     """Say what a write makes of the job that the ledger holds: the next version, or an error.
 
     ``ours``: the lease that writes was also the last to write. Then a job that already is one version ahead with
@@ -121,25 +151,29 @@ def judge_write(held: Job | None, job: Job, expected_version: int, now_s: float,
     """
     if held is None or held.tenant != job.tenant:
         return JobUnknown(f"no job {job.id}")
+    stored = storable_job(job)
     after = replace(
-        storable_job(job),
+        stored,
         version=expected_version + 1,
         updated_at_s=now_s,
         cancel_requested=held.cancel_requested,
-        reference=held.reference,
+        reference=replace(stored.reference, external_id=held.external_id),
     )
     if held.version == expected_version:
         return replace(after, finished=job.finished)
-    if ours and held == replace(after, updated_at_s=held.updated_at_s):
-        return replace(held, finished=job.finished)
+    if ours and held.version == after.version:
+        known = held.read()
+        if known == replace(after, updated_at_s=known.updated_at_s):
+            return replace(known, finished=job.finished)
     return VersionConflict(f"job {job.id} is at version {held.version}, not {expected_version}")
 
 
-def needs_indexing(before: Job, after: Job) -> bool:
+def needs_indexing(before: HeldJob, after: Job) -> bool:
     """Return whether a write changes what can be found of a job: it ends the job, or brings minutes later."""
-    if not after.state.final:
-        return False
-    return after.state is not before.state or (after.minutes, after.results) != (before.minutes, before.results)
+    if not after.state.final or after.state is not before.state:
+        return after.state.final
+    known = before.read()
+    return (after.minutes, after.results) != (known.minutes, known.results)
 
 
 def check_limit(limit: int) -> None:

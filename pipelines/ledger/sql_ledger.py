@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -23,17 +23,19 @@ from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
 from pipelines.ledger.rows import (
     add_requests,
     enter_event,
+    enter_events,
     fenced,
+    held_jobs,
     insert_new,
     job_of,
     keys_in_use,
     known_row,
+    mark_claimed,
     next_in_queue,
     require_fence,
-    rows_by_id,
     write_jobs,
 )
-from pipelines.ledger.rules import check_new, judge_write, needs_indexing, storable_job
+from pipelines.ledger.rules import HeldJob, check_new, judge_write, needs_indexing
 from pipelines.ledger.schema import (
     COORDINATOR,
     DRAIN,
@@ -241,9 +243,7 @@ class SqlLedger(SqlJobReads):
         with self._database.writing() as connection:
             require_fence(connection, lease)
             claimed = [job_of(row) for row in next_in_queue(connection, lease, limit)]
-            if claimed:
-                mine = update(jobs).where(jobs.c.id == bindparam("job_id")).values(fence=lease.fence)
-                connection.execute(mine, [{"job_id": job.id} for job in claimed])
+            mark_claimed(connection, lease, [job.id for job in claimed])
             return claimed
 
     def live(self, lease: Lease) -> Sequence[Job]:
@@ -267,26 +267,28 @@ class SqlLedger(SqlJobReads):
         outcomes: list[Job | LedgerError] = []
         written: dict[str, Job] = {}
         messages: list[Message] = []
+        events: list[tuple[str, str, str]] = []
         to_index: set[str] = set()
         with self._database.writing() as connection:
             require_fence(connection, lease)
-            rows = rows_by_id(connection, {change.job.id for change in updates}, lock=True)
-            held = {job_id: job_of(row) for job_id, row in rows.items()}
+            held, ours = held_jobs(connection, {change.job.id for change in updates}, lease)
             for change in updates:
                 job_id = change.job.id
                 before = held.get(job_id)
-                ours = before is not None and (rows[job_id].fence == lease.fence or job_id in written)
-                after = judge_write(before, change.job, change.expected_version, now_s, ours=ours)
+                after = judge_write(before, change.job, change.expected_version, now_s, ours=job_id in ours)
                 outcomes.append(after)
                 if isinstance(after, LedgerError) or before is None or after.version == before.version:
                     continue
-                held[job_id] = written[job_id] = storable_job(after)
-                messages += change.messages
                 if needs_indexing(before, after):
                     to_index.add(job_id)
                 if after.state is not before.state:
-                    enter_event(connection, job_id, now_s, after.state.value, after.detail)
+                    events.append((job_id, after.state.value, after.detail))
+                messages += change.messages
+                written[job_id] = replace(after, finished=frozenset())
+                held[job_id] = HeldJob.of(written[job_id])
+                ours.add(job_id)
             write_jobs(connection, lease, written.values())
+            enter_events(connection, now_s, events)
             insert_messages(connection, messages, now_s)
             mark(connection, to_index, now_s)
         return outcomes

@@ -12,19 +12,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.control.coordinator_alone import measure
 from scripts.control.figures import Figures, Tallies, table
 from scripts.control.load import Client
 from scripts.throughput.cli import SAMPLES, WORK
-from scripts.throughput.meter import Meter
+from scripts.throughput.meter import Meter, memory_by_part
 from scripts.throughput.mixes import make_mix
 from scripts.throughput.own_cluster import OwnCluster
 from scripts.throughput.processes import ROOT
 from scripts.throughput.report import run_record
 from tests.servers.postgres import PostgresServer, find_binaries
 
-SHAPES = {"10s": "calls-10", "35s": "calls-35", "10min": "meetings-10"}
+SHAPES = {"10s": "calls-10", "35s": "calls-35", "10min": "meetings-10", "10h": "hours-10"}
+CHUNKS = {"10s": 1, "35s": 2, "10min": 25, "10h": 1400}
+"""About so many have the recordings of each shape."""
 WAYS = ("upload", "batch")
 LEDGERS = ("sqlite", "postgresql")
+DEVICES, SPEED, STAND_IN = "BENCH_DEVICES", "BENCH_SPEED", "BENCH_STAND_IN"  # as `instant_cluster` has them
 _HERE = Path(__file__).resolve().parent
 _WARM_UP_JOBS = 8
 _TALLIES_S = 1.2
@@ -44,12 +48,23 @@ def main() -> None:
     add("--ledger", nargs="+", choices=LEDGERS, default=["sqlite"], help="(%(default)s)")
     add("--jobs", type=int, default=200, help="(%(default)s)")
     add("--replicas", type=int, default=1, help="Transcribers (%(default)s)")
+    add("--devices", type=int, default=1, help="that each Transcriber pretends to have (%(default)s)")
+    add("--speed", type=float, default=0.0, help="of a device, audio seconds a second; 0: at once (%(default)s)")
+    add("--stand-in", action="store_true", help="cut recordings by their length alone, and store no samples")
     add("--cores", type=int, default=os.cpu_count(), help="that the cluster counts on (%(default)s)")
+    add("--alone", action="store_true", help="only the Coordinator, in this process, without Ray; takes a second")
     add("--rounds", type=int, default=1, help="of everything (%(default)s)")
     add("--against", type=Path, help="another checkout, measured in turn with this one")
     add("--work", type=Path, default=WORK, help="recordings (%(default)s)")
     add("--out", type=Path, help="folder for bench-control.json and bench-control.md")
     options = parser.parse_args()
+    if options.stand_in and "batch" in options.way:
+        parser.error("--stand-in knows a recording's length by its bytes, which those of a batch have elsewhere")
+    if options.alone:
+        for shape, ledger in itertools.product(options.shape, options.ledger):
+            with ledgers([ledger]) as urls:
+                print(f"{shape}, {ledger}: {measure(options.jobs, CHUNKS[shape], ledger_url=urls(ledger))}", flush=True)
+        return
     trees = [ROOT, *([options.against.resolve()] if options.against else [])]
     measured: list[Figures] = []
     with ledgers(options.ledger) as urls:
@@ -98,6 +113,7 @@ def run(
         before = Tallies.read(own.home / "tallies")
         with Meter() as work:
             asyncio.run(send(paths))
+        memory = memory_by_part()
         time.sleep(_TALLIES_S)
         tallies = Tallies.read(own.home / "tallies").since(before)
         with Meter() as read:
@@ -113,6 +129,7 @@ def run(
             idle=idle.usage,
             read=read.usage,
             tallies=tallies,
+            memory=memory,
         )
 
 
@@ -138,6 +155,9 @@ def cluster(tree: Path, ledger_url: str, options: argparse.Namespace) -> Iterato
                 "PYTHONPATH": os.pathsep.join([str(tree), str(_HERE)]),
                 "MEETMEMO_MODELS": json.dumps([shape]),
                 "MEETMEMO_LIMITS__SOURCE_FILES_BELOW": json.dumps([str(options.work)]),
+                DEVICES: str(options.devices),
+                SPEED: str(options.speed),
+                **({STAND_IN: "1"} if options.stand_in else {}),
                 **({"MEETMEMO_LEDGER_URL": ledger_url} if ledger_url else {}),
             },
             folder=tree,

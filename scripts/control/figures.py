@@ -52,6 +52,7 @@ class Figures:
 
     ``work`` is from the first submission to the last job's end, ``read`` a look at each job and its transcript.
     ``idle_ms`` is processor time per second while nothing is to do, which the work contains.
+    ``memory_mb`` is the proportional set size of each part after the work, its processes together.
     ``calls`` are ledger transactions and store calls per job by part; ``latency_ms`` p50 and p95 by call.
     """
 
@@ -70,6 +71,7 @@ class Figures:
     idle_ms: dict[str, float] = field(default_factory=dict)
     calls: dict[str, dict[str, float]] = field(default_factory=dict)
     latency_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
+    memory_mb: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -80,6 +82,7 @@ class Figures:
         read: Usage,
         idle: Usage,
         tallies: Tallies,
+        memory: Mapping[str, int],
         **named: Any,
     ) -> Self:
         """Divide what was measured among the jobs."""
@@ -104,6 +107,7 @@ class Figures:
             latency_ms={
                 name: _p50_p95(taken_s) for name, taken_s in {**tallies.seconds, "job": lasted_s}.items() if taken_s
             },
+            memory_mb={part: n_bytes / 1e6 for part, n_bytes in memory.items()},
             **named,
         )
 
@@ -134,7 +138,7 @@ class Figures:
         found["all less idle, ms a job"] = sum(self.work_ms.values()) - sum(self.idle_ms.values()) * idle_s
         found |= {f"{part} idle, ms a second": ms for part, ms in self.idle_ms.items() if part in _PARTS}
         found["all idle, ms a second"] = sum(self.idle_ms.values())
-        found["Coordinator, ms a chunk"] = self.work_ms.get("Coordinator", 0.0) * per_chunk
+        found |= {f"{part}, ms a chunk": self.work_ms.get(part, 0.0) * per_chunk for part in _PARTS}
         found["all, ms a second of audio"] = sum(self.work_ms.values()) * self.n_jobs / self.audio_s
         found |= {
             f"{part} while read, ms a job": ms for part, ms in self.read_ms.items() if part in ("Ingestion", "haproxy")
@@ -149,6 +153,7 @@ class Figures:
                 found[f"{part}, claims a job"] = claims
         for name, (p50, p95) in self.latency_ms.items():
             found |= {f"{name}, p50 ms": p50, f"{name}, p95 ms": p95}
+        found |= {f"{part}, MB": self.memory_mb.get(part, 0.0) for part in _PARTS}
         found["peak MB"] = self.peak_pss_mb
         return found
 

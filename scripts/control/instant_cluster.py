@@ -24,13 +24,26 @@ from pipelines.whisper.options import DecodeRequest
 
 TALLY_INTERVAL_S = 0.5
 STORE_OPERATIONS = ("put", "put_file", "get", "get_range", "open", "exists", "list", "delete", "delete_prefix")
+LANGUAGE = "en"
 WORDS_PER_S = 2.5  # as fast as people speak: results have the size of real ones
 
 
+DEVICES, SPEED, STAND_IN = "BENCH_DEVICES", "BENCH_SPEED", "BENCH_STAND_IN"
+"""Variables: the devices that each Transcriber pretends to have, the speed of one (audio seconds per second; 0: at
+once), and whether recordings are cut by their length alone.
+"""
+
+
 class InstantEngine:
-    """`pipelines.whisper.engine.Engine` that gives every row the same words without a look at its samples."""
+    """`pipelines.whisper.engine.Engine` that gives every row the same words without a look at its samples.
+
+    It answers at once, or as slowly as a device of ``speed`` audio seconds per second.
+    """
 
     info = ModelInfo(name="instant", sha256="0" * 64, compute_type="none", device="cpu")
+
+    def __init__(self, speed: float = 0.0) -> None:
+        self._speed = speed
 
     def warm_up(self) -> None:
         """Do nothing."""
@@ -40,15 +53,22 @@ class InstantEngine:
 
     def transcribe(self, rows: Sequence[DecodeRequest]) -> list[ChunkResult]:
         """Return one segment per row."""
-        return [self._result(row) for row in rows]
+        if self._speed:
+            time.sleep(sum(len(row.pcm) for row in rows) / SAMPLE_RATE / self._speed)
+        return [
+            self.result(
+                row.index,
+                len(row.pcm),
+                language=row.options.language or LANGUAGE,
+                words=row.options.word_timestamps,
+            )
+            for row in rows
+        ]
 
-    def detect_language(self, rows: Sequence[DecodeRequest]) -> list[dict[str, float]]:
-        """Hear English."""
-        return [{"en": 1.0} for _ in rows]
-
-    def _result(self, row: DecodeRequest) -> ChunkResult:
-        n_words = max(1, int(len(row.pcm) / SAMPLE_RATE * WORDS_PER_S))
-        words = tuple(
+    def result(self, index: int, n_samples: int, *, language: str, words: bool) -> ChunkResult:
+        """Return what a row of so many samples brings: one segment."""
+        n_words = max(1, int(n_samples / SAMPLE_RATE * WORDS_PER_S))
+        said = tuple(
             Word(
                 text=f" word{number}",
                 start_s=number / WORDS_PER_S,
@@ -58,14 +78,14 @@ class InstantEngine:
             for number in range(n_words)
         )
         segment = DecodedSegment(
-            start_s=words[0].start_s,
-            end_s=words[-1].end_s,
-            text="".join(word.text for word in words),
-            words=words if row.options.word_timestamps else (),
+            start_s=said[0].start_s,
+            end_s=said[-1].end_s,
+            text="".join(word.text for word in said),
+            words=said if words else (),
         )
         return ChunkResult(
-            index=row.index,
-            language=row.options.language or "en",
+            index=index,
+            language=language,
             segments=(segment,),
             avg_logprob=-0.1,
             no_speech_prob=0.0,
@@ -140,14 +160,14 @@ class TimedSource:
         with self._tally.timing("claim"):
             items = await self._source.claim(*args)
         self._tally.counts["claims" if items else "empty claims"] += 1
-        self._tally.counts["rows"] += sum(item.task == "transcribe" for item in items)
+        self._tally.counts["rows"] += len(items)
         return items
 
     async def complete(self, *args: Any, **options: Any) -> Any:
         """Report a batch; the answer may bring the next one, which may be waited for."""
         with self._tally.timing("complete and wait" if options.get("wait_s") else "complete"):
             settled = await self._source.complete(*args, **options)
-        self._tally.counts["rows"] += sum(item.task == "transcribe" for item in getattr(settled, "items", ()))
+        self._tally.counts["rows"] += len(getattr(settled, "items", ()))
         return settled
 
 
@@ -159,6 +179,8 @@ def use_counting_replicas() -> None:
 
     for name in instant_replicas.REPLICAS:
         setattr(cluster.app, name, getattr(instant_replicas, name))
+    real_share = cluster.app.share_of
+    cluster.app.share_of = lambda *args, **named: instant_replicas.pretended(real_share(*args, **named))
 
 
 if __name__ == "__main__":

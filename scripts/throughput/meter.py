@@ -121,6 +121,18 @@ class Meter:
         return [self._root, *self._root.children(recursive=True)]
 
 
+def memory_by_part() -> dict[str, int]:
+    """Return the proportional set size of this process and its descendants now, in bytes, by `part_of` each."""
+    found: dict[str, int] = defaultdict(int)
+    root = psutil.Process()
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            found[part_of(process.cmdline())] += process.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return dict(found)
+
+
 def part_of(command: Sequence[str]) -> str:
     """Return the purpose of a process: the deployment of one of Ray's replicas, else its module or program."""
     program, *arguments = command or ["ended"]

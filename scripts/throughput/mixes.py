@@ -14,7 +14,7 @@ from pipelines.audio.decode import decode_audio
 from pipelines.core import SAMPLE_RATE
 from scripts.speech.truth import load_truth
 
-Mix = Literal["calls", "meetings", "long", "single", "calls-10", "calls-35", "meetings-10"]
+Mix = Literal["calls", "meetings", "long", "single", "calls-10", "calls-35", "meetings-10", "hours-10"]
 Pcm = npt.NDArray[np.int16]
 
 SHAPES: dict[Mix, tuple[int, float, float]] = {
@@ -26,6 +26,7 @@ SHAPES: dict[Mix, tuple[int, float, float]] = {
     "calls-10": (8, 8.0, 8.0),  # the last sentence ends later
     "calls-35": (8, 33.0, 33.0),
     "meetings-10": (2, 598.0, 598.0),
+    "hours-10": (1, 36_000.0, 36_000.0),
 }
 LANGUAGE = "en"
 _SOURCES = ("meeting-12min.mp3", "meeting-3min.flac")

@@ -27,6 +27,7 @@ from pipelines.ledger.protocol import (
     QueuedJobs,
 )
 from pipelines.ledger.rules import (
+    HeldJob,
     check_limit,
     check_new,
     first_version,
@@ -348,7 +349,7 @@ class MemoryLedger:
         outcome = self._apply(lease, update.job, update.expected_version)
         if isinstance(outcome, Job) and before is not None and outcome.version > before.version:
             self.outbox.insert(update.messages)
-            if needs_indexing(before, outcome):
+            if needs_indexing(HeldJob.of(before), outcome):
                 self.search.mark([outcome.id])
         return outcome
 
@@ -411,7 +412,8 @@ class MemoryLedger:
     def _apply(self, lease: Lease, job: Job, expected_version: int) -> Job | LedgerError:
         before = self._jobs.get(job.id)
         ours = self._fences.get(job.id) == lease.fence
-        after = judge_write(before, job, expected_version, self._clock(), ours=ours)
+        held = HeldJob.of(before) if before is not None else None
+        after = judge_write(held, job, expected_version, self._clock(), ours=ours)
         if isinstance(after, LedgerError) or before is None or after.version == before.version:
             return after
         self._jobs[job.id], self._fences[job.id] = storable_job(after), lease.fence

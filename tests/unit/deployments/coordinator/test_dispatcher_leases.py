@@ -21,8 +21,8 @@ PATIENCE_S = 60.0
 AGES_S = 1e5  # longer than any batch may take
 
 
-def make_item(job_id: str, index: int) -> WorkItem:
-    chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
+def make_item(job_id: str, index: int, seconds: float = 1.0) -> WorkItem:
+    chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=round(seconds * 16_000)),))
     return WorkItem(tenant="t", job_id=job_id, chunk=chunk)
 
 
@@ -47,6 +47,19 @@ def test_the_speed_of_a_call_counts_what_it_claimed() -> None:
     pull.claim([make_item("a", 0), make_item("a", 1)], now_s=10.0)
     pull.items.clear()
     assert pull.speed(14.0) == 0.5
+
+
+def test_the_audio_of_a_call_is_that_of_its_leases() -> None:
+    """It ends with the last lease at nothing, whatever its floats sum up to: nothing is left to do then."""
+    pull = PullCall()
+    items = [make_item("a", index, seconds=0.1 * (index + 1)) for index in range(9)]
+    pull.claim(items[:5], now_s=1.0)
+    pull.claim(items[5:], now_s=2.0)
+    for n_left, item in reversed(list(enumerate(items))):
+        assert pull.take(key_of(item)) is item
+        assert pull.audio_s == pytest.approx(sum(each.audio_s for each in items[:n_left]))
+        assert pull.take(key_of(item)) is None
+    assert pull.audio_s == 0.0
 
 
 class Leases(RuleBasedStateMachine):

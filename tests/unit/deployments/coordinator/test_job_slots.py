@@ -81,7 +81,9 @@ class Room:
     def __init__(self, n_slots: int, n_live: int) -> None:
         self.live = [LiveJob(job=(job := make_job(f"j{number}")), stored=job) for number in range(n_live)]
         self.n_freed = 0
-        self.slots = JobSlots(live=lambda: self.live, n_slots=lambda: n_slots, freed=self._freed)
+        self.slots = JobSlots(n_slots=lambda: n_slots, freed=self._freed)
+        for live in self.live:
+            self.slots.take(live)
 
     def _freed(self) -> None:
         self.n_freed += 1
@@ -116,10 +118,10 @@ def test_who_is_due_comes_before_new_jobs_and_in_turn() -> None:
         tasks = [asyncio.create_task(wait(room.live[number], 5.0 + number)) for number in (0, 1)]
         await asyncio.sleep(20.0)
         assert (came, room.slots.n_taken) == ([], 4)
-        del room.live[2]
+        room.slots.release(room.live.pop())
         await asyncio.sleep(2 * LOOK_S)
         assert (came, room.slots.n_taken) == ([room.live[0]], 3)
-        del room.live[2]
+        room.slots.release(room.live.pop())
         await asyncio.gather(*tasks)
         return came
 
@@ -130,6 +132,27 @@ def test_who_is_due_comes_before_new_jobs_and_in_turn() -> None:
 def test_not_without_end() -> None:
     """So many jobs may wait; those beyond count as before, so that memory is bounded."""
     room = Room(1, AWAY_PER_SLOT + 3)
-    for live in room.live:
-        live.slot = Slot.GIVEN_BACK
-    assert room.slots.n_taken == 3
+
+    async def program() -> None:
+        tasks = [asyncio.create_task(room.slots.give_back(live, 60.0)) for live in room.live]
+        await asyncio.sleep(1.0)
+        assert room.slots.n_taken == 3
+        for task in tasks:
+            task.cancel()
+
+    run_in_virtual_time(program())
+
+
+def test_one_that_ended_while_it_waited_holds_none() -> None:
+    """Its wait is cancelled after its slot was released."""
+    room = Room(1, 1)
+
+    async def program() -> None:
+        waiting = asyncio.create_task(room.slots.give_back(room.live[0], 60.0))
+        await asyncio.sleep(1.0)
+        room.slots.release(room.live[0])
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert room.slots.n_taken == 0
+
+    run_in_virtual_time(program())

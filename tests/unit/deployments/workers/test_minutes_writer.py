@@ -11,7 +11,7 @@ from deployments.ports import MinutesRequest, WrittenResults
 from deployments.workers.minutes_writer import PARKED_NOTE, MinutesWriter
 from pipelines.codec import encode
 from pipelines.core import Minutes, Transcript
-from pipelines.errors import IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
+from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
 from pipelines.jobs.job import RESULT_FORMATS, MinutesRecord
 from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
@@ -78,6 +78,25 @@ async def test_minutes_and_documents(writer: MinutesWriter, llm: ScriptedWriter)
     written = await writer.write(REQUEST)
     assert (written.names, written.note) == (RESULT_FORMATS, "")
     assert (llm.options[0].tenant, llm.options[0].job_id) == ("acme", "a1")
+
+
+async def test_several_jobs_at_once(writer: MinutesWriter, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gets its own answer: results, an error on purpose as it was raised, a fault of ours in words."""
+    store.delete(JobKeys(tenant="acme", job_id="a2").transcript)
+    check_kept = writer._check_kept
+
+    def faulty(request: MinutesRequest) -> None:
+        if request.job_id == "a3":
+            raise ZeroDivisionError("ours")
+        check_kept(request)
+
+    monkeypatch.setattr(writer, "_check_kept", faulty)
+    asked = [replace(REQUEST, job_id=job_id, minutes="none") for job_id in ("a1", "a2", "a3")]
+    written, missing, fault = await writer.write_all(asked)
+    assert isinstance(written, WrittenResults)
+    assert written.names == TRANSCRIPTS
+    assert isinstance(missing, BlobMissing)
+    assert str(fault) == "ZeroDivisionError: ours"
 
 
 @pytest.mark.parametrize("wanted", ["llm", "auto"])

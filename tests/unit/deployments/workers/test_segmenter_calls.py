@@ -3,7 +3,7 @@
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from deployments.ports import SegmentRequest
 from deployments.telemetry.reports import SegmentReport
 from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, Span
-from pipelines.errors import CorruptAudio, ReplicaLost
+from pipelines.errors import BlobMissing, CorruptAudio, ReplicaLost
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 
     from cluster.serve import replica_process
     from cluster.serve.segmenter import SegmenterReplica
-    from deployments.handles import BEGUN, SegmenterHandle
+    from deployments.handles import BEGUN, CUT_TOGETHER_BYTES, SegmenterHandle
 
 RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"
 REQUEST = SegmentRequest(tenant="t", job_id="j1", split_channels=False)
@@ -74,6 +74,83 @@ async def test_a_bad_recording_is_raised() -> None:
         await collect(Replicas([BEGUN, (SPAN, CorruptAudio("torn"))]))
 
 
+class SharedReplicas:
+    """A handle whose n-th shared call yields the n-th script, by job; calls of one recording yield its span."""
+
+    def __init__(self, *scripts: Sequence[object]) -> None:
+        self._scripts = iter(scripts)
+        self.together: list[list[str]] = []
+        self.alone: list[str] = []
+        self.segment = _Remote(self._segment)
+        self.segment_all = _Remote(self._segment_all)
+
+    def options(self, **_: bool) -> "SharedReplicas":
+        return self
+
+    async def _segment(self, request: SegmentRequest) -> AsyncIterator[object]:
+        self.alone.append(request.job_id)
+        yield BEGUN
+        yield (SPAN,)
+
+    async def _segment_all(self, requests: Sequence[SegmentRequest]) -> AsyncIterator[object]:
+        self.together.append([request.job_id for request in requests])
+        for found in next(self._scripts):
+            if isinstance(found, Exception):
+                raise found
+            yield found
+
+
+class _Remote:
+    def __init__(self, call: Callable[[Any], AsyncIterator[object]]) -> None:
+        self.remote = call
+
+
+def short(job_id: str, n_bytes: int = 1000, **options: Any) -> SegmentRequest:
+    source = BlobRef(key=f"t/{job_id}/source", n_bytes=n_bytes)
+    return SegmentRequest(tenant="t", job_id=job_id, split_channels=False, source=source, **options)
+
+
+async def cut_all(called: SharedReplicas, *requests: SegmentRequest) -> list[list[object] | BaseException]:
+    """Cut recordings at the same time; return what came of each."""
+    handle = SegmenterHandle(cast(DeploymentHandle[Any], called), Backoff(first_s=0.0, longest_s=0.0), open_calls=1)
+
+    async def cut(request: SegmentRequest) -> list[object]:
+        return [found async for found in handle.segment(request)]
+
+    return await asyncio.gather(*map(cut, requests), return_exceptions=True)
+
+
+async def test_short_recordings_share_a_call() -> None:
+    """Each hears its own answers, and a bad one costs the others nothing."""
+    bad = CorruptAudio("torn")
+    called = SharedReplicas([[(0, BEGUN), (1, BEGUN)], [(1, bad), (0, SPAN)], [(1, None), (0, None)]])
+    assert await cut_all(called, short("a"), short("b")) == [[SPAN], bad]
+    assert called.together == [["a", "b"]]
+    assert called.alone == []
+
+
+async def test_what_was_lost_with_others_goes_alone() -> None:
+    """One whose turn had not come does so by itself; one that had begun is an attempt, and its next one is alone."""
+    called = SharedReplicas([[(0, BEGUN), (0, SPAN), (0, None), (1, BEGUN)], RayActorError()])
+    done, begun, waiting = await cut_all(called, short("a"), short("b"), short("c"))
+    assert done == waiting == [SPAN]
+    assert isinstance(begun, ReplicaLost)
+    assert called.alone == ["c"]
+    assert await cut_all(called, short("b", attempt=1)) == [[SPAN]]
+    assert called.alone == ["c", "b"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [short("a", CUT_TOGETHER_BYTES + 1), short("a", keep_audio=True), short("a", 0, source_url="https://a.example/b")],
+    ids=["long", "kept", "fetched"],
+)
+async def test_what_takes_long_has_a_call_of_its_own(request_: SegmentRequest) -> None:
+    called = SharedReplicas()
+    assert await cut_all(called, request_) == [[SPAN]]
+    assert called.alone == ["a"]
+
+
 @pytest.fixture
 def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SegmenterReplica]:
     """It cuts two at a time, of the four recordings in its store."""
@@ -114,3 +191,33 @@ async def test_so_many_are_cut_at_a_time(replica: SegmenterReplica) -> None:
     assert not waiting[1].done()
     await given_up.aclose()
     assert await waiting[1] == BEGUN
+
+
+async def test_a_shared_call_keeps_to_the_turns(replica: SegmenterReplica) -> None:
+    """Its recordings are cut two at a time, each begins with its turn, and what is wrong with one is its answer."""
+    names = ("j0", "missing", "j1", "j2")
+    requests = tuple(SegmentRequest(tenant="t", job_id=name, split_channels=False) for name in names)
+    told: dict[int, list[object]] = {place: [] for place in range(4)}
+    async for bundle in replica.segment_all(requests):
+        for place, found in bundle:
+            told[place].append(found)
+        assert sum(BEGUN in found and None not in found for found in told.values()) <= 2
+    assert all(found[0] == BEGUN and found[-1] is None for found in told.values())
+    assert [isinstance(told[place][-2], SegmentReport) for place in range(4)] == [True, False, True, True]
+    assert isinstance(told[1][-2], BlobMissing)
+
+
+async def test_a_fault_of_ours_costs_others_nothing(replica: SegmenterReplica, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = replica._answers
+
+    async def faulty(request: SegmentRequest) -> AsyncIterator[object]:
+        if request.job_id == "j1":
+            raise ZeroDivisionError("ours")
+        async for found in answers(request):
+            yield found
+
+    monkeypatch.setattr(replica, "_answers", faulty)
+    requests = tuple(SegmentRequest(tenant="t", job_id=f"j{number}", split_channels=False) for number in range(2))
+    told = [found async for bundle in replica.segment_all(requests) for found in bundle]
+    assert "ZeroDivisionError: ours" in [str(found) for place, found in told if place == 1]
+    assert any(isinstance(found, SegmentReport) for place, found in told if place == 0)

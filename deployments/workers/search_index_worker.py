@@ -1,0 +1,36 @@
+"""`SearchIndexWorker`: keeps the search index up to date, apart from the process that drives the jobs.
+
+The ledger marks what is to be indexed in the transaction of the change: this process need not hear of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from deployments.artifacts.search_indexer import SearchIndexer
+from pipelines.errors import MeetMemoError
+
+INDEX_INTERVAL_S = 1.0
+"""Between looks for jobs that ended and transcripts that were corrected."""
+
+log = structlog.get_logger()
+
+
+class SearchIndexWorker:
+    """Indexes what is pending, round after round, and then looks again every `INDEX_INTERVAL_S`."""
+
+    def __init__(self, indexer: SearchIndexer, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Pause by ``sleep`` (seconds)."""
+        self._indexer = indexer
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Index until cancelled; what waits while ledger or store are unavailable is indexed later."""
+        while True:
+            try:
+                while await asyncio.to_thread(self._indexer.index_some):
+                    pass
+            except MeetMemoError as error:
+                log.warning("indexing put off", action="index", error=str(error))
+            await self._sleep(INDEX_INTERVAL_S)

@@ -1,0 +1,249 @@
+"""The Coordinator in this process, with everything around it done beforehand or at once: what it costs by itself.
+
+Ray's and Serve's messages are not among it: `scripts/bench-control` without ``--alone`` measures them, too.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from cluster.settings.sections import LogSettings
+from cluster.wiring.logging import configure_logging
+from deployments.coordinator.coordinator import Coordinator
+from deployments.coordinator.options import CoordinatorOptions
+from deployments.ports import MinutesRequest, Outcome, SegmentRequest, WrittenResults
+from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
+from pipelines.codec import encode
+from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, ModelInfo, SourceSummary, Span, SpeechInterval
+from pipelines.ids import new_id
+from pipelines.jobs.job import Job, JobOptions
+from pipelines.ledger.database import Database
+from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
+from pipelines.models.profile import ModelProfile
+from pipelines.scheduling.work_item import WorkItem
+from pipelines.storage.folder import LocalStore
+from pipelines.storage.layout import JobKeys
+from scripts.control.instant_cluster import STORE_OPERATIONS, InstantEngine
+
+MODEL = "instant"
+LANGUAGE = "en"
+CHUNK_S = 17.5
+CHUNKS_PER_SPAN = 10
+ROWS = 16
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone:
+    """What the Coordinator took, processor seconds: ``loop_s`` in its event loop, ``threads_s`` in all others.
+
+    ``calls`` are ledger transactions and store calls.
+    """
+
+    n_jobs: int
+    n_chunks: int
+    wall_s: float
+    loop_s: float
+    threads_s: float
+    calls: Counter[str]
+
+    def __str__(self) -> str:
+        per_job = 1000 / self.n_jobs
+        calls = ", ".join(f"{name} {n / self.n_jobs:.2f}" for name, n in sorted(self.calls.items()))
+        return (
+            f"{self.n_jobs} jobs of {self.n_chunks} chunks: {self.n_jobs / self.wall_s:.0f} jobs/s; a job takes "
+            f"{self.loop_s * per_job:.2f} ms in the loop and {self.threads_s * per_job:.2f} ms in threads; {calls}"
+        )
+
+
+def spans_of(keys: JobKeys, n_chunks: int) -> list[Span]:
+    """Return the table of a recording of nothing but speech."""
+    length = round(CHUNK_S * SAMPLE_RATE)
+    chunks = [
+        Chunk(
+            index=index,
+            channel=0,
+            span=index // CHUNKS_PER_SPAN,
+            pieces=(SpeechInterval(start=index * length, end=(index + 1) * length),),
+        )
+        for index in range(n_chunks)
+    ]
+    parts = [tuple(chunks[first : first + CHUNKS_PER_SPAN]) for first in range(0, n_chunks, CHUNKS_PER_SPAN)]
+    return [
+        Span(
+            index=index,
+            channel=0,
+            start=own[0].start,
+            end=own[-1].end,
+            pcm=BlobRef(key=keys.pcm(0, index), n_bytes=1),
+            chunks=own,
+        )
+        for index, own in enumerate(parts)
+    ]
+
+
+class Parts:
+    """Segmenter, Transcribers and MinutesWriter, whose results lie in the store before they are asked for."""
+
+    def __init__(self, n_chunks: int) -> None:
+        self._n_chunks = n_chunks
+        self.coordinator: Coordinator
+
+    def prepare(self, store: LocalStore, keys: JobKeys) -> BlobRef:
+        """Store what the parts would have stored for a job; return its source."""
+        for span in spans_of(keys, self._n_chunks):
+            store.put(span.pcm.key, b"x")
+            store.put(keys.span(span.index), encode(span))
+            for chunk in span.chunks:
+                item = WorkItem(tenant=keys.tenant, job_id=keys.job_id, chunk=chunk, language=LANGUAGE)
+                result = InstantEngine().result(chunk.index, chunk.n_samples, language=LANGUAGE, words=False)
+                store.put(keys.chunk(chunk.index, item.input_digest), encode(replace(result, model=InstantEngine.info)))
+        store.put(keys.summary, b"{}")
+        return store.put(keys.source, b"x")
+
+    async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentReport]:
+        spans = spans_of(JobKeys(tenant=request.tenant, job_id=request.job_id), self._n_chunks)
+        for span in spans:
+            yield span
+        duration_s = spans[-1].end / SAMPLE_RATE
+        yield SourceSummary(duration_s=duration_s, n_channels=1, n_spans=len(spans), n_chunks=self._n_chunks)
+        yield SegmentReport(spans=())
+
+    async def work(self, pull_id: str) -> int:
+        info, n_rows = ModelInfo(name=MODEL), 0
+        items = await self.coordinator.claim(pull_id, info, ROWS)
+        while items:
+            n_rows += len(items)
+            report = BatchReport(
+                n_rows=len(items), max_rows=ROWS, audio_s=1.0, read_s=0.0, wait_s=0.0, device_s=0.01, cpu_s=0.01
+            )
+            outcomes = tuple(Outcome(item=item) for item in items)
+            settled = await self.coordinator.complete(pull_id, info, outcomes, report, max_items=ROWS, wait_s=1.0)
+            items = settled.items
+        return n_rows
+
+    async def write(self, request: MinutesRequest) -> WrittenResults:
+        await asyncio.sleep(0)
+        return WrittenResults(names=("transcript.json",), report=WritingReport(outcome="none"))
+
+    async def probe(self, tenant: str, url: str) -> Any:
+        raise NotImplementedError
+
+    async def hear(self, request: Any) -> float:
+        raise NotImplementedError
+
+    async def tell_apart(self, request: Any) -> Any:
+        raise NotImplementedError
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Write logs as a cluster does, but to nowhere."""
+    before = structlog.get_config()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        configure_logging(LogSettings(format="json"))
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+
+
+@contextmanager
+def counting() -> Iterator[Counter[str]]:
+    """Count the transactions of ledgers and the calls of stores in this process."""
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def around(owner: type, name: str, what: str) -> Callable[[], None]:
+        function = getattr(owner, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                counts[what] += 1
+            return function(*args, **kwargs)
+
+        setattr(owner, name, call)
+        return lambda: setattr(owner, name, function)
+
+    undo = [around(Database, name, f"ledger {name}") for name in ("writing", "reading")]
+    undo += [around(LocalStore, name, f"store {name}") for name in STORE_OPERATIONS]
+    try:
+        yield counts
+    finally:
+        for back in undo:
+            back()
+
+
+def measure(n_jobs: int, n_chunks: int, *, ledger_url: str = "", max_live_jobs: int = 64) -> Alone:
+    """Run so many jobs, all of them queued before; the ledger is SQLite where no URL is given."""
+    with tempfile.TemporaryDirectory(prefix="meetmemo-alone-") as folder, quiet_logs():
+        return asyncio.run(_measure(Path(folder), n_jobs, n_chunks, ledger_url, max_live_jobs))
+
+
+async def _measure(folder: Path, n_jobs: int, n_chunks: int, ledger_url: str, max_live_jobs: int) -> Alone:
+    ledger = open_ledger(ledger_url or f"sqlite:///{folder}/ledger.db")
+    store = LocalStore(folder / "store")
+    parts = Parts(n_chunks)
+    parts.coordinator = coordinator = Coordinator(
+        ledger=ledger,
+        store=store,
+        segmenter=parts,
+        transcribers={MODEL: parts},
+        diarizer=parts,
+        minutes_writer=parts,
+        count_replicas=lambda: {MODEL: 1},
+        options=CoordinatorOptions(
+            owner="alone",
+            profiles={MODEL: ModelProfile()},
+            max_live_jobs=max_live_jobs,
+            batch_size=ROWS,
+            max_pulls={MODEL: 4},
+        ),
+    )
+    await coordinator.start()  # its first housekeeping looks at everything that is there
+    await coordinator.drain(begin=True)
+    for number in range(n_jobs):
+        keys = JobKeys(tenant=f"t{number % 3}", job_id=new_id())
+        source = parts.prepare(store, keys)
+        options = JobOptions(model=MODEL, language=LANGUAGE, minutes="none")
+        job = Job(
+            id=keys.job_id, tenant=keys.tenant, options=options, source=source, filename="a.wav", created_at_s=1.0
+        )
+        ledger.create(job)
+    with counting() as counts:
+        wall_s, loop_s, all_s = time.perf_counter(), time.thread_time(), time.process_time()
+        await coordinator.drain(begin=False)
+        while not await _is_idle(coordinator, ledger, counts):  # noqa: ASYNC110 - nobody tells of the last end
+            await asyncio.sleep(POLL_S)
+        wall_s, loop_s = time.perf_counter() - wall_s, time.thread_time() - loop_s
+        all_s = time.process_time() - all_s
+        await coordinator.stop()
+    ledger.close()
+    return Alone(
+        n_jobs=n_jobs,
+        n_chunks=n_chunks,
+        wall_s=wall_s,
+        loop_s=loop_s,
+        threads_s=all_s - loop_s,
+        calls=+counts,
+    )
+
+
+async def _is_idle(coordinator: Coordinator, ledger: Ledger, counts: Counter[str]) -> bool:
+    """Return whether all jobs have ended; the look into the ledger is not counted."""
+    if (await coordinator.drain()).n_live_jobs:
+        return False
+    counts["ledger reading"] -= 1
+    return not ledger.queued_jobs()

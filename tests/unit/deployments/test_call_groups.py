@@ -1,0 +1,96 @@
+"""Requests that come together share a call; none waits while a call may be opened, and none is lost."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from deployments.call_groups import CallGroups
+
+
+class Line:
+    """Takes calls, which end when they are let go."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.cancelled: list[tuple[str, ...]] = []
+        self.gates: list[asyncio.Event] = []
+
+    async def call(self, requests: tuple[str, ...]) -> None:
+        self.calls.append(requests)
+        gate = asyncio.Event()
+        self.gates.append(gate)
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(requests)
+            raise
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    line = Line()
+    yield line
+    for gate in line.gates:
+        gate.set()
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_lone_request_goes_at_once(line: Line) -> None:
+    groups = CallGroups(line.call, at_once=2, largest=4)
+    groups.add("a")
+    await turns()
+    assert line.calls == [("a",)]
+
+
+async def test_what_comes_together_is_spread_over_the_calls_that_may_be_open(line: Line) -> None:
+    groups = CallGroups(line.call, at_once=2, largest=8)
+    for request in "abcdef":
+        groups.add(request)
+    await turns()
+    assert line.calls == [("a", "b", "c"), ("d", "e", "f")]
+
+
+async def test_a_call_has_its_largest_size_and_the_rest_waits(line: Line) -> None:
+    """What comes meanwhile goes with the rest, in the order of coming."""
+    groups = CallGroups(line.call, at_once=1, largest=3)
+    for request in "abcd":
+        groups.add(request)
+    await turns()
+    groups.add("e")
+    await turns()
+    assert line.calls == [("a", "b", "c")]
+    line.gates[0].set()
+    await turns()
+    assert line.calls[1:] == [("d", "e")]
+
+
+async def test_a_call_that_nobody_waits_for_is_cancelled(line: Line) -> None:
+    """One with a request that is still wanted goes on, and its place is taken by what waits."""
+    groups = CallGroups(line.call, at_once=1, largest=2)
+    for request in "abc":
+        groups.add(request)
+    await turns()
+    groups.discard("a")
+    await turns()
+    assert line.cancelled == []
+    groups.discard("b")
+    await turns()
+    assert line.cancelled == [("a", "b")]
+    assert line.calls[1:] == [("c",)]
+
+
+async def test_a_request_that_waits_can_be_forgotten(line: Line) -> None:
+    groups = CallGroups(line.call, at_once=1, largest=1)
+    for request in "abc":
+        groups.add(request)
+    await turns()
+    groups.discard("b")
+    for gate in line.gates:
+        gate.set()
+    await turns()
+    assert line.calls == [("a",), ("c",)]
