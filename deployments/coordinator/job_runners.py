@@ -1,12 +1,14 @@
 """`JobRunners`: the live jobs of a Coordinator, and the dispatchers that they share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployments.artifacts import job_data
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.dispatchers import Dispatchers
+from deployments.coordinator.forecasts import Forecasts
 from deployments.coordinator.job_runner import JobRunner, JobServices, Steps, describe, last_line
 from deployments.coordinator.job_steps import STEPS
 from deployments.coordinator.job_store import JobStore
@@ -20,6 +22,7 @@ from deployments.ports import DiarizerPort, MinutesPort, Outcome, SegmenterPort,
 from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.reports import BatchReport
 from pipelines.errors import Reason
+from pipelines.jobs.economy import is_economy
 from pipelines.jobs.events import CancelRequested, Event, Failed, Recovered
 from pipelines.jobs.job import Job, JobState
 from pipelines.scheduling.eta import SpeedMeter, eta_s
@@ -51,7 +54,11 @@ class JobRunners:
         self.dispatchers = Dispatchers(transcribers, options, counters, give_up=self._give_up, lost=self._lost)
         self.meter = SpeedMeter()
         self.stories = JobStories()
+        live: dict[str, JobRunner] = {}
+        self.forecasts = Forecasts(jobs=live, speed=lambda: self.meter.speed, counters=counters)
         self._services = JobServices(
+            jobs=live,
+            forecasts=self.forecasts,
             job_store=job_store,
             store=store,
             segmenter=segmenter,
@@ -108,6 +115,7 @@ class JobRunners:
             first_time=not begun,
         )
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
+        self.forecasts.admitted(job)
         return run
 
     async def recover(self, job: Job) -> None:
@@ -165,6 +173,20 @@ class JobRunners:
     def n_transcribing(self) -> int:
         """Jobs that hold samples and chunks; those that only wait for their minutes do not count towards the limit."""
         return sum(run.job.state is not JobState.SUMMARIZING for run in self.jobs.values())
+
+    @property
+    def n_economy(self) -> int:
+        """How many of those are economy jobs, which keep no standard one from being begun."""
+        now_s = time.time()
+        transcribing = (run.job for run in self.jobs.values() if run.job.state is not JobState.SUMMARIZING)
+        return sum(is_economy(job, now_s) for job in transcribing)
+
+    def promote_urgent(self) -> None:
+        """Queue the chunks of economy jobs that are due soon as standard ones."""
+        now_s = time.time()
+        for run in self.jobs.values():
+            if run.job.options.priority_class == "economy" and not is_economy(run.job, now_s):
+                self.dispatchers.promote(run.job.tenant, run.job.id)
 
     @property
     def backlog_s(self) -> float:

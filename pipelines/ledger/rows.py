@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, in
 
 from pipelines import codec
 from pipelines.errors import Fenced, JobUnknown, LedgerError
+from pipelines.jobs.economy import LOWEST_STANDARD, due_at_s, queue_priority
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import Lease, NewJob
 from pipelines.ledger.rules import first_version, fold, judge_creation, storable
@@ -221,15 +222,25 @@ def fenced(lease: Lease) -> Fenced:
     return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
 
 
-def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[Any]]:
-    """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`."""
+def is_economy_row() -> ColumnElement[bool]:
+    """Return jobs that wait for all others."""
+    return jobs.c.priority < LOWEST_STANDARD
+
+
+def next_in_queue(connection: Connection, lease: Lease, limit: int, economy_limit: int) -> list[Row[Any]]:
+    """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`.
+
+    Economy jobs fill up what is left of ``economy_limit``.
+    """
     transcribing = select(jobs.c.tenant, func.count().label("n_jobs")).where(
         started(), jobs.c.state == JobState.TRANSCRIBING.value
     )
     in_hand = {row.tenant: row.n_jobs for row in connection.execute(transcribing.group_by(jobs.c.tenant))}
-    tenants = sorted(_waiting_tenants(connection), key=lambda tenant: in_hand.get(tenant, 0))[:limit]
-    waiting = {tenant: _queue_of(connection, tenant, lease, limit) for tenant in tenants}
-    chosen = share_out(in_hand, waiting, limit)
+    tenants = sorted(_waiting_tenants(connection), key=lambda tenant: in_hand.get(tenant, 0))
+    chosen: list[str] = []
+    for kind, most in ((~is_economy_row(), limit), (is_economy_row(), economy_limit)):
+        if (n_left := most - len(chosen)) > 0:
+            chosen += share_out(in_hand, _waiting(connection, tenants, lease, kind, n_left), n_left)
     # Claimed by another thread since they were chosen: then they are left out.
     query = select(jobs).where(jobs.c.id.in_(chosen), _unclaimed(lease)).with_for_update(skip_locked=True)
     rows = {row.id: row for row in connection.execute(query)}
@@ -248,10 +259,25 @@ def _unclaimed(lease: Lease) -> ColumnElement[bool]:
     return and_(queued(), ~jobs.c.cancel_requested, jobs.c.fence < lease.fence)
 
 
-def _queue_of(connection: Connection, tenant: str, lease: Lease, limit: int) -> list[Waiting]:
+def _waiting(
+    connection: Connection, tenants: Sequence[str], lease: Lease, kind: ColumnElement[bool], limit: int
+) -> dict[str, list[Waiting]]:
+    """Return the jobs of a kind of the first tenants that have some, no more than may be chosen."""
+    waiting: dict[str, list[Waiting]] = {}
+    for tenant in tenants:
+        if len(waiting) >= limit:
+            break
+        if found := _queue_of(connection, tenant, lease, kind, limit):
+            waiting[tenant] = found
+    return waiting
+
+
+def _queue_of(
+    connection: Connection, tenant: str, lease: Lease, kind: ColumnElement[bool], limit: int
+) -> list[Waiting]:
     query = (
         select(jobs.c.created_at_s, jobs.c.id)
-        .where(_unclaimed(lease), jobs.c.tenant == tenant)
+        .where(_unclaimed(lease), jobs.c.tenant == tenant, kind)
         .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
         .limit(limit)
     )
@@ -273,12 +299,13 @@ def write_jobs(connection: Connection, lease: Lease, written: Collection[Job]) -
 
 def columns_of(job: Job) -> dict[str, Any]:
     """Return the columns of a job's row but ``fence``."""
+    due_s = due_at_s(job)
     return {
         "id": job.id,
         "tenant": job.tenant,
         "state": job.state.value,
         "model": job.options.model,
-        "priority": job.options.priority,
+        "priority": queue_priority(job.options),
         "created_at_s": job.created_at_s,
         "updated_at_s": job.updated_at_s,
         "filename_folded": fold(job.filename),
@@ -287,7 +314,7 @@ def columns_of(job: Job) -> dict[str, Any]:
         "done_s": job.progress.done_s,
         "reason": job.reason.value if job.reason else None,
         "content_key": job.content_key or None,
-        "deadline_s": job.options.deadline.timestamp() if job.options.deadline else NO_DEADLINE_S,
+        "deadline_s": NO_DEADLINE_S if due_s is None else due_s,
         "cancel_requested": job.cancel_requested,
         "version": job.version,
         "body": codec.encode(job).decode(),
