@@ -15,7 +15,10 @@ from pipelines.ledger.protocol import QueuedJobs
 from pipelines.scheduling.estimate import Estimate, Estimator, Load, WaitingWork, queue_s
 
 MAX_LOOKS = 1024
-"""Loads that are remembered; when there are more, every second one is forgotten."""
+"""Loads that are remembered; when there are more, they are thinned out."""
+
+RESOLUTION = 0.01
+"""Distance of remembered loads as a share of their age: a day in some 800 of them."""
 
 
 class Begun(Protocol):
@@ -64,7 +67,7 @@ class Forecasts:
         """Remember the load for the estimates of jobs that are submitted now."""
         self._looks.append((now_s, self.load(now_s)))
         if len(self._looks) > MAX_LOOKS:
-            del self._looks[-3::-2]  # the last one stays: it holds until there is another
+            self._looks = _thinned(self._looks, now_s)
 
     def admitted(self, job: Job) -> None:
         """Note a job that is begun: for those submitted after it, and after the last look, it was work ahead."""
@@ -110,3 +113,12 @@ class Forecasts:
             audio_s=job.progress.audio_s,
             economy=job.options.priority_class == "economy",
         )
+
+
+def _thinned(looks: Sequence[tuple[float, Load]], now_s: float) -> list[tuple[float, Load]]:
+    """Forget loads that are close together for their age; the last one holds until there is another, and stays."""
+    kept: list[tuple[float, Load]] = []
+    for at_s, load in reversed(looks):
+        if not kept or kept[-1][0] - at_s >= RESOLUTION * (now_s - at_s):
+            kept.append((at_s, load))
+    return kept[::-1]

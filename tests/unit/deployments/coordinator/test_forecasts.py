@@ -108,7 +108,7 @@ def test_jobs_that_say_nothing_about_the_next(forecasts: Forecasts) -> None:
 
 
 def test_looks_are_thinned_out(forecasts: Forecasts) -> None:
-    """Memory is bounded, and the first and the last look stay: a job that waited for days still has its look."""
+    """Memory is bounded, and a job that waited for hours still has its look."""
     for second in range(20 * MAX_LOOKS):
         forecasts.look(float(second))
     forecasts.look(1e6)
@@ -155,8 +155,8 @@ async def test_economy_jobs_leave_room_for_standard_ones() -> None:
         await until(lambda: cluster.ledger.get("t", "dear").state is JobState.TRANSCRIBING)
         assert cluster.ledger.get("t", "cheap2").state is JobState.QUEUED
         cluster.engine.gate.set()
-        assert succeeded(await cluster.ended(dear))
-        assert cluster.ledger.counts()[JobState.SUCCEEDED] == 1
-        assert succeeded(await cluster.ended(*cheap))
+        done = await cluster.ended(dear, *cheap)
+        assert succeeded(done)
+        assert done[0].updated_at_s <= min(each.updated_at_s for each in done[1:])
     finally:
         await cluster.coordinator.stop()
