@@ -394,6 +394,8 @@ class Coordinator:
             economy_room = max(0, room - self._runners.n_economy)
             claimed = await asyncio.to_thread(self._job_store.claim, room, economy_room, self._runners.jobs)
             self._more_queued = len(claimed) >= economy_room
+            if not self._more_queued:
+                self._runners.forecasts.queued = ()
             await asyncio.gather(*(self._runners.begin(self._runners.admit(job), Claimed()) for job in claimed))
 
     @property
@@ -457,7 +459,8 @@ class Coordinator:
                     self._runners.promote_urgent()
                     await asyncio.to_thread(self._ledger.promote_economy, self._leader.lease, now_s)
                 forecasts = self._runners.forecasts
-                forecasts.queued = await asyncio.to_thread(self._ledger.queued_jobs) if self._more_queued else ()
+                queued = await asyncio.to_thread(self._ledger.queued_jobs) if self._more_queued else ()
+                forecasts.queued = queued if self._more_queued else ()  # they may have been claimed meanwhile
                 is_idle = not self._runners.jobs and not forecasts.queued
                 if not (is_idle and was_idle):
                     forecasts.look(now_s)

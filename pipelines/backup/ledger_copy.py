@@ -105,7 +105,7 @@ def copy_in(url: str, of_revision: str, rows: Mapping[str, Iterable[str]]) -> No
                 )
             known = MetaData()
             there = {name: Table(name, known, autoload_with=connection) for name in rows}
-            for name in reversed(rows):
+            for name in reversed(list(rows)):
                 connection.execute(delete(there[name]))  # what migrations put there
             for name, lines in rows.items():
                 _insert_rows(connection, there[name], iter(lines))

@@ -78,6 +78,8 @@ def write_backup(
     if target.exists(MANIFEST):
         raise ConfigurationError("there is a backup here already: name another folder or prefix")
     began_s = time.time()
+    with closing(connect_ledger(ledger_url)) as ledger:
+        ledger.identity()  # made now where nobody has asked for it: the restored ledger has the same
     blobs = _Blobs(copier=BlobCopier(source=store, target=target, to_prefix=STORE))
     blobs.copy(store.list(""))
     say(f"{len(blobs.copied)} blobs copied; now the ledger, and what came meanwhile")

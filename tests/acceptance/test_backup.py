@@ -21,13 +21,13 @@ def test_a_cluster_goes_on_elsewhere(own_meetmemo: RunningMeetMemo) -> None:
     assert httpx.get(f"{own_meetmemo.url}/v1/capacity", timeout=30).json()["speed"] > 0
     text = own_meetmemo.result(done, "transcript.txt")
     under_way = own_meetmemo.submit("meeting-12min.mp3", priority_class="economy")
-    copied = own_meetmemo.cli("backup", str(own_meetmemo.home.parent / "backup"))
+    copied = own_meetmemo.cli("backup", str(own_meetmemo.home.with_name("backed-up")))
     assert copied.returncode == 0, copied.stderr
     own_meetmemo.kill()
-    home = own_meetmemo.home.parent / "elsewhere"
+    home = own_meetmemo.home.with_name("elsewhere")
     home.mkdir()
     elsewhere = RunningMeetMemo(home=home, port=free_port())
-    restored = elsewhere.cli("restore", str(own_meetmemo.home.parent / "backup"))
+    restored = elsewhere.cli("restore", str(own_meetmemo.home.with_name("backed-up")))
     assert restored.returncode == 0, restored.stderr
     elsewhere.start()
     try:

@@ -318,7 +318,7 @@ class MemoryLedger:
             self._fences |= {job.id: lease.fence for job in claimed}
             return claimed
 
-    def _waiting(self, lease: Lease, *, economy: bool) -> dict[str, list[Waiting]]:
+    def _waiting(self, lease: Lease, *, economy: bool) -> Mapping[str, Sequence[Waiting]]:
         waiting: dict[str, list[Waiting]] = {}
         for job in self._matching(
             lambda job: (

@@ -102,5 +102,5 @@ async def test_a_cluster_is_restored_elsewhere_and_goes_on(
             await other.coordinator.stop()
         assert (other.words(done), other.words(waits)) == (list(range(1, 40)), list(range(100, 140)))
         assert [event.name for event in ledger.events("t", "done")][-1] == "succeeded"
-        assert ledger.delete("t", "done") is None  # numbers its cost, beside those that were restored
+        ledger.delete("t", "done")  # numbers its cost, beside those that were restored
         assert len(ledger.costs_of_deleted(0.0)) == 1

@@ -127,9 +127,10 @@ async def test_a_running_cluster_learns() -> None:
             made = cluster.submit(f"j{n}", range(1, 60), created_at_s=time.time())
             await cluster.coordinator.wake(1)
             assert succeeded(await cluster.ended(made))
-        asked = {"tenant": "t", "model": MODEL, "audio_s": 3600.0}
-        standard = await cluster.coordinator.estimate(**asked, economy=False)
-        economy = await cluster.coordinator.estimate(**asked, economy=True)
+        standard, economy = [
+            await cluster.coordinator.estimate(tenant="t", model=MODEL, audio_s=3600.0, economy=economy)
+            for economy in (False, True)
+        ]
         capacity = await cluster.coordinator.capacity()
     finally:
         await cluster.coordinator.stop()

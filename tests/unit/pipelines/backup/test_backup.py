@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.backup import ledger_copy, write
+from pipelines.backup import ledger_copy
 from pipelines.backup.manifest import INDEX, MANIFEST, STORE, read_manifest, table_key
 from pipelines.backup.restore import restore_backup
 from pipelines.backup.write import write_backup
@@ -19,7 +19,7 @@ from pipelines.errors import ConfigurationError, StorageError
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.open import ledger_revision, open_ledger
 from pipelines.ledger.protocol import DrainMode, Ledger
-from pipelines.ledger.schema import SCHEMA_REVISION
+from pipelines.ledger.schema import SCHEMA_REVISION, metadata
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
@@ -93,8 +93,7 @@ def test_everything_is_there_again(here: Installation, backup: MemoryStore, ther
     """Jobs with history, keys of requests, switches, the identity, all blobs byte for byte, large ones too."""
     queued = here.submit("queued")
     here.end(here.submit("done"))
-    key = {"idempotency_key": "k", "fingerprint": "f"}
-    here.ledger.create(replace(queued, id="keyed"), **key)
+    here.ledger.create(replace(queued, id="keyed"), idempotency_key="k", fingerprint="f")
     here.ledger.set_drain_mode(DrainMode.QUEUEING)
     large = bytes(range(256)) * (40 << 10)  # more than is held in memory at once
     here.store.put("acme/voices/large", large)
@@ -104,7 +103,10 @@ def test_everything_is_there_again(here: Installation, backup: MemoryStore, ther
         for name in ("queued", "done", "keyed"):
             assert ledger.get("acme", name) == here.ledger.get("acme", name)
             assert ledger.events("acme", name) == here.ledger.events("acme", name)
-        assert ledger.create(replace(queued, id="again"), **key) == (here.ledger.get("acme", "keyed"), False)
+        assert ledger.create(replace(queued, id="again"), idempotency_key="k", fingerprint="f") == (
+            here.ledger.get("acme", "keyed"),
+            False,
+        )
         assert ledger.drain_mode() is DrainMode.QUEUEING
         assert ledger.identity() == here.ledger.identity()
         assert [page.id for page in ledger.list("acme").jobs] == [page.id for page in here.ledger.list("acme").jobs]
@@ -180,7 +182,8 @@ def test_a_job_that_comes_and_ends_meanwhile(
 ) -> None:
     """Its recording was in no look at the store: the ledger is copied once more, and knows it as ended."""
     lines: list[str] = []
-    copy_out, jobs = ledger_copy.copy_out, []
+    copy_out = ledger_copy.copy_out
+    jobs: list[Job] = []
 
     def then_it_ends(url: str, folder: Path) -> dict[str, int]:
         if not jobs:
@@ -191,7 +194,7 @@ def test_a_job_that_comes_and_ends_meanwhile(
             jobs.append(jobs[0])
         return found
 
-    monkeypatch.setattr(write.ledger_copy, "copy_out", then_it_ends)
+    monkeypatch.setattr(ledger_copy, "copy_out", then_it_ends)
     taken(here, backup, lines.append)
     assert any("once more" in line for line in lines)
     ledger, store = restored(backup, there_url)
@@ -215,7 +218,7 @@ def test_working_data_that_are_being_deleted(
         here.end(job)
         return found
 
-    monkeypatch.setattr(write.ledger_copy, "copy_out", then_it_ends)
+    monkeypatch.setattr(ledger_copy, "copy_out", then_it_ends)
     taken(here, backup)
     ledger, store = restored(backup, there_url)
     with closing(ledger):
@@ -256,7 +259,7 @@ def test_blobs_of_ended_jobs_are_copied_once(here: Installation, backup: MemoryS
 
     soon = time.time() + 3600
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write.time, "time", lambda: soon)
+        patch.setattr(time, "time", lambda: soon)
         write_backup(here.ledger_url, Watched(), backup, version="1")  # type: ignore[arg-type]  # a store
     assert read == [JobKeys(tenant="acme", job_id="old").result("transcript.txt")]
 
@@ -332,6 +335,6 @@ def test_every_table_is_copied_or_left_out_on_purpose(here: Installation, backup
     """A table that is added to the schema is in the backup: each has its line of columns."""
     taken(here, backup)
     manifest = read_manifest(backup)
-    assert set(manifest.tables) == {table.name for table in ledger_copy.metadata.sorted_tables} - ledger_copy.LEFT_OUT
+    assert set(manifest.tables) == {table.name for table in metadata.sorted_tables} - ledger_copy.LEFT_OUT
     for name in manifest.tables:
         assert json.loads(backup.get(table_key(name)).splitlines()[0])

@@ -82,6 +82,7 @@ async def test_raw_body(any_api):
         "translate": [],
         "source_patience_s": None,
         "diarize": None,
+        "priority_class": "standard",
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])
