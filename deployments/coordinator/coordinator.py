@@ -462,8 +462,7 @@ class Coordinator:
                 queued = await asyncio.to_thread(self._ledger.queued_jobs) if self._more_queued else ()
                 forecasts.queued = queued if self._more_queued else ()  # they may have been claimed meanwhile
                 is_idle = not self._runners.jobs and not forecasts.queued
-                if not (is_idle and was_idle):
-                    forecasts.look(now_s)
+                forecasts.look(now_s, still_idle=is_idle and was_idle)
                 was_idle = is_idle
             except Fenced:
                 self._leader.mark_lost()

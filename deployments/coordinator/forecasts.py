@@ -63,8 +63,13 @@ class Forecasts:
                     work.append(WaitingWork(tenant=group.tenant, audio_s=audio_s, economy=economy, queued=True))
         return Load(work=tuple(work), speed=self.speed())
 
-    def look(self, now_s: float) -> None:
-        """Remember the load for the estimates of jobs that are submitted now."""
+    def look(self, now_s: float, *, still_idle: bool = False) -> None:
+        """Remember the load for the estimates of jobs that are submitted from now on.
+
+        Of a time in which there was nothing to do the last look is enough: jobs before it have ended.
+        """
+        if still_idle and self._looks:
+            self._looks.pop()
         self._looks.append((now_s, self.load(now_s)))
         if len(self._looks) > MAX_LOOKS:
             self._looks = _thinned(self._looks, now_s)

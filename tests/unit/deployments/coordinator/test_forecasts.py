@@ -98,6 +98,17 @@ def test_jobs_between_two_looks_are_ahead(forecasts: Forecasts) -> None:
     assert forecasts.estimator.typical_error == pytest.approx(0.0)
 
 
+def test_jobs_of_an_idle_time_are_not_ahead(forecasts: Forecasts) -> None:
+    """Short jobs that came and ended between two looks, neither of which saw anything to do."""
+    forecasts.look(90.0)
+    forecasts.admitted(job("short", tenant="u", created_at_s=95.0))
+    forecasts.look(99.0, still_idle=True)
+    last = job("last", created_at_s=100.0)
+    forecasts.admitted(last)
+    forecasts.ended(ended(last, took_s=30.0))
+    assert forecasts.estimator.typical_error == pytest.approx(0.0)
+
+
 def test_jobs_that_say_nothing_about_the_next(forecasts: Forecasts) -> None:
     """Failed ones, reused transcripts, and those that came before anybody looked."""
     forecasts.ended(ended(job("early", created_at_s=10.0), 5.0))
