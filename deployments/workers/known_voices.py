@@ -131,9 +131,8 @@ class KnownVoices:
 
     def _decoded(self, clip: bytes, longest_s: float) -> Pcm:
         """Decode the beginning of an untrusted clip."""
-        decoding = self._decoder()(
-            io.BytesIO(clip), channels="mix", track=None, max_duration_s=10 * longest_s, max_channels=8
-        )
+        decoder = self._decoder()  # lives as long as it decodes
+        decoding = decoder(io.BytesIO(clip), channels="mix", track=None, max_duration_s=10 * longest_s, max_channels=8)
         blocks: list[Pcm] = []
         try:
             for block in decoding:

@@ -77,7 +77,7 @@ def test_files_of_the_home_are_its_users_alone(meetmemo: RunningMeetMemo) -> Non
     assert meetmemo.cli("keys", "create", "--tenant", "acme", "--scope", "jobs:read").returncode == 0
     doctor = meetmemo.cli("doctor")
     for subject in ("files", "HAProxy", "listeners"):
-        assert re.search(rf"│ ok +│ {subject} ", doctor.stdout), doctor.stdout
+        assert re.search(rf"^ok\t{subject}\t", doctor.stdout, re.MULTILINE), doctor.stdout
     walked = [meetmemo.home, *(path for path in meetmemo.home.rglob("*") if not path.is_symlink())]
     assert {"ledger.sqlite3", "lock", "spool", "cluster.json", "ray-token"} <= {path.name for path in walked}
     models = meetmemo.home / "models"
