@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.backup.manifest import CopiedBlob
 from pipelines.core import MIB
 from pipelines.errors import BlobMissing, StorageError
+from pipelines.storage.atomic_write import durable_file
 from pipelines.storage.protocol import BlobStore
 
 AT_ONCE = 8
@@ -54,7 +55,7 @@ class BlobCopier:
                 return self._put(key, data, CopiedBlob(key=key, n_bytes=n_bytes, sha256=digest.hexdigest()), expected)
             with tempfile.TemporaryDirectory(prefix="meetmemo-copy-") as folder:
                 path = Path(folder) / "blob"
-                with path.open("wb") as file:
+                with durable_file(path) as file:
                     file.write(data)
                     block = more if len(data) < _IN_MEMORY_BYTES else stream.read(_IN_MEMORY_BYTES)
                     while block:

@@ -12,6 +12,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.ledger.database import Database
 from pipelines.ledger.migrations import revision
 from pipelines.ledger.schema import SCHEMA_REVISION, leases, metadata
+from pipelines.storage.atomic_write import durable_file
 
 LEFT_OUT = frozenset({"key_holds", "search_pending", "search_jobs", "search_passages"})
 """Tables that are not copied: marks of requests in flight, and the search index, which is built anew."""
@@ -60,12 +61,16 @@ def _write_rows(connection: Connection, table: Table, path: Path) -> int:
     columns = [column for column in table.columns if column.name != OWN_NUMBERS.get(table.name)]
     query = select(*columns).order_by(*table.primary_key.columns)
     n_rows = 0
-    with path.open("w", encoding="utf-8") as file:
-        file.write(json.dumps([column.name for column in columns]) + "\n")
+    with durable_file(path) as file:
+        file.write(_line([column.name for column in columns]))
         for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
-            file.write(json.dumps(list(row), ensure_ascii=False) + "\n")
+            file.write(_line(list(row)))
             n_rows += 1
     return n_rows
+
+
+def _line(values: list[Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False).encode() + b"\n"
 
 
 def check_empty(url: str) -> None:

@@ -1,5 +1,6 @@
 """``meetmemo backup`` and ``meetmemo restore``, and what they refuse."""
 
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def test_from_one_home_to_another(tmp_path: Path) -> None:
     used_home(tmp_path / "one")
     told = run("backup", str(tmp_path / "backup"), "--home", str(tmp_path / "one"))
     assert "1 jobs, 1 blobs" in told
+    files = [path for path in (tmp_path / "backup").rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert "restored 1 jobs" in run("restore", str(tmp_path / "backup"), "--home", str(tmp_path / "two"))
     settings = Settings(home=tmp_path / "two")
     with closing(open_ledger(settings.ledger_url)) as ledger:
