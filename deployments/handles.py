@@ -14,6 +14,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from deployments.call_groups import CallGroups
 from deployments.ports import (
+    Capacity,
     ClusterStatus,
     DiarizationRequest,
     DrainStatus,
@@ -33,6 +34,7 @@ from pipelines.backoff import Backoff
 from pipelines.core import MIB, BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.errors import MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
+from pipelines.scheduling.estimate import Estimate
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.voices import Diarization
 
@@ -92,6 +94,15 @@ class CoordinatorHandle:
 
     async def status(self) -> ClusterStatus:
         return await _answer(self._handle.status.remote())
+
+    async def capacity(self) -> Capacity:
+        return await _answer(self._handle.capacity.remote())
+
+    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
+        return await _answer(self._handle.estimate.remote(tenant=tenant, model=model, audio_s=audio_s, economy=economy))
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        return await _answer(self._handle.probe.remote(tenant, url))
 
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         return await _answer(self._handle.story.remote(job_id))

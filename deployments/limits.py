@@ -58,8 +58,20 @@ class DecodeLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BacklogBound:
+    """What may wait in the whole cluster: jobs that have not ended, and what is known of their audio."""
+
+    max_jobs: float = math.inf
+    max_audio_s: float = math.inf
+
+    @property
+    def is_set(self) -> bool:
+        return not (math.isinf(self.max_jobs) and math.isinf(self.max_audio_s))
+
+
+@dataclass(frozen=True, kw_only=True)
 class IngestionLimits:
-    """The limits of one Ingestion replica: in all, and for each tenant.
+    """The limits of one Ingestion replica: in all, and for each tenant; ``bound`` is that of the whole cluster.
 
     Uploads are spooled to ``spool_dir`` and refused when that would leave less than ``min_free_bytes`` on its disk, or
     when they come more slowly than ``min_upload_bytes_per_s``. ``max_event_streams`` bounds the open SSE answers of
@@ -70,6 +82,7 @@ class IngestionLimits:
     spool_dir: Path
     tenant: TenantLimits = field(default=TenantLimits())
     tenants: Mapping[str, TenantLimits] = field(default_factory=dict)
+    bound: BacklogBound = field(default=BacklogBound())
     max_concurrent_uploads: int = 24
     max_event_streams: int = 256
     min_free_bytes: int = 256 << 20

@@ -19,6 +19,7 @@ from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
+from pipelines.scheduling.estimate import Estimate
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.options import SpeakerOptions
 from pipelines.speakers.voices import Diarization
@@ -53,6 +54,20 @@ class ClusterStatus:
     ledger_ok: bool = True
     store_ok: bool = True
     draining: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How much the cluster has to do: audio seconds per second (0: unknown), audio seconds that are not transcribed.
+
+    Those of recordings that nobody looked at are guessed. ``free_share`` of the places to decode at have nothing to do.
+    """
+
+    speed: float
+    backlog_audio_s: float
+    n_live_jobs: int
+    n_queued_jobs: int
+    free_share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +117,15 @@ class CoordinatorPort(Protocol):
     async def status(self) -> ClusterStatus:
         """Describe the cluster for readiness checks and operators."""
 
+    async def capacity(self) -> Capacity:
+        """Describe how much the cluster has to do."""
+
+    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
+        """Estimate what a recording would take that is submitted now."""
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
+
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         """Return what happened to a job lately, oldest first; empty for a job that is not remembered."""
 
@@ -133,10 +157,12 @@ class Outcome:
 class Settled:
     """The answer to a batch's report: the audio seconds that wait for the replica's model, and the pull's next batch.
 
-    ``items`` is empty where none was asked for, or none waits: then the pull has come to its end.
+    ``economy_backlog_s`` waits besides, as economy work. ``items`` is empty where none was asked for, or none waits:
+    then the pull has come to its end.
     """
 
     backlog_s: float
+    economy_backlog_s: float = 0.0
     items: tuple[WorkItem, ...] = ()
 
 

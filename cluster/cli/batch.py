@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cluster.cli.estimate import counted, estimate_text, show_estimate, tell_unreadable
 from cluster.cli.option_flags import PairsOption, options_given, takes_options
 from cluster.cli.options import BatchArgument, JsonOption
 from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
@@ -17,7 +18,6 @@ from cluster.client.batch_upload import BatchPlan, failed_entries, plan, submit,
 from cluster.client.choices import check_choices
 from cluster.client.dry_run import look_at
 from cluster.client.http import Client
-from cluster.client.transcribe import clock
 
 MAX_FAILED_SHOWN = 20
 
@@ -51,14 +51,16 @@ def batch_app(console: Console, errors: Console) -> Group:
 
         A folder's recordings are uploaded; submitted again, the same folder goes on where it was interrupted. What is
         a recording its content says; what is left out is listed, and the exit code is 1. A dry run of a folder looks
-        at the recordings here and uploads nothing.
+        at the recordings here and uploads nothing; a cluster that runs tells how long it takes and what it costs.
         """
         given = options_given(option, options)
         planned = plan(source, given, dry_run=dry_run)
         for item in planned.left_out:
             console.print(f"[yellow]{escape(str(item))}[/yellow]", soft_wrap=True, highlight=False)
         if dry_run and planned.uploads:
-            if not _looked_at(console, planned.uploads) or planned.left_out:
+            looks = tell_unreadable(console, look_at(planned.uploads.values()))
+            show_estimate(console, looks, cluster, given)
+            if planned.left_out or any(look.unreadable for look in looks):
                 raise typer.Exit(1)
             return
         endpoint = cluster.endpoint()
@@ -164,22 +166,6 @@ def batch_app(console: Console, errors: Console) -> Group:
     return app
 
 
-def estimate_text(estimate: Mapping[str, Any]) -> str:
-    """Return what a dry run found, in words."""
-    audio_s = estimate["audio_h"] * 3600
-    told = [f"{clock(audio_s)} of audio ({estimate['audio_h']:.2f} hours) in {counted(estimate['n_probed'])}"]
-    if "wall_s" in estimate:
-        wall_s = estimate["wall_s"]
-        told.append("how long the cluster takes is not known" if wall_s is None else f"done in about {clock(wall_s)}")
-    if estimate.get("cost_usd") is not None:
-        told.append(f"${estimate['cost_usd']:.2f}")
-    if n_unknown := estimate["n_unknown"]:
-        told.append(f"{counted(n_unknown)} of unknown length besides")
-    if n_unreadable := estimate["n_unreadable"]:
-        told.append(f"{counted(n_unreadable)} that cannot be read")
-    return ", ".join(told)
-
-
 async def failures(client: Client, batch: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the first entries that failed, where some did."""
     return await failed_entries(client, batch["id"], MAX_FAILED_SHOWN) if batch["counts"].get("failed") else []
@@ -194,29 +180,6 @@ def failure_text(entry: Mapping[str, Any]) -> str:
 def state_of(batch: Mapping[str, Any]) -> str:
     """Return the state of a batch for people: a running one whose recordings have all ended is finished."""
     return "finished" if batch["finished"] and batch["state"] == "running" else str(batch["state"])
-
-
-def counted(n: int) -> str:
-    """Return a number of recordings, in words."""
-    return "1 recording" if n == 1 else f"{n} recordings"
-
-
-def _looked_at(console: Console, recordings: Mapping[str, Path]) -> bool:
-    """Look at recordings where they lie, and tell; return whether all can be read."""
-    looks = list(look_at(recordings.values()))
-    for look in looks:
-        if look.unreadable:
-            console.print(f"[red]{escape(f'{look.path}: {look.unreadable}')}[/red]", soft_wrap=True, highlight=False)
-    known = [look.audio_s for look in looks if look.audio_s is not None]
-    n_unreadable = sum(bool(look.unreadable) for look in looks)
-    estimate = {
-        "audio_h": sum(known) / 3600,
-        "n_probed": len(known),
-        "n_unknown": len(looks) - len(known) - n_unreadable,
-        "n_unreadable": n_unreadable,
-    }
-    console.print(estimate_text(estimate), soft_wrap=True, highlight=False)
-    return not n_unreadable
 
 
 async def _upload(client: Client, batch: dict[str, Any], planned: BatchPlan) -> list[str]:

@@ -17,9 +17,11 @@ from rich.markup import escape
 
 from cluster import __version__
 from cluster.cli.archive import add_review, add_search
+from cluster.cli.backup import add_backup
 from cluster.cli.batch import batch_app
 from cluster.cli.canary import add_canary
 from cluster.cli.config import add_init, config_app
+from cluster.cli.estimate import add_estimate
 from cluster.cli.jobs import jobs_app
 from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
@@ -364,6 +366,8 @@ app.add_typer(batch_app(console, errors), name="batch")
 add_report(app, console)
 add_search(app, console)
 add_review(app, console)
+add_estimate(app, console)
+add_backup(app, console)
 add_canary(models, console)
 add_tune(models, console)
 app.add_typer(quarantine_app(console), name="quarantine")

@@ -178,6 +178,14 @@ class Client:
             "PUT", f"/v1/batches/{quote(batch_id)}/entries/{seq}", headers=headers, content=_read(path)
         )
 
+    async def estimate(self, audio_s: Sequence[float], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what recordings of these lengths would take."""
+        return await self._json("POST", "/v1/estimate", json={"audio_s": list(audio_s), "options": dict(options)})
+
+    async def capacity(self, hours: float) -> dict[str, Any]:
+        """Return how much the cluster has to do, and what a job of so many hours would wait."""
+        return await self._json("GET", "/v1/capacity", params={"hours": hours})
+
     async def deliveries(self, job_id: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a job's webhooks and e-mails with their attempts, or the newest of all jobs."""
         path = f"/v1/jobs/{quote(job_id)}/deliveries" if job_id else "/v1/deliveries"

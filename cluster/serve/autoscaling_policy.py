@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from ray.serve.config import AutoscalingContext
 
 BUSY, SPEED, BATCH_AUDIO_S, BACKLOG_S, PARKED = "busy", "speed", "batch_audio_s", "backlog_s", "parked"
+STANDARD_BUSY, ECONOMY_BACKLOG_S = "standard_busy", "economy_backlog_s"
 """Statistics that a replica reports: utilization, speed and batch of its `DecodeSlots`, the backlog it last saw, and
-the calls that wait for work instead of work for them.
+the calls that wait for work instead of work for them; the part of the utilization that is not economy work, and what
+waits of that besides the backlog.
 """
 
 
@@ -37,11 +39,15 @@ class BacklogPolicy:
         # A replica learns of the backlog at the end of a batch. Until then open calls, one for each batch that waits,
         # tell at least a part of it: all of it while batches are long and calls are few.
         calls_waiting = max(0.0, context.total_num_requests - sum(told.get(PARKED, [])) - busy * self._decode_slots)
-        by_calls_s = calls_waiting * max(told.get(BATCH_AUDIO_S, []), default=0.0)
+        batch_s = max(told.get(BATCH_AUDIO_S, []), default=0.0)
+        economy_s = max(told.get(ECONOMY_BACKLOG_S, []), default=0.0)
+        by_calls_s = max(0.0, calls_waiting * batch_s - economy_s)
+        standard = sum(told.get(STANDARD_BUSY, told.get(BUSY, [])))
         wanted = replicas_wanted(
-            busy=busy,
+            busy=standard,
             backlog_s=max([by_calls_s, *told.get(BACKLOG_S, [])]),
             speed=sum(speeds) / len(speeds),
             catch_up_s=self._catch_up_s,
+            economy_backlog_s=economy_s + (busy - standard) * self._decode_slots * batch_s,
         )
         return wanted, {}

@@ -37,13 +37,14 @@ FIXED = (
 )
 """Settings that a running cluster cannot change at all."""
 
+_PRICES = ("usd_per_audio_hour", "usd_per_economy_audio_hour", "usd_per_device_hour")
 _NO_JOBS = (
     "http",
     "auth",
     "vocabulary",
     "languages",
     "speakers",
-    "usd_per_audio_hour",
+    *_PRICES,
     "retention",
     "webhooks",
     "email",
@@ -60,7 +61,7 @@ _NOT_READ = {
         "vocabulary",
         "speakers",
         "sources",
-        "usd_per_audio_hour",
+        *_PRICES,
         "retention",
         _KEY,
     ),

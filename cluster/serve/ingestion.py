@@ -20,6 +20,7 @@ from deployments.handles import CoordinatorHandle, DiarizerHandle
 from deployments.http.app import Ingestion
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.intake.job_policy import JobPolicy
+from pipelines.jobs.prices import Prices
 from pipelines.ledger.open import connect_keys, connect_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.open import open_store
@@ -59,7 +60,11 @@ class IngestionReplica(Ingestion):
                     mail_domains=mail_domains(settings),
                 ),
                 limits=ingestion_limits(settings),
-                usd_per_audio_hour=settings.usd_per_audio_hour,
+                prices=Prices(
+                    usd_per_audio_hour=settings.usd_per_audio_hour,
+                    usd_per_economy_audio_hour=settings.usd_per_economy_audio_hour,
+                    usd_per_device_hour=settings.usd_per_device_hour,
+                ),
                 twilio=twilio_accounts(settings),
                 public_url=settings.http.public_url,
                 version=__version__,

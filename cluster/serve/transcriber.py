@@ -43,10 +43,13 @@ class TranscriberReplica(Transcriber):
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Return what `BacklogPolicy` wants to know; Serve asks every few seconds."""
+        busy, standard = self.decode_slots.utilizations()
         return {
-            autoscaling_policy.BUSY: self.decode_slots.utilization(),
+            autoscaling_policy.BUSY: busy,
+            autoscaling_policy.STANDARD_BUSY: standard,
             autoscaling_policy.SPEED: self.decode_slots.speed,
             autoscaling_policy.BATCH_AUDIO_S: self.decode_slots.batch_audio_s,
             autoscaling_policy.BACKLOG_S: self.backlog_s,
+            autoscaling_policy.ECONOMY_BACKLOG_S: self.economy_backlog_s,
             autoscaling_policy.PARKED: self.n_parked,
         }

@@ -252,7 +252,7 @@ class TenantLimitSettings(Section):
 
 class LimitSettings(Section):
     """Limits: ``max_concurrent_uploads``, ``max_event_streams`` and ``min_upload_bytes_per_s`` hold for a replica of
-    the endpoint, the others for each tenant.
+    the endpoint, ``cluster_waiting_jobs`` and ``cluster_waiting_audio_h`` for the cluster, the others for each tenant.
 
     ``tenants`` overrides them by tenant. The last quarter of a replica's uploads and streams is for tenants that have
     none. 0 hours of waiting audio, 0 requests and 0 bytes a second are no limit.
@@ -275,6 +275,12 @@ class LimitSettings(Section):
     max_channels: Annotated[int, Field(ge=1, le=64, description="channels of a recording")] = 16
     max_waiting_jobs: Annotated[int, Field(ge=1, description="jobs that have not ended")] = 10_000
     max_waiting_audio_h: Annotated[float, Field(ge=0, description="found and not transcribed")] = 0.0
+    cluster_waiting_jobs: Annotated[
+        int, Field(ge=0, description="jobs of all tenants that have not ended; 0: no limit, beyond it /readyz says 503")
+    ] = 0
+    cluster_waiting_audio_h: Annotated[
+        float, Field(ge=0, description="of all tenants, found and not transcribed; 0: no limit, as above")
+    ] = 0.0
     requests_per_s: Annotated[float, Field(ge=0, description="to one replica of the endpoint")] = 0.0
     request_burst: Annotated[int, Field(ge=1, description="requests at once that `requests_per_s` allows")] = 100
     tenants: dict[TenantName, TenantLimitSettings] = {}

@@ -67,7 +67,13 @@ class Settings(Section):
     )
     languages: LanguageSettings = LanguageSettings()
     speakers: SpeakerSettings = SpeakerSettings()
-    usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what dry runs of batches reckon with")
+    usd_per_audio_hour: float | None = Field(default=None, ge=0, description="what estimates and dry runs reckon with")
+    usd_per_economy_audio_hour: float | None = Field(
+        default=None, ge=0, description="the same for the priority class economy; empty: no other price"
+    )
+    usd_per_device_hour: float | None = Field(
+        default=None, ge=0, description="what an hour of a GPU (or of a machine without) costs, for estimates"
+    )
     reuse: bool = Field(default=True, description="the same recording with the same options is transcribed once")
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -6,7 +6,7 @@ from cluster.settings.sections import LanguageSettings, LimitSettings, Retention
 from cluster.settings.settings import Settings
 from cluster.settings.sources import secret_named
 from cluster.wiring.twilio import twilio_accounts
-from deployments.limits import DecodeLimits, IngestionLimits, TenantLimits
+from deployments.limits import BacklogBound, DecodeLimits, IngestionLimits, TenantLimits
 from deployments.retention.housekeeping import Retention
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
@@ -49,6 +49,10 @@ def ingestion_limits(settings: Settings) -> IngestionLimits:
         spool_dir=settings.spool_dir,
         tenant=tenant_limits(settings.limits),
         tenants={name: tenant_limits(settings.limits.of(name)) for name in settings.limits.tenants},
+        bound=BacklogBound(
+            max_jobs=settings.limits.cluster_waiting_jobs or math.inf,
+            max_audio_s=settings.limits.cluster_waiting_audio_h * 3600 or math.inf,
+        ),
         max_concurrent_uploads=settings.limits.max_concurrent_uploads,
         max_event_streams=settings.limits.max_event_streams,
         min_upload_bytes_per_s=settings.limits.min_upload_bytes_per_s,

@@ -23,6 +23,7 @@ from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.metrics_snapshot import MetricsSnapshot
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.ports import (
+    Capacity,
     ClusterStatus,
     DiarizerPort,
     DrainStatus,
@@ -42,10 +43,12 @@ from deployments.telemetry.reports import BatchReport
 from pipelines.core import ModelInfo
 from pipelines.errors import Fenced, MeetMemoError
 from pipelines.ids import new_id
+from pipelines.jobs.batch import Probe
 from pipelines.jobs.events import CancelRequested, Claimed
 from pipelines.jobs.job import JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import DrainMode, Ledger
+from pipelines.scheduling.estimate import Estimate
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
@@ -55,6 +58,8 @@ WATCH_INTERVAL_S = 0.25  # between looks into the ledger for all who follow a jo
 LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, however many jobs it finds
 WIDE_LOOKS_S = 0.25  # cancellations, batches and routes are looked for at least so often while jobs arrive
 PROGRESS_REST = 9.0  # times what writing progress took: with thousands of live jobs it is written less often
+FORECAST_INTERVAL_S = 1.0  # between looks at what is under way, by which estimates are compared with the truth
+PROMOTIONS_APART_S = 60.0  # between looks for economy jobs that are due soon
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
 log = structlog.get_logger()
@@ -80,6 +85,7 @@ class Coordinator:
     ) -> None:
         """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
         store = MeasuredStore(store)
+        self._segmenter = segmenter
         self._counters = counters or CoordinatorMetrics(transcribers)
         self._ledger = ledger
         self._store = store
@@ -144,6 +150,7 @@ class Coordinator:
             asyncio.create_task(self._claim_loop(), name="claim"),
             asyncio.create_task(self._progress_loop(), name="progress"),
             asyncio.create_task(self._probe_loop(), name="probe"),
+            asyncio.create_task(self._forecast_loop(), name="forecast"),
         ]
         log.info("coordinator ready", action="start", recovered=len(self._runners.jobs))
 
@@ -245,6 +252,30 @@ class Coordinator:
             draining=self._draining,
         )
 
+    async def capacity(self) -> Capacity:
+        """Describe how much there is to do."""
+        replicas = await asyncio.to_thread(self._count_replicas)
+        forecasts, dispatchers = self._runners.forecasts, self._runners.dispatchers
+        slots = {name: replicas.get(name, 0) * self._options.decode_slots.get(name, 1) for name in dispatchers}
+        n_busy = sum(min(dispatchers[name].n_leased, n_slots) for name, n_slots in slots.items())
+        return Capacity(
+            speed=self._runners.meter.speed,
+            backlog_audio_s=forecasts.load(time.time()).audio_s,
+            n_live_jobs=len(self._runners.jobs),
+            n_queued_jobs=sum(group.n_jobs for group in forecasts.queued),
+            free_share=1.0 - n_busy / n_slots if (n_slots := sum(slots.values())) else 0.0,
+        )
+
+    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
+        """Estimate what a recording would take that is submitted now."""
+        return self._runners.forecasts.estimate(
+            tenant=tenant, model=model, audio_s=audio_s, economy=economy, now_s=time.time()
+        )
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        """Look at a source's header; raises `InputError`, `SourceUnreachable`."""
+        return await self._segmenter.probe(tenant, url)
+
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         """Return what happened to a job since this Coordinator started, and why; empty if it remembers nothing."""
         return self._runners.stories.of(job_id)
@@ -317,7 +348,9 @@ class Coordinator:
         until_s = asyncio.get_running_loop().time() + wait_s
         while max_items and not items and await dispatcher.park(pull_id, until_s):
             items = await self.claim(pull_id, replica, max_items)
-        return Settled(backlog_s=dispatcher.queue.backlog_s, items=items)
+        economy_s = dispatcher.queue.economy_backlog_s
+        backlog_s = dispatcher.queue.backlog_s - economy_s
+        return Settled(backlog_s=backlog_s, economy_backlog_s=economy_s, items=items)
 
     # Loops
 
@@ -355,14 +388,17 @@ class Coordinator:
     async def _claim_jobs(self) -> None:
         self._more_queued = True
         if (room := self._room) > 0 and not self._draining:
-            claimed = await asyncio.to_thread(self._job_store.claim, room, self._runners.jobs)
-            self._more_queued = len(claimed) >= room
+            economy_room = max(0, room - self._runners.n_economy)
+            claimed = await asyncio.to_thread(self._job_store.claim, room, economy_room, self._runners.jobs)
+            self._more_queued = len(claimed) >= economy_room
+            if not self._more_queued:
+                self._runners.forecasts.queued = ()
             await asyncio.gather(*(self._runners.begin(self._runners.admit(job), Claimed()) for job in claimed))
 
     @property
     def _room(self) -> int:
-        """How many jobs more may be transcribed at once."""
-        return self._options.max_live_jobs - self._runners.n_transcribing
+        """How many standard jobs more may be transcribed at once, for which economy jobs make room."""
+        return self._options.max_live_jobs - (self._runners.n_transcribing - self._runners.n_economy)
 
     def _job_ended(self) -> None:
         if self._more_queued and self._room >= max(1, self._options.max_live_jobs * ROOM_WORTH_A_LOOK):
@@ -394,6 +430,28 @@ class Coordinator:
                 n_probed = 0
             if not n_probed:
                 await asyncio.sleep(self._options.idle_poll_s)
+
+    async def _forecast_loop(self) -> None:
+        promoted_s, was_idle = float("-inf"), False
+        while True:
+            now_s = time.time()
+            try:
+                if now_s >= promoted_s + PROMOTIONS_APART_S:
+                    promoted_s = now_s
+                    self._runners.promote_urgent()
+                    await asyncio.to_thread(self._ledger.promote_economy, self._leader.lease, now_s)
+                forecasts = self._runners.forecasts
+                queued = await asyncio.to_thread(self._ledger.queued_jobs) if self._more_queued else ()
+                forecasts.queued = queued if self._more_queued else ()  # they may have been claimed meanwhile
+                is_idle = not self._runners.jobs and not forecasts.queued
+                forecasts.look(now_s, still_idle=is_idle and was_idle)
+                was_idle = is_idle
+            except Fenced:
+                self._leader.mark_lost()
+                return
+            except MeetMemoError as error:
+                log.warning("looking at the queue put off", action="forecast", error=str(error))
+            await asyncio.sleep(FORECAST_INTERVAL_S)
 
     async def _progress_loop(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -137,6 +137,11 @@ class Dispatcher:
         """Calls that are open now."""
         return len(self._pulls)
 
+    @property
+    def n_leased(self) -> int:
+        """Calls that hold a batch now."""
+        return sum(bool(pull.items) for pull in self._pulls.values())
+
     def describe(self, n_replicas: int) -> str:
         """Say how many replicas there are, and on what they compute once one of them has claimed."""
         kind = f" on {self.replica.device} ({self.replica.compute_type})" if self.replica.device else ""

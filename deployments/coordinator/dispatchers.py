@@ -106,6 +106,11 @@ class Dispatchers(Mapping[str, Dispatcher]):
         self._counters.retried(canary_model, "item")
         self[model].add([replace(item, attempt=0, errors=(), alone=False)])
 
+    def promote(self, tenant: str, job_id: str) -> None:
+        """Queue an economy job's items as standard ones from now on."""
+        for dispatcher in self.values():
+            dispatcher.queue.promote(tenant, job_id)
+
     def drop(self, tenant: str, job_id: str) -> None:
         """Forget a job's items, queued or leased, at every model."""
         for dispatcher in self.values():

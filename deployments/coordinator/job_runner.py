@@ -18,6 +18,7 @@ import structlog
 
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.dispatchers import Dispatchers
+from deployments.coordinator.forecasts import Forecasts
 from deployments.coordinator.item_commands import ItemCommand, on_given_up, on_outcome
 from deployments.coordinator.job_slots import JobSlots
 from deployments.coordinator.job_store import JobStore
@@ -70,6 +71,7 @@ class JobServices:
     meter: SpeedMeter
     stories: JobStories
     slots: JobSlots
+    forecasts: Forecasts
     ended: Callable[[], None]
     jobs: "dict[str, JobRunner]" = field(default_factory=dict)
     background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -131,6 +133,7 @@ class JobRunner:
         self.services.job_store.accept(live, after, stored)
         if after.state.final:
             counters.ended(live.job, live.job.updated_at_s)
+            self.services.forecasts.ended(live.job)
             took_s = live.job.updated_at_s - live.job.created_at_s
             tracing.past_span("job", live.job.traceparent, took_s, job_id=after.id, state=after.state.value)
         elif live.job.state is JobState.TRANSCRIBING:

@@ -1,18 +1,20 @@
 """`JobRunners`: the live jobs of a Coordinator, and the dispatchers that they share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from deployments.artifacts import job_data
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.dispatchers import Dispatchers
+from deployments.coordinator.forecasts import Forecasts
 from deployments.coordinator.job_runner import JobRunner, JobServices, Steps, describe, last_line
 from deployments.coordinator.job_slots import JobSlots
 from deployments.coordinator.job_steps import STEPS
 from deployments.coordinator.job_store import JobStore
 from deployments.coordinator.lease import LeaderLease
-from deployments.coordinator.live_job import LiveJob
+from deployments.coordinator.live_job import LiveJob, Slot
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.coordinator.speaker_turns import SpeakerTurns
 from deployments.coordinator.story import JobStories
@@ -21,6 +23,7 @@ from deployments.ports import DiarizerPort, MinutesPort, Outcome, SegmenterPort,
 from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.reports import BatchReport
 from pipelines.errors import Reason
+from pipelines.jobs.economy import is_economy
 from pipelines.jobs.events import CancelRequested, Event, Failed, Recovered
 from pipelines.jobs.job import Job, JobState
 from pipelines.scheduling.eta import SpeedMeter, eta_s
@@ -60,7 +63,11 @@ class JobRunners:
             n_slots=n_slots or (lambda: options.max_live_jobs),
             freed=ended,
         )
+        live: dict[str, JobRunner] = {}
+        self.forecasts = Forecasts(jobs=live, speed=lambda: self.meter.speed, counters=counters)
         self._services = JobServices(
+            jobs=live,
+            forecasts=self.forecasts,
             job_store=job_store,
             store=store,
             segmenter=segmenter,
@@ -120,6 +127,7 @@ class JobRunners:
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
         if job.state is not JobState.SUMMARIZING:
             self._slots.take(live)
+        self.forecasts.admitted(job)
         return run
 
     async def recover(self, job: Job) -> None:
@@ -177,6 +185,19 @@ class JobRunners:
     def n_transcribing(self) -> int:
         """Jobs that count towards the limit, see `JobSlots`."""
         return self._slots.n_taken
+
+    @property
+    def n_economy(self) -> int:
+        """How many of those are economy jobs, which keep no standard one from being begun."""
+        now_s = time.time()
+        return sum(run.live.slot is Slot.HELD and is_economy(run.job, now_s) for run in self.jobs.values())
+
+    def promote_urgent(self) -> None:
+        """Queue the chunks of economy jobs that are due soon as standard ones."""
+        now_s = time.time()
+        for run in self.jobs.values():
+            if run.job.options.priority_class == "economy" and not is_economy(run.job, now_s):
+                self.dispatchers.promote(run.job.tenant, run.job.id)
 
     @property
     def backlog_s(self) -> float:

@@ -50,17 +50,17 @@ class JobStore:
         """Return the newest job that succeeded with this content."""
         return self._ledger.same_content(tenant, content_key)
 
-    def claim(self, room: int, known: Collection[str]) -> Sequence[Job]:
+    def claim(self, room: int, economy_room: int, known: Collection[str]) -> Sequence[Job]:
         """Claim queued jobs, those first whose claim's answer was lost: the ledger hands each out once.
 
-        ``known`` are the ids of live jobs.
+        Economy jobs fill up ``economy_room`` at most. ``known`` are the ids of live jobs.
         """
         lost: list[Job] = []
         if self._claim_uncertain:
             live = self._ledger.live(self._leader.lease)
             lost = [job for job in live if job.state is JobState.QUEUED and job.id not in known]
         self._claim_uncertain = True
-        claimed = self._ledger.claim(self._leader.lease, room)
+        claimed = self._ledger.claim(self._leader.lease, room, economy_room)
         self._claim_uncertain = False
         return [*lost, *claimed]
 

@@ -8,6 +8,7 @@ from enum import Enum
 
 from deployments.artifacts.job_data import Cut, Outcomes
 from pipelines.core import SAMPLE_RATE, Chunk, LanguagePassage, LanguageVote, SourceSummary, Span
+from pipelines.jobs.economy import due_at_s, is_economy
 from pipelines.jobs.events import SpanStored
 from pipelines.jobs.job import Job
 from pipelines.scheduling.work_item import WorkItem
@@ -163,13 +164,9 @@ class LiveJob:
             prompt=priming_text(options.prompt, options.primed_with),
             temperature=options.temperature,
             priority=options.priority,
-            deadline_s=self._deadline_s,
+            economy=is_economy(self.job, time.time()),
+            deadline_s=due_at_s(self.job),
         )
-
-    @property
-    def _deadline_s(self) -> float | None:
-        deadline = self.job.options.deadline
-        return deadline.timestamp() if deadline else None
 
     def _voters(self, voting: ChannelVote, *, complete: bool) -> list[WorkItem]:
         return self.transcriptions(voting.choose_rows(complete=complete))

@@ -37,6 +37,7 @@ from deployments.http.routes.batches import batch_routes
 from deployments.http.routes.bucket_notifications import notification_routes
 from deployments.http.routes.console import console_routes
 from deployments.http.routes.deliveries import delivery_routes
+from deployments.http.routes.estimates import estimate_routes
 from deployments.http.routes.health import service_routes
 from deployments.http.routes.job_minutes import job_minutes_routes
 from deployments.http.routes.jobs import job_routes
@@ -105,6 +106,7 @@ _ROUTES = (
     metrics_routes,
     minutes_routes,
     job_routes,
+    estimate_routes,
     search_routes,
     review_routes,
     speech_routes,
@@ -194,7 +196,7 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         public_url=config.public_url.rstrip("/"),
         version=config.version,
         batches=services.batches,
-        usd_per_audio_hour=config.usd_per_audio_hour,
+        prices=config.prices,
         twilio=config.twilio,
         enrolment=services.enrolment,
     )

@@ -10,6 +10,7 @@ from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits
 from deployments.ports import CoordinatorPort, EnrolmentPort
 from pipelines.ids import new_id
+from pipelines.jobs.prices import Prices
 from pipelines.ledger.api_keys import KeyStore
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
@@ -49,7 +50,7 @@ class ApiConfig:
     limits: IngestionLimits
     version: str
     twilio: tuple[TwilioAccount, ...] = ()
-    usd_per_audio_hour: float | None = None
+    prices: Prices = field(default=Prices())
     public_url: str = ""
     cors_origins: tuple[str, ...] = ()
     known_hosts: frozenset[str] | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
+from deployments.schemas.estimates import EstimateBody
 from deployments.schemas.option_values import given
 from deployments.schemas.options import ApiModel
 from deployments.schemas.references import MAX_METADATA, ExternalId
@@ -76,17 +77,6 @@ class BatchRequest(ApiModel):
         return self
 
 
-class EstimateBody(ApiModel):
-    """The result of probing: ``cost_usd`` is null where no price is configured, ``wall_s`` where no speed is known."""
-
-    audio_h: float
-    n_probed: int
-    n_unknown: int = Field(description="Recordings that do not say how long they are; not in the sums.")
-    n_unreadable: int
-    wall_s: float | None
-    cost_usd: float | None
-
-
 class BatchBody(ApiModel):
     """A batch and how far it is."""
 
@@ -99,32 +89,19 @@ class BatchBody(ApiModel):
     audio_s: float = Field(description="Seconds of audio found in its jobs so far, each channel of split ones counted.")
     done_s: float
     eta_s: float | None
-    estimate: EstimateBody | None = Field(description="After a dry run.")
+    estimate: EstimateBody | None = Field(
+        description="After a dry run. Once it is begun, `eta_s` tells what it still takes."
+    )
     created_at: datetime
     updated_at: datetime
     request_id: str = Field(description="The `X-Request-ID` of the request that brought it; its jobs have it too.")
 
     @classmethod
-    def of(cls, batch: Batch, counts: BatchCounts, speed: float, usd_per_hour: float | None) -> Self:
+    def of(cls, batch: Batch, counts: BatchCounts, speed: float, estimate: EstimateBody | None) -> Self:
         """Show a batch; ``speed`` is audio seconds per second, 0 while unknown."""
         by_state = [*counts.entries.items(), *counts.jobs.items(), ("gone", counts.gone)]
         open_ = sum(n for state, n in counts.entries.items() if state is not EntryState.DROPPED)
         live = sum(n for state, n in counts.jobs.items() if not state.final)
-        estimate = None
-        if (
-            counts.n_probed
-            or counts.n_unknown
-            or counts.n_unreadable
-            or batch.state in (BatchState.PROBING, BatchState.ESTIMATED)
-        ):
-            estimate = EstimateBody(
-                audio_h=round(counts.probed_s / 3600, 4),
-                n_probed=counts.n_probed,
-                n_unknown=counts.n_unknown,
-                n_unreadable=counts.n_unreadable,
-                wall_s=round(counts.probed_s / speed, 1) if speed else None,
-                cost_usd=None if usd_per_hour is None else round(counts.probed_s / 3600 * usd_per_hour, 4),
-            )
         return cls(
             id=batch.id,
             name=batch.name,

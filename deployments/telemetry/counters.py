@@ -20,6 +20,7 @@ from pipelines.storage.measured import StoreCall
 JOB_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200)
 STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 CALL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+ERRORS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 FACTORS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 DEFAULT_CLASS = "standard"
@@ -96,6 +97,12 @@ class CoordinatorMetrics:
         self._job_bytes = self._counter("job_result_bytes", "Documents of jobs that ended.", *BY_JOB)
         self._reused_s = self._counter(
             "reused_audio_seconds", "Recordings that an earlier job had transcribed.", *BY_JOB
+        )
+        self._estimate_error = self._histogram(
+            "estimate_error_ratio",
+            "Error of the estimate for a job as it was submitted, its length known, per second that it took.",
+            ERRORS,
+            *BY_JOB,
         )
         self._transcribed = self._counter("transcribed_audio_seconds", "Speech decoded.", *BY_JOB)
 
@@ -214,6 +221,10 @@ class CoordinatorMetrics:
         ours = job.reason is not None and job.reason not in NOT_OURS
         if ours or (job.state is JobState.SUCCEEDED and not in_time):
             self._late.labels(*labels).inc()
+
+    def estimated(self, job: Job, error: float) -> None:
+        """Count how far off the estimate for a job was, as a share of what it took."""
+        self._estimate_error.labels(*self._labels(job)).observe(error)
 
     # Steps
 

@@ -1,6 +1,6 @@
 """`Backend`: what the HTTP routes share; `Backend.for_tenant` gives the jobs of one tenant."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from deployments.intake.accept import Intake
 from deployments.intake.gates import Gate
@@ -16,6 +16,7 @@ from deployments.tenant.batches import TenantBatches
 from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.voices import TenantVoices
+from pipelines.jobs.prices import Prices
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
@@ -44,7 +45,7 @@ class Backend:
     public_url: str
     version: str
     batches: BatchRepository | None = None
-    usd_per_audio_hour: float | None = None
+    prices: Prices = field(default=Prices())
     twilio: tuple[TwilioAccount, ...] = ()
     enrolment: EnrolmentPort | None = None
 
@@ -76,6 +77,7 @@ class Backend:
             policy=replace(self.policy, tenant=tenant),
             uploads=self.uploads,
             limits=self.limits.of(tenant),
+            bound=self.limits.bound,
             scrubber=self.scrubber,
             public_url=self.public_url,
         )
@@ -100,7 +102,7 @@ class Backend:
             sources=self.limits.sources,
             new_id=self.intake.new_id,
             clock=self.intake.clock,
-            usd_per_hour=self.usd_per_audio_hour,
+            prices=self.prices,
         )
 
 

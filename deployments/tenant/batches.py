@@ -1,5 +1,6 @@
 """`TenantBatches`: one tenant's batches as the HTTP routes see them; every blocking call runs in a thread."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -10,6 +11,7 @@ from deployments.intake.manifest import checked_entries, read_entries, read_line
 from deployments.intake.spool import Spool
 from deployments.intake.submission import Submission
 from deployments.schemas.batches import BatchBody, BatchRequest, EntryBody, ManifestEntry
+from deployments.schemas.estimates import EstimateBody
 from deployments.schemas.jobs import NoteBody, result_path
 from deployments.sources.fetch import check_url, fetch
 from deployments.sources.limits import SourceLimits
@@ -19,8 +21,9 @@ from deployments.telemetry.request_context import current_request
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.errors import BlobMissing, IllegalTransition, InvalidOptions, InvalidRequest, NotFound, refused_option
-from pipelines.jobs.batch import Batch, BatchState, Entry, EntryState
+from pipelines.jobs.batch import Batch, BatchCounts, BatchState, Entry, EntryState
 from pipelines.jobs.job import Job
+from pipelines.jobs.prices import Prices
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.storage.layout import JobKeys
 
@@ -31,7 +34,7 @@ _PAGE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class TenantBatches:
-    """The batches of one tenant; ``usd_per_hour`` is the price of an hour of audio, if known."""
+    """The batches of one tenant."""
 
     tenant: str
     book: BatchRepository
@@ -39,7 +42,7 @@ class TenantBatches:
     sources: SourceLimits
     new_id: Callable[[], str]
     clock: Callable[[], float]
-    usd_per_hour: float | None
+    prices: Prices
 
     async def submit(self, request: BatchRequest, key: str | None, spool: Spool) -> tuple[Batch, bool]:
         """Make a batch of a request by reference or inline; ``spool`` takes a manifest that is pulled."""
@@ -104,7 +107,7 @@ class TenantBatches:
     async def show(self, batch: Batch) -> BatchBody:
         """Turn a batch into its wire form; raises `NotFound`."""
         counts = await in_thread(self.book.counts, self.tenant, batch.id)
-        return BatchBody.of(batch, counts, await self._speed(), self.usd_per_hour)
+        return BatchBody.of(batch, counts, await self._speed(), await self._estimate(batch, counts))
 
     async def newest(self, limit: int, id_prefix: str = "") -> list[BatchBody]:
         """Return the newest batches whose id begins so, counted together."""
@@ -114,7 +117,31 @@ class TenantBatches:
         counts_of = await in_thread(self.book.counts_of, self.tenant, [batch.id for batch in found])
         speed = await self._speed()
         there = [batch for batch in found if batch.id in counts_of]  # one may be deleted meanwhile
-        return [BatchBody.of(batch, counts_of[batch.id], speed, self.usd_per_hour) for batch in there]
+        estimates = await asyncio.gather(*(self._estimate(batch, counts_of[batch.id]) for batch in there))
+        pairs = zip(there, estimates, strict=True)
+        return [BatchBody.of(batch, counts_of[batch.id], speed, estimate) for batch, estimate in pairs]
+
+    async def _estimate(self, batch: Batch, counts: BatchCounts) -> EstimateBody | None:
+        """Estimate what was probed, by the class and model of the first entry; None for a batch without a dry run."""
+        n_looked_at = counts.n_probed + counts.n_unknown + counts.n_unreadable
+        if not n_looked_at and batch.state not in (BatchState.PROBING, BatchState.ESTIMATED):
+            return None
+        (first,) = await in_thread(self.book.entries, self.tenant, batch.id, after=-1, limit=1, state=None)
+        economy = first.options.priority_class == "economy"
+        found = None
+        if batch.state in (BatchState.PROBING, BatchState.ESTIMATED):
+            found = await self.jobs.coordinator_client.estimate(
+                tenant=self.tenant, model=first.options.model, audio_s=counts.probed_s, economy=economy
+            )
+        return EstimateBody.of(
+            found,
+            self.prices,
+            audio_s=counts.probed_s,
+            economy=economy,
+            n_probed=counts.n_probed,
+            n_unknown=counts.n_unknown,
+            n_unreadable=counts.n_unreadable,
+        )
 
     async def _speed(self) -> float:
         status = await self.jobs.coordinator_client.status()

@@ -7,15 +7,18 @@ from typing import TypeVar
 import structlog
 
 from deployments.artifacts.shared_reads import SharedJobReads
-from deployments.ports import ClusterStatus, CoordinatorPort, DrainStatus, JobView, StoryEntry
-from pipelines.errors import JobUnknown, LedgerUnavailable
+from deployments.ports import Capacity, ClusterStatus, CoordinatorPort, DrainStatus, JobView, StoryEntry
+from pipelines.errors import JobUnknown, LedgerUnavailable, TimedOut
+from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Ledger
+from pipelines.scheduling.estimate import Estimate
 
 T = TypeVar("T")
 
 ANSWER_TIMEOUT_S = 2.0  # an answer takes milliseconds; a replica that is being replaced holds calls for seconds
 SCRAPE_TIMEOUT_S = 8.0  # less than Prometheus waits, more than the Coordinator waits for unavailable storage
+PROBE_TIMEOUT_S = 60.0  # the whole source is fetched for its header
 RETRY_S = 5.0  # after a call failed, do not try again before
 REFUSING_FRESH_S = 1.0
 WAKES_APART_S = 0.1
@@ -80,6 +83,23 @@ class CoordinatorClient:
     async def status(self) -> ClusterStatus | None:
         """Describe the cluster; None when the Coordinator does not answer."""
         return await self._ask(self._coordinator.status(), ANSWER_TIMEOUT_S)
+
+    async def capacity(self) -> Capacity | None:
+        """Describe how much the cluster has to do; None when the Coordinator does not answer."""
+        return await self._ask(self._coordinator.capacity(), ANSWER_TIMEOUT_S)
+
+    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate | None:
+        """Estimate what a recording would take that is submitted now; None when the Coordinator does not answer."""
+        asked = self._coordinator.estimate(tenant=tenant, model=model, audio_s=audio_s, economy=economy)
+        return await self._ask(asked, ANSWER_TIMEOUT_S)
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        """Look at a source's header; raises `InputError`, `SourceUnreachable`, `ReplicaLost`, `TimedOut`."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                return await self._coordinator.probe(tenant, url)
+        except TimeoutError:
+            raise TimedOut(f"the source was not read within {PROBE_TIMEOUT_S:g} seconds") from None
 
     async def story(self, job_id: str) -> tuple[StoryEntry, ...] | None:
         """Return a job's latest events; None when the Coordinator does not answer."""

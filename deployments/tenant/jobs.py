@@ -9,11 +9,12 @@ from typing import BinaryIO
 
 from deployments.artifacts.quarantine import Quarantined, chunks_in
 from deployments.intake.accept import Intake
+from deployments.intake.backlog_bound import check_bound
 from deployments.intake.idempotency import held
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import Spool, UploadGates
 from deployments.intake.submission import Submission
-from deployments.limits import TenantLimits
+from deployments.limits import BacklogBound, TenantLimits
 from deployments.retention.erasure import erase
 from deployments.retention.scrubber import Scrubber
 from deployments.schemas.jobs import JobBody, JobQuery
@@ -83,6 +84,7 @@ class TenantJobs:
     policy: JobPolicy
     uploads: UploadGates
     limits: TenantLimits
+    bound: BacklogBound
     scrubber: Scrubber
     public_url: str
 
@@ -99,6 +101,7 @@ class TenantJobs:
         if await self.coordinator_client.refusing():
             raise Draining("The cluster is being drained and takes no new jobs.")
         await in_thread(self.intake.check_backlog, self.tenant, self.limits)
+        await in_thread(check_bound, self.ledger, self.bound)
 
     async def accept(self, submission: Submission) -> tuple[Job, bool]:
         """Make a submission durable; see `Intake.accept`."""

@@ -120,6 +120,7 @@ class Transcriber:
         self._clock = clock
         self.decode_slots = DecodeSlots(decode_slots, clock)
         self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
+        self.economy_backlog_s = 0.0  # the same of economy work, besides
         self.n_parked = 0  # pulls that wait for work, about
         self._n_pulls = 0
         self._slot = ExclusiveSlot()
@@ -148,7 +149,7 @@ class Transcriber:
         finally:
             self._n_pulls -= 1
             if not self._n_pulls:
-                self.backlog_s = 0.0  # what waited is others' work, or done
+                self.backlog_s = self.economy_backlog_s = 0.0  # what waited is others' work, or done
 
     async def _work(self, pull_id: str) -> int:
         n_rows, until_s = 0, self._clock() + PULL_S
@@ -169,7 +170,8 @@ class Transcriber:
                 )
             finally:
                 self.n_parked -= wait_s > 0
-            self.backlog_s, items = settled.backlog_s, settled.items
+            self.backlog_s, self.economy_backlog_s = settled.backlog_s, settled.economy_backlog_s
+            items = settled.items
         return n_rows
 
     async def _transcribed(self, items: Sequence[WorkItem], max_rows: int) -> tuple[tuple[Outcome, ...], BatchReport]:
@@ -232,7 +234,9 @@ class Transcriber:
         return DeviceLost(self._device_fault)
 
     def _timed(self, ready: Sequence[tuple[WorkItem, npt.NDArray[np.int16]]]) -> _Batch:
-        with self.decode_slots.decoding() as n_busy:
+        audio_s = sum(item.audio_s for item, _ in ready)
+        standard_s = sum(item.audio_s for item, _ in ready if not item.economy)
+        with self.decode_slots.decoding(standard_s / audio_s if audio_s else 1.0) as n_busy:
             batch = _Batch(
                 clock=self._clock, began_s=self._clock(), decode_slots=self.decode_slots.n_slots, busy_slots=n_busy
             )

@@ -307,6 +307,12 @@ class JobOptions:
         kind=SpeakerCount,
         later=True,
     )
+    priority_class: Literal["standard", "economy"] = _option(
+        "standard",
+        "`economy` waits until no standard job of anybody does, is done within 24 hours, and has a price of its own.",
+        concern="job",
+        later=True,
+    )
 
     vocabulary_use: Literal["prompt", "match", "both"] = _option(
         "prompt",

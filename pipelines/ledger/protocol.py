@@ -95,12 +95,16 @@ class JobEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedJobs:
-    """The number of a tenant's jobs that wait for a model, and the creation time of the oldest (Unix seconds)."""
+    """The number of a tenant's jobs that wait for a model, and the creation time of the oldest (Unix seconds).
+
+    ``n_economy`` of them are economy jobs.
+    """
 
     tenant: str
     model: str
     n_jobs: int
     oldest_created_at_s: float
+    n_economy: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,8 +196,8 @@ class Ledger(Protocol):
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count the jobs that wait to be begun, by tenant and model."""
 
-    def backlog(self, tenant: str) -> Backlog:
-        """Sum up a tenant's jobs that have not ended."""
+    def backlog(self, tenant: str | None) -> Backlog:
+        """Sum up a tenant's jobs (everybody's for None) that have not ended."""
 
     def same_content(self, tenant: str, content_key: str) -> Job | None:
         """Return the tenant's newest job that succeeded with this content, if there is one."""
@@ -254,14 +258,21 @@ class Ledger(Protocol):
     def release(self, lease: Lease) -> None:
         """Let the next owner acquire at once; does nothing when the lease was lost."""
 
-    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+    def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
         """Take queued jobs, each one once per lease. Raises `Fenced`.
 
         Tenants take turns (`pipelines.scheduling.fair_share`); a tenant's jobs come by priority, then deadline, then
-        age.
+        age. Economy jobs come after those of all tenants, and only while fewer than ``economy_limit`` jobs are taken in
+        all (None: ``limit``).
 
         They stay in state queued until `apply` stores the transition, so a Coordinator that dies in between loses
         nothing: its successor claims them again. Jobs with a wish to cancel are left out.
+        """
+
+    def promote_economy(self, lease: Lease, now_s: float) -> int:
+        """Queue the economy jobs that `pipelines.jobs.economy` calls urgent as standard ones; return how many.
+
+        Raises `Fenced`.
         """
 
     def live(self, lease: Lease) -> Sequence[Job]:

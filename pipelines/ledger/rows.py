@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from pipelines import codec
 from pipelines.errors import Fenced, JobUnknown, LedgerError
+from pipelines.jobs.economy import LOWEST_STANDARD, due_at_s, queue_priority
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import Lease, NewJob
 from pipelines.ledger.rules import HeldJob, first_version, fold, judge_creation, storable
@@ -64,12 +65,25 @@ _TRANSCRIBING = (
     .group_by(jobs.c.tenant)
 )
 _UNCLAIMED = and_(queued(), ~jobs.c.cancel_requested, jobs.c.fence < bindparam("below_fence"))
-_QUEUE = (
-    select(jobs.c.created_at_s, jobs.c.id)
-    .where(_UNCLAIMED, jobs.c.tenant == bindparam("of_tenant"))
-    .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
-    .limit(bindparam("n"))
-)
+
+
+def _queue(kind: ColumnElement[bool]) -> Select[Any]:
+    """Select a tenant's jobs of a kind, those to begin first."""
+    return (
+        select(jobs.c.created_at_s, jobs.c.id)
+        .where(_UNCLAIMED, jobs.c.tenant == bindparam("of_tenant"), kind)
+        .order_by(jobs.c.priority.desc(), jobs.c.deadline_s, jobs.c.created_at_s, jobs.c.id)
+        .limit(bindparam("n"))
+    )
+
+
+def is_economy_row() -> ColumnElement[bool]:
+    """Return jobs that wait for all others."""
+    return jobs.c.priority < LOWEST_STANDARD
+
+
+_STANDARD_QUEUE = _queue(~is_economy_row())
+_ECONOMY_QUEUE = _queue(is_economy_row())
 # Jobs that another thread has claimed since they were chosen are left out.
 _CHOSEN = (
     select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), _UNCLAIMED).with_for_update(skip_locked=True)
@@ -283,22 +297,37 @@ def fenced(lease: Lease) -> Fenced:
     return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
 
 
-def next_in_queue(connection: Connection, lease: Lease, limit: int) -> list[Row[Any]]:
-    """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`."""
+def next_in_queue(connection: Connection, lease: Lease, limit: int, economy_limit: int) -> list[Row[Any]]:
+    """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`.
+
+    Economy jobs fill up what is left of ``economy_limit``.
+    """
     tenants = list(connection.scalars(_WAITING_TENANTS))
     if not tenants:
         return []
     in_hand = {row.tenant: row.n_jobs for row in connection.execute(_TRANSCRIBING)}
-    tenants = sorted(tenants, key=lambda tenant: in_hand.get(tenant, 0))[:limit]
-    bounds = {"below_fence": lease.fence, "n": limit}
-    waiting: dict[str, list[Waiting]] = {
-        tenant: [(row.created_at_s, row.id) for row in connection.execute(_QUEUE, bounds | {"of_tenant": tenant})]
-        for tenant in tenants
-    }
-    chosen = share_out(in_hand, waiting, limit)
+    tenants.sort(key=lambda tenant: in_hand.get(tenant, 0))
+    chosen: list[str] = []
+    for queue, most in ((_STANDARD_QUEUE, limit), (_ECONOMY_QUEUE, economy_limit)):
+        if (n_left := most - len(chosen)) > 0:
+            chosen += share_out(in_hand, _waiting(connection, queue, tenants, lease, n_left), n_left)
     found = connection.execute(_CHOSEN, {"below_fence": lease.fence, "ids": chosen}) if chosen else ()
     rows = {row.id: row for row in found}
     return [rows[job_id] for job_id in chosen if job_id in rows]
+
+
+def _waiting(
+    connection: Connection, queue: Select[Any], tenants: Sequence[str], lease: Lease, limit: int
+) -> dict[str, list[Waiting]]:
+    """Return the jobs that wait in a queue of the first tenants that have some, no more than may be chosen."""
+    waiting: dict[str, list[Waiting]] = {}
+    for tenant in tenants:
+        if len(waiting) >= limit:
+            break
+        found = connection.execute(queue, {"below_fence": lease.fence, "n": limit, "of_tenant": tenant})
+        if rows := [(row.created_at_s, row.id) for row in found]:
+            waiting[tenant] = rows
+    return waiting
 
 
 def enter_event(connection: Connection, job_id: str, at_s: float, name: str, detail: str = "") -> None:
@@ -331,12 +360,13 @@ def write_jobs(connection: Connection, lease: Lease, written: Collection[Job]) -
 
 def columns_of(job: Job) -> dict[str, Any]:
     """Return the columns of a job's row but ``fence``."""
+    due_s = due_at_s(job)
     return {
         "id": job.id,
         "tenant": job.tenant,
         "state": job.state.value,
         "model": job.options.model,
-        "priority": job.options.priority,
+        "priority": queue_priority(job.options),
         "created_at_s": job.created_at_s,
         "updated_at_s": job.updated_at_s,
         "filename_folded": fold(job.filename),
@@ -345,7 +375,7 @@ def columns_of(job: Job) -> dict[str, Any]:
         "done_s": job.progress.done_s,
         "reason": job.reason.value if job.reason else None,
         "content_key": job.content_key or None,
-        "deadline_s": job.options.deadline.timestamp() if job.options.deadline else NO_DEADLINE_S,
+        "deadline_s": NO_DEADLINE_S if due_s is None else due_s,
         "cancel_requested": job.cancel_requested,
         "version": job.version,
         "body": codec.encode(job).decode(),

@@ -9,9 +9,9 @@ from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.database import Database
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.protocol import Backlog, JobEvent, JobName, Page, QueuedJobs
-from pipelines.ledger.rows import filled, has_prefix, job_of, known_row, rows_by_id
+from pipelines.ledger.rows import filled, has_prefix, is_economy_row, job_of, known_row, rows_by_id
 from pipelines.ledger.rules import check_limit, fold, next_cursor, parse_cursor, storable
-from pipelines.ledger.schema import events, jobs, lost_chunks, queued
+from pipelines.ledger.schema import events, jobs, lost_chunks, queued, started
 
 
 class SqlJobReads:
@@ -99,6 +99,7 @@ class SqlJobReads:
         query = (
             select(jobs.c.tenant, jobs.c.model, func.count().label("n_jobs"))
             .add_columns(func.min(jobs.c.created_at_s).label("oldest_created_at_s"))
+            .add_columns(func.count().filter(is_economy_row()).label("n_economy"))
             .where(queued())
             .group_by(jobs.c.tenant, jobs.c.model)
             .order_by(jobs.c.tenant, jobs.c.model)
@@ -106,10 +107,12 @@ class SqlJobReads:
         with self._database.reading() as connection:
             return tuple(filled(QueuedJobs, row) for row in connection.execute(query))
 
-    def backlog(self, tenant: str) -> Backlog:
-        """Sum up a tenant's jobs that have not ended."""
+    def backlog(self, tenant: str | None) -> Backlog:
+        """Sum up a tenant's jobs (everybody's for None) that have not ended."""
         query = select(func.count(), func.coalesce(func.sum(jobs.c.audio_s - jobs.c.done_s), 0.0)).where(
-            jobs.c.tenant == tenant, jobs.c.state.in_([state.value for state in JobState if not state.final])
+            or_(queued(), started())
+            if tenant is None
+            else and_(jobs.c.tenant == tenant, jobs.c.state.in_([state.value for state in JobState if not state.final]))
         )
         with self._database.reading() as connection:
             n_jobs, audio_s = connection.execute(query).one()

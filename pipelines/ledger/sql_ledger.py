@@ -12,6 +12,7 @@ from pipelines.codec import decode, encode
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.jobs.costs import JobCost
+from pipelines.jobs.economy import ECONOMY_STEP, ECONOMY_URGENT_S
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.database import Database
 from pipelines.ledger.index.search_rows import mark
@@ -27,6 +28,7 @@ from pipelines.ledger.rows import (
     fenced,
     held_jobs,
     insert_new,
+    is_economy_row,
     job_of,
     keys_in_use,
     known_row,
@@ -238,13 +240,21 @@ class SqlLedger(SqlJobReads):
         """Let the next owner acquire at once; does nothing when the lease was lost."""
         self._set_expiry(lease, 0.0)
 
-    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+    def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
         """Take queued jobs; see `pipelines.ledger.protocol.Ledger.claim`."""
         with self._database.writing() as connection:
             require_fence(connection, lease)
-            claimed = [job_of(row) for row in next_in_queue(connection, lease, limit)]
+            rows = next_in_queue(connection, lease, limit, limit if economy_limit is None else economy_limit)
+            claimed = [job_of(row) for row in rows]
             mark_claimed(connection, lease, [job.id for job in claimed])
             return claimed
+
+    def promote_economy(self, lease: Lease, now_s: float) -> int:
+        """Queue urgent economy jobs as standard ones; see `pipelines.ledger.protocol.Ledger.promote_economy`."""
+        urgent = update(jobs).where(queued(), is_economy_row(), jobs.c.deadline_s <= now_s + ECONOMY_URGENT_S)
+        with self._database.writing() as connection:
+            require_fence(connection, lease)
+            return connection.execute(urgent.values(priority=jobs.c.priority + ECONOMY_STEP)).rowcount
 
     def live(self, lease: Lease) -> Sequence[Job]:
         """Return the jobs begun and not ended; see `pipelines.ledger.protocol.Ledger.live`."""

@@ -16,8 +16,8 @@ class WorkItem:
     with no other. ``language`` None: it is detected, among ``languages`` (all where empty), where ``expected`` has the
     shares that its channel voted for, largest first, and is doubtful below ``min_language_probability``. ``translate``
     writes English,
-    ``prompt`` primes the decoder, ``temperature`` is the first it tries. ``deadline_s`` (Unix seconds) and
-    ``traceparent`` are the job's.
+    ``prompt`` primes the decoder, ``temperature`` is the first it tries. An ``economy`` row waits for all others.
+    ``deadline_s`` (Unix seconds) and ``traceparent`` are the job's.
     """
 
     tenant: str
@@ -33,6 +33,7 @@ class WorkItem:
     prompt: str = ""
     temperature: float = 0.0
     priority: int = 0
+    economy: bool = False
     deadline_s: float | None = None
     attempt: int = 0
     errors: tuple[str, ...] = ()

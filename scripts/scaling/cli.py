@@ -1,6 +1,7 @@
 """`scripts/simulate`: the same queue and policies on 1 to 1,000 GPUs, as a table and a plot."""
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +44,10 @@ def main() -> None:
     print(f"\nReplicas of {options.speed / SLOWER:g} × real time:\n\n{table(slow)}")
     fast = _run(_bursts(base, options.speed))
     print(f"\nReplicas of {options.speed:g} × real time:\n\n{table(fast)}")
+    print("\nTwo hours at a load of 0.3 of 16 replicas without economy jobs, then with as many of these besides:\n")
+    print(economy_table(_run(_economy(base, options.speed / SLOWER))))
+    print("\nEstimates given to jobs as they arrive, against what they took:\n")
+    print(estimate_table([*slow, *_run(_loads(base, options.speed / SLOWER))]))
     if options.out:
         plot(steady, slow, options.out)
 
@@ -56,6 +61,17 @@ def _bursts(base: Scenario, speed: float) -> list[Scenario]:
     bursty = replace(base, replicas=16, seconds=3600, speed=speed, load=0.3, burst=6.0)
     lossy = replace(bursty, policy="backlog", losses_per_hour=2.0)
     return [*(replace(bursty, policy=policy) for policy in ("fixed", "pulls", "backlog")), lossy]
+
+
+def _economy(base: Scenario, speed: float) -> list[Scenario]:
+    """Return a steady load, and the same with as much economy work besides, on replicas that come and go."""
+    steady = replace(base, replicas=16, seconds=7200, speed=speed, load=0.3, policy="backlog")
+    return [steady, replace(steady, load=0.6, economy=0.5), replace(steady, load=0.9, economy=2 / 3)]
+
+
+def _loads(base: Scenario, speed: float) -> list[Scenario]:
+    """Return steady loads of a cluster of 16 replicas that are always on."""
+    return [replace(base, replicas=16, seconds=3600, speed=speed, load=load) for load in (0.3, 0.6, 0.9)]
 
 
 def measure_queue() -> float:
@@ -90,6 +106,35 @@ def table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
             f"| {figures.throughput:,.0f} | {figures.delay_p50_s:.1f} s | {figures.delay_p95_s:.1f} s "
             f"| {100 * figures.coordinator_busy:.0f} % | {100 * figures.repeated:.2f} % "
             f"| {figures.replica_hours:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def economy_table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
+    """Format a Markdown table of both classes' delays, with a row per scenario."""
+    lines = [
+        "| load | of it economy | standard delay p50 | p95 | economy delay p50 | p95 | audio s/s | replica-h |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for scenario, figures in runs:
+        economy = [figures.economy_delay_p50_s, figures.economy_delay_p95_s]
+        told = ["–" if math.isnan(each) else f"{each:.0f} s" for each in economy]
+        lines.append(
+            f"| {scenario.load:g} | {100 * scenario.economy:.0f} % | {figures.delay_p50_s:.1f} s "
+            f"| {figures.delay_p95_s:.1f} s | {told[0]} | {told[1]} | {figures.throughput:,.0f} "
+            f"| {figures.replica_hours:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def estimate_table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
+    """Format a Markdown table of how far off estimates were, with a row per scenario."""
+    lines = ["| policy | load | burst | losses/h | jobs | off by p50 | p90 |", "|---|---|---|---|---|---|---|"]
+    for scenario, figures in runs:
+        lines.append(
+            f"| {scenario.policy} | {scenario.load:g} | {scenario.burst:g} | {scenario.losses_per_hour:g} "
+            f"| {figures.n_jobs} | {100 * figures.estimate_error_p50:.0f} % "
+            f"| {100 * figures.estimate_error_p90:.0f} % |"
         )
     return "\n".join(lines)
 

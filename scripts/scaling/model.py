@@ -1,8 +1,9 @@
 """A cluster in simulated time: jobs arrive, the product's own `FairQueue` hands out batches, replicas come and go.
 
 Real: `pipelines.scheduling.fair_queue.FairQueue` and its order, late claims, at most ``coordinator_rows_s`` rows
-handled per second by the one Coordinator. Modelled: service times (a constant and a share per audio second),
-segmentation as a delay, the autoscaler, replicas that die and lose their batch.
+handled per second by the one Coordinator, the estimates of `pipelines.scheduling.estimate` as jobs arrive. Modelled:
+service times (a constant and a share per audio second), segmentation as a delay, the autoscaler, replicas that die and
+lose their batch.
 """
 
 import heapq
@@ -16,6 +17,8 @@ from statistics import mean, median, quantiles
 from typing import Literal
 
 from pipelines.core import SAMPLE_RATE, Chunk, SpeechInterval
+from pipelines.scheduling.estimate import Estimator, Load, WaitingWork, queue_s
+from pipelines.scheduling.eta import SpeedMeter
 from pipelines.scheduling.fair_queue import FairQueue
 from pipelines.scheduling.replica_count import BUSY_OVER_S, replicas_wanted
 from pipelines.scheduling.work_item import WorkItem
@@ -34,8 +37,9 @@ class Scenario:
     says.
 
     ``load``: what arrives, as a share of what all ``replicas`` can transcribe. ``burst``: how many times the usual
-    rate arrives during the second tenth of the time. ``policy``: "fixed" keeps all replicas; "pulls" scales as
-    Ray Serve does by ongoing calls; "backlog" by the product's rule, so that what waits is done within ``catch_up_s``.
+    rate arrives during the second tenth of the time. ``economy``: the share of jobs of that class. ``policy``:
+    "fixed" keeps all replicas; "pulls" scales as Ray Serve does by ongoing calls; "backlog" by the product's rule, so
+    that what waits is done within ``catch_up_s``.
     """
 
     replicas: int
@@ -47,6 +51,7 @@ class Scenario:
     coordinator_rows_s: float = math.inf
     load: float = 0.8
     burst: float = 1.0
+    economy: float = 0.0
     job_minutes: tuple[float, float] = (1.0, 30.0)
     first_span_s: float = 1.0
     losses_per_hour: float = 0.0
@@ -63,8 +68,10 @@ class Figures:
     """The result of a scenario.
 
     ``busy`` is the share of the paid replica time that decoded, ``delay_s`` how much longer a job took than alone on
-    one replica (median and 95th percentile), ``coordinator_busy`` its share of time spent on rows, ``repeated`` the
-    share of the audio that was decoded again.
+    one replica (median and 95th percentile, of standard jobs), ``economy_delay`` the same of economy jobs (NaN without
+    any), ``coordinator_busy`` its share of time spent on rows, ``repeated`` the share of the audio that was decoded
+    again. ``estimate_error`` is how far off the estimates were that jobs got as they arrived, as shares of what they
+    took (median and 90th percentile).
     """
 
     busy: float
@@ -75,13 +82,21 @@ class Figures:
     repeated: float
     replica_hours: float
     n_jobs: int
+    economy_delay_p50_s: float
+    economy_delay_p95_s: float
+    estimate_error_p50: float
+    estimate_error_p90: float
 
 
 @dataclass
 class _Job:
+    tenant: str
+    economy: bool
     created_s: float
     audio_s: float
+    n_rows: int
     left: int
+    reckoned_s: float | None
     ended_s: float | None = None
 
 
@@ -103,6 +118,10 @@ class Simulation:
         self._now = 0.0
         self._queue = FairQueue()
         self._jobs: dict[str, _Job] = {}
+        self._live: dict[str, _Job] = {}
+        self._meter = SpeedMeter()
+        self._estimator = Estimator()
+        self._errors: list[float] = []
         self._idle: deque[_Replica] = deque()
         self._alive: dict[int, _Replica] = {}
         self._starting = 0
@@ -111,7 +130,7 @@ class Simulation:
         self._coordinator_busy_s = self._busy_s = self._paid_s = self._done_s = self._repeated_s = 0.0
         self._low_since_s: float | None = None
         self._high_since_s: float | None = None
-        self._busy: deque[int] = deque(maxlen=round(BUSY_OVER_S / _STEP_S))
+        self._busy: deque[float] = deque(maxlen=round(BUSY_OVER_S / _STEP_S))
 
     def run(self) -> Figures:
         """Simulate from an empty cluster to ``seconds``."""
@@ -145,19 +164,45 @@ class Simulation:
         mean_s = 60 * (high - low) / math.log(high / low)
         job_id = f"j{len(self._jobs)}"
         n_rows = max(1, math.ceil(audio_s / ROW_S))
-        self._jobs[job_id] = _Job(created_s=self._now, audio_s=audio_s, left=n_rows)
         tenant = f"t{min(_TENANTS - 1, int(self._rng.expovariate(0.4)))}"
-        self._at(self._now + scenario.first_span_s, lambda: self._enqueue(tenant, job_id, audio_s, n_rows))
+        economy = scenario.economy > 0 and self._rng.random() < scenario.economy
+        job = self._jobs[job_id] = self._live[job_id] = _Job(
+            tenant=tenant,
+            economy=economy,
+            created_s=self._now,
+            audio_s=audio_s,
+            n_rows=n_rows,
+            left=n_rows,
+            reckoned_s=queue_s(self._load(), tenant=tenant, audio_s=audio_s, economy=economy),
+        )
+        self._at(self._now + scenario.first_span_s, lambda: self._enqueue(job_id, job))
         in_burst = scenario.seconds * 0.1 <= self._now < scenario.seconds * 0.2
         rate = scenario.load * scenario.replicas * scenario.speed / mean_s * (scenario.burst if in_burst else 1.0)
         self._at(self._now + self._rng.expovariate(rate), self._arrive)
 
-    def _enqueue(self, tenant: str, job_id: str, audio_s: float, n_rows: int) -> None:
-        length = round(audio_s / n_rows * SAMPLE_RATE)
-        for index in range(n_rows):
+    def _load(self) -> Load:
+        """Return what is under way, as `deployments.coordinator.forecasts` sees it."""
+        work = tuple(
+            WaitingWork(tenant=job.tenant, audio_s=job.audio_s * job.left / job.n_rows, economy=job.economy)
+            for job in self._live.values()
+        )
+        return Load(work=work, speed=self._meter.speed)
+
+    def _enqueue(self, job_id: str, job: _Job) -> None:
+        self._meter.start(self._now)
+        length = round(job.audio_s / job.n_rows * SAMPLE_RATE)
+        for index in range(job.n_rows):
             chunk = Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=length),))
-            self._queue.add(WorkItem(tenant=tenant, job_id=job_id, chunk=chunk, language="en"))
+            item = WorkItem(tenant=job.tenant, job_id=job_id, chunk=chunk, language="en", economy=job.economy)
+            self._queue.add(item)
         self._hand_out()
+
+    def _end(self, job_id: str, job: _Job) -> None:
+        job.ended_s = self._now
+        del self._live[job_id]
+        error = self._estimator.record(reckoned_s=job.reckoned_s, took_s=self._now - job.created_s)
+        if error is not None:
+            self._errors.append(error)
 
     # Replicas
 
@@ -194,8 +239,11 @@ class Simulation:
             job = self._jobs[row.job_id]
             job.left -= 1
             if job.left == 0:
-                job.ended_s = self._now
+                self._end(row.job_id, job)
+        self._meter.done(self._now, sum(row.audio_s for row in replica.batch))
         replica.batch = []
+        if not len(self._queue) and not any(each.batch for each in self._alive.values()):
+            self._meter.stop()
         self._idle.append(replica)
         self._hand_out()
 
@@ -235,14 +283,15 @@ class Simulation:
         scenario = self._scenario
         have = len(self._alive) + self._starting
         busy = len(self._alive) - sum(1 for replica in self._idle if not replica.gone)
-        self._busy.append(busy)
+        self._busy.append(sum(_standard(replica.batch) for replica in self._alive.values() if replica.batch))
         if scenario.policy == "pulls":
             waiting = math.ceil(len(self._queue) / scenario.batch_rows)
             wanted = math.ceil(min(scenario.replicas * scenario.pulls, busy + waiting) / scenario.pulls)
         else:
             rule = replicas_wanted(
                 busy=mean(self._busy),
-                backlog_s=self._queue.backlog_s,
+                backlog_s=self._queue.backlog_s - self._queue.economy_backlog_s,
+                economy_backlog_s=self._queue.economy_backlog_s,
                 speed=scenario.speed,
                 catch_up_s=scenario.catch_up_s,
             )
@@ -261,11 +310,8 @@ class Simulation:
 
     def _figures(self) -> Figures:
         scenario = self._scenario
-        delays = [
-            job.ended_s - job.created_s - job.audio_s / scenario.speed
-            for job in self._jobs.values()
-            if job.ended_s is not None
-        ]
+        delays = self._delays(economy=False)
+        economy = self._delays(economy=True)
         return Figures(
             busy=self._busy_s / self._paid_s if self._paid_s else 0.0,
             throughput=self._done_s / scenario.seconds,
@@ -274,5 +320,21 @@ class Simulation:
             coordinator_busy=self._coordinator_busy_s / scenario.seconds,
             repeated=self._repeated_s / self._done_s if self._done_s else 0.0,
             replica_hours=self._paid_s / 3600,
-            n_jobs=len(delays),
+            n_jobs=len(delays) + len(economy),
+            economy_delay_p50_s=median(economy) if economy else math.nan,
+            economy_delay_p95_s=quantiles(economy, n=20)[-1] if len(economy) > 1 else math.nan,
+            estimate_error_p50=median(self._errors) if self._errors else math.nan,
+            estimate_error_p90=quantiles(self._errors, n=10)[-1] if len(self._errors) > 1 else math.nan,
         )
+
+    def _delays(self, *, economy: bool) -> list[float]:
+        return [
+            job.ended_s - job.created_s - job.audio_s / self._scenario.speed
+            for job in self._jobs.values()
+            if job.ended_s is not None and job.economy == economy
+        ]
+
+
+def _standard(batch: list[WorkItem]) -> float:
+    """Return the share of a batch that is not economy work."""
+    return sum(item.audio_s for item in batch if not item.economy) / sum(item.audio_s for item in batch)

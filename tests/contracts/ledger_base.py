@@ -1,6 +1,7 @@
 """Jobs and fixtures that the ledger's contract is written with."""
 
 from datetime import datetime
+from typing import Literal
 
 import pytest
 
@@ -22,11 +23,18 @@ def make_job(
     filename: str = "call.wav",
     priority: int = 0,
     deadline: datetime | None = None,
+    priority_class: Literal["standard", "economy"] = "standard",
 ) -> Job:
     return Job(
         id=job_id,
         tenant=tenant,
-        options=JobOptions(model="mini-en", priority=priority, deadline=deadline, speakers=("Ann", "Bob")),
+        options=JobOptions(
+            model="mini-en",
+            priority=priority,
+            deadline=deadline,
+            speakers=("Ann", "Bob"),
+            priority_class=priority_class,
+        ),
         source=BlobRef(key=f"{tenant}/{job_id}/source", n_bytes=7, sha256="ab" * 32),
         filename=filename,
         created_at_s=created_at_s,

@@ -14,6 +14,7 @@ from pipelines.errors import (
     Reason,
     VersionConflict,
 )
+from pipelines.jobs.economy import ECONOMY_URGENT_S, ECONOMY_WITHIN_S
 from pipelines.jobs.events import Claimed, Failed, ResultsStored
 from pipelines.jobs.job import Job, JobState, Progress
 from pipelines.ledger.protocol import DrainMode, JobUpdate, Lease, Ledger
@@ -136,6 +137,34 @@ class CoordinationContract(LedgerBase):
         ledger.create(make_job("soon", created_at_s=3.0, deadline=soon))
         ledger.create(make_job("urgent", created_at_s=4.0, priority=1))
         assert [job.id for job in ledger.claim(lease, 10)] == ["urgent", "soon", "late", "old"]
+
+    def test_economy_jobs_come_after_those_of_all_tenants(self, ledger: Ledger, lease: Lease) -> None:
+        """However old or high an economy job is, standard ones of others go first; a bound of its own holds for it."""
+        ledger.create(make_job("cheap", tenant="a", created_at_s=1.0, priority=100, priority_class="economy"))
+        ledger.create(make_job("cheaper", tenant="a", created_at_s=2.0, priority_class="economy"))
+        ledger.create(make_job("low", tenant="b", created_at_s=3.0, priority=-100))
+        (queued_a, queued_b) = ledger.queued_jobs()
+        assert [(each.n_jobs, each.n_economy) for each in (queued_a, queued_b)] == [(2, 2), (1, 0)]
+        assert [job.id for job in ledger.claim(lease, 10, 0)] == ["low"]
+        assert [job.id for job in ledger.claim(lease, 10, 1)] == ["cheap"]
+        assert [job.id for job in ledger.claim(lease, 10)] == ["cheaper"]
+
+    def test_an_economy_job_that_is_due_soon_is_a_standard_one(self, ledger: Ledger, lease: Lease) -> None:
+        """Once less is left than is called urgent, it goes before younger standard jobs; others stay where they are."""
+        day_s = ECONOMY_WITHIN_S - ECONOMY_URGENT_S
+        ledger.create(make_job("old", created_at_s=1_000.0, priority_class="economy"))
+        ledger.create(make_job("young", created_at_s=5_000.0, priority_class="economy"))
+        ledger.create(make_job("standard", created_at_s=9_000.0))
+        assert ledger.promote_economy(lease, 999.0 + day_s) == 0
+        assert ledger.promote_economy(lease, 1_001.0 + day_s) == 1
+        assert ledger.promote_economy(lease, 1_001.0 + day_s) == 0
+        assert [job.id for job in ledger.claim(lease, 10)] == ["old", "standard", "young"]
+
+    def test_the_backlog_of_all(self, ledger: Ledger, lease: Lease) -> None:
+        """Everybody's jobs that have not ended are counted together."""
+        ledger.create(make_job("one", tenant="a"))
+        ledger.create(make_job("two", tenant="b"))
+        assert ledger.backlog(None).n_jobs == 2
 
     def test_tenants_take_turns(self, ledger: Ledger, lease: Lease) -> None:
         """A tenant that fills the queue, and has jobs in hand, does not keep another's job waiting."""

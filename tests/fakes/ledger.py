@@ -11,6 +11,7 @@ from dataclasses import replace
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.jobs.costs import JobCost
+from pipelines.jobs.economy import due_at_s, promoted_at_s
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message
@@ -74,6 +75,7 @@ class MemoryLedger:
         self._keys: dict[tuple[str, str | None], tuple[str, str]] = {}
         self._joint_keys: dict[str, str] = {}
         self._n_requests: dict[str, int] = {}
+        self._promoted: set[str] = set()
         self._events: dict[str, list[JobEvent]] = {}
         self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
         self._drain_mode = DrainMode.OFF
@@ -182,17 +184,23 @@ class MemoryLedger:
 
     def queued_jobs(self) -> tuple[QueuedJobs, ...]:
         """Count waiting jobs; see `pipelines.ledger.protocol.Ledger.queued_jobs`."""
-        groups: dict[tuple[str, str], list[float]] = {}
+        groups: dict[tuple[str, str], list[Job]] = {}
         for job in self._matching(lambda job: job.state is JobState.QUEUED):
-            groups.setdefault((job.tenant, job.options.model), []).append(job.created_at_s)
+            groups.setdefault((job.tenant, job.options.model), []).append(job)
         return tuple(
-            QueuedJobs(tenant=tenant, model=model, n_jobs=len(times), oldest_created_at_s=min(times))
-            for (tenant, model), times in sorted(groups.items())
+            QueuedJobs(
+                tenant=tenant,
+                model=model,
+                n_jobs=len(found),
+                oldest_created_at_s=min(job.created_at_s for job in found),
+                n_economy=sum(self._is_economy(job) for job in found),
+            )
+            for (tenant, model), found in sorted(groups.items())
         )
 
-    def backlog(self, tenant: str) -> Backlog:
-        """Sum up a tenant's jobs that have not ended."""
-        live = self._matching(lambda job: job.tenant == tenant and not job.state.final)
+    def backlog(self, tenant: str | None) -> Backlog:
+        """Sum up a tenant's jobs (everybody's for None) that have not ended."""
+        live = self._matching(lambda job: tenant in (None, job.tenant) and not job.state.final)
         audio_s = sum(job.progress.audio_s - job.progress.done_s for job in live)
         return Backlog(n_jobs=len(live), audio_s=max(0.0, audio_s))
 
@@ -300,22 +308,43 @@ class MemoryLedger:
             if self._lease.fence == lease.fence:
                 self._lease = replace(self._lease, expires_at_s=0.0)
 
-    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+    def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
         """Take queued jobs; see `pipelines.ledger.protocol.Ledger.claim`."""
         with self._using(lease):
-            waiting: dict[str, list[Waiting]] = {}
-            for job in self._matching(
-                lambda job: (
-                    job.state is JobState.QUEUED and not job.cancel_requested and self._fences[job.id] < lease.fence
-                ),
-                key=lambda job: (-job.options.priority, _deadline_s(job), job.created_at_s, job.id),
-            ):
-                waiting.setdefault(job.tenant, []).append((job.created_at_s, job.id))
             transcribing = self._matching(lambda job: job.state is JobState.TRANSCRIBING)
             in_hand = Counter(job.tenant for job in transcribing)
-            claimed = [self._jobs[job_id] for job_id in share_out(in_hand, waiting, limit)]
+            chosen = share_out(in_hand, self._waiting(lease, economy=False), limit)
+            n_left = (limit if economy_limit is None else economy_limit) - len(chosen)
+            chosen += share_out(in_hand, self._waiting(lease, economy=True), max(0, n_left))
+            claimed = [self._jobs[job_id] for job_id in chosen]
             self._fences |= {job.id: lease.fence for job in claimed}
             return claimed
+
+    def _waiting(self, lease: Lease, *, economy: bool) -> Mapping[str, Sequence[Waiting]]:
+        waiting: dict[str, list[Waiting]] = {}
+        for job in self._matching(
+            lambda job: (
+                job.state is JobState.QUEUED
+                and not job.cancel_requested
+                and self._fences[job.id] < lease.fence
+                and self._is_economy(job) == economy
+            ),
+            key=lambda job: (-job.options.priority, _deadline_s(job), job.created_at_s, job.id),
+        ):
+            waiting.setdefault(job.tenant, []).append((job.created_at_s, job.id))
+        return waiting
+
+    def _is_economy(self, job: Job) -> bool:
+        return job.options.priority_class == "economy" and job.id not in self._promoted
+
+    def promote_economy(self, lease: Lease, now_s: float) -> int:
+        """Queue urgent economy jobs as standard ones; see `pipelines.ledger.protocol.Ledger.promote_economy`."""
+        with self._using(lease):
+            urgent = self._matching(
+                lambda job: job.state is JobState.QUEUED and self._is_economy(job) and promoted_at_s(job) <= now_s
+            )
+            self._promoted |= {job.id for job in urgent}
+            return len(urgent)
 
     def live(self, lease: Lease) -> Sequence[Job]:
         """Return the jobs begun and not ended; see `pipelines.ledger.protocol.Ledger.live`."""
@@ -427,4 +456,5 @@ class MemoryLedger:
 
 
 def _deadline_s(job: Job) -> float:
-    return job.options.deadline.timestamp() if job.options.deadline else math.inf
+    due_s = due_at_s(job)
+    return math.inf if due_s is None else due_s

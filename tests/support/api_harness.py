@@ -15,12 +15,14 @@ from deployments.artifacts.template_queue import TemplateQueue
 from deployments.http.config import ApiConfig
 from deployments.intake.job_policy import JobPolicy
 from deployments.limits import IngestionLimits
-from deployments.ports import ClusterStatus, DrainStatus, JobView, ModelStatus, StoryEntry
+from deployments.ports import Capacity, ClusterStatus, DrainStatus, JobView, ModelStatus, StoryEntry
 from pipelines.export.templating.templates import Templates
+from pipelines.jobs.batch import Probe
 from pipelines.jobs.events import Event
 from pipelines.jobs.job import Job
 from pipelines.jobs.state_machine import transition
 from pipelines.ledger.protocol import Ledger
+from pipelines.scheduling.estimate import Estimate
 
 MODELS = ("mini-en", "base")
 
@@ -52,6 +54,11 @@ class SteeredCoordinator:
         self.views: dict[str, Job] = {}
         self.stories: dict[str, tuple[StoryEntry, ...]] = {}
         self.changed = asyncio.Event()
+        self.probes: dict[str, Probe | Exception] = {}
+        self.asked_estimates: list[tuple[str, str, float, bool]] = []
+        self.told_capacity = Capacity(
+            speed=2.0, backlog_audio_s=1800.0, n_live_jobs=3, n_queued_jobs=4, free_share=0.25
+        )
         self.drained = DrainStatus(draining=False, refusing=False, n_live_jobs=3)
         self.cluster = ClusterStatus(
             models=tuple(ModelStatus(name=name, ready=True, detail="cpu int8") for name in MODELS),
@@ -91,6 +98,23 @@ class SteeredCoordinator:
     async def status(self) -> ClusterStatus:
         self._answer()
         return self.cluster
+
+    async def capacity(self) -> Capacity:
+        self._answer()
+        return self.told_capacity
+
+    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
+        self._answer()
+        self.asked_estimates.append((tenant, model, audio_s, economy))
+        factor = 10.0 if economy else 1.0
+        return Estimate(wall_s=factor * audio_s / self.cluster.speed, device_s=audio_s / 10, typical_error=0.1)
+
+    async def probe(self, tenant: str, url: str) -> Probe:
+        self._answer()
+        found = self.probes[url]
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     async def story(self, job_id: str) -> tuple[StoryEntry, ...]:
         self._answer()

@@ -214,7 +214,14 @@ class InProcessCluster:
             replica.close()
 
     def submit(
-        self, job_id: str, numbers: Sequence[int], *, tenant: str = "t", minutes_of: str = "", **options: Any
+        self,
+        job_id: str,
+        numbers: Sequence[int],
+        *,
+        tenant: str = "t",
+        minutes_of: str = "",
+        created_at_s: float = 1.0,
+        **options: Any,
     ) -> Job:
         """What Ingestion does: source first, then the job."""
         source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())
@@ -225,7 +232,7 @@ class InProcessCluster:
             source=BlobRef(key=source.key, n_bytes=source.n_bytes, sha256=source.sha256),
             filename=f"{job_id}.wav",
             minutes_of=minutes_of,
-            created_at_s=1.0,
+            created_at_s=created_at_s,
         )
         return self.ledger.create(job)[0]
 

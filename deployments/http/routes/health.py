@@ -1,6 +1,7 @@
 """Is the process alive, is the whole ready, and what can it do: ``/healthz``, ``/readyz``, ``/v1/models``."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Depends, Response
 
 from deployments.http.dependencies import Reader, inspects
 from deployments.http.errors.documentation import documented_speech
+from deployments.intake.backlog_bound import FullBacklog, full_backlog
 from deployments.ports import ClusterStatus
 from deployments.schemas.openai_names import DEFAULT_MODEL_NAMES
 from deployments.schemas.service import AliveBody, ComponentBody, ModelBody, ModelCard, ModelList, ReadyBody, Status
@@ -37,6 +39,9 @@ class Readiness:
         # A store that hangs holds its threads: these checks must not take those of the other requests.
         self._threads = anyio.CapacityLimiter(4)
 
+    retry_after_s: int | None = None
+    """When to come again, where the last check found the backlog full."""
+
     async def check(self) -> ReadyBody:
         """Describe every component; ``down`` as soon as one that jobs need is down."""
         async with self._lock:
@@ -46,10 +51,11 @@ class Readiness:
             return self._latest
 
     async def _check(self) -> ReadyBody:
-        ledger, store, status = await asyncio.gather(
+        ledger, store, status, full = await asyncio.gather(
             self._answers(self._backend.ledger.check),
             self._answers(self._backend.store.check),
             self._backend.coordinator_client.status(),
+            self._full(),
         )
         components = {
             "ledger": ledger,
@@ -57,6 +63,11 @@ class Readiness:
             **_cluster(status, self._backend.policy.models),
             "llm_key": self._llm_key(),
         }
+        if self._backend.limits.bound.is_set:
+            components["backlog"] = (
+                ComponentBody(status="down", detail=full.what) if full else ComponentBody(status="ok")
+            )
+        self.retry_after_s = full.retry_after_s(status.speed if status else 0.0) if full else None
         found = {component.status for component in components.values()}
         overall = next((status for status in _WORST_FIRST if status in found), _WORST_FIRST[-1])
         self._tell({name: component for name, component in components.items() if component.status == "down"})
@@ -67,6 +78,15 @@ class Readiness:
         if set(down) != self._down:
             self._down = set(down)
             log.warning("readiness", action="ready", down={name: component.detail for name, component in down.items()})
+
+    async def _full(self) -> FullBacklog | None:
+        """Return what fills the backlog; None where there is room, or the ledger does not say."""
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                look = functools.partial(full_backlog, self._backend.ledger, self._backend.limits.bound)
+                return await anyio.to_thread.run_sync(look, limiter=self._threads, abandon_on_cancel=True)
+        except (MeetMemoError, TimeoutError):
+            return None  # what the ledger is worth its own check says
 
     async def _answers(self, check: Callable[[], None]) -> ComponentBody:
         try:
@@ -133,14 +153,16 @@ def service_routes(backend: Backend) -> APIRouter:
         "/readyz",
         summary="Are all components ready",
         description=(
-            "`degraded` still takes jobs and answers 200; `down` answers 503. Details are told only to those who have "
-            "the scope `metrics` or `admin`."
+            "`degraded` still takes jobs and answers 200; `down` answers 503, with `Retry-After` where the bound on "
+            "what may wait is reached. Details are told only to those who have the scope `metrics` or `admin`."
         ),
         responses={503: {"model": ReadyBody, "description": "A component that jobs need is down."}},
     )
     async def ready(response: Response, detailed: Annotated[bool, Depends(inspects)]) -> ReadyBody:
         body = await readiness.check()
         response.status_code = 503 if body.status == "down" else 200
+        if readiness.retry_after_s is not None:
+            response.headers["retry-after"] = str(readiness.retry_after_s)
         return body if detailed else _without_details(body)
 
     @router.get("/v1/models/", include_in_schema=False)  # no model has an empty name

@@ -7,7 +7,7 @@ import { t, tEnum, tOr } from "../lib/i18n.js";
 import { preferences } from "../lib/session.js";
 import { submission } from "./submission.js";
 
-const FIRST = ["model", "language", "channels", "speakers", "diarize", "vocabulary", "priority", "minutes", "minutes_language", "minutes_template", "word_timestamps", "keep_audio"]; // the others are folded away
+const FIRST = ["model", "language", "channels", "speakers", "diarize", "vocabulary", "priority", "priority_class", "minutes", "minutes_language", "minutes_template", "word_timestamps", "keep_audio"]; // the others are folded away
 const DEFAULTS = { word_timestamps: true, keep_audio: true }; // the console's own, where they differ from the API's
 const OF_SOURCES = ["source_patience_s"]; // options of recordings that are fetched: the console sends files
 const PRESETS = { priority: [-10, 0, 10], track: ["all", 1, 2, 3, 4, 5, 6], diarize: ["off", "auto", 2, 3, 4, 5, 6, 7, 8] };
@@ -76,7 +76,7 @@ export function optionValue(input, schema) {
 }
 
 /** Build the form: `{ element, read }`; `read()` returns the API's options, or null after showing what is wrong. */
-export function optionsForm({ options }) {
+export function optionsForm({ options }, onChange = () => {}) {
   const schemas = Object.fromEntries(Object.entries(options).filter(([name]) => !OF_SOURCES.includes(name)));
   const remembered = submission.values ?? JSON.parse(preferences.get("options", "{}"));
   const names = Object.keys(schemas);
@@ -90,7 +90,7 @@ export function optionsForm({ options }) {
   const field = (name) => optionField(name, schemas[name], value(name));
   const element = h(
     "form.options",
-    { onsubmit: (event) => event.preventDefault(), oninput: () => (submission.values = readInputs(element)) },
+    { onsubmit: (event) => event.preventDefault(), oninput: () => ((submission.values = readInputs(element)), onChange()) },
     FIRST.filter((name) => names.includes(name)).map(field),
     h("details.more", { open: folded.some((name) => String(value(name)) !== String(standard(name))) }, h("summary", {}, t("moreOptions")), h("div.options", {}, folded.map(field))),
   );

@@ -4,6 +4,7 @@ import { add, fill, h, icon, refill } from "../lib/dom.js";
 import { percent, size } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
 import { withErrorToast } from "../lib/toasts.js";
+import { EstimateLine } from "./estimate.js";
 import { optionsForm, readChoices } from "./options_form.js";
 import { checkFile, submission } from "./submission.js";
 import { uploads } from "./uploads.js";
@@ -32,6 +33,7 @@ export class SubmitPanel {
       this.sending,
     );
     this.form = null;
+    this.estimate = new EstimateLine();
     this.onUploads = () => this.#drawSending();
     uploads.addEventListener("change", this.onUploads);
     this.#acceptDrops();
@@ -85,13 +87,14 @@ export class SubmitPanel {
       this.form = submission.values = null;
       return;
     }
-    this.form ??= optionsForm(await readChoices());
+    this.form ??= optionsForm(await readChoices(), () => this.#estimate());
     const good = items.filter((item) => !item.fault);
     fill(
       this.staged,
       h("h2", {}, t("staged", { n: good.length })),
       h("ul.files", { "aria-label": t("staged", { n: items.length }) }, items.map((item) => this.#stagedRow(item))),
       this.form.element,
+      this.estimate.element,
       h(
         "div.row.end",
         {},
@@ -99,6 +102,13 @@ export class SubmitPanel {
         h("button.primary", { type: "button", disabled: !good.length, onclick: () => this.#send() }, t("send", { n: good.length })),
       ),
     );
+    this.#estimate();
+  }
+
+  #estimate() {
+    const { model, priority_class } = submission.values ?? {};
+    const options = Object.fromEntries(Object.entries({ model, priority_class }).filter(([, value]) => value));
+    this.estimate.show(submission.items.filter((item) => !item.fault).map((item) => item.file), options);
   }
 
   #stagedRow(item) {

@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.serve.autoscaling_policy import BACKLOG_S, BATCH_AUDIO_S, BUSY, PARKED, SPEED, BacklogPolicy
+from cluster.serve.autoscaling_policy import (
+    BACKLOG_S,
+    BATCH_AUDIO_S,
+    BUSY,
+    ECONOMY_BACKLOG_S,
+    PARKED,
+    SPEED,
+    STANDARD_BUSY,
+    BacklogPolicy,
+)
 from deployments.ports import Settled
 from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.transcriber import Transcriber
-from pipelines.scheduling.replica_count import replicas_wanted
+from pipelines.scheduling.replica_count import ECONOMY_CATCH_UP_S, replicas_wanted
 from pipelines.storage.layout import JobKeys
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
@@ -154,6 +163,29 @@ def test_calls_that_wait_for_work_are_no_work() -> None:
     idle = {**told(0, 10, 0, batch_audio_s=1200), PARKED: 1}
     assert POLICY(context(6, idle, idle))[0] == pytest.approx(4 * 1200 / 600)
     assert POLICY(context(2, idle, idle))[0] == 0
+
+
+def test_economy_work_holds_no_replica_but_the_last() -> None:
+    """Two replicas with nothing but economy work: one may go; the last stays as long as there is such work."""
+    cheap = {**told(1, 10, 0, batch_audio_s=300), STANDARD_BUSY: 0, ECONOMY_BACKLOG_S: 3600}
+    wanted, _ = POLICY(context(4, cheap, cheap))
+    assert 0 < wanted < 1
+
+
+def test_economy_work_adds_replicas_where_it_would_be_late() -> None:
+    """So much that one replica would take ten times as long as it may."""
+    cheap = {**told(1, 10, 0), STANDARD_BUSY: 0, ECONOMY_BACKLOG_S: 10 * 10 * ECONOMY_CATCH_UP_S}
+    assert POLICY(context(2, cheap))[0] == pytest.approx(10)
+
+
+def test_the_share_of_standard_work() -> None:
+    """A batch that is half economy work counts as busy in whole, and as standard in half."""
+    clock = ManualClock()
+    decode_slots = DecodeSlots(1, clock)
+    with decode_slots.decoding(0.5):
+        clock.advance(10)
+    clock.advance(10)
+    assert decode_slots.utilizations() == pytest.approx((0.5, 0.25))
 
 
 def test_idle_replicas_may_go() -> None:

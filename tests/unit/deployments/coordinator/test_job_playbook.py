@@ -121,7 +121,7 @@ class Stage:
                 created_at_s=1.0,
             )
         )
-        (job,) = self.job_store.claim(1, ())
+        (job,) = self.job_store.claim(1, 1, ())
         return self.runners.admit(job)
 
 

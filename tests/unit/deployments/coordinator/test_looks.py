@@ -22,9 +22,9 @@ class CountingLedger(MemoryLedger):
         super().__init__()
         self.looks: Counter[str] = Counter()
 
-    def claim(self, lease: Lease, limit: int) -> Sequence[Job]:
+    def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
         self.looks["claim"] += 1
-        return super().claim(lease, limit)
+        return super().claim(lease, limit, economy_limit)
 
     def model_routes(self) -> tuple[ModelRoute, ...]:
         self.looks["wide"] += 1

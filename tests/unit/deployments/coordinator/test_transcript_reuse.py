@@ -52,6 +52,7 @@ INDIFFERENT: dict[str, Any] = {
     "reuse": False,
     "source_patience_s": 5,
     "translate": ("de",),
+    "priority_class": "economy",
 }
 
 

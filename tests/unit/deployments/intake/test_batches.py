@@ -24,6 +24,7 @@ from deployments.sources.limits import SourceLimits
 from pipelines.errors import ConfigurationError, CorruptAudio, IllegalTransition
 from pipelines.jobs.batch import BatchState, Probe, moved
 from pipelines.jobs.job import JobState
+from pipelines.jobs.prices import Prices
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.layout import JobKeys
@@ -124,7 +125,7 @@ async def office(tmp_path):
                 sources=SourceLimits(file_roots=(folder,), schemes=frozenset({"file", "https"})),
             ),
             models=(MODEL,),
-            usd_per_audio_hour=3.6,
+            prices=Prices(usd_per_audio_hour=3.6),
         ),
     )
     office = Office(cluster, book, app, folder)

@@ -20,6 +20,7 @@ def item(
     priority: int = 0,
     beam: int = 1,
     deadline_s: float | None = None,
+    economy: bool = False,
 ) -> WorkItem:
     piece = SpeechInterval(start=0, end=seconds * SAMPLE_RATE)
     return WorkItem(
@@ -29,6 +30,7 @@ def item(
         priority=priority,
         deadline_s=deadline_s,
         beam_size=beam,
+        economy=economy,
     )
 
 
@@ -151,3 +153,38 @@ def test_the_earliest_deadline_goes_first() -> None:
         job for job in ("urgent", "soon", "late", "whenever") for _ in range(4)
     ]
     assert taken[:8].count("other") == 4
+
+
+def test_economy_rows_of_all_tenants_come_last() -> None:
+    """A tenant that has got nothing yet waits with its economy rows for one that has got much; then they are shared."""
+    queue = FairQueue()
+    for index in range(3):
+        queue.add(item("cheap", index, tenant="new", priority=100, economy=True))
+        queue.add(item("cheap2", index, tenant="other", economy=True))
+        queue.add(item("dear", index, tenant="busy", priority=-100))
+    assert queue.economy_backlog_s == 180
+    taken = [queue.take(1)[0].job_id for _ in range(9)]
+    assert taken[:3] == ["dear"] * 3
+    assert Counter(taken[3:5]) == {"cheap": 1, "cheap2": 1}
+    assert (queue.backlog_s, queue.economy_backlog_s) == (0, 0)
+
+
+def test_economy_rows_fill_up_a_batch() -> None:
+    """What standard rows leave of a batch is not left empty."""
+    queue = FairQueue()
+    queue.add(item("cheap", 0, economy=True))
+    queue.add(item("dear", 0))
+    assert [row.job_id for row in queue.take(4)] == ["dear", "cheap"]
+
+
+def test_a_promoted_job_is_a_standard_one() -> None:
+    """Its rows go before those of other economy jobs, and are dropped with it."""
+    queue = FairQueue()
+    queue.add(item("first", 0, economy=True))
+    queue.add(item("due", 0, economy=True))
+    assert queue.promote("a", "due") == 1
+    assert queue.economy_backlog_s == 30
+    (row,) = queue.take(1)
+    assert (row.job_id, row.economy) == ("due", False)
+    assert queue.drop("a", "first") == 1
+    assert len(queue) == 0

@@ -83,6 +83,7 @@ async def test_raw_body(any_api):
         "source_patience_s": None,
         "diarize": None,
         "vocabulary_use": "prompt",
+        "priority_class": "standard",
     }
     assert stored_source(any_api, body["id"]) == AUDIO
     job = any_api.ledger.get("default", body["id"])

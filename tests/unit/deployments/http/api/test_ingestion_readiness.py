@@ -8,9 +8,10 @@ import pytest
 from deployments.http.app import Ingestion
 from deployments.http.config import ApiServices
 from deployments.http.routes import health
-from deployments.limits import IngestionLimits
+from deployments.limits import BacklogBound, IngestionLimits
 from deployments.ports import ModelStatus
 from pipelines.errors import ConfigurationError
+from pipelines.jobs.job import Progress
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import SteeredCoordinator, api_config
@@ -164,3 +165,27 @@ async def test_the_deployment_class(tmp_path):
     assert app.version == "9.9"
     assert {"/v1/jobs", "/v1/models", "/healthz", "/readyz"} <= set(app.openapi()["paths"])
     assert not callable(ingestion)
+
+
+async def test_a_full_backlog(make_api):
+    """At the bound of the cluster /readyz says 503 and when to come again, and jobs are refused; below it neither."""
+    api = await make_api(bound=BacklogBound(max_jobs=2))
+    await api.submit()
+    assert (await ready(api))[0] == 200
+    await api.submit()
+    answer = await api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["components"]["backlog"]["status"]) == (503, "down")
+    assert int(answer.headers["retry-after"]) == 60
+    refused = await api.client.post("/v1/jobs", content=b"RIFF")
+    assert (refused.status_code, refused.json()["reason"]) == (429, "overloaded")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_a_full_backlog_says_when_there_is_room(make_api):
+    """The wait is what lies beyond the bound at the speed of the cluster: 200 s of audio at twice real time."""
+    api = await make_api(bound=BacklogBound(max_audio_s=100.0))
+    job_id = await api.submit()
+    found = api.ledger.jobs[job_id]
+    api.ledger.jobs[job_id] = replace(found, progress=Progress(audio_s=300.0))
+    answer = await api.client.get("/readyz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "100")
