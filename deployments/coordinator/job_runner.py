@@ -261,7 +261,7 @@ def describe(what: object) -> str:
     if isinstance(what, Outcome):
         return f"Outcome of {describe(what.item)}" + (f": {last_line(what.error)}" if what.error else "")
     parts = []
-    for name in _names_shown(type(what)):
+    for name in _names_shown(type(what)):  # type: ignore[arg-type]  # types can be hashed
         value = getattr(what, name)
         if isinstance(value, str | int | float) and (value not in ("", False) or name == "index"):
             parts.append(f"{name}={value}")

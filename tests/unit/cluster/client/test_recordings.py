@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli.batch import estimate_text
+from cluster.cli.estimate import estimate_text
 from cluster.client.dry_run import look_at
 from cluster.client.recordings import files_in, sort_out
 from cluster.client.transcribe import plan, take_folders

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core import ChunkResult, DecodedSegment, LanguagePassage, UnheardSpeech, Word
+from pipelines.transcript.coverage import LANGUAGE_DOUBTFUL
 from pipelines.whisper.options import DecodeRequest
 from pipelines.whisper.passages import (
-    LANGUAGE_DOUBTFUL,
     SELDOM_SPOKEN,
     LanguageWindow,
     find_language,

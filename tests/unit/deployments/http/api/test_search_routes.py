@@ -179,7 +179,7 @@ async def test_of_nobody_else(make_api):
 
 async def test_what_is_masked_is_not_found(api):
     """The index holds what is published."""
-    await submitted(api, transcript=mask_transcript(TRANSCRIPT, ("cards",)))
+    await submitted(api, transcript=mask_transcript(TRANSCRIPT, ["cards"]))
     index(api)
     assert (await search(api, q="4111"))["total"] == 0
     assert texts(await search(api, q="card", within="transcripts")) == ["Which budget? My card is [card]."]

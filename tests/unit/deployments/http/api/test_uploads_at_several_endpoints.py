@@ -16,7 +16,9 @@ from deployments.intake.piece_writer import PIECE_BYTES
 from deployments.intake.resumable_uploads import job_key
 from deployments.tenant.resumable_uploads import HOLD_S
 from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
+from pipelines.storage.protocol import BlobStore
 from tests.fakes.ledger import ManualClock, MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.servers.s3 import s3_server
@@ -59,7 +61,8 @@ class Pair:
 async def pair(request, make_api, tmp_path):
     """Over fakes, over SQLite and a folder, and over SQLite and a bucket."""
     if request.param == "memory":
-        ledger, store = MemoryLedger(), MemoryStore()
+        ledger: Ledger = MemoryLedger()
+        store: BlobStore = MemoryStore()
     else:
         ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
         in_folder = request.param == "folder"
