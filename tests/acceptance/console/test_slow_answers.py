@@ -60,6 +60,7 @@ def test_a_transcript_that_cannot_be_read_can_be_asked_for_again(
     job = site.add_done("meeting.flac", meeting_transcript())
     url = serve(site)
     page = open_page(url, refusals=(404, 503))
+    expect(page.locator(".rows .job")).to_have_count(1)  # news of the job would read its transcript again
     answers = iter((503,))
     page.route(
         "**/corrections",
