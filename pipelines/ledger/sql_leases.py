@@ -62,12 +62,11 @@ def take_lease(connection: Connection, owner: str, ttl_s: float, shard: Shard, n
 def set_expiry(connection: Connection, lease: Lease, expires_at_s: float) -> bool:
     """Set when a lease ends, Unix seconds; False where it was lost."""
     held = update(leases).where(leases.c.name == lease_name(lease.shard), leases.c.fence == lease.fence)
-    n_changed: int = connection.execute(held.values(expires_at_s=expires_at_s)).rowcount
-    return n_changed == 1
+    return connection.execute(held.values(expires_at_s=expires_at_s)).rowcount == 1
 
 
 def _is_held(row: Row[Any], owner: str, now_s: float) -> bool:
-    return row.expires_at_s > now_s and row.owner != owner
+    return bool(row.expires_at_s > now_s and row.owner != owner)
 
 
 def _overlaps(name: str, shard: Shard) -> bool:

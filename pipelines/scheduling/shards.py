@@ -65,10 +65,10 @@ WHOLE = Shard()
 """The only shard there is: all jobs belong to it."""
 
 
-def index_named(token: str) -> int:
-    """Return the number of the shard that named a token."""
+def index_named(token: str) -> int | None:
+    """Return the number of the shard that named a token; None where there is only one."""
     index, mark, _ = token.partition(_MARK)
-    return int(index) if mark else 0
+    return int(index) if mark else None
 
 
 def _first_bucket(index: int, count: int) -> int:
