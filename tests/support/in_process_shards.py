@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 from deployments.coordinator.coordinator import Coordinator
-from deployments.ports import WorkSource
+from deployments.ports import MinutesRequest, WorkSource, WrittenResults
 from deployments.shards import CoordinatorShards, WorkOfShards
 from deployments.workers.transcriber import Transcriber
 from pipelines.ledger.protocol import Ledger
@@ -26,13 +26,25 @@ class SharedTranscriber:
     async def work(self, pull_id: str) -> int:
         call = asyncio.create_task(self._replica.work(pull_id))
         self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        call.add_done_callback(self._ended)
         return await asyncio.shield(call)
+
+    def _ended(self, call: asyncio.Task[int]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # nobody may be left to hear of it
 
     async def close(self) -> None:
         """Wait until nothing is at work."""
         await asyncio.gather(*self._calls, return_exceptions=True)
         self._replica.close()
+
+
+class NoDocuments:
+    """A MinutesWriter that renders nothing, which would take longer than all else."""
+
+    async def write(self, request: MinutesRequest) -> WrittenResults:
+        return WrittenResults(names=("transcript.json",))
 
 
 class InProcessShards:
@@ -63,6 +75,7 @@ class InProcessShards:
             engine=self.engine,
             owner=f"owner-{next(self._owners)}",
             transcriber=self._transcriber,
+            minutes_writer=NoDocuments(),
             shard=shard,
             max_live_jobs=self._max_live_jobs,
         )
