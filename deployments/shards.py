@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
@@ -216,6 +216,21 @@ def labelled(texts: Mapping[int, bytes | None]) -> bytes:
     registry = CollectorRegistry()
     registry.register(_Labelled(texts))
     text: bytes = generate_latest(registry)
+    return render_answers({index: found is not None for index, found in texts.items()}) + text
+
+
+def render_answers(answers: Mapping[int, bool]) -> bytes:
+    """Return which shards answered, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    up = Gauge(
+        "meetmemo_shard_up",
+        "Whether a shard's Coordinator answers, where there are several.",
+        ["shard"],
+        registry=registry,
+    )
+    for index, answered in answers.items():
+        up.labels(str(index)).set(answered)
+    text: bytes = generate_latest(registry)
     return text
 
 
@@ -226,16 +241,14 @@ class _Labelled(Collector):
         self._texts = texts
 
     def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("meetmemo_shard_up", "Whether the shard's Coordinator answers.", labels=["shard"])
         families: dict[str, Metric] = {}
         for index, text in self._texts.items():
-            up.add_metric([str(index)], text is not None)
             for family in text_string_to_metric_families((text or b"").decode()):
                 whole = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 whole.samples += [
                     sample._replace(labels={**sample.labels, "shard": str(index)}) for sample in family.samples
                 ]
-        return [up, *families.values()]
+        return families.values()
 
 
 def _one_status(models: Sequence[ModelStatus]) -> ModelStatus:
