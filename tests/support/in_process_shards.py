@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from itertools import count
+from typing import Any, cast
 
-from deployments.coordinator.coordinator import Coordinator
 from deployments.ports import MinutesRequest, WorkSource, WrittenResults
 from deployments.shards import CoordinatorShards, WorkOfShards
 from deployments.workers.transcriber import Transcriber
+from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.protocol import Ledger
 from pipelines.scheduling.shards import Shard, index_named
 from pipelines.storage.protocol import BlobStore
@@ -40,6 +41,19 @@ class SharedTranscriber:
         self._replica.close()
 
 
+class Line:
+    """A Coordinator's line to the ledger; once it is ``cut``, nothing gets through."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.cut = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.cut:
+            raise LedgerUnavailable("its Coordinator was killed")
+        return getattr(self._ledger, name)
+
+
 class NoDocuments:
     """A MinutesWriter that renders nothing, which would take longer than all else."""
 
@@ -60,6 +74,7 @@ class InProcessShards:
         self._transcriber = SharedTranscriber(
             Transcriber(name=MODEL, engine=self.engine, store=store, source=WorkOfShards(self._find), max_rows=4)
         )
+        self._lines: dict[int, Line] = {}
         self._prepare(n)
 
     def _find(self, index: int) -> WorkSource:
@@ -69,8 +84,9 @@ class InProcessShards:
         self.clusters = {index: self._cluster(Shard(index, n)) for index in range(n)}
 
     def _cluster(self, shard: Shard) -> InProcessCluster:
+        self._lines[shard.index] = Line(self._ledger)
         return InProcessCluster(
-            self._ledger,
+            cast(Ledger, self._lines[shard.index]),
             self._store,
             engine=self.engine,
             owner=f"owner-{next(self._owners)}",
@@ -83,7 +99,7 @@ class InProcessShards:
     @property
     def any(self) -> InProcessCluster:
         """One of them, to submit jobs and to look at their results with."""
-        return self.clusters[0]
+        return next(cluster for index, cluster in self.clusters.items() if not self._lines[index].cut)
 
     @property
     def port(self) -> CoordinatorShards:
@@ -97,12 +113,14 @@ class InProcessShards:
         try:
             yield
         finally:
+            self.engine.gate.set()
             await asyncio.gather(*(cluster.coordinator.stop() for cluster in self.clusters.values()))
             await self._transcriber.close()
 
     async def kill(self, index: int) -> None:
         """End a shard's Coordinator as SIGKILL would: it writes nothing more, and keeps its lease."""
-        await kill(self.clusters[index].coordinator)
+        self._lines[index].cut = True
+        await self.clusters[index].coordinator.stop()
 
     def start_anew(self, index: int) -> asyncio.Task[None]:
         """Begin to start a shard's Coordinator again, under another owner's name."""
@@ -140,14 +158,3 @@ class _Source:
         if settled.items:
             self._shards.claimed_by.append(index_named(pull_id) or 0)
         return settled
-
-
-async def kill(coordinator: Coordinator) -> None:
-    """End a Coordinator without a word to the ledger."""
-    beat = coordinator._leader._beat
-    tasks = [*coordinator._loops, *([beat] if beat else [])]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    coordinator._leader.mark_lost()
-    await coordinator._runners.close()

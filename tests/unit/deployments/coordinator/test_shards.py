@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import DrainMode
 from pipelines.scheduling.shards import shard_index
+from tests.fakes.engine import PAUSE_S, WORD_S
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import WORDS_PER_CHUNK, succeeded
@@ -63,7 +65,11 @@ async def test_no_shard_keeps_the_device(ledger: MemoryLedger, store: MemoryStor
     async with shards.running():
         jobs = submit(shards, 12)
         await until(lambda: ledger.counts()[JobState.TRANSCRIBING] == 12)
-        await until(lambda: all(_n_waiting(shards, index) >= 16 for index in (0, 1)))
+
+        async def both_have_much() -> bool:
+            return min(await _backlogs_s(shards)) >= 2 * N_CHUNKS * WORDS_PER_CHUNK * (WORD_S + PAUSE_S)
+
+        await until(both_have_much)
         before = len(shards.claimed_by)
         shards.engine.gate.set()
         assert succeeded(await shards.any.ended(*jobs))
@@ -71,8 +77,15 @@ async def test_no_shard_keeps_the_device(ledger: MemoryLedger, store: MemoryStor
     assert abs(both.count(0) - both.count(1)) <= 2, shards.claimed_by
 
 
-def _n_waiting(shards: InProcessShards, index: int) -> int:
-    return sum(len(each.queue) for each in shards.clusters[index].coordinator._runners.dispatchers.values())
+async def _backlogs_s(shards: InProcessShards) -> list[float]:
+    return [(await cluster.coordinator.status()).backlog_audio_s for cluster in shards.clusters.values()]
+
+
+async def _fence(shards: InProcessShards, index: int) -> float:
+    text = (await shards.clusters[index].coordinator.metrics()).decode()
+    return next(
+        family.samples[0].value for family in text_string_to_metric_families(text) if "lease_fence" in family.name
+    )
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -84,14 +97,13 @@ async def test_one_is_killed(kind: str, ledger: MemoryLedger, store: MemoryStore
         jobs = submit(shards, 10)
         await until(lambda: len(shards.engine.batch_sizes) >= 4)
         await shards.kill(0)
-        fence = shards.clusters[1].coordinator._leader.lease.fence
+        fence = await _fence(shards, 1)
         others = [job for job in jobs if shard_index(job.id, 2) == 1]
         starting = shards.start_anew(0)
         assert succeeded(await shards.any.ended(*others))
         await asyncio.wait_for(starting, 30.0)
         assert succeeded(await shards.any.ended(*jobs))
-        assert shards.clusters[1].coordinator._leader.lease.fence == fence
-        assert shards.clusters[0].coordinator._leader.lease.fence > fence
+        assert await _fence(shards, 1) == fence < await _fence(shards, 0)
     assert all_heard(shards, jobs)
     assert len(jobs) * N_CHUNKS <= sum(shards.engine.batch_sizes) <= len(jobs) * N_CHUNKS + IN_HAND
     opened.close()

@@ -51,22 +51,30 @@ async def test_passing_on():
 
 
 async def test_a_turn_that_is_lent_is_anothers():
-    """While a pull only waits for work, another shard's works; afterwards both do."""
-    turns = ShardTurns(1)
+    """While a pull only waits for work, another shard's works; then both do, and the next one waits for both."""
+    turns, ends = ShardTurns(1), {shard: asyncio.Event() for shard in (1, 2)}
+    served: list[int] = []
+
+    async def pull(shard: int) -> None:
+        async with turns.turn(shard):
+            served.append(shard)
+            await ends[shard].wait()
+
     async with turns.turn(0):
         with turns.lent():
-            async with turns.turn(1):
-                pass
-            other = asyncio.create_task(turns._take(1))
+            other = asyncio.create_task(pull(1))
             await settled()
-            assert other.done()
-        late = asyncio.create_task(turns._take(2))
+            assert served == [1]
+        late = asyncio.create_task(pull(2))
         await settled()
-        assert not late.done()
-    assert not late.done(), "one of two that worked has ended, and one may"
-    turns._end()
+        assert served == [1]
     await settled()
-    assert late.done()
+    assert served == [1], "one of two that worked has ended, and one may"
+    ends[1].set()
+    await settled()
+    assert served == [1, 2]
+    ends[2].set()
+    await asyncio.gather(other, late)
 
 
 async def test_cancelled_pulls_keep_no_turn():
@@ -86,8 +94,8 @@ async def test_cancelled_pulls_keep_no_turn():
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert n_served[0] == n_served[2] == when + 1
-        assert turns._n_taken == 0
-        assert not turns._waiting
+        async with asyncio.timeout(1.0), turns.turn(3):
+            assert not turns.others_wait(3)
 
 
 async def test_a_pull_that_is_cancelled_while_it_passes_on():
