@@ -51,7 +51,7 @@ def deployed(
         yield
     finally:
         with contextlib.suppress(Exception):  # whatever fails here, the cluster must still go down
-            stop_coordinators(settings)
+            stop_coordinators(settings.coordinator.drain_s)
         if settings.ray.address:
             serve.delete(APP_NAME)
         ray.shutdown()

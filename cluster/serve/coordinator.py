@@ -9,7 +9,6 @@ import functools
 import os
 import socket
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
@@ -18,7 +17,7 @@ from ray.serve.handle import DeploymentHandle
 from cluster.serve.config_file import APP_NAME
 from cluster.serve.deployment_versions import (
     CoordinatorTuning,
-    coordinator_names,
+    is_coordinator,
     max_live_jobs,
     scale_to_zero_models,
     transcriber_name,
@@ -31,7 +30,8 @@ from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import build_delivery_worker, build_notifications
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
-from deployments.handles import CoordinatorHandle, DiarizerHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.handles import DiarizerHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
+from deployments.shards import CoordinatorShards
 from deployments.telemetry.counters import CoordinatorMetrics, MetricsOptions
 from pipelines.ledger.open import connect_ledger
 from pipelines.ledger.sql_batches import SqlBatches
@@ -40,14 +40,14 @@ from pipelines.scheduling.shards import Shard
 from pipelines.storage.open import open_store
 
 
-def stop_coordinators(settings: Settings) -> None:
+def stop_coordinators(drain_s: float) -> None:
     """Make the running Coordinators stop: running work gets ``drain_s`` seconds, then they release their leases.
 
     The next start then need not wait for the leases to run out.
     """
-    drain_s = settings.coordinator.drain_s
-    handles = [serve.get_deployment_handle(name, app_name=APP_NAME) for name in coordinator_names(settings)]
-    stopping = [handle.stop.remote(drain_s) for handle in handles]
+    application = serve.status().applications.get(APP_NAME)
+    names = filter(is_coordinator, application.deployments if application else ())
+    stopping = [serve.get_deployment_handle(name, app_name=APP_NAME).stop.remote(drain_s) for name in names]
     until_s = time.monotonic() + drain_s + 10
     for each in stopping:
         with contextlib.suppress(Exception):  # of one that is gone: the others release theirs
@@ -78,11 +78,6 @@ def count_transcribers() -> dict[str, int]:
     }
 
 
-async def wake_all(coordinators: Sequence[CoordinatorHandle]) -> None:
-    """Have other shards' Coordinators look for jobs that were made; who made them counts them."""
-    await asyncio.gather(*(other.wake(1, counts=False) for other in coordinators))
-
-
 class CoordinatorReplica(Coordinator):
     """Starts a Coordinator before its first health check passes, and releases its lease when it is stopped."""
 
@@ -108,7 +103,7 @@ class CoordinatorReplica(Coordinator):
             diarizer=DiarizerHandle(diarizer),
             minutes_writer=MinutesHandle(minutes_writer),
             count_replicas=count_transcribers,
-            wake_others=functools.partial(wake_all, others) if others else None,
+            wake_others=functools.partial(CoordinatorShards(others).wake, 1, counts=False) if others else None,
             counters=build_counters(settings),
             options=CoordinatorOptions(
                 owner=f"{socket.gethostname()}-{os.getpid()}",

@@ -128,6 +128,11 @@ def coordinator_names(settings: Settings) -> tuple[str, ...]:
     return tuple(coordinator_name(index) for index in range(settings.coordinator.shards))
 
 
+def is_coordinator(deployment: str) -> bool:
+    """Return whether a deployment is the Coordinator, or that of a shard."""
+    return deployment == COORDINATOR or deployment.startswith(f"{COORDINATOR}-")
+
+
 def transcriber_name(model: str) -> str:
     """Return the deployment that runs a model."""
     return f"Transcriber-{model}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cluster.serve.deployment_versions import Changes, check_change, plan_of
+from cluster.serve.deployment_versions import Changes, check_change, is_coordinator, plan_of
 from cluster.serve.engine_share import EngineShare, share_of
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
@@ -109,6 +109,7 @@ def test_another_number_of_shards_replaces_who_reckons_with_it() -> None:
         plan_of(settings, shares(settings))
         for settings in (settings_with(**postgres, coordinator={"shards": n}) for n in (1, 3, 2))
     ]
+    assert set(filter(is_coordinator, plans[1].versions)) == {"Coordinator", "Coordinator-1", "Coordinator-2"}
     more, fewer = Changes.between(*plans[:2]), Changes.between(*plans[1:])
     assert (more.added, more.removed) == (("Coordinator-1", "Coordinator-2"), ())
     assert set(more.replaced) == {"Coordinator", "Ingestion", "MinutesWriter"}
