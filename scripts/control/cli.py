@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.control.coordinator_alone import measure
+from scripts.control.coordinator_alone import measure, measure_shards
 from scripts.control.figures import Figures, Tallies, table
 from scripts.control.load import Client
 from scripts.throughput.cli import SAMPLES, WORK
@@ -53,7 +53,7 @@ def main() -> None:
     add("--shards", type=int, nargs="+", default=[1], help="Coordinators, with PostgreSQL (%(default)s)")
     add("--stand-in", action="store_true", help="cut recordings by their length alone, and store no samples")
     add("--cores", type=int, default=os.cpu_count(), help="that the cluster counts on (%(default)s)")
-    add("--alone", action="store_true", help="only the Coordinator, in this process, without Ray; takes a second")
+    add("--alone", action="store_true", help="only the Coordinators, without Ray, with --jobs for each; takes a second")
     add("--rounds", type=int, default=1, help="of everything (%(default)s)")
     add("--against", type=Path, help="another checkout, measured in turn with this one")
     add("--work", type=Path, default=WORK, help="recordings (%(default)s)")
@@ -64,9 +64,15 @@ def main() -> None:
     if max(options.shards) > 1 and "sqlite" in options.ledger:
         parser.error("--shards above 1 needs --ledger postgresql")
     if options.alone:
-        for shape, ledger in itertools.product(options.shape, options.ledger):
+        for shape, ledger, n_shards in itertools.product(options.shape, options.ledger, options.shards):
             with ledgers([ledger]) as urls:
-                print(f"{shape}, {ledger}: {measure(options.jobs, CHUNKS[shape], ledger_url=urls(ledger))}", flush=True)
+                url, n_chunks = urls(ledger), CHUNKS[shape]
+                if n_shards == 1:
+                    found = [measure(options.jobs, n_chunks, ledger_url=url)]
+                else:
+                    found = measure_shards(n_shards, options.jobs, n_chunks, ledger_url=url)
+                for index, alone in enumerate(found):
+                    print(f"{shape}, {ledger}, shard {index} of {n_shards}: {alone}", flush=True)
         return
     trees = [ROOT, *([options.against.resolve()] if options.against else [])]
     measured: list[Figures] = []
