@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipelines.jobs.job import Job, JobState
-from pipelines.ledger.open import open_ledger
 from pipelines.ledger.job_filter import ALL_JOBS
+from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import all_jobs
 from pipelines.storage.layout import RESUMABLE_UPLOADS
 from pipelines.storage.open import open_store
