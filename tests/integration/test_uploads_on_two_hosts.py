@@ -36,7 +36,6 @@ TUS = {"Tus-Resumable": "1.0.0"}
 PORT, BUCKET = 8000, "recordings"
 START_TIMEOUT_S = 300.0  # a machine that is busy with other things
 NUMBERS = range(1, 61)
-BINARIES = find_binaries()
 
 
 def recording(seed: str) -> bytes:
@@ -101,10 +100,10 @@ class Hosts:
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """Two hosts with disks of their own at the same path."""
-    if not can_make_hosts():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("this machine allows no network namespaces")
-    if BINARIES is None:
-        pytest.skip("no PostgreSQL server (initdb, postgres) is installed")
+    binaries = find_binaries()
+    if binaries is None or not can_make_hosts():
+        missing = "needs PostgreSQL (initdb, postgres), root and network namespaces"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     folder = tmp_path_factory.mktemp("hosts")
     seen = folder / "spool"
     seen.mkdir()
@@ -115,7 +114,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
             environment.setenv(name, "test")
         environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
         net = enter(network("uploads"))
-        ledger_url = enter(PostgresServer(BINARIES, host=net.gateway, network=net.subnet)).url("uploads")
+        ledger_url = enter(PostgresServer(binaries, host=net.gateway, network=net.subnet)).url("uploads")
         endpoint = f"http://{net.gateway}:{enter(s3_server(net.gateway))}"
         client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
         client.create_bucket(Bucket=BUCKET)
