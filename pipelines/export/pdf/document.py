@@ -18,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, PageBreak, PageTemplate
 from reportlab.platypus import Table as PdfTable
 
-from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.blocks import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.pdf.embedding import EmbeddedFonts
 from pipelines.export.pdf.fonts import is_printable
 from pipelines.export.pdf.shaping import Ink, Styled
