@@ -9,9 +9,11 @@ from pipelines.export.labels import Labels, labels_for
 from pipelines.export.times import clock
 from pipelines.export.turns import turns
 from pipelines.text.cleaning import one_line
+from pipelines.text.direction import is_right_to_left
 from pipelines.transcript.findings import with_findings
 
 MAX_CITED_TIMES = 3
+_RIGHT_TO_LEFT_MARK = "\u200f"
 
 
 class Material:
@@ -48,6 +50,11 @@ class Material:
         """Speakers whose names were inferred from what was said, by name."""
         return {each.name: each for each in self.transcript.speakers if each.source is NameSource.INFERRED}
 
+    @cached_property
+    def gap(self) -> Run:
+        """Space before times and marks, which from right to left would go with a Latin name before them."""
+        return Run(text="  " + (_RIGHT_TO_LEFT_MARK if is_right_to_left(self.minutes.language) else ""))
+
     def times(self, evidence: Evidence) -> Line:
         """Return the times of the turns that hold the evidence, each a link there; at most three."""
         runs: list[Run] = []
@@ -64,7 +71,7 @@ class Material:
 
     def doubt(self, verified: bool) -> Line:
         """Return the mark of an entry that nothing proves, after what stands before it in the line."""
-        return () if verified else (Run(text="  "), Run(text=marked(self.labels), look="strong"))
+        return () if verified else (self.gap, Run(text=marked(self.labels), look="strong"))
 
     def _cited(self, evidence: Evidence) -> Sequence[Segment]:
         """Return segments of the evidence by time, one for each turn they lie in; unknown ids are skipped."""

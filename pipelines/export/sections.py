@@ -118,7 +118,7 @@ def _open_questions(material: Material) -> Iterator[Block]:
         yield Heading(text=material.labels.open_questions)
     for question in material.minutes.open_questions:
         times = material.times(question.evidence)
-        line = (Run(text=one_line(question.text)), Run(text="  "), *times, *material.doubt(question.verified))
+        line = (Run(text=one_line(question.text)), material.gap, *times, *material.doubt(question.verified))
         yield Paragraph(lines=(line,), kind="bullet")
 
 
@@ -133,7 +133,7 @@ def _entry(material: Material, text: str, entry: Decision | ActionItem) -> Line:
         Run(text=shorten(one_line(text), MAX_ENTRY_CHARS)),
         *((Run(text=" – "), Run(text=named, look="strong")) if named else ()),
         *material.doubt(entry.verified),
-        Run(text="  "),
+        material.gap,
         *material.times(entry.evidence),
     )
 
@@ -146,7 +146,7 @@ def _interval(material: Material, topic: Topic) -> Line:
     """Return when a topic was talked about, and the mark of one that nothing proves."""
     interval = Run(text=f"{material.clock(topic.start_s)}–{material.clock(topic.end_s)}", look="faint")
     return (
-        Run(text="  "),
+        material.gap,
         replace(interval, link=material.link(topic.evidence)),
         *material.doubt(topic.verified),
     )

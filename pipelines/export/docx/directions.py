@@ -21,7 +21,7 @@ _AFTER_BIDI = (
     *("adjustRightInd", "snapToGrid", "spacing", "ind", "contextualSpacing", "mirrorIndents", "suppressOverlap", "jc"),
     *_AFTER_JC,
 )
-_MARK = re.compile(r"\s*\[[^\[\]]*[^\W\d_][^\[\]]*\]")
+_MARK = re.compile(r"\s*(?:\[[^\[\]]*[^\W\d_][^\[\]]*\]|\([^()]*[^\W\d_][^()]*\))")
 _LEFT_TO_RIGHT_MARK = "\u200e"
 _LAID_OUT = ("Turn", "Item", "List Bullet", "Footer")
 """Styles whose paragraphs have tabs or indents: within a mirrored document they are mirrored, whatever they say."""
