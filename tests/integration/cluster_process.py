@@ -156,6 +156,12 @@ async def _see_through(cluster: InProcessCluster, program: Program, clockwork: _
 
 
 async def _live(program: Program, messages: Connection) -> None:
+    cluster, clockwork = _opened(program)
+    async with cluster.indexing():
+        await _work(cluster, program, clockwork, messages)
+
+
+def _opened(program: Program) -> tuple[InProcessCluster, _Clockwork]:
     clockwork = _Clockwork(program)
     cluster = InProcessCluster(
         _Watched(open_ledger(program.ledger_url), LEDGER_WRITES, clockwork, clockwork.transaction),
@@ -164,6 +170,10 @@ async def _live(program: Program, messages: Connection) -> None:
         owner=program.owner,
         notifications=NOTIFICATIONS,
     )
+    return cluster, clockwork
+
+
+async def _work(cluster: InProcessCluster, program: Program, clockwork: _Clockwork, messages: Connection) -> None:
     for job_id, numbers in program.jobs.items():
         try:
             cluster.ledger.get(TENANT, job_id)
