@@ -41,7 +41,7 @@ class ForeignClients:
             if path.suffix in (".mjs", ".json"):
                 shutil.copy(path, folder)
         if not (folder / "installed").exists():
-            _install(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+            install(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
         return _run(["node", str(folder / script), *arguments])
 
     def python(self, script: str, *arguments: str) -> str:
@@ -51,11 +51,12 @@ class ForeignClients:
             folder.mkdir(parents=True, exist_ok=True)
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=INSTALL_TIMEOUT_S)
             wanted = str(SCRIPTS / "requirements.txt")
-            _install([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-r", wanted], folder)
+            install([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-r", wanted], folder)
         return _run([str(folder / "bin" / "python"), str(SCRIPTS / script), *arguments])
 
 
-def _install(command: list[str], folder: Path) -> None:
+def install(command: list[str], folder: Path) -> None:
+    """Run a command that installs packages into a folder, and note that it did; raises `NotInstalled`."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
     if done.returncode:
         raise NotInstalled(f"{' '.join(command)}: {done.stderr[-500:]}")

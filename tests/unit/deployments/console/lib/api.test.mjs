@@ -16,6 +16,13 @@ function respondWith(...responses) {
   };
 }
 
+test("without a key the session's cookie goes, with the header that only this page can set", async () => {
+  respondWith(new Response("{}"));
+  await request("/v1/jobs", { method: "POST", json: {} });
+  assert.equal(sent[0].headers["x-meetmemo-console"], "1");
+  assert.equal(sent[0].credentials, "same-origin");
+});
+
 afterEach(() => (session.key = ""));
 
 test("the key travels in a header, cookies do not", async () => {
