@@ -1,7 +1,11 @@
 """Build what signing in at an identity provider takes, by the settings, and ask whether the provider is there."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
+
+import anyio
 
 from cluster.settings.secrets import OIDC_SECRET, read_secret
 from cluster.settings.settings import Settings
@@ -10,9 +14,9 @@ from deployments.auth.attempt_cookie import MIN_SECRET_CHARS, derived_key
 from deployments.auth.oidc import Provider, ProviderRules
 from deployments.auth.roles import Grant, Grants
 from deployments.auth.sessions import SessionRules, Sessions
-from deployments.http.routes.sign_in import CALLBACK_PATH
-from deployments.http.session_cookies import SessionCookies
-from deployments.http.sign_in import SignIn
+from deployments.http.routes.people.sign_in import CALLBACK_PATH
+from deployments.http.sessions.cookies import SessionCookies
+from deployments.http.sessions.sign_in import SignIn
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.open import connect_sessions
 
@@ -32,7 +36,18 @@ def build_provider(settings: Settings) -> Provider:
         groups_claim=oidc.groups_claim,
         domains=oidc.domains,
     )
-    return Provider(rules, secret_named(OIDC_SECRET), settings.http.public_url.rstrip("/") + CALLBACK_PATH)
+    return Provider(rules, secret_named(OIDC_SECRET), redirect_uri(settings))
+
+
+def redirect_uri(settings: Settings) -> str:
+    """Return where the provider sends people back, which it has to know."""
+    return settings.http.public_url.rstrip("/") + CALLBACK_PATH
+
+
+def ask_provider(settings: Settings) -> Mapping[str, Any]:
+    """Return the provider's discovery document. Blocks; raises `ConfigurationError`, `ProviderUnavailable`."""
+    provider = build_provider(settings)
+    return anyio.run(provider.metadata)
 
 
 def build_sign_in(settings: Settings) -> SignIn | None:

@@ -9,7 +9,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar, TypeVarTuple
 
 import anyio
@@ -76,10 +76,10 @@ class SignedIn:
         )
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class _Known:
     found: SignedIn
-    until_s: float = field(default_factory=lambda: time.monotonic() + FRESH_S)
+    until_s: float  # monotonic
 
 
 class Sessions:
@@ -96,12 +96,14 @@ class Sessions:
         *,
         key: Callable[[], bytes],
         clock: Callable[[], float] = time.time,
+        fresh_s: float = FRESH_S,
     ) -> None:
         self.store = store
         self.grants = grants
         self.rules = rules
         self._key = key
         self._clock = clock
+        self._fresh_s = fresh_s
         self._known: OrderedDict[str, _Known] = OrderedDict()  # by digest
         self._threads = anyio.CapacityLimiter(MAX_LOOKUPS)
 
@@ -140,7 +142,8 @@ class Sessions:
         known = self._known.get(digest)
         if known is None or time.monotonic() > known.until_s:
             self._known.pop(digest, None)
-            known = _Known(found=await self._in_thread(self._look_up, token, digest))
+            found = await self._in_thread(self._look_up, token, digest)
+            known = _Known(found=found, until_s=time.monotonic() + self._fresh_s)
             self._known[digest] = known
             while len(self._known) > MAX_CACHED:
                 self._known.popitem(last=False)

@@ -41,18 +41,19 @@ from deployments.http.routes.estimates import estimate_routes
 from deployments.http.routes.health import service_routes
 from deployments.http.routes.job_minutes import job_minutes_routes
 from deployments.http.routes.jobs import job_routes
-from deployments.http.routes.me import me_routes, session_routes
 from deployments.http.routes.metrics import metrics_routes
 from deployments.http.routes.parked_minutes import minutes_routes
+from deployments.http.routes.people.me import me_routes, tenant_routes
+from deployments.http.routes.people.sessions import session_routes
+from deployments.http.routes.people.sign_in import method_routes, sign_in_routes
 from deployments.http.routes.presigned_uploads import direct_upload_routes
 from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
-from deployments.http.routes.sign_in import method_routes, sign_in_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.routes.voices import voice_routes
+from deployments.http.sessions.sign_in import SIGN_IN
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
-from deployments.http.sign_in import SIGN_IN
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
 from deployments.intake.adoption import adopt_spooled
@@ -173,7 +174,8 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     app.include_router(method_routes(services.sign_in))
     if services.sign_in is not None:
         app.include_router(sign_in_routes(services.sign_in))
-        app.include_router(session_routes(services.sign_in))
+        app.include_router(tenant_routes(services.sign_in))
+        app.include_router(session_routes(services.sign_in.sessions))
     serve_trailing_slashes(app.router)
     install(app)
     _add_middleware(app, config, shutdown)

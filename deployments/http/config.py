@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deployments.auth.authenticators import Authenticator, NoAuthentication
-from deployments.http.sign_in import SignIn
+from deployments.http.sessions.sign_in import SignIn
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits

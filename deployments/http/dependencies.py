@@ -17,7 +17,7 @@ from deployments.auth.rate_limit import RateMeter
 from deployments.http.app_key import AppKey
 from deployments.http.middleware.browser_guard import is_misdirected
 from deployments.http.middleware.security_headers import set_response_headers
-from deployments.http.sign_in import signed_in_principal
+from deployments.http.sessions.sign_in import signed_in_principal
 from deployments.intake.gates import Gate
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import TenantBatches

@@ -4,6 +4,7 @@ import base64
 import functools
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -33,6 +34,7 @@ class ScriptedProvider:
         self.userinfo: dict[str, Any] | None = None
         self.token_error: tuple[int, Any] | None = None
         self.away = False
+        self.clock: Callable[[], float] = time.time
         self.clock_error_s = 0.0
         self.n_discoveries = 0
         self.n_key_fetches = 0
@@ -57,12 +59,12 @@ class ScriptedProvider:
 
     def id_token(self, nonce: str) -> str:
         """Sign an ID token."""
-        now_s = int(time.time() + self.clock_error_s)
+        now_s = int(self.clock() + self.clock_error_s)
         right = {"iss": self.issuer, "aud": CLIENT_ID, "sub": "emil", "nonce": nonce, "iat": now_s, "exp": now_s + 300}
         claims = {**right, "name": "Emil Editor", "groups": ["writers"], **self.claims}
         claims = {name: value for name, value in claims.items() if value is not None}
         if self.algorithm == "none":
-            return jwt.encode(claims, None, algorithm="none")
+            return jwt.encode(claims, "", algorithm="none")
         if self.algorithm == "HS256":  # with what everybody knows
             return jwt.encode(claims, CLIENT_SECRET.ljust(32, "."), algorithm="HS256", headers={"kid": self.key_id})
         return jwt.encode(claims, self.key, algorithm=self.algorithm, headers={"kid": self.key_id})

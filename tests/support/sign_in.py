@@ -6,9 +6,9 @@ from collections.abc import Callable
 from deployments.auth.attempt_cookie import derived_key
 from deployments.auth.oidc import Provider, ProviderRules
 from deployments.auth.roles import Grant, Grants, Role
-from deployments.auth.sessions import SessionRules, Sessions
-from deployments.http.session_cookies import SessionCookies
-from deployments.http.sign_in import SignIn
+from deployments.auth.sessions import FRESH_S, SessionRules, Sessions
+from deployments.http.sessions.cookies import SessionCookies
+from deployments.http.sessions.sign_in import SignIn
 from pipelines.ledger.sessions import SessionStore
 from tests.servers.oidc_provider import CLIENT_ID, CLIENT_SECRET
 
@@ -23,11 +23,19 @@ RULES = SessionRules(lifetime_s=8 * 3600.0, idle_s=3600.0, refusal=REFUSAL)
 
 
 def sessions_over(
-    store: SessionStore, clock: Callable[[], float] = time.time, grants: tuple[Grant, ...] = GRANTS
+    store: SessionStore,
+    clock: Callable[[], float] = time.time,
+    grants: tuple[Grant, ...] = GRANTS,
+    fresh_s: float = FRESH_S,
 ) -> Sessions:
     """Sessions as another server of the same cluster would have them too."""
     return Sessions(
-        store, Grants(grants), RULES, key=lambda: derived_key(CLIENT_SECRET, "session rotation"), clock=clock
+        store,
+        Grants(grants),
+        RULES,
+        key=lambda: derived_key(CLIENT_SECRET, "session rotation"),
+        clock=clock,
+        fresh_s=fresh_s,
     )
 
 
@@ -40,12 +48,13 @@ def sign_in_at(
     domains: tuple[str, ...] = (),
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups"),
     name: str = "Acme",
+    fresh_s: float = FRESH_S,
 ) -> SignIn:
     """Sign-in at a provider for a server at a public URL."""
     rules = ProviderRules(issuer=issuer, client_id=CLIENT_ID, scopes=scopes, groups_claim="groups", domains=domains)
     return SignIn(
         provider=Provider(rules, CLIENT_SECRET, f"{public_url}/auth/callback", clock),
-        sessions=sessions_over(store, clock),
+        sessions=sessions_over(store, clock, fresh_s=fresh_s),
         cookies=SessionCookies(public_url=public_url),
         secret=CLIENT_SECRET,
         name=name,

@@ -1,9 +1,7 @@
-"""Cookies of people who sign in, and the check that a request with one comes from the console's own page.
+"""Cookies of people who sign in.
 
 ``HttpOnly`` keeps them from scripts, ``Secure`` (where the public URL is https) from networks, ``SameSite=Strict`` from
-other sites' pages. The last lets through pages of the same site's other hosts, so that ``Origin`` and
-``Sec-Fetch-Site`` are looked at too, and what may change something needs a header that only a script of this origin can
-set. See docs/decisions/sessions.md.
+other sites' pages. See docs/decisions/sessions.md.
 """
 
 from dataclasses import dataclass
@@ -14,11 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.auth.attempt_cookie import LIFETIME_S, cookie_suffix
-from deployments.http.middleware.origins import READING, is_cross_origin, origin_of
-from pipelines.errors import CrossSite
-
-OWN_PAGE = "x-meetmemo-console"
-"""The header of the console's requests; pages of other origins may not set it."""
 
 MAX_HINT_CHARS = 3500  # browsers keep 4096 bytes of a cookie with its name and attributes
 
@@ -82,16 +75,6 @@ class SessionCookies:
         """Have the browser forget the session."""
         self._set(response, self.session_name, "", path=self._path, same_site="strict", max_age=0)
         self._set(response, self._hint, "", path=self._under("/auth/logout"), same_site="strict", max_age=0)
-
-    def check_own_page(self, request: Request) -> None:
-        """Raise `CrossSite` unless the console itself sent a request that a cookie authenticates."""
-        method, headers = request.method, request.headers
-        if is_cross_origin(method, headers, frozenset({origin_of(self.public_url)})):
-            raise CrossSite("A page of another origin sent this; a session is good for the console alone.")
-        if method in READING:
-            return
-        if OWN_PAGE not in headers or not (headers.get("origin") or headers.get("sec-fetch-site")):
-            raise CrossSite(f"A session changes something only for the console, which sends {OWN_PAGE} and its origin.")
 
     @property
     def _is_https(self) -> bool:

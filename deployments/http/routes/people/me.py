@@ -6,22 +6,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Security
 from pydantic import Field
 
-from deployments.auth.authenticators import Principal, Scope
+from deployments.auth.authenticators import USER, Principal, Scope
 from deployments.auth.roles import Role
 from deployments.auth.sessions import SignedIn
-from deployments.http.dependencies import Admin, authorized
+from deployments.http.dependencies import authorized
 from deployments.http.errors.documentation import LEDGER, documented
 from deployments.http.json_bodies import documented_json, json_body
 from deployments.http.middleware.security_headers import set_response_headers
-from deployments.http.sign_in import SignIn, signed_in
+from deployments.http.sessions.sign_in import SignIn, signed_in
 from deployments.schemas.options import ApiModel
-from deployments.tenant.threads import in_thread
-from pipelines.errors import InvalidRequest, NotFound, Reason
-from pipelines.ledger.sessions import Session
+from pipelines.errors import InvalidRequest, Reason
 
 ME_PATH = "/v1/me"
 TENANT_PATH = "/v1/me/tenant"
-SESSIONS_PATH = "/v1/admin/sessions"
 
 
 class Membership(ApiModel):
@@ -50,38 +47,6 @@ class TenantChoice(ApiModel):
     tenant: str = Field(max_length=63)
 
 
-class SessionBody(ApiModel):
-    """A session of somebody who signed in."""
-
-    id: str
-    actor: str
-    name: str
-    email: str
-    tenant: str
-    groups: list[str] = Field(description="Those of the provider's groups that give a role.")
-    signed_in_at: datetime
-    last_used_at: datetime
-
-    @classmethod
-    def from_domain(cls, session: Session) -> "SessionBody":
-        return cls(
-            id=session.id,
-            actor=f"user:{session.subject}",
-            name=session.name,
-            email=session.email,
-            tenant=session.tenant,
-            groups=list(session.groups),
-            signed_in_at=_time(session.created_at_s),
-            last_used_at=_time(session.seen_at_s),
-        )
-
-
-class SessionList(ApiModel):
-    """Sessions, newest first."""
-
-    sessions: list[SessionBody]
-
-
 def me_routes(sign_in: SignIn | None) -> APIRouter:
     """Build the routes that say who asks."""
     router = APIRouter(tags=["service"])
@@ -89,14 +54,14 @@ def me_routes(sign_in: SignIn | None) -> APIRouter:
     @router.get(ME_PATH, summary="Who asks, and what they may do", responses=documented(*LEDGER))
     async def me(request: Request, principal: Annotated[Principal, Security(authorized, scopes=[])]) -> MeBody:
         # A key beside the cookie counts, as everywhere.
-        found = await signed_in(request) if sign_in and principal.actor.startswith("user:") else None
+        found = await signed_in(request) if sign_in and principal.actor.startswith(USER) else None
         return _me(principal, found, sign_in)
 
     return router
 
 
-def session_routes(sign_in: SignIn) -> APIRouter:
-    """Build the routes for changing the tenant, and for seeing and ending sessions."""
+def tenant_routes(sign_in: SignIn) -> APIRouter:
+    """Build the route for changing the tenant."""
     router = APIRouter(tags=["service"])
     sessions, cookies = sign_in.sessions, sign_in.cookies
 
@@ -113,27 +78,11 @@ def session_routes(sign_in: SignIn) -> APIRouter:
         wanted: Annotated[TenantChoice, Depends(json_body(TenantChoice))],
     ) -> MeBody:
         token = cookies.session_of(request)
-        if token is None or not principal.actor.startswith("user:"):
+        if token is None or not principal.actor.startswith(USER):
             raise InvalidRequest("A key belongs to one tenant; only a session may change it.")
         found, successor = await sessions.switch(token, wanted.tenant)
         set_response_headers(request, {"set-cookie": cookies.session_header(successor)})
         return _me(found.principal, found, sign_in)
-
-    @router.get(SESSIONS_PATH, summary="List sessions", responses=documented(*LEDGER))
-    async def list_sessions(operator: Admin) -> SessionList:
-        found = await in_thread(sessions.store.list)
-        return SessionList(sessions=[SessionBody.from_domain(session) for session in found])
-
-    @router.delete(
-        SESSIONS_PATH + "/{session_id}",
-        status_code=204,
-        summary="End a session",
-        description="It opens nothing after a few seconds. The person may sign in again, as the provider lets them.",
-        responses=documented(Reason.NOT_FOUND, *LEDGER),
-    )
-    async def end(operator: Admin, session_id: str) -> None:
-        if not (session_id.isascii() and session_id.isalnum()) or not await sessions.end_by_id(session_id):
-            raise NotFound("There is no such session.")
 
     return router
 

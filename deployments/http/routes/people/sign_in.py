@@ -14,7 +14,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from deployments.auth.attempt_cookie import new_attempt, opened, sealed
 from deployments.auth.oidc import TEMPORARY
 from deployments.http.errors.problems import answer
-from deployments.http.sign_in import SignIn
+from deployments.http.sessions.own_page import check_own_page
+from deployments.http.sessions.sign_in import SignIn
 from deployments.schemas.options import ApiModel
 from pipelines.errors import MeetMemoError, ProviderUnavailable, SignInFailed, SignInRefused
 
@@ -101,7 +102,7 @@ def sign_in_routes(sign_in: SignIn) -> APIRouter:
 
     @router.post(LOGOUT_PATH)
     async def logout(request: Request) -> Response:
-        cookies.check_own_page(request)
+        check_own_page(request, cookies.public_url)
         token = cookies.session_of(request)
         ended = await sessions.end(token) if token else None
         hint = cookies.hint_of(request)

@@ -10,7 +10,8 @@ from deployments.auth.oidc import Provider
 from deployments.auth.sessions import Sessions, SignedIn
 from deployments.http.app_key import AppKey
 from deployments.http.middleware.security_headers import set_response_headers
-from deployments.http.session_cookies import SessionCookies
+from deployments.http.sessions.cookies import SessionCookies
+from deployments.http.sessions.own_page import check_own_page
 from pipelines.secret import Secret
 
 
@@ -39,7 +40,7 @@ async def signed_in(request: Request) -> SignedIn | None:
     token = sign_in.cookies.session_of(request) if sign_in else None
     if sign_in is None or token is None:
         return None
-    sign_in.cookies.check_own_page(request)
+    check_own_page(request, sign_in.cookies.public_url)
     found = await sign_in.sessions.find(token)
     if found.offered is not None:
         set_response_headers(request, {"set-cookie": sign_in.cookies.session_header(found.offered)})
