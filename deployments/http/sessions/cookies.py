@@ -1,6 +1,6 @@
 """Cookies of people who sign in.
 
-``HttpOnly`` keeps them from scripts, ``Secure`` (where the public URL is https) from networks, ``SameSite=Strict`` from
+HttpOnly keeps them from scripts, ``Secure`` (where the public URL is https) from networks, ``SameSite=Strict`` from
 other sites' pages. See docs/decisions/sessions.md.
 """
 
