@@ -7,6 +7,7 @@ import pytest
 from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.open import connect_sessions, open_ledger
 from pipelines.ledger.sessions import Session, new_token, session_digest, session_id_of, successor
+from pipelines.ledger.sql_sessions import SqlSessions
 from tests.fakes.sessions import MemorySessions
 
 
@@ -18,13 +19,14 @@ def store(request, tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     open_ledger(url).close()
     store = connect_sessions(url)
+    assert isinstance(store, SqlSessions)
     yield store
     store.close()
 
 
 def session(token, *, at_s=1000.0):
     return Session(
-        id=session_id_of(token),
+        id=str(session_id_of(token)),
         digest=session_digest(token),
         subject="emil",
         name="Émil \x00 Editor",
@@ -93,6 +95,7 @@ def test_old_and_idle_sessions_are_purged(store):
 def test_a_database_that_is_away(tmp_path):
     """Is an outage, not the end of a session."""
     store = connect_sessions(f"sqlite:///{tmp_path}/ledger.db")
+    assert isinstance(store, SqlSessions)
     with pytest.raises(LedgerUnavailable):
         store.find("0" * 16)
     store.close()

@@ -525,7 +525,7 @@ async def test_tokens_follow_each_other_in_the_browser(site):
     assert answer.status_code == 401
 
 
-FOREIGN = (
+FOREIGN: tuple[dict[str, str], ...] = (
     {"origin": "https://evil.example", "sec-fetch-site": "cross-site", OWN_PAGE: "1"},
     {"origin": "https://wiki.memo.example", "sec-fetch-site": "same-site", OWN_PAGE: "1"},
     {"origin": "https://evil.example", OWN_PAGE: "1"},
