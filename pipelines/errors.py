@@ -12,6 +12,9 @@
     │   ├── InvalidRequest        invalid_request
     │   ├── Unauthenticated       unauthenticated
     │   ├── Forbidden             forbidden
+    │   ├── SignInFailed          sign_in_failed
+    │   ├── SignInRefused         sign_in_refused
+    │   ├── ProviderUnavailable   provider_unavailable
     │   ├── CrossSite             cross_site
     │   ├── Misdirected           misdirected
     │   ├── UnsupportedMediaType  unsupported_media_type
@@ -101,6 +104,9 @@ class Reason(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
     CROSS_SITE = "cross_site"
     MISDIRECTED = "misdirected"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -177,6 +183,18 @@ class Forbidden(RequestError, reason=Reason.FORBIDDEN):
     def __init__(self, message: str, scope: str = "") -> None:
         super().__init__(message, scope)
         self.scope = scope
+
+
+class SignInFailed(RequestError, reason=Reason.SIGN_IN_FAILED):
+    """A sign-in cannot be completed: it is too old, was begun elsewhere, or the provider's answer does not hold."""
+
+
+class SignInRefused(RequestError, reason=Reason.SIGN_IN_REFUSED):
+    """The provider knows the person, but nothing here is for them."""
+
+
+class ProviderUnavailable(RequestError, reason=Reason.PROVIDER_UNAVAILABLE):
+    """The identity provider cannot be reached, or does not answer as one; signing in may work later."""
 
 
 class CrossSite(RequestError, reason=Reason.CROSS_SITE):

@@ -41,6 +41,7 @@ _PRICES = ("usd_per_audio_hour", "usd_per_economy_audio_hour", "usd_per_device_h
 _NO_JOBS = (
     "http",
     "auth",
+    "oidc",
     "vocabulary",
     "languages",
     "speakers",
@@ -57,6 +58,7 @@ _NOT_READ = {
     COORDINATOR: (
         "limits",
         "auth",
+        "oidc",
         "minutes",
         "vocabulary",
         "speakers",

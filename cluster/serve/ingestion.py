@@ -14,6 +14,7 @@ from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.limits import ingestion_limits
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import can_sign, mail_domains, webhook_limits
+from cluster.wiring.sign_in import build_sign_in
 from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from deployments.handles import CoordinatorHandle, DiarizerHandle
@@ -43,6 +44,7 @@ class IngestionReplica(Ingestion):
                 keys=keys,
                 batches=SqlBatches(settings.ledger_url),
                 enrolment=DiarizerHandle(diarizer) if voice_cipher(process_environment()) else None,
+                sign_in=build_sign_in(settings),
             ),
             ApiConfig(
                 policy=JobPolicy(

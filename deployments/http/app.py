@@ -43,12 +43,16 @@ from deployments.http.routes.job_minutes import job_minutes_routes
 from deployments.http.routes.jobs import job_routes
 from deployments.http.routes.metrics import metrics_routes
 from deployments.http.routes.parked_minutes import minutes_routes
+from deployments.http.routes.people.me import me_routes, tenant_routes
+from deployments.http.routes.people.sessions import session_routes
+from deployments.http.routes.people.sign_in import method_routes, sign_in_routes
 from deployments.http.routes.presigned_uploads import direct_upload_routes
 from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.routes.voices import voice_routes
+from deployments.http.sessions.sign_in import SIGN_IN
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
@@ -155,6 +159,7 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     BACKEND.put(app, backend)
     LIMITS.put(app, backend.live)
     DOORKEEPER.put(app, services.authenticator)
+    SIGN_IN.put(app, services.sign_in)
     METER.put(app, RateMeter(backend.live.of, time.monotonic))
     JSON_THREADS.put(app, anyio.CapacityLimiter(PARSERS))
     serve_docs(app)
@@ -165,6 +170,12 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
         app.include_router(batch_routes(backend))
     if services.keys is not None:
         app.include_router(key_routes(services.keys, clock))
+    app.include_router(me_routes(services.sign_in))
+    app.include_router(method_routes(services.sign_in))
+    if services.sign_in is not None:
+        app.include_router(sign_in_routes(services.sign_in))
+        app.include_router(tenant_routes(services.sign_in))
+        app.include_router(session_routes(services.sign_in.sessions))
     serve_trailing_slashes(app.router)
     install(app)
     _add_middleware(app, config, shutdown)

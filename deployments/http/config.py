@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deployments.auth.authenticators import Authenticator, NoAuthentication
+from deployments.http.sessions.sign_in import SignIn
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits
@@ -21,8 +22,8 @@ from pipelines.storage.protocol import BlobStore
 class ApiServices:
     """The objects that the API works with; they hold connections and stay in their process.
 
-    The default ``authenticator`` admits every request. Without ``keys`` or ``batches`` there are no routes for them;
-    without ``enrolment`` no voice can be enrolled.
+    The default ``authenticator`` admits every request. Without ``keys``, ``batches`` or ``sign_in`` there are no routes
+    for them; without ``enrolment`` no voice can be enrolled.
     ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     """
 
@@ -33,6 +34,7 @@ class ApiServices:
     keys: KeyStore | None = None
     batches: BatchRepository | None = None
     enrolment: EnrolmentPort | None = None
+    sign_in: SignIn | None = None
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = new_id
 

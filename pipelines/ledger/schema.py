@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0016"
 
 COORDINATOR = "coordinator"
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
@@ -184,6 +184,17 @@ api_keys = Table(
     Column("expires_at_s", Double),
     Column("last_used_at_s", Double),
     Column("revoked_at_s", Double),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("digest", Text, nullable=False),  # SHA-256 of the whole token, hex; the two below are alike
+    Column("next_digest", Text),
+    Column("previous_digest", Text),
+    *_required(Text, "subject", "name", "email", "groups", "tenant"),  # groups: a list as JSON
+    *_required(Double, "created_at_s", "rotated_at_s", "seen_at_s"),
 )
 
 leases = Table(

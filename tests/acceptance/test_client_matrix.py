@@ -5,7 +5,6 @@
 
 import contextlib
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from tusclient.client import TusClient
 from tests.acceptance.conftest import JOB_TIMEOUT_S, RunningMeetMemo
 from tests.servers import free_port
 from tests.servers.prefix_proxy import PREFIX, prefix_proxy
-from tests.support.foreign_clients import ForeignClients, clients_folder
+from tests.support.foreign_clients import ForeignClients, installed_clients
 from tests.support.recordings import RECORDINGS, truth, word_error_rate
 
 pytestmark = [  # the clients' own
@@ -118,11 +117,7 @@ def site(where: str, request: pytest.FixtureRequest) -> Site:
 @pytest.fixture(scope="module")
 def foreign() -> ForeignClients:
     """Clients with packages of their own; CI installs them first."""
-    clients = ForeignClients(clients_folder())
-    if not clients.are_installed:
-        missing = "needs other people's clients: scripts/fetch-clients"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    return clients
+    return installed_clients()
 
 
 def openai_python(site: Site) -> str:

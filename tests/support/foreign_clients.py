@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 SCRIPTS = Path(__file__).parents[1] / "clients"
 PACKAGES = ("package.json", "requirements.txt")
 INSTALL_TIMEOUT_S = 600.0
@@ -53,11 +55,24 @@ class ForeignClients:
 
     def run(self, script: str, *arguments: str) -> str:
         """Run a script of `SCRIPTS`; return what it prints."""
+        return _run(self.command(script, *arguments))
+
+    def command(self, script: str, *arguments: str) -> list[str]:
+        """Return the command line that runs a script of `SCRIPTS`."""
         if script.endswith(".mjs"):
             # Node looks for packages beside the script.
             path = Path(shutil.copy(SCRIPTS / script, self.folder / "node"))
-            return _run(["node", str(path), *arguments])
-        return _run([str(self.folder / "python" / "bin" / "python"), str(SCRIPTS / script), *arguments])
+            return ["node", str(path), *arguments]
+        return [str(self.folder / "python" / "bin" / "python"), str(SCRIPTS / script), *arguments]
+
+
+def installed_clients() -> ForeignClients:
+    """Return the clients; without them the test is skipped, and fails in CI, which installs them first."""
+    clients = ForeignClients(clients_folder())
+    if not clients.are_installed:
+        missing = "needs other people's clients: scripts/fetch-clients"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    return clients
 
 
 def _install(command: list[str], folder: Path) -> None:
