@@ -16,6 +16,7 @@ from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import check_outgoing
 from cluster.wiring.twilio import twilio_accounts
+from cluster.wiring.receipts import receipt_key
 from cluster.wiring.voices import voice_cipher
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError, MeetMemoError
@@ -78,5 +79,6 @@ _PARTS: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("languages", lambda settings: language_policies(settings.languages)),
     ("minutes", _build_writers),
     ("speakers", lambda settings: voice_cipher(process_environment())),
+    ("retention", lambda settings: receipt_key(process_environment())),
     ("traces", _build_tracing),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.audit import Deed
+from pipelines.errors import OnHold
 from pipelines.jobs.job import Job
 
 
@@ -62,6 +63,11 @@ class Hold:
     def is_active(self) -> bool:
         """Return whether it holds anything."""
         return self.released_at_s is None
+
+
+def on_hold(job: Job, hold: Hold) -> OnHold:
+    """Return the error that names a hold."""
+    return OnHold(f"Job {job.id} is under the legal hold {hold.id} ({hold.name}): nothing of it is deleted.", hold.id)
 
 
 class HoldBook(Protocol):

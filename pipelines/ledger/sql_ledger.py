@@ -23,7 +23,7 @@ from pipelines.ledger.index.sql_search import SqlSearch
 from pipelines.ledger.keeping.audit_rows import enter
 from pipelines.ledger.keeping.sql_audit import SqlAudit
 from pipelines.ledger.keeping.sql_legal_holds import SqlHolds, require_unheld
-from pipelines.ledger.keeping.sql_receipts import SqlReceipts, finish
+from pipelines.ledger.keeping.sql_receipts import SqlReceipts, store
 from pipelines.ledger.migrations import revision
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
@@ -176,7 +176,7 @@ class SqlLedger(SqlJobReads):
             blank_entries(connection, job)
             self._database.note_deletion(connection)
             if receipt is not None:
-                finish(connection, receipt)
+                store(connection, receipt)
             if deed is not None:
                 enter(connection, [deed], self._clock())
 

@@ -248,7 +248,8 @@ class ReceiptsContract(LedgerBase):
             ledger.receipts.begin(receipt())
         begun = ledger.receipts.begin(receipt(object_id="v1", kind=ObjectKind.VOICE))
         ledger.receipts.finish(replace(begun, deleted_at_s=7.0), deed(AuditAction.DELETE_VOICE, "v1"))
-        assert [each.object_id for each in ledger.receipts.list("acme").receipts] == ["v1"]
+        ledger.receipts.finish(replace(begun, deleted_at_s=8.0), deed(AuditAction.DELETE_VOICE, "v1"))  # too late
+        assert [(each.object_id, each.deleted_at_s) for each in ledger.receipts.list("acme").receipts] == [("v1", 7.0)]
         assert [each.deed.action for each in ledger.audit.walk("acme")] == [AuditAction.DELETE_VOICE]
 
     def test_lists(self, ledger: Ledger) -> None:

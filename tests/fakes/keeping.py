@@ -7,10 +7,10 @@ from dataclasses import replace
 from pipelines.audit import ALL_ENTRIES, AuditEntry, AuditFilter, AuditHead, AuditPage, Deed, ObjectKind, chain
 from pipelines.errors import IllegalTransition, NotFound
 from pipelines.jobs.job import Job
-from pipelines.keeping.legal_holds import Hold
+from pipelines.keeping.legal_holds import Hold, on_hold
 from pipelines.keeping.receipts import Receipt, ReceiptPage, united
 from pipelines.ledger.keeping.audit_rows import storable_deed
-from pipelines.ledger.keeping.sql_legal_holds import on_hold, storable_hold
+from pipelines.ledger.keeping.sql_legal_holds import storable_hold
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rules import check_limit, parse_cursor, parse_number, place_cursor, storable
 
@@ -169,13 +169,16 @@ class MemoryReceipts:
     def finish(self, receipt: Receipt, deed: Deed) -> None:
         """Store a finished receipt and enter the deed."""
         with self._using():
-            self.put(receipt)
-            self._audit.append([deed])
+            if self.put(receipt):
+                self._audit.append([deed])
 
-    def put(self, receipt: Receipt) -> None:
-        """Store a receipt that was begun."""
-        if receipt.id in self._receipts:
-            self._receipts[receipt.id] = receipt
+    def put(self, receipt: Receipt) -> bool:
+        """Store a receipt as finished; return False where it is not begun, or is finished already."""
+        known = self._receipts.get(receipt.id)
+        if known is None or known.deleted_at_s is not None:
+            return False
+        self._receipts[receipt.id] = receipt
+        return True
 
     def is_erased(self, tenant: str, job_id: str) -> bool:
         """Say whether the erasure of a job has begun."""

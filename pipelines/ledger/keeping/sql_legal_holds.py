@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from pipelines.audit import Deed
-from pipelines.errors import IllegalTransition, NotFound, OnHold
+from pipelines.errors import IllegalTransition, NotFound
 from pipelines.jobs.job import Job
-from pipelines.keeping.legal_holds import Hold, HoldScope
+from pipelines.keeping.legal_holds import Hold, HoldScope, on_hold
 from pipelines.ledger.database import Database
 from pipelines.ledger.keeping.audit_rows import enter, lock_head
 from pipelines.ledger.protocol import Clock
@@ -97,11 +97,6 @@ def require_unheld(connection: Connection, job: Job) -> None:
     """Raise `OnHold` for a job that a hold takes; the caller has locked the tenant's head."""
     for hold in holds_on(connection, job):
         raise on_hold(job, hold)
-
-
-def on_hold(job: Job, hold: Hold) -> OnHold:
-    """Return the error that names a hold."""
-    return OnHold(f"Job {job.id} is under the legal hold {hold.id} ({hold.name}): nothing of it is deleted.", hold.id)
 
 
 def storable_hold(hold: Hold) -> Hold:

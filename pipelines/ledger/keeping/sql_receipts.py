@@ -35,7 +35,7 @@ class SqlReceipts:
             begun = begun_receipt(connection, receipt.tenant, receipt.kind, receipt.object_id)
             if begun is not None:
                 whole = united(begun, receipt)
-                _store(connection, whole)
+                store(connection, whole)
                 return whole
             if job is not None:
                 require_unheld(connection, job)
@@ -46,8 +46,8 @@ class SqlReceipts:
         """Store a finished receipt and enter the deed."""
         with self._database.writing() as connection:
             lock_head(connection, receipt.tenant)
-            finish(connection, receipt)
-            enter(connection, [deed], self._clock())
+            if store(connection, receipt):
+                enter(connection, [deed], self._clock())
 
     def begun(self, before_s: float) -> Sequence[Receipt]:
         """Return receipts that were begun earlier and are not finished, oldest first."""
@@ -97,14 +97,11 @@ def begun_receipt(connection: Connection, tenant: str, kind: ObjectKind, object_
     return _receipt_of(row) if row is not None else None
 
 
-def finish(connection: Connection, receipt: Receipt) -> None:
-    """Store a finished receipt that was begun."""
-    _store(connection, receipt)
-
-
-def _store(connection: Connection, receipt: Receipt) -> None:
+def store(connection: Connection, receipt: Receipt) -> bool:
+    """Store a begun receipt anew, or as finished; return False where it is not begun, or is finished already."""
     columns = _columns(receipt)
-    connection.execute(update(receipts).where(receipts.c.id == columns.pop("id")).values(columns))
+    own = receipts.c.id == columns.pop("id")
+    return bool(connection.execute(update(receipts).where(own, is_begun()).values(columns)).rowcount)
 
 
 def _columns(receipt: Receipt) -> dict[str, Any]:
