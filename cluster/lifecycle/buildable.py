@@ -15,8 +15,8 @@ from cluster.wiring.logging import configure_tracing
 from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import check_outgoing
-from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.receipts import receipt_key
+from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError, MeetMemoError

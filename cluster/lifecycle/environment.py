@@ -13,8 +13,8 @@ from cluster.settings.settings import Settings
 from cluster.settings.sources import DOTENV, process_environment
 from cluster.wiring.minutes_writers import check_language_model
 from cluster.wiring.notifications import check_outgoing
-from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.receipts import receipt_key
+from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from pipelines.errors import ConfigurationError
 

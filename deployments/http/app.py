@@ -42,6 +42,7 @@ from deployments.http.routes.health import service_routes
 from deployments.http.routes.job_minutes import job_minutes_routes
 from deployments.http.routes.jobs import job_routes
 from deployments.http.routes.keeping.audit import audit_routes
+from deployments.http.routes.keeping.exports import export_routes
 from deployments.http.routes.keeping.holds import hold_routes
 from deployments.http.routes.keeping.receipts import receipt_routes
 from deployments.http.routes.metrics import metrics_routes
@@ -121,6 +122,7 @@ _ROUTES = (
     audit_routes,
     hold_routes,
     receipt_routes,
+    export_routes,
     voice_routes,
     audio_routes,
     console_routes,

@@ -15,6 +15,7 @@ from pipelines.keeping.receipts import Cause
 AUDIT_PATH = "/v1/audit"
 HOLDS_PATH = "/v1/holds"
 RECEIPTS_PATH = "/v1/receipts"
+EXPORTS_PATH = "/v1/exports"
 
 _Pair = Annotated[str, StringConstraints(min_length=2, max_length=321, pattern=NO_CONTROLS)]
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_CONTROLS)]
@@ -25,6 +26,18 @@ _Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_C
 def time_of(at_s: float) -> datetime:
     """Return Unix seconds as a time."""
     return datetime.fromtimestamp(at_s, UTC)
+
+
+def pairs_of(texts: list[str]) -> tuple[tuple[str, str], ...]:
+    """Return pairs that are written ``name=value``, sorted."""
+    pairs = [text.partition("=") for text in texts]
+    return tuple(sorted((name, value) for name, _, value in pairs))
+
+
+def _checked_pairs(pairs: list[str]) -> list[str]:
+    if any(not pair.partition("=")[0] or "=" not in pair for pair in pairs):
+        raise ValueError("a pair is written name=value")
+    return pairs
 
 
 class AuditParameters(ApiModel):
@@ -136,9 +149,7 @@ class HoldRequest(JobHoldRequest):
     @field_validator("metadata")
     @classmethod
     def _are_pairs(cls, pairs: list[str]) -> list[str]:
-        if any(not pair.partition("=")[0] or "=" not in pair for pair in pairs):
-            raise ValueError("a pair is written name=value")
-        return pairs
+        return _checked_pairs(pairs)
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:
@@ -148,11 +159,8 @@ class HoldRequest(JobHoldRequest):
 
     def to_domain(self) -> HoldScope:
         """Return the jobs that are to be held."""
-        pairs = [pair.partition("=") for pair in self.metadata]
         return HoldScope(
-            batch_id=self.batch or "",
-            external_id=self.external_id or "",
-            metadata=tuple(sorted((name, value) for name, _, value in pairs)),
+            batch_id=self.batch or "", external_id=self.external_id or "", metadata=pairs_of(self.metadata)
         )
 
 
@@ -231,6 +239,33 @@ class ReceiptDocument(ApiModel):
     gone: bool = Field(description="The store was asked again, and has none of the blobs.")
     blobs: list[ErasedBlobBody]
     signature: SignatureBody | None = Field(description="Null where the installation has no key to sign with.")
+
+
+class ExportRequest(ApiModel):
+    """The jobs to export; of several conditions all must be true, and there is at least one."""
+
+    external_id: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)] | None = Field(
+        None, description="The job with this external id."
+    )
+    voice: Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z]{1,64}$")] | None = Field(
+        None, description="Jobs in which this voice profile named a speaker."
+    )
+    metadata: list[_Pair] = Field(
+        default_factory=list,
+        max_length=MAX_METADATA,
+        description="Jobs with this pair, as `name=value`; the value `*` is any. Of several pairs, jobs with all.",
+    )
+
+    @field_validator("metadata")
+    @classmethod
+    def _are_pairs(cls, pairs: list[str]) -> list[str]:
+        return _checked_pairs(pairs)
+
+    @model_validator(mode="after")
+    def _has_condition(self) -> Self:
+        if not (self.external_id or self.voice or self.metadata):
+            raise ValueError("name an external_id, a voice or metadata")
+        return self
 
 
 class ReceiptParameters(ApiModel):
