@@ -1,6 +1,7 @@
 """What every ledger must do with its audit log, legal holds and receipts."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,13 +24,13 @@ def deed(action: AuditAction = AuditAction.READ, object_id: str = "j1", **more: 
     return Deed(action=action, object_id=object_id, **given)  # type: ignore[arg-type]
 
 
-def hold(hold_id: str = "h1", *, tenant: str = "acme", **scope: object) -> Hold:
+def hold(hold_id: str = "h1", *, tenant: str = "acme", **scope: Any) -> Hold:
     return Hold(
         id=hold_id,
         tenant=tenant,
         name="Doe v. Acme",
         reason="a letter of 12 May",
-        scope=HoldScope(**scope),  # type: ignore[arg-type]
+        scope=HoldScope(**scope),
         placed_by="key-1",
     )
 
@@ -82,7 +83,7 @@ class AuditContract(LedgerBase):
         ):
             assert [each.seq for each in another.audit.list("acme", wanted).entries] == seqs
 
-    def test_pages(self, ledger: Ledger) -> None:
+    def test_pages_of_the_log(self, ledger: Ledger) -> None:
         """Pages lead through all entries once; what is no cursor is refused."""
         ledger.audit.append([deed(object_id=f"j{number}") for number in range(5)])
         seqs, after = [], None
@@ -167,7 +168,7 @@ class LegalHoldsContract(LedgerBase):
             ({"job_id": "j1"}, {"j1", "again"}),
         ],
     )
-    def test_what_a_hold_takes(self, ledger: Ledger, scope: dict[str, object], held: set[str]) -> None:
+    def test_what_a_hold_takes(self, ledger: Ledger, scope: dict[str, Any], held: set[str]) -> None:
         """A hold takes jobs by their id, metadata and external id, also those that come later."""
         ledger.create(with_reference("j1", metadata=(("matter", "17"),)))
         ledger.legal_holds.place(hold(**scope), placing(hold()))
@@ -181,7 +182,7 @@ class LegalHoldsContract(LedgerBase):
         known = [ledger.get("acme", name) for name in ("j1", "j2", "j3", "again")]
         assert {job.id for job in known if ledger.legal_holds.of_job(job)} == held
 
-    def test_lists(self, ledger: Ledger, clock: ManualClock) -> None:
+    def test_holds_are_listed(self, ledger: Ledger, clock: ManualClock) -> None:
         """Active holds are listed newest first, and all on request; one of the same scope is not placed twice."""
         ledger.create(make_job("j1"))
         first = ledger.legal_holds.place(hold("h1", job_id="j1"), placing(hold()))
@@ -195,7 +196,7 @@ class LegalHoldsContract(LedgerBase):
         assert list(ledger.legal_holds.list("acme", active=False)) == [second, done]
         assert len(ledger.audit.walk("acme")) == 3
 
-    def test_of_nobody_else(self, ledger: Ledger) -> None:
+    def test_holds_of_nobody_else(self, ledger: Ledger) -> None:
         """Another tenant's holds are unknown, hold nothing here, and its jobs cannot be held."""
         job, _ = ledger.create(with_reference("j1", external_id="x"))
         ledger.legal_holds.place(hold("h1", tenant="other", external_id="x"), placing(hold(tenant="other")))
@@ -252,7 +253,7 @@ class ReceiptsContract(LedgerBase):
         assert [(each.object_id, each.deleted_at_s) for each in ledger.receipts.list("acme").receipts] == [("v1", 7.0)]
         assert [each.deed.action for each in ledger.audit.walk("acme")] == [AuditAction.DELETE_VOICE]
 
-    def test_lists(self, ledger: Ledger) -> None:
+    def test_receipts_are_listed(self, ledger: Ledger) -> None:
         """Finished receipts are listed newest first, by page and object; another tenant sees none; old ones go."""
         for number in range(5):
             begun = ledger.receipts.begin(receipt(f"r{number}", f"v{number}", kind=ObjectKind.VOICE))

@@ -1,6 +1,7 @@
 """Receipts and their signatures: what was signed is verified, whatever was changed is noticed."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,7 @@ def test_whose_signature_it_is() -> None:
     other = verify(document(signed(receipt(), ReceiptKey(new_key()))), (KEY.public_key,))
     assert (other.whole, other.trusted, other.fault) == (True, False, "another key signed the receipt")
     assert verify(document(signed(receipt(), None)), (KEY.public_key,)).fault == "the receipt is not signed"
+    odd: Any
     for odd in (None, [], {"format": "x"}, {**document(receipt()), "signature": {"public_key": "x", "value": 7}}):
         assert not verify(odd).whole
 
