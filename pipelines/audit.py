@@ -199,6 +199,9 @@ def check(log: AuditLog, tenant: str, *, known: tuple[int, str] | None = None) -
             held[seq] = digest
     if (seq, digest) != (head.seq, head.digest):
         return AuditCheck(n_entries=n_entries, head=head, fault=f"the log ends at entry {seq}, not at {head.seq}")
+    later = log.walk(tenant, after_seq=head.seq, limit=1)
+    if later and log.head(tenant).seq < later[0].seq:  # read last: it is not one that was written meanwhile
+        return AuditCheck(n_entries=n_entries, head=head, fault=f"entry {later[0].seq} is beyond the end")
     if known and known[0] > head.pruned_seq and held.get(known[0]) != known[1]:
         return AuditCheck(n_entries=n_entries, head=head, fault=f"entry {known[0]} is not the one that was noted")
     return AuditCheck(n_entries=n_entries, head=head)

@@ -42,6 +42,11 @@ def change(path, *statements):
         ("DELETE FROM audit_entries WHERE seq = 5", "the log ends at entry 4, not at 5"),
         ("DELETE FROM audit_entries", "the log ends at entry 0, not at 5"),
         ("UPDATE audit_heads SET pruned_seq = 2", "entry 3 was changed"),
+        (
+            "INSERT INTO audit_entries SELECT tenant, 6, at_s, action, actor, kind, object_id, request_id, detail, "
+            "n_times, digest FROM audit_entries WHERE seq = 5",
+            "entry 6 is beyond the end",
+        ),
     ],
 )
 def test_what_is_done_to_rows_is_noticed(ledger, path, statement, fault):
