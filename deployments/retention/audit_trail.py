@@ -41,7 +41,7 @@ class AuditTrail:
     ) -> None:
         self._audit = audit
         self._clock = clock
-        self._max_waiting = max_waiting
+        self.max_waiting = max_waiting
         self._sleep = sleep
         self._waiting: dict[Deed, Deed] = {}
         self._entering: list[Deed] = []
@@ -55,7 +55,7 @@ class AuditTrail:
 
     async def record(self, deed: Deed) -> None:
         """Have a deed entered soon; raises `LedgerUnavailable` where too many wait already."""
-        if self.n_waiting >= self._max_waiting:
+        if self.n_waiting >= self.max_waiting:
             await self.flush()
         same = replace(deed, request_id="", at_s=None, n_times=1)
         known = self._waiting.get(same)

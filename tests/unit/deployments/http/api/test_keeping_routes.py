@@ -220,7 +220,7 @@ async def test_nothing_is_read_that_cannot_be_entered(api):
     """While the ledger is away and too many deeds wait, a read is refused."""
     job_id = await job(api)
     trail = BACKEND.of(api.app).trail
-    trail._max_waiting = 1
+    trail.max_waiting = 1
     path = f"/v1/jobs/{job_id}/results/transcript.json"
     await ask(api, "GET", path)
     real = api.ledger.audit.append
