@@ -7,19 +7,23 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.notifications.messages import JobNotifications
 from deployments.retention.erasure import erase
+from deployments.workers.search_index_worker import SearchIndexWorker
 from pipelines.core import ChunkResult
 from pipelines.errors import Fenced, JobUnknown
 from pipelines.ledger.open import open_ledger
+from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
+from pipelines.storage.protocol import BlobStore
 from pipelines.whisper.options import DecodeRequest
 from tests.fakes.engine import FakeEngine
 from tests.support.in_process_cluster import InProcessCluster
@@ -148,12 +152,25 @@ def _main(program: Program, messages: Connection) -> None:
 
 async def _see_through(cluster: InProcessCluster, program: Program, clockwork: _Clockwork) -> None:
     await cluster.ended(*(cluster.ledger.get(TENANT, job_id) for job_id in program.jobs))
-    await until(lambda: not cluster.ledger.search.pending(1))
+    async with indexing(cluster.ledger, cluster.store):
+        await until(lambda: not cluster.ledger.search.pending(1))
     if program.purge:
         clockwork.count_on()
         for job_id in program.jobs:
             job = cluster.ledger.get(TENANT, job_id)
             await asyncio.to_thread(erase, cluster.ledger, cluster.store, job)
+
+
+@contextlib.asynccontextmanager
+async def indexing(ledger: Ledger, store: BlobStore) -> AsyncIterator[None]:
+    """Keep the search index up to date meanwhile, as the MinutesWriter's process does."""
+    task = asyncio.create_task(SearchIndexWorker(SearchIndexer(ledger, store)).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _live(program: Program, messages: Connection) -> None:

@@ -19,7 +19,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.diarizer import in_turns
-from tests.integration.cluster_process import NOTIFICATIONS, TENANT, Program, start
+from tests.integration.cluster_process import NOTIFICATIONS, TENANT, Program, indexing, start
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until
 
@@ -88,7 +88,8 @@ async def _erase(ledger: Ledger, store: BlobStore, when: str) -> None:
     cluster = InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)
     await cluster.coordinator.start()
     try:
-        await until(lambda: not ledger.search.pending(1))
+        async with indexing(ledger, store):
+            await until(lambda: not ledger.search.pending(1))
         assert bool(_found(ledger)) == there, when
         with contextlib.suppress(JobUnknown):
             await asyncio.to_thread(erase, ledger, store, ledger.get(TENANT, JOB))
@@ -133,7 +134,8 @@ async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
         told = [delivery.message.event for delivery in ledger.outbox.of_job(TENANT, JOB)]
         assert told == ["job.succeeded"], when
         await until(lambda: all("/results/" in key for key in store.list("")))
-        await until(lambda: not ledger.search.pending(1))
+        async with indexing(ledger, store):
+            await until(lambda: not ledger.search.pending(1))
         assert set(_found(ledger)) == {"speech"}, when
     except TimeoutError:
         raise AssertionError(f"{when}: {ledger.get(TENANT, JOB)}, stored: {list(store.list(''))}") from None
