@@ -15,7 +15,7 @@ from pipelines.audit import AuditAction
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, NotFound, ResultPending, VersionConflict
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.render import render
 from pipelines.export.templating.process import UNUSABLE
 from pipelines.export.templating.templates import values_of

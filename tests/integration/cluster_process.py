@@ -7,23 +7,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.notifications.messages import JobNotifications
 from deployments.retention.erasure import erase
-from deployments.workers.search_index_worker import SearchIndexWorker
 from pipelines.core import ChunkResult
 from pipelines.errors import Fenced, JobUnknown
 from pipelines.ledger.open import open_ledger
-from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
-from pipelines.storage.protocol import BlobStore
 from pipelines.whisper.options import DecodeRequest
 from tests.fakes.engine import FakeEngine
 from tests.support.in_process_cluster import InProcessCluster
@@ -152,8 +148,7 @@ def _main(program: Program, messages: Connection) -> None:
 
 async def _see_through(cluster: InProcessCluster, program: Program, clockwork: _Clockwork) -> None:
     await cluster.ended(*(cluster.ledger.get(TENANT, job_id) for job_id in program.jobs))
-    async with indexing(cluster.ledger, cluster.store):
-        await until(lambda: not cluster.ledger.search.pending(1))
+    await until(lambda: not cluster.ledger.search.pending(1))
     if program.purge:
         clockwork.count_on()
         for job_id in program.jobs:
@@ -161,19 +156,13 @@ async def _see_through(cluster: InProcessCluster, program: Program, clockwork: _
             await asyncio.to_thread(erase, cluster.ledger, cluster.store, job)
 
 
-@contextlib.asynccontextmanager
-async def indexing(ledger: Ledger, store: BlobStore) -> AsyncIterator[None]:
-    """Keep the search index up to date meanwhile, as the MinutesWriter's process does."""
-    task = asyncio.create_task(SearchIndexWorker(SearchIndexer(ledger, store)).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
 async def _live(program: Program, messages: Connection) -> None:
+    cluster, clockwork = _opened(program)
+    async with cluster.indexing():
+        await _work(cluster, program, clockwork, messages)
+
+
+def _opened(program: Program) -> tuple[InProcessCluster, _Clockwork]:
     clockwork = _Clockwork(program)
     cluster = InProcessCluster(
         _Watched(open_ledger(program.ledger_url), LEDGER_WRITES, clockwork, clockwork.transaction),
@@ -182,6 +171,10 @@ async def _live(program: Program, messages: Connection) -> None:
         owner=program.owner,
         notifications=NOTIFICATIONS,
     )
+    return cluster, clockwork
+
+
+async def _work(cluster: InProcessCluster, program: Program, clockwork: _Clockwork, messages: Connection) -> None:
     for job_id, numbers in program.jobs.items():
         try:
             cluster.ledger.get(TENANT, job_id)

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from deployments.retention.erasure import erase
@@ -19,7 +20,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.diarizer import in_turns
-from tests.integration.cluster_process import NOTIFICATIONS, TENANT, Program, indexing, start
+from tests.integration.cluster_process import NOTIFICATIONS, TENANT, Program, start
 from tests.support.in_process_cluster import InProcessCluster
 from tests.support.waiting import until
 
@@ -85,11 +86,8 @@ async def _erase(ledger: Ledger, store: BlobStore, when: str) -> None:
     """The next start: what is erased stays so, what is not yet is found as long as its transcript is there."""
     there = store.exists(JobKeys(tenant=TENANT, job_id=JOB).transcript)
     assert there or not _found(ledger), when
-    cluster = InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)
-    await cluster.coordinator.start()
-    try:
-        async with indexing(ledger, store):
-            await until(lambda: not ledger.search.pending(1))
+    async with _running(InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)):
+        await until(lambda: not ledger.search.pending(1))
         assert bool(_found(ledger)) == there, when
         with contextlib.suppress(JobUnknown):
             await asyncio.to_thread(erase, ledger, store, ledger.get(TENANT, JOB))
@@ -101,6 +99,14 @@ async def _erase(ledger: Ledger, store: BlobStore, when: str) -> None:
         assert receipt.gone, when
         assert not ledger.receipts.begun(time.time() + ERASURE_S), when
         assert [entry.deed.action for entry in ledger.audit.walk(TENANT)] == [AuditAction.ERASE], when
+
+
+@contextlib.asynccontextmanager
+async def _running(cluster: InProcessCluster) -> AsyncIterator[None]:
+    await cluster.coordinator.start()
+    try:
+        async with cluster.indexing():
+            yield
     finally:
         await cluster.coordinator.stop()
 
@@ -117,27 +123,24 @@ async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
         job = ledger.get(TENANT, JOB)
     except JobUnknown:
         job = cluster.submit(JOB, NUMBERS, tenant=TENANT, diarize=DIARIZE)
-    await cluster.coordinator.start()
     try:
-        (ended,) = await cluster.ended(job)
-        assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
-        assert cluster.words(job) == list(NUMBERS), when
-        assert ended.notes == (), when
-        assert cluster.said(job) == in_turns(NUMBERS), when
-        names = [event.name for event in ledger.events(TENANT, JOB)]
-        assert [name for name in names if name in set(JobState)] == [
-            *(["queued"] if "queued" in names else []),
-            "transcribing",
-            "summarizing",
-            "succeeded",
-        ], when
-        told = [delivery.message.event for delivery in ledger.outbox.of_job(TENANT, JOB)]
-        assert told == ["job.succeeded"], when
-        await until(lambda: all("/results/" in key for key in store.list("")))
-        async with indexing(ledger, store):
+        async with _running(cluster):
+            (ended,) = await cluster.ended(job)
+            assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
+            assert cluster.words(job) == list(NUMBERS), when
+            assert ended.notes == (), when
+            assert cluster.said(job) == in_turns(NUMBERS), when
+            names = [event.name for event in ledger.events(TENANT, JOB)]
+            assert [name for name in names if name in set(JobState)] == [
+                *(["queued"] if "queued" in names else []),
+                "transcribing",
+                "summarizing",
+                "succeeded",
+            ], when
+            told = [delivery.message.event for delivery in ledger.outbox.of_job(TENANT, JOB)]
+            assert told == ["job.succeeded"], when
+            await until(lambda: all("/results/" in key for key in store.list("")))
             await until(lambda: not ledger.search.pending(1))
-        assert set(_found(ledger)) == {"speech"}, when
+            assert set(_found(ledger)) == {"speech"}, when
     except TimeoutError:
         raise AssertionError(f"{when}: {ledger.get(TENANT, JOB)}, stored: {list(store.list(''))}") from None
-    finally:
-        await cluster.coordinator.stop()
