@@ -53,7 +53,8 @@
     │   ├── Fenced                fenced
     │   ├── VersionConflict       version_conflict
     │   ├── IdempotencyConflict   idempotency_conflict
-    │   └── ExternalIdConflict    external_id_conflict
+    │   ├── ExternalIdConflict    external_id_conflict
+    │   └── OnHold                legal_hold
     ├── IllegalTransition         illegal_transition
     ├── Overloaded                overloaded
     ├── MinutesError              minutes_failed
@@ -97,6 +98,7 @@ class Reason(StrEnum):
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     EXTERNAL_ID_CONFLICT = "external_id_conflict"
+    LEGAL_HOLD = "legal_hold"
     ILLEGAL_TRANSITION = "illegal_transition"
     OVERLOADED = "overloaded"
     MINUTES_FAILED = "minutes_failed"
@@ -359,6 +361,14 @@ class IdempotencyConflict(LedgerError, reason=Reason.IDEMPOTENCY_CONFLICT):
 
 class ExternalIdConflict(LedgerError, reason=Reason.EXTERNAL_ID_CONFLICT):
     """The external id belongs to a job of another recording."""
+
+
+class OnHold(LedgerError, reason=Reason.LEGAL_HOLD):
+    """A legal hold keeps what was to be deleted; ``hold_id`` names it."""
+
+    def __init__(self, message: str, hold_id: str = "") -> None:
+        super().__init__(message, hold_id)
+        self.hold_id = hold_id
 
 
 class IllegalTransition(MeetMemoError, reason=Reason.ILLEGAL_TRANSITION):

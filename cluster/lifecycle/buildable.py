@@ -15,6 +15,7 @@ from cluster.wiring.logging import configure_tracing
 from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import check_outgoing
+from cluster.wiring.receipts import receipt_key
 from cluster.wiring.sign_in import build_sign_in
 from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
@@ -88,5 +89,6 @@ _PARTS: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("languages", lambda settings: language_policies(settings.languages)),
     ("minutes", _build_writers),
     ("speakers", lambda settings: voice_cipher(process_environment())),
+    ("retention", lambda settings: receipt_key(process_environment())),
     ("traces", _build_tracing),
 )

@@ -214,7 +214,7 @@ def _frozen(settings: Settings, not_read: tuple[str, ...]) -> dict[str, Any]:
         limits = settings.limits
         values["limits"] = {name: getattr(limits, name) for name in ("max_concurrent_uploads", "max_event_streams")}
     if "retention" in values:  # all that the endpoint asks is whether copies of recordings are kept
-        values["retention"] = settings.retention.audio_days > 0
+        values["retention"] = settings.retention.keeps_audio
     if "minutes" in values:
         values["minutes"] = {name: value for name, value in values["minutes"].items() if name not in LIVE_OF_MINUTES}
     if "models" in values:

@@ -447,14 +447,37 @@ class CoordinatorSettings(Section):
     housekeeping_s: Annotated[float, Field(ge=1, description="between two looks for leftovers")] = 3600.0
 
 
+class RetentionRuleSettings(Section):
+    """Days for jobs with certain metadata, of all tenants or one; what is left out holds as without the rule."""
+
+    metadata: dict[str, str] = Field(
+        min_length=1, description="pairs that a job must have, all of them; the value `*` is any"
+    )
+    tenant: TenantName | None = Field(default=None, description="only this tenant's jobs; empty: everybody's")
+    results_days: float | None = Field(default=None, ge=0, description="as `retention.results_days`")
+    audio_days: float | None = Field(default=None, ge=0, description="as `retention.audio_days`")
+
+
 class RetentionSettings(Section):
-    """Days that ended jobs and their results are kept; 0 is for ever. ``tenants`` overrides them by tenant."""
+    """Days that ended jobs and their results are kept; 0 is for ever. ``tenants`` overrides them by tenant.
+
+    The first of ``rules`` that takes a job goes before both. A legal hold goes before everything.
+    """
 
     results_days: Annotated[float, Field(ge=0, description="jobs that have ended, with their results")] = 0.0
     audio_days: Annotated[
         float, Field(ge=0, description="copies of recordings that jobs asked to keep; 0: none is kept")
     ] = 30.0
     tenants: dict[TenantName, Annotated[float, Field(ge=0)]] = Field(default={}, description="`results_days` by tenant")
+    rules: tuple[RetentionRuleSettings, ...] = Field(
+        default=(), description="by metadata; of several that take a job the first decides"
+    )
+    audit_days: Annotated[float, Field(ge=0, description="the audit log and receipts of deletions; 0: for ever")] = 0.0
+
+    @property
+    def keeps_audio(self) -> bool:
+        """Whether a copy of any recording is kept for a while."""
+        return self.audio_days > 0 or any(rule.audio_days for rule in self.rules)
 
 
 class WebhookSettings(Section):

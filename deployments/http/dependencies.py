@@ -96,7 +96,7 @@ async def inspects(request: Request) -> bool:
 
 
 async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantJobs:
-    return BACKEND.get(request).for_tenant(principal.tenant)
+    return BACKEND.get(request).for_tenant(principal.tenant, principal.key_id)
 
 
 async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
@@ -104,7 +104,7 @@ async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
 
 
 async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
-    return BACKEND.get(request).batches_of(principal.tenant)
+    return BACKEND.get(request).batches_of(principal.tenant, principal.key_id)
 
 
 Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]
@@ -127,6 +127,9 @@ Scraper = Annotated[Principal, Security(authorized, scopes=[Scope.METRICS])]
 
 Admin = Annotated[Principal, Security(authorized, scopes=[Scope.ADMIN])]
 """Who may do something to the whole cluster."""
+
+TenantAdmin = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.ADMIN])]
+"""The jobs of the tenant of who asks, to say what of them is kept and see who did what."""
 
 SlotHolder = Callable[..., AsyncIterator[None]]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from deployments.ports import MinutesRequest
 from deployments.tenant.jobs import ResultStream, TenantJobs
 from deployments.tenant.threads import in_thread
+from pipelines.audit import AuditAction
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, NotFound, ResultPending, VersionConflict
@@ -61,7 +62,9 @@ class TranscriptVersions:
         chosen = _chosen(origin, held, len(held) if version is None else version)
         transcript = await in_thread(self._transcript, origin, chosen)
         title = MinutesRequest.of(origin).title
-        return await in_thread(render, "transcript.json", transcript, None, title), _etag(origin, "versions", chosen)
+        document = await in_thread(render, "transcript.json", transcript, None, title)
+        await self.jobs.noted_read(origin, "transcript", version=chosen.version if chosen else 0)
+        return document, _etag(origin, "versions", chosen)
 
     async def open_result(self, job: Job, name: str, version: int) -> ResultStream:
         """Return a result of ``job`` as it would be with another version of the transcript; minutes keep their words.
@@ -74,6 +77,7 @@ class TranscriptVersions:
         origin = await self.jobs.transcribed(job)
         chosen = _chosen(origin, await self._corrections(origin), version)
         document = await self._render(job, name, said(await in_thread(self._transcript, origin, chosen)))
+        await self.jobs.noted_read(job, name, version=version)
         return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=_etag(job, name, chosen))
 
     async def open_translation(self, job: Job, name: str, language: str, version: int | None) -> ResultStream:
@@ -97,6 +101,7 @@ class TranscriptVersions:
         translation = await in_thread(self._translation, job, record.language)
         newest = await self._newest(job)
         document = await self._render(job, name, _told(translation, record, translated, newest))
+        await self.jobs.noted_read(job, name, translation=record.language)
         digest = hashlib.sha256(f"{job.id}/{name}/{job.version}/{record.language}/{newest}".encode()).hexdigest()
         return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=f'"{digest[:32]}"')
 
@@ -138,7 +143,8 @@ class TranscriptVersions:
         key = JobKeys(tenant=origin.tenant, job_id=origin.id).corrected(name)
         self.jobs.store.put(key, encode(transcript))
         try:
-            return self.jobs.ledger.corrections.add(origin.tenant, origin.id, wanted)
+            deed = self.jobs.deed(AuditAction.CORRECT, origin.id, version=wanted.version, segments=n_segments)
+            return self.jobs.ledger.corrections.add(origin.tenant, origin.id, wanted, deed)
         except VersionConflict:
             # Nobody else's version has this name: it would have been a repetition. Else purging the job removes it.
             self.jobs.store.delete(key)

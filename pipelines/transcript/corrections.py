@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from pipelines.audit import Deed
 from pipelines.codec import encode
 from pipelines.core import CoverageStatus, NameSource, Segment, Speaker, TermMatch, Transcript
 from pipelines.errors import OptionError, VersionConflict
@@ -82,8 +83,10 @@ class CorrectionRepository(Protocol):
     All raise `JobUnknown`, also for another tenant's job, and `LedgerUnavailable`.
     """
 
-    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+    def add(self, tenant: str, job_id: str, correction: Correction, deed: Deed | None = None) -> Correction:
         """Make a version count, if its ``base`` is the newest; returns it with the ledger's time.
+
+        In the same transaction the ``deed`` is entered in the audit log.
 
         Raises `VersionConflict` when another one was saved meanwhile. A repetition (same version, same blob) is no
         conflict: it returns what is stored. The job's history tells of it.

@@ -33,6 +33,7 @@ LEDGER_WRITES = frozenset(
     {
         *("create", "acquire_lease", "release", "claim", "apply", "apply_many", "record", "delete"),
         *("write", "settle", "forget"),  # of its search index
+        *("begin", "finish"),  # of its receipts
     }
 )
 STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})

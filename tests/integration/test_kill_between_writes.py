@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from deployments.retention.erasure import erase
+from pipelines.audit import AuditAction
 from pipelines.errors import JobUnknown
 from pipelines.jobs.job import JobState
 from pipelines.ledger.open import open_ledger
@@ -93,6 +94,11 @@ async def _erase(ledger: Ledger, store: BlobStore, when: str) -> None:
         assert not _found(ledger), when
         await until(lambda: not ledger.search.pending(1))
         assert not _found(ledger), when
+        (receipt,) = ledger.receipts.list(TENANT).receipts
+        assert JobKeys(tenant=TENANT, job_id=JOB).transcript in receipt.keys, when
+        assert receipt.gone, when
+        assert not ledger.receipts.begun(time.time() + ERASURE_S), when
+        assert [entry.deed.action for entry in ledger.audit.walk(TENANT)] == [AuditAction.ERASE], when
 
 
 @contextlib.asynccontextmanager

@@ -70,6 +70,7 @@ STATUS: dict[Reason, int] = {
     Reason.IDEMPOTENCY_CONFLICT: 422,
     Reason.EXTERNAL_ID_CONFLICT: 409,
     Reason.VERSION_CONFLICT: 409,
+    Reason.LEGAL_HOLD: 409,
     Reason.ILLEGAL_TRANSITION: 409,
     Reason.OVERLOADED: 429,
     Reason.MINUTES_FAILED: 500,

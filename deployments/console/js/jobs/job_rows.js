@@ -62,6 +62,12 @@ export function notes(job) {
   return job.notes.length ? h("ul.remarks", {}, job.notes.map((note) => h("li.remark", {}, icon("warning"), noteText(note)))) : null;
 }
 
+/** Build the list of the legal holds on a job, null where there are none: nothing of it is deleted meanwhile. */
+export function holds(job) {
+  const text = ({ name, reason }) => t("onHold", { why: [name, reason].filter(Boolean).join(" – ") });
+  return job.holds?.length ? h("ul.remarks", {}, job.holds.map((hold) => h("li.remark", {}, icon("warning"), text(hold)))) : null;
+}
+
 /** Build the buttons of the actions that a job's state and the user's role allow; `onErased` is called after its erasure. */
 export function jobActions(job, { onErased } = {}) {
   if (!account.may("jobs:write")) return [];

@@ -217,6 +217,7 @@ export const MESSAGES = {
   failedInterval: ["Not transcribed, {from} to {to}", "未转写：{from} 至 {to}"],
   detectedAs: ["{language}, {time}, {share} sure", "{language}，{time}，置信度 {share}"],
   deleteAudio: ["Delete the audio only", "仅删除音频"],
+  onHold: ["Legal hold, nothing is deleted: {why}", "法律保留，不会删除任何内容：{why}"],
   deleteAudioSure: ["Delete the copy to listen to? Transcript and minutes stay.", "删除回放音频？转写和纪要会保留。"],
   audioDeleted: ["The audio is deleted.", "音频已删除。"],
 
