@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from deployments.artifacts import quarantine
 from pipelines.codec import decode, encode
-from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.core import Chunk, ChunkResult, DecodedSegment, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
+from pipelines.jobs.options import JobOptions
 from pipelines.jobs.usage import JobUsage, transcription_usage
 from pipelines.minutes.naming.naming import with_names
 from pipelines.notes import Note, NoteCode
@@ -20,10 +21,11 @@ from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
 from pipelines.text.chinese import in_script
-from pipelines.text.redaction import mask_transcript
+from pipelines.text.redaction import Scope, mask_text, mask_transcript, mask_words, without_names
 from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
 from pipelines.transcript.findings import with_findings
+from pipelines.transcript.masked_audio import masked_audio
 from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
 from pipelines.transcript.trained_speech import training_notes
@@ -116,7 +118,12 @@ def stitch_job(
         results = {**quarantine.results_of(kept, job), **results}
         diarization = kept.diarization
     names = channel_names(job.options.speakers, summary.tracks)
-    with_words = job.options.word_timestamps or bool(job.options.matched_with)
+    people = set(names)
+    if diarization is not None and "names" in job.options.mask:
+        people |= {voice.name for voice in diarization.recognised}
+        diarization = replace(diarization, recognised=())
+    options = job.options
+    with_words = options.word_timestamps or bool(options.matched_with) or options.redacts_copy
     transcript = stitch(
         spans,
         results,
@@ -138,11 +145,18 @@ def stitch_job(
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = with_terms(transcript, job.options.matched_with)
+    if options.redacts_copy:
+        hidden = masked_audio(
+            transcript, options.mask, regions=options.mask_regions, names=people, timed=options.task == "transcribe"
+        )
+        store.put(keys.masked_audio, encode(hidden))
+    if unhidden := without_names(transcript, options.mask):
+        notes.append(Note(code=NoteCode.NAMES_NOT_HIDDEN, values={"languages": ", ".join(unhidden)}))
     if not job.options.word_timestamps:
         transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
-    transcript = mask_transcript(transcript, job.options.mask)
+    transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
     if diarization is not None and not diarization.missing:
-        transcript = with_names(transcript)
+        transcript = with_names(transcript, infer="names" not in options.mask)
     unlike = training_notes(results.values(), model.name, min_avg_logprob)
     transcript = replace(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
@@ -150,13 +164,28 @@ def stitch_job(
         kept = quarantine.Kept(
             summary=summary,
             spans=spans,
-            results=tuple(results.values()),
+            results=tuple(masked_result(result, options) for result in results.values()),
             votes=tuple(votes.values()),
             diarization=diarization,
         )
         quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))
     return usage, transcript.notes
+
+
+def masked_result(result: ChunkResult, options: JobOptions) -> ChunkResult:
+    """Return a chunk's result without what its job hides, for what is kept beyond the job's end."""
+    if not options.mask:
+        return result
+    segments = tuple(masked_decoded(each, result.language, options) for each in result.segments)
+    return replace(result, segments=segments)
+
+
+def masked_decoded(segment: DecodedSegment, language: str, options: JobOptions) -> DecodedSegment:
+    """Mask a segment as the model gave it."""
+    scope = Scope(language=segment.language or language, regions=options.mask_regions)
+    words = mask_words(segment.words, options.mask, scope)
+    return replace(segment, text=mask_text(segment.text, options.mask, scope), words=words)
 
 
 def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> tuple[Note, ...]:

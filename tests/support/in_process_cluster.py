@@ -17,6 +17,7 @@ from deployments.notifications.messages import JobNotifications
 from deployments.ports import (
     DiarizationRequest,
     DiarizerPort,
+    MaskedCopyRequest,
     MinutesPort,
     MinutesRequest,
     SegmenterPort,
@@ -64,6 +65,7 @@ class CodedSegmenter:
         self.tracks: tuple[SoundTrack, ...] = ()
         self.notes: tuple[Note, ...] = ()
         self.n_calls = 0
+        self.masked: list[MaskedCopyRequest] = []
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
         self.n_calls += 1
@@ -106,6 +108,9 @@ class CodedSegmenter:
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        self.masked.append(request)
 
     async def probe(self, tenant: str, url: str) -> Probe:
         raise NotImplementedError("there are no dry runs of coded recordings")
