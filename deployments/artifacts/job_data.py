@@ -8,10 +8,9 @@ from typing import TypeVar
 
 from deployments.artifacts import quarantine
 from pipelines.codec import decode, encode
-from pipelines.core import Chunk, ChunkResult, DecodedSegment, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
-from pipelines.jobs.options import JobOptions
 from pipelines.jobs.usage import JobUsage, transcription_usage
 from pipelines.minutes.naming.naming import with_names
 from pipelines.notes import Note, NoteCode
@@ -21,11 +20,12 @@ from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
 from pipelines.text.chinese import in_script
-from pipelines.text.redaction import Scope, mask_text, mask_transcript, mask_words, without_names
+from pipelines.text.redaction import mask_transcript, without_names
 from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
 from pipelines.transcript.findings import with_findings
 from pipelines.transcript.masked_audio import masked_audio
+from pipelines.transcript.masked_results import masked_results
 from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
 from pipelines.transcript.trained_speech import training_notes
@@ -164,28 +164,15 @@ def stitch_job(
         kept = quarantine.Kept(
             summary=summary,
             spans=spans,
-            results=tuple(masked_result(result, options) for result in results.values()),
+            results=masked_results(
+                spans, tuple(results.values()), options.mask, regions=options.mask_regions, names=people
+            ),
             votes=tuple(votes.values()),
             diarization=diarization,
         )
         quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))
     return usage, transcript.notes
-
-
-def masked_result(result: ChunkResult, options: JobOptions) -> ChunkResult:
-    """Return a chunk's result without what its job hides, for what is kept beyond the job's end."""
-    if not options.mask:
-        return result
-    segments = tuple(masked_decoded(each, result.language, options) for each in result.segments)
-    return replace(result, segments=segments)
-
-
-def masked_decoded(segment: DecodedSegment, language: str, options: JobOptions) -> DecodedSegment:
-    """Mask a segment as the model gave it."""
-    scope = Scope(language=segment.language or language, regions=options.mask_regions)
-    words = mask_words(segment.words, options.mask, scope)
-    return replace(segment, text=mask_text(segment.text, options.mask, scope), words=words)
 
 
 def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> tuple[Note, ...]:

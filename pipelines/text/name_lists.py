@@ -113,7 +113,8 @@ def place_list() -> PlaceList:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    return tuple(name.casefold().removeprefix("the ").replace("-", " ").split())
+    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    return tuple(plain.casefold().removeprefix("the ").replace("-", " ").split())
 
 
 def _is_word(name: object) -> bool:

@@ -69,15 +69,21 @@ class Scope:
     """What is known of a text that is masked.
 
     ``language`` is a code, "" where nobody knows; ``regions`` the countries whose telephone numbers are looked for;
-    ``known`` names: in lower case, word by word, or in Han characters.
+    ``known`` names: in lower case, word by word, or in Han characters. ``before`` and ``after`` are what was
+    said around it, which is not masked with it: *live in* tells that what follows is a place.
     """
 
     language: str = ""
     regions: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
+    before: str = ""
+    after: str = ""
 
 
 ANY = Scope()
+CONTEXT = 80  # characters
+LONG_PAUSE_S = 2.0
+"""What a longer one parts was not said in one breath: two parts of a number are two numbers."""
 
 
 def masked_spans(text: str, kinds: Collection[MaskKind], scope: Scope = ANY) -> list[Span]:
@@ -85,6 +91,8 @@ def masked_spans(text: str, kinds: Collection[MaskKind], scope: Scope = ANY) -> 
 
     Where two kinds overlap the one that comes first in `MaskKind` wins, and covers what the other would have.
     """
+    offset = len(scope.before)
+    text, end_of_own = scope.before + text + scope.after, offset + len(text)
     spared = bytearray(len(text))  # what was masked before
     for match in WRITTEN_PATTERN.finditer(text):
         spared[match.start() : match.end()] = b"\1" * len(match[0])
@@ -99,7 +107,8 @@ def masked_spans(text: str, kinds: Collection[MaskKind], scope: Scope = ANY) -> 
         before = spans[-1]
         spans[-1] = (before[0], max(before[1], end), mask if rank < first_rank else before[2])
         first_rank = min(first_rank, rank)
-    return spans
+    own = ((max(start, offset), min(end, end_of_own), mask) for start, end, mask in spans)
+    return [(start - offset, end - offset, mask) for start, end, mask in own if any(map(str.isalnum, text[start:end]))]
 
 
 def _found(text: str, kinds: Collection[MaskKind], scope: Scope) -> Iterator[tuple[int, int, int, str]]:
@@ -151,16 +160,33 @@ def scopes_of(
     transcript: Transcript, kinds: Collection[MaskKind], *, regions: Sequence[str] = (), names: Iterable[str] = ()
 ) -> list[Scope]:
     """Return what is known of each segment's text: its language, and the names that are found in any of them."""
-    languages = [segment.language or transcript.language for segment in transcript.segments]
-    scopes = [Scope(language=language, regions=tuple(regions)) for language in languages]
+    scopes = [
+        Scope(language=segment.language or transcript.language, regions=tuple(regions), before=before, after=after)
+        for segment, (before, after) in zip(transcript.segments, _contexts(transcript.segments), strict=True)
+    ]
     if "names" not in kinds:
         return scopes
     known = {word for name in names for word in _words(name)}
     for segment, scope in zip(transcript.segments, scopes, strict=True):
         for text in {segment.text, segment.heard_text}:
-            people = [text[start:end] for start, end, of in _entities(text, scope) if of == "names"]
-            known |= {word for name in people for word in _words(name)}
+            for start, end, _ in masked_spans(text, ("names",), scope):
+                known |= set(_words(text[start:end]))
     return [replace(scope, known=frozenset(known)) for scope in scopes]
+
+
+def _contexts(segments: Sequence[Segment]) -> list[tuple[str, str]]:
+    """Return what is said on the same channel just before and after each segment, without a long pause between."""
+    before, after = [""] * len(segments), [""] * len(segments)
+    last: dict[int, int] = {}
+    for i, segment in enumerate(segments):
+        j = last.get(segment.channel)
+        last[segment.channel] = i
+        if j is None or segment.start_s - segments[j].end_s > LONG_PAUSE_S or not (segment.text and segments[j].text):
+            continue
+        between = "" if _HAN.match(segment.text) else " "
+        before[i] = segments[j].text[-CONTEXT:] + between
+        after[j] = between + segment.text[:CONTEXT]
+    return list(zip(before, after, strict=True))
 
 
 def without_names(transcript: Transcript, kinds: Collection[MaskKind]) -> list[str]:
