@@ -10,7 +10,7 @@ import pkgutil
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, Literal
 
 import stopwordsiso
@@ -51,18 +51,18 @@ _NAMES_AMONG_STOP_WORDS = frozenset("ann anne".split())
 
 @dataclass(frozen=True)
 class PlaceList:
-    """Names of places in lower case, word by word; ``large`` are countries, states and towns that many know."""
+    """Names of places in lower case, without accents, word by word; ``large`` are those that many know."""
 
     every: frozenset[tuple[str, ...]]
     large: frozenset[tuple[str, ...]]
 
     def holds(self, words: tuple[str, ...]) -> bool:
         """Return whether a place is called so."""
-        return words in self.every
+        return tuple(map(_plain, words)) in self.every
 
     def is_large(self, words: tuple[str, ...]) -> bool:
         """Return whether a place that many know is called so."""
-        return words in self.large
+        return tuple(map(_plain, words)) in self.large
 
 
 def is_common(word: str) -> bool:
@@ -113,8 +113,15 @@ def place_list() -> PlaceList:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
-    return tuple(plain.casefold().removeprefix("the ").replace("-", " ").split())
+    return tuple(_plain(name.casefold()).removeprefix("the ").replace("-", " ").split())
+
+
+@lru_cache(maxsize=4096)
+def _plain(word: str) -> str:
+    """Return a word without its accents."""
+    if word.isascii():
+        return word
+    return "".join(each for each in unicodedata.normalize("NFKD", word) if not unicodedata.combining(each))
 
 
 def _is_word(name: object) -> bool:

@@ -5,7 +5,7 @@ sent it. Spoken forms count as well ("four one one one", "ann at example dot org
 cuts in two is two numbers; parts of fewer than `MIN_DIGITS` digits are told. False alarms are better than misses: a
 card number need not have a valid check digit, for recognition may have heard one digit wrong.
 
-How names and places are found, and how many are, says `docs/hiding.md`.
+How names and places are found, and how many are: `docs/archive.md`.
 """
 
 import re
