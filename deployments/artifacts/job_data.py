@@ -205,9 +205,9 @@ def clean_up(store: BlobStore, job: Job) -> None:
         store.delete_prefix(JobKeys(tenant=job.tenant, job_id=job.replay_of).quarantine)
     if job.state is JobState.CANCELLED:
         store.delete_prefix(keys.quarantine)
+    store.delete(keys.source)  # before the audio: who makes it looks whether the source is still there
     if job.state is not JobState.SUCCEEDED:
         store.delete_prefix(keys.audio)
-    store.delete(keys.source)
     store.delete_prefix(keys.work)
 
 

@@ -139,6 +139,10 @@ class Segmenter:
                     pass
             finally:
                 recording.kill()
+        if not self._store.exists(keys.source):  # the job has ended meanwhile, and what it left was deleted
+            self._store.delete_prefix(keys.audio)
+            self._store.delete(keys.audio_mark)
+            raise BlobMissing(f"Job {request.job_id} has ended.")
 
     async def probe(self, tenant: str, url: str) -> Probe:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""

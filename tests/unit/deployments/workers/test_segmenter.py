@@ -25,7 +25,7 @@ from pipelines.audio.sandbox import DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions
 from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span, TrackState
-from pipelines.errors import StoreUnavailable, TimedOut
+from pipelines.errors import BlobMissing, StoreUnavailable, TimedOut
 from pipelines.notes import NoteCode
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
@@ -298,3 +298,22 @@ async def test_a_copy_without_what_must_not_be_heard(store: CountingStore) -> No
     assert not peaks[5:15].any()
     assert peaks[16:].any()
     assert store.exists(KEYS.audio_mark), "it expires as every copy does"
+
+
+async def test_no_copy_of_a_job_that_ended_meanwhile() -> None:
+    """A job that is cancelled while its copy is made leaves none."""
+
+    class Ending(CountingStore):
+        def put_file(self, key: str, path: Path, *, sha256: str = ""):  # as in MemoryStore
+            if key == KEYS.playback:
+                self.delete(KEYS.source)
+            return super().put_file(key, path, sha256=sha256)
+
+    ending = Ending()
+    ending.put_file(KEYS.source, RECORDING)
+    ending.put(KEYS.masked_audio, encode(MaskedAudio(stretches=())))
+    worker = Segmenter(store=ending, options=SegmenterOptions(max_duration_s=3600.0))
+    with pytest.raises(BlobMissing):
+        await worker.keep_masked(MaskedCopyRequest(tenant="t", job_id="j", split_channels=False, sound="beep"))
+    assert not [*ending.list(KEYS.audio)]
+    assert not ending.exists(KEYS.audio_mark)
