@@ -24,6 +24,7 @@ from pipelines.text.typography import HAN
 
 MaskKind = Literal["email", "phones", "cards", "numbers", "names", "places", "profanity"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+_NAMES: tuple[MaskKind, ...] = ("names",)
 _RANKS = {kind: rank for rank, kind in enumerate(MASK_KINDS)}
 
 MIN_DIGITS = 4
@@ -169,7 +170,7 @@ def scopes_of(
     known = {word for name in names for word in _words(name)}
     for segment, scope in zip(transcript.segments, scopes, strict=True):
         for text in {segment.text, segment.heard_text}:
-            for start, end, _ in masked_spans(text, ("names",), scope):
+            for start, end, _ in masked_spans(text, _NAMES, scope):
                 known |= set(_words(text[start:end]))
     return [replace(scope, known=frozenset(known)) for scope in scopes]
 

@@ -14,7 +14,7 @@ from pipelines.audio.formats import MaskSound
 from pipelines.audio.muting import muted
 from pipelines.audio.playback import PlaybackCopy
 from pipelines.core import Transcript
-from pipelines.text.redaction import mask_transcript
+from pipelines.text.redaction import MaskKind, mask_transcript
 from pipelines.transcript.masked_audio import masked_audio
 from pipelines.whisper.engine import EngineOptions
 from pipelines.whisper.options import DecodeOptions
@@ -24,6 +24,7 @@ from tests.support.real_weights import needs_weights, weights_folder
 from tests.support.recordings import truth
 
 RECORDING = Path(__file__).parents[1] / "data" / "meeting-3min.flac"
+HIDDEN: tuple[MaskKind, ...] = ("names",)
 NAMES = {"alice", "david", "thomas", "victor"}
 OTHERS_WRONG = 0.2
 """Words beside a name lose a part of themselves to the margins; a recognised tone is a word more."""
@@ -48,11 +49,11 @@ def test_what_is_hidden_cannot_be_heard(model: str, sound: MaskSound, tmp_path: 
     first = heard_in(product, samples)
     names = NAMES & set(words_of(" ".join(each.text for each in first.segments), "en"))
     assert len(names) >= 3
-    masked = mask_transcript(first, ("names",))
+    masked = mask_transcript(first, HIDDEN)
     assert not NAMES & set(words_of(" ".join(each.text for each in masked.segments), "en"))
 
     with PlaybackCopy(tmp_path / "copy.webm") as copy:
-        list(copy.listen(muted([samples], masked_audio(first, ("names",)).stretches, sound)))
+        list(copy.listen(muted([samples], masked_audio(first, HIDDEN).stretches, sound)))
     encoded = io.BytesIO((tmp_path / "copy.webm").read_bytes())
     again = heard_in(product, np.concatenate(list(decode_audio(encoded, max_duration_s=600)), axis=1))
     heard = words_of(" ".join(each.text for each in again.segments), "en")

@@ -129,7 +129,7 @@ async def test_nothing_that_is_hidden_is_anywhere(tmp_path, store, poison, caplo
     assert bool(list(store.list(keys.quarantine))) == bool(poison)
     assert not [key for key in store.list(keys.quarantine) if key.endswith(".wav")]
 
-    versions = TranscriptVersions(jobs=_jobs(cluster, job))  # type: ignore[arg-type]
+    versions = TranscriptVersions(jobs=_jobs(cluster, job))
     edits = Edits(segments=(SegmentEdit(id=0, text="My name is Tabitha Quillworth, I said."),))
     await versions.save(job.id, 0, edits, author="ann", note="It was Tabitha Quillworth")
     assert SearchIndexer(ledger, store).index_some() == 1

@@ -1,13 +1,16 @@
 """Names of people and places: what is found, what is not one, and that one that was found is hidden everywhere."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from pipelines.core import ModelInfo, Segment, TermMatch, Transcript, Word
-from pipelines.text.redaction import MASK_KINDS, Scope, mask_text, mask_transcript, without_names
+from pipelines.text.redaction import MASK_KINDS, MaskKind, Scope, mask_text, mask_transcript, without_names
 
-BOTH = ("names", "places")
+NAMES: tuple[MaskKind, ...] = ("names",)
+PHONES: tuple[MaskKind, ...] = ("phones",)
+BOTH: tuple[MaskKind, ...] = ("names", "places")
 
 
 @pytest.mark.parametrize(
@@ -49,14 +52,14 @@ def transcript_of(*texts: str, language: str = "en") -> Transcript:
 def test_a_name_is_one_everywhere():
     """What one sentence introduces is hidden where nothing else tells that it is a name, earlier ones included."""
     said = transcript_of("Quillworth was late.", "My name is Tabitha Quillworth.", "So Quillworth left.")
-    texts = [segment.text for segment in mask_transcript(said, ("names",)).segments]
+    texts = [segment.text for segment in mask_transcript(said, NAMES).segments]
     assert texts == ["[name] was late.", "My name is [name].", "So [name] left."]
 
 
 def test_names_that_are_known_beforehand():
     """Those who are on the channels are hidden where they are spoken of."""
     said = transcript_of("Brzęczyk has the slides.")
-    assert mask_transcript(said, ("names",), names=["Zdzisława Brzęczyk"]).segments[0].text == "[name] has the slides."
+    assert mask_transcript(said, NAMES, names=["Zdzisława Brzęczyk"]).segments[0].text == "[name] has the slides."
 
 
 def test_a_name_that_stood_under_a_term():
@@ -66,25 +69,15 @@ def test_a_name_that_stood_under_a_term():
     segment = Segment(
         id=0, channel=0, speaker="", start_s=0, end_s=3, text="Meet Lindt.", words=words, matches=(match,)
     )
-    said = transcript_of("x")
-    (masked,) = mask_transcript(
-        Transcript(
-            duration_s=9,
-            language="en",
-            languages=(),
-            segments=(segment, *said.segments[:0]),
-            coverage=(),
-            model=said.model,
-        ),
-        ("names",),
-    ).segments
+    said = replace(transcript_of(), segments=(segment,))
+    (masked,) = mask_transcript(said, NAMES).segments
     assert masked.matches == ()
 
 
 def test_languages_in_which_names_are_not_found():
     """They are told, and only where names or places were to be hidden."""
-    assert without_names(transcript_of("田中です", language="ja"), ("names",)) == ["ja"]
-    assert without_names(transcript_of("田中です", language="ja"), ("phones",)) == []
+    assert without_names(transcript_of("田中です", language="ja"), NAMES) == ["ja"]
+    assert without_names(transcript_of("田中です", language="ja"), PHONES) == []
     assert without_names(transcript_of("a", language="de"), BOTH) == []
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from pipelines.text.phone_numbers import digits_of, find_phones
-from pipelines.text.redaction import Scope, mask_text
+from pipelines.text.redaction import MaskKind, Scope, mask_text
+
+PHONES: tuple[MaskKind, ...] = ("phones",)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,7 @@ from pipelines.text.redaction import Scope, mask_text
 )
 def test_what_is_a_telephone_number(language, text, masked):
     """International, national of the language's countries, or introduced by a word; nothing else."""
-    assert mask_text(text, ("phones",), Scope(language=language)) == masked
+    assert mask_text(text, PHONES, Scope(language=language)) == masked
 
 
 def test_the_countries_that_are_asked_for():
