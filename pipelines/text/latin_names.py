@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from pipelines.text.name_lists import FAMILY, GIVEN, is_common, name_list, place_list
+from pipelines.text.name_lists import FAMILY, GIVEN, is_common, is_stop_word, name_list, place_list
 
 Entity = tuple[int, int, Literal["names", "places"]]
 
@@ -132,7 +132,7 @@ def words_of(name: str) -> Iterator[str]:
     """Yield the words of a name that are names on their own, in lower case."""
     for match in _TOKEN.finditer(name):
         word = _WORD_END.sub("", match.group()).casefold()
-        if len(word) > 2 and word not in _TITLES and word not in _PARTICLES and not is_common(word):
+        if len(word) > 2 and word not in _TITLES and word not in _PARTICLES and not is_stop_word(word):
             yield word
 
 
@@ -185,7 +185,7 @@ def _people(
                 and token.has(given)
                 and not is_common(token.folded)
             )
-        elif _is_no_name(token, before) or (token.shouted and not introduced):
+        elif _is_no_name(token, before, text[token.end : token.end + 3]) or (token.shouted and not introduced):
             begins = False
         elif titled or introduced or token.has(known) or _CELTIC.fullmatch(token.text):
             begins = True
@@ -206,9 +206,10 @@ def _people(
         position = last + 1
 
 
-def _is_no_name(token: _Token, before: str) -> bool:
+def _is_no_name(token: _Token, before: str, after: str) -> bool:
     """Return whether a word is small, of the calendar, of a nation or a title; *May* is both a month and a name."""
-    of_calendar = token.folded in _NEVER or (token.text == "May" and _OF_MONTH.search(before) is not None)
+    month = token.text == "May" and (_OF_MONTH.search(before) is not None or after.strip()[:1].isdigit())
+    of_calendar = token.folded in _NEVER or month
     return not token.capital or of_calendar or token.folded.rstrip(".") in _TITLES
 
 

@@ -29,17 +29,17 @@ _EVERYDAY = frozenset(
     """
     will mark may rose grace hope art bill frank chase drew pat rich summer dawn faith joy june april august page
     young black white brown green king long day best love case book cook baker bush ford bell bird bishop price power
-    english french german german's cross field fields fox friend gold hall hand hunt knight lake lane law little
-    major marks marsh moon moore's nice park parks pool rice rock sharp short snow stone street strong sweet walker
-    water waters weather wolf wood woods dean duke earl baron harmony melody destiny trinity star sunny sky
-    monday sunday java ruby basil sage ivy iris holly heather amber crystal jade pearl olive lily jasmine violet
-    daisy poppy chance cash hunter mason carter cooper turner porter archer angel prince princess precious treasure
+    english french german german's cross field fields fox friend gold hall hand hunt lake lane law little
+    major marks marsh moon moore's nice park parks pool rice rock sharp short snow stone street strong sweet
+    water waters weather wood woods dean duke star sunny sky
+    monday sunday java sage
+    chance cash angel prince princess precious treasure
     bank branch bridge brook brooks camp castle church close college court cove crane creek down east north south
     west eve ever flower forest fort garden gates glass good grant great guy heath held hill hills holiday home house
     justice lady lamb land lord love low luck may mercy mill mills mine mobile moss most mount nation new noble old
-    order orange owl penny pike place plant point pope post potter read reading rain reed reef rivers road robin
-    rush same sand scout shepherd shore silver singer smart sole spark spring steel storm still summers swan
-    temple town trout true union valley victor victory wall ward warm web weeks well wells wild winter wise worth
+    order orange owl penny pike place plant point pope post read reading rain reed reef rivers road robin
+    rush same sand scout shore silver singer smart sole spark spring steel storm still summers swan
+    temple town trout true union valley victory wall ward warm web weeks well wells wild winter wise worth
     yes thanks hello please sorry sales great happy special general bluetooth google amazon microsoft apple tesla linux
     docker kubernetes option band bend bath battle bay beach normal split of date data team man men can sent
     office manager support service doctor uncle aunt sister brother mother father mom dad mum baby honey dear
@@ -67,7 +67,12 @@ class PlaceList:
 
 def is_common(word: str) -> bool:
     """Return whether a lower-case word is an everyday one: on its own, at a sentence's beginning, it is no name."""
-    return word in _EVERYDAY or word in _stop_words()
+    return word in _EVERYDAY or is_stop_word(word)
+
+
+def is_stop_word(word: str) -> bool:
+    """Return whether a lower-case word is one that every text has, and no name wherever it stands."""
+    return word in _stop_words()
 
 
 @cache

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 from pipelines.core import CoverageStatus, Segment, Transcript, Word
 from pipelines.text.redaction import MaskKind, Scope, masked_spans, scopes_of
+from pipelines.text.typography import is_wide
 from pipelines.transcript.coverage import NO_WORDS, UNHEARD_SPEECH
 
 MARGIN_S = 0.15
 """Before and after a word at least: recognisers tell its times to a tenth of a second or two."""
 MAX_MARGIN_S = 0.5
 """Into the pause beside a word at most, where nobody else is spoken over."""
+
+
+LETTER_S = 0.06
+"""How long a letter takes, rather less: a word that is said to be shorter was timed badly."""
+IDEOGRAPH_S = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +77,14 @@ def _with_margins(words: Sequence[Word], i: int) -> tuple[float, float]:
     before_s = words[i - 1].end_s if i else word.start_s - MAX_MARGIN_S
     after_s = words[i + 1].start_s if i + 1 < len(words) else word.end_s + MAX_MARGIN_S
     start_s = min(word.start_s - MARGIN_S, max(before_s, word.start_s - MAX_MARGIN_S))
-    return start_s, max(word.end_s + MARGIN_S, min(after_s, word.end_s + MAX_MARGIN_S))
+    end_s = max(word.end_s + MARGIN_S, min(after_s, word.end_s + MAX_MARGIN_S))
+    lacking_s = max(0.0, _shortest_s(word.text) - (word.end_s - word.start_s))
+    return start_s - lacking_s, end_s + lacking_s
+
+
+def _shortest_s(text: str) -> float:
+    """Return how long it takes at least to say a word."""
+    return sum(IDEOGRAPH_S if is_wide(letter) else LETTER_S for letter in text if letter.isalnum())
 
 
 def _united(stretches: Iterable[tuple[float, float]], duration_s: float) -> Iterator[tuple[float, float]]:

@@ -27,6 +27,8 @@ BOTH: tuple[MaskKind, ...] = ("names", "places")
         ("That is Fatima's address.", "That is [name]'s address."),
         ("O'Brien and McAllister signed.", "[name] and [name] signed."),
         ("The French team meets Microsoft on Monday in March.", "The French team meets Microsoft on Monday in March."),
+        ("The deadline is May 15.", "The deadline is May 15."),
+        ("Victor, what happened?", "[name], what happened?"),
         ("May I ask who is calling?", "May I ask who is calling?"),
         ("请张总下周去上海谈项目。", "请[name]总下周去[place]谈项目。"),
         ("我叫王小明，住在北京。", "我叫[name]，住在[place]。"),

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.core import Coverage, CoverageStatus, ModelInfo, Segment, TermMatch, Transcript, Word
 from pipelines.transcript.coverage import UNHEARD_SPEECH
-from pipelines.transcript.masked_audio import MARGIN_S, MAX_MARGIN_S, masked_audio
+from pipelines.transcript.masked_audio import LETTER_S, MARGIN_S, MAX_MARGIN_S, masked_audio
 
 WORDS = (
     Word(text=" Call", start_s=1.0, end_s=1.4, probability=1.0),
@@ -33,6 +33,14 @@ def test_a_word_and_the_pauses_beside_it():
     ((start_s, end_s),) = masked_audio(said(SEGMENT), ("names",)).stretches
     assert start_s == pytest.approx(1.5 - MARGIN_S)
     assert end_s == pytest.approx(2.0 + MAX_MARGIN_S)
+
+
+def test_a_word_that_was_timed_too_short():
+    """Nobody says eight letters in 20 ms: what is lacking is hidden before and after."""
+    words = (WORDS[0], replace(WORDS[1], start_s=1.7, end_s=1.72), replace(WORDS[2], start_s=1.8))
+    ((start_s, end_s),) = masked_audio(said(replace(SEGMENT, words=words)), ("names",)).stretches
+    assert start_s == pytest.approx(1.4 - (8 * LETTER_S - 0.02))
+    assert end_s == pytest.approx(1.87 + 8 * LETTER_S - 0.02)
 
 
 def test_other_words_are_heard():
