@@ -32,6 +32,11 @@ class Principal:
     name: str = ""
 
     @property
+    def acting(self) -> str:
+        """Who acts, for the audit log: the actor, or the credential's id where it has none."""
+        return self.actor or self.key_id
+
+    @property
     def author(self) -> str:
         """What stands beside a correction: a person's name, the id of any other credential."""
         return self.name if self.name and self.actor.startswith(USER) else self.key_id

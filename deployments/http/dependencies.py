@@ -96,7 +96,7 @@ async def inspects(request: Request) -> bool:
 
 
 async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantJobs:
-    return BACKEND.get(request).for_tenant(principal.tenant, principal.key_id)
+    return BACKEND.get(request).for_tenant(principal.tenant, principal.acting)
 
 
 async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
@@ -104,7 +104,7 @@ async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
 
 
 async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
-    return BACKEND.get(request).batches_of(principal.tenant, principal.key_id)
+    return BACKEND.get(request).batches_of(principal.tenant, principal.acting)
 
 
 Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]

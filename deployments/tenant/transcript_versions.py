@@ -20,9 +20,11 @@ from pipelines.export.render import render
 from pipelines.export.templating.process import UNUSABLE
 from pipelines.export.templating.templates import values_of
 from pipelines.jobs.job import RESULT_FORMATS, Job
+from pipelines.jobs.options import JobOptions
 from pipelines.jobs.translations import TranslationRecord, incomplete
 from pipelines.notes import Note, NoteCode, united
 from pipelines.storage.layout import JobKeys
+from pipelines.text.redaction import Scope, mask_text, mask_transcript
 from pipelines.transcript.corrections import MAX_VERSIONS, Correction, Edits, blob_name, corrected, said, version_of
 from pipelines.translation.protocol import Translation
 
@@ -137,7 +139,11 @@ class TranscriptVersions:
     def _save(
         self, origin: Job, base: int, held: Sequence[Correction], edits: Edits, author: str, note: str
     ) -> Correction:
-        transcript, n_segments = corrected(self._transcript(origin, held[base - 1] if base else None), edits)
+        before = self._transcript(origin, held[base - 1] if base else None)
+        transcript, n_segments = corrected(before, edits, lambda edited: _hidden(edited, origin.options))
+        note = mask_text(
+            note, origin.options.mask, Scope(language=before.language, regions=origin.options.mask_regions)
+        )
         name = blob_name(base + 1, transcript)
         wanted = Correction(version=base + 1, author=author, note=note, n_segments=n_segments, name=name)
         key = JobKeys(tenant=origin.tenant, job_id=origin.id).corrected(name)
@@ -190,6 +196,12 @@ def _told(translation: Translation, record: TranslationRecord, translated: int, 
         notes.append(Note(code=NoteCode.TRANSLATION_STALE, values={"version": translated, "newest": newest}))
     transcript = translation.transcript
     return replace(transcript, notes=united(transcript.notes, notes))
+
+
+def _hidden(transcript: Transcript, options: JobOptions) -> Transcript:
+    """Mask what a correction wrote of what its job hides."""
+    names = options.speakers
+    return mask_transcript(transcript, options.mask, regions=options.mask_regions, names=names)
 
 
 def _chosen(origin: Job, held: Sequence[Correction], version: int) -> Correction | None:

@@ -19,6 +19,7 @@ from deployments.notifications.messages import JobNotifications
 from deployments.ports import (
     DiarizationRequest,
     DiarizerPort,
+    MaskedCopyRequest,
     MinutesPort,
     MinutesRequest,
     SegmenterPort,
@@ -67,6 +68,7 @@ class CodedSegmenter:
         self.tracks: tuple[SoundTrack, ...] = ()
         self.notes: tuple[Note, ...] = ()
         self.n_calls = 0
+        self.masked: list[MaskedCopyRequest] = []
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
         self.n_calls += 1
@@ -109,6 +111,9 @@ class CodedSegmenter:
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        self.masked.append(request)
 
     async def probe(self, tenant: str, url: str) -> Probe:
         raise NotImplementedError("there are no dry runs of coded recordings")

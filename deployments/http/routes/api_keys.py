@@ -104,7 +104,7 @@ def _deed(action: AuditAction, operator: Principal, key: ApiKey) -> Deed:
     return Deed(
         tenant=key.tenant,
         action=action,
-        actor=operator.key_id,
+        actor=operator.acting,
         kind=ObjectKind.KEY,
         object_id=key.id,
         request_id=current_request().request_id,

@@ -4,9 +4,9 @@
 
 import re
 
-from pipelines.minutes.language.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.minutes.language.stopwords import ENGLISH
 from pipelines.minutes.language.wording import tokens
+from pipelines.text.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.text.language_names import spoken_code
 from pipelines.text.typography import HAN, KANA
 

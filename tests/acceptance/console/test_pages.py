@@ -396,3 +396,21 @@ def test_the_review_queue(tmp_path: Path, serve: Serve, open_page: OpenPage) -> 
     page.locator(".hit").get_by_role("link").click()
     expect(page.get_by_role("heading", name="planning.wav")).to_be_visible()
     assert page.evaluate("location.hash") == f"#/jobs/{job.id}/{second.start_s:g}"
+
+
+def test_masks_are_set_apart(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """What stands in place of hidden words is set apart where a job hides any, and brackets of others are text."""
+    site = ConsoleServer(tmp_path)
+    heard = meeting("de")
+    first, *rest = heard.segments
+    masked = replace(heard, segments=(replace(first, text="[name] called [phone].", words=()), *rest))
+    hiding, plain = (site.add_done(name, masked) for name in ("hiding.wav", "plain.wav"))
+    site.change(hiding, options=replace(hiding.options, mask=("names", "phones")))
+    url = serve(site)
+    page = open_page(f"{url}/#/jobs/{hiding.id}", refusals=(404,))
+    expect(page.get_by_text("[name] called [phone].")).to_be_visible()
+    wait_until(page, "CSS.highlights.get('masked')?.size === 2")
+    assert_accessible(page)
+    page = open_page(f"{url}/#/jobs/{plain.id}", refusals=(404,))
+    expect(page.get_by_text("[name] called [phone].")).to_be_visible()
+    assert page.evaluate("CSS.highlights.get('masked') === undefined")

@@ -11,6 +11,7 @@ import { readChoices } from "../jobs/options_form.js";
 import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
 import { Doubts } from "./doubts.js";
+import { Masks } from "./masks.js";
 import { MinutesView, tabs } from "./minutes_view.js";
 import { Player } from "./player.js";
 import { TextSearch } from "./text_search.js";
@@ -50,6 +51,7 @@ export class JobPage {
     feed.removeEventListener("resumed", this.onResumed);
     this.search?.close();
     this.doubts?.close();
+    this.masks?.close();
     this.player?.close();
     this.corrector?.close();
     this.minutes?.close();
@@ -203,6 +205,7 @@ export class JobPage {
     this.corrector = versions && new Corrector(this.job, versions, transcript, this.view);
     this.search = new TextSearch(this.view);
     this.doubts = new Doubts(this.view);
+    if (this.job.options?.mask?.length) this.masks = new Masks(this.view);
     this.player = new Player(this.job, this.transcript);
     this.minutes = new MinutesView(this.job);
     this.hasAudio = false;
