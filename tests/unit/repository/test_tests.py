@@ -44,6 +44,10 @@ PRIVATE = {
 SLEEPS = {
     (f"{UNIT}/pipelines/isolation/test_seccomp.py", "time.sleep(0.001)"): "that a confined process may sleep is tested",
     (
+        f"{UNIT}/deployments/http/api/test_tus.py",
+        "asyncio.sleep(0.3)",
+    ): "an answer that waits cannot be told from outside",
+    (
         f"{UNIT}/deployments/http/api/test_torn_uploads.py",
         "asyncio.sleep(0.002 * (number % 7))",
     ): "a real server's sockets are reset after some of their bytes have arrived",

@@ -6,6 +6,7 @@ import hashlib
 import random
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import pytest
@@ -123,7 +124,12 @@ async def test_one_is_killed_midway(make_api, tmp_path, monkeypatch):
     ledger.holds.hold("default", f"{job_key(upload_id)}/piece", "killed", HOLD_S)
     assert HOLD_S < PATIENCE_S, "clients that do not try again are not refused"
     looks, hold = [], ledger.holds.hold
-    monkeypatch.setattr(ledger.holds, "hold", lambda *arguments: (looks.append(1), hold(*arguments)))
+
+    def watched(*arguments: Any) -> Any:
+        looks.append(1)
+        return hold(*arguments)
+
+    monkeypatch.setattr(ledger.holds, "hold", watched)
     going_on = asyncio.create_task(send(b, url, 40, AUDIO[40:100]))
     await until(lambda: len(looks) > 2)
     clock.advance(HOLD_S + 0.1)
